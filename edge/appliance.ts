@@ -1,0 +1,68 @@
+/** The running appliance, as its admin endpoint, its signals and its tests see it. @module */
+
+import type { AdminConfig, Config, SessionConfig, TunnelConfig, TunnelState } from "./model.ts";
+
+/** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
+export type TunnelPatch = Partial<
+  Omit<TunnelConfig, "name" | "version" | "tunnelId" | "encap" | "sessions">
+>;
+/** What may change in a session while it runs. */
+export type SessionPatch = Partial<Omit<SessionConfig, "name" | "sessionId" | "pseudowireType">>;
+
+/** What a reload did, by resource path (`tunnels/branch`, `tunnels/branch/sessions/office`, `listen/…`). */
+export interface ReloadReport {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+}
+
+/** Why a request could not be carried out; nothing was changed. `status` is the HTTP status that says the same. */
+export class ApplianceError extends Error {
+  override readonly name = "ApplianceError";
+  constructor(
+    readonly code:
+      | "not-found"
+      | "exists"
+      | "invalid"
+      | "in-use"
+      | "limit"
+      | "unavailable"
+      | "not-permitted",
+    /** Which attribute is wrong, by its API name, where one is. */
+    readonly attribute: string | undefined,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
+export interface ApplianceApi {
+  readonly startedAt: number;
+  config(): Config;
+  tunnels(): Promise<readonly TunnelState[]>;
+  tunnel(tunnel: string): Promise<TunnelState>;
+  createTunnel(config: TunnelConfig): Promise<TunnelState>;
+  changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
+  deleteTunnel(tunnel: string): Promise<void>;
+  createSession(tunnel: string, config: SessionConfig): Promise<TunnelState>;
+  changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
+  deleteSession(tunnel: string, session: string): Promise<void>;
+  /** Frames dropped, by reason, and the datapath's own figures. */
+  datapath(): Promise<
+    {
+      readonly drops: Readonly<Record<string, number>>;
+      readonly io: Readonly<Record<string, number>>;
+    }
+  >;
+  /** Reads the configuration file again. @throws {ConfigError} and changes nothing */
+  reload(): Promise<ReloadReport>;
+  /** Plugins' numbers for `/metrics`. */
+  metrics(): Promise<
+    readonly { name: string; help: string; type: "counter" | "gauge"; value: number }[]
+  >;
+}
+
+export type { AdminConfig };

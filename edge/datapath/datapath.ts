@@ -1,0 +1,107 @@
+/** What the appliance asks of the datapath; how many workers carry it out stays hidden behind this. @module */
+
+import type { Counters, SessionSpec, SocketKind } from "../../wasm/mod.ts";
+import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
+import type { PortId } from "../../plugins/plugin.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
+
+declare const brand: unique symbol;
+/** A socket handed to the datapath. */
+export type SocketId = number & { readonly [brand]: "SocketId" };
+/** A tunnel in the datapath. */
+export type TunnelHandle = number & { readonly [brand]: "TunnelHandle" };
+
+/** A tunnel as the datapath carries it. */
+export interface DatapathTunnel {
+  readonly version: ProtoVersion;
+  readonly encap: EncapType;
+  readonly tunnelId: number;
+  readonly peerTunnelId: number;
+  readonly socket: SocketId;
+  readonly remote: Endpoint;
+  /** Source address of what is sent; absent: the kernel chooses. */
+  readonly local?: string;
+  readonly sourceCheck: "none" | "address" | "endpoint";
+  /** Whether sends may be grouped with UDP_SEGMENT. */
+  readonly segment: boolean;
+}
+
+/** The part of a session that may change while it runs. */
+export type SessionChange = Partial<
+  Pick<
+    SessionSpec,
+    "sendSeq" | "recvSeq" | "lnsMode" | "reorderTimeoutMs" | "cookie" | "peerCookie"
+  >
+>;
+
+/** A control message, as it came or as it goes: from the T bit or the session id 0 on, without it (RFC 3931 §4.1.1.1). */
+export interface ControlDatagram {
+  readonly socket: SocketId;
+  readonly remote: Endpoint;
+  /** The address that the peer talked to, or the source to send from. */
+  readonly local: string;
+  readonly data: Uint8Array;
+}
+
+/** All counters at one instant. */
+export interface DatapathStats {
+  readonly sessions: ReadonlyMap<PortId, Counters>;
+  readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
+  /** Every reason that a frame can be dropped for, with how many were. */
+  readonly drops: Readonly<Record<string, number>>;
+  /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */
+  readonly io: Readonly<Record<string, number>>;
+}
+
+/** The datapath. Every method rejects with a {@linkcode DatapathError}; nothing is half done then. */
+export interface Datapath extends AsyncDisposable {
+  /** Hands over an open, bound, non-blocking socket; the datapath closes it. */
+  addSocket(fd: number, kind: SocketKind): Promise<SocketId>;
+  removeSocket(socket: SocketId): Promise<void>;
+  addTunnel(tunnel: DatapathTunnel): Promise<TunnelHandle>;
+  /** Changes where a tunnel goes (its ids and version stay). */
+  changeTunnel(tunnel: TunnelHandle, change: DatapathTunnel): Promise<void>;
+  /** Removes a tunnel that has no sessions. */
+  removeTunnel(tunnel: TunnelHandle): Promise<void>;
+  addSession(tunnel: TunnelHandle, session: SessionSpec): Promise<PortId>;
+  changeSession(session: PortId, change: SessionChange): Promise<void>;
+  /** Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. */
+  addTap(fd: number, gone: () => void): Promise<PortId>;
+  addHostPort(
+    frameType: FrameType,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId>;
+  /** Sends frames in at a host port (copied); false when the queue is full: dropped and counted. */
+  inject(port: PortId, frames: readonly Uint8Array[]): boolean;
+  removePort(port: PortId): Promise<void>;
+  crossConnect(a: PortId, b: PortId): Promise<void>;
+  disconnect(a: PortId): Promise<void>;
+  /** Control messages that arrived, in batches; the views are valid until the handler returns. */
+  onControl: ((batch: readonly ControlDatagram[]) => void) | undefined;
+  /** Sends control messages; false when the queue is full: dropped and counted. */
+  sendControl(batch: readonly ControlDatagram[]): boolean;
+  stats(): Promise<DatapathStats>;
+}
+
+/** Why the datapath refused. */
+export class DatapathError extends Error {
+  override readonly name = "DatapathError";
+  constructor(
+    readonly code:
+      | "no-such-socket"
+      | "no-such-tunnel"
+      | "no-such-port"
+      | "tunnel-exists"
+      | "session-exists"
+      | "tunnel-busy"
+      | "socket-busy"
+      | "port-joined"
+      | "frame-type-mismatch"
+      | "limit"
+      | "invalid"
+      | "stopped",
+    message: string,
+  ) {
+    super(message);
+  }
+}
