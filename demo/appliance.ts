@@ -1,0 +1,65 @@
+/** Runs an appliance as its user would: `deno run -P=appliance edge/main.ts run`. @module */
+
+/** Arguments of `deno` that run the CLI with no more permissions than it needs. */
+export const isthmus: readonly string[] = [
+  "run",
+  "--quiet",
+  "--permission-set=appliance",
+  new URL("../edge/main.ts", import.meta.url).pathname,
+];
+
+/** An appliance in a process of its own; disposal ends it as SIGTERM does. */
+export interface RunningAppliance extends AsyncDisposable {
+  /** Its admin endpoint. */
+  readonly url: string;
+}
+
+/** Starts an appliance with the configuration `text` and waits until it answers. */
+export async function startAppliance(
+  name: string,
+  text: string,
+  directory: string,
+): Promise<RunningAppliance> {
+  const file = `${directory}/${name}.yaml`;
+  await Deno.writeTextFile(file, text);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [...isthmus, "run", "--config", file],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  const listen = /^admin: \{ listen: "(.*)" \}$/m.exec(text)![1]!;
+  const url = listen.startsWith("unix:") ? listen : `http://${listen}`;
+  let ended = false;
+  process.status.then(() => ended = true);
+  while (!await answers(url)) {
+    if (ended) throw new Error(`the ${name} appliance did not start`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      if (!ended) process.kill("SIGTERM");
+      await process.status;
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  const unix = url.startsWith("unix:");
+  const client = unix
+    ? Deno.createHttpClient({ proxy: { transport: "unix", path: url.slice("unix:".length) } })
+    : undefined;
+  try {
+    const response = await fetch(
+      unix ? "http://localhost/healthz" : `${url}/healthz`,
+      client ? { client } : {},
+    );
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  } finally {
+    client?.close();
+  }
+}
