@@ -1,0 +1,144 @@
+/** What the values of one tunnel or session must agree on, whichever way they came in. Pure. @module */
+
+import { ipVersion, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
+import { maxId } from "../../core/ids.ts";
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { SessionConfig, TunnelConfig } from "../model.ts";
+import { type AttributeName, pseudowireTypeNames } from "./attributes.ts";
+
+/** One thing wrong with a tunnel or session: in which attribute, what is wrong and what would be right. */
+export interface Problem {
+  readonly attribute: AttributeName;
+  readonly message: string;
+}
+
+/** All that is wrong with a tunnel by itself; its sessions are not looked at. */
+export function checkTunnel(config: Omit<TunnelConfig, "sessions">): Problem[] {
+  return [...checkTunnelIds(config), ...checkEndpoints(config), ...checkChecksums(config)];
+}
+
+/** All that is wrong with a session by itself, in a tunnel of the given version. */
+export function checkSession(config: SessionConfig, version: ProtoVersion): Problem[] {
+  const problems: Problem[] = [];
+  const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
+  checkId(config.sessionId, version, "session-id", problems);
+  checkId(config.peerSessionId, version, "peer-session-id", problems);
+  checkCookie(config.cookie, version, "cookie", problems);
+  checkCookie(config.peerCookie, version, "peer-cookie", problems);
+  if (version === 2) {
+    if (config.pseudowireType !== PseudowireType.Ppp) {
+      const name = pseudowireTypeNames[config.pseudowireType];
+      add("pw-type", `L2TPv2 carries only ppp, not ${name}; use proto-version 3 for it`);
+    }
+    if (config.l2spec !== "none") {
+      add("l2spec-type", "L2TPv2 has no L2-Specific Sublayer; leave it out");
+    }
+  } else if (config.l2spec === "none") {
+    const message = "sequence numbers need l2spec-type default (RFC 3931 §4.6)";
+    if (config.sendSeq) add("send-seq", message);
+    if (config.recvSeq) add("recv-seq", message);
+    if (config.reorderTimeoutMs > 0) add("reorder-timeout", message);
+  }
+  return problems;
+}
+
+function checkTunnelIds(config: Omit<TunnelConfig, "sessions">): Problem[] {
+  const problems: Problem[] = [];
+  checkId(config.tunnelId, config.version, "tunnel-id", problems);
+  checkId(config.peerTunnelId, config.version, "peer-tunnel-id", problems);
+  if (config.version === 2 && config.encap === "ip") {
+    problems.push({
+      attribute: "encap-type",
+      message: "L2TPv2 travels over udp only (RFC 2661 §8.1); use proto-version 3 for ip",
+    });
+  }
+  return problems;
+}
+
+function checkEndpoints({ encap, local, remote }: Omit<TunnelConfig, "sessions">): Problem[] {
+  const problems: Problem[] = [];
+  const version = ipVersion(remote.address);
+  const [source, destination] = version === 4
+    ? ["ip-saddr", "ip-daddr"] as const
+    : ["ip6-saddr", "ip6-daddr"] as const;
+  const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
+  if (ipVersion(local.address) !== version) {
+    add(source, `the remote address is IPv${version}; expected an IPv${version} address here`);
+  }
+  if (isWildcard(remote.address)) add(destination, "expected the address of one peer");
+  if (isMulticast(remote.address)) add(destination, "multicast; expected the address of one peer");
+  if (isMulticast(local.address)) add(source, "multicast; expected an address of this machine");
+  if (isLinkLocal(remote.address) && zoneOf(remote.address) === undefined) {
+    add(destination, `link-local; expected its zone too, such as ${remote.address}%eth0`);
+  }
+  for (const [attribute, { port }] of [["udp-sport", local], ["udp-dport", remote]] as const) {
+    if (encap === "ip" && port !== 0) {
+      add(attribute, "IP protocol 115 has no ports; leave it out, or use udp");
+    } else if (encap === "udp" && port === 0) {
+      add(attribute, "expected a UDP port from 1 to 65535");
+    }
+  }
+  return problems;
+}
+
+function checkChecksums({ encap, remote, checksum }: Omit<TunnelConfig, "sessions">): Problem[] {
+  const version = ipVersion(remote.address);
+  const problems: Problem[] = [];
+  const given = [
+    ["udp-csum", checksum.udp],
+    ["udp-zero-csum6-tx", checksum.zero6Tx],
+    ["udp-zero-csum6-rx", checksum.zero6Rx],
+  ] as const;
+  for (const [attribute, on] of given) {
+    if (on && encap === "ip") {
+      problems.push({ attribute, message: "IP protocol 115 has no UDP checksum; leave it out" });
+    } else if (on && version === 4 && attribute !== "udp-csum") {
+      problems.push({ attribute, message: "for IPv6 only; over IPv4, say udp-csum: false" });
+    }
+  }
+  if (encap === "udp" && version === 6 && !checksum.udp) {
+    problems.push({
+      attribute: "udp-csum",
+      message: "for IPv4 only; over IPv6, say udp-zero-csum6-tx: true (RFC 6936)",
+    });
+  }
+  return problems;
+}
+
+function checkId(
+  id: number,
+  version: ProtoVersion,
+  attribute: AttributeName,
+  problems: Problem[],
+): void {
+  if (id >= 1 && id <= maxId(version)) return;
+  problems.push({
+    attribute,
+    message: `${id} is no L2TPv${version} id; expected 1 to ${maxId(version)}`,
+  });
+}
+
+function checkCookie(
+  cookie: string,
+  version: ProtoVersion,
+  attribute: AttributeName,
+  problems: Problem[],
+): void {
+  if (version === 2 && cookie !== "") {
+    problems.push({ attribute, message: "L2TPv2 has no cookies; leave it out" });
+  }
+}
+
+/** 224.0.0.0/4 and the limited broadcast address, ff00::/8. */
+function isMulticast(address: string): boolean {
+  const bytes = parseIp(address);
+  if (!bytes) return false;
+  if (bytes.length === 16) return bytes[0] === 0xff;
+  return (bytes[0]! & 0xf0) === 0xe0 || bytes.every((byte) => byte === 0xff);
+}
+
+/** fe80::/10: means nothing without a zone. */
+function isLinkLocal(address: string): boolean {
+  const bytes = parseIp(address);
+  return bytes?.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+}
