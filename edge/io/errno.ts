@@ -1,0 +1,93 @@
+/** Linux error numbers by name, and the error that every failed system call becomes. @module */
+
+/** errno values of x86_64 and aarch64 (asm-generic) that sockets, devices, netlink and epoll can give. */
+const names: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  3: "ESRCH",
+  4: "EINTR",
+  5: "EIO",
+  6: "ENXIO",
+  9: "EBADF",
+  11: "EAGAIN",
+  12: "ENOMEM",
+  13: "EACCES",
+  14: "EFAULT",
+  16: "EBUSY",
+  17: "EEXIST",
+  19: "ENODEV",
+  20: "ENOTDIR",
+  21: "EISDIR",
+  22: "EINVAL",
+  23: "ENFILE",
+  24: "EMFILE",
+  25: "ENOTTY",
+  28: "ENOSPC",
+  32: "EPIPE",
+  34: "ERANGE",
+  36: "ENAMETOOLONG",
+  38: "ENOSYS",
+  71: "EPROTO",
+  77: "EBADFD",
+  88: "ENOTSOCK",
+  89: "EDESTADDRREQ",
+  90: "EMSGSIZE",
+  92: "ENOPROTOOPT",
+  93: "EPROTONOSUPPORT",
+  94: "ESOCKTNOSUPPORT",
+  95: "EOPNOTSUPP",
+  97: "EAFNOSUPPORT",
+  98: "EADDRINUSE",
+  99: "EADDRNOTAVAIL",
+  100: "ENETDOWN",
+  101: "ENETUNREACH",
+  105: "ENOBUFS",
+  110: "ETIMEDOUT",
+  111: "ECONNREFUSED",
+  112: "EHOSTDOWN",
+  113: "EHOSTUNREACH",
+};
+
+/** Error numbers that code tests for. */
+export const Errno = {
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  EAGAIN: 11,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  ENAMETOOLONG: 36,
+  EPROTO: 71,
+  EBADFD: 77,
+  ECONNREFUSED: 111,
+} as const;
+
+/** `ENOENT` for 2; `E<number>` for one that has no name here. */
+export function errnoName(errno: number): string {
+  return names[errno] ?? `E${errno}`;
+}
+
+/** A system call failed. */
+export class IoError extends Error {
+  override readonly name = "IoError";
+  /** The error's name, `ENOENT`. */
+  readonly code: string;
+  constructor(
+    /** The call, with its request where that tells more: `bind`, `ioctl(TUNSETIFF)`. */
+    readonly syscall: string,
+    readonly errno: number,
+    /** What was attempted, to follow "cannot": `bind UDP 10.0.0.1:1701`. */
+    readonly attempted: string,
+    /** What the kernel said beyond the number (netlink's extended acknowledgement). */
+    readonly detail?: string,
+  ) {
+    super(
+      `Cannot ${attempted}: ${syscall}: ${errnoName(errno)}${
+        detail === undefined ? "" : ` (${detail})`
+      }`,
+    );
+    this.code = errnoName(errno);
+  }
+}

@@ -1,0 +1,274 @@
+/** Network devices and their addresses by rtnetlink (RFC 3549 §3): what `ip link` and `ip address` do. @module */
+
+import { formatIp, parseIp } from "../../core/endpoint.ts";
+import { Errno, IoError } from "./errno.ts";
+import { type Buffer, configured, type Libc } from "./libc.ts";
+import {
+  type Attribute,
+  emitNetlink,
+  parseAttributes,
+  parseNetlink,
+  readText,
+  readU32,
+  u32,
+} from "./netlink_message.ts";
+import { inNetns } from "./netns.ts";
+import { AF_INET, AF_INET6 } from "./sockaddr.ts";
+
+/** A network device. */
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly mtu: number;
+  /** `02:00:…`; empty where the device has none. */
+  readonly mac: string;
+  /** Set up by an operator (IFF_UP). */
+  readonly up: boolean;
+  /** The driver has a carrier (IFF_LOWER_UP). */
+  readonly carrier: boolean;
+}
+
+/** What may change in a device. */
+export interface LinkChange {
+  readonly mtu?: number;
+  readonly mac?: string;
+  readonly up?: boolean;
+}
+
+/** An rtnetlink socket. Requests are answered before they return. Errors are {@linkcode IoError}s with the kernel's words. */
+export interface Rtnetlink extends Disposable {
+  /** The device of a name, or undefined. */
+  link(name: string): Link | undefined;
+  /** @throws {IoError} `EINVAL` for an MTU beyond the device's bounds, `ENODEV` where the device is gone */
+  setLink(index: number, change: LinkChange): void;
+  /** A device's addresses, `192.168.7.1/24`, IPv4 first. */
+  addresses(index: number): string[];
+  /** @throws {IoError} `EEXIST` where the device has it already */
+  addAddress(index: number, address: string): void;
+  /** @throws {IoError} `EADDRNOTAVAIL` where the device has it not */
+  removeAddress(index: number, address: string): void;
+}
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 0o2000003;
+const MSG_DONTWAIT = 0x40;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+
+const RTM_GETLINK = 18;
+const RTM_SETLINK = 19;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+
+const NLM_F_REQUEST_ACK = 0x05;
+const NLM_F_DUMP = 0x300;
+const NLM_F_CREATE_EXCL = 0x600;
+
+const IFF_UP = 0x1;
+const IFF_LOWER_UP = 0x10000;
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+
+/** `ifinfomsg`: family 1, 0 1, type 2 | index 4 | flags 4 | change mask 4. */
+const ifinfomsgLength = 16;
+/** `ifaddrmsg`: family 1, prefix length 1, flags 1, scope 1 | index 4. */
+const ifaddrmsgLength = 8;
+
+/** Opens rtnetlink in this thread's network namespace or a named one; it may be used from outside. @throws {IoError} */
+export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
+  const opened = inNetns(libc, netns, () => libc.call.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, 0));
+  const fd = configured(libc, libc.check(opened, "socket", "open rtnetlink"), (fd) => {
+    // Both only make answers shorter and errors clearer: an old kernel does without.
+    libc.call.setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, u32(1), 4);
+    libc.call.setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, u32(1), 4);
+  });
+  const request = requester(libc, fd);
+
+  return {
+    link(name) {
+      try {
+        const [found] = request(
+          `look up the device ${name}`,
+          RTM_GETLINK,
+          0,
+          ifinfomsg(0, 0, 0),
+          [[IFLA_IFNAME, text(name)]],
+        );
+        return found && parseLink(found);
+      } catch (error) {
+        if (error instanceof IoError && error.errno === Errno.ENODEV) return undefined;
+        throw error;
+      }
+    },
+    setLink(index, change) {
+      const { mtu, mac, up } = change;
+      const attributes: Attribute[] = [];
+      if (mac !== undefined) attributes.push([IFLA_ADDRESS, parseMac(mac)]);
+      if (mtu !== undefined) attributes.push([IFLA_MTU, u32(mtu)]);
+      const body = ifinfomsg(index, up ? IFF_UP : 0, up === undefined ? 0 : IFF_UP);
+      const attempted = `set ${describeChange(change)} on device ${index}`;
+      request(attempted, RTM_SETLINK, 0, body, attributes);
+    },
+    addresses(index) {
+      const bodies = request(
+        `list the addresses of device ${index}`,
+        RTM_GETADDR,
+        NLM_F_DUMP,
+        ifaddrmsg(0, 0, 0),
+      );
+      return bodies.map((body) => parseAddress(body, index)).filter((found) => found !== undefined);
+    },
+    addAddress(index, address) {
+      const { body, attributes } = emitAddress(index, address);
+      request(
+        `add ${address} to device ${index}`,
+        RTM_NEWADDR,
+        NLM_F_CREATE_EXCL,
+        body,
+        attributes,
+      );
+    },
+    removeAddress(index, address) {
+      const { body, attributes } = emitAddress(index, address);
+      request(`remove ${address} from device ${index}`, RTM_DELADDR, 0, body, attributes);
+    },
+    [Symbol.dispose]: () => void libc.call.close(fd),
+  };
+}
+
+type Request = (
+  attempted: string,
+  type: number,
+  flags: number,
+  body: Uint8Array,
+  attributes?: readonly Attribute[],
+) => Uint8Array[];
+
+/** One request at a time: sends it and collects its answers up to the acknowledgement, or the end of the dump. */
+function requester(libc: Libc, fd: number): Request {
+  const room: Buffer = new Uint8Array(64 * 1024);
+  let sequence = 0;
+  return (attempted, type, flags, body, attributes = []) => {
+    sequence++;
+    const message = emitNetlink(type, NLM_F_REQUEST_ACK | flags, sequence, body, attributes);
+    libc.check(
+      libc.call.send(fd, message, BigInt(message.length), 0),
+      "send(rtnetlink)",
+      attempted,
+    );
+    const bodies: Uint8Array[] = [];
+    for (;;) {
+      // The kernel has answered by the time that send returns: nothing is waited for.
+      const length = libc.check(
+        libc.call.recv(fd, room, BigInt(room.length), MSG_DONTWAIT),
+        "recv(rtnetlink)",
+        attempted,
+      );
+      for (const answer of parseNetlink(room.subarray(0, length))) {
+        if (answer.sequence !== sequence) continue;
+        if (answer.kind === "data") {
+          bodies.push(answer.body.slice());
+        } else if (answer.errno !== 0) {
+          throw new IoError("rtnetlink", answer.errno, attempted, answer.message);
+        } else {
+          return bodies;
+        }
+      }
+    }
+  };
+}
+
+function ifinfomsg(index: number, flags: number, change: number): Buffer {
+  const bytes = new Uint8Array(ifinfomsgLength);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(4, index, true);
+  view.setUint32(8, flags, true);
+  view.setUint32(12, change, true);
+  return bytes;
+}
+
+function parseLink(body: Uint8Array): Link | undefined {
+  if (body.length < ifinfomsgLength) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const flags = view.getUint32(8, true);
+  const attributes = parseAttributes(body, ifinfomsgLength);
+  return {
+    index: view.getInt32(4, true),
+    name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
+    mtu: readU32(attributes.get(IFLA_MTU) ?? new Uint8Array()) ?? 0,
+    mac: formatMac(attributes.get(IFLA_ADDRESS) ?? new Uint8Array()),
+    up: (flags & IFF_UP) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+  };
+}
+
+function ifaddrmsg(family: number, prefixLength: number, index: number): Buffer {
+  const bytes = Uint8Array.of(family, prefixLength, 0, 0, 0, 0, 0, 0);
+  new DataView(bytes.buffer).setUint32(4, index, true);
+  return bytes;
+}
+
+function emitAddress(index: number, address: string): { body: Buffer; attributes: Attribute[] } {
+  const prefix = parsePrefix(address);
+  if (!prefix) {
+    throw new IoError("inet_pton", Errno.EINVAL, `read ${address} as address/prefix-length`);
+  }
+  const { bytes, prefixLength } = prefix;
+  return {
+    body: ifaddrmsg(bytes.length === 4 ? AF_INET : AF_INET6, prefixLength, index),
+    attributes: [[IFA_LOCAL, bytes], [IFA_ADDRESS, bytes]],
+  };
+}
+
+/** The address in an answer, if it is of the device `index`; a dump lists all devices. */
+function parseAddress(body: Uint8Array, index: number): string | undefined {
+  if (body.length < ifaddrmsgLength) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (view.getUint32(4, true) !== index) return undefined;
+  const attributes = parseAttributes(body, ifaddrmsgLength);
+  // On a point-to-point device IFA_ADDRESS is the peer's.
+  const bytes = attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS);
+  return bytes && `${formatIp(bytes)}/${body[1]}`;
+}
+
+/** `192.168.7.1/24` and `fd00::1/64` as {@linkcode Rtnetlink.addresses} writes them; undefined where `text` is neither. */
+export function canonicalPrefix(text: string): string | undefined {
+  const prefix = parsePrefix(text);
+  return prefix && `${formatIp(prefix.bytes)}/${prefix.prefixLength}`;
+}
+
+function parsePrefix(text: string): { bytes: Uint8Array; prefixLength: number } | undefined {
+  const [, address, digits] = /^([^/%]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const bytes = address === undefined ? undefined : parseIp(address);
+  const prefixLength = Number(digits);
+  return bytes && prefixLength <= bytes.length * 8 ? { bytes, prefixLength } : undefined;
+}
+
+function parseMac(text: string): Buffer {
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
+    throw new IoError("ether_aton", Errno.EINVAL, `read ${text} as a MAC address`);
+  }
+  return Uint8Array.from(text.split(":"), (byte) => parseInt(byte, 16));
+}
+
+function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+function describeChange({ mtu, mac, up }: LinkChange): string {
+  const parts = [
+    ...(mtu === undefined ? [] : [`MTU ${mtu}`]),
+    ...(mac === undefined ? [] : [`MAC ${mac}`]),
+    ...(up === undefined ? [] : [up ? "up" : "down"]),
+  ];
+  return parts.join(", ");
+}
+
+function text(value: string): Buffer {
+  return new TextEncoder().encode(value + "\0");
+}

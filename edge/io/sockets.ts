@@ -1,0 +1,198 @@
+/**
+ * UDP and raw IP sockets for tunnels: bound, non-blocking, close-on-exec, telling with each datagram the address that
+ * the peer talked to (IP_PKTINFO). Whoever opens one closes it; a step that fails leaves no descriptor behind.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
+import type { SocketKind } from "../../wasm/mod.ts";
+import { type Buffer, configured, type Libc } from "./libc.ts";
+import {
+  emitSockaddr,
+  familyOf,
+  fromSockAddr,
+  parseSockaddr,
+  sockaddrSize,
+  toSockAddr,
+} from "./sockaddr.ts";
+
+/** How a tunnel's UDP checksums are (the kernel's `udp-csum`, `udp-zero-csum6-tx`, `udp-zero-csum6-rx`). */
+export interface UdpChecksum {
+  /** Sent over IPv4. */
+  readonly udp: boolean;
+  /** Left out in what is sent over IPv6 (RFC 6936). */
+  readonly zero6Tx: boolean;
+  /** Zero is accepted over IPv6 (RFC 6936). */
+  readonly zero6Rx: boolean;
+}
+
+/** How a socket shall be. */
+export interface SocketOptions {
+  /** Where it is bound; port 0: the kernel chooses. */
+  readonly local: Endpoint;
+  /** Connects it: it then takes only what comes from there, and others may share its local port. */
+  readonly remote?: Endpoint;
+  /** Absent: checksums everywhere, as UDP has them by default. */
+  readonly checksum?: UdpChecksum;
+  /** Bytes of kernel memory that may wait to be received; 8 MiB by default. */
+  readonly receiveBuffer?: number;
+  /** Bytes of kernel memory that may wait to be sent; 8 MiB by default. */
+  readonly sendBuffer?: number;
+}
+
+/** A socket, open. */
+export interface OpenSocket {
+  readonly fd: number;
+  readonly kind: SocketKind;
+  /** Where it is bound, with the port that the kernel chose. */
+  readonly local: Endpoint;
+  /** What the kernel granted: less than asked for where neither SO_RCVBUFFORCE nor `net.core.rmem_max` allow it. */
+  readonly receiveBuffer: number;
+  readonly sendBuffer: number;
+  /** Whether datagrams of one flow may arrive coalesced (UDP_GRO). */
+  readonly gro: boolean;
+}
+
+const SOCK_DGRAM = 2;
+const SOCK_RAW = 3;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+/** L2TP straight on IP (RFC 3931 §4.1.1). */
+const IPPROTO_L2TP = 115;
+
+const SOL_IP = 0;
+const SOL_SOCKET = 1;
+const SOL_UDP = 17;
+const SOL_IPV6 = 41;
+/** Options as [level, name]. */
+const option = {
+  SO_REUSEADDR: [SOL_SOCKET, 2],
+  SO_SNDBUF: [SOL_SOCKET, 7],
+  SO_RCVBUF: [SOL_SOCKET, 8],
+  SO_NO_CHECK: [SOL_SOCKET, 11],
+  SO_SNDBUFFORCE: [SOL_SOCKET, 32],
+  SO_RCVBUFFORCE: [SOL_SOCKET, 33],
+  IP_PKTINFO: [SOL_IP, 8],
+  IPV6_V6ONLY: [SOL_IPV6, 26],
+  IPV6_RECVPKTINFO: [SOL_IPV6, 49],
+  UDP_NO_CHECK6_TX: [SOL_UDP, 101],
+  UDP_NO_CHECK6_RX: [SOL_UDP, 102],
+  UDP_GRO: [SOL_UDP, 104],
+} as const;
+type OptionName = keyof typeof option;
+
+const defaultBuffer = 8 << 20;
+
+/** Opens a UDP socket. @throws {IoError} */
+export function openUdpSocket(libc: Libc, options: SocketOptions): OpenSocket {
+  return open(libc, "udp", options);
+}
+
+/** Opens a raw socket for protocol 115; needs CAP_NET_RAW. Every such socket that matches gets its own copy of a packet. @throws {IoError} */
+export function openIpSocket(libc: Libc, options: Omit<SocketOptions, "checksum">): OpenSocket {
+  return open(libc, "ip", options);
+}
+
+function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSocket {
+  const { local, remote } = options;
+  const version = ipVersion(local.address);
+  const what = `${encap === "udp" ? "UDP" : "IP protocol 115"} ${formatEndpoint(local)}`;
+  const set = (name: OptionName, value: number) =>
+    libc.check(setOption(libc, fd, name, value), `setsockopt(${name})`, `set up ${what}`);
+
+  let gro = false;
+  const fd = libc.check(
+    libc.call.socket(
+      familyOf(local.address),
+      (encap === "udp" ? SOCK_DGRAM : SOCK_RAW) | SOCK_NONBLOCK | SOCK_CLOEXEC,
+      encap === "udp" ? 0 : IPPROTO_L2TP,
+    ),
+    "socket",
+    `open ${what}`,
+  );
+  configured(libc, fd, () => {
+    if (version === 6) {
+      if (encap === "udp") set("IPV6_V6ONLY", 1); // raw sockets take one family anyway
+      set("IPV6_RECVPKTINFO", 1);
+    } else {
+      set("IP_PKTINFO", 1);
+    }
+    if (encap === "udp") {
+      if (options.checksum) setChecksums(set, version, options.checksum);
+      gro = setOption(libc, fd, "UDP_GRO", 1) === 0;
+    }
+    setBuffer(libc, fd, "SO_RCVBUF", options.receiveBuffer ?? defaultBuffer);
+    setBuffer(libc, fd, "SO_SNDBUF", options.sendBuffer ?? defaultBuffer);
+    if (remote && encap === "udp") set("SO_REUSEADDR", 1);
+
+    const name = emitSockaddr(toSockAddr(libc, local));
+    libc.check(libc.call.bind(fd, name, name.length), "bind", `bind ${what}`);
+    if (remote) {
+      const peer = emitSockaddr(toSockAddr(libc, remote));
+      libc.check(
+        libc.call.connect(fd, peer, peer.length),
+        "connect",
+        `connect ${what} to ${formatEndpoint(remote)}`,
+      );
+    }
+  });
+  return {
+    fd,
+    kind: `${encap}${version}`,
+    local: socketName(libc, fd, local, encap),
+    receiveBuffer: getOption(libc, fd, "SO_RCVBUF"),
+    sendBuffer: getOption(libc, fd, "SO_SNDBUF"),
+    gro,
+  };
+}
+
+function setChecksums(
+  set: (name: OptionName, value: number) => void,
+  version: 4 | 6,
+  checksum: UdpChecksum,
+): void {
+  if (version === 4) {
+    set("SO_NO_CHECK", checksum.udp ? 0 : 1);
+  } else {
+    set("UDP_NO_CHECK6_TX", checksum.zero6Tx ? 1 : 0);
+    set("UDP_NO_CHECK6_RX", checksum.zero6Rx ? 1 : 0);
+  }
+}
+
+/** Beyond `net.core.rmem_max` where we may (CAP_NET_ADMIN), else as far as that goes. */
+function setBuffer(libc: Libc, fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
+  if (setOption(libc, fd, `${name}FORCE`, bytes) !== 0) setOption(libc, fd, name, bytes);
+}
+
+function setOption(libc: Libc, fd: number, name: OptionName, value: number): number {
+  const [level, number] = option[name];
+  return libc.call.setsockopt(fd, level, number, Int32Array.of(value), 4);
+}
+
+function getOption(libc: Libc, fd: number, name: OptionName): number {
+  const [level, number] = option[name];
+  const value = new Int32Array(1);
+  libc.check(
+    libc.call.getsockopt(fd, level, number, value, Int32Array.of(4)),
+    `getsockopt(${name})`,
+    "read a socket's options",
+  );
+  return value[0]!;
+}
+
+/** Where a socket is bound. A raw socket's "port" is its protocol: 0 here. */
+function socketName(libc: Libc, fd: number, bound: Endpoint, encap: "udp" | "ip"): Endpoint {
+  const bytes: Buffer = new Uint8Array(sockaddrSize);
+  libc.check(
+    libc.call.getsockname(fd, bytes, Int32Array.of(sockaddrSize)),
+    "getsockname",
+    `read the name of ${formatEndpoint(bound)}`,
+  );
+  const name = parseSockaddr(bytes);
+  const port = encap === "udp" ? name?.port ?? 0 : 0;
+  // The text that was asked for keeps its zone's name; a connected wildcard has got its address from the route.
+  return name && isWildcard(bound.address)
+    ? { address: fromSockAddr(name).address, port }
+    : { address: bound.address, port };
+}
