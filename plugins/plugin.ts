@@ -29,6 +29,11 @@ export interface Plugin<Options = unknown> {
   /** The options under `circuit.<name>`: an object schema that refuses unknown keys. */
   readonly options: z.ZodType<Options>;
   /**
+   * What only one circuit of a configuration may hold, in the operator's words (`TAP office0`): two circuits that
+   * claim the same are refused before either is provisioned. Pure.
+   */
+  claims?(options: Options): readonly string[];
+  /**
    * Makes one circuit. No frames flow before {@linkcode Circuit.attach}.
    * @throws {CircuitError} when what it names cannot be had; nothing is left behind then.
    */
@@ -57,6 +62,8 @@ export interface Attachment extends AsyncDisposable {
   readonly mtu?: number;
   /** The session's operational state changed: follow it with the carrier. */
   onStatus?(up: boolean): void;
+  /** {@linkcode Session.frameMtu} changed (another path, a longer cookie). Absent: the circuit has no use for it. */
+  onFrameMtu?(frameMtu: number): void;
   /** One short line for tables. */
   describe?(): string;
   /** Everything that an operator may want to see; no secrets. */
@@ -113,6 +120,11 @@ export interface Host {
   readonly clock: Clock;
   /** Unpredictable bytes. */
   random(length: number): Uint8Array;
+  /**
+   * The circuit broke while it ran (its device vanished): its sessions go down for this reason, then the circuit
+   * is disposed of. Only the first call counts; returns at once.
+   */
+  fail(reason: CircuitError): void;
 }
 
 /** The part of the datapath that plugins reach. */
@@ -192,12 +204,15 @@ export interface Clock {
 /** Why a circuit cannot be what its options ask for. Shown to operators: no secrets. */
 export class CircuitError extends Error {
   override readonly name = "CircuitError";
+  /** The option that is wrong (`name`), where one is. */
+  readonly option: string | undefined;
   constructor(
     /** What was wrong, for programs. */
     readonly code: "unavailable" | "in-use" | "not-permitted" | "invalid" | "limit",
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly option?: string },
   ) {
     super(message, options);
+    this.option = options?.option;
   }
 }

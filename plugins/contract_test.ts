@@ -1,0 +1,16 @@
+import { testPlugin } from "./contract.ts";
+import { ethernet } from "./ethernet/mod.ts";
+import { probe } from "./probe/mod.ts";
+
+testPlugin({
+  plugin: ethernet,
+  options: { name: "office0", addresses: ["192.168.7.1/24"] },
+  changed: { name: "office0", mtu: 1400, mac: "02:00:00:00:00:07", addresses: ["fd00:7::1/64"] },
+  restart: { name: "office1" },
+});
+
+testPlugin({
+  plugin: probe,
+  options: { address: "192.168.7.1/24", ping: "192.168.7.2" },
+  changed: { address: "192.168.7.3/24", ping: "192.168.7.2", "interval-ms": 100 },
+});
