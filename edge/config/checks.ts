@@ -58,9 +58,8 @@ function checkTunnelIds(config: Omit<TunnelConfig, "sessions">): Problem[] {
 function checkEndpoints({ encap, local, remote }: Omit<TunnelConfig, "sessions">): Problem[] {
   const problems: Problem[] = [];
   const version = ipVersion(remote.address);
-  const [source, destination] = version === 4
-    ? ["ip-saddr", "ip-daddr"] as const
-    : ["ip6-saddr", "ip6-daddr"] as const;
+  const source = ipVersion(local.address) === 4 ? "ip-saddr" : "ip6-saddr";
+  const destination = version === 4 ? "ip-daddr" : "ip6-daddr";
   const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
   if (ipVersion(local.address) !== version) {
     add(source, `the remote address is IPv${version}; expected an IPv${version} address here`);

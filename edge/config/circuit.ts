@@ -1,0 +1,53 @@
+/** Circuits as configured: which plugin, and whether its options are right. Shared by the file and the admin API. @module */
+
+import type { Json, Plugin } from "../../plugins/plugin.ts";
+import type { SessionConfig } from "../model.ts";
+import { attributes, pseudowireTypeNames } from "./attributes.ts";
+import type { Problem } from "./checks.ts";
+import { check, type Checked } from "./issues.ts";
+import type { Path } from "./problem.ts";
+import { hint } from "./suggest.ts";
+
+/** A session's circuit. */
+export type CircuitConfig = NonNullable<SessionConfig["circuit"]>;
+
+/**
+ * Reads `{ <plugin>: <options> }`. Options left empty are none; those returned are the plugin's schema's output.
+ *
+ * @param at where `value` lies
+ */
+export function parseCircuit(
+  value: unknown,
+  plugins: readonly Plugin[],
+  at: Path = ["circuit"],
+): Checked<CircuitConfig> {
+  const shape = check(attributes.circuit, value, at);
+  if (!shape.ok) return shape;
+  const [[name, options]] = Object.entries(shape.value) as [[string, unknown]];
+  const plugin = plugins.find((candidate) => candidate.name === name);
+  if (!plugin) {
+    const message = `no such plugin${hint(name, plugins.map((known) => known.name))}`;
+    return { ok: false, issues: [{ path: [name], message, at: "key" }] };
+  }
+  const checked = check(plugin.options, options ?? {}, [...at, name]);
+  if (checked.ok) return { ok: true, value: { plugin: name, options: checked.value as Json } };
+  const issues = checked.issues.map((issue) => ({ ...issue, path: [name, ...issue.path] }));
+  return { ok: false, issues };
+}
+
+/** Whether the session's circuit can carry its pseudowire. */
+export function checkCircuit(session: SessionConfig, plugins: readonly Plugin[]): Problem[] {
+  const plugin = plugins.find(({ name }) => name === session.circuit?.plugin);
+  if (!plugin || plugin.pseudowireTypes.includes(session.pseudowireType)) return [];
+  const carried = plugin.pseudowireTypes.map((type) => pseudowireTypeNames[type]).join(" or ");
+  const message = `${plugin.name} carries ${carried}, not ${
+    pseudowireTypeNames[session.pseudowireType]
+  }; expected another circuit or pw-type`;
+  return [{ attribute: "circuit", message }];
+}
+
+/** What only one circuit may hold (`device office0`), as the circuit's plugin says. */
+export function claimsOf(circuit: CircuitConfig, plugins: readonly Plugin[]): readonly string[] {
+  const plugin = plugins.find(({ name }) => name === circuit.plugin);
+  return plugin?.claims?.(circuit.options) ?? [];
+}

@@ -1,0 +1,80 @@
+/** Collects what is wrong with one configuration file, and finds the place of each problem. @module */
+
+import type { z } from "zod";
+import { type AttributeName, attributes } from "./attributes.ts";
+import type { Problem } from "./checks.ts";
+import { check } from "./issues.ts";
+import { ConfigError, type ConfigProblem, formatPath, type Path } from "./problem.ts";
+import type { Position } from "./yaml.ts";
+
+/** Where the file writes an attribute; the others are written under their own names. */
+const filePaths: Partial<Record<AttributeName, Path>> = {
+  "tunnel-id": ["static", "tunnel-id"],
+  "peer-tunnel-id": ["static", "peer-tunnel-id"],
+  "encap-type": ["encap"],
+  "ip-saddr": ["local"],
+  "ip6-saddr": ["local"],
+  "udp-sport": ["local"],
+  "ip-daddr": ["remote"],
+  "ip6-daddr": ["remote"],
+  "udp-dport": ["remote"],
+  "send-seq": ["seq"],
+  "recv-seq": ["seq"],
+};
+
+/** The problems of one file, each at its place. */
+export class Report {
+  readonly #problems = new Map<string, ConfigProblem>();
+
+  constructor(
+    readonly file: string,
+    readonly positionOf: (path: Path) => Position = () => ({ line: 1, column: 1 }),
+    readonly keyPositionOf: (path: Path) => Position = positionOf,
+  ) {}
+
+  get failed(): boolean {
+    return this.#problems.size > 0;
+  }
+
+  /** All problems, by place. */
+  error(): ConfigError {
+    const problems = [...this.#problems.values()];
+    return new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
+  }
+
+  add(path: Path, message: string, at: "key" | "value" = "value"): void {
+    const position = at === "key" ? this.keyPositionOf(path) : this.positionOf(path);
+    this.addAt(position, path, message);
+  }
+
+  addAt({ line, column }: Position, path: Path, message: string): void {
+    const problem = { file: this.file, line, column, path: formatPath(path), message };
+    this.#problems.set(`${line}:${column} ${problem.path} ${message}`, problem);
+  }
+
+  addAll(found: readonly { readonly path: Path; readonly message: string }[]): void {
+    for (const { path, message } of found) this.add(path, message);
+  }
+
+  addProblems(problems: readonly Problem[], path: Path): void {
+    for (const { attribute, message } of problems) {
+      this.add([...path, ...(filePaths[attribute] ?? [attribute])], message);
+    }
+  }
+
+  /** The value that `schema` makes of `value`; undefined, and everything wrong reported, where it makes none. */
+  check<T>(schema: z.ZodType<T>, value: unknown, path: Path): T | undefined {
+    const checked = check(schema, value, path);
+    if (checked.ok) return checked.value;
+    for (const issue of checked.issues) {
+      this.add([...path, ...issue.path], issue.message, issue.at);
+    }
+    return undefined;
+  }
+
+  checkName(name: string, path: Path): void {
+    const checked = check(attributes.name, name, path);
+    if (checked.ok) return;
+    for (const { message } of checked.issues) this.add(path, message, "key");
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The shape of the configuration file, section by section: zod schemas of what the operator writes. What sections must
+ * agree on, and how they become a {@linkcode Config}, is in `parse.ts`.
+ *
+ * Maps whose keys the operator chooses (tunnels, sessions) are left open here and read entry by entry, so that a
+ * problem in one hides no other.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { parseEndpoint } from "../../core/endpoint.ts";
+import { attributes } from "./attributes.ts";
+import { l2tpPort } from "./build.ts";
+
+/** Where the admin endpoint listens unless told otherwise. */
+export const defaultAdminListen = "127.0.0.1:8701";
+/** The longest path of a Unix socket, in bytes (sockaddr_un less the closing zero). */
+export const maxUnixPath = 107;
+
+const flag = z.boolean({ error: "expected true or false" });
+
+/**
+ * An address with or without a port; whether a port belongs there depends on the encapsulation. `fd77::1:1701` is
+ * refused: it is an address, and hardly the one that was meant.
+ */
+const endpoint = z.string({ error: "expected an address such as 10.0.0.1:1701" })
+  .refine((text) => parseEndpoint(text, l2tpPort) !== undefined && !/^[^[]*:.*:1701$/.test(text), {
+    error: "expected an IP address with or without a port, such as 10.0.0.1:1701 or [fd77::1]:1701",
+  });
+
+const listenIp = z.string({ error: "expected an IP address such as 0.0.0.0" })
+  .refine((text) => parseEndpoint(text, 0)?.port === 0, {
+    error: "expected an IP address without a port, such as 0.0.0.0 or ::",
+  });
+
+/** The whole file. */
+export const fileSchema = z.strictObject({
+  listen: z.unknown().optional(),
+  admin: z.unknown().optional(),
+  log: z.unknown().optional(),
+  tunnels: z.unknown().optional(),
+}, { error: "expected the keys listen, admin, log, tunnels" });
+
+/** `listen:` as a whole. */
+export const listSchema = z.array(z.unknown(), {
+  error: 'expected a list such as [{ udp: "0.0.0.0:1701" }]',
+});
+
+/** One entry of `listen:`. */
+export const listenerSchema = z.strictObject({
+  udp: endpoint.optional(),
+  ip: listenIp.optional(),
+}, { error: 'expected udp or ip with an address, such as { udp: "0.0.0.0:1701" }' })
+  .refine(({ udp, ip }) => (udp === undefined) !== (ip === undefined), {
+    error: "expected either udp or ip",
+  });
+
+/** `admin:`. */
+export const adminSchema = z.strictObject({
+  listen: z.string({ error: `expected an address and port such as ${defaultAdminListen}` })
+    .refine(isAdminListen, {
+      error:
+        `expected an IP address and port such as ${defaultAdminListen}, or unix: and an absolute path of at most ${maxUnixPath} bytes`,
+    })
+    .default(defaultAdminListen),
+  token: z.string({ error: "expected a quoted string" }).optional(),
+  "token-file": z.string({ error: "expected a file's path" }).min(1, {
+    error: "expected a file's path",
+  }).optional(),
+}, { error: "expected the keys listen, token, token-file" });
+
+/** `log:`. */
+export const logSchema = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"], {
+    error: "expected debug, info, warn or error",
+  }).default("info"),
+  format: z.enum(["text", "json"], { error: "expected text or json" }).default("text"),
+}, { error: "expected the keys level, format" });
+
+/** A map whose keys the operator chooses. */
+export const mapSchema = z.record(z.string(), z.unknown(), {
+  error: "expected a map of names",
+});
+
+/** One entry of `tunnels:`. */
+export const tunnelSchema = z.strictObject({
+  static: z.strictObject({
+    "tunnel-id": attributes["tunnel-id"],
+    "peer-tunnel-id": attributes["peer-tunnel-id"],
+  }, { error: "expected the keys tunnel-id, peer-tunnel-id" }),
+  "proto-version": attributes["proto-version"].optional(),
+  encap: attributes["encap-type"].optional(),
+  local: endpoint.optional(),
+  remote: endpoint,
+  "udp-csum": flag.optional(),
+  "udp-zero-csum6-tx": flag.optional(),
+  "udp-zero-csum6-rx": flag.optional(),
+  sessions: z.unknown().optional(),
+}, { error: "expected the keys static, encap, local, remote, sessions" });
+
+/** One entry of a tunnel's `sessions:`. */
+export const sessionSchema = z.strictObject({
+  "session-id": attributes["session-id"],
+  "peer-session-id": attributes["peer-session-id"],
+  "pw-type": attributes["pw-type"].optional(),
+  "l2spec-type": attributes["l2spec-type"].optional(),
+  cookie: attributes.cookie.optional(),
+  "peer-cookie": attributes["peer-cookie"].optional(),
+  seq: z.enum(["none", "send", "recv", "both"], { error: "expected none, send, recv or both" })
+    .optional(),
+  "lns-mode": attributes["lns-mode"].optional(),
+  "reorder-timeout": attributes["reorder-timeout"].optional(),
+  mtu: attributes.mtu.optional(),
+  circuit: z.unknown().optional(),
+}, { error: "expected the keys session-id, peer-session-id, circuit" });
+
+/** Characters that an HTTP Authorization header can carry (RFC 6750 §2.1). */
+export const tokenPattern = /^[A-Za-z0-9._~+/-]+=*$/;
+
+function isAdminListen(text: string): boolean {
+  if (!text.startsWith("unix:")) return parseEndpoint(text, 0) !== undefined && hasPort(text);
+  const path = text.slice("unix:".length);
+  return path.startsWith("/") && !path.includes("\0") &&
+    new TextEncoder().encode(path).length <= maxUnixPath;
+}
+
+function hasPort(text: string): boolean {
+  return parseEndpoint(text, 0)!.port === parseEndpoint(text, 1)!.port;
+}
