@@ -1,0 +1,38 @@
+/*
+ * What all programs of the bench agree on; tests/bench/plan.ts says the same in TypeScript.
+ *
+ * Peers live at one address: port PEER_PORT sends into the subject, ports SINK_PORT + k receive from it. Of 2n sessions,
+ * session i < n belongs to the tunnel of the sending peer and is joined to session n + i, which belongs to
+ * the tunnel of sink i % sinks. L2TPv3 over UDP (RFC 3931 §4.1.2), Ethernet, cookies of 8 bytes, no L2-Specific Sublayer.
+ */
+#pragma once
+#include <stdint.h>
+
+#define PEER_PORT 1701
+#define SINK_PORT 2001
+#define BATCH 64 /* messages a recvmmsg, as in the datapath */
+#define COOKIE_LEN 8
+#define HEADER_LEN (8 + COOKIE_LEN)
+#define FRAME_TYPE 0x88b5 /* local experimental EtherType (IEEE 802): no protocol takes the frame */
+
+/* Expected in what the subject receives; expected in what it sends. */
+static const uint8_t cookie_in[COOKIE_LEN] = {0xc0, 1, 2, 3, 4, 5, 6, 0xc7};
+static const uint8_t cookie_out[COOKIE_LEN] = {0xd0, 9, 8, 7, 6, 5, 4, 0xd7};
+
+/* An odd factor: every index has its own id, and ids look random to a hash. */
+#define ID_FACTOR 2654435761u
+#define ID_FACTOR_INVERSE 244002641u /* ID_FACTOR * ID_FACTOR_INVERSE == 1 modulo 2^32 */
+#define PEER_ID_MASK 0x5bd1e995u
+
+/* The id under which the subject knows session i, and the one that its peer gave it. */
+static inline uint32_t session_id(uint32_t i) { return (i + 1) * ID_FACTOR; }
+static inline uint32_t peer_session_id(uint32_t i) { return session_id(i) ^ PEER_ID_MASK; }
+/* The i of peer_session_id(i). */
+static inline uint32_t index_of_peer_id(uint32_t id) { return (id ^ PEER_ID_MASK) * ID_FACTOR_INVERSE - 1; }
+
+/* xorshift32: cheap, and the same sequence on every run. */
+static inline uint32_t next_random(uint32_t *state) {
+  uint32_t x = *state;
+  x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+  return *state = x;
+}

@@ -1,0 +1,103 @@
+/**
+ * The real datapath, its worker included, in a process that does nothing else: what rows that compare with C run.
+ * Its argument is a {@linkcode DatapathSetup} as JSON. It says "ready", then answers each line of standard input with a line:
+ * `stats` with the datapath's counters, `lateness MS` with how late, in milliseconds, timers of this thread were.
+ *
+ * @module
+ */
+
+import { startDatapath } from "../../edge/datapath/client.ts";
+import type { TunnelHandle } from "../../edge/datapath/datapath.ts";
+import { openLibc } from "../../edge/io/libc.ts";
+import { openUdpSocket } from "../../edge/io/sockets.ts";
+import { openTap } from "../../edge/io/tap.ts";
+import type { SessionSpec } from "../../wasm/mod.ts";
+import { TextLineStream } from "./lines.ts";
+import { sleep } from "./measure.ts";
+import {
+  cookieIn,
+  cookieOut,
+  peerAddress,
+  peerPort,
+  peerSessionId,
+  sessionId,
+  sinkPort,
+  subjectAddress,
+} from "./plan.ts";
+import type { DatapathSetup } from "./subjects.ts";
+
+const setup = JSON.parse(Deno.args[0]!) as DatapathSetup;
+using libc = openLibc();
+await using datapath = await startDatapath();
+const local = { address: subjectAddress, port: setup.port };
+const opened = openUdpSocket(libc, { local });
+const socket = await datapath.addSocket(opened.fd, opened.kind);
+
+const addTunnel = (tunnelId: number, port: number) =>
+  datapath.addTunnel({
+    version: 3,
+    encap: "udp",
+    tunnelId,
+    peerTunnelId: tunnelId,
+    socket,
+    remote: { address: peerAddress, port },
+    sourceCheck: "endpoint",
+    segment: setup.segment,
+  });
+const addSession = (tunnel: TunnelHandle, index: number) =>
+  datapath.addSession(tunnel, session(index));
+const session = (index: number): SessionSpec => ({
+  sessionId: sessionId(index),
+  peerSessionId: peerSessionId(index),
+  frameType: "ethernet",
+  l2spec: "none",
+  cookie: cookieOut,
+  peerCookie: cookieIn,
+  sendSeq: false,
+  recvSeq: false,
+  lnsMode: false,
+  reorderTimeoutMs: 0,
+});
+
+const sender = await addTunnel(1, peerPort);
+if (setup.tap === undefined) {
+  const sinks = [];
+  for (let k = 0; k < setup.sinks; k++) sinks.push(await addTunnel(2 + k, sinkPort + k));
+  for (let i = 0; i < setup.pairs; i++) {
+    const from = await addSession(sender, i);
+    const to = await addSession(sinks[i % setup.sinks]!, setup.pairs + i);
+    await datapath.crossConnect(from, to);
+  }
+} else {
+  const tap = openTap(libc, setup.tap);
+  const port = await datapath.addTap(tap.fd, () => {});
+  await datapath.crossConnect(await addSession(sender, 0), port);
+}
+say("ready");
+
+const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
+  .pipeThrough(new TextLineStream());
+for await (const line of lines) {
+  const [command, argument] = line.split(" ");
+  if (command === "stats") {
+    const { drops, io } = await datapath.stats();
+    say(JSON.stringify({ drops, io }));
+  } else if (command === "lateness") {
+    say(JSON.stringify(await lateness(Number(argument))));
+  }
+}
+
+/** How late timers of 5 ms were, over `ms` milliseconds. */
+async function lateness(ms: number): Promise<number[]> {
+  const seen: number[] = [];
+  for (const end = performance.now() + ms; performance.now() < end;) {
+    const due = performance.now() + 5;
+    await sleep(5);
+    seen.push(performance.now() - due);
+  }
+  return seen;
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}

@@ -1,0 +1,161 @@
+/** The two sides of a comparison: the datapath, and the C program that does the same. @module */
+
+import type { Lab } from "./lab.ts";
+import { cpuTime, sleep } from "./measure.ts";
+import { peerAddress, subjectAddress } from "./plan.ts";
+import { type Program, programPath, startProgram } from "./programs.ts";
+
+/** Which way packets go. */
+export type Path = "switch" | "tap-udp" | "udp-tap";
+
+/** How packets are received and sent: one by one, grouped when sent (UDP_SEGMENT), or in super-packets both ways (UDP_GRO too). */
+export type Mode = "plain" | "segment" | "gro";
+
+/** What is to be forwarded. */
+export interface Traffic {
+  readonly path: Path;
+  /** Pairs of joined sessions; 1 where a TAP is one end. */
+  readonly pairs: number;
+  /** Peers that packets go to. */
+  readonly sinks: number;
+  /** Bytes of the Ethernet frame inside. */
+  readonly frame: number;
+  /** Packets sent at once. */
+  readonly burst: number;
+  /** Packets on their way at most. */
+  readonly window: number;
+}
+
+/** A program that forwards, ready for traffic. */
+export interface Subject extends AsyncDisposable {
+  readonly pid: number;
+  /** What a traffic program is told: where to send. */
+  readonly target: string;
+  /** Ends it. Packets a receive batch, where it counted them. */
+  stop(): Promise<number | undefined>;
+}
+
+/** Starts C baseline number `index` (each has a port, and a TAP, of its own). */
+export async function startBaseline(
+  lab: Lab,
+  index: number,
+  mode: Mode,
+  traffic: Traffic,
+): Promise<Subject> {
+  const port = 1710 + index, tap = `bench-c${index}`;
+  const where = [subjectAddress, String(port), peerAddress];
+  const { path, pairs, sinks } = traffic;
+  let command;
+  if (path === "switch") {
+    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode];
+  } else {
+    await lab.addTap(tap);
+    command = [programPath("tap"), ...where, tap];
+  }
+  const program = await startProgram(lab.asSubject(command));
+  return subject(lab, program, path, port, tap, async () => {
+    const counted = /^batches (\d+) packets (\d+)/.exec(await program.stop() ?? "");
+    return counted ? Number(counted[2]) / Number(counted[1]) : undefined;
+  });
+}
+
+/** What `worker.ts` is told, as JSON in its first argument. */
+export interface DatapathSetup {
+  readonly port: number;
+  readonly pairs: number;
+  readonly sinks: number;
+  readonly segment: boolean;
+  /** The TAP that session 0 is joined to, in place of session `pairs`. */
+  readonly tap?: string;
+}
+
+/** Starts the real datapath in a small process of its own. */
+export async function startDatapathProcess(
+  lab: Lab,
+  segment: boolean,
+  traffic: Traffic,
+): Promise<Subject & { readonly program: Program }> {
+  const port = 1701, tap = "bench-wasm";
+  const { path, pairs, sinks } = traffic;
+  if (path !== "switch") await lab.addTap(tap);
+  const setup: DatapathSetup = {
+    port,
+    pairs,
+    sinks,
+    segment,
+    ...(path === "switch" ? {} : { tap }),
+  };
+  const script = new URL("./datapath_process.ts", import.meta.url).pathname;
+  const program = await startProgram(
+    lab.asSubject([Deno.execPath(), "run", "-A", script, JSON.stringify(setup)]),
+  );
+  const stop = async () => {
+    const { io } = JSON.parse(await program.ask("stats")) as { io: Record<string, number> };
+    await program.stop();
+    const batches = io["rx-batches"], packets = io["rx-packets"];
+    return batches && packets ? packets / batches : undefined;
+  };
+  return { ...subject(lab, program, path, port, tap, stop), program };
+}
+
+function subject(
+  lab: Lab,
+  program: Program,
+  path: Path,
+  port: number,
+  tap: string,
+  stop: Subject["stop"],
+): Subject {
+  return {
+    pid: program.pid,
+    target: path === "switch" ? `${port} COUNT` : `${port} COUNT ${tap} ${lab.subjectNetns}`,
+    stop,
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
+}
+
+/** Starts the program that sends and counts. */
+export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
+  const { path, pairs, frame, burst, window } = traffic;
+  // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
+  const sinks = path === "switch" ? traffic.sinks : 0;
+  const numbers = [pairs, sinks, frame, burst, window].map(String);
+  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers];
+  return startProgram(lab.asPeers(command));
+}
+
+/** What a run of traffic saw. */
+export interface Run {
+  readonly sent: number;
+  readonly forwarded: number;
+  readonly lost: number;
+  readonly wrong: number;
+  readonly seconds: number;
+  /** Nanoseconds of CPU of the subject for each packet that came out of it. */
+  readonly cpuPerPacket: number;
+}
+
+/** Sends `count` packets through a subject; with `check`, looks at every byte of what comes out. */
+export async function runTraffic(
+  program: Program,
+  traffic: Traffic,
+  subject: Subject,
+  count: number,
+  check = false,
+): Promise<Run> {
+  const kind = check ? `check-${traffic.path}` : traffic.path;
+  const before = cpuTime(subject.pid);
+  const answer = await program.ask(`${kind} ${subject.target.replace("COUNT", String(count))}`);
+  await sleep(5); // until the subject sleeps again: only then is its time known to the end
+  const cpu = cpuTime(subject.pid) - before;
+  const match = /^sent (\d+) forwarded (\d+) lost (\d+) wrong (\d+) ns (\d+)$/.exec(answer);
+  if (!match) throw new Error(`traffic: said ${answer}`);
+  const [sent, forwarded, lost, wrong, ns] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { sent, forwarded, lost, wrong, seconds: ns / 1e9, cpuPerPacket: cpu / forwarded };
+}
