@@ -6,10 +6,17 @@
  * @module
  */
 
-import { type PortIx, RX_BATCH, type SessionSpec, WasmDatapath } from "../../wasm/mod.ts";
+import {
+  type PortIx,
+  RX_BATCH,
+  type SessionSpec,
+  type SocketIx,
+  type TunnelIx,
+  WasmDatapath,
+} from "../../wasm/mod.ts";
 import { cookieIn, cookieOut, nextRandom, peerSessionId, sessionId } from "./plan.ts";
 
-const local = Uint8Array.of(10, 99, 0, 2);
+const peer = Uint8Array.of(10, 99, 0, 2);
 const spec = {
   l2spec: "none",
   sendSeq: false,
@@ -23,15 +30,20 @@ const [first = 0, packets = 0, rounds = 0] = numbers.map(Number);
 if (what === "memory") memory(first);
 else lookup(first, packets, rounds);
 
-function addTunnel(datapath: WasmDatapath, version: 2 | 3, id: number, port: number) {
-  const socket = datapath.addSocket(100 + id, "udp4");
+function addTunnel(
+  datapath: WasmDatapath,
+  socket: SocketIx,
+  version: 2 | 3,
+  id: number,
+  port: number,
+): TunnelIx {
   return datapath.addTunnel({
     version,
     encap: "udp",
     tunnelId: id,
     peerTunnelId: id,
     socket,
-    remote: { address: local, port },
+    remote: { address: peer, port },
     sourceCheck: "endpoint",
     segment: true,
   });
@@ -39,12 +51,13 @@ function addTunnel(datapath: WasmDatapath, version: 2 | 3, id: number, port: num
 
 function memory(sessions: number): void {
   const datapath = new WasmDatapath({ maxSessions: Math.max(sessions, 2) });
+  const socket = datapath.addSocket(3, "udp4");
   const empty = datapath.memory.buffer.byteLength;
   const perTunnel = 50_000; // of the 65,535 that v2's ids allow
   let tunnel, waiting: PortIx | undefined;
   for (let i = 0; i < sessions; i++) {
     const id = i % perTunnel + 1;
-    if (id === 1) tunnel = addTunnel(datapath, 2, i / perTunnel + 1, 1701);
+    if (id === 1) tunnel = addTunnel(datapath, socket, 2, i / perTunnel + 1, 1701);
     const session: SessionSpec = {
       ...spec,
       sessionId: id,
@@ -77,8 +90,9 @@ const mmsghdr = {
 
 function lookup(pairs: number, packets: number, rounds: number): void {
   const datapath = new WasmDatapath({ maxSessions: 2 * pairs });
-  const sender = addTunnel(datapath, 3, 1, 1701);
-  const sinks = [1, 2, 3, 4].map((k) => addTunnel(datapath, 3, 1 + k, 2000 + k));
+  const socket = datapath.addSocket(3, "udp4");
+  const sender = addTunnel(datapath, socket, 3, 1, 1701);
+  const sinks = [1, 2, 3, 4].map((k) => addTunnel(datapath, socket, 3, 1 + k, 2000 + k));
   const session = (index: number): SessionSpec => ({
     ...spec,
     sessionId: sessionId(index),
@@ -103,7 +117,7 @@ function lookup(pairs: number, packets: number, rounds: number): void {
     const name = view.getUint32(message + mmsghdr.name, true);
     view.setUint16(name, 2, true); // AF_INET
     view.setUint16(name + 2, 1701);
-    new Uint8Array(buffer, name + 4, 4).set(local);
+    new Uint8Array(buffer, name + 4, 4).set(peer);
     const iov = view.getUint32(message + mmsghdr.iov, true);
     return { message: message / 4, data: view.getUint32(iov, true) / 4 };
   });
@@ -126,7 +140,6 @@ function lookup(pairs: number, packets: number, rounds: number): void {
     }
   };
 
-  const socket = 0 as Parameters<typeof datapath.receiveDatagrams>[0];
   const batches = Math.ceil(packets / RX_BATCH);
   for (let round = -1; round < rounds; round++) { // one to warm up
     const start = performance.now();

@@ -36,6 +36,7 @@ tunnels:
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-P=appliance", "edge/main.ts", "run", "--config", `${dir}/isthmus.yaml`],
     cwd: root,
+    env: { NO_COLOR: "1" },
     stdout: "null",
     stderr: "piped",
   }).spawn();
