@@ -1,0 +1,126 @@
+/** The admin endpoint as a function from requests to responses; no sockets. @module */
+
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { ConfigError } from "../config/mod.ts";
+import type { Log, Plugin } from "../../plugins/plugin.ts";
+import { type ApplianceApi, ApplianceError } from "../appliance.ts";
+import { bearer, jsonBody, sameSite } from "./guard.ts";
+import { createMetrics } from "./metrics.ts";
+import { addOperationRoutes } from "./operations.ts";
+import {
+  apiProblem,
+  applianceProblem,
+  FaultsError,
+  faultsProblem,
+  httpProblem,
+  PreconditionError,
+} from "./problem.ts";
+import { addSessionRoutes } from "./sessions.ts";
+import { addTunnelRoutes } from "./tunnels.ts";
+
+/** What the endpoint needs besides the appliance. */
+export interface AdminOptions {
+  /** The program's version. */
+  readonly version: string;
+  /** The plugins whose circuits sessions may name. */
+  readonly plugins: readonly Plugin[];
+  readonly log: Pick<Log, "error">;
+  /** Unix milliseconds; `Date.now` unless a test says otherwise. */
+  readonly now?: () => number;
+}
+
+/** What can be asked without a token: nothing that tells more than that the appliance runs. */
+const open: ReadonlySet<string> = new Set(["/healthz"]);
+
+/**
+ * Makes the endpoint. Whom it listens to (Host, token) follows `api.config().admin`, so that a reload takes effect
+ * at once.
+ */
+export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  const metrics = createMetrics(api, options.version);
+  const admin = () => api.config().admin;
+
+  app.use(async (c, next) => {
+    await next();
+    c.header("cache-control", "no-store");
+    c.header("x-content-type-options", "nosniff");
+    const route = pattern(app, c.req.method, c.req.path);
+    metrics.count({
+      method: route === undefined ? "other" : c.req.method,
+      route: route ?? "other",
+      status: c.res.status,
+    });
+  });
+  app.use(sameSite(admin), bearer(admin, open), jsonBody());
+
+  const context = { app, api, plugins: options.plugins, change: oneAtATime() };
+  addTunnelRoutes(context);
+  addSessionRoutes(context);
+  addOperationRoutes(context, {
+    version: options.version,
+    metrics,
+    now: options.now ?? Date.now,
+  });
+
+  app.notFound((c) => noRoute(app, c));
+  app.onError((error, c) => explainError(error, c, options.log));
+  return app;
+}
+
+/** Queues changes: each begins when the one before has ended, whichever way. */
+function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = last.then(work, work);
+    last = result.catch(() => {});
+    return result;
+  };
+}
+
+function explainError(error: Error, c: Context, log: Pick<Log, "error">): Response {
+  if (error instanceof ApplianceError) return applianceProblem(c, error);
+  if (error instanceof FaultsError) return faultsProblem(c, error.faults);
+  if (error instanceof PreconditionError) return httpProblem(c, 412, error.message);
+  if (error instanceof ConfigError) {
+    const errors = error.problems.map(({ file, line, column, path, message }) => ({
+      attribute: path,
+      message: `${file}:${line}:${column}: ${message}`,
+    }));
+    return apiProblem(c, "invalid", "the configuration file is wrong; nothing was changed", errors);
+  }
+  if (error instanceof HTTPException && error.status === 400) {
+    return httpProblem(c, 400, "the body is not valid JSON");
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    return httpProblem(c, 415, "expected the header Content-Type: application/json");
+  }
+  log.error("a request failed", { path: c.req.path, method: c.req.method, error: String(error) });
+  return httpProblem(c, 500, "an error in isthmus; its log tells more");
+}
+
+/** 405 with what is allowed where the path exists, else 404. */
+function noRoute(app: OpenAPIHono, c: Context): Response {
+  const methods = ["GET", "POST", "PATCH", "DELETE"].filter((method) =>
+    pattern(app, method, c.req.path) !== undefined
+  );
+  if (methods.length === 0) return httpProblem(c, 404, `there is nothing at ${c.req.path}`);
+  const allow = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
+  return httpProblem(c, 405, `${c.req.method} is not among ${allow.join(", ")}`, {
+    allow: allow.join(", "),
+  });
+}
+
+/** The pattern of the route that answers such a request (`/v1/tunnels/:tunnel`), if there is one. */
+function pattern(app: OpenAPIHono, method: string, path: string): string | undefined {
+  const wanted = method === "HEAD" ? "GET" : method;
+  return app.routes.find((route) => {
+    if (route.method !== wanted) return false;
+    const parts = route.path.split("/");
+    const given = path.split("/");
+    return parts.length === given.length &&
+      parts.every((part, i) => part.startsWith(":") ? given[i] !== "" : part === given[i]);
+  })?.path;
+}

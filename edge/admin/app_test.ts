@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../config/mod.ts";
+import { asking, described } from "./_ask.ts";
+import { maxBody } from "./guard.ts";
+import { branchOffice, memoryAppliance } from "./testing.ts";
+
+Deno.test("/openapi.json lists exactly the routes there are", async () => {
+  const ask = asking(memoryAppliance());
+  const { body } = await ask("GET", "/openapi.json");
+  const listed = Object.entries(body.paths as Record<string, object>)
+    .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+  const routes = ask.app.routes
+    .filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method.toLowerCase()} ${path.replaceAll(/:([a-z]+)/g, "{$1}")}`);
+  assert.deepEqual(listed.sort(), [...new Set(routes)].sort());
+  assert.equal(listed.length, described(ask.app).length);
+  assert.equal(body.openapi, "3.1.0");
+  assert.ok(!JSON.stringify(body).includes('"$ref":"#/components/schemas/undefined"'));
+});
+
+Deno.test("GET /healthz says the version and the uptime in seconds, without a token", async () => {
+  const api = memoryAppliance();
+  api.admin = { ...api.admin, token: "s3cret" };
+  const { status, body } = await asking(api)("GET", "/healthz");
+  assert.equal(status, 200);
+  assert.deepEqual(body, { status: "ok", version: "1.2.3", uptime: 1.5 });
+});
+
+Deno.test("GET /v1/config hides secrets", async () => {
+  const api = await branchOffice();
+  api.admin = { ...api.admin, token: "s3cret" };
+  const headers = { authorization: "Bearer s3cret" };
+  const { body, text } = await asking(api)("GET", "/v1/config", { headers });
+  assert.ok(!text.includes("s3cret"));
+  assert.ok("branch" in (body.tunnels as object));
+});
+
+Deno.test("GET /v1/datapath gives drops by reason and the datapath's own figures", async () => {
+  const { body } = await asking(memoryAppliance())("GET", "/v1/datapath");
+  assert.deepEqual(body, { drops: { "no-session": 3, "bad-version": 0 }, io: { "rx-batches": 7 } });
+});
+
+Deno.test("POST /v1/reload tells what it did, or where the file is wrong", async () => {
+  const api = await branchOffice();
+  const ask = asking(api);
+  const report = await ask("POST", "/v1/reload");
+  assert.deepEqual(report.body, {
+    added: ["tunnels/new"],
+    changed: [],
+    removed: [],
+    unchanged: 1,
+  });
+  api.reloadError = new ConfigError([
+    { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "expected an address" },
+  ]);
+  const { status, body } = await ask("POST", "/v1/reload");
+  assert.equal(status, 422);
+  assert.deepEqual(body.errors, [
+    { attribute: "listen[0].udp", message: "a.yaml:3:5: expected an address" },
+  ]);
+});
+
+Deno.test("malformed JSON is 400, whatever kind of it", async () => {
+  const ask = asking(memoryAppliance());
+  const headers = { "content-type": "application/json" };
+  for (const raw of ["", "{", "{'a': 1}", "\0", "{}}", "NaN"]) {
+    const { status, body } = await ask("POST", "/v1/tunnels", { raw, headers });
+    assert.deepEqual([status, body.title], [400, "Bad Request"], raw);
+  }
+  for (const raw of ["[]", "null", "7", '"x"']) {
+    assert.equal((await ask("POST", "/v1/tunnels", { raw, headers })).status, 422, raw);
+  }
+});
+
+Deno.test("a body that is not declared as JSON is 415", async () => {
+  const ask = asking(await branchOffice());
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) {
+    const headers = { "content-type": type };
+    const post = await ask("POST", "/v1/tunnels", { raw: "{}", headers });
+    assert.deepEqual([post.status, post.headers.get("accept-post")], [415, "application/json"]);
+    const patch = await ask("PATCH", "/v1/tunnels/1", { raw: "{}", headers });
+    assert.deepEqual([patch.status, patch.headers.get("accept-patch")], [415, "application/json"]);
+  }
+  const headers = { "content-type": "application/json; charset=utf-8" };
+  assert.equal((await ask("PATCH", "/v1/tunnels/1", { raw: "{}", headers })).status, 200);
+});
+
+Deno.test("a body beyond 1 MiB is 413, declared or streamed", async () => {
+  const ask = asking(memoryAppliance());
+  const big = " ".repeat(maxBody + 1);
+  const headers = { "content-type": "application/json" };
+  const declared = { ...headers, "content-length": String(big.length) };
+  assert.equal((await ask("POST", "/v1/tunnels", { raw: big, headers: declared })).status, 413);
+  assert.equal((await ask("POST", "/v1/tunnels", { raw: big, headers })).status, 413);
+});
+
+Deno.test("an unknown path is 404, an unknown method 405 with what is allowed", async () => {
+  const ask = asking(await branchOffice());
+  const missing = await ask("GET", "/v2/tunnels");
+  assert.deepEqual([missing.status, missing.body.title], [404, "Not Found"]);
+  assert.equal(missing.headers.get("content-type"), "application/problem+json");
+  const put = await ask("PUT", "/v1/tunnels/1");
+  assert.deepEqual([put.status, put.headers.get("allow")], [405, "GET, HEAD, PATCH, DELETE"]);
+  assert.equal((await ask("DELETE", "/v1/tunnels")).headers.get("allow"), "GET, HEAD, POST");
+  assert.equal((await ask("OPTIONS", "/v1/reload")).headers.get("allow"), "POST");
+});
+
+Deno.test("an unforeseen error is logged and told to nobody", async () => {
+  const api = await branchOffice();
+  const errors: string[] = [];
+  const ask = asking(api, errors);
+  api.reloadError = new Error("/etc/isthmus/secret-place exploded");
+  const { status, text } = await ask("POST", "/v1/reload");
+  assert.equal(status, 500);
+  assert.ok(!text.includes("secret-place") && !text.includes(".ts:"));
+  assert.equal(errors.length, 1);
+  assert.match(errors[0]!, /secret-place/);
+});
+
+Deno.test("a failed change does not hold up the next one", async () => {
+  const api = await branchOffice();
+  const ask = asking(api);
+  api.reloadError = new Error("once");
+  const [failed, created] = await Promise.all([
+    ask("POST", "/v1/reload"),
+    ask("POST", "/v1/tunnels", {
+      json: { "tunnel-id": 5, "peer-tunnel-id": 6, "ip-daddr": "10.0.0.2" },
+    }),
+  ]);
+  assert.deepEqual([failed.status, created.status], [500, 201]);
+});
+
+Deno.test("/metrics has totals and no labels of tunnels or sessions", async () => {
+  const api = await branchOffice();
+  const ask = asking(api);
+  api.count("branch", "office", { "tx-packets": 4, "tx-bytes": 400 });
+  await ask("GET", "/v1/tunnels/branch");
+  await ask("GET", "/nowhere");
+  const first = await ask("GET", "/metrics");
+  assert.match(first.headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+  const lines = first.text.split("\n");
+  for (
+    const line of [
+      'isthmus_build_info{version="1.2.3"} 1',
+      "isthmus_start_time_seconds 1700000000",
+      "isthmus_tunnels 1",
+      'isthmus_sessions{status="up"} 1',
+      'isthmus_sessions{status="down"} 0',
+      "isthmus_tx_packets_total 4",
+      "isthmus_tx_bytes_total 400",
+      'isthmus_drops_total{reason="no-session"} 3',
+      'isthmus_drops_total{reason="bad-version"} 0',
+      "isthmus_datapath_rx_batches_total 7",
+      "isthmus_tap_devices 1",
+      'isthmus_http_requests_total{method="GET",route="/v1/tunnels/:tunnel",status="200"} 1',
+      'isthmus_http_requests_total{method="other",route="other",status="404"} 1',
+    ]
+  ) assert.ok(lines.includes(line), `${line} is not in\n${first.text}`);
+  assert.ok(!first.text.includes("branch") && !first.text.includes("office"));
+
+  await ask("DELETE", "/v1/tunnels/branch");
+  const second = (await ask("GET", "/metrics")).text.split("\n");
+  assert.ok(second.includes("isthmus_tx_packets_total 4"), "counters never fall");
+  assert.ok(second.includes("isthmus_tunnels 0"));
+});

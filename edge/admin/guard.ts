@@ -1,0 +1,112 @@
+/** What every request must pass before a route sees it: who asks, from where, and with what kind of body. @module */
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { isLoopback, isWildcard, parseIp } from "../../core/endpoint.ts";
+import type { AdminConfig } from "../model.ts";
+import { httpProblem } from "./problem.ts";
+
+/** The largest request body, in bytes. */
+export const maxBody = 1024 * 1024;
+
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/**
+ * Refuses requests that a web page could have made a browser send: by a name that was rebound to our address (Host),
+ * or across origins (Origin, Sec-Fetch-Site).
+ */
+export function sameSite(admin: () => AdminConfig): MiddlewareHandler {
+  return async (c, next) => {
+    const host = c.req.header("host") ?? new URL(c.req.url).host;
+    if (!hostAllowed(host, admin())) {
+      return httpProblem(
+        c,
+        403,
+        "the Host header names another host than this endpoint listens on",
+      );
+    }
+    if (!safeMethods.has(c.req.method) && crossOrigin(c, host)) {
+      return httpProblem(c, 403, "requests from other origins change nothing here");
+    }
+    return await next();
+  };
+}
+
+/**
+ * Whether a Host header is one of ours: a loopback name, or the address that the endpoint listens on. On the wildcard
+ * any address will do, since only names can be rebound; and any name where a token is required, for no page has it.
+ */
+export function hostAllowed(host: string, { listen, token }: AdminConfig): boolean {
+  const name = hostName(host);
+  if (name === undefined) return false;
+  if (name === "localhost" || isLoopback(name)) return true;
+  if ("path" in listen) return false;
+  if (isWildcard(listen.host)) return token !== undefined || parseIp(name) !== undefined;
+  return name === listen.host.toLowerCase() || sameIp(name, listen.host);
+}
+
+/** Refuses requests without the bearer token, where one is configured (RFC 6750). */
+export function bearer(admin: () => AdminConfig, open: ReadonlySet<string>): MiddlewareHandler {
+  return async (c, next) => {
+    const { token } = admin();
+    if (token === undefined || open.has(c.req.path)) return await next();
+    const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    if (given !== undefined && sameSecret(given, token)) return await next();
+    const challenge = `Bearer realm="isthmus"${
+      given === undefined ? "" : ', error="invalid_token"'
+    }`;
+    const detail = given === undefined
+      ? "expected the header Authorization: Bearer <token>"
+      : "the token is not the one configured";
+    return httpProblem(c, 401, detail, { "www-authenticate": challenge });
+  };
+}
+
+/** Refuses bodies that are too large or not JSON. */
+export function jsonBody(): MiddlewareHandler {
+  const limit = bodyLimit({
+    maxSize: maxBody,
+    onError: (c) => httpProblem(c, 413, `the body is larger than ${maxBody} bytes`),
+  });
+  return async (c, next) => {
+    const carriesBody = c.req.method === "POST" || c.req.method === "PATCH";
+    const empty = c.req.raw.body === null;
+    const type = c.req.header("content-type");
+    if (carriesBody && !(empty && type === undefined) && !isJson(type)) {
+      return httpProblem(c, 415, "expected the header Content-Type: application/json", {
+        [c.req.method === "PATCH" ? "accept-patch" : "accept-post"]: "application/json",
+      });
+    }
+    return await limit(c, next);
+  };
+}
+
+function isJson(type: string | undefined): boolean {
+  return /^application\/json *(;.*)?$/i.test(type ?? "");
+}
+
+function crossOrigin(c: Context, host: string): boolean {
+  const site = c.req.header("sec-fetch-site");
+  if (site !== undefined && site !== "same-origin" && site !== "none") return true;
+  const origin = c.req.header("origin");
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
+}
+
+/** The name of a Host header without port and brackets, in lower case. */
+function hostName(host: string): string | undefined {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^[\]:/?#@\s]+))(?::\d{1,5})?$/i.exec(host);
+  return (match?.[1] ?? match?.[2])?.toLowerCase();
+}
+
+function sameIp(a: string, b: string): boolean {
+  const [x, y] = [parseIp(a), parseIp(b)];
+  return x !== undefined && y !== undefined && x.join() === y.join();
+}
+
+/** Compares digests of equal length, so that the time taken tells nothing of the secret. */
+function sameSecret(a: string, b: string): boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}

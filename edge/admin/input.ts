@@ -1,0 +1,158 @@
+/** From request bodies that their schemas accepted to what the appliance is asked for. Pure. @module */
+
+import type { z } from "@hono/zod-openapi";
+import type { AttributeName } from "../config/attributes.ts";
+import { buildSession, buildTunnel, type Built } from "../config/build.ts";
+import { checkCircuit, parseCircuit } from "../config/circuit.ts";
+import { formatPath } from "../config/problem.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
+import type { SessionPatch, TunnelPatch } from "../appliance.ts";
+import type { SessionConfig, TunnelConfig } from "../model.ts";
+import { type Fault, FaultsError } from "./problem.ts";
+import type { sessionInput, tunnelInput } from "./schemas.ts";
+import { sessionAttributes, tunnelAttributes } from "./view.ts";
+
+type TunnelInput = z.output<typeof tunnelInput>;
+type SessionInput = z.output<typeof sessionInput>;
+
+/** A new tunnel; without a name it is called after its id. @throws {FaultsError} */
+export function newTunnel(input: TunnelInput): TunnelConfig {
+  return built(buildTunnel(input.name ?? `tunnel-${input["tunnel-id"]}`, input));
+}
+
+/** A new session; without a name it is called after its id. @throws {FaultsError} */
+export function newSession(
+  tunnel: TunnelConfig,
+  input: SessionInput,
+  plugins: readonly Plugin[],
+): SessionConfig {
+  const name = input.name ?? `session-${input["session-id"]}`;
+  const session = built(
+    buildSession(name, tunnel.version, input, circuitOf(input, plugins)),
+  );
+  return carried(session, plugins);
+}
+
+/** What changes in a tunnel when some attributes are given anew. @throws {FaultsError} */
+export function tunnelPatch(now: TunnelConfig, input: TunnelInput): TunnelPatch {
+  const after = built(
+    buildTunnel(input.name ?? now.name, { ...sameFamily(tunnelAttributes(now), input), ...input }),
+  );
+  refuse<TunnelConfig>(now, after, {
+    name: "name",
+    version: "proto-version",
+    tunnelId: "tunnel-id",
+    encap: "encap-type",
+  });
+  return difference(now, after, ["peerTunnelId", "local", "remote", "checksum"]);
+}
+
+/** What changes in a session when some attributes are given anew; a circuit is replaced whole. @throws {FaultsError} */
+export function sessionPatch(
+  tunnel: TunnelConfig,
+  now: SessionConfig,
+  input: SessionInput,
+  plugins: readonly Plugin[],
+): SessionPatch {
+  const before = { ...sessionAttributes(now), "pw-type": now.pseudowireType as 5 | 7 };
+  const circuit = circuitOf(input, plugins) ?? now.circuit;
+  const after = carried(
+    built(buildSession(input.name ?? now.name, tunnel.version, { ...before, ...input }, circuit)),
+    plugins,
+  );
+  refuse<SessionConfig>(now, after, {
+    name: "name",
+    sessionId: "session-id",
+    pseudowireType: "pw-type",
+  });
+  return difference(now, after, [
+    "peerSessionId",
+    "l2spec",
+    "cookie",
+    "peerCookie",
+    "sendSeq",
+    "recvSeq",
+    "lnsMode",
+    "reorderTimeoutMs",
+    "mtu",
+    "circuit",
+  ]);
+}
+
+function built<T>(result: Built<T>): T {
+  if (!result.ok) throw new FaultsError(result.problems);
+  return result.value;
+}
+
+function circuitOf(
+  { circuit }: SessionInput,
+  plugins: readonly Plugin[],
+): SessionConfig["circuit"] {
+  if (circuit === undefined) return undefined;
+  const parsed = parseCircuit(circuit, plugins);
+  if (parsed.ok) return parsed.value;
+  throw new FaultsError(parsed.issues.map(({ path, message }) => ({
+    attribute: formatPath(["circuit", ...path]),
+    message,
+  })));
+}
+
+/** The session, if its circuit can carry its pseudowire. */
+function carried(session: SessionConfig, plugins: readonly Plugin[]): SessionConfig {
+  const problems = checkCircuit(session, plugins);
+  if (problems.length > 0) throw new FaultsError(problems);
+  return session;
+}
+
+/** Attributes as they are, without what moving to the other IP version makes void. */
+function sameFamily(
+  before: TunnelInput,
+  input: TunnelInput,
+): TunnelInput {
+  const to = input["ip6-daddr"] !== undefined ? 6 : input["ip-daddr"] !== undefined ? 4 : undefined;
+  const from = before["ip6-daddr"] !== undefined ? 6 : 4;
+  if (to === undefined || to === from) return before;
+  const stays = { ...before };
+  for (
+    const name of [
+      "ip-saddr",
+      "ip-daddr",
+      "ip6-saddr",
+      "ip6-daddr",
+      "udp-csum",
+      "udp-zero-csum6-tx",
+      "udp-zero-csum6-rx",
+    ] as const
+  ) delete stays[name];
+  return stays;
+}
+
+/** Refuses a change of what only a new tunnel or session can have. */
+function refuse<T>(
+  now: T,
+  after: T,
+  fixed: { readonly [Key in keyof T]?: AttributeName },
+): void {
+  const faults: Fault[] = [];
+  for (const [key, attribute] of Object.entries(fixed) as [keyof T, AttributeName][]) {
+    if (now[key] === after[key]) continue;
+    const message = `cannot be changed from ${now[key]}; delete it and create it anew`;
+    faults.push({ attribute, message });
+  }
+  if (faults.length > 0) throw new FaultsError(faults);
+}
+
+/** The values among `keys` that are not the same in both. */
+function difference<T extends object, Key extends keyof T>(
+  now: T,
+  after: T,
+  keys: readonly Key[],
+): Partial<Pick<T, Key>> {
+  const changed: Partial<Pick<T, Key>> = {};
+  for (const key of keys) {
+    if (key in after && JSON.stringify(now[key]) !== JSON.stringify(after[key])) {
+      changed[key] = after[key];
+    }
+  }
+  return changed;
+}

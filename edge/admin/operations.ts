@@ -1,0 +1,109 @@
+/** Configuration, datapath, health and the description of all this. @module */
+
+import { createRoute, z } from "@hono/zod-openapi";
+import type { JSONValue } from "hono/utils/types";
+import { describeConfig } from "../config/mod.ts";
+import type { Metrics } from "./metrics.ts";
+import { json, problems, type RouteContext } from "./route.ts";
+import { configView, datapathView, healthView, reloadView } from "./schemas.ts";
+
+const config = createRoute({
+  method: "get",
+  path: "/v1/config",
+  summary: "Show the configuration in force",
+  responses: { 200: json(configView, "The configuration."), ...problems() },
+});
+
+const reload = createRoute({
+  method: "post",
+  path: "/v1/reload",
+  summary:
+    "Read the configuration file again; only what changed is touched, a bad file changes nothing",
+  responses: { 200: json(reloadView, "What was changed."), ...problems(409, 415, 422, 503) },
+});
+
+const datapath = createRoute({
+  method: "get",
+  path: "/v1/datapath",
+  summary: "Show the datapath's own counters",
+  responses: { 200: json(datapathView, "The counters."), ...problems(503) },
+});
+
+const healthz = createRoute({
+  method: "get",
+  path: "/healthz",
+  summary: "Tell whether the appliance runs; needs no token",
+  responses: { 200: json(healthView, "It runs."), ...problems() },
+});
+
+const openapi = createRoute({
+  method: "get",
+  path: "/openapi.json",
+  summary: "Describe this API (OpenAPI 3.1)",
+  responses: {
+    200: json(z.record(z.string(), z.unknown()), "The description."),
+    ...problems(),
+  },
+});
+
+const metrics = createRoute({
+  method: "get",
+  path: "/metrics",
+  summary: "Show metrics in Prometheus' text format",
+  responses: {
+    200: { description: "The metrics.", content: { "text/plain": { schema: z.string() } } },
+    ...problems(503),
+  },
+});
+
+type JsonObject = Record<string, JSONValue>;
+
+/** What these routes need besides the appliance. */
+export interface OperationsOptions {
+  readonly version: string;
+  readonly metrics: Metrics;
+  /** Unix milliseconds. */
+  now(): number;
+}
+
+/** Adds the routes. */
+export function addOperationRoutes(context: RouteContext, options: OperationsOptions): void {
+  const { app, api } = context;
+
+  app.openapi(config, (c) => c.json(describeConfig(api.config()) as JsonObject, 200));
+
+  app.openapi(reload, async (c) => {
+    const { added, changed, removed, unchanged } = await context.change(() => api.reload());
+    return c.json(
+      { added: [...added], changed: [...changed], removed: [...removed], unchanged },
+      200,
+    );
+  });
+
+  app.openapi(datapath, async (c) => {
+    const { drops, io } = await api.datapath();
+    return c.json({ drops: { ...drops }, io: { ...io } }, 200);
+  });
+
+  app.openapi(healthz, (c) => {
+    const uptime = Math.max(0, options.now() - api.startedAt) / 1000;
+    return c.json({ status: "ok" as const, version: options.version, uptime }, 200);
+  });
+
+  app.openapi(openapi, (c) => {
+    const document = app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: {
+        title: "isthmus",
+        version: options.version,
+        description: "Tunnels and sessions of an L2TP edge concentrator.",
+      },
+    });
+    return c.json(document as object as JsonObject, 200);
+  });
+
+  app.openapi(metrics, async (c) => {
+    const { text, contentType } = await options.metrics.read();
+    return c.text(text, 200, { "content-type": contentType });
+  });
+}

@@ -1,0 +1,125 @@
+/** Errors as `application/problem+json` (RFC 9457). @module */
+
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { z } from "@hono/zod-openapi";
+import { ApplianceError } from "../appliance.ts";
+
+/** One thing wrong with a request, by the attribute or parameter it is in. */
+export interface Fault {
+  readonly attribute: string;
+  readonly message: string;
+}
+
+/** What every response that is no success carries. */
+export const problemSchema = z.object({
+  type: z.string().describe("about:blank, or a URN that names the kind of problem."),
+  title: z.string().describe("The kind of problem; the same for every problem of its type."),
+  status: z.int().describe("The HTTP status."),
+  detail: z.string().describe("What went wrong this time."),
+  instance: z.string().describe("The path that was asked for."),
+  errors: z.array(z.object({ attribute: z.string(), message: z.string() })).optional()
+    .describe("What is wrong in which attribute."),
+}).openapi("Problem");
+
+/** The kinds of problem that are isthmus' own: the codes of {@linkcode ApplianceError}, and their HTTP statuses. */
+const kinds = {
+  "not-found": { status: 404, title: "No such resource" },
+  "exists": { status: 409, title: "Already there" },
+  "invalid": { status: 422, title: "Invalid attributes" },
+  "in-use": { status: 409, title: "In use" },
+  "limit": { status: 507, title: "Limit reached" },
+  "unavailable": { status: 503, title: "Unavailable" },
+  "not-permitted": { status: 403, title: "Not permitted" },
+} as const satisfies Record<
+  ApplianceError["code"],
+  { status: ContentfulStatusCode; title: string }
+>;
+
+/** HTTP's own problems: their type is `about:blank`, their title the status' phrase. */
+const phrases = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  500: "Internal Server Error",
+} as const;
+
+/** A problem of HTTP itself. */
+export function httpProblem(
+  c: Context,
+  status: keyof typeof phrases,
+  detail: string,
+  headers: Record<string, string> = {},
+  errors?: readonly Fault[],
+): Response {
+  return respond(c, "about:blank", phrases[status], status, detail, errors, headers);
+}
+
+/** A problem of the request's meaning. */
+export function apiProblem(
+  c: Context,
+  code: ApplianceError["code"],
+  detail: string,
+  errors?: readonly Fault[],
+): Response {
+  const { status, title } = kinds[code];
+  return respond(c, `urn:isthmus:problem:${code}`, title, status, detail, errors);
+}
+
+/** All faults of one request, under the first one's message. */
+export function faultsProblem(c: Context, faults: readonly Fault[]): Response {
+  const [first] = faults;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  const detail = first ? `${label(first)}${first.message}${more}` : "the request is invalid";
+  return apiProblem(c, "invalid", detail, faults);
+}
+
+/** What the appliance refused to do. */
+export function applianceProblem(c: Context, error: ApplianceError): Response {
+  const { attribute, code, message } = error;
+  return apiProblem(
+    c,
+    code,
+    message,
+    attribute === undefined ? undefined : [{ attribute, message }],
+  );
+}
+
+/** Thrown by handlers when a request's attributes are wrong; answered with all of its faults. */
+export class FaultsError extends Error {
+  override readonly name = "FaultsError";
+  constructor(readonly faults: readonly Fault[]) {
+    super(faults.map((fault) => label(fault) + fault.message).join("; "));
+  }
+}
+
+/** Thrown when `If-Match` names another version than the one there is (RFC 9110 §13.1.1). */
+export class PreconditionError extends Error {
+  override readonly name = "PreconditionError";
+}
+
+function label({ attribute }: Fault): string {
+  return attribute === "" ? "" : `${attribute}: `;
+}
+
+function respond(
+  c: Context,
+  type: string,
+  title: string,
+  status: ContentfulStatusCode,
+  detail: string,
+  errors?: readonly Fault[],
+  headers: Record<string, string> = {},
+): Response {
+  const instance = new URL(c.req.url).pathname;
+  const body = { type, title, status, detail, instance, ...(errors && { errors }) };
+  return c.body(JSON.stringify(body), status, {
+    "content-type": "application/problem+json",
+    ...headers,
+  });
+}

@@ -1,0 +1,139 @@
+/** What goes in and out of the admin endpoint: flat objects of attributes. @module */
+
+import { z } from "@hono/zod-openapi";
+import { attributes, sessionAttributeNames, tunnelAttributeNames } from "../config/attributes.ts";
+import { type SessionCounter, sessionCounters } from "../../wasm/mod.ts";
+
+/** The attributes of some names, each optional: what must be there depends on the others, and `edge/config` knows. */
+function optional<Name extends keyof typeof attributes>(names: readonly Name[]) {
+  return Object.fromEntries(names.map((name) => [name, attributes[name].optional()])) as {
+    [Key in Name]: z.ZodOptional<(typeof attributes)[Key]>;
+  };
+}
+
+/** A tunnel as it is asked for. */
+export const tunnelInput = z.strictObject({
+  name: attributes.name.optional(),
+  ...optional(tunnelAttributeNames),
+}).openapi("TunnelInput");
+
+/** A session as it is asked for. */
+export const sessionInput = z.strictObject({
+  name: attributes.name.optional(),
+  ...optional(sessionAttributeNames),
+  circuit: attributes.circuit.optional(),
+}).openapi("SessionInput");
+
+const count = z.int().min(0);
+
+const counterHelp: Record<SessionCounter, string> = {
+  "tx-packets": "Frames sent.",
+  "tx-bytes": "Bytes of frames sent, without L2TP headers.",
+  "tx-errors": "Frames that could not be sent.",
+  "rx-packets": "Frames received and delivered.",
+  "rx-bytes": "Bytes of frames received, without L2TP headers.",
+  "rx-errors": "Received frames that could not be delivered.",
+  "rx-seq-discards": "Received frames dropped for their sequence number.",
+  "rx-oos-packets": "Received frames that were out of sequence.",
+  "rx-cookie-discards": "Received frames dropped for a wrong cookie.",
+  "rx-invalid": "Received frames dropped because they were malformed.",
+};
+
+const statistics = z.object(
+  Object.fromEntries(
+    sessionCounters.map((name) => [name, count.describe(counterHelp[name])]),
+  ) as Record<SessionCounter, z.ZodInt>,
+).openapi("Statistics");
+
+const origin = z.enum(["config", "api"])
+  .describe(
+    "Whether the configuration file or a request made it; a reload touches only the file's.",
+  );
+const createdAt = z.iso.datetime().describe("When it was made.");
+
+/** A tunnel as it is. */
+export const tunnelView = z.object({
+  ...optional(tunnelAttributeNames),
+  name: attributes.name,
+  "tunnel-id": attributes["tunnel-id"],
+  "peer-tunnel-id": attributes["peer-tunnel-id"],
+  "proto-version": attributes["proto-version"],
+  "encap-type": attributes["encap-type"],
+  "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
+  sessions: count.describe("How many sessions the tunnel has."),
+  origin,
+  "created-at": createdAt,
+  statistics,
+}).openapi("Tunnel");
+export type TunnelView = z.output<typeof tunnelView>;
+
+/** A session as it is. */
+export const sessionView = z.object({
+  tunnel: attributes.name.describe("The tunnel's name."),
+  "tunnel-id": attributes["tunnel-id"],
+  "peer-tunnel-id": attributes["peer-tunnel-id"],
+  name: attributes.name,
+  "session-id": attributes["session-id"],
+  "peer-session-id": attributes["peer-session-id"],
+  "pw-type": z.string().describe("What the pseudowire emulates."),
+  "l2spec-type": attributes["l2spec-type"],
+  cookie: attributes.cookie,
+  "peer-cookie": attributes["peer-cookie"],
+  "recv-seq": attributes["recv-seq"],
+  "send-seq": attributes["send-seq"],
+  "lns-mode": attributes["lns-mode"],
+  "reorder-timeout": attributes["reorder-timeout"],
+  mtu: attributes.mtu.optional(),
+  ifname: attributes.ifname.optional(),
+  status: z.enum(["up", "down"]).describe("Whether frames can flow."),
+  reason: z.string().optional().describe("Why the session is down."),
+  circuit: attributes.circuit.optional(),
+  "circuit-state": z.object({
+    summary: z.string().optional().describe("The circuit in one short line."),
+    details: z.unknown().optional().describe("What the plugin tells of the circuit."),
+  }).optional().describe("The circuit as it is."),
+  origin,
+  "created-at": createdAt,
+  statistics,
+}).openapi("Session");
+export type SessionView = z.output<typeof sessionView>;
+
+const next = z.string().optional()
+  .describe("The cursor of the next page; absent on the last one.");
+
+/** One page of tunnels, by ascending tunnel id. */
+export const tunnelPage = z.object({ tunnels: z.array(tunnelView), next }).openapi("TunnelPage");
+/** One page of sessions, by ascending tunnel id and session id. */
+export const sessionPage = z.object({ sessions: z.array(sessionView), next })
+  .openapi("SessionPage");
+
+/** The attributes that only the appliance sets, and that a request body may therefore not carry. */
+export const readOnly: ReadonlySet<string> = new Set(
+  [...Object.keys(tunnelView.shape), ...Object.keys(sessionView.shape)].filter((name) =>
+    !(name in tunnelInput.shape) && !(name in sessionInput.shape)
+  ),
+);
+
+export const configView = z.record(z.string(), z.unknown())
+  .describe("The configuration in force, secrets masked.").openapi("Config");
+
+const paths = z.array(z.string());
+/** What a reload did. */
+export const reloadView = z.object({
+  added: paths,
+  changed: paths,
+  removed: paths,
+  unchanged: count,
+}).openapi("Reload");
+
+/** The datapath's own counters. */
+export const datapathView = z.object({
+  drops: z.record(z.string(), count).describe("Frames dropped, by reason."),
+  io: z.record(z.string(), count).describe("Frames, messages and system calls."),
+}).openapi("Datapath");
+
+export const healthView = z.object({
+  status: z.literal("ok"),
+  version: z.string(),
+  uptime: z.number().min(0).describe("Seconds since the appliance started."),
+}).openapi("Health");

@@ -1,0 +1,162 @@
+/** /v1/tunnels/{tunnel}/sessions, and /v1/sessions over all tunnels. @module */
+
+import { createRoute } from "@hono/zod-openapi";
+import { ApplianceError } from "../appliance.ts";
+import type { SessionState, TunnelState } from "../model.ts";
+import { checkMatch, sessionTag } from "./etag.ts";
+import { newSession, sessionPatch } from "./input.ts";
+import { page, type PageQuery, pageQuery } from "./page.ts";
+import {
+  body,
+  explain,
+  ifMatch,
+  json,
+  problems,
+  type RouteContext,
+  sessionParam,
+  tagged,
+  tunnelParam,
+} from "./route.ts";
+import { sessionInput, sessionPage, sessionView } from "./schemas.ts";
+import { viewSession } from "./view.ts";
+
+const path = "/v1/tunnels/{tunnel}/sessions";
+
+const listAll = createRoute({
+  method: "get",
+  path: "/v1/sessions",
+  summary: "List the sessions of all tunnels by ascending tunnel id and session id",
+  request: { query: pageQuery },
+  responses: { 200: json(sessionPage, "One page of sessions."), ...problems(422) },
+});
+
+const list = createRoute({
+  method: "get",
+  path,
+  summary: "List a tunnel's sessions by ascending session id",
+  request: { params: tunnelParam, query: pageQuery },
+  responses: { 200: json(sessionPage, "One page of sessions."), ...problems(404, 422) },
+});
+
+const create = createRoute({
+  method: "post",
+  path,
+  summary: "Create a session and join it to its circuit",
+  request: { params: tunnelParam, body: body(sessionInput) },
+  responses: {
+    201: tagged(sessionView, "The session, whose URL is in Location."),
+    ...problems(400, 404, 409, 413, 415, 422, 503, 507),
+  },
+});
+
+const get = createRoute({
+  method: "get",
+  path: `${path}/{session}`,
+  summary: "Show a session",
+  request: { params: sessionParam },
+  responses: { 200: tagged(sessionView, "The session."), ...problems(404) },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: `${path}/{session}`,
+  summary: "Change some attributes of a session while it runs; a circuit is replaced whole",
+  request: { params: sessionParam, headers: ifMatch, body: body(sessionInput) },
+  responses: {
+    200: tagged(sessionView, "The session as it is now."),
+    ...problems(400, 404, 409, 412, 413, 415, 422, 503),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: `${path}/{session}`,
+  summary: "Delete a session",
+  request: { params: sessionParam, headers: ifMatch },
+  responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412) },
+});
+
+/** Adds the routes. */
+export function addSessionRoutes(context: RouteContext): void {
+  const { app, api, plugins } = context;
+
+  app.openapi(listAll, async (c) => {
+    return c.json(sessionsOf(await api.tunnels(), c.req.valid("query")), 200);
+  }, explain({ query: pageQuery }));
+
+  app.openapi(list, async (c) => {
+    const tunnel = await api.tunnel(c.req.valid("param").tunnel);
+    return c.json(sessionsOf([tunnel], c.req.valid("query")), 200);
+  }, explain({ query: pageQuery }));
+
+  app.openapi(create, async (c) => {
+    const { tunnel } = c.req.valid("param");
+    const [owner, state] = await context.change(async () => {
+      const { config } = await api.tunnel(tunnel);
+      const session = newSession(config, c.req.valid("json"), plugins);
+      return find(await api.createSession(tunnel, session), session.name);
+    });
+    const [t, s] = [owner.config.name, state.config.name].map(encodeURIComponent);
+    return c.json(viewSession(owner.config, state), 201, {
+      location: `/v1/tunnels/${t}/sessions/${s}`,
+      etag: sessionTag(state),
+    });
+  }, explain({ json: sessionInput }));
+
+  app.openapi(get, async (c) => {
+    const { tunnel, session } = c.req.valid("param");
+    const [owner, state] = find(await api.tunnel(tunnel), session);
+    return c.json(viewSession(owner.config, state), 200, { etag: sessionTag(state) });
+  });
+
+  app.openapi(change, async (c) => {
+    const { tunnel, session } = c.req.valid("param");
+    const [owner, state] = await context.change(async () => {
+      const found = find(await api.tunnel(tunnel), session);
+      const [{ config }, now] = found;
+      checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
+      const patch = sessionPatch(config, now.config, c.req.valid("json"), plugins);
+      if (Object.keys(patch).length === 0) return found;
+      return find(await api.changeSession(tunnel, session, patch), session);
+    });
+    return c.json(viewSession(owner.config, state), 200, { etag: sessionTag(state) });
+  }, explain({ json: sessionInput }));
+
+  app.openapi(remove, async (c) => {
+    const { tunnel, session } = c.req.valid("param");
+    await context.change(async () => {
+      const [, now] = find(await api.tunnel(tunnel), session);
+      checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
+      await api.deleteSession(tunnel, session);
+    });
+    return c.body(null, 204);
+  });
+}
+
+function sessionsOf(tunnels: readonly TunnelState[], query: PageQuery) {
+  const all = tunnels.flatMap((tunnel) =>
+    tunnel.sessions.map((session) => ({ tunnel: tunnel.config, session }))
+  );
+  const { items, next } = page(
+    all,
+    ({ tunnel, session }) => [tunnel.tunnelId, session.config.sessionId],
+    query,
+  );
+  return {
+    sessions: items.map(({ tunnel, session }) => viewSession(tunnel, session)),
+    ...(next !== undefined && { next }),
+  };
+}
+
+/** The tunnel's session of that id or name. @throws {ApplianceError} */
+function find(tunnel: TunnelState, session: string): readonly [TunnelState, SessionState] {
+  const found = tunnel.sessions.find(({ config }) =>
+    config.name === session || String(config.sessionId) === session
+  );
+  if (found) return [tunnel, found];
+  throw new ApplianceError(
+    "not-found",
+    undefined,
+    `the tunnel ${tunnel.config.name} has no session ${session}`,
+  );
+}

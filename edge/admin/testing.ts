@@ -1,0 +1,199 @@
+/** An appliance without a datapath, for tests of what lies on top of it: real behaviour, all in memory. @module */
+
+import { z } from "zod";
+import { type Plugin } from "../../plugins/plugin.ts";
+import { type Counters, sessionCounters } from "../../wasm/mod.ts";
+import { type ApplianceApi, ApplianceError } from "../appliance.ts";
+import { buildSession, buildTunnel } from "../config/build.ts";
+import type {
+  AdminConfig,
+  Config,
+  SessionConfig,
+  SessionState,
+  TunnelConfig,
+  TunnelState,
+} from "../model.ts";
+
+/** The memory appliance, and what tests do to it behind the admin endpoint's back. */
+export interface MemoryAppliance extends ApplianceApi {
+  admin: AdminConfig;
+  /** What the next `reload()` throws. */
+  reloadError: Error | undefined;
+  /** Adds to a session's counters and its tunnel's. */
+  count(tunnel: string, session: string, counters: Partial<Counters>): void;
+}
+
+/** A plugin whose circuits are never provisioned: what is tested is how options are read. */
+export const tapPlugin: Plugin = {
+  name: "tap",
+  summary: "A TAP device",
+  pseudowireTypes: [5],
+  options: z.strictObject({
+    name: z.string().max(15),
+    mac: z.string().optional(),
+    addresses: z.array(z.string()).optional(),
+    "admin-password": z.string().optional(),
+  }),
+  provision: () => Promise.reject(new Error("never provisioned")),
+};
+
+interface Entry<T> {
+  config: T;
+  readonly createdAt: number;
+  readonly counters: Counters;
+}
+type Session = Entry<SessionConfig>;
+type Tunnel = Entry<Omit<TunnelConfig, "sessions">> & { readonly sessions: Session[] };
+
+/** An appliance with nothing in it; `now` counts milliseconds up from 1,700,000,000,000. */
+export function memoryAppliance(): MemoryAppliance {
+  const tunnels: Tunnel[] = [];
+  let time = 1_700_000_000_000;
+  const appliance: MemoryAppliance = {
+    startedAt: time,
+    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    reloadError: undefined,
+    config: (): Config => ({
+      listen: [{ encap: "udp", address: "0.0.0.0", port: 1701 }],
+      admin: appliance.admin,
+      log: { level: "info", format: "text" },
+      tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
+    }),
+    tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
+    tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
+    createTunnel: (config) =>
+      attempt(() => {
+        for (const { config: other } of tunnels) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.tunnelId === config.tunnelId) throw exists("tunnel-id", config.tunnelId);
+        }
+        const tunnel = { config, createdAt: ++time, counters: zero(), sessions: [] };
+        tunnels.push(tunnel);
+        return tunnelState(tunnel);
+      }),
+    changeTunnel: (key, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        tunnel.config = { ...tunnel.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteTunnel: (key) => attempt(() => void tunnels.splice(tunnels.indexOf(findTunnel(key)), 1)),
+    createSession: (key, config) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        for (const { config: other } of tunnel.sessions) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
+        }
+        tunnel.sessions.push({ config, createdAt: ++time, counters: zero() });
+        return tunnelState(tunnel);
+      }),
+    changeSession: (key, session, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        const found = findSession(tunnel, session);
+        found.config = { ...found.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteSession: (key, session) =>
+      attempt(() => {
+        const { sessions } = findTunnel(key);
+        sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
+      }),
+    datapath: () =>
+      Promise.resolve({ drops: { "no-session": 3, "bad-version": 0 }, io: { "rx-batches": 7 } }),
+    reload: () =>
+      attempt(() => {
+        if (appliance.reloadError) throw appliance.reloadError;
+        return { added: ["tunnels/new"], changed: [], removed: [], unchanged: tunnels.length };
+      }),
+    metrics: () =>
+      Promise.resolve([
+        { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },
+      ]),
+    count: (key, session, counters) => {
+      const tunnel = findTunnel(key);
+      for (const { counters: mine } of [tunnel, findSession(tunnel, session)]) {
+        for (const name of sessionCounters) mine[name] += counters[name] ?? 0;
+      }
+    },
+  };
+  return appliance;
+
+  function findTunnel(key: string): Tunnel {
+    const found = tunnels.find(({ config }) =>
+      config.name === key || String(config.tunnelId) === key
+    );
+    if (found) return found;
+    throw new ApplianceError("not-found", undefined, `there is no tunnel ${key}`);
+  }
+}
+
+/** An appliance with the tunnel `branch` (1 → 2) and its session `office` (11 → 12) on a TAP. */
+export async function branchOffice(): Promise<MemoryAppliance> {
+  const appliance = memoryAppliance();
+  const tunnel = buildTunnel("branch", {
+    "tunnel-id": 1,
+    "peer-tunnel-id": 2,
+    "ip-saddr": "10.77.0.1",
+    "ip-daddr": "10.77.0.2",
+  });
+  const circuit = { plugin: "tap", options: { name: "office0" } };
+  const attributes = { "session-id": 11, "peer-session-id": 12, cookie: "0011223344556677" };
+  const session = buildSession("office", 3, attributes, circuit);
+  if (!tunnel.ok || !session.ok) throw new Error("the example is wrong");
+  await appliance.createTunnel(tunnel.value);
+  await appliance.createSession("branch", session.value);
+  return appliance;
+}
+
+function findSession({ sessions }: Pick<Tunnel, "sessions">, key: string): Session {
+  const found = sessions.find(({ config }) =>
+    config.name === key || String(config.sessionId) === key
+  );
+  if (found) return found;
+  throw new ApplianceError("not-found", undefined, `there is no session ${key}`);
+}
+
+function tunnelState({ config, createdAt, counters, sessions }: Tunnel): TunnelState {
+  const states = sessions.map(sessionState);
+  return {
+    config: { ...config, sessions: states.map((session) => session.config) },
+    origin: "api",
+    createdAt,
+    counters: { ...counters },
+    sessions: states,
+  };
+}
+
+function sessionState({ config, createdAt, counters }: Session): SessionState {
+  const { circuit } = config;
+  const options = circuit?.options as { readonly name?: string } | undefined;
+  return {
+    config,
+    origin: "api",
+    createdAt,
+    counters: { ...counters },
+    ...(circuit && options?.name !== undefined
+      ? {
+        status: "up",
+        ifname: options.name,
+        mtu: config.mtu ?? 1446,
+        circuit: { plugin: circuit.plugin, summary: `tap ${options.name}` },
+      }
+      : { status: "down", reason: "no circuit" }),
+  };
+}
+
+function exists(attribute: string, value: string | number): ApplianceError {
+  return new ApplianceError("exists", attribute, `${value} is taken`);
+}
+
+function zero(): Counters {
+  return Object.fromEntries(sessionCounters.map((name) => [name, 0])) as Counters;
+}
+
+/** What `work` gives or throws, as a promise. */
+function attempt<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}

@@ -1,0 +1,112 @@
+/** /v1/tunnels. @module */
+
+import { createRoute } from "@hono/zod-openapi";
+import { checkMatch, tunnelTag } from "./etag.ts";
+import { newTunnel, tunnelPatch } from "./input.ts";
+import { page, pageQuery } from "./page.ts";
+import {
+  body,
+  explain,
+  ifMatch,
+  json,
+  problems,
+  type RouteContext,
+  tagged,
+  tunnelParam,
+} from "./route.ts";
+import { tunnelInput, tunnelPage, tunnelView } from "./schemas.ts";
+import { viewTunnel } from "./view.ts";
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/tunnels",
+  summary: "List tunnels by ascending tunnel id",
+  request: { query: pageQuery },
+  responses: { 200: json(tunnelPage, "One page of tunnels."), ...problems(422) },
+});
+
+const create = createRoute({
+  method: "post",
+  path: "/v1/tunnels",
+  summary: "Create a tunnel without sessions",
+  request: { body: body(tunnelInput) },
+  responses: {
+    201: tagged(tunnelView, "The tunnel, whose URL is in Location."),
+    ...problems(400, 409, 413, 415, 422, 503, 507),
+  },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/v1/tunnels/{tunnel}",
+  summary: "Show a tunnel",
+  request: { params: tunnelParam },
+  responses: { 200: tagged(tunnelView, "The tunnel."), ...problems(404) },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: "/v1/tunnels/{tunnel}",
+  summary: "Change some attributes of a tunnel while it runs",
+  request: { params: tunnelParam, headers: ifMatch, body: body(tunnelInput) },
+  responses: {
+    200: tagged(tunnelView, "The tunnel as it is now."),
+    ...problems(400, 404, 409, 412, 413, 415, 422, 503),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/tunnels/{tunnel}",
+  summary: "Delete a tunnel with its sessions",
+  request: { params: tunnelParam, headers: ifMatch },
+  responses: { 204: { description: "The tunnel is gone." }, ...problems(404, 409, 412) },
+});
+
+/** Adds the routes. */
+export function addTunnelRoutes(context: RouteContext): void {
+  const { app, api } = context;
+
+  app.openapi(list, async (c) => {
+    const { items, next } = page(
+      await api.tunnels(),
+      ({ config }) => [config.tunnelId],
+      c.req.valid("query"),
+    );
+    return c.json({ tunnels: items.map(viewTunnel), ...(next !== undefined && { next }) }, 200);
+  }, explain({ query: pageQuery }));
+
+  app.openapi(create, async (c) => {
+    const config = newTunnel(c.req.valid("json"));
+    const state = await context.change(() => api.createTunnel(config));
+    return c.json(viewTunnel(state), 201, {
+      location: `/v1/tunnels/${encodeURIComponent(state.config.name)}`,
+      etag: tunnelTag(state),
+    });
+  }, explain({ json: tunnelInput }));
+
+  app.openapi(get, async (c) => {
+    const state = await api.tunnel(c.req.valid("param").tunnel);
+    return c.json(viewTunnel(state), 200, { etag: tunnelTag(state) });
+  });
+
+  app.openapi(change, async (c) => {
+    const { tunnel } = c.req.valid("param");
+    const state = await context.change(async () => {
+      const now = await api.tunnel(tunnel);
+      checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
+      const patch = tunnelPatch(now.config, c.req.valid("json"));
+      return Object.keys(patch).length === 0 ? now : await api.changeTunnel(tunnel, patch);
+    });
+    return c.json(viewTunnel(state), 200, { etag: tunnelTag(state) });
+  }, explain({ json: tunnelInput }));
+
+  app.openapi(remove, async (c) => {
+    const { tunnel } = c.req.valid("param");
+    await context.change(async () => {
+      checkMatch(c.req.valid("header")["if-match"], tunnelTag(await api.tunnel(tunnel)));
+      await api.deleteTunnel(tunnel);
+    });
+    return c.body(null, 204);
+  });
+}

@@ -1,0 +1,91 @@
+/** Tunnels and sessions as attributes: from the appliance's model to what operators read. Pure. @module */
+
+import { ipVersion } from "../../core/endpoint.ts";
+import {
+  pseudowireTypeNames,
+  type SessionAttributes,
+  type TunnelAttributes,
+} from "../config/attributes.ts";
+import { maskSecrets } from "../config/secrets.ts";
+import type { SessionConfig, SessionState, TunnelConfig, TunnelState } from "../model.ts";
+import type { SessionView, TunnelView } from "./schemas.ts";
+
+/** What a tunnel could be made from again: `buildTunnel` gives the same configuration back. */
+export function tunnelAttributes(config: TunnelConfig) {
+  const { local, remote, checksum } = config;
+  const udp = config.encap === "udp";
+  const v6 = ipVersion(remote.address) === 6;
+  return {
+    "tunnel-id": config.tunnelId,
+    "peer-tunnel-id": config.peerTunnelId,
+    "proto-version": config.version,
+    "encap-type": config.encap,
+    ...(v6
+      ? { "ip6-saddr": local.address, "ip6-daddr": remote.address }
+      : { "ip-saddr": local.address, "ip-daddr": remote.address }),
+    ...(udp && { "udp-sport": local.port, "udp-dport": remote.port }),
+    ...(udp && !v6 && { "udp-csum": checksum.udp }),
+    ...(udp && v6 && {
+      "udp-zero-csum6-tx": checksum.zero6Tx,
+      "udp-zero-csum6-rx": checksum.zero6Rx,
+    }),
+  } satisfies TunnelAttributes;
+}
+
+/** What a session could be made from again, apart from its circuit. */
+export function sessionAttributes(config: SessionConfig) {
+  return {
+    "session-id": config.sessionId,
+    "peer-session-id": config.peerSessionId,
+    "l2spec-type": config.l2spec,
+    cookie: config.cookie,
+    "peer-cookie": config.peerCookie,
+    "recv-seq": config.recvSeq,
+    "send-seq": config.sendSeq,
+    "lns-mode": config.lnsMode,
+    "reorder-timeout": config.reorderTimeoutMs,
+    ...(config.mtu !== undefined && { mtu: config.mtu }),
+  } satisfies SessionAttributes;
+}
+
+/** A tunnel as operators see it. */
+export function viewTunnel(state: TunnelState): TunnelView {
+  return {
+    name: state.config.name,
+    ...tunnelAttributes(state.config),
+    ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
+    sessions: state.sessions.length,
+    origin: state.origin,
+    "created-at": new Date(state.createdAt).toISOString(),
+    statistics: state.counters,
+  };
+}
+
+/** A session as operators see it. */
+export function viewSession(tunnel: TunnelConfig, state: SessionState): SessionView {
+  const { config, circuit } = state;
+  const mtu = state.mtu ?? config.mtu;
+  return {
+    tunnel: tunnel.name,
+    "tunnel-id": tunnel.tunnelId,
+    "peer-tunnel-id": tunnel.peerTunnelId,
+    name: config.name,
+    ...sessionAttributes(config),
+    "pw-type": pseudowireTypeNames[config.pseudowireType],
+    ...(mtu !== undefined && { mtu }),
+    ...(state.ifname !== undefined && { ifname: state.ifname }),
+    status: state.status,
+    ...(state.reason !== undefined && { reason: state.reason }),
+    ...(config.circuit &&
+      { circuit: { [config.circuit.plugin]: maskSecrets(config.circuit.options) } }),
+    ...(circuit && {
+      "circuit-state": {
+        ...(circuit.summary !== undefined && { summary: circuit.summary }),
+        ...(circuit.details !== undefined && { details: circuit.details }),
+      },
+    }),
+    origin: state.origin,
+    "created-at": new Date(state.createdAt).toISOString(),
+    statistics: state.counters,
+  };
+}
