@@ -133,7 +133,7 @@ export const attributes = {
     { error: "expected one plugin's name with its options, such as tap: { name: l2tp0 }" },
   )
     .refine((value) => Object.keys(value).length === 1, {
-      error: "expected exactly one plugin's name with its options",
+      error: "names none or several; expected exactly one plugin's name with its options",
     })
     .describe("The attachment circuit: one plugin's name, and under it that plugin's options."),
 } as const;

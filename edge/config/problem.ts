@@ -33,13 +33,16 @@ export function formatProblem({ file, line, column, path, message }: ConfigProbl
   return `${file}:${line}:${column}: ${path === "" ? "" : `${path}: `}${message}`;
 }
 
-/** A path as operators read it. Keys that could be misread are quoted. */
+/**
+ * A path as operators read it. A key that no key looks like is not shown: with a blank or colon forgotten
+ * (`password:hunter2`), a secret is part of it.
+ */
 export function formatPath(path: Path): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
     else if (/^[\w-]+$/.test(part)) text += text === "" ? part : `.${part}`;
-    else text += `[${JSON.stringify(part)}]`;
+    else text += /^[\w.-]+$/.test(part) ? `["${part}"]` : "[?]";
   }
   return text;
 }

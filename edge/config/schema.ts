@@ -53,7 +53,7 @@ export const listenerSchema = z.strictObject({
   ip: listenIp.optional(),
 }, { error: 'expected udp or ip with an address, such as { udp: "0.0.0.0:1701" }' })
   .refine(({ udp, ip }) => (udp === undefined) !== (ip === undefined), {
-    error: "expected either udp or ip",
+    error: "neither or both; expected either udp or ip",
   });
 
 /** `admin:`. */
