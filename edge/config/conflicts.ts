@@ -97,6 +97,38 @@ export function sharedSessionIdConflicts(tunnels: readonly TunnelConfig[]): Conf
   return conflicts;
 }
 
+/**
+ * Tunnels on protocol 115 that need a raw socket beside another which matches the same packets: each raw socket gets
+ * a copy, so that frames would arrive twice. A tunnel that a listener covers uses the listener's.
+ */
+export function rawSocketConflicts(
+  listen: readonly Listener[],
+  tunnels: readonly TunnelConfig[],
+): Conflict[] {
+  const conflicts: Conflict[] = [];
+  const listeners = listen.filter(({ encap }) => encap === "ip");
+  const sockets = new Overlaps<Path>();
+  const seen = new Set<string>();
+  for (const { name, encap, local: { address }, remote } of tunnels) {
+    const family = listeners.filter((each) => ipVersion(each.address) === ipVersion(address));
+    const covered = family.some((each) => each.address === address || isWildcard(each.address));
+    const socket = `${address} ${remote.address}`;
+    if (encap === "udp" || covered || seen.has(socket)) continue;
+    seen.add(socket);
+    const path = ["tunnels", name, "local"];
+    const add = (other: string) =>
+      conflicts.push({
+        path,
+        message:
+          `protocol 115 at ${address} overlaps with ${other}; expected the same address there and here`,
+      });
+    const tunnel = sockets.claim(remote.address, address, path);
+    if (isWildcard(address) && family.length > 0) add(`the listener at ${family[0]!.address}`);
+    else if (tunnel) add(formatPath(tunnel));
+  }
+  return conflicts;
+}
+
 /** Things that two circuits claim for themselves. */
 export function circuitConflicts(
   sessions: readonly PlacedSession[],

@@ -156,7 +156,6 @@ Deno.test("diffConfig() touches only what changed", () => {
   assert.deepEqual(steps("level: debug", "level: warn"), ["change-log"]);
   assert.deepEqual(steps("127.0.0.1:8701", "unix:/run/isthmus.sock"), ["change-admin"]);
   assert.deepEqual(steps("  branch:", "  office:"), ["remove-tunnel", "add-tunnel"]);
-  assert.deepEqual(steps("# ", "#"), []);
 });
 
 Deno.test("summarizeDiff() calls what was replaced changed", () => {

@@ -13,6 +13,7 @@ import {
   circuitConflicts,
   listenerConflicts,
   type PlacedSession,
+  rawSocketConflicts,
   sessionIdConflicts,
   sharedSessionIdConflicts,
   tunnelIdConflicts,
@@ -59,6 +60,7 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   const admin = readAdmin(sections["admin"], options, report);
   const log = report.check(logSchema, sections["log"] ?? {}, ["log"]);
   const tunnels = readTunnels(sections["tunnels"], options, report);
+  report.addAll(rawSocketConflicts(listen, tunnels));
   if (report.failed || !admin || !log) throw report.error();
   return { listen, admin, log, tunnels };
 }

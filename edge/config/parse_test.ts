@@ -254,6 +254,25 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     [tunnel("remote: fd00::1\nudp-csum: false"), [
       "6:15: tunnels.t.udp-csum: for IPv4 only; over IPv6, say udp-zero-csum6-tx: true (RFC 6936)",
     ]],
+    [
+      "listen: [{ ip: 10.0.0.1 }, { ip: 'fd00::1' }]\ntunnels:\n" +
+      "  a: { static: { tunnel-id: 1, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.9 }\n" +
+      "  b: { static: { tunnel-id: 2, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.9, local: 10.0.0.1 }\n" +
+      "  c: { static: { tunnel-id: 3, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.8, local: 10.0.0.2 }\n" +
+      "  d: { static: { tunnel-id: 4, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.8, local: 10.0.0.2 }\n" +
+      "  e: { static: { tunnel-id: 5, peer-tunnel-id: 1 }, encap: ip, remote: 'fd00::9', local: 'fd00::2' }",
+      [
+        "3:3: tunnels.a.local: protocol 115 at 0.0.0.0 overlaps with the listener at 10.0.0.1; expected the same address there and here",
+      ],
+    ],
+    [
+      "tunnels:\n" +
+      "  a: { static: { tunnel-id: 1, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.9, local: 10.0.0.1 }\n" +
+      "  b: { static: { tunnel-id: 2, peer-tunnel-id: 1 }, encap: ip, remote: 10.0.0.9 }",
+      [
+        "3:3: tunnels.b.local: protocol 115 at 0.0.0.0 overlaps with tunnels.a.local; expected the same address there and here",
+      ],
+    ],
     // Sessions.
     [session("cookie: 00112233"), [
       '7:55: tunnels.t.sessions.s.cookie: got <hidden>, a number; expected a quoted string of 8 or 16 hexadecimal digits, such as "00112233"',

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { ethernet } from "../../plugins/ethernet/mod.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
+import { probe } from "../../plugins/probe/mod.ts";
+import { parseConfig } from "./parse.ts";
+import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
+
+const plugins: readonly Plugin[] = [ethernet, probe];
+const root = new URL("../../", import.meta.url);
+
+function parses(text: string, file: string): void {
+  parseConfig(text, { file, plugins, readFile: () => "token" });
+}
+
+Deno.test("every file of docs/examples parses", () => {
+  const files = [...Deno.readDirSync(new URL("docs/examples/", root))].map(({ name }) => name);
+  assert.ok(files.length > 0);
+  for (const name of files) {
+    parses(Deno.readTextFileSync(new URL(`docs/examples/${name}`, root)), name);
+  }
+});
+
+Deno.test("every yaml block of README.md and configuration.md parses", () => {
+  const pages = [...Deno.readDirSync(root)].filter(({ name }) => name === "README.md")
+    .map(({ name }) => name).concat("docs/configuration.md");
+  for (const page of pages) {
+    const text = Deno.readTextFileSync(new URL(page, root));
+    for (const [, block] of text.matchAll(/^```yaml\n(.*?)^```$/gms)) parses(block!, page);
+  }
+});
+
+Deno.test("configuration.md has a row for every key, and no other", () => {
+  const page = Deno.readTextFileSync(new URL("docs/configuration.md", root));
+  const rows = [...page.matchAll(/^\| `([\w-]+)` +\|/gm)].map(([, key]) => key!).sort();
+  const shapes = [
+    listenerSchema,
+    adminSchema,
+    logSchema,
+    tunnelSchema,
+    tunnelSchema.shape.static,
+    sessionSchema,
+    ...plugins.map(({ options }) => options),
+  ];
+  const keys = shapes.flatMap((schema) => {
+    assert.ok(schema instanceof z.ZodObject);
+    return Object.keys(schema.shape);
+  });
+  assert.deepEqual(rows, keys.sort());
+});
