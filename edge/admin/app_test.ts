@@ -92,6 +92,8 @@ Deno.test("a body beyond 1 MiB is 413, declared or streamed", async () => {
   const declared = { ...headers, "content-length": String(big.length) };
   assert.equal((await ask("POST", "/v1/tunnels", { raw: big, headers: declared })).status, 413);
   assert.equal((await ask("POST", "/v1/tunnels", { raw: big, headers })).status, 413);
+  const fits = `{}${" ".repeat(maxBody - 2)}`;
+  assert.equal((await ask("POST", "/v1/tunnels", { raw: fits, headers })).status, 422);
 });
 
 Deno.test("an unknown path is 404, an unknown method 405 with what is allowed", async () => {

@@ -2,7 +2,6 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { isLoopback, isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { AdminConfig } from "../model.ts";
 import { httpProblem } from "./problem.ts";
@@ -63,27 +62,52 @@ export function bearer(admin: () => AdminConfig, open: ReadonlySet<string>): Mid
   };
 }
 
-/** Refuses bodies that are too large or not JSON. */
+/** Refuses bodies that are too large or not JSON, before anything parses them. */
 export function jsonBody(): MiddlewareHandler {
-  const limit = bodyLimit({
-    maxSize: maxBody,
-    onError: (c) => httpProblem(c, 413, `the body is larger than ${maxBody} bytes`),
-  });
   return async (c, next) => {
-    const carriesBody = c.req.method === "POST" || c.req.method === "PATCH";
-    const empty = c.req.raw.body === null;
+    const { method, raw } = c.req;
+    if (method !== "POST" && method !== "PATCH") return await next();
     const type = c.req.header("content-type");
-    if (carriesBody && !(empty && type === undefined) && !isJson(type)) {
-      return httpProblem(c, 415, "expected the header Content-Type: application/json", {
-        [c.req.method === "PATCH" ? "accept-patch" : "accept-post"]: "application/json",
-      });
-    }
-    return await limit(c, next);
+    if (type !== undefined && !isJson(type)) return notJson(c);
+    const body = await readBounded(raw, maxBody);
+    if (!body) return httpProblem(c, 413, `the body is larger than ${maxBody} bytes`);
+    if (type === undefined && body.length > 0) return notJson(c);
+    c.req.raw = new Request(raw.url, { method, headers: raw.headers, body });
+    return await next();
   };
 }
 
-function isJson(type: string | undefined): boolean {
-  return /^application\/json *(;.*)?$/i.test(type ?? "");
+function notJson(c: Context): Response {
+  const accept = c.req.method === "PATCH" ? "accept-patch" : "accept-post";
+  return httpProblem(c, 415, "expected the header Content-Type: application/json", {
+    [accept]: "application/json",
+  });
+}
+
+/** The whole body; undefined as soon as it turns out to be longer than `limit` bytes. */
+async function readBounded(
+  { headers, body }: Request,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (Number(headers.get("content-length") ?? 0) > limit) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    if (length > limit) return undefined;
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
+
+function isJson(type: string): boolean {
+  return /^application\/json *(;.*)?$/i.test(type);
 }
 
 function crossOrigin(c: Context, host: string): boolean {

@@ -26,33 +26,38 @@ export async function serveAdmin(
   { listen, token }: AdminConfig,
   app: RequestHandler,
 ): Promise<AdminServer> {
+  const abort = new AbortController();
   if ("path" in listen) {
     await removeStale(listen.path);
     const server = Deno.serve(
-      { path: listen.path, onListen() {} },
+      { path: listen.path, signal: abort.signal, onListen() {} },
       (request) => app.fetch(request),
     );
     await Deno.chmod(listen.path, 0o660);
-    return running(server, `unix:${listen.path}`);
+    return running(server, abort, `unix:${listen.path}`);
   }
   if (token === undefined && !isLoopback(listen.host)) {
     throw new Error(`the admin endpoint needs a token to listen on ${listen.host}`);
   }
   const server = Deno.serve(
-    { hostname: listen.host, port: listen.port, onListen() {} },
+    { hostname: listen.host, port: listen.port, signal: abort.signal, onListen() {} },
     (request) => app.fetch(request),
   );
   const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
-  return running(server, `http://${host}:${server.addr.port}`);
+  return running(server, abort, `http://${host}:${server.addr.port}`);
 }
 
-function running(server: Deno.HttpServer<Deno.Addr>, url: string): AdminServer {
+function running(
+  server: Deno.HttpServer<Deno.Addr>,
+  abort: AbortController,
+  url: string,
+): AdminServer {
   return {
     url,
     async [Symbol.asyncDispose]() {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, graceMs);
-      await Promise.race([server.shutdown(), promise]);
+      const timer = setTimeout(() => abort.abort(), graceMs);
+      await server.shutdown();
+      await server.finished;
       clearTimeout(timer);
     },
   };

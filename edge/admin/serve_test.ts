@@ -25,6 +25,16 @@ Deno.test("serveAdmin() answers on TCP and stops on disposal", async () => {
     });
     assert.equal(big.status, 413);
     await big.body?.cancel();
+    const chunked = await fetch(`${url}/v1/tunnels`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: ReadableStream.from([new TextEncoder().encode("{}")]),
+    });
+    assert.equal(chunked.status, 422);
+    await chunked.body?.cancel();
+    const empty = await fetch(`${url}/v1/reload`, { method: "POST" });
+    assert.equal(empty.status, 200);
+    await empty.body?.cancel();
   }
   await assert.rejects(fetch(`${url}/healthz`));
 });

@@ -1,0 +1,143 @@
+/** The command line's grammar: the one place that knows the `commander` library. Pure. @module */
+
+import { Command as Commander, CommanderError } from "commander";
+import { describeKeywords, type Keyword } from "./keywords.ts";
+import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
+import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
+
+/** What can be shown. */
+export type Showable = "tunnel" | "session" | "config" | "drops" | "datapath";
+
+/** What to do. `words` are the keywords and values that followed. */
+export type Action =
+  | { readonly do: "run"; readonly config?: string }
+  | { readonly do: "check"; readonly file: string }
+  | {
+    readonly do: "show";
+    readonly what: Showable;
+    readonly words: readonly string[];
+    readonly details: boolean;
+  }
+  | {
+    readonly do: "add" | "set" | "del";
+    readonly what: "tunnel" | "session";
+    readonly words: readonly string[];
+  }
+  | { readonly do: "reload" };
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  /** `http://host:port` or `unix:/path`. */
+  readonly url?: string;
+  readonly tokenFile?: string;
+  readonly json: boolean;
+}
+
+/** What the arguments mean: something to do, or something to say (help, the version, what is wrong). */
+export type ParsedArgs =
+  | { readonly ok: true; readonly action: Action; readonly options: GlobalOptions }
+  | { readonly ok: false; readonly status: 0 | 2; readonly text: string };
+
+/** Reads the arguments that follow the program's name. */
+export function parseArgs(args: readonly string[], version: string): ParsedArgs {
+  let text = "";
+  let action: Action | undefined;
+  const program = grammar(version, (chosen) => action = chosen);
+  configure(program, (said) => text += said);
+  try {
+    program.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { ok: false, status: error.exitCode === 0 ? 0 : 2, text };
+  }
+  if (!action) return { ok: false, status: 2, text: program.helpInformation() };
+  const { url, tokenFile, json } = program.opts<Partial<GlobalOptions>>();
+  const options: GlobalOptions = {
+    json: json ?? false,
+    ...(url !== undefined && { url }),
+    ...(tokenFile !== undefined && { tokenFile }),
+  };
+  return { ok: true, action, options };
+}
+
+function grammar(version: string, choose: (action: Action) => void): Commander {
+  const program = new Commander("isthmus")
+    .description("A userspace L2TP edge concentrator.")
+    .version(version)
+    .option("--url <url>", "the admin endpoint: http://host:port or unix:/path (ISTHMUS_URL)")
+    .option("--token-file <file>", "a file with the bearer token (ISTHMUS_TOKEN_FILE)")
+    .option("--json", "print JSON");
+
+  program.command("run").description("run the appliance in the foreground")
+    .option("--config <file>", "the configuration (./isthmus.yaml, /etc/isthmus/isthmus.yaml)")
+    .action(({ config }: { config?: string }) =>
+      choose({ do: "run", ...(config !== undefined && { config }) })
+    );
+
+  program.command("check").description("check a configuration file; exit status 2 if it is wrong")
+    .argument("<file>")
+    .action((file: string) => choose({ do: "check", file }));
+
+  const show = program.command("show").description("show what the appliance has and does");
+  for (const what of ["tunnel", "session"] as const) {
+    words(show, what, `show ${what}s`, "filter", filters[what])
+      .option("-d, --details", "all attributes and counters")
+      .action((given: string[], { details = false }: { details?: boolean }) =>
+        choose({ do: "show", what, words: given, details })
+      );
+  }
+  for (const [what, description] of Object.entries(plainShows) as [Showable, string][]) {
+    show.command(what).description(description)
+      .action(() => choose({ do: "show", what, words: [], details: false }));
+  }
+
+  for (const verb of ["add", "set", "del"] as const) {
+    const group = program.command(verb).description(verbs[verb]);
+    for (const what of ["tunnel", "session"] as const) {
+      const known = verb === "del" ? selectors[what] : keywords[what];
+      words(group, what, `${verbs[verb].split(" ")[0]} a ${what}`, "keyword", known)
+        .action((given: string[]) => choose({ do: verb, what, words: given }));
+    }
+  }
+
+  program.command("reload").description("have the appliance read its configuration again")
+    .action(() => choose({ do: "reload" }));
+  return program;
+}
+
+const filters = { tunnel: tunnelFilters, session: sessionFilters };
+const selectors = { tunnel: tunnelSelectors, session: sessionSelectors };
+const keywords = { tunnel: tunnelKeywords, session: sessionKeywords };
+
+const verbs = {
+  add: "add a tunnel or session",
+  set: "change a tunnel or session while it runs",
+  del: "delete a tunnel or session",
+};
+
+const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session">, string>> = {
+  config: "show the configuration in force",
+  drops: "show dropped frames by reason",
+  datapath: "show the datapath's own counters",
+};
+
+/** A command that takes pairs of keywords and values. */
+function words(
+  parent: Commander,
+  name: string,
+  description: string,
+  argument: string,
+  known: readonly Keyword[],
+): Commander {
+  return parent.command(name).description(description)
+    .argument(`[${argument}s...]`, `pairs of a ${argument} and its value, in any order`)
+    .addHelpText("after", `\nKeywords:\n${describeKeywords(known)}`);
+}
+
+/** No command exits or writes by itself. */
+function configure(command: Commander, say: (text: string) => void): void {
+  command.exitOverride().configureOutput({ writeOut: say, writeErr: say }).showHelpAfterError(
+    "(--help tells more)",
+  );
+  for (const child of command.commands) configure(child, say);
+}

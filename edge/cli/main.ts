@@ -1,0 +1,148 @@
+/** `isthmus`: from arguments to an exit status. What touches the world is handed in. @module */
+
+import { ConfigError, formatProblem } from "../config/problem.ts";
+import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
+import { type Client, openClient } from "./client.ts";
+import { RequestError, UsageError } from "./errors.ts";
+import { newSession, sessionChange, sessionOf, type SessionPath } from "./session_words.ts";
+import { show, type Shown } from "./show.ts";
+import { formatTree } from "./tree.ts";
+import { newTunnel, tunnelChange, tunnelOf } from "./tunnel_words.ts";
+
+/** What the commands need of the world. */
+export interface Deps {
+  /** The program's version. */
+  readonly version: string;
+  /** Runs the appliance until it is told to stop; gives the exit status. @throws {ConfigError} */
+  run(configPath: string): Promise<number>;
+  /** Reads and validates a configuration file. @throws {ConfigError} when it is wrong */
+  check(configPath: string): Promise<unknown>;
+  /** Reads a text file. */
+  readTextFile(path: string): Promise<string>;
+  exists(path: string): Promise<boolean>;
+  env(name: string): string | undefined;
+  stdout(text: string): void;
+  stderr(text: string): void;
+}
+
+const defaultUrl = "http://127.0.0.1:8701";
+/** Where `run` looks for its configuration. */
+const configPaths = ["./isthmus.yaml", "/etc/isthmus/isthmus.yaml"];
+
+/** Carries out one command. 0: done; 1: the appliance refused or could not be asked; 2: the input is wrong. */
+export async function main(args: readonly string[], deps: Deps): Promise<number> {
+  const parsed = parseArgs(args, deps.version);
+  if (!parsed.ok) {
+    (parsed.status === 0 ? deps.stdout : deps.stderr)(parsed.text);
+    return parsed.status;
+  }
+  try {
+    return await perform(parsed.action, parsed.options, deps);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      deps.stderr(error.problems.map((problem) => `${formatProblem(problem)}\n`).join(""));
+      return 2;
+    }
+    deps.stderr(prefixed(error instanceof Error ? error.message : String(error)));
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+async function perform(action: Action, options: GlobalOptions, deps: Deps): Promise<number> {
+  switch (action.do) {
+    case "run":
+      return await deps.run(action.config ?? await findConfig(deps));
+    case "check":
+      await deps.check(action.file);
+      deps.stdout(`${action.file}: no problems\n`);
+      return 0;
+    default: {
+      const request = plan(action);
+      using client = openClient(
+        options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
+        await readToken(options, deps),
+      );
+      const { json, text } = await request(client);
+      deps.stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
+      return 0;
+    }
+  }
+}
+
+/** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
+function plan(
+  action: Exclude<Action, { do: "run" | "check" }>,
+): (client: Client) => Promise<Shown> {
+  switch (action.do) {
+    case "show":
+      return (client) => show(client, action);
+    case "reload":
+      return async (client) => {
+        const json = await client.request("POST", "/v1/reload");
+        return { json, text: formatTree(json) };
+      };
+    default:
+      return change(action);
+  }
+}
+
+/** Changes say nothing when all is well, as `ip l2tp` does; with `--json`, what there is now. */
+function change(
+  { do: verb, what, words }: Extract<Action, { do: "add" | "set" | "del" }>,
+): (client: Client) => Promise<Shown> {
+  const [method, path, body] = what === "tunnel"
+    ? tunnelRequest(verb, words)
+    : sessionRequest(verb, words);
+  return async (client) => ({ json: await client.request(method, path, body), text: "" });
+}
+
+type Request = readonly ["POST" | "PATCH" | "DELETE", string, unknown];
+
+function tunnelRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
+  const path = (tunnel: string) => `/v1/tunnels/${encodeURIComponent(tunnel)}`;
+  if (verb === "add") return ["POST", "/v1/tunnels", newTunnel(words)];
+  if (verb === "del") return ["DELETE", path(tunnelOf(words)), undefined];
+  const { tunnel, body } = tunnelChange(words);
+  return ["PATCH", path(tunnel), body];
+}
+
+function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
+  const list = (tunnel: string) => `/v1/tunnels/${encodeURIComponent(tunnel)}/sessions`;
+  const path = ({ tunnel, session }: SessionPath) =>
+    `${list(tunnel)}/${encodeURIComponent(session)}`;
+  if (verb === "del") return ["DELETE", path(sessionOf(words)), undefined];
+  if (verb === "add") {
+    const { tunnel, body } = newSession(words);
+    return ["POST", list(tunnel), body];
+  }
+  const { body, ...which } = sessionChange(words);
+  return ["PATCH", path(which), body];
+}
+
+async function findConfig({ exists }: Deps): Promise<string> {
+  for (const path of configPaths) if (await exists(path)) return path;
+  throw new UsageError(
+    `no configuration: neither ${configPaths.join(" nor ")} exists; expected --config FILE`,
+  );
+}
+
+async function readToken({ tokenFile }: GlobalOptions, deps: Deps): Promise<string | undefined> {
+  const file = tokenFile ??
+    (deps.env("ISTHMUS_TOKEN") ? undefined : deps.env("ISTHMUS_TOKEN_FILE"));
+  if (file === undefined) return deps.env("ISTHMUS_TOKEN") || undefined;
+  let token: string;
+  try {
+    token = (await deps.readTextFile(file)).trim();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RequestError(`cannot read the token: ${why}`, { cause: error });
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new RequestError(`${file}: expected one line, the token`);
+  }
+  return token;
+}
+
+function prefixed(message: string): string {
+  return message.split("\n").map((line) => `isthmus: ${line}\n`).join("");
+}

@@ -1,0 +1,304 @@
+import assert from "node:assert/strict";
+import type { SessionId } from "../../core/ids.ts";
+import { createAdmin } from "../admin/app.ts";
+import { serveAdmin } from "../admin/serve.ts";
+import { branchOffice, type MemoryAppliance, tapPlugin } from "../admin/testing.ts";
+import { ConfigError } from "../config/problem.ts";
+import { type Deps, main } from "./main.ts";
+
+/** What a command printed and its exit status. */
+interface Outcome {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs one command line; `overrides` replace what it needs of the world. */
+async function run(
+  line: string | readonly string[],
+  overrides: Partial<Deps> = {},
+): Promise<Outcome> {
+  let [out, err] = ["", ""];
+  const status = await main(typeof line === "string" ? line.split(" ") : line, {
+    version: "1.2.3",
+    run: () => Promise.reject(new Error("not to be run")),
+    check: () => Promise.reject(new Error("not to be checked")),
+    readTextFile: Deno.readTextFile,
+    exists: () => Promise.resolve(false),
+    env: () => undefined,
+    stdout: (text) => out += text,
+    stderr: (text) => err += text,
+    ...overrides,
+  });
+  return { status, out, err };
+}
+
+/** Runs command lines against a real admin endpoint over `api`. */
+async function against(
+  api: MemoryAppliance,
+  work: (isthmus: (line: string, overrides?: Partial<Deps>) => Promise<Outcome>) => Promise<void>,
+): Promise<void> {
+  const app = createAdmin(api, { version: "1.2.3", plugins: [tapPlugin], log: { error() {} } });
+  await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
+  const env = (name: string) => name === "ISTHMUS_URL" ? server.url : undefined;
+  await work((line, overrides) => run(line, { env, ...overrides }));
+}
+
+Deno.test("show tunnel and show session print tables", async () => {
+  const api = await branchOffice();
+  api.count("branch", "office", { "rx-packets": 1234567, "rx-bytes": 98, "tx-packets": 2 });
+  await against(api, async (isthmus) => {
+    assert.deepEqual(await isthmus("show tunnel"), {
+      status: 0,
+      out: "NAME    TUNNEL-ID  PEER-TUNNEL-ID  VERSION  ENCAP  LOCAL           REMOTE          " +
+        "SESSIONS  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
+        "branch          1               2        3  udp    10.77.0.1:1701  10.77.0.2:1701  " +
+        "       1     1234567        98           2         0\n",
+      err: "",
+    });
+    assert.deepEqual(await isthmus("show session"), {
+      status: 0,
+      out: "TUNNEL  NAME    SESSION-ID  PEER-SESSION-ID  TYPE      STATUS  IFNAME    MTU  " +
+        "RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
+        "branch  office          11               12  ethernet  up      office0  1446  " +
+        "   1234567        98           2         0\n",
+      err: "",
+    });
+  });
+});
+
+Deno.test("add, set, show and del work as ip l2tp users expect", async () => {
+  const api = await branchOffice();
+  await against(api, async (isthmus) => {
+    const silent = { status: 0, out: "", err: "" };
+    const add = "add tunnel tunnel_id 3 peer_tunnel_id 4 encap ip remote 10.77.0.3";
+    assert.deepEqual(await isthmus(add), silent);
+    assert.deepEqual(
+      await isthmus("add session tunnel_id 3 session_id 31 peer_session_id 32 tap lab0 seq both"),
+      silent,
+    );
+    const { config: { sessions: [session] } } = await api.tunnel("3");
+    assert.deepEqual([session?.sendSeq, session?.recvSeq], [true, true]);
+    assert.deepEqual(session?.circuit, { plugin: "tap", options: { name: "lab0" } });
+
+    assert.deepEqual(await isthmus("set session tunnel-id 3 session-id 31 mtu 1300"), silent);
+    const shown = await isthmus("show session tunnel-id 3 --json");
+    const [json, ...others] = JSON.parse(shown.out);
+    assert.deepEqual([json.mtu, json.name, others.length], [1300, "session-31", 0]);
+
+    assert.deepEqual(await isthmus("set tunnel name tunnel-3 remote 10.77.0.9"), silent);
+    assert.equal((await api.tunnel("3")).config.remote.address, "10.77.0.9");
+    assert.deepEqual(await isthmus("del session tunnel-id 3 session-id 31"), silent);
+    assert.deepEqual(await isthmus("del tunnel tunnel-id 3"), silent);
+    assert.equal((await api.tunnels()).length, 1);
+  });
+});
+
+Deno.test("filters leave only what has all of them", async () => {
+  const api = await branchOffice();
+  await against(api, async (isthmus) => {
+    await isthmus("add tunnel name north tunnel-id 5 peer-tunnel-id 6 remote 10.0.0.5");
+    const names = async (line: string) =>
+      JSON.parse((await isthmus(`${line} --json`)).out).map(({ name }: { name: string }) => name);
+    assert.deepEqual(await names("show tunnel"), ["branch", "north"]);
+    assert.deepEqual(await names("show tunnel name north"), ["north"]);
+    assert.deepEqual(await names("show tunnel peer-tunnel-id 2"), ["branch"]);
+    assert.deepEqual(await names("show tunnel tunnel-id 5 name branch"), []);
+    assert.deepEqual(await names("show session peer-session-id 12"), ["office"]);
+    assert.deepEqual(await names("show session tunnel north"), []);
+    const missing = await isthmus("show session tunnel south");
+    assert.deepEqual([missing.status, missing.err], [1, "isthmus: there is no tunnel south\n"]);
+  });
+});
+
+Deno.test("show --details prints every attribute, show config what is in force", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    const { out } = await isthmus("show session name office --details");
+    for (
+      const line of ["session-id: 11", 'cookie: "0011223344556677"', "    name: office0"]
+    ) assert.ok(out.split("\n").includes(line), out);
+    assert.match((await isthmus("show config")).out, /^tunnels:\n {2}branch:\n {4}static:\n/m);
+  });
+});
+
+Deno.test("show drops and show datapath print counters, the largest first", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.equal(
+      (await isthmus("show drops")).out,
+      "REASON       FRAMES\nno-session        3\nbad-version       0\n",
+    );
+    assert.equal((await isthmus("show datapath")).out, "COUNTER     VALUE\nrx-batches      7\n");
+  });
+});
+
+Deno.test("show goes through all pages", async () => {
+  const api = await branchOffice();
+  const { config } = await api.tunnel("branch");
+  const [first] = config.sessions;
+  for (let id = 100; id < 2200; id++) {
+    await api.createSession("branch", { ...first!, name: `s${id}`, sessionId: id as SessionId });
+  }
+  await against(api, async (isthmus) => {
+    assert.equal(JSON.parse((await isthmus("show session --json")).out).length, 2101);
+  });
+});
+
+Deno.test("reload prints what it did", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.equal(
+      (await isthmus("reload")).out,
+      "added:\n  - tunnels/new\nchanged: []\nremoved: []\nunchanged: 1\n",
+    );
+  });
+});
+
+Deno.test("what the appliance refuses is exit status 1 and names every attribute", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.deepEqual(
+      await isthmus("add tunnel tunnel-id 9 remote 10.0.0.1 udp-sport 70000 udp-dport 0"),
+      {
+        status: 1,
+        out: "",
+        err: "isthmus: udp-sport: got 70000; expected a number from 1 to 65535\n" +
+          "isthmus: udp-dport: got 0; expected a number from 1 to 65535\n",
+      },
+    );
+    assert.equal(
+      (await isthmus("del tunnel name south")).err,
+      "isthmus: there is no tunnel south\n",
+    );
+  });
+});
+
+Deno.test("the token comes from a file or the environment", async () => {
+  const api = await branchOffice();
+  api.admin = { ...api.admin, token: "s3cret" };
+  await against(api, async (isthmus) => {
+    const none = await isthmus("show tunnel");
+    assert.equal(none.status, 1);
+    assert.match(none.err, /--token-file/);
+    const readTextFile = (path: string) =>
+      path === "/t" ? Promise.resolve("s3cret\n") : Promise.reject(new Error("no such file"));
+    assert.equal((await isthmus("show tunnel --token-file /t", { readTextFile })).status, 0);
+    const missing = await isthmus("show tunnel --token-file /x", { readTextFile });
+    assert.deepEqual([missing.status, missing.err], [
+      1,
+      "isthmus: cannot read the token: no such file\n",
+    ]);
+  });
+  const app = createAdmin(api, { version: "1", plugins: [], log: { error() {} } });
+  await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
+  const env = (name: string) => name === "ISTHMUS_TOKEN" ? "s3cret" : undefined;
+  const { status } = await run(["--url", server.url, "show", "tunnel"], { env });
+  assert.equal(status, 0);
+});
+
+Deno.test("the endpoint may be a Unix socket", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "isthmus-cli-" });
+  try {
+    const path = `${directory}/admin.sock`;
+    const absent = await run(`--url unix:${path} show tunnel`);
+    assert.equal(absent.status, 1);
+    assert.match(absent.err, /there is no such socket; does it run\?/);
+    const app = createAdmin(await branchOffice(), {
+      version: "1",
+      plugins: [],
+      log: { error() {} },
+    });
+    await using _server = await serveAdmin({ listen: { path } }, app);
+    const { status, out } = await run(`show tunnel --url unix:${path}`);
+    assert.equal(status, 0);
+    assert.match(out, /^branch/m);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("an endpoint that does not answer is said so in one line", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const { status, err } = await run(`--url http://127.0.0.1:${port} show tunnel`);
+  assert.equal(status, 1);
+  assert.equal(
+    err,
+    `isthmus: cannot reach isthmus at http://127.0.0.1:${port}: ` +
+      "connection refused; does it run there? (--url, ISTHMUS_URL)\n",
+  );
+  for (const url of ["ftp://x", "unix:relative", "127.0.0.1:8701", ""]) {
+    assert.equal((await run(["--url", url, "reload"])).status, 2, url);
+  }
+});
+
+Deno.test("wrong words are exit status 2 before anything is asked", async () => {
+  for (
+    const [line, message] of [
+      ["shw tunnel", /unknown command 'shw'\n\(Did you mean show\?\)/],
+      ["show tunnels", /Did you mean tunnel\?/],
+      ["add tunnel tunel-id 1", /unknown keyword "tunel-id"; did you mean "tunnel-id"\?/],
+      ["show session colour red", /unknown keyword "colour"; expected one of tunnel-id, tunnel,/],
+      ["run --conf x", /unknown option '--conf'/],
+      ["show", /Usage: isthmus show/],
+      ["check", /missing required argument 'file'/],
+      ["reload now", /too many arguments/],
+    ] as const
+  ) {
+    const { status, out, err } = await run(line);
+    assert.deepEqual([status, out], [2, ""], line);
+    assert.match(err, message);
+    assert.ok(!err.includes(".ts:"), "no stack traces");
+  }
+});
+
+Deno.test("--help and --version are for every command and go to standard output", async () => {
+  assert.deepEqual(await run("--version"), { status: 0, out: "1.2.3\n", err: "" });
+  for (
+    const command of [
+      "run",
+      "check",
+      "show",
+      "show tunnel",
+      "show session",
+      "show config",
+      "show drops",
+      "show datapath",
+      "add",
+      "add tunnel",
+      "add session",
+      "set tunnel",
+      "set session",
+      "del tunnel",
+      "del session",
+      "reload",
+    ]
+  ) {
+    const { status, out, err } = await run(`${command} --help`);
+    assert.deepEqual([status, err], [0, ""], command);
+    assert.ok(out.startsWith(`Usage: isthmus ${command}`), out);
+  }
+});
+
+Deno.test("check prints every problem with its place, exit status 2", async () => {
+  const fine = await run("check a.yaml", { check: () => Promise.resolve() });
+  assert.deepEqual(fine, { status: 0, out: "a.yaml: no problems\n", err: "" });
+  const problem = { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "wrong" };
+  const check = () => Promise.reject(new ConfigError([problem, { ...problem, line: 9, path: "" }]));
+  assert.deepEqual(await run("check a.yaml", { check }), {
+    status: 2,
+    out: "",
+    err: "a.yaml:3:5: listen[0].udp: wrong\na.yaml:9:5: wrong\n",
+  });
+});
+
+Deno.test("run takes --config, or the first usual file that exists", async () => {
+  const started: string[] = [];
+  const start = (path: string) => (started.push(path), Promise.resolve(7));
+  assert.equal((await run("run --config x.yaml", { run: start })).status, 7);
+  const exists = (path: string) => Promise.resolve(path.startsWith("/etc"));
+  await run("run", { run: start, exists });
+  assert.deepEqual(started, ["x.yaml", "/etc/isthmus/isthmus.yaml"]);
+  const none = await run("run", { run: start });
+  assert.deepEqual([none.status, started.length], [2, 2]);
+  const crash = await run("run --config x", { run: () => Promise.reject(new Error("no libc")) });
+  assert.deepEqual(crash, { status: 1, out: "", err: "isthmus: no libc\n" });
+});

@@ -1,0 +1,3 @@
+/** The command line interface. @module */
+
+export { type Deps, main } from "./main.ts";

@@ -1,0 +1,179 @@
+/** What `isthmus add|set|del|show session` understand. @module */
+
+import { parseYaml } from "../config/yaml.ts";
+import { UsageError } from "./errors.ts";
+import {
+  type Attributes,
+  attributesOf,
+  choice,
+  type Given,
+  type Keyword,
+  numeric,
+  onlyOne,
+  onOff,
+  parsePairs,
+  text,
+} from "./keywords.ts";
+import { idOrName } from "./tunnel_words.ts";
+
+const name = text("name", "NAME", "the session's name");
+const tunnelId: Keyword = { name: "tunnel-id", value: "ID", help: "its tunnel, by id" };
+const tunnel: Keyword = { name: "tunnel", value: "NAME", help: "its tunnel, by name" };
+const sessionId = numeric("session-id", "ID", "the session's id at this end");
+const peerSessionId = numeric("peer-session-id", "ID", "the session's id at the peer");
+
+/** Which session. */
+export const sessionSelectors: readonly Keyword[] = [tunnelId, tunnel, sessionId, name];
+
+/** Which sessions to show. */
+export const sessionFilters: readonly Keyword[] = [
+  numeric("tunnel-id", "ID", "of the tunnel of this id"),
+  text("tunnel", "NAME", "of the tunnel of this name"),
+  sessionId,
+  name,
+  peerSessionId,
+];
+
+/** What a session can be made from. */
+export const sessionKeywords: readonly Keyword[] = [
+  tunnelId,
+  tunnel,
+  sessionId,
+  peerSessionId,
+  name,
+  cookie("cookie", "the cookie in every frame sent"),
+  cookie("peer-cookie", "the cookie that every frame received must carry"),
+  choice("l2spec-type", ["default", "none"], "the L2-Specific Sublayer", (word) => ({
+    "l2spec-type": word,
+  })),
+  choice("seq", ["none", "send", "recv", "both"], "sequence numbers", (word) => ({
+    "send-seq": word === "send" || word === "both",
+    "recv-seq": word === "recv" || word === "both",
+  })),
+  onOff("lns-mode", "decide about sequence numbers (LNS), not follow (LAC)"),
+  numeric("reorder-timeout", "MS", "how long a frame waits for those before it"),
+  choice("pw-type", ["ethernet", "ppp"], "what the pseudowire emulates", (word) => ({
+    "pw-type": word,
+  })),
+  numeric("mtu", "BYTES", "the largest payload; worked out from the path if absent"),
+  { name: "tap", value: "IFNAME", help: "end on this TAP device" },
+  {
+    name: "address",
+    value: "PREFIX",
+    help: "an address of the TAP; may be repeated",
+    repeat: true,
+  },
+  { name: "mac", value: "MAC", help: "the TAP's hardware address" },
+  { name: "netns", value: "NAME", help: "the network namespace of the TAP" },
+  {
+    name: "circuit",
+    value: "PLUGIN [KEY VALUE]…",
+    help: "end on this circuit, instead of tap; comes last, values are YAML",
+    rest: true,
+  },
+];
+
+/** A session's tunnel and its own id or name. */
+export interface SessionPath {
+  readonly tunnel: string;
+  readonly session: string;
+}
+
+/** In which tunnel to add a session, and the body that adds it. @throws {UsageError} */
+export function newSession(
+  words: readonly string[],
+): { readonly tunnel: string; readonly body: Attributes } {
+  const given = parsePairs(words, sessionKeywords);
+  return { tunnel: itsTunnel(given), body: sessionBody(given) };
+}
+
+/** Which session to change, and the body that changes it. @throws {UsageError} */
+export function sessionChange(
+  words: readonly string[],
+): SessionPath & { readonly body: Attributes } {
+  const given = parsePairs(words, sessionKeywords);
+  const path = selectedSession(given);
+  const { name: _name, "session-id": _id, ...body } = sessionBody(given);
+  if (Object.keys(body).length === 0) {
+    throw new UsageError("nothing to change; --help lists the keywords");
+  }
+  return { ...path, body };
+}
+
+/** Which session to delete. @throws {UsageError} */
+export function sessionOf(words: readonly string[]): SessionPath {
+  return selectedSession(parsePairs(words, sessionSelectors));
+}
+
+function itsTunnel(given: Given): string {
+  return idOrName(onlyOne(given, ["tunnel-id", "tunnel"], "tunnel"));
+}
+
+function selectedSession(given: Given): SessionPath {
+  const tunnel = itsTunnel(given);
+  return { tunnel, session: idOrName(onlyOne(given, ["session-id", "name"], "session")) };
+}
+
+function sessionBody(given: Given): Attributes {
+  const circuit = given.has("circuit") ? anyCircuit(given) : tapCircuit(given);
+  return { ...attributesOf(given, sessionKeywords), ...(circuit && { circuit }) };
+}
+
+/** `tap office0 address 192.168.7.1/24`: the same as `circuit tap name office0 addresses [192.168.7.1/24]`. */
+function tapCircuit(given: Given): Attributes | undefined {
+  const [ifname] = given.get("tap") ?? [];
+  const addresses = given.get("address");
+  const [mac] = given.get("mac") ?? [];
+  const [netns] = given.get("netns") ?? [];
+  if (ifname === undefined) {
+    const stray = tapOnly.find((keyword) => given.has(keyword));
+    if (stray !== undefined) throw new UsageError(`${stray}: of which device? expected tap IFNAME`);
+    return undefined;
+  }
+  return {
+    tap: {
+      name: ifname,
+      ...(addresses && { addresses }),
+      ...(mac !== undefined && { mac }),
+      ...(netns !== undefined && { netns }),
+    },
+  };
+}
+
+const tapOnly = ["address", "mac", "netns"];
+
+/** `circuit <plugin> key value…`, each value as the configuration file would have it. */
+function anyCircuit(given: Given): Attributes {
+  const [plugin, ...pairs] = given.get("circuit")!;
+  const stray = ["tap", ...tapOnly].find((keyword) => given.has(keyword));
+  if (stray !== undefined) {
+    throw new UsageError(`${stray}: given together with circuit; expected it among its options`);
+  }
+  const options: Attributes = {};
+  for (let i = 0; i < pairs.length; i += 2) {
+    const key = pairs[i]!.replaceAll("_", "-");
+    const value = pairs[i + 1];
+    if (value === undefined) throw new UsageError(`circuit ${plugin}: ${key}: missing its value`);
+    if (Object.hasOwn(options, key)) {
+      throw new UsageError(`circuit ${plugin}: ${key}: given twice; write a list as [a, b]`);
+    }
+    options[key] = yamlValue(`circuit ${plugin}: ${key}`, value);
+  }
+  return { [plugin!]: options };
+}
+
+function yamlValue(where: string, text: string): unknown {
+  const { document, problems } = parseYaml(text);
+  if (document && problems.length === 0) return document.value;
+  throw new UsageError(`${where}: ${problems[0]?.message ?? "expected a value"}`);
+}
+
+/** Hexadecimal digits as they are; `none` for no cookie. */
+function cookie(keyword: string, help: string): Keyword {
+  return {
+    name: keyword,
+    value: "HEX|none",
+    help: `${help}: 8 or 16 digits`,
+    read: (given) => ({ [keyword]: given === "none" ? "" : given }),
+  };
+}

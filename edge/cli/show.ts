@@ -1,0 +1,149 @@
+/** `isthmus show …`: asks for what is there and prints it for people. @module */
+
+import type { SessionView, TunnelView } from "../admin/schemas.ts";
+import { formatEndpoint } from "../../core/endpoint.ts";
+import type { Action } from "./args.ts";
+import type { Client } from "./client.ts";
+import { RequestError } from "./errors.ts";
+import { isRecord } from "./json.ts";
+import { type Attributes, attributesOf, parsePairs } from "./keywords.ts";
+import { sessionFilters } from "./session_words.ts";
+import { type Column, formatTable } from "./table.ts";
+import { formatTree } from "./tree.ts";
+import { tunnelFilters } from "./tunnel_words.ts";
+
+type Show = Extract<Action, { do: "show" }>;
+
+/** What a command found: as JSON, and as text for people. */
+export interface Shown {
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** Carries out a `show` command. @throws {UsageError} @throws {RequestError} */
+export async function show(client: Client, { what, words, details }: Show): Promise<Shown> {
+  switch (what) {
+    case "tunnel": {
+      const filter = attributesOf(parsePairs(words, tunnelFilters), tunnelFilters);
+      const tunnels = await list<TunnelView>(client, "/v1/tunnels", "tunnels", filter);
+      return {
+        json: tunnels,
+        text: details ? blocks(tunnels) : formatTable(tunnelColumns, tunnels),
+      };
+    }
+    case "session": {
+      const filter = attributesOf(parsePairs(words, sessionFilters), sessionFilters);
+      const sessions = await list<SessionView>(client, sessionsPath(filter), "sessions", filter);
+      return {
+        json: sessions,
+        text: details ? blocks(sessions) : formatTable(sessionColumns, sessions),
+      };
+    }
+    case "config": {
+      const config = await client.request("GET", "/v1/config");
+      return { json: config, text: formatTree(config) };
+    }
+    case "drops":
+      return counters(await client.request("GET", "/v1/datapath"), "drops", "REASON", "FRAMES");
+    case "datapath":
+      return counters(await client.request("GET", "/v1/datapath"), "io", "COUNTER", "VALUE");
+  }
+}
+
+/** What passed, for tunnels and sessions alike. */
+const traffic: readonly Column<Pick<TunnelView, "statistics">>[] = ([
+  "rx-packets",
+  "rx-bytes",
+  "tx-packets",
+  "tx-bytes",
+] as const).map((name) => ({
+  heading: name.toUpperCase(),
+  cell: ({ statistics }) => statistics[name],
+}));
+
+const tunnelColumns: readonly Column<TunnelView>[] = [
+  { heading: "NAME", cell: (tunnel) => tunnel.name },
+  { heading: "TUNNEL-ID", cell: (tunnel) => tunnel["tunnel-id"] },
+  { heading: "PEER-TUNNEL-ID", cell: (tunnel) => tunnel["peer-tunnel-id"] },
+  { heading: "VERSION", cell: (tunnel) => tunnel["proto-version"] },
+  { heading: "ENCAP", cell: (tunnel) => tunnel["encap-type"] },
+  { heading: "LOCAL", cell: (tunnel) => endpoint(tunnel, "saddr", "udp-sport") },
+  { heading: "REMOTE", cell: (tunnel) => endpoint(tunnel, "daddr", "udp-dport") },
+  { heading: "SESSIONS", cell: (tunnel) => tunnel.sessions },
+  ...traffic,
+];
+
+const sessionColumns: readonly Column<SessionView>[] = [
+  { heading: "TUNNEL", cell: (session) => session.tunnel },
+  { heading: "NAME", cell: (session) => session.name },
+  { heading: "SESSION-ID", cell: (session) => session["session-id"] },
+  { heading: "PEER-SESSION-ID", cell: (session) => session["peer-session-id"] },
+  { heading: "TYPE", cell: (session) => session["pw-type"] },
+  { heading: "STATUS", cell: (session) => session.status },
+  { heading: "IFNAME", cell: (session) => session.ifname },
+  { heading: "MTU", cell: (session) => session.mtu },
+  ...traffic,
+];
+
+/** All items of a paged list that have the attributes of `filter`. */
+async function list<Item extends object>(
+  client: Client,
+  path: string,
+  key: string,
+  filter: Attributes,
+): Promise<Item[]> {
+  const found: Item[] = [];
+  let cursor: unknown;
+  do {
+    const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(String(cursor))}`;
+    const page = await client.request("GET", path + query);
+    const items = isRecord(page) ? page[key] : undefined;
+    if (!isRecord(page) || !Array.isArray(items)) throw foreign();
+    found.push(...items.filter((item) => isRecord(item) && matches(item, filter)));
+    cursor = page["next"];
+  } while (cursor !== undefined);
+  return found;
+}
+
+function matches(item: Record<string, unknown>, filter: Attributes): boolean {
+  return Object.entries(filter).every(([name, value]) => item[name] === value);
+}
+
+/** One tunnel's sessions where the filter names the tunnel, else those of all. */
+function sessionsPath(filter: Attributes): string {
+  const tunnel = filter["tunnel-id"] ?? filter["tunnel"];
+  if (tunnel === undefined) return "/v1/sessions";
+  return `/v1/tunnels/${encodeURIComponent(String(tunnel))}/sessions`;
+}
+
+/** Every attribute of every item, an empty line between two. */
+function blocks(items: readonly object[]): string {
+  return items.map((item) => formatTree(item)).join("\n");
+}
+
+/** Counters, the largest first. */
+function counters(datapath: unknown, key: string, name: string, value: string): Shown {
+  const found = isRecord(datapath) ? datapath[key] : undefined;
+  if (!isRecord(found)) throw foreign();
+  const rows = Object.entries(found)
+    .map(([name, value]) => ({ name, value: Number(value) }))
+    .sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : 1));
+  const columns: readonly Column<typeof rows[number]>[] = [
+    { heading: name, cell: (row) => row.name },
+    { heading: value, cell: (row) => row.value },
+  ];
+  return { json: found, text: formatTable(columns, rows) };
+}
+
+function endpoint(
+  tunnel: TunnelView,
+  end: "saddr" | "daddr",
+  port: "udp-sport" | "udp-dport",
+): string {
+  const address = tunnel[`ip-${end}`] ?? tunnel[`ip6-${end}`] ?? "";
+  return formatEndpoint({ address, port: tunnel[port] ?? 0 });
+}
+
+function foreign(): RequestError {
+  return new RequestError("the server does not answer as isthmus does");
+}

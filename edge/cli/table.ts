@@ -1,0 +1,33 @@
+/** Tables for people: aligned, no frames, one space-free word a cell where it can be, so that awk reads them too. Pure. @module */
+
+/** A column: its heading and the cell of a row; undefined shows as `-`. */
+export interface Column<Row> {
+  readonly heading: string;
+  readonly cell: (row: Row) => string | number | undefined;
+}
+
+/** A line of headings and a line a row, each ended by a newline. Numbers are aligned to the right. */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const cells = columns.map(({ cell }) => rows.map(cell));
+  const right = cells.map((column) =>
+    column.some((cell) => typeof cell === "number") &&
+    column.every((cell) => typeof cell !== "string")
+  );
+  const texts = cells.map((column, i) => [
+    columns[i]!.heading,
+    ...column.map((cell) => printable(cell === undefined || cell === "" ? "-" : String(cell))),
+  ]);
+  const widths = texts.map((column) => Math.max(...column.map((text) => text.length)));
+  return Array.from(
+    { length: rows.length + 1 },
+    (_, row) =>
+      texts.map((column, i) =>
+        right[i] ? column[row]!.padStart(widths[i]!) : column[row]!.padEnd(widths[i]!)
+      ).join("  ").trimEnd() + "\n",
+  ).join("");
+}
+
+/** Text without control characters: nothing that a peer chose may move the cursor. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "�");
+}

@@ -1,0 +1,77 @@
+/** What `isthmus add|set|del|show tunnel` understand: `ip l2tp`'s keywords and the admin endpoint's attributes. @module */
+
+import { UsageError } from "./errors.ts";
+import {
+  address,
+  type Attributes,
+  attributesOf,
+  choice,
+  type Keyword,
+  numeric,
+  onlyOne,
+  onOff,
+  parsePairs,
+  readNumber,
+  text,
+} from "./keywords.ts";
+
+const name = text("name", "NAME", "the tunnel's name");
+const tunnelId = numeric("tunnel-id", "ID", "the tunnel's id at this end");
+const peerTunnelId = numeric("peer-tunnel-id", "ID", "the tunnel's id at the peer");
+
+/** Which tunnel. */
+export const tunnelSelectors: readonly Keyword[] = [tunnelId, name];
+
+/** Which tunnels to show. */
+export const tunnelFilters: readonly Keyword[] = [tunnelId, name, peerTunnelId];
+
+/** What a tunnel can be made from. */
+export const tunnelKeywords: readonly Keyword[] = [
+  tunnelId,
+  peerTunnelId,
+  name,
+  choice("encap", ["udp", "ip"], "UDP, or IP protocol 115", (word) => ({ "encap-type": word })),
+  address("local", "the local address; the kernel chooses if absent", "ip-saddr", "ip6-saddr"),
+  address("remote", "the peer's address", "ip-daddr", "ip6-daddr"),
+  numeric("udp-sport", "PORT", "the local UDP port (1701)"),
+  numeric("udp-dport", "PORT", "the peer's UDP port (1701)"),
+  onOff("udp-csum", "UDP checksums over IPv4 (on)"),
+  onOff("udp6-csum-tx", "UDP checksums in what is sent over IPv6 (on)", (on) => ({
+    "udp-zero-csum6-tx": !on,
+  })),
+  onOff("udp6-csum-rx", "demand UDP checksums over IPv6 (on)", (on) => ({
+    "udp-zero-csum6-rx": !on,
+  })),
+  numeric("proto-version", "2|3", "the L2TP version (3)"),
+];
+
+/** The body of a request that adds a tunnel. @throws {UsageError} */
+export function newTunnel(words: readonly string[]): Attributes {
+  return attributesOf(parsePairs(words, tunnelKeywords), tunnelKeywords);
+}
+
+/** Which tunnel to change, and the body that changes it. @throws {UsageError} */
+export function tunnelChange(
+  words: readonly string[],
+): { readonly tunnel: string; readonly body: Attributes } {
+  const given = parsePairs(words, tunnelKeywords);
+  const tunnel = idOrName(onlyOne(given, ["tunnel-id", "name"], "tunnel"));
+  const { name: _name, "tunnel-id": _id, ...body } = attributesOf(given, tunnelKeywords);
+  if (Object.keys(body).length === 0) {
+    throw new UsageError("nothing to change; --help lists the keywords");
+  }
+  return { tunnel, body };
+}
+
+/** Which tunnel to delete. @throws {UsageError} */
+export function tunnelOf(words: readonly string[]): string {
+  const given = parsePairs(words, tunnelSelectors);
+  return idOrName(onlyOne(given, ["tunnel-id", "name"], "tunnel"));
+}
+
+/** An id or name as it stands in URLs. @throws {UsageError} when an id is no number */
+export function idOrName(
+  { keyword, value }: { readonly keyword: string; readonly value: string },
+): string {
+  return keyword.endsWith("-id") ? String(readNumber(keyword, value)) : value;
+}
