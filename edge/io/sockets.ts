@@ -33,6 +33,8 @@ export interface SocketOptions {
   readonly local: Endpoint;
   /** Connects it: it then takes only what comes from there, and others may share its local port. */
   readonly remote?: Endpoint;
+  /** Lets it be bound beside another UDP socket of ours that allows it (SO_REUSEADDR), as a connected one is anyway. */
+  readonly shared?: boolean;
   /** Absent: checksums everywhere, as UDP has them by default. */
   readonly checksum?: UdpChecksum;
   /** Bytes of kernel memory that may wait to be received; 8 MiB by default. */
@@ -124,7 +126,7 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
     }
     setBuffer(libc, fd, "SO_RCVBUF", options.receiveBuffer ?? defaultBuffer);
     setBuffer(libc, fd, "SO_SNDBUF", options.sendBuffer ?? defaultBuffer);
-    if (remote && encap === "udp") set("SO_REUSEADDR", 1);
+    if ((remote || options.shared) && encap === "udp") set("SO_REUSEADDR", 1);
 
     const name = emitSockaddr(toSockAddr(libc, local));
     libc.check(libc.call.bind(fd, name, name.length), "bind", `bind ${what}`);

@@ -20,6 +20,7 @@ export const ethernet: Plugin<EthernetOptions> = {
   summary: "an Ethernet pseudowire on a TAP device",
   pseudowireTypes: [PseudowireType.Ethernet],
   options: ethernetOptions,
+  claims: ({ name, netns }) => [netns === undefined ? `TAP ${name}` : `TAP ${name}@${netns}`],
   provision,
 };
 

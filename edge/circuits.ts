@@ -1,0 +1,181 @@
+/** Circuits as they run: provisioned from the configuration, attached to one session, changed and let go. @module */
+
+import {
+  type Admission,
+  type Attachment,
+  type Circuit,
+  CircuitError,
+  type Plugin,
+  type Session,
+} from "../plugins/plugin.ts";
+import { ApplianceError } from "./appliance.ts";
+import { type CircuitConfig, claimsOf } from "./config/circuit.ts";
+import { formatPath } from "./config/problem.ts";
+import { applianceError, asApplianceErrors } from "./errors.ts";
+import type { Logger } from "./log.ts";
+import type { Meters } from "./meters.ts";
+import { type HostDependencies, scopedHost } from "./plugin_host.ts";
+
+/** A provisioned circuit. Disposal lets go of everything; it never fails, but may log. */
+export interface RunningCircuit extends AsyncDisposable {
+  readonly plugin: string;
+  /** The session's attachment, while there is one. */
+  readonly attachment: Attachment | undefined;
+  /** @throws {ApplianceError} where the circuit refuses the session */
+  attach(session: Session): Promise<void>;
+  detach(): Promise<void>;
+  /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
+  reconfigure(config: CircuitConfig): Promise<boolean>;
+}
+
+/** What circuits are made from. */
+export interface CircuitDependencies extends HostDependencies {
+  readonly plugins: readonly Plugin[];
+  readonly log: Logger;
+  readonly meters: Meters;
+}
+
+/** Makes circuits. */
+export interface Circuits {
+  /**
+   * Whether the session at `path` could have a circuit: its options are right, and it claims nothing that another
+   * session holds, those at `leaving` left aside. @throws {ApplianceError}
+   */
+  check(path: string, config: CircuitConfig, leaving?: ReadonlySet<string>): void;
+  /**
+   * Makes a circuit for the session at `path` (`tunnels/branch/sessions/office`).
+   * @param broken called once if the circuit breaks while it runs; it is still to be disposed of then
+   * @throws {ApplianceError}
+   */
+  provision(
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: CircuitError) => void,
+  ): Promise<RunningCircuit>;
+}
+
+/** Circuits of some plugins. */
+export function makeCircuits(dependencies: CircuitDependencies): Circuits {
+  const { meters, plugins } = dependencies;
+  /** What circuits hold for themselves, and who. */
+  const claims = new Map<string, string>();
+
+  const parse = (config: CircuitConfig) => {
+    const plugin = plugins.find(({ name }) => name === config.plugin);
+    if (!plugin) {
+      throw new ApplianceError("invalid", "circuit", `there is no plugin ${config.plugin}`);
+    }
+    const { success, data, error } = plugin.options.safeParse(config.options);
+    if (success) return { plugin, options: data };
+    const [issue] = error.issues;
+    const at = formatPath(["circuit", config.plugin, ...(issue?.path ?? []).map(key)]);
+    throw new ApplianceError("invalid", at, issue?.message ?? "invalid options");
+  };
+
+  const refuseClaimed = (path: string, config: CircuitConfig, leaving?: ReadonlySet<string>) => {
+    for (const claim of claimsOf(config, plugins)) {
+      const owner = claims.get(claim);
+      if (owner === undefined || owner === path || leaving?.has(owner)) continue;
+      throw new ApplianceError("in-use", "circuit", `${claim} is the circuit of ${owner} already`);
+    }
+  };
+
+  return {
+    check(path, config, leaving) {
+      parse(config);
+      refuseClaimed(path, config, leaving);
+    },
+    async provision(path, config, broken) {
+      const { plugin, options } = parse(config);
+      refuseClaimed(path, config);
+      let held = claimsOf(config, plugins);
+      for (const claim of held) claims.set(claim, path);
+      const log = dependencies.log.with({ path, circuit: plugin.name });
+      const scope = scopedHost(dependencies, log, meters.of(plugin.name), broken);
+      const close = async () => {
+        await scope[Symbol.asyncDispose]();
+        for (const claim of held) claims.delete(claim);
+      };
+      let circuit: Circuit;
+      try {
+        circuit = await plugin.provision(scope.host, options);
+      } catch (error) {
+        await close();
+        throw applianceError(error, "circuit");
+      }
+      const reconfigure = async (next: CircuitConfig) => {
+        const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
+        // What another session still holds may be free by the time of a new circuit.
+        if (wanted.some((claim) => (claims.get(claim) ?? path) !== path)) return false;
+        if (!await circuit.reconfigure?.(options)) return false;
+        for (const claim of held) claims.delete(claim);
+        for (const claim of wanted) claims.set(claim, path);
+        held = wanted;
+        return true;
+      };
+      return running(plugin, circuit, close, log, reconfigure);
+    },
+  };
+}
+
+/** `circuit`, its calls in order and its failures turned. */
+function running(
+  plugin: Plugin,
+  circuit: Circuit,
+  close: () => Promise<void>,
+  log: Logger,
+  reconfigure: (config: CircuitConfig) => Promise<boolean>,
+): RunningCircuit {
+  let attachment: Attachment | undefined;
+  let disposed: Promise<void> | undefined;
+
+  const quietly = async (what: string, disposable: AsyncDisposable | undefined) => {
+    try {
+      await disposable?.[Symbol.asyncDispose]();
+    } catch (error) {
+      log.warn(`cannot ${what} in order`, { error: String(error) });
+    }
+  };
+  const detach = async () => {
+    const former = attachment;
+    attachment = undefined;
+    await quietly("detach a session", former);
+  };
+
+  return {
+    plugin: plugin.name,
+    get attachment() {
+      return attachment;
+    },
+    attach: (session) =>
+      asApplianceErrors("circuit", async () => {
+        if (!plugin.pseudowireTypes.includes(session.pseudowireType)) {
+          const message = `${plugin.name} does not carry pseudowire type ${session.pseudowireType}`;
+          throw new ApplianceError("invalid", "circuit", message);
+        }
+        refuseUnlessAdmitted(circuit.admit?.(session));
+        attachment = await circuit.attach(session);
+      }),
+    detach,
+    reconfigure: (config) =>
+      asApplianceErrors("circuit", async () => {
+        return config.plugin === plugin.name && await reconfigure(config);
+      }),
+    [Symbol.asyncDispose]() {
+      return disposed ??= (async () => {
+        await detach();
+        await quietly("dispose of a circuit", circuit);
+        await close();
+      })();
+    },
+  };
+}
+
+function refuseUnlessAdmitted(admission: Admission | undefined): void {
+  if (!admission || admission.accept) return;
+  throw new CircuitError("in-use", admission.message);
+}
+
+function key(part: PropertyKey): string | number {
+  return typeof part === "number" ? part : String(part);
+}

@@ -1,0 +1,108 @@
+/**
+ * Structured log lines: logfmt for people (`text`) or one JSON object a line (`json`). Lines and values are bounded;
+ * values under the names of secrets are never written.
+ *
+ * @module
+ */
+
+import type { Json, Log } from "../plugins/plugin.ts";
+import { hidden, isSecretKey } from "./config/secrets.ts";
+import type { Config } from "./model.ts";
+
+/** The longest value and the longest line, in UTF-16 units; what is longer is cut and ends in `…`. */
+const MAX_VALUE = 1024;
+const MAX_LINE = 8192;
+
+const levels = ["debug", "info", "warn", "error"] as const;
+type Level = typeof levels[number];
+
+/** A log whose lines can be given more fields, and whose settings can change while it is used. */
+export interface Logger extends Log {
+  /** The same log, with `fields` in every line. */
+  with(fields: Record<string, Json>): Logger;
+  /** Changes level and format of this log and all that were made from it. */
+  configure(settings: Config["log"]): void;
+}
+
+/** Where lines go to, and the wall clock, for tests. */
+export interface LogOptions {
+  /** Takes one line with its line feed. Standard error by default. */
+  readonly write?: (line: string) => void;
+  /** Unix milliseconds. */
+  readonly now?: () => number;
+}
+
+/** A log. */
+export function makeLog(settings: Config["log"], options: LogOptions = {}): Logger {
+  const { write = writeStderr, now = Date.now } = options;
+  const shared = { settings };
+
+  const log = (bound: Record<string, Json>): Logger => {
+    const at = (level: Level) => (message: string, fields: Record<string, Json> = {}) => {
+      const { settings } = shared;
+      if (levels.indexOf(level) < levels.indexOf(settings.level)) return;
+      const time = new Date(now()).toISOString();
+      const record = { time, level, message, ...visible({ ...bound, ...fields }) };
+      write(cut(settings.format === "json" ? jsonLine(record) : textLine(record), MAX_LINE) + "\n");
+    };
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      with: (fields) => log({ ...bound, ...fields }),
+      configure: (settings) => void (shared.settings = settings),
+    };
+  };
+  return log({});
+}
+
+type LogRecord = { time: string; level: Level; message: string } & Record<string, Json>;
+
+/** A JSON line stays JSON when it is too long: the fields go, the message stays. */
+function jsonLine(record: LogRecord): string {
+  const line = JSON.stringify(record);
+  if (line.length <= MAX_LINE) return line;
+  const { time, level, message } = record;
+  return JSON.stringify({ time, level, message: cut(message, MAX_VALUE), truncated: true });
+}
+
+function textLine({ time, level, message, ...fields }: LogRecord): string {
+  const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${textValue(value)}`);
+  return `${time} ${level.padEnd(5)} ${oneLine(message)}${pairs.join("")}`;
+}
+
+function textValue(value: Json): string {
+  if (typeof value !== "string") return JSON.stringify(value);
+  return /^[^\s"=\\\p{C}]+$/u.test(value) ? value : JSON.stringify(value);
+}
+
+/** Fields as they may be shown: without secrets, and none too long. */
+function visible(fields: Record<string, Json>): Record<string, Json> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      isSecretKey(key) ? hidden : typeof value === "string" ? cut(value, MAX_VALUE) : value,
+    ]),
+  );
+}
+
+/** `text` without line feeds and other control characters, so that nobody's input can forge a line. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : text.slice(0, length - 1) + "…";
+}
+
+const encoder = new TextEncoder();
+
+function writeStderr(line: string): void {
+  let bytes = encoder.encode(line);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+  } catch {
+    // Nobody reads standard error any more: there is nowhere left to say so.
+  }
+}

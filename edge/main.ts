@@ -1,0 +1,37 @@
+/** The program. To add a kind of circuit, add its plugin to the list. @module */
+
+import manifest from "../deno.json" with { type: "json" };
+import { ethernet } from "../plugins/ethernet/mod.ts";
+import { probe } from "../plugins/probe/mod.ts";
+import type { Plugin } from "../plugins/plugin.ts";
+import { main } from "./cli/mod.ts";
+import { readConfigFile } from "./config_file.ts";
+import { run } from "./run.ts";
+
+/** The kinds of circuit. */
+const plugins: readonly Plugin[] = [
+  ethernet,
+  probe,
+];
+
+const { version } = manifest;
+const encoder = new TextEncoder();
+
+if (import.meta.main) {
+  const status = await main(Deno.args, {
+    version,
+    run: (path) => run({ version, plugins, readConfig: () => readConfigFile(path, plugins) }),
+    check: (path) => readConfigFile(path, plugins),
+    readTextFile: (path) => Deno.readTextFile(path),
+    exists: (path) => Deno.stat(path).then(() => true, () => false),
+    env: (name) => Deno.env.get(name),
+    stdout: (text) => writeAll(Deno.stdout, text),
+    stderr: (text) => writeAll(Deno.stderr, text),
+  });
+  Deno.exit(status);
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}

@@ -1,0 +1,117 @@
+/** `isthmus run`: the appliance as a process, with its admin endpoint, signals and service manager. @module */
+
+import type { Plugin } from "../plugins/plugin.ts";
+import { type AdminServer, createAdmin, serveAdmin } from "./admin/mod.ts";
+import { makeLog } from "./log.ts";
+import type { AdminConfig, Config } from "./model.ts";
+import { startAppliance } from "./start.ts";
+import { openSystem } from "./system.ts";
+
+/** How long a listening socket may take to close after it was told to, in milliseconds. */
+const CLOSING_MS = 50;
+
+/** What is run. */
+export interface RunOptions {
+  /** @throws {ConfigError} */
+  readConfig(): Promise<Config>;
+  readonly plugins: readonly Plugin[];
+  readonly version: string;
+}
+
+/**
+ * Runs an appliance until SIGTERM or SIGINT; SIGHUP reloads its configuration. A second SIGTERM or SIGINT ends the
+ * process at once, and the kernel then removes the devices that it made.
+ *
+ * The result is the exit status: 0, or 1 where the datapath failed.
+ * @throws {ConfigError} where the configuration is wrong
+ * @throws {ApplianceError} where what it asks for cannot be had; nothing is left behind in either case
+ */
+export async function run(options: RunOptions): Promise<number> {
+  const config = await options.readConfig();
+  const log = makeLog(config.log);
+  using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
+  await using appliance = await startAppliance({ ...options, config, log, system });
+  const app = createAdmin(appliance, { ...options, log });
+  await using admin = await movable(config.admin, (where) => serveAdmin(where, app));
+  appliance.onAdminChange = admin.move;
+
+  const reload = async () => {
+    system.notify("RELOADING=1");
+    try {
+      await appliance.reload();
+    } catch (error) {
+      log.error("reload failed: nothing was changed", { error: messageOf(error) });
+    }
+    system.notify("READY=1");
+  };
+  const stop = signalled(() => void reload());
+  system.notify(`READY=1\nSTATUS=admin at ${admin.url()}`);
+  log.info("running", { version: options.version, admin: admin.url(), pid: Deno.pid });
+
+  const reason = await Promise.race([stop, appliance.failed]);
+  system.notify("STOPPING=1");
+  if (typeof reason === "string") {
+    log.info("stopping", { signal: reason });
+    return 0;
+  }
+  log.error("the datapath failed", { error: messageOf(reason) });
+  return 1;
+}
+
+/** Takes signals from now to the end of the process; resolves with the first one that asks to stop. */
+function signalled(reload: () => void): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let stopping = false;
+  const stop = (signal: "SIGTERM" | "SIGINT", number: number) =>
+    Deno.addSignalListener(signal, () => {
+      if (stopping) Deno.exit(128 + number);
+      stopping = true;
+      resolve(signal);
+    });
+  stop("SIGTERM", 15);
+  stop("SIGINT", 2);
+  Deno.addSignalListener("SIGHUP", reload);
+  return promise;
+}
+
+/** An admin endpoint that can move while it answers. */
+interface MovableAdmin extends AsyncDisposable {
+  url(): string;
+  /** Rejects and stays where it is if the new address cannot be had. */
+  move(to: AdminConfig): Promise<void>;
+}
+
+async function movable(
+  first: AdminConfig,
+  serve: (admin: AdminConfig) => Promise<AdminServer>,
+): Promise<MovableAdmin> {
+  let at = first;
+  let server = await serve(first);
+  return {
+    url: () => server.url,
+    async move(to) {
+      if (JSON.stringify(to.listen) === JSON.stringify(at.listen)) return;
+      const former = server;
+      try {
+        server = await serve(to);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+        // It may overlap with the former address: that one has to go first, and comes back on failure.
+        void former[Symbol.asyncDispose]();
+        await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
+        server = await serve(to).catch(async (error) => {
+          server = await serve(at);
+          throw error;
+        });
+      }
+      at = to;
+      // Not waited for: the request for this very reload may be among those under way.
+      void former[Symbol.asyncDispose]();
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,293 @@
+/** Sessions: in the datapath, joined to their circuits. Every function is to be called from the tunnel's queue. @module */
+
+import { isDeepStrictEqual } from "node:util";
+import { frameTypeOf } from "../core/pseudowire.ts";
+import type { CircuitError } from "../plugins/plugin.ts";
+import type { SessionSpec } from "../wasm/mod.ts";
+import { ApplianceError } from "./appliance.ts";
+import type { Circuits, RunningCircuit } from "./circuits.ts";
+import { checkSession } from "./config/checks.ts";
+import { type Datapath, DatapathError, type SessionChange } from "./datapath/datapath.ts";
+import { asApplianceErrors } from "./errors.ts";
+import { frameMtu } from "./frame_mtu.ts";
+import type { Logger } from "./log.ts";
+import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
+import type { SessionEntry, TunnelEntry } from "./state.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What sessions are made with. */
+export interface SessionDependencies {
+  readonly datapath: Datapath;
+  readonly circuits: Circuits;
+  readonly log: Logger;
+  /** Unix milliseconds. */
+  readonly wallClock: () => number;
+  /** Called once if a session's circuit breaks; {@linkcode Sessions.breakDown} is to be run in the tunnel's queue. */
+  broken(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    broken: { readonly circuit?: RunningCircuit },
+    reason: CircuitError,
+  ): void;
+}
+
+/** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
+export interface Sessions {
+  /** Whether `config` could be a session of the tunnel, circuits at `leaving` left aside. @throws {ApplianceError} */
+  check(tunnel: TunnelConfig, config: SessionConfig, leaving?: ReadonlySet<string>): void;
+  add(tunnel: TunnelEntry, config: SessionConfig, origin: Origin, tx: Transaction): Promise<void>;
+  /** Never fails; what goes wrong is logged. */
+  remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
+  /**
+   * The first half of a change: hands changed options to the circuit, or lets go of a circuit that cannot take them.
+   * Circuits may thus trade what they hold.
+   */
+  letGo(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    next: SessionConfig,
+    tx: Transaction,
+  ): Promise<void>;
+  /** The second half: whatever else changes, and a new circuit where one is missing. */
+  change(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    next: SessionConfig,
+    tx: Transaction,
+  ): Promise<void>;
+  /** Tells the circuit of a changed path or header. */
+  refreshMtu(tunnel: TunnelEntry, session: SessionEntry): void;
+  /** Takes a session down whose circuit broke, unless it has another one by now. */
+  breakDown(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    broken: { readonly circuit?: RunningCircuit },
+    reason: CircuitError,
+  ): Promise<void>;
+}
+
+/** Why a session without a circuit is down. */
+const NO_CIRCUIT = "no circuit";
+
+/** The operations on sessions. */
+export function makeSessions(dependencies: SessionDependencies): Sessions {
+  const { circuits, datapath, wallClock } = dependencies;
+
+  const logOf = (tunnel: TunnelEntry, session: SessionEntry) =>
+    dependencies.log.with({ path: sessionPath(tunnel.config, session.config) });
+
+  const attach = async (tunnel: TunnelEntry, session: SessionEntry, config: SessionConfig) => {
+    await session.circuit?.attach({
+      tunnel: tunnel.config.name,
+      name: config.name,
+      version: tunnel.config.version,
+      tunnelId: tunnel.config.tunnelId,
+      sessionId: config.sessionId,
+      pseudowireType: config.pseudowireType,
+      frameType: frameTypeOf(config.pseudowireType),
+      port: session.port,
+      frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
+      up: true,
+    });
+    session.reason = undefined;
+  };
+
+  /** Gives the session the circuit that `config` asks for, and attaches it. */
+  const equip = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    config: SessionConfig,
+    tx: Transaction,
+  ) => {
+    if (!config.circuit) {
+      session.reason = NO_CIRCUIT;
+      return;
+    }
+    if (!session.circuit) {
+      const made: { circuit?: RunningCircuit } = {};
+      made.circuit = await circuits.provision(
+        sessionPath(tunnel.config, config),
+        config.circuit,
+        (reason) => dependencies.broken(tunnel, session, made, reason),
+      );
+      session.circuit = made.circuit;
+      tx.undo(() => dropCircuit(session));
+    }
+    if (session.circuit.attachment) return;
+    await attach(tunnel, session, config);
+    tx.undo(() => session.circuit?.detach());
+  };
+
+  /** Goes back to the circuit of before; the session is down where that cannot be. */
+  const reequip = async (tunnel: TunnelEntry, session: SessionEntry) => {
+    try {
+      await equip(tunnel, session, session.config, { undo() {}, commit() {} });
+    } catch (error) {
+      await dropCircuit(session);
+      session.reason = `the circuit could not be restored: ${(error as Error).message}`;
+      throw error;
+    }
+  };
+
+  /** Another session id at the peer or another sublayer: the datapath takes these for a new session only. */
+  const replace = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    next: SessionConfig,
+    tx: Transaction,
+  ) => {
+    const before = session.config;
+    if (session.circuit?.attachment) {
+      await session.circuit.detach();
+      tx.undo(() => session.circuit && attach(tunnel, session, before));
+    }
+    await datapath.removePort(session.port);
+    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(before)));
+    session.port = await datapath.addSession(tunnel.handle, specOf(next));
+    tx.undo(() => datapath.removePort(session.port));
+  };
+
+  const changeFrameMtu = (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    next: SessionConfig,
+    tx: Transaction,
+  ) => {
+    const before = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
+    const after = frameMtu(tunnel.config, next, tunnel.pathMtu);
+    if (before === after) return;
+    session.circuit?.attachment?.onFrameMtu?.(after);
+    tx.undo(() => session.circuit?.attachment?.onFrameMtu?.(before));
+  };
+
+  const check: Sessions["check"] = (tunnel, config, leaving) => {
+    const [problem] = checkSession(config, tunnel.version);
+    if (problem) throw new ApplianceError("invalid", problem.attribute, problem.message);
+    if (config.circuit) circuits.check(sessionPath(tunnel, config), config.circuit, leaving);
+  };
+
+  return {
+    check,
+    async add(tunnel, config, origin, tx) {
+      check(tunnel.config, config);
+      const { name } = tunnel.config;
+      if (tunnel.sessions.has(config.name)) {
+        throw new ApplianceError("exists", "name", `${name} has a session ${config.name} already`);
+      }
+      for (const { config: { name: other, sessionId } } of tunnel.sessions.values()) {
+        if (sessionId !== config.sessionId) continue;
+        const message = `${sessionId} is the session-id of ${other} already`;
+        throw new ApplianceError("exists", "session-id", message);
+      }
+      const port = await asApplianceErrors(
+        undefined,
+        () => datapath.addSession(tunnel.handle, specOf(config)),
+      );
+      const session: SessionEntry = {
+        config,
+        origin,
+        createdAt: wallClock(),
+        port,
+        circuit: undefined,
+        reason: undefined,
+      };
+      tx.undo(() => datapath.removePort(session.port));
+      await equip(tunnel, session, config, tx);
+      tunnel.sessions.set(config.name, session);
+      tx.undo(() => tunnel.sessions.delete(config.name));
+    },
+    async remove(tunnel, session) {
+      tunnel.sessions.delete(session.config.name);
+      await dropCircuit(session);
+      try {
+        await datapath.removePort(session.port);
+      } catch (error) {
+        if (error instanceof DatapathError && error.code === "stopped") return;
+        logOf(tunnel, session).warn("cannot remove a session in order", { error: String(error) });
+      }
+    },
+    async letGo(tunnel, session, next, tx) {
+      const { circuit, config } = session;
+      if (!circuit || isDeepStrictEqual(config.circuit, next.circuit)) return;
+      if (next.circuit && await circuit.reconfigure(next.circuit)) {
+        tx.undo(() => circuit.reconfigure(config.circuit!));
+        return;
+      }
+      await dropCircuit(session);
+      tx.undo(() => reequip(tunnel, session));
+    },
+    change: (tunnel, session, next, tx) =>
+      asApplianceErrors(undefined, async () => {
+        const { config: before, reason } = session;
+        tx.undo(() => session.reason = reason);
+        if (before.peerSessionId !== next.peerSessionId || before.l2spec !== next.l2spec) {
+          await replace(tunnel, session, next, tx);
+        } else {
+          const [forth, back] = liveChange(before, next);
+          if (Object.keys(forth).length > 0) {
+            await datapath.changeSession(session.port, forth);
+            tx.undo(() => datapath.changeSession(session.port, back));
+          }
+        }
+        if (session.circuit?.attachment) changeFrameMtu(tunnel, session, next, tx);
+        await equip(tunnel, session, next, tx);
+        session.config = next;
+        tx.undo(() => session.config = before);
+      }),
+    refreshMtu(tunnel, session) {
+      const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
+      session.circuit?.attachment?.onFrameMtu?.(bytes);
+    },
+    async breakDown(tunnel, session, { circuit }, reason) {
+      if (!circuit || session.circuit !== circuit) return;
+      await dropCircuit(session);
+      session.reason = reason.message;
+      logOf(tunnel, session).warn("session down", { reason: reason.message });
+    },
+  };
+}
+
+/** Where a session is, for people and for reports. */
+export function sessionPath(tunnel: TunnelConfig, session: SessionConfig): string {
+  return `tunnels/${tunnel.name}/sessions/${session.name}`;
+}
+
+async function dropCircuit(session: SessionEntry): Promise<void> {
+  const { circuit } = session;
+  session.circuit = undefined;
+  await circuit?.[Symbol.asyncDispose]();
+}
+
+function specOf(config: SessionConfig): SessionSpec {
+  return {
+    sessionId: config.sessionId,
+    peerSessionId: config.peerSessionId,
+    frameType: frameTypeOf(config.pseudowireType),
+    l2spec: config.l2spec,
+    cookie: Uint8Array.fromHex(config.cookie),
+    peerCookie: Uint8Array.fromHex(config.peerCookie),
+    sendSeq: config.sendSeq,
+    recvSeq: config.recvSeq,
+    lnsMode: config.lnsMode,
+    reorderTimeoutMs: config.reorderTimeoutMs,
+  };
+}
+
+const liveKeys = [
+  "sendSeq",
+  "recvSeq",
+  "lnsMode",
+  "reorderTimeoutMs",
+  "cookie",
+  "peerCookie",
+] as const;
+
+/** What the datapath changes while frames flow, and how to go back. */
+function liveChange(before: SessionConfig, after: SessionConfig): [SessionChange, SessionChange] {
+  const changed = liveKeys.filter((key) => before[key] !== after[key]);
+  const pick = (config: SessionConfig): SessionChange => {
+    const spec = specOf(config);
+    return Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  };
+  return [pick(after), pick(before)];
+}

@@ -1,0 +1,206 @@
+/**
+ * The sockets that tunnels travel on. A tunnel uses the listener that covers its local address and port; where none
+ * does, or where its UDP checksums differ from a listener's, it gets a connected socket of its own, as the kernel
+ * gives each tunnel. Tunnels between the same two endpoints share theirs.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../core/endpoint.ts";
+import type { EncapType } from "../core/pseudowire.ts";
+import { ApplianceError } from "./appliance.ts";
+import type { Datapath, SocketId } from "./datapath/datapath.ts";
+import type { Listener, TunnelConfig } from "./model.ts";
+import type { System } from "./system.ts";
+
+/** What of a tunnel decides about its socket. */
+export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">;
+
+/** The use of a socket until it is disposed of. */
+export interface SocketLease extends AsyncDisposable {
+  readonly socket: SocketId;
+}
+
+/** All open sockets. */
+export interface Sockets {
+  /** Opens a listener, which new leases then use. @throws {ApplianceError} */
+  open(listener: Listener): Promise<void>;
+  /** New leases no longer use the listener; it is closed when the last one of it is disposed of. */
+  close(listener: Listener): Promise<void>;
+  /** Whether a lease taken now would be of another socket than `lease`. */
+  moved(path: TunnelPath, lease: SocketLease): boolean;
+  /** @throws {ApplianceError} */
+  lease(path: TunnelPath): Promise<SocketLease>;
+}
+
+/** An open socket, or one being opened. */
+interface Entry {
+  readonly encap: EncapType;
+  readonly local: Endpoint;
+  readonly remote?: Endpoint;
+  readonly socket: Promise<SocketId>;
+  users: number;
+  /** A listener that takes no new leases. */
+  closing?: boolean;
+}
+
+/** No sockets yet. */
+export function makeSockets(system: System, datapath: Datapath): Sockets {
+  /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
+  const listeners = new Map<string, Entry>();
+  const connected = new Map<string, Entry>();
+  /** All entries, those of closed listeners with leases left too. */
+  const entries = new Set<Entry>();
+  const leases = new WeakMap<SocketLease, Entry>();
+
+  const openEntry = (encap: EncapType, local: Endpoint, path?: TunnelPath): Entry => {
+    // Beside sockets of ours; alone, it must find out that another program holds the address.
+    const shared = [...entries].some((entry) =>
+      entry.encap === encap && entry.local.port === local.port &&
+      overlap(entry.local.address, local.address)
+    );
+    const entry: Entry = {
+      encap,
+      local,
+      ...(path && { remote: path.remote }),
+      socket: openSocket(system, datapath, { encap, local, shared, ...(path && { path }) }),
+      users: 0,
+    };
+    entries.add(entry);
+    return entry;
+  };
+
+  const use = async (entry: Entry): Promise<SocketId> => {
+    entry.users++;
+    try {
+      return await entry.socket;
+    } catch (error) {
+      await release(entry);
+      throw error;
+    }
+  };
+
+  const release = async (entry: Entry) => {
+    if (--entry.users > 0) return;
+    entries.delete(entry);
+    for (const map of [listeners, connected]) {
+      for (const [key, value] of map) if (value === entry) map.delete(key);
+    }
+    const socket = await entry.socket.catch(() => undefined);
+    if (socket !== undefined) await datapath.removeSocket(socket);
+  };
+
+  const covering = (path: TunnelPath): Entry | undefined => {
+    if (!hasDefaultChecksum(path)) return undefined;
+    const wildcard = {
+      ...path.local,
+      address: ipVersion(path.local.address) === 4 ? "0.0.0.0" : "::",
+    };
+    return listeners.get(listenerKey(path.encap, path.local)) ??
+      listeners.get(listenerKey(path.encap, wildcard));
+  };
+
+  /** Raw sockets each get a copy of a packet, so that two which match one tunnel would deliver its frames twice. */
+  const refuseOverlap = (encap: EncapType, local: Endpoint, remote?: Endpoint) => {
+    if (encap !== "ip") return;
+    for (const entry of entries) {
+      if (entry.encap !== "ip" || entry.closing || !overlap(entry.local.address, local.address)) {
+        continue;
+      }
+      if (entry.remote && remote && entry.remote.address !== remote.address) continue;
+      throw new ApplianceError(
+        "in-use",
+        ipVersion(local.address) === 4 ? "ip-saddr" : "ip6-saddr",
+        `IP protocol 115 at ${local.address} overlaps with the socket at ${entry.local.address}`,
+      );
+    }
+  };
+
+  return {
+    async open(listener) {
+      const key = listenerKey(listener.encap, listener);
+      if (listeners.has(key)) {
+        throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
+      }
+      // One that is being closed while tunnels move away from it is taken back.
+      const closing = [...entries].find((entry) =>
+        entry.closing && !entry.remote && listenerKey(entry.encap, entry.local) === key
+      );
+      const entry = closing ?? openEntry(listener.encap, listener);
+      entry.closing = false;
+      listeners.set(key, entry);
+      await use(entry);
+    },
+    async close(listener) {
+      const key = listenerKey(listener.encap, listener);
+      const entry = listeners.get(key);
+      if (!entry) return;
+      listeners.delete(key);
+      entry.closing = true;
+      await release(entry);
+    },
+    moved(path, lease) {
+      const entry = leases.get(lease);
+      return entry !== (covering(path) ?? connected.get(connectedKey(path)));
+    },
+    async lease(path) {
+      let entry = covering(path) ?? connected.get(connectedKey(path));
+      if (!entry) {
+        refuseOverlap(path.encap, path.local, path.remote);
+        entry = openEntry(path.encap, path.local, path);
+        connected.set(connectedKey(path), entry);
+      }
+      const socket = await use(entry);
+      let released: Promise<void> | undefined;
+      const lease: SocketLease = {
+        socket,
+        [Symbol.asyncDispose]: () => released ??= release(entry),
+      };
+      leases.set(lease, entry);
+      return lease;
+    },
+  };
+}
+
+async function openSocket(
+  system: System,
+  datapath: Datapath,
+  { encap, local, shared, path }: {
+    readonly encap: EncapType;
+    readonly local: Endpoint;
+    readonly shared: boolean;
+    readonly path?: TunnelPath;
+  },
+): Promise<SocketId> {
+  const { fd, kind } = system.openSocket(encap, {
+    local,
+    shared,
+    ...(path && { remote: path.remote }),
+    ...(path && encap === "udp" && { checksum: path.checksum }),
+  });
+  try {
+    return await datapath.addSocket(fd, kind);
+  } catch (error) {
+    system.close(fd);
+    throw error;
+  }
+}
+
+/** Whether UDP checksums are as a listener has them: everywhere. */
+function hasDefaultChecksum({ encap, local, checksum }: TunnelPath): boolean {
+  if (encap === "ip") return true;
+  return ipVersion(local.address) === 4 ? checksum.udp : !checksum.zero6Tx && !checksum.zero6Rx;
+}
+
+function listenerKey(encap: EncapType, local: Endpoint): string {
+  return `${encap} ${formatEndpoint(local)}`;
+}
+
+function connectedKey({ encap, local, remote, checksum }: TunnelPath): string {
+  const { udp, zero6Tx, zero6Rx } = checksum;
+  return [encap, formatEndpoint(local), formatEndpoint(remote), udp, zero6Tx, zero6Rx].join(" ");
+}
+
+function overlap(a: string, b: string): boolean {
+  return ipVersion(a) === ipVersion(b) && (a === b || isWildcard(a) || isWildcard(b));
+}
