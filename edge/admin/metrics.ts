@@ -94,9 +94,7 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
     for (const [name, value] of Object.entries(datapath.io)) {
       set("counter", `isthmus_datapath_${snake(name)}_total`, `${name} of the datapath.`, value);
     }
-    for (const { type, name, help, value } of others) {
-      set(type, name.startsWith("isthmus_") ? name : `isthmus_${snake(name)}`, help, value);
-    }
+    for (const { type, name, help, value } of others) set(type, name, help, value);
   }
 
   return {

@@ -11,7 +11,7 @@ export type Showable = "tunnel" | "session" | "config" | "drops" | "datapath";
 /** What to do. `words` are the keywords and values that followed. */
 export type Action =
   | { readonly do: "run"; readonly config?: string }
-  | { readonly do: "check"; readonly file: string }
+  | { readonly do: "check"; readonly config?: string }
   | {
     readonly do: "show";
     readonly what: Showable;
@@ -68,15 +68,15 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     .option("--token-file <file>", "a file with the bearer token (ISTHMUS_TOKEN_FILE)")
     .option("--json", "print JSON");
 
-  program.command("run").description("run the appliance in the foreground")
-    .option("--config <file>", "the configuration (./isthmus.yaml, /etc/isthmus/isthmus.yaml)")
-    .action(({ config }: { config?: string }) =>
-      choose({ do: "run", ...(config !== undefined && { config }) })
-    );
-
-  program.command("check").description("check a configuration file; exit status 2 if it is wrong")
-    .argument("<file>")
-    .action((file: string) => choose({ do: "check", file }));
+  for (const [name, description] of Object.entries(configCommands) as ["run" | "check", string][]) {
+    program.command(name).description(description)
+      .argument("[file]", "the configuration (./isthmus.yaml, /etc/isthmus/isthmus.yaml)")
+      .option("--config <file>", "the same as the argument")
+      .action((file: string | undefined, options: { config?: string }) => {
+        const config = options.config ?? file;
+        choose({ do: name, ...(config !== undefined && { config }) });
+      });
+  }
 
   const show = program.command("show").description("show what the appliance has and does");
   for (const what of ["tunnel", "session"] as const) {
@@ -113,6 +113,11 @@ const verbs = {
   add: "add a tunnel or session",
   set: "change a tunnel or session while it runs",
   del: "delete a tunnel or session",
+};
+
+const configCommands = {
+  run: "run the appliance in the foreground",
+  check: "check a configuration file; exit status 2 if it is wrong",
 };
 
 const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session">, string>> = {

@@ -26,7 +26,7 @@ export interface Deps {
 }
 
 const defaultUrl = "http://127.0.0.1:8701";
-/** Where `run` looks for its configuration. */
+/** Where `run` and `check` look for a configuration. */
 const configPaths = ["./isthmus.yaml", "/etc/isthmus/isthmus.yaml"];
 
 /** Carries out one command. 0: done; 1: the appliance refused or could not be asked; 2: the input is wrong. */
@@ -52,10 +52,12 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
   switch (action.do) {
     case "run":
       return await deps.run(action.config ?? await findConfig(deps));
-    case "check":
-      await deps.check(action.file);
-      deps.stdout(`${action.file}: no problems\n`);
+    case "check": {
+      const file = action.config ?? await findConfig(deps);
+      await deps.check(file);
+      deps.stdout(`${file}: no problems\n`);
       return 0;
+    }
     default: {
       const request = plan(action);
       using client = openClient(
@@ -122,7 +124,7 @@ function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): 
 async function findConfig({ exists }: Deps): Promise<string> {
   for (const path of configPaths) if (await exists(path)) return path;
   throw new UsageError(
-    `no configuration: neither ${configPaths.join(" nor ")} exists; expected --config FILE`,
+    `no configuration: neither ${configPaths.join(" nor ")} exists; expected a file's name`,
   );
 }
 

@@ -239,7 +239,7 @@ Deno.test("wrong words are exit status 2 before anything is asked", async () => 
       ["show session colour red", /unknown keyword "colour"; expected one of tunnel-id, tunnel,/],
       ["run --conf x", /unknown option '--conf'/],
       ["show", /Usage: isthmus show/],
-      ["check", /missing required argument 'file'/],
+      ["check", /neither .* exists; expected a file's name/],
       ["reload now", /too many arguments/],
     ] as const
   ) {
@@ -281,6 +281,8 @@ Deno.test("--help and --version are for every command and go to standard output"
 Deno.test("check prints every problem with its place, exit status 2", async () => {
   const fine = await run("check a.yaml", { check: () => Promise.resolve() });
   assert.deepEqual(fine, { status: 0, out: "a.yaml: no problems\n", err: "" });
+  const same = await run("check --config a.yaml", { check: () => Promise.resolve() });
+  assert.deepEqual(same, fine);
   const problem = { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "wrong" };
   const check = () => Promise.reject(new ConfigError([problem, { ...problem, line: 9, path: "" }]));
   assert.deepEqual(await run("check a.yaml", { check }), {
