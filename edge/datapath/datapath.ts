@@ -53,7 +53,10 @@ export interface DatapathStats {
   readonly io: Readonly<Record<string, number>>;
 }
 
-/** The datapath. Every method rejects with a {@linkcode DatapathError}; nothing is half done then. */
+/**
+ * The datapath. Every method rejects with a {@linkcode DatapathError}; nothing is half done then, and a descriptor that
+ * was to be handed over is still the caller's. Disposal closes what was handed over.
+ */
 export interface Datapath extends AsyncDisposable {
   /** Hands over an open, bound, non-blocking socket; the datapath closes it. */
   addSocket(fd: number, kind: SocketKind): Promise<SocketId>;
@@ -80,6 +83,8 @@ export interface Datapath extends AsyncDisposable {
   onControl: ((batch: readonly ControlDatagram[]) => void) | undefined;
   /** Sends control messages; false when the queue is full: dropped and counted. */
   sendControl(batch: readonly ControlDatagram[]): boolean;
+  /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
+  onFailure: ((error: Error) => void) | undefined;
   stats(): Promise<DatapathStats>;
 }
 

@@ -52,15 +52,16 @@ const names: Readonly<Record<number, string>> = {
 export const Errno = {
   ENOENT: 2,
   EINTR: 4,
-  EIO: 5,
+  EBADF: 9,
   EAGAIN: 11,
+  EFAULT: 14,
   EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
   ENAMETOOLONG: 36,
-  EPROTO: 71,
   EBADFD: 77,
+  ENOTSOCK: 88,
   ECONNREFUSED: 111,
 } as const;
 

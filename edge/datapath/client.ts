@@ -1,0 +1,257 @@
+/** The datapath as the main isolate has it: {@linkcode Datapath} by way of one worker. @module */
+
+import { isWildcard, parseIp } from "../../core/endpoint.ts";
+import type { PortId } from "../../plugins/plugin.ts";
+import type { Counters, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import { type Libc, openLibc } from "../io/libc.ts";
+import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
+import {
+  type ControlDatagram,
+  type Datapath,
+  DatapathError,
+  type DatapathTunnel,
+  type SocketId,
+  type TunnelHandle,
+} from "./datapath.ts";
+import type { DatapathLimits } from "./protocol.ts";
+import {
+  type Batch,
+  type ControlRecord,
+  controlRecordSize,
+  frameRecordSize,
+  readControl,
+  readFrames,
+} from "./records.ts";
+import { startWorker } from "./worker_link.ts";
+
+/** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
+type Port =
+  | { readonly kind: "session" }
+  | { readonly kind: "device"; readonly fd: number; gone: (() => void) | undefined }
+  | { readonly kind: "host"; readonly receive: (frames: readonly Uint8Array[]) => void };
+
+/** Why records were dropped before they reached the worker. */
+type ClientDrop = "control-queue-full" | "inject-queue-full" | "no-such-port";
+
+/**
+ * Starts the datapath.
+ * @throws {Error} where the C library may not be opened or the worker cannot start; nothing is left behind then
+ */
+export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapath> {
+  const libc = openLibc();
+  try {
+    return await start(libc, limits);
+  } catch (error) {
+    libc[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
+  // With one worker its indices serve as ids.
+  const sockets = new Map<SocketId, number>();
+  const ports = new Map<PortId, Port>();
+  const drops: Record<ClientDrop, number> = {
+    "control-queue-full": 0,
+    "inject-queue-full": 0,
+    "no-such-port": 0,
+  };
+  let open = true;
+
+  /** The worker has ended, one way or the other. */
+  const closeAll = () => {
+    if (!open) return;
+    open = false;
+    for (const fd of sockets.values()) libc.call.close(fd);
+    for (const port of ports.values()) if (port.kind === "device") libc.call.close(port.fd);
+    sockets.clear();
+    ports.clear();
+    libc[Symbol.dispose]();
+  };
+
+  const worker = await startWorker(libc, limits, {
+    batch(lane, batch) {
+      if (lane === "control") receiveControl(batch);
+      else receiveFrames(batch);
+    },
+    gone(port) {
+      const device = ports.get(toId(port));
+      if (device?.kind !== "device") return;
+      const gone = device.gone;
+      device.gone = undefined;
+      gone?.();
+    },
+    failed(error) {
+      closeAll();
+      datapath.onFailure?.(error);
+    },
+  });
+
+  const receiveControl = (batch: Batch) => {
+    if (!datapath.onControl) return;
+    const messages: ControlDatagram[] = [];
+    readControl(batch, (record) => messages.push(toDatagram(record)));
+    datapath.onControl(messages);
+  };
+
+  /** Hands each run of frames of one port to its receiver. */
+  const receiveFrames = (batch: Batch) => {
+    let current: PortIx | undefined;
+    let frames: Uint8Array[] = [];
+    const deliver = () => {
+      const port = current === undefined ? undefined : ports.get(toId(current));
+      if (port?.kind === "host") port.receive(frames);
+      frames = [];
+    };
+    readFrames(batch, (port, frame) => {
+      if (port !== current) deliver();
+      current = port;
+      frames.push(frame);
+    });
+    deliver();
+  };
+
+  const toSpec = (tunnel: DatapathTunnel): TunnelSpec => {
+    const { local, remote, socket, ...same } = tunnel;
+    const source = local === undefined || isWildcard(local) ? undefined : parseIp(local);
+    return {
+      ...same,
+      socket: socket as number as SocketIx,
+      remote: readable(() => toSockAddr(libc, remote)),
+      ...(source && { local: source }),
+    };
+  };
+
+  const addPort = async (ix: Promise<PortIx>, port: Port): Promise<PortId> => {
+    const id = toId(await ix);
+    ports.set(id, port);
+    return id;
+  };
+
+  const datapath: Datapath = {
+    onControl: undefined,
+    onFailure: undefined,
+    async addSocket(fd, kind) {
+      const socket = await worker.request("addSocket", { fd, kind }) as number as SocketId;
+      sockets.set(socket, fd);
+      return socket;
+    },
+    async removeSocket(socket) {
+      await worker.request("removeSocket", { socket: socket as number as SocketIx });
+      const fd = sockets.get(socket);
+      sockets.delete(socket);
+      if (fd !== undefined) libc.call.close(fd);
+    },
+    async addTunnel(tunnel) {
+      return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
+    },
+    async changeTunnel(tunnel, change) {
+      await worker.request("changeTunnel", { tunnel: toTunnelIx(tunnel), spec: toSpec(change) });
+    },
+    async removeTunnel(tunnel) {
+      await worker.request("removeTunnel", { tunnel: toTunnelIx(tunnel) });
+    },
+    addSession: (tunnel, spec) =>
+      addPort(worker.request("addSession", { tunnel: toTunnelIx(tunnel), spec }), {
+        kind: "session",
+      }),
+    async changeSession(session, change) {
+      await worker.request("changeSession", { session: toIx(session), change });
+    },
+    addTap: (fd, gone) =>
+      addPort(worker.request("addDevice", { fd, frameType: "ethernet" }), {
+        kind: "device",
+        fd,
+        gone,
+      }),
+    addHostPort: (frameType, receive) =>
+      addPort(worker.request("addHostPort", { frameType }), { kind: "host", receive }),
+    inject(port, frames) {
+      if (ports.get(port)?.kind !== "host") return drop("no-such-port", frames.length);
+      const bytes = frames.reduce((sum, frame) => sum + frameRecordSize(frame.length), 0);
+      return worker.send("frames", bytes, (packer) => {
+        for (const frame of frames) packer.frame(toIx(port), frame);
+      }) || drop("inject-queue-full", frames.length);
+    },
+    async removePort(id) {
+      await worker.request("removePort", { port: toIx(id) });
+      const port = ports.get(id);
+      ports.delete(id);
+      if (port?.kind === "device") libc.call.close(port.fd);
+    },
+    async crossConnect(a, b) {
+      await worker.request("crossConnect", { a: toIx(a), b: toIx(b) });
+    },
+    async disconnect(a) {
+      await worker.request("disconnect", { port: toIx(a) });
+    },
+    sendControl(batch) {
+      const records = batch.map((datagram) => toRecord(libc, datagram));
+      const bytes = records.reduce((sum, { data }) => sum + controlRecordSize(data.length), 0);
+      return worker.send("control", bytes, (packer) => records.forEach(packer.control)) ||
+        drop("control-queue-full", batch.length);
+    },
+    async stats() {
+      const { sessions, tunnels, drops: workerDrops, io } = await worker.request("stats", {});
+      return {
+        sessions: sessions as ReadonlyMap<number, Counters> as ReadonlyMap<PortId, Counters>,
+        tunnels: tunnels as ReadonlyMap<number, Counters> as ReadonlyMap<TunnelHandle, Counters>,
+        drops: { ...workerDrops, ...drops },
+        io,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await worker.stop();
+      closeAll();
+    },
+  };
+  const drop = (reason: ClientDrop, frames: number) => {
+    drops[reason] += frames;
+    return false;
+  };
+  return datapath;
+}
+
+function toDatagram({ socket, remote, local, data }: ControlRecord): ControlDatagram {
+  return {
+    socket: socket as number as SocketId,
+    remote: fromSockAddr(remote),
+    local: local
+      ? fromSockAddr({ address: local, port: 0 }).address
+      : remote.address.length === 16
+      ? "::"
+      : "0.0.0.0",
+    data,
+  };
+}
+
+/** @throws {DatapathError} where an address cannot be read */
+function toRecord(libc: Libc, { socket, remote, local, data }: ControlDatagram): ControlRecord {
+  return {
+    socket: socket as number as SocketIx,
+    remote: readable(() => toSockAddr(libc, remote)),
+    local: isWildcard(local) ? undefined : parseIp(local),
+    data,
+  };
+}
+
+/** Reads an address; that it cannot be read is the datapath's `invalid`. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new DatapathError("invalid", error instanceof Error ? error.message : String(error));
+  }
+}
+
+function toId(port: PortIx): PortId {
+  return port as number as PortId;
+}
+
+function toIx(port: PortId): PortIx {
+  return port as number as PortIx;
+}
+
+function toTunnelIx(tunnel: TunnelHandle): TunnelIx {
+  return tunnel as number as TunnelIx;
+}

@@ -1,0 +1,127 @@
+/**
+ * What the main isolate and a datapath worker say to each other.
+ *
+ * A worker that blocks in `epoll_wait` runs no event loop: whoever posts a {@linkcode ToWorker} adds 1 to the worker's
+ * eventfd, and the worker, woken, yields to its event loop until it has had as many messages as the eventfd counted.
+ * The other way, a posted message needs nothing.
+ *
+ * Both ways are bounded. Main holds at most `toWorkerBytes` of frames or control messages that the worker has not
+ * taken. The worker holds at most `lane.credits` batches a lane that main has not handled, and one more in the making.
+ *
+ * @module
+ */
+
+import type { FrameType } from "../../core/pseudowire.ts";
+import type {
+  Counters,
+  PortIx,
+  SessionSpec,
+  SocketIx,
+  SocketKind,
+  TunnelIx,
+  TunnelSpec,
+} from "../../wasm/mod.ts";
+import type { DatapathError, SessionChange } from "./datapath.ts";
+import type { Batch } from "./records.ts";
+
+/** Bytes of records that may be on their way to the worker, of frames and of control messages each. */
+export const toWorkerBytes = 2 << 20;
+
+/** The worker's lanes to main: each has its own credits, so that frames cannot hold up control messages. */
+export const lanes = {
+  control: { credits: 8, batchBytes: 128 << 10 },
+  frames: { credits: 8, batchBytes: 256 << 10 },
+} as const;
+/** A lane's name. */
+export type Lane = keyof typeof lanes;
+
+/** How big a worker's tables and queues are; what is absent has the WASM module's default. */
+export interface DatapathLimits {
+  readonly maxSessions?: number;
+  /** Frames that one session may hold until their turn. */
+  readonly reorderFrames?: number;
+  /** Bytes that all sessions together may hold until their turn. */
+  readonly reorderBytes?: number;
+  /** Bytes of frames and control messages that may wait for TypeScript. */
+  readonly puntBytes?: number;
+}
+
+/** The first message to a worker. Main owns the descriptors, and closes them once the worker has ended. */
+export interface Start {
+  readonly epoll: number;
+  readonly wake: number;
+  readonly limits: DatapathLimits;
+}
+
+/** What can be asked of a worker: arguments and result. */
+export interface CommandTable {
+  addSocket: [{ fd: number; kind: SocketKind }, SocketIx];
+  removeSocket: [{ socket: SocketIx }, void];
+  addTunnel: [{ spec: TunnelSpec }, TunnelIx];
+  changeTunnel: [{ tunnel: TunnelIx; spec: TunnelSpec }, void];
+  removeTunnel: [{ tunnel: TunnelIx }, void];
+  addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
+  changeSession: [{ session: PortIx; change: SessionChange }, void];
+  addDevice: [{ fd: number; frameType: FrameType }, PortIx];
+  addHostPort: [{ frameType: FrameType }, PortIx];
+  removePort: [{ port: PortIx }, void];
+  crossConnect: [{ a: PortIx; b: PortIx }, void];
+  disconnect: [{ port: PortIx }, void];
+  stats: [Record<never, never>, WorkerStats];
+}
+/** A command's name. */
+export type CommandName = keyof CommandTable;
+/** A command with an id that its reply repeats. */
+export type Request = {
+  [Name in CommandName]: {
+    readonly kind: "request";
+    readonly id: number;
+    readonly name: Name;
+    readonly args: CommandTable[Name][0];
+  };
+}[CommandName];
+
+/** What a message to the worker holds, in the order in which it is to be done. */
+export type Item =
+  | Request
+  | { readonly kind: "frames"; readonly batch: Batch }
+  | { readonly kind: "control"; readonly batch: Batch }
+  /** Main has handled so many batches of a lane. */
+  | { readonly kind: "handled"; readonly lane: Lane; readonly batches: number }
+  | { readonly kind: "stop" };
+
+/** One message to the worker. */
+export type ToWorker = readonly Item[];
+
+/** What came of a request. */
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | {
+    readonly id: number;
+    readonly ok: false;
+    readonly code: DatapathError["code"];
+    readonly message: string;
+  };
+
+/** One message from the worker. */
+export type FromWorker =
+  | { readonly kind: "ready" }
+  /** Answers to one {@linkcode ToWorker}, and how many bytes of records were taken from it. */
+  | {
+    readonly kind: "done";
+    readonly replies: readonly Reply[];
+    readonly taken: Record<Lane, number>;
+  }
+  | { readonly kind: Lane; readonly batch: Batch }
+  /** A device vanished; its port stays until it is removed. */
+  | { readonly kind: "gone"; readonly port: PortIx }
+  /** The last message: the worker ended as it was told to, or because of an error. */
+  | { readonly kind: "stopped"; readonly error?: string };
+
+/** A worker's counters at one instant. */
+export interface WorkerStats {
+  readonly sessions: ReadonlyMap<PortIx, Counters>;
+  readonly tunnels: ReadonlyMap<TunnelIx, Counters>;
+  readonly drops: Readonly<Record<string, number>>;
+  readonly io: Readonly<Record<string, number>>;
+}
