@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs what the interop tests need on Debian, as root: peers, traffic makers, and an independent decoder.
+# What is there already stays as it is.
+set -euo pipefail
+packages=(
+  curl ethtool iproute2 iperf3 iputils-ping perl-base tcpdump tshark # of every test
+  ppp xl2tpd                                                        # peers that run in the lab's guest
+)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends "${missing[@]}"
+fi

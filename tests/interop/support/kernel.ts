@@ -1,0 +1,46 @@
+/** The kernel's end of pseudowires, in a guest of the lab. @module */
+
+import type { Lab } from "./lab.ts";
+import { derived, ipBatch, type Pseudowire } from "./pseudowire.ts";
+
+const netlink = new URL("guest/l2tp-netlink.pl", import.meta.url).pathname;
+
+/** The kernel's counters of one session, under the names that we use too. */
+export type KernelCounters = Readonly<Record<string, number>>;
+
+/** Makes the kernel's ends of `pseudowires`. */
+export async function addKernelEnds(lab: Lab, pseudowires: readonly Pseudowire[]): Promise<void> {
+  await Deno.writeTextFile(`${lab.shared}/batch`, ipBatch(pseudowires));
+  await lab.guest("ip -batch /lab/batch");
+}
+
+/** Removes the kernel's end of a pseudowire. */
+export async function removeKernelEnd(lab: Lab, pseudowire: Pseudowire): Promise<void> {
+  await lab.guest(`ip l2tp del tunnel tunnel_id ${derived(pseudowire).peerTunnelId}`);
+}
+
+/** The counters of all of the kernel's sessions, by session id. */
+export async function kernelCounters(lab: Lab): Promise<Map<number, KernelCounters>> {
+  const sessions: KernelCounters[] = JSON.parse(await lab.guest(`perl ${netlink} stats`));
+  return new Map(sessions.map((session) => [session["session-id"]!, session]));
+}
+
+/** Sets the kernel's reorder timeout, in milliseconds (`ip l2tp` cannot). */
+export async function setKernelReorderTimeout(
+  lab: Lab,
+  pseudowire: Pseudowire,
+  ms: number,
+): Promise<void> {
+  const { peerTunnelId, peerSessionId } = derived(pseudowire);
+  await lab.guest(`perl ${netlink} reorder-timeout ${peerTunnelId} ${peerSessionId} ${ms}`);
+}
+
+/**
+ * What the kernel's device of `pseudowire` sent and received: frames and bytes with their Ethernet headers. (The
+ * session's own tx-bytes count the L2TP header too, its rx-bytes do not.)
+ */
+export async function kernelDevice(lab: Lab, pseudowire: Pseudowire) {
+  const { device } = derived(pseudowire);
+  const [link] = JSON.parse(await lab.guest(`ip -s -j link show ${device}`));
+  return link.stats64 as Record<"rx" | "tx", { bytes: number; packets: number }>;
+}

@@ -1,0 +1,86 @@
+/** ping and iperf3, and what they found. @module */
+
+import assert from "node:assert/strict";
+import type { Lab } from "./lab.ts";
+
+/** How many echo requests were sent and answered. */
+export interface PingResult {
+  readonly sent: number;
+  readonly received: number;
+}
+
+/** Reads iputils' closing line. */
+export function parsePing(text: string): PingResult {
+  const match = /(\d+) packets transmitted, (\d+) received/.exec(text);
+  assert(match, `not ping's output: ${text}`);
+  return { sent: Number(match[1]), received: Number(match[2]) };
+}
+
+/** Pings from the lab's namespace. */
+export async function ping(lab: Lab, address: string, ...options: string[]): Promise<PingResult> {
+  const argv = ["ping", "-q", "-n", "-c", "5", "-i", "0.02", "-W", "1", ...options, address];
+  const { stdout, stderr } = await lab.tryHere(argv);
+  return parsePing(stdout + stderr);
+}
+
+/** Pings each of `addresses` from the guest, all in one script; results in their order. */
+export async function pingFromGuest(
+  lab: Lab,
+  addresses: readonly string[],
+  ...options: string[]
+): Promise<PingResult[]> {
+  const script = `for a in ${addresses.join(" ")}; do
+  ping -q -n -c 5 -i 0.02 -W 1 ${options.join(" ")} $a > /tmp/ping.$a 2>&1 &
+done; wait; for a in ${addresses.join(" ")}; do tr '\\n' ' ' < /tmp/ping.$a; echo; done`;
+  return (await lab.guest(script)).trim().split("\n").map(parsePing);
+}
+
+/** Asserts that every request was answered. */
+export function assertNoLoss({ sent, received }: PingResult, what: string): void {
+  assert(sent > 0 && received === sent, `${what}: ${received} of ${sent} answered`);
+}
+
+/** What an iperf3 run came to. */
+export interface IperfResult {
+  /** At the receiver. */
+  readonly bitsPerSecond: number;
+  /** UDP only. */
+  readonly lost: number;
+  readonly packets: number;
+  readonly outOfOrder: number;
+}
+
+interface IperfSum {
+  bits_per_second: number;
+  lost_packets?: number;
+  packets?: number;
+}
+
+/** Reads `iperf3 --json` of a client. @throws with iperf3's own words */
+export function parseIperf(text: string): IperfResult {
+  const { error, end } = JSON.parse(text);
+  assert.equal(error, undefined, `iperf3: ${error}`);
+  const sum: IperfSum = end.sum_received?.packets || !end.sum ? end.sum_received : end.sum;
+  const udp: { out_of_order?: number } = end.streams?.[0]?.udp ?? {};
+  return {
+    bitsPerSecond: sum.bits_per_second,
+    lost: sum.lost_packets ?? 0,
+    packets: sum.packets ?? 0,
+    outOfOrder: udp.out_of_order ?? 0,
+  };
+}
+
+/** Starts an iperf3 server in the guest; it ends with the guest. */
+export async function startIperfServer(lab: Lab): Promise<void> {
+  await lab.guest(
+    "iperf3 -s -D --logfile /tmp/iperf3.log; for i in 1 2 3 4 5 6 7 8 9; do " +
+      "ss -ltn | grep -q :5201 && exit; sleep 0.1; done; exit 1",
+  );
+}
+
+/** Runs an iperf3 client in the lab's namespace against the guest's server. */
+export async function iperf(lab: Lab, ...options: string[]): Promise<IperfResult> {
+  const { stdout, stderr } = await lab.tryHere(["iperf3", "--json", ...options]);
+  assert(stdout.startsWith("{"), `iperf3: ${stdout}${stderr}`);
+  return parseIperf(stdout);
+}
