@@ -3,8 +3,9 @@
 import { z } from "@hono/zod-openapi";
 import { FaultsError } from "./problem.ts";
 
-/** The largest page. */
-export const maxLimit = 1000;
+/** The largest page, and the size of one that was not asked for by size. */
+export const maxLimit = 10_000;
+const defaultLimit = 1000;
 
 /** The query parameters of every list. */
 export const pageQuery = z.object({
@@ -12,7 +13,7 @@ export const pageQuery = z.object({
     .int({ error: `expected a whole number from 1 to ${maxLimit}` })
     .min(1, { error: `expected a whole number from 1 to ${maxLimit}` })
     .max(maxLimit, { error: `expected a whole number from 1 to ${maxLimit}` })
-    .default(maxLimit)
+    .default(defaultLimit)
     .describe("How many items the page may hold."),
   cursor: z.string().optional().describe("The `next` of the page before."),
 }).strict();
@@ -28,11 +29,12 @@ export function page<Item>(
   { limit, cursor }: PageQuery,
 ): { readonly items: Item[]; readonly next?: string } {
   const after = cursor === undefined ? undefined : parseCursor(cursor);
-  const rest = items
-    .map((item) => ({ item, key: keyOf(item) }))
-    .filter(({ key }) => after === undefined || compare(key, after) > 0)
-    .sort((a, b) => compare(a.key, b.key));
-  const taken = rest.slice(0, limit);
+  const rest: { readonly item: Item; readonly key: Key }[] = [];
+  for (const item of items) {
+    const key = keyOf(item);
+    if (after === undefined || compare(key, after) > 0) rest.push({ item, key });
+  }
+  const taken = rest.sort((a, b) => compare(a.key, b.key)).slice(0, limit);
   const last = taken.at(-1);
   return {
     items: taken.map(({ item }) => item),
@@ -48,8 +50,8 @@ function parseCursor(cursor: string): Key {
 }
 
 function compare(a: Key, b: Key): number {
-  for (const [i, value] of a.entries()) {
-    const difference = value - (b[i] ?? -1);
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i]! - (b[i] ?? -1);
     if (difference !== 0) return difference;
   }
   return 0;

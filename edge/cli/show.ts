@@ -85,6 +85,9 @@ const sessionColumns: readonly Column<SessionView>[] = [
   ...traffic,
 ];
 
+/** How many items to ask for at a time: as many as the endpoint gives. */
+const pageSize = 10_000;
+
 /** All items of a paged list that have the attributes of `filter`. */
 async function list<Item extends object>(
   client: Client,
@@ -95,8 +98,8 @@ async function list<Item extends object>(
   const found: Item[] = [];
   let cursor: unknown;
   do {
-    const query = cursor === undefined ? "" : `?cursor=${encodeURIComponent(String(cursor))}`;
-    const page = await client.request("GET", path + query);
+    const after = cursor === undefined ? "" : `&cursor=${encodeURIComponent(String(cursor))}`;
+    const page = await client.request("GET", `${path}?limit=${pageSize}${after}`);
     const items = isRecord(page) ? page[key] : undefined;
     if (!isRecord(page) || !Array.isArray(items)) throw foreign();
     found.push(...items.filter((item) => isRecord(item) && matches(item, filter)));
