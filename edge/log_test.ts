@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { makeLog } from "./log.ts";
+import type { Config } from "./model.ts";
+
+function logInto(settings: Config["log"]) {
+  const lines: string[] = [];
+  const log = makeLog(settings, { write: (line) => void lines.push(line), now: () => 0 });
+  return { log, lines };
+}
+
+Deno.test("makeLog() writes logfmt for people", () => {
+  const { log, lines } = logInto({ level: "info", format: "text" });
+  log.with({ path: "tunnels/branch" }).info("session down", { reason: 'no "carrier"', mtu: 1446 });
+  assert.deepEqual(lines, [
+    '1970-01-01T00:00:00.000Z info  session down path=tunnels/branch reason="no \\"carrier\\"" mtu=1446\n',
+  ]);
+});
+
+Deno.test("makeLog() writes one JSON object a line", () => {
+  const { log, lines } = logInto({ level: "info", format: "json" });
+  log.warn("reload failed", { count: 2 });
+  assert.deepEqual(JSON.parse(lines[0]!), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "warn",
+    message: "reload failed",
+    count: 2,
+  });
+});
+
+Deno.test("makeLog() keeps to its level, which can change", () => {
+  const { log, lines } = logInto({ level: "warn", format: "text" });
+  const child = log.with({ a: 1 });
+  child.info("quiet");
+  log.configure({ level: "debug", format: "text" });
+  child.debug("loud");
+  assert.equal(lines.length, 1);
+});
+
+Deno.test("makeLog() bounds lines, forges none and shows no secrets", () => {
+  for (const format of ["text", "json"] as const) {
+    const { log, lines } = logInto({ level: "info", format });
+    const many = Object.fromEntries(
+      Array.from({ length: 100 }, (_, i) => [`k${i}`, "x".repeat(5000)]),
+    );
+    log.error("two\nlines", many);
+    log.error("secret", { token: "hunter2", "chap-secret": "hunter2" });
+    assert.ok(lines[0]!.length <= 8193);
+    assert.ok(lines.every((line) => line.indexOf("\n") === line.length - 1));
+    assert.ok(!lines.join("").includes("hunter2"));
+    if (format === "json") lines.forEach((line) => JSON.parse(line));
+  }
+});
