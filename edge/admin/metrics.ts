@@ -6,8 +6,8 @@
  */
 
 import { Counter, Gauge, Registry } from "prom-client";
-import { sessionCounters } from "../../wasm/mod.ts";
 import type { ApplianceApi } from "../appliance.ts";
+import { counterHelp, counterNames } from "./statistics.ts";
 import { createTotals } from "./totals.ts";
 
 /** A request that was answered. */
@@ -86,8 +86,13 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
     sessionCount.set({ status: "up" }, status.up);
     sessionCount.set({ status: "down" }, status.down);
     const sums = totals(tunnels);
-    for (const name of sessionCounters) {
-      set("counter", `isthmus_${snake(name)}_total`, `${name} of all tunnels.`, sums[name]);
+    for (const name of counterNames) {
+      set(
+        "counter",
+        `isthmus_${snake(name)}_total`,
+        `${counterHelp[name]} All tunnels together.`,
+        sums[name],
+      );
     }
     drops.reset();
     for (const [reason, value] of Object.entries(datapath.drops)) drops.inc({ reason }, value);

@@ -2,7 +2,8 @@
 
 import { z } from "@hono/zod-openapi";
 import { attributes, sessionAttributeNames, tunnelAttributeNames } from "../config/attributes.ts";
-import { type SessionCounter, sessionCounters } from "../../wasm/mod.ts";
+import type { SessionCounter } from "../../wasm/mod.ts";
+import { counterHelp, counterNames } from "./statistics.ts";
 
 /** The attributes of some names, each optional: what must be there depends on the others, and `edge/config` knows. */
 function optional<Name extends keyof typeof attributes>(names: readonly Name[]) {
@@ -26,22 +27,9 @@ export const sessionInput = z.strictObject({
 
 const count = z.int().min(0);
 
-const counterHelp: Record<SessionCounter, string> = {
-  "tx-packets": "Frames sent.",
-  "tx-bytes": "Bytes of frames sent, without L2TP headers.",
-  "tx-errors": "Frames that could not be sent.",
-  "rx-packets": "Frames received and delivered.",
-  "rx-bytes": "Bytes of frames received, without L2TP headers.",
-  "rx-errors": "Received frames that could not be delivered.",
-  "rx-seq-discards": "Received frames dropped for their sequence number.",
-  "rx-oos-packets": "Received frames that were out of sequence.",
-  "rx-cookie-discards": "Received frames dropped for a wrong cookie.",
-  "rx-invalid": "Received frames dropped because they were malformed.",
-};
-
 const statistics = z.object(
   Object.fromEntries(
-    sessionCounters.map((name) => [name, count.describe(counterHelp[name])]),
+    counterNames.map((name) => [name, count.describe(counterHelp[name])]),
   ) as Record<SessionCounter, z.ZodInt>,
 ).openapi("Statistics");
 

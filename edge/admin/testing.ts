@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { type Plugin } from "../../plugins/plugin.ts";
-import { type Counters, sessionCounters } from "../../wasm/mod.ts";
+import type { Counters } from "../../wasm/mod.ts";
 import { type ApplianceApi, ApplianceError } from "../appliance.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   TunnelConfig,
   TunnelState,
 } from "../model.ts";
+import { counterNames } from "./statistics.ts";
 
 /** The memory appliance, and what tests do to it behind the admin endpoint's back. */
 export interface MemoryAppliance extends ApplianceApi {
@@ -114,7 +115,7 @@ export function memoryAppliance(): MemoryAppliance {
     count: (key, session, counters) => {
       const tunnel = findTunnel(key);
       for (const { counters: mine } of [tunnel, findSession(tunnel, session)]) {
-        for (const name of sessionCounters) mine[name] += counters[name] ?? 0;
+        for (const name of counterNames) mine[name] += counters[name] ?? 0;
       }
     },
   };
@@ -190,7 +191,7 @@ function exists(attribute: string, value: string | number): ApplianceError {
 }
 
 function zero(): Counters {
-  return Object.fromEntries(sessionCounters.map((name) => [name, 0])) as Counters;
+  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
 }
 
 /** What `work` gives or throws, as a promise. */

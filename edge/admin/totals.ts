@@ -6,7 +6,8 @@
  */
 
 import type { TunnelState } from "../model.ts";
-import { type Counters, sessionCounters } from "../../wasm/mod.ts";
+import type { Counters } from "../../wasm/mod.ts";
+import { counterNames } from "./statistics.ts";
 
 /** Takes all tunnels as they are and gives the sums since the first call. */
 export type Totals = (tunnels: readonly TunnelState[]) => Readonly<Counters>;
@@ -20,7 +21,7 @@ export function createTotals(): Totals {
     for (const { config, createdAt, counters } of tunnels) {
       const key = `${config.tunnelId} ${createdAt}`;
       const before = seen.get(key);
-      for (const name of sessionCounters) {
+      for (const name of counterNames) {
         sums[name] += Math.max(0, counters[name] - (before?.[name] ?? 0));
       }
       now.set(key, { ...counters });
@@ -31,5 +32,5 @@ export function createTotals(): Totals {
 }
 
 function zero(): Counters {
-  return Object.fromEntries(sessionCounters.map((name) => [name, 0])) as Counters;
+  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
 }
