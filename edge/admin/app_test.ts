@@ -37,7 +37,10 @@ Deno.test("GET /v1/config hides secrets", async () => {
 
 Deno.test("GET /v1/datapath gives drops by reason and the datapath's own figures", async () => {
   const { body } = await asking(memoryAppliance())("GET", "/v1/datapath");
-  assert.deepEqual(body, { drops: { "no-session": 3, "bad-version": 0 }, io: { "rx-batches": 7 } });
+  assert.deepEqual(body, {
+    drops: { "unknown-session": 3, "bad-version": 0 },
+    io: { "rx-batches": 7 },
+  });
 });
 
 Deno.test("POST /v1/reload tells what it did, or where the file is wrong", async () => {
@@ -150,7 +153,7 @@ Deno.test("/metrics has totals and no labels of tunnels or sessions", async () =
       'isthmus_sessions{status="down"} 0',
       "isthmus_tx_packets_total 4",
       "isthmus_tx_bytes_total 400",
-      'isthmus_drops_total{reason="no-session"} 3',
+      'isthmus_drops_total{reason="unknown-session"} 3',
       'isthmus_drops_total{reason="bad-version"} 0',
       "isthmus_datapath_rx_batches_total 7",
       "isthmus_tap_devices 1",

@@ -102,7 +102,10 @@ export function memoryAppliance(): MemoryAppliance {
         sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
       }),
     datapath: () =>
-      Promise.resolve({ drops: { "no-session": 3, "bad-version": 0 }, io: { "rx-batches": 7 } }),
+      Promise.resolve({
+        drops: { "unknown-session": 3, "bad-version": 0 },
+        io: { "rx-batches": 7 },
+      }),
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;

@@ -6,6 +6,7 @@ import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
 import { newSession, sessionChange, sessionOf, type SessionPath } from "./session_words.ts";
 import { show, type Shown } from "./show.ts";
+import { printable } from "./table.ts";
 import { formatTree } from "./tree.ts";
 import { newTunnel, tunnelChange, tunnelOf } from "./tunnel_words.ts";
 
@@ -146,5 +147,5 @@ async function readToken({ tokenFile }: GlobalOptions, deps: Deps): Promise<stri
 }
 
 function prefixed(message: string): string {
-  return message.split("\n").map((line) => `isthmus: ${line}\n`).join("");
+  return message.split("\n").map((line) => `isthmus: ${printable(line)}\n`).join("");
 }

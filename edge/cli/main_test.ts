@@ -125,7 +125,7 @@ Deno.test("show drops and show datapath print counters, the largest first", asyn
   await against(await branchOffice(), async (isthmus) => {
     assert.equal(
       (await isthmus("show drops")).out,
-      "REASON       FRAMES\nno-session        3\nbad-version       0\n",
+      "REASON           FRAMES\nunknown-session       3\nbad-version           0\n",
     );
     assert.equal((await isthmus("show datapath")).out, "COUNTER     VALUE\nrx-batches      7\n");
   });
