@@ -3,76 +3,401 @@
  *
  * The WASM memory owns every packet buffer and every `mmsghdr`, `iovec` and `sockaddr`. The caller makes the
  * system calls on that memory; addresses handed to the kernel are `base + offset`, with `base` the address of
- * the memory's first byte (it never moves).
+ * the memory's first byte (it never moves). Every isolate that imports this has a module and a memory of its own.
+ *
+ * A round of the caller's loop: `recvmmsg` or `read`, {@linkcode WasmDatapath.receiveDatagrams} or
+ * {@linkcode WasmDatapath.receiveFrames}, then {@linkcode WasmDatapath.pump} and the system calls that it laid out until
+ * it gives 0, then {@linkcode WasmDatapath.drainPunts}.
  *
  * @module
  */
 
-import type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
+import {
+  drop_names,
+  io_names,
+  Raw,
+  type RawLayout,
+  RawSession,
+  RawTunnel,
+} from "./pkg/isthmus_datapath.js";
+import { memory } from "./pkg/isthmus_datapath_bg.wasm";
+import type { FrameType } from "../core/pseudowire.ts";
+import { refusing, WasmError } from "./error.ts";
+import { type Punt, readPunt, recordSize } from "./punts.ts";
+import {
+  type Counters,
+  type PortIx,
+  type SessionChange,
+  sessionCounters,
+  type SessionSpec,
+  type SockAddr,
+  type SocketIx,
+  type SocketKind,
+  type TunnelIx,
+  type TunnelSpec,
+} from "./spec.ts";
 
-declare const brand: unique symbol;
-/** A registered socket. */
-export type SocketIx = number & { readonly [brand]: "SocketIx" };
-/** A tunnel of the datapath. */
-export type TunnelIx = number & { readonly [brand]: "TunnelIx" };
-/** A port of the datapath: a session, a device or a host port. Stale handles are refused, never reused silently. */
-export type PortIx = number & { readonly [brand]: "PortIx" };
+export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
+export type { WasmErrorCode } from "./error.ts";
+export type { Punt } from "./punts.ts";
+export type {
+  Counters,
+  PortIx,
+  SessionChange,
+  SessionCounter,
+  SessionSpec,
+  SockAddr,
+  SocketIx,
+  SocketKind,
+  TunnelIx,
+  TunnelSpec,
+} from "./spec.ts";
+export { sessionCounters, WasmError };
 
-/** What kind of socket packets come from. `ip4` sockets deliver the IPv4 header too. */
-export type SocketKind = "udp4" | "udp6" | "ip4" | "ip6";
+/** Messages or frames in a batch. */
+export const RX_BATCH = 64;
 
-/** An IP address as bytes in network order (4 or 16), its UDP port (0 for protocol 115) and, for IPv6, its scope. */
-export interface SockAddr {
-  readonly address: Uint8Array;
-  readonly port: number;
-  readonly scopeId?: number;
+/** The numbers that stand for these names in the module. */
+const socketKinds = { udp4: 0, udp6: 1, ip4: 2, ip6: 3 } as const;
+const frameTypes = { ethernet: 0, ppp: 1, ip: 2 } as const;
+const encaps = { udp: 0, ip: 1 } as const;
+const sourceChecks = { none: 0, address: 1, endpoint: 2 } as const;
+
+const noBytes = new Uint8Array(0);
+
+/** Byte offsets into the memory; fixed for the life of the instance. */
+export interface Layout {
+  /** `mmsghdr[64]`, ready for recvmmsg: name, control buffer and one iovec, which is the slot of the same number. */
+  readonly rxMessages: number;
+  /** The 64 slots: where a device's frame is read to. */
+  readonly rxSlots: readonly number[];
+  /** Room of each slot, in bytes. */
+  readonly rxSlotSize: number;
+  /** `i32[64]`: lengths of the device frames that were read, written by the caller. */
+  readonly rxLengths: number;
+  /** Room for 256 `struct epoll_event`, for the caller. */
+  readonly events: number;
+  /** 4096 bytes, 16-aligned, for the caller. */
+  readonly scratch: number;
+  /** `i32[4][]`: what {@linkcode WasmDatapath.pump} laid out. */
+  readonly txOps: number;
+  /** `mmsghdr[txMessageCount]`. */
+  readonly txMessages: number;
+  /** `iovec[txIovecCount]`. */
+  readonly txIovecs: number;
+  /** How many messages one {@linkcode WasmDatapath.pump} can lay out. */
+  readonly txMessageCount: number;
+  /** How many iovecs one {@linkcode WasmDatapath.pump} can lay out. */
+  readonly txIovecCount: number;
 }
 
-/** A tunnel as the datapath needs to know it. */
-export interface TunnelSpec {
-  readonly version: ProtoVersion;
-  readonly encap: EncapType;
-  readonly tunnelId: number;
-  readonly peerTunnelId: number;
-  readonly socket: SocketIx;
-  readonly remote: SockAddr;
-  /** The source address of what is sent (IP_PKTINFO); absent: the kernel chooses. */
-  readonly local?: Uint8Array;
-  /** Refuse data that does not come from `remote`, as a connected socket does: nothing, the address, or address and port. */
-  readonly sourceCheck: "none" | "address" | "endpoint";
-  /** Whether frames may leave grouped by UDP_SEGMENT (not without UDP checksums, never on protocol 115). */
-  readonly segment: boolean;
+/** What bounds a datapath's memory. */
+export interface WasmOptions {
+  /** 262,144 unless told. */
+  readonly maxSessions?: number;
+  /** Frames in one session's reorder queue; 256 unless told. */
+  readonly reorderFrames?: number;
+  /** Bytes in all reorder queues; 32 MiB unless told. */
+  readonly reorderBytes?: number;
+  /** Bytes that wait for {@linkcode WasmDatapath.drainPunts}; 1 MiB unless told. */
+  readonly puntBytes?: number;
 }
 
-/** A session as the datapath needs to know it; the names are the kernel's. */
-export interface SessionSpec {
-  readonly sessionId: number;
-  readonly peerSessionId: number;
-  readonly frameType: FrameType;
-  readonly l2spec: L2SpecType;
-  /** 0, 4 or 8 bytes sent in every frame (RFC 3931 §4.1). */
-  readonly cookie: Uint8Array;
-  /** 0, 4 or 8 bytes that every received frame must carry. */
-  readonly peerCookie: Uint8Array;
-  readonly sendSeq: boolean;
-  readonly recvSeq: boolean;
-  readonly lnsMode: boolean;
-  /** Milliseconds that a frame waits for those before it; 0: never queue. */
-  readonly reorderTimeoutMs: number;
+/**
+ * A datapath: sockets, tunnels, ports, and the frames on their way between them.
+ *
+ * Requests that cannot be carried out throw a {@linkcode WasmError} and change nothing. Views of the memory do not
+ * survive its growth, which any call may cause. Several datapaths can share one module's memory.
+ */
+export class WasmDatapath {
+  /** The module's memory. */
+  readonly memory: WebAssembly.Memory = memory;
+  /** Where in the memory what lies. */
+  readonly layout: Layout;
+  readonly #raw: Raw;
+
+  /** A datapath without sockets, tunnels and ports. */
+  constructor(options: WasmOptions = {}) {
+    this.#raw = new Raw(
+      options.maxSessions ?? 1 << 18,
+      options.reorderFrames ?? 256,
+      options.reorderBytes ?? 32 << 20,
+      options.puntBytes ?? 1 << 20,
+    );
+    using layout = this.#raw.layout();
+    this.layout = readLayout(layout);
+  }
+
+  /** Sets the address of the memory's first byte and rewrites every pointer. With 0n, as at first, they are offsets. */
+  setBase(base: bigint): void {
+    this.#raw.set_base(base);
+  }
+
+  /** Registers a socket; `fd` is only stored, for ops. */
+  addSocket(fd: number, kind: SocketKind): SocketIx {
+    return refusing(() => this.#raw.add_socket(fd, socketKinds[kind])) as SocketIx;
+  }
+
+  /** Forgets a socket that no tunnel uses. */
+  removeSocket(socket: SocketIx): void {
+    refusing(() => this.#raw.remove_socket(socket));
+  }
+
+  /** Adds a tunnel through a socket of its encapsulation. */
+  addTunnel(spec: TunnelSpec): TunnelIx {
+    using raw = rawTunnel(spec);
+    return refusing(() => this.#raw.add_tunnel(raw)) as TunnelIx;
+  }
+
+  /** Changes where a tunnel goes: socket, addresses, source check, grouping. */
+  changeTunnel(tunnel: TunnelIx, spec: TunnelSpec): void {
+    using raw = rawTunnel(spec);
+    refusing(() => this.#raw.change_tunnel(tunnel, raw));
+  }
+
+  /** Removes a tunnel that has no sessions. */
+  removeTunnel(tunnel: TunnelIx): void {
+    refusing(() => this.#raw.remove_tunnel(tunnel));
+  }
+
+  /**
+   * Adds a session to a tunnel. Two tunnels may have v3 sessions of one id when socket and peer tell them apart; the
+   * session that was added first gets the frames if they no longer do after {@linkcode changeTunnel}.
+   */
+  addSession(tunnel: TunnelIx, spec: SessionSpec): PortIx {
+    using raw = Object.assign(new RawSession(), {
+      session_id: u32(spec.sessionId, "session id"),
+      peer_session_id: u32(spec.peerSessionId, "session id"),
+      frame_type: frameTypes[spec.frameType],
+      ...rawOptions(spec),
+    });
+    return refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
+  }
+
+  /** Changes what is given. Queued frames are released in order when there is to be no reordering any more. */
+  changeSession(session: PortIx, change: SessionChange): void {
+    using raw = refusing(() => this.#raw.session(session));
+    Object.assign(raw, rawOptions(change));
+    refusing(() => this.#raw.change_session(session, raw));
+  }
+
+  /** Adds a network device; `fd` is only stored, for ops. */
+  addDevice(fd: number, frameType: FrameType): PortIx {
+    return refusing(() => this.#raw.add_device(fd, frameTypes[frameType])) as PortIx;
+  }
+
+  /** Adds a port whose frames TypeScript injects and drains. */
+  addHostPort(frameType: FrameType): PortIx {
+    return refusing(() => this.#raw.add_host_port(frameTypes[frameType])) as PortIx;
+  }
+
+  /** Removes a session, device or host port, disconnected first. Its queued frames are dropped, as `port-removed`. */
+  removePort(port: PortIx): void {
+    refusing(() => this.#raw.remove_port(port));
+  }
+
+  /** Joins two free ports of one frame type: what comes in at one leaves by the other. */
+  crossConnect(a: PortIx, b: PortIx): void {
+    refusing(() => this.#raw.cross_connect(a, b));
+  }
+
+  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. */
+  disconnect(a: PortIx): void {
+    refusing(() => this.#raw.disconnect(a));
+  }
+
+  /**
+   * Hands in the first `count` messages, as recvmmsg left them; {@linkcode pump} deals with them and makes them ready for
+   * the next recvmmsg. `now` is monotonic, in milliseconds. Refused while a batch is not dealt with.
+   */
+  receiveDatagrams(socket: SocketIx, count: number, now: number): void {
+    refusing(() => this.#raw.receive_datagrams(socket, count, now));
+  }
+
+  /** Hands in `count` frames that were read from a device into the slots, with their lengths in `rxLengths`. */
+  receiveFrames(port: PortIx, count: number, _now: number): void {
+    refusing(() => this.#raw.receive_frames(port, count));
+  }
+
+  /** Lets a frame in at a host port. It is copied. False: the queue was full; it was dropped, as `host-queue-full`. */
+  inject(port: PortIx, frame: Uint8Array, _now: number): boolean {
+    return refusing(() => this.#raw.inject(port, frame));
+  }
+
+  /**
+   * Sends a control message, from its T bit on; over protocol 115 the four zero bytes are put before it. It is copied.
+   * False: the queue was full; it was dropped, as `control-queue-full`.
+   */
+  sendControl(
+    socket: SocketIx,
+    remote: SockAddr,
+    local: Uint8Array | undefined,
+    data: Uint8Array,
+  ): boolean {
+    const { address, port, scopeId = 0 } = remote;
+    return refusing(() =>
+      this.#raw.send_control(socket, address, port, scopeId, local ?? noBytes, data)
+    );
+  }
+
+  /** Gives up waiting for missing frames where it has lasted for the session's reorder timeout. `now` in milliseconds. */
+  age(now: number): void {
+    this.#raw.age(now);
+  }
+
+  /** When {@linkcode age} is wanted next, in milliseconds, or a little before; undefined: nothing waits. */
+  nextDeadline(): number | undefined {
+    return this.#raw.next_deadline();
+  }
+
+  /**
+   * Goes on with what was handed in and lays out as much output as there is room for; what was laid out before is
+   * forgotten. Gives how many ops there are, 0 when all is done. An op is four i32, `[kind, fd, first, count]`:
+   * kind 0 is `sendmmsg(fd, &txMessages[first], count)`, kind 1 is `writev(fd, &txIovecs[first], count)`.
+   */
+  pump(): number {
+    return this.#raw.pump();
+  }
+
+  /**
+   * The kernel refused `txMessages[index]`. "retry": it was a group, will not be grouped like that again, and its frames
+   * leave one by one with the next {@linkcode pump}. "dropped": its frames are counted, as `tx-errors` and by reason.
+   */
+  messageFailed(index: number, errno: number): "dropped" | "retry" {
+    return this.#raw.message_failed(index, errno) ? "retry" : "dropped";
+  }
+
+  /** The kernel refused the write of op number `op`: its frame is counted as dropped, by reason. */
+  writeFailed(op: number, errno: number): void {
+    this.#raw.write_failed(op, errno);
+  }
+
+  /** Shows everything that waits for TypeScript, oldest first, and forgets it. Gives how much there was. */
+  drainPunts(visit: (punt: Punt) => void): number {
+    const count = this.#raw.punts();
+    if (count === 0) return 0;
+    const records = this.#raw.punt_records();
+    const bytes = this.#raw.punt_bytes();
+    try {
+      for (let i = 0; i < count; i++) {
+        visit(readPunt(memory.buffer, records + i * recordSize, bytes));
+      }
+    } finally {
+      this.#raw.clear_punts();
+    }
+    return count;
+  }
+
+  /** A session's counters. */
+  sessionCounters(session: PortIx): Counters {
+    return counters(refusing(() => this.#raw.session_counters(session)), 0);
+  }
+
+  /** The sums over a tunnel's sessions, removed ones included. */
+  tunnelCounters(tunnel: TunnelIx): Counters {
+    return counters(refusing(() => this.#raw.tunnel_counters(tunnel)), 0);
+  }
+
+  /** {@linkcode sessionCounters} of every session. */
+  allSessionCounters(): Map<PortIx, Counters> {
+    return countersOf<PortIx>(this.#raw.sessions(), this.#raw.all_session_counters());
+  }
+
+  /** {@linkcode tunnelCounters} of every tunnel. */
+  allTunnelCounters(): Map<TunnelIx, Counters> {
+    return countersOf<TunnelIx>(this.#raw.tunnels(), this.#raw.all_tunnel_counters());
+  }
+
+  /** How many frames and datagrams were dropped, by reason; every reason is there. */
+  drops(): Record<string, number> {
+    return named(drop_names(), this.#raw.drops());
+  }
+
+  /** What the datapath did as a whole. */
+  io(): Record<string, number> {
+    return named(io_names(), this.#raw.io());
+  }
+
+  /** Gives the memory back; the datapath must not be used any more. */
+  free(): void {
+    this.#raw.free();
+  }
 }
 
-/** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
-export const sessionCounters = [
-  "tx-packets",
-  "tx-bytes",
-  "tx-errors",
-  "rx-packets",
-  "rx-bytes",
-  "rx-errors",
-  "rx-seq-discards",
-  "rx-oos-packets",
-  "rx-cookie-discards",
-  "rx-invalid",
-] as const;
-export type SessionCounter = typeof sessionCounters[number];
-export type Counters = Record<SessionCounter, number>;
+function readLayout(raw: RawLayout): Layout {
+  const { first_slot: first, slot_stride: stride } = raw;
+  return {
+    rxMessages: raw.rx_messages,
+    rxSlots: Array.from({ length: RX_BATCH }, (_, i) => first + i * stride),
+    rxSlotSize: raw.slot_size,
+    rxLengths: raw.rx_lengths,
+    events: raw.events,
+    scratch: raw.scratch,
+    txOps: raw.tx_ops,
+    txMessages: raw.tx_messages,
+    txIovecs: raw.tx_iovecs,
+    txMessageCount: raw.tx_message_count,
+    txIovecCount: raw.tx_iovec_count,
+  };
+}
+
+function rawTunnel(spec: TunnelSpec): RawTunnel {
+  return Object.assign(new RawTunnel(), {
+    version: spec.version,
+    encap: encaps[spec.encap],
+    tunnel_id: u32(spec.tunnelId, "tunnel id"),
+    peer_tunnel_id: u32(spec.peerTunnelId, "tunnel id"),
+    socket: spec.socket,
+    remote: spec.remote.address,
+    port: spec.remote.port,
+    scope: spec.remote.scopeId ?? 0,
+    local: spec.local ?? noBytes,
+    source_check: sourceChecks[spec.sourceCheck],
+    segment: spec.segment,
+  });
+}
+
+/** The options that are given, under the module's names. */
+function rawOptions(change: SessionChange): Partial<RawSession> {
+  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode, reorderTimeoutMs } = change;
+  return {
+    ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
+    ...(cookie && { cookie }),
+    ...(peerCookie && { peer_cookie: peerCookie }),
+    ...(sendSeq !== undefined && { send_seq: sendSeq }),
+    ...(recvSeq !== undefined && { recv_seq: recvSeq }),
+    ...(lnsMode !== undefined && { lns_mode: lnsMode }),
+    ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
+  };
+}
+
+/** An id that fits the 32 bits that the module takes; it would wrap silently else. */
+function u32(value: number, what: string): number {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
+    throw new WasmError("invalid", `${value} is no ${what}`);
+  }
+  return value;
+}
+
+function counters(numbers: Float64Array, from: number): Counters {
+  return Object.fromEntries(
+    sessionCounters.map((name, i) => [name, numbers[from + i]!]),
+  ) as Counters;
+}
+
+function countersOf<Handle extends number>(
+  handles: Float64Array,
+  numbers: Float64Array,
+): Map<Handle, Counters> {
+  const all = new Map<Handle, Counters>();
+  let at = 0;
+  for (const handle of handles) {
+    all.set(handle as Handle, counters(numbers, at));
+    at += sessionCounters.length;
+  }
+  return all;
+}
+
+function named(names: string, counts: Float64Array): Record<string, number> {
+  return Object.fromEntries(names.split(" ").map((name, i) => [name, counts[i]!]));
+}

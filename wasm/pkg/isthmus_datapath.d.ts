@@ -1,0 +1,144 @@
+/* tslint:disable */
+/* eslint-disable */
+
+/**
+ * The datapath.
+ */
+export class Raw {
+    free(): void;
+    [Symbol.dispose](): void;
+    add_device(fd: number, frame: number): number;
+    add_host_port(frame: number): number;
+    add_session(tunnel: number, spec: RawSession): number;
+    add_socket(fd: number, kind: number): number;
+    add_tunnel(tunnel: RawTunnel): number;
+    age(now: number): void;
+    /**
+     * The counters of all sessions, in the order of `sessions`.
+     */
+    all_session_counters(): Float64Array;
+    /**
+     * The counters of all tunnels, in the order of `tunnels`.
+     */
+    all_tunnel_counters(): Float64Array;
+    change_session(session: number, spec: RawSession): void;
+    change_tunnel(tunnel: number, spec: RawTunnel): void;
+    clear_punts(): void;
+    cross_connect(a: number, b: number): void;
+    disconnect(a: number): void;
+    drops(): Float64Array;
+    inject(port: number, frame: Uint8Array): boolean;
+    io(): Float64Array;
+    layout(): RawLayout;
+    message_failed(index: number, errno: number): boolean;
+    constructor(max_sessions: number, reorder_frames: number, reorder_bytes: number, punt_bytes: number);
+    next_deadline(): number | undefined;
+    pump(): number;
+    /**
+     * Where the first entry's data lies.
+     */
+    punt_bytes(): number;
+    /**
+     * Where the first entry's record lies.
+     */
+    punt_records(): number;
+    /**
+     * How many entries wait.
+     */
+    punts(): number;
+    receive_datagrams(socket: number, count: number, now: number): void;
+    receive_frames(port: number, count: number): void;
+    remove_port(port: number): void;
+    remove_socket(socket: number): void;
+    remove_tunnel(tunnel: number): void;
+    send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, data: Uint8Array): boolean;
+    /**
+     * The session as it is now.
+     */
+    session(session: number): RawSession;
+    session_counters(session: number): Float64Array;
+    /**
+     * Handles of all sessions.
+     */
+    sessions(): Float64Array;
+    set_base(base: bigint): void;
+    tunnel_counters(tunnel: number): Float64Array;
+    /**
+     * Handles of all tunnels.
+     */
+    tunnels(): Float64Array;
+    write_failed(op: number, errno: number): void;
+}
+
+/**
+ * `Layout` of `mod.ts`.
+ */
+export class RawLayout {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+    events: number;
+    first_slot: number;
+    rx_lengths: number;
+    rx_messages: number;
+    scratch: number;
+    slot_size: number;
+    slot_stride: number;
+    tx_iovec_count: number;
+    tx_iovecs: number;
+    tx_message_count: number;
+    tx_messages: number;
+    tx_ops: number;
+}
+
+/**
+ * `SessionSpec` of `mod.ts`.
+ */
+export class RawSession {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    cookie: Uint8Array;
+    frame_type: number;
+    l2spec: boolean;
+    lns_mode: boolean;
+    peer_cookie: Uint8Array;
+    peer_session_id: number;
+    recv_seq: boolean;
+    reorder_timeout_ms: number;
+    send_seq: boolean;
+    session_id: number;
+}
+
+/**
+ * `TunnelSpec` of `mod.ts`.
+ */
+export class RawTunnel {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    encap: number;
+    /**
+     * Empty: none.
+     */
+    local: Uint8Array;
+    peer_tunnel_id: number;
+    port: number;
+    remote: Uint8Array;
+    scope: number;
+    segment: boolean;
+    socket: number;
+    source_check: number;
+    tunnel_id: number;
+    version: number;
+}
+
+/**
+ * The names of `Raw::drops`, joined by spaces.
+ */
+export function drop_names(): string;
+
+/**
+ * The names of `Raw::io`, joined by spaces.
+ */
+export function io_names(): string;

@@ -1,0 +1,9 @@
+/* @ts-self-types="./isthmus_datapath.d.ts" */
+import * as wasm from "./isthmus_datapath_bg.wasm";
+import { __wbg_set_wasm } from "./isthmus_datapath_bg.js";
+
+__wbg_set_wasm(wasm);
+
+export {
+    Raw, RawLayout, RawSession, RawTunnel, drop_names, io_names
+} from "./isthmus_datapath_bg.js";

@@ -1,0 +1,90 @@
+/** What the datapath is told of sockets, tunnels and sessions, and the counters that it keeps of them. @module */
+
+import type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
+
+/** A registered socket. */
+export type SocketIx = number & { readonly brand: "SocketIx" };
+/** A tunnel of the datapath. */
+export type TunnelIx = number & { readonly brand: "TunnelIx" };
+/** A port of the datapath: a session, a device or a host port. Stale handles are refused, never reused silently. */
+export type PortIx = number & { readonly brand: "PortIx" };
+
+/** What kind of socket packets come from. `ip4` sockets deliver the IPv4 header too. */
+export type SocketKind = "udp4" | "udp6" | "ip4" | "ip6";
+
+/** An IP address as bytes in network order (4 or 16), its UDP port (0 for protocol 115) and, for IPv6, its scope. */
+export interface SockAddr {
+  /** 4 or 16 bytes in network order. */
+  readonly address: Uint8Array;
+  /** The UDP port; 0 with protocol 115. */
+  readonly port: number;
+  /** The interface of a link-local IPv6 address. */
+  readonly scopeId?: number;
+}
+
+/** A tunnel as the datapath needs to know it. */
+export interface TunnelSpec {
+  /** L2TPv2 or L2TPv3. */
+  readonly version: ProtoVersion;
+  /** What it travels in; L2TPv2 over UDP only. */
+  readonly encap: EncapType;
+  /** Our id. */
+  readonly tunnelId: number;
+  /** The peer's id. */
+  readonly peerTunnelId: number;
+  /** The socket that it sends through. */
+  readonly socket: SocketIx;
+  /** The peer. */
+  readonly remote: SockAddr;
+  /** The source address of what is sent (IP_PKTINFO); absent: the kernel chooses. */
+  readonly local?: Uint8Array;
+  /** Refuse data that does not come from `remote`, as a connected socket does: nothing, the address, or address and port. */
+  readonly sourceCheck: "none" | "address" | "endpoint";
+  /** Whether frames may leave grouped by UDP_SEGMENT (not without UDP checksums, never on protocol 115). */
+  readonly segment: boolean;
+}
+
+/** A session as the datapath needs to know it; the names are the kernel's. */
+export interface SessionSpec {
+  /** Our id: what the peer sends to. */
+  readonly sessionId: number;
+  /** The peer's id: what we send to. */
+  readonly peerSessionId: number;
+  /** What the frames are. */
+  readonly frameType: FrameType;
+  /** Whether the default L2-Specific Sublayer stands before frames (RFC 3931 §4.6); L2TPv2 has none. */
+  readonly l2spec: L2SpecType;
+  /** 0, 4 or 8 bytes sent in every frame (RFC 3931 §4.1). */
+  readonly cookie: Uint8Array;
+  /** 0, 4 or 8 bytes that every received frame must carry. */
+  readonly peerCookie: Uint8Array;
+  /** Number what is sent. Unless `lnsMode`, this follows the peer. */
+  readonly sendSeq: boolean;
+  /** Drop what comes without a number. */
+  readonly recvSeq: boolean;
+  /** Decide about numbering, as an LNS does; else follow the peer, as a LAC does. */
+  readonly lnsMode: boolean;
+  /** Milliseconds that a frame waits for those before it; 0: never queue. */
+  readonly reorderTimeoutMs: number;
+}
+
+/** What may change in a session while it runs. */
+export type SessionChange = Partial<Omit<SessionSpec, "sessionId" | "peerSessionId" | "frameType">>;
+
+/** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
+export const sessionCounters = [
+  "tx-packets",
+  "tx-bytes",
+  "tx-errors",
+  "rx-packets",
+  "rx-bytes",
+  "rx-errors",
+  "rx-seq-discards",
+  "rx-oos-packets",
+  "rx-cookie-discards",
+  "rx-invalid",
+] as const;
+/** One of {@linkcode sessionCounters}. */
+export type SessionCounter = typeof sessionCounters[number];
+/** A session's or a tunnel's counters. */
+export type Counters = Record<SessionCounter, number>;

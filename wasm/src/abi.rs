@@ -1,0 +1,334 @@
+//! The 64-bit kernel's structures, as they lie in this memory (`recvmsg(2)`, `socket(7)`, `ip(7)`, `ipv6(7)`, `udp(7)`).
+//!
+//! Pointers in them are 64 bits wide whatever this module is compiled for: the address of the memory's first byte
+//! (the base) plus an offset. All fields are in the machine's order, little-endian.
+
+/// `struct iovec`.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct IoVec {
+    /// Where it starts.
+    pub base: u64,
+    /// Its bytes.
+    pub len: u64,
+}
+
+/// `struct mmsghdr`, the `struct msghdr` in it flattened: 64 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct MmsgHdr {
+    /// `msg_name`.
+    pub name: u64,
+    /// `msg_namelen`.
+    pub name_len: u32,
+    pad0: u32,
+    /// `msg_iov`.
+    pub iov: u64,
+    /// `msg_iovlen`.
+    pub iov_len: u64,
+    /// `msg_control`.
+    pub control: u64,
+    /// `msg_controllen`.
+    pub control_len: u64,
+    /// `msg_flags`.
+    pub flags: u32,
+    pad1: u32,
+    /// `msg_len`.
+    pub len: u32,
+    pad2: u32,
+}
+
+/// `MSG_TRUNC | MSG_CTRUNC`: the kernel had more than there was room for.
+pub const MSG_CUT: u32 = 0x20 | 0x08;
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+const SOL_IP: i32 = 0;
+const IP_PKTINFO: i32 = 8;
+const SOL_IPV6: i32 = 41;
+const IPV6_PKTINFO: i32 = 50;
+const SOL_UDP: i32 = 17;
+const UDP_SEGMENT: i32 = 103;
+const UDP_GRO: i32 = 104;
+
+/// `struct cmsghdr`: a 64-bit length, level and type.
+const CMSG_HEADER: usize = 16;
+
+/// An IP address: IPv4 ones as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ip(pub [u8; 16]);
+
+impl Ip {
+    const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+    /// An address of 4 or 16 bytes.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        match bytes.len() {
+            4 => {
+                let mut all = [0; 16];
+                all[..12].copy_from_slice(&Self::MAPPED);
+                all[12..].copy_from_slice(bytes);
+                Some(Self(all))
+            }
+            _ => bytes.try_into().ok().map(Self),
+        }
+    }
+
+    /// Its 4 bytes if it is an IPv4 one.
+    pub fn v4(&self) -> Option<[u8; 4]> {
+        let (head, tail) = self.0.split_at(12);
+        if head == Self::MAPPED { tail.try_into().ok() } else { None }
+    }
+}
+
+/// A `sockaddr_in` or `sockaddr_in6`, as bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[repr(align(8))]
+pub struct Name {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Name {
+    /// Bytes of a `sockaddr_in6`.
+    pub const MAX: usize = 28;
+    const V4: usize = 16;
+
+    /// The name of an endpoint, for a socket of IPv4 or of IPv6. `None`: an IPv6 address for an IPv4 socket.
+    pub fn new(v6: bool, ip: Ip, port: u16, scope: u32) -> Option<Self> {
+        let mut name = Self::default();
+        name.bytes[2..4].copy_from_slice(&port.to_be_bytes());
+        if v6 {
+            name.bytes[..2].copy_from_slice(&AF_INET6.to_le_bytes());
+            name.bytes[8..24].copy_from_slice(&ip.0);
+            name.bytes[24..].copy_from_slice(&scope.to_le_bytes());
+            name.len = Self::MAX as u8;
+        } else {
+            name.bytes[..2].copy_from_slice(&AF_INET.to_le_bytes());
+            name.bytes[4..8].copy_from_slice(&ip.v4()?);
+            name.len = Self::V4 as u8;
+        }
+        Some(name)
+    }
+
+    /// What `recvmsg` left in a buffer. `None`: no address of the two families.
+    pub fn read(buffer: &[u8; Self::MAX], len: usize) -> Option<Self> {
+        let (family, want) = match u16::from_le_bytes([buffer[0], buffer[1]]) {
+            AF_INET => (AF_INET, Self::V4),
+            AF_INET6 => (AF_INET6, Self::MAX),
+            _ => return None,
+        };
+        if len < want {
+            return None;
+        }
+        let mut name = Self { bytes: *buffer, len: want as u8 };
+        if family == AF_INET {
+            name.bytes[8..].fill(0);
+        } else {
+            name.bytes[4..8].fill(0); // the flow label is no part of who it is
+        }
+        Some(name)
+    }
+
+    /// Its bytes, as the kernel wants them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> Ip {
+        let address = if self.is_v6() { &self.bytes[8..24] } else { &self.bytes[4..8] };
+        Ip::new(address).unwrap_or(Ip([0; 16]))
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        u16::from_be_bytes([self.bytes[2], self.bytes[3]])
+    }
+
+    /// Its scope: the interface of a link-local address.
+    pub fn scope(&self) -> u32 {
+        if self.is_v6() {
+            u32::from_le_bytes([self.bytes[24], self.bytes[25], self.bytes[26], self.bytes[27]])
+        } else {
+            0
+        }
+    }
+
+    fn is_v6(&self) -> bool {
+        usize::from(self.len) == Self::MAX
+    }
+
+    /// Whether both have one address; scopes are compared where both have one.
+    pub fn same_address(&self, other: &Self) -> bool {
+        let scopes = (self.scope(), other.scope());
+        self.ip() == other.ip() && (scopes.0 == scopes.1 || scopes.0 == 0 || scopes.1 == 0)
+    }
+}
+
+/// The control buffer of messages that leave: packet information and UDP_SEGMENT, 8-aligned.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+pub struct Control {
+    bytes: [u8; Self::MAX],
+    /// Bytes of it that are in use.
+    pub len: u32,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { bytes: [0; Self::MAX], len: 0 }
+    }
+}
+
+impl Control {
+    /// Room for IPV6_PKTINFO (40) and UDP_SEGMENT (24).
+    pub const MAX: usize = 64;
+
+    /// A control buffer that sends from `source`.
+    pub fn from_source(v6: bool, source: Ip) -> Option<Self> {
+        let mut control = Self::default();
+        if v6 {
+            let mut info = [0; 20]; // struct in6_pktinfo: address, interface
+            info[..16].copy_from_slice(&source.0);
+            control.push(SOL_IPV6, IPV6_PKTINFO, &info);
+        } else {
+            let mut info = [0; 12]; // struct in_pktinfo: interface, source, unused
+            info[4..8].copy_from_slice(&source.v4()?);
+            control.push(SOL_IP, IP_PKTINFO, &info);
+        }
+        Some(control)
+    }
+
+    /// Adds UDP_SEGMENT: the kernel cuts the message into datagrams of `size` bytes.
+    pub fn segment(&mut self, size: u16) {
+        self.push(SOL_UDP, UDP_SEGMENT, &size.to_le_bytes());
+    }
+
+    /// Becomes a copy; one of nothing costs nothing.
+    #[inline]
+    pub fn copy_from(&mut self, other: &Self) {
+        if other.len == 0 {
+            self.len = 0;
+        } else {
+            *self = *other;
+        }
+    }
+
+    fn push(&mut self, level: i32, kind: i32, data: &[u8]) {
+        let at = self.len as usize;
+        let len = CMSG_HEADER + data.len();
+        self.bytes[at..at + 8].copy_from_slice(&(len as u64).to_le_bytes());
+        self.bytes[at + 8..at + 12].copy_from_slice(&level.to_le_bytes());
+        self.bytes[at + 12..at + 16].copy_from_slice(&kind.to_le_bytes());
+        self.bytes[at + 16..at + len].copy_from_slice(data);
+        self.len += len.next_multiple_of(8) as u32;
+    }
+}
+
+/// What the kernel tells of a received datagram.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// The length of the datagrams that UDP_GRO joined; 0: it joined none.
+    pub gro: usize,
+    /// The local address.
+    pub local: Option<Ip>,
+}
+
+/// Reads control messages, up to the first that does not fit.
+#[inline]
+pub fn read_control(control: &[u8]) -> Received {
+    let mut received = Received::default();
+    let mut rest = control;
+    while let Some((level, kind, data, next)) = first_cmsg(rest) {
+        match (level, kind) {
+            (SOL_UDP, UDP_GRO) => {
+                // An int in practice, a u16 by the documentation: in this order the low half comes first.
+                received.gro = data.first_chunk().map_or(0, |size| usize::from(u16::from_le_bytes(*size)));
+            }
+            (SOL_IP, IP_PKTINFO) => received.local = data.get(4..8).and_then(Ip::new),
+            (SOL_IPV6, IPV6_PKTINFO) => received.local = data.get(..16).and_then(Ip::new),
+            _ => {}
+        }
+        rest = next;
+    }
+    received
+}
+
+#[inline]
+fn first_cmsg(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    let (header, _) = bytes.split_first_chunk::<CMSG_HEADER>()?;
+    let [a, b, c, d, e, f, g, h, level @ .., _, _, _, _] = *header;
+    let len = usize::try_from(u64::from_le_bytes([a, b, c, d, e, f, g, h])).ok()?;
+    let data = bytes.get(CMSG_HEADER..len)?;
+    let kind = i32::from_le_bytes([header[12], header[13], header[14], header[15]]);
+    let next = bytes.get(len.next_multiple_of(8)..).unwrap_or_default();
+    Some((i32::from_le_bytes(level), kind, data, next))
+}
+
+/// Error numbers of `sendmmsg` and `writev` that are told apart (`errno(3)`, the generic numbering).
+pub mod errno {
+    #![expect(missing_docs, reason = "the names are errno(3)'s")]
+    pub const EIO: i32 = 5;
+    pub const ENXIO: i32 = 6;
+    pub const EBADF: i32 = 9;
+    pub const EAGAIN: i32 = 11;
+    pub const ENOMEM: i32 = 12;
+    pub const ENODEV: i32 = 19;
+    pub const EINVAL: i32 = 22;
+    pub const EBADFD: i32 = 77;
+    pub const EMSGSIZE: i32 = 90;
+    pub const EOPNOTSUPP: i32 = 95;
+    pub const ENETDOWN: i32 = 100;
+    pub const ENETUNREACH: i32 = 101;
+    pub const ENOBUFS: i32 = 105;
+    pub const ECONNREFUSED: i32 = 111;
+    pub const EHOSTDOWN: i32 = 112;
+    pub const EHOSTUNREACH: i32 = 113;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::mem::size_of;
+
+    #[test]
+    fn structures_have_the_kernels_sizes() {
+        assert_eq!((size_of::<MmsgHdr>(), size_of::<IoVec>()), (64, 16));
+    }
+
+    #[test]
+    fn what_is_sent_as_source_is_read_as_local() {
+        for (v6, bytes) in
+            [(false, &[10, 0, 0, 1][..]), (true, &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])]
+        {
+            let ip = Ip::new(bytes).unwrap();
+            let mut control = Control::from_source(v6, ip).unwrap();
+            control.segment(1400);
+            let received = read_control(&control.bytes[..control.len as usize]);
+            assert_eq!(received, Received { gro: 0, local: Some(ip) });
+        }
+    }
+
+    #[test]
+    fn names_survive_reading_back() {
+        for v6 in [false, true] {
+            let ip = Ip::new(&[127, 0, 0, 1]).unwrap();
+            let name = Name::new(v6, ip, 1701, 0).unwrap();
+            let mut buffer = [0xaa; Name::MAX];
+            buffer[..name.bytes().len()].copy_from_slice(name.bytes());
+            assert_eq!(Name::read(&buffer, name.bytes().len()), Some(name));
+            assert_eq!((name.ip(), name.port(), name.ip().v4()), (ip, 1701, Some([127, 0, 0, 1])));
+            assert_eq!(Name::read(&buffer, 8), None);
+        }
+        assert_eq!(Name::new(false, Ip([0; 16]), 1, 0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_bytes_make_the_reader_panic(bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(16), any::<u8>()], 0..128)) {
+            read_control(&bytes);
+        }
+    }
+}

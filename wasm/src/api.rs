@@ -1,0 +1,401 @@
+//! The functions that `mod.ts` calls. Addresses are offsets into the memory; handles are JS numbers.
+//!
+//! Numbers stand for enums in the order of the constants at the top of `mod.ts`.
+
+#![expect(missing_docs, reason = "mod.ts documents each; the generated types are not for reading")]
+
+use wasm_bindgen::prelude::*;
+
+use crate::abi::Ip;
+use crate::core::Limits;
+use crate::counters::{Counters, Io, Named, Reason};
+use crate::datapath::Datapath;
+use crate::header::{Cookie, Encap, Version};
+use crate::manage::{Refusal, TunnelRequest};
+use crate::port::{FrameType, Port};
+use crate::session::{Options, TunnelShape};
+use crate::slab::Handle;
+use crate::transmit::{IOVECS, MESSAGES};
+use crate::tunnel::{SocketKind, SourceCheck};
+
+impl From<Refusal> for JsValue {
+    /// `code: message`, which `mod.ts` makes a `WasmError` of.
+    fn from(refusal: Refusal) -> Self {
+        JsValue::from_str(&format!("{}: {}", refusal.code, refusal.message))
+    }
+}
+
+/// `TunnelSpec` of `mod.ts`.
+#[wasm_bindgen(getter_with_clone)]
+#[derive(Default)]
+pub struct RawTunnel {
+    pub version: u8,
+    pub encap: u8,
+    pub tunnel_id: u32,
+    pub peer_tunnel_id: u32,
+    pub socket: f64,
+    pub remote: Vec<u8>,
+    pub port: u16,
+    pub scope: u32,
+    /// Empty: none.
+    pub local: Vec<u8>,
+    pub source_check: u8,
+    pub segment: bool,
+}
+
+#[wasm_bindgen]
+impl RawTunnel {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn request(&self) -> Result<TunnelRequest, Refusal> {
+        let version = match self.version {
+            2 => Version::V2,
+            3 => Version::V3,
+            _ => return Err(Refusal::invalid("the version is neither 2 nor 3")),
+        };
+        let encap = if self.encap == 0 { Encap::Udp } else { Encap::Ip };
+        Ok(TunnelRequest {
+            shape: TunnelShape { version, encap, peer_tunnel_id: self.peer_tunnel_id },
+            tunnel_id: self.tunnel_id,
+            socket: handle(self.socket).ok_or(Refusal::no_such_socket())?,
+            remote: (address(&self.remote)?, self.port, self.scope),
+            local: optional_address(&self.local)?,
+            source_check: SourceCheck::from_number(self.source_check.into())
+                .ok_or(Refusal::invalid("no such source check"))?,
+            segment: self.segment,
+        })
+    }
+}
+
+/// `SessionSpec` of `mod.ts`.
+#[wasm_bindgen(getter_with_clone)]
+#[derive(Default)]
+pub struct RawSession {
+    pub session_id: u32,
+    pub peer_session_id: u32,
+    pub frame_type: u8,
+    pub l2spec: bool,
+    pub cookie: Vec<u8>,
+    pub peer_cookie: Vec<u8>,
+    pub send_seq: bool,
+    pub recv_seq: bool,
+    pub lns_mode: bool,
+    pub reorder_timeout_ms: f64,
+}
+
+#[wasm_bindgen]
+impl RawSession {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn options(&self) -> Result<Options, Refusal> {
+        let cookie = |bytes| Cookie::new(bytes).ok_or(Refusal::invalid("a cookie has 0, 4 or 8 bytes"));
+        Ok(Options {
+            l2spec: self.l2spec,
+            send_seq: self.send_seq,
+            recv_seq: self.recv_seq,
+            lns_mode: self.lns_mode,
+            cookie: cookie(&self.cookie)?,
+            peer_cookie: cookie(&self.peer_cookie)?,
+            reorder_timeout: micros(self.reorder_timeout_ms),
+        })
+    }
+}
+
+/// `Layout` of `mod.ts`.
+#[wasm_bindgen]
+pub struct RawLayout {
+    pub rx_messages: u32,
+    pub first_slot: u32,
+    pub slot_stride: u32,
+    pub slot_size: u32,
+    pub rx_lengths: u32,
+    pub events: u32,
+    pub scratch: u32,
+    pub tx_ops: u32,
+    pub tx_messages: u32,
+    pub tx_iovecs: u32,
+    pub tx_message_count: u32,
+    pub tx_iovec_count: u32,
+}
+
+/// The datapath.
+#[wasm_bindgen]
+pub struct Raw {
+    datapath: Datapath,
+}
+
+#[wasm_bindgen]
+impl Raw {
+    #[wasm_bindgen(constructor)]
+    pub fn new(max_sessions: u32, reorder_frames: u32, reorder_bytes: u32, punt_bytes: u32) -> Self {
+        Self {
+            datapath: Datapath::new(Limits {
+                sessions: max_sessions as usize,
+                reorder_frames: reorder_frames as usize,
+                reorder_bytes: reorder_bytes as usize,
+                punt_bytes: punt_bytes as usize,
+            }),
+        }
+    }
+
+    pub fn layout(&self) -> RawLayout {
+        let rx = self.datapath.receive.places();
+        let [messages, iovecs, ops] = self.datapath.core.transmit.places();
+        RawLayout {
+            rx_messages: rx.messages as u32,
+            first_slot: rx.slots as u32,
+            slot_stride: rx.stride as u32,
+            slot_size: rx.room as u32,
+            rx_lengths: rx.lengths as u32,
+            events: rx.events as u32,
+            scratch: rx.scratch as u32,
+            tx_ops: ops as u32,
+            tx_messages: messages as u32,
+            tx_iovecs: iovecs as u32,
+            tx_message_count: MESSAGES as u32,
+            tx_iovec_count: IOVECS as u32,
+        }
+    }
+
+    pub fn set_base(&mut self, base: u64) {
+        self.datapath.set_base(base);
+    }
+
+    pub fn add_socket(&mut self, fd: i32, kind: u32) -> Result<f64, Refusal> {
+        let kind = SocketKind::from_number(kind).ok_or(Refusal::invalid("no such kind of socket"))?;
+        self.datapath.core.add_socket(fd, kind).map(Handle::to_number)
+    }
+
+    pub fn remove_socket(&mut self, socket: f64) -> Result<(), Refusal> {
+        self.datapath.core.remove_socket(handle(socket).ok_or(Refusal::no_such_socket())?)
+    }
+
+    pub fn add_tunnel(&mut self, tunnel: &RawTunnel) -> Result<f64, Refusal> {
+        self.datapath.core.add_tunnel(tunnel.request()?).map(Handle::to_number)
+    }
+
+    pub fn change_tunnel(&mut self, tunnel: f64, spec: &RawTunnel) -> Result<(), Refusal> {
+        let tunnel = handle(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        self.datapath.core.change_tunnel(tunnel, spec.request()?)
+    }
+
+    pub fn remove_tunnel(&mut self, tunnel: f64) -> Result<(), Refusal> {
+        self.datapath.core.remove_tunnel(handle(tunnel).ok_or(Refusal::no_such_tunnel())?)
+    }
+
+    pub fn add_session(&mut self, tunnel: f64, spec: &RawSession) -> Result<f64, Refusal> {
+        let tunnel = handle(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let ids = (spec.session_id, spec.peer_session_id);
+        self.datapath
+            .core
+            .add_session(tunnel, ids, frame_type(spec.frame_type)?, spec.options()?)
+            .map(Handle::to_number)
+    }
+
+    /// The session as it is now.
+    pub fn session(&self, session: f64) -> Result<RawSession, Refusal> {
+        let core = &self.datapath.core;
+        let at =
+            handle(session).and_then(|handle| core.sessions.find(handle)).ok_or(Refusal::no_such_port())?;
+        let session = &core.sessions[at];
+        let options = &session.rare.options;
+        Ok(RawSession {
+            session_id: session.rare.identity.session_id,
+            peer_session_id: session.rare.identity.peer_session_id,
+            frame_type: session.rx.frame_type as u8,
+            l2spec: options.l2spec,
+            cookie: options.cookie.bytes().to_vec(),
+            peer_cookie: options.peer_cookie.bytes().to_vec(),
+            send_seq: options.send_seq,
+            recv_seq: options.recv_seq,
+            lns_mode: options.lns_mode,
+            reorder_timeout_ms: options.reorder_timeout as f64 / 1000.0,
+        })
+    }
+
+    pub fn change_session(&mut self, session: f64, spec: &RawSession) -> Result<(), Refusal> {
+        let session = handle(session).ok_or(Refusal::no_such_port())?;
+        self.datapath.core.change_session(session, spec.options()?)
+    }
+
+    pub fn add_device(&mut self, fd: i32, frame: u8) -> Result<f64, Refusal> {
+        self.datapath.core.add_device(fd, frame_type(frame)?).map(Handle::to_number)
+    }
+
+    pub fn add_host_port(&mut self, frame: u8) -> Result<f64, Refusal> {
+        self.datapath.core.add_host_port(frame_type(frame)?).map(Handle::to_number)
+    }
+
+    pub fn remove_port(&mut self, port: f64) -> Result<(), Refusal> {
+        self.datapath.core.remove_port(handle(port).ok_or(Refusal::no_such_port())?)
+    }
+
+    pub fn cross_connect(&mut self, a: f64, b: f64) -> Result<(), Refusal> {
+        let a = handle(a).ok_or(Refusal::no_such_port())?;
+        let b = handle(b).ok_or(Refusal::no_such_port())?;
+        self.datapath.core.cross_connect(a, b)
+    }
+
+    pub fn disconnect(&mut self, a: f64) -> Result<(), Refusal> {
+        self.datapath.core.disconnect(handle(a).ok_or(Refusal::no_such_port())?)
+    }
+
+    pub fn receive_datagrams(&mut self, socket: f64, count: u32, now: f64) -> Result<(), Refusal> {
+        let socket = handle(socket).ok_or(Refusal::no_such_socket())?;
+        self.datapath.receive_datagrams(socket, count as usize, micros(now))
+    }
+
+    pub fn receive_frames(&mut self, port: f64, count: u32) -> Result<(), Refusal> {
+        self.datapath.receive_frames(handle(port).ok_or(Refusal::no_such_port())?, count as usize)
+    }
+
+    pub fn inject(&mut self, port: f64, frame: &[u8]) -> Result<bool, Refusal> {
+        self.datapath.inject(handle(port).ok_or(Refusal::no_such_port())?, frame)
+    }
+
+    pub fn send_control(
+        &mut self,
+        socket: f64,
+        remote: &[u8],
+        port: u16,
+        scope: u32,
+        local: &[u8],
+        data: &[u8],
+    ) -> Result<bool, Refusal> {
+        let socket = handle(socket).ok_or(Refusal::no_such_socket())?;
+        let remote = (address(remote)?, port, scope);
+        self.datapath.core.send_control(socket, remote, optional_address(local)?, data)
+    }
+
+    pub fn age(&mut self, now: f64) {
+        self.datapath.age(micros(now));
+    }
+
+    pub fn next_deadline(&self) -> Option<f64> {
+        self.datapath.core.deadline().map(|micros| micros as f64 / 1000.0)
+    }
+
+    pub fn pump(&mut self) -> u32 {
+        self.datapath.pump() as u32
+    }
+
+    pub fn message_failed(&mut self, index: u32, errno: i32) -> bool {
+        self.datapath.core.message_failed(index as usize, errno)
+    }
+
+    pub fn write_failed(&mut self, op: u32, errno: i32) {
+        self.datapath.core.write_failed(op as usize, errno);
+    }
+
+    /// How many entries wait.
+    pub fn punts(&self) -> u32 {
+        self.datapath.core.punts.len() as u32
+    }
+
+    /// Where the first entry's record lies.
+    pub fn punt_records(&self) -> u32 {
+        self.datapath.core.punts.records().as_ptr() as u32
+    }
+
+    /// Where the first entry's data lies.
+    pub fn punt_bytes(&self) -> u32 {
+        self.datapath.core.punts.bytes().as_ptr() as u32
+    }
+
+    pub fn clear_punts(&mut self) {
+        self.datapath.core.punts.clear();
+    }
+
+    /// Handles of all sessions.
+    pub fn sessions(&self) -> Vec<f64> {
+        let sessions = &self.datapath.core.sessions;
+        sessions.indices().map(|at| sessions.handle(at).to_number()).collect()
+    }
+
+    /// Handles of all tunnels.
+    pub fn tunnels(&self) -> Vec<f64> {
+        let tunnels = &self.datapath.core.tunnels;
+        tunnels.indices().map(|at| tunnels.handle(at).to_number()).collect()
+    }
+
+    pub fn session_counters(&self, session: f64) -> Result<Vec<f64>, Refusal> {
+        let core = &self.datapath.core;
+        match handle(session).and_then(|handle| core.port(handle)) {
+            Some(Port::Session(at)) => Ok(numbers(&core.sessions[at].counters())),
+            _ => Err(Refusal::no_such_port()),
+        }
+    }
+
+    pub fn tunnel_counters(&self, tunnel: f64) -> Result<Vec<f64>, Refusal> {
+        let core = &self.datapath.core;
+        let at =
+            handle(tunnel).and_then(|handle| core.tunnels.find(handle)).ok_or(Refusal::no_such_tunnel())?;
+        Ok(numbers(&core.tunnel_counters(at)))
+    }
+
+    /// The counters of all sessions, in the order of `sessions`.
+    pub fn all_session_counters(&self) -> Vec<f64> {
+        let sessions = &self.datapath.core.sessions;
+        sessions.indices().flat_map(|at| numbers(&sessions[at].counters())).collect()
+    }
+
+    /// The counters of all tunnels, in the order of `tunnels`.
+    pub fn all_tunnel_counters(&self) -> Vec<f64> {
+        self.datapath.core.all_tunnel_counters().iter().flat_map(numbers).collect()
+    }
+
+    pub fn drops(&self) -> Vec<f64> {
+        numbers_of(self.datapath.core.drops.all())
+    }
+
+    pub fn io(&self) -> Vec<f64> {
+        numbers_of(self.datapath.core.io.all())
+    }
+}
+
+/// The names of `Raw::drops`, joined by spaces.
+#[wasm_bindgen]
+pub fn drop_names() -> String {
+    Reason::NAMES.join(" ")
+}
+
+/// The names of `Raw::io`, joined by spaces.
+#[wasm_bindgen]
+pub fn io_names() -> String {
+    Io::NAMES.join(" ")
+}
+
+fn handle(number: f64) -> Option<Handle> {
+    Handle::from_number(number)
+}
+
+fn frame_type(number: u8) -> Result<FrameType, Refusal> {
+    FrameType::from_number(number.into()).ok_or(Refusal::invalid("no such frame type"))
+}
+
+fn address(bytes: &[u8]) -> Result<Ip, Refusal> {
+    Ip::new(bytes).ok_or(Refusal::invalid("an address has 4 or 16 bytes"))
+}
+
+fn optional_address(bytes: &[u8]) -> Result<Option<Ip>, Refusal> {
+    if bytes.is_empty() { Ok(None) } else { address(bytes).map(Some) }
+}
+
+/// Milliseconds as microseconds; what is negative or no number is 0.
+fn micros(ms: f64) -> u64 {
+    (ms * 1000.0) as u64
+}
+
+fn numbers(counters: &Counters) -> Vec<f64> {
+    numbers_of(counters)
+}
+
+fn numbers_of(counts: &[u64]) -> Vec<f64> {
+    counts.iter().map(|count| *count as f64).collect()
+}

@@ -1,0 +1,207 @@
+//! The state that frames pass through: everything but the receive slots, which they lie in.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use crate::counters::{Counters, Io, Reason, Tally};
+use crate::port::{Device, Forwarder, HostPort, Port};
+use crate::punt::Punts;
+use crate::reorder::Held;
+use crate::session::{Session, add_counters};
+use crate::slab::{Handle, Kind, Slab};
+use crate::table::Table;
+use crate::transmit::{ControlMessage, Leaving, Transmit};
+use crate::tunnel::{Socket, Tunnel};
+
+/// Sockets, devices and host ports; tunnels may be as many as sessions.
+const MAX_OTHERS: usize = 65_536;
+/// Bytes of injected frames, and of control messages to send, that may wait.
+const MAX_WAITING: usize = 1 << 20;
+
+/// What bounds the datapath's memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sessions.
+    pub sessions: usize,
+    /// Frames in one session's reorder queue.
+    pub reorder_frames: usize,
+    /// Bytes in all reorder queues.
+    pub reorder_bytes: usize,
+    /// Bytes handed to TypeScript and not drained.
+    pub punt_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 1 << 18, reorder_frames: 256, reorder_bytes: 32 << 20, punt_bytes: 1 << 20 }
+    }
+}
+
+/// A frame in a buffer that a header can be written into.
+pub struct Frame<'a> {
+    /// The buffer, up to the frame's end.
+    pub buffer: &'a mut [u8],
+    /// The first byte that may be overwritten by a header.
+    pub floor: usize,
+    /// The frame's first byte.
+    pub start: usize,
+}
+
+impl Frame<'_> {
+    /// The frame's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Their number.
+    #[expect(clippy::len_without_is_empty, reason = "no frame is")]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+}
+
+/// A queue with a bound on its bytes.
+pub struct Bounded<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+}
+
+impl<T> Bounded<T> {
+    fn new() -> Self {
+        Self { items: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Queues an item of `cost` bytes; false when there is no room.
+    pub fn push(&mut self, item: T, cost: usize) -> bool {
+        let cost = cost + 64; // its bookkeeping, so that empty items are bounded too
+        if self.bytes + cost > MAX_WAITING {
+            return false;
+        }
+        self.bytes += cost;
+        self.items.push_back((item, cost));
+        true
+    }
+
+    /// Takes the oldest item.
+    pub fn pop(&mut self) -> Option<T> {
+        let (item, cost) = self.items.pop_front()?;
+        self.bytes -= cost;
+        Some(item)
+    }
+}
+
+/// The state that frames pass through.
+pub struct Core {
+    /// Bounds.
+    pub limits: Limits,
+    /// Sockets.
+    pub sockets: Slab<Socket>,
+    /// Tunnels.
+    pub tunnels: Slab<Tunnel>,
+    /// Sessions.
+    pub sessions: Slab<Session>,
+    /// Devices.
+    pub devices: Slab<Device>,
+    /// Host ports.
+    pub hosts: Slab<HostPort>,
+    /// v2 sessions by tunnel and session id.
+    pub v2: Table,
+    /// v3 sessions by session id: the first of a chain.
+    pub v3: Table,
+    /// Tunnels by version and id.
+    pub tunnel_ids: BTreeMap<(bool, u32), u32>,
+    /// What leaves.
+    pub transmit: Transmit,
+    /// What goes to TypeScript.
+    pub punts: Punts,
+    /// Frames dropped.
+    pub drops: Tally<Reason>,
+    /// Work done.
+    pub io: Tally<Io>,
+    /// Bytes of frames that wait for others before them or were just released.
+    pub reorder_bytes: usize,
+    /// Frames of sessions that are in order now, to be delivered before anything else of their session.
+    pub ready: VecDeque<(Handle, Held)>,
+    /// When to look after which session's reorder queue.
+    pub agenda: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Frames from TypeScript.
+    pub injected: Bounded<(Handle, Held)>,
+    /// Control messages from TypeScript.
+    pub controls: Bounded<Box<ControlMessage>>,
+    /// Frames of groups that the kernel refused, to be sent one by one.
+    pub retries: VecDeque<Leaving>,
+}
+
+impl Core {
+    /// Nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            sockets: Slab::new(Kind::Socket, MAX_OTHERS),
+            tunnels: Slab::new(Kind::Tunnel, limits.sessions),
+            sessions: Slab::new(Kind::Session, limits.sessions),
+            devices: Slab::new(Kind::Device, MAX_OTHERS),
+            hosts: Slab::new(Kind::Host, MAX_OTHERS),
+            v2: Table::new(),
+            v3: Table::new(),
+            tunnel_ids: BTreeMap::new(),
+            transmit: Transmit::new(),
+            punts: Punts::new(limits.punt_bytes),
+            drops: Tally::new(),
+            io: Tally::new(),
+            reorder_bytes: 0,
+            ready: VecDeque::new(),
+            agenda: BinaryHeap::new(),
+            injected: Bounded::new(),
+            controls: Bounded::new(),
+            retries: VecDeque::new(),
+        }
+    }
+
+    /// Counts a frame that goes no further.
+    #[inline]
+    pub fn drop_frame(&mut self, reason: Reason) {
+        self.drops.one(reason);
+    }
+
+    /// The index of the live item that `handle` stands for, as a port.
+    pub fn port(&self, handle: Handle) -> Option<Port> {
+        let live = match handle.kind {
+            Kind::Session => self.sessions.find(handle),
+            Kind::Device => self.devices.find(handle),
+            Kind::Host => self.hosts.find(handle),
+            Kind::Socket | Kind::Tunnel => None,
+        };
+        live.and_then(|_| Port::of(handle))
+    }
+
+    /// A port's forwarder.
+    pub fn forwarder(&self, port: Port) -> Forwarder {
+        match port {
+            Port::Session(at) => self.sessions[at].rx.forwarder,
+            Port::Device(at) => self.devices[at].forwarder,
+            Port::Host(at) => self.hosts[at].forwarder,
+        }
+    }
+
+    /// A tunnel's counters: those of its sessions, live and removed.
+    pub fn tunnel_counters(&self, tunnel: u32) -> Counters {
+        let mut sum = self.tunnels[tunnel].removed;
+        for at in self.sessions.indices().filter(|at| self.sessions[*at].rx.tunnel == tunnel) {
+            add_counters(&mut sum, &self.sessions[at].counters());
+        }
+        sum
+    }
+
+    /// The counters of all live tunnels, in the order of their indices.
+    pub fn all_tunnel_counters(&self) -> Vec<Counters> {
+        let mut sums: BTreeMap<u32, Counters> =
+            self.tunnels.indices().map(|at| (at, self.tunnels[at].removed)).collect();
+        for session in self.sessions.indices().map(|at| &self.sessions[at]) {
+            if let Some(sum) = sums.get_mut(&session.rx.tunnel) {
+                add_counters(sum, &session.counters());
+            }
+        }
+        sums.into_values().collect()
+    }
+}

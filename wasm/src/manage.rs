@@ -1,0 +1,370 @@
+//! What TypeScript asks for: sockets, tunnels, sessions and other ports added, changed, joined and removed.
+
+use crate::abi::{Control, Ip};
+use crate::core::Core;
+use crate::counters::Reason;
+use crate::header::{Encap, Version, key_v2, key_v3};
+use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
+use crate::session::{Identity, NONE, Options, Session, TunnelShape, add_counters};
+use crate::slab::Handle;
+use crate::transmit::ControlMessage;
+use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
+
+/// Why a request was refused; nothing was changed. The codes are those of `WasmError` in `mod.ts`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: &'static str,
+}
+
+impl Refusal {
+    const fn new(code: &'static str, message: &'static str) -> Self {
+        Self { code, message }
+    }
+
+    /// The socket's handle is stale or of another kind.
+    pub const fn no_such_socket() -> Self {
+        Self::new("no-such-socket", "no such socket")
+    }
+
+    /// The tunnel's handle is stale or of another kind.
+    pub const fn no_such_tunnel() -> Self {
+        Self::new("no-such-tunnel", "no such tunnel")
+    }
+
+    /// The port's handle is stale or of another kind.
+    pub const fn no_such_port() -> Self {
+        Self::new("no-such-port", "no such port of this kind")
+    }
+
+    /// An argument cannot be.
+    pub const fn invalid(message: &'static str) -> Self {
+        Self::new("invalid", message)
+    }
+
+    const fn limit(message: &'static str) -> Self {
+        Self::new("limit", message)
+    }
+}
+
+/// A tunnel as asked for.
+#[derive(Clone, Copy)]
+pub struct TunnelRequest {
+    /// Version, encapsulation and the peer's id.
+    pub shape: TunnelShape,
+    /// Our id.
+    pub tunnel_id: u32,
+    /// The socket that it is reached through.
+    pub socket: Handle,
+    /// The peer's address, port and scope.
+    pub remote: (Ip, u16, u32),
+    /// The source address.
+    pub local: Option<Ip>,
+    /// Which datagrams it takes.
+    pub source_check: SourceCheck,
+    /// Whether frames may leave grouped.
+    pub segment: bool,
+}
+
+impl Core {
+    /// Registers a socket.
+    pub fn add_socket(&mut self, fd: i32, kind: SocketKind) -> Result<Handle, Refusal> {
+        let at =
+            self.sockets.insert(Socket { fd, kind, tunnels: 0 }).ok_or(Refusal::limit("too many sockets"))?;
+        Ok(self.sockets.handle(at))
+    }
+
+    /// Forgets a socket that no tunnel uses.
+    pub fn remove_socket(&mut self, socket: Handle) -> Result<(), Refusal> {
+        let at = self.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
+        if self.sockets[at].tunnels > 0 {
+            return Err(Refusal::new("socket-busy", "a tunnel uses the socket"));
+        }
+        self.sockets.remove(at);
+        Ok(())
+    }
+
+    /// Adds a tunnel.
+    pub fn add_tunnel(&mut self, request: TunnelRequest) -> Result<Handle, Refusal> {
+        let TunnelRequest { shape, tunnel_id, .. } = request;
+        check_id(shape.version, tunnel_id)?;
+        check_id(shape.version, shape.peer_tunnel_id)?;
+        if shape.version == Version::V2 && shape.encap == Encap::Ip {
+            return Err(Refusal::invalid("L2TPv2 does not run over IP"));
+        }
+        let id = (shape.version == Version::V3, tunnel_id);
+        if self.tunnel_ids.contains_key(&id) {
+            return Err(Refusal::new("tunnel-exists", "there is a tunnel of this version and id"));
+        }
+        let destination = self.destination(&request)?;
+        let tunnel = Tunnel {
+            tunnel_id,
+            shape,
+            destination,
+            source_check: request.source_check,
+            segment_limit: segment_limit(&request),
+            ..Tunnel::default()
+        };
+        let at = self.tunnels.insert(tunnel).ok_or(Refusal::limit("too many tunnels"))?;
+        self.sockets[destination.socket].tunnels += 1;
+        self.tunnel_ids.insert(id, at);
+        Ok(self.tunnels.handle(at))
+    }
+
+    /// Changes where a tunnel goes. Its version, encapsulation and ids stay.
+    pub fn change_tunnel(&mut self, tunnel: Handle, request: TunnelRequest) -> Result<(), Refusal> {
+        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let TunnelShape { version, encap, peer_tunnel_id } = self.tunnels[at].shape;
+        let same = (version, encap, peer_tunnel_id, self.tunnels[at].tunnel_id)
+            == (request.shape.version, request.shape.encap, request.shape.peer_tunnel_id, request.tunnel_id);
+        if !same {
+            return Err(Refusal::invalid("a tunnel's version, encapsulation and ids cannot change"));
+        }
+        let destination = self.destination(&request)?;
+        let Core { tunnels, sockets, .. } = self;
+        let tunnel = &mut tunnels[at];
+        sockets[tunnel.destination.socket].tunnels -= 1;
+        sockets[destination.socket].tunnels += 1;
+        tunnel.destination = destination;
+        tunnel.source_check = request.source_check;
+        tunnel.segment_limit = segment_limit(&request);
+        Ok(())
+    }
+
+    fn destination(&self, request: &TunnelRequest) -> Result<Destination, Refusal> {
+        let at = self.sockets.find(request.socket).ok_or(Refusal::no_such_socket())?;
+        let kind = self.sockets[at].kind;
+        if kind.encap() != request.shape.encap {
+            return Err(Refusal::invalid("the socket is of another encapsulation than the tunnel"));
+        }
+        Destination::new((at, kind), request.remote, request.local).map_err(Refusal::invalid)
+    }
+
+    /// Removes a tunnel that has no sessions.
+    pub fn remove_tunnel(&mut self, tunnel: Handle) -> Result<(), Refusal> {
+        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        if self.tunnels[at].sessions > 0 {
+            return Err(Refusal::new("tunnel-busy", "the tunnel has sessions"));
+        }
+        let tunnel = self.tunnels.remove(at);
+        self.sockets[tunnel.destination.socket].tunnels -= 1;
+        self.tunnel_ids.remove(&(tunnel.shape.version == Version::V3, tunnel.tunnel_id));
+        Ok(())
+    }
+
+    /// Adds a session to a tunnel.
+    pub fn add_session(
+        &mut self,
+        tunnel: Handle,
+        (session_id, peer_session_id): (u32, u32),
+        frame_type: FrameType,
+        options: Options,
+    ) -> Result<Handle, Refusal> {
+        let tunnel = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let shape = self.tunnels[tunnel].shape;
+        check_id(shape.version, session_id)?;
+        check_id(shape.version, peer_session_id)?;
+        check_options(shape.version, &options)?;
+        self.check_unique(tunnel, session_id)?;
+        let mut session = Session::new(Identity { session_id, peer_session_id, tunnel }, frame_type);
+        session.configure(options, &shape);
+        let at = self.sessions.insert(session).ok_or(Refusal::limit("too many sessions"))?;
+        self.tunnels[tunnel].sessions += 1;
+        match shape.version {
+            Version::V2 => self.v2.set(self.v2_key(tunnel, session_id), at),
+            Version::V3 => {
+                let key = key_v3(session_id);
+                match self.v3.get(key) {
+                    None => self.v3.set(key, at),
+                    Some(first) => {
+                        let next = self.sessions[first].rx.next_same_id;
+                        self.sessions[at].rx.next_same_id = next;
+                        self.sessions[first].rx.next_same_id = at;
+                    }
+                }
+            }
+        }
+        Ok(self.sessions.handle(at))
+    }
+
+    fn v2_key(&self, tunnel: u32, session_id: u32) -> u32 {
+        key_v2(self.tunnels[tunnel].tunnel_id as u16, session_id as u16)
+    }
+
+    /// A v3 id may be used in several tunnels if socket and peer tell them apart.
+    fn check_unique(&self, tunnel: u32, session_id: u32) -> Result<(), Refusal> {
+        let mine = &self.tunnels[tunnel];
+        let exists = match mine.shape.version {
+            Version::V2 => self.v2.get(self.v2_key(tunnel, session_id)).is_some(),
+            Version::V3 => {
+                let first = self.v3.get(key_v3(session_id));
+                let chain = std::iter::successors(first, |at| {
+                    Some(self.sessions[*at].rx.next_same_id).filter(|next| *next != NONE)
+                });
+                chain.map(|at| &self.tunnels[self.sessions[at].rx.tunnel].destination).any(|other| {
+                    other.socket == mine.destination.socket && other.name == mine.destination.name
+                })
+            }
+        };
+        if exists {
+            return Err(Refusal::new(
+                "session-exists",
+                "there is a session of this id that could not be told apart",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Changes a session's options. Frames that wait are released, in order, when it is no longer to reorder.
+    pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
+        let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
+        let shape = self.tunnels[self.sessions[at].rx.tunnel].shape;
+        check_options(shape.version, &options)?;
+        if options.reorder_timeout == 0 {
+            self.release_all(at);
+        }
+        self.sessions[at].configure(options, &shape);
+        Ok(())
+    }
+
+    /// Adds a device.
+    pub fn add_device(&mut self, fd: i32, frame_type: FrameType) -> Result<Handle, Refusal> {
+        let device = Device { fd, frame_type, forwarder: Forwarder::None };
+        let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
+        Ok(self.devices.handle(at))
+    }
+
+    /// Adds a port whose frames TypeScript handles.
+    pub fn add_host_port(&mut self, frame_type: FrameType) -> Result<Handle, Refusal> {
+        let port = HostPort { frame_type, forwarder: Forwarder::None };
+        let at = self.hosts.insert(port).ok_or(Refusal::limit("too many host ports"))?;
+        Ok(self.hosts.handle(at))
+    }
+
+    /// Removes a port, disconnecting it first. What waits in its queue is dropped and counted.
+    pub fn remove_port(&mut self, port: Handle) -> Result<(), Refusal> {
+        let port = self.port(port).ok_or(Refusal::no_such_port())?;
+        self.part(port);
+        match port {
+            Port::Session(at) => self.remove_session(at),
+            Port::Device(at) => drop(self.devices.remove(at)),
+            Port::Host(at) => drop(self.hosts.remove(at)),
+        }
+        Ok(())
+    }
+
+    fn remove_session(&mut self, at: u32) {
+        let Identity { session_id, tunnel, .. } = self.sessions[at].rare.identity;
+        match self.tunnels[tunnel].shape.version {
+            Version::V2 => self.v2.remove(self.v2_key(tunnel, session_id)),
+            Version::V3 => self.unchain(key_v3(session_id), at),
+        }
+        let session = self.sessions.remove(at);
+        let tunnel = &mut self.tunnels[tunnel];
+        tunnel.sessions -= 1;
+        add_counters(&mut tunnel.removed, &session.counters());
+        self.drop_queue(session.rare.queue);
+    }
+
+    /// Takes a v3 session out of the chain of those with its id.
+    fn unchain(&mut self, key: u32, at: u32) {
+        let next = self.sessions[at].rx.next_same_id;
+        let Some(mut before) = self.v3.get(key) else { return };
+        if before == at {
+            return if next == NONE { self.v3.remove(key) } else { self.v3.set(key, next) };
+        }
+        while self.sessions[before].rx.next_same_id != at {
+            before = self.sessions[before].rx.next_same_id;
+        }
+        self.sessions[before].rx.next_same_id = next;
+    }
+
+    /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.
+    pub fn cross_connect(&mut self, a: Handle, b: Handle) -> Result<(), Refusal> {
+        let a = self.port(a).ok_or(Refusal::no_such_port())?;
+        let b = self.port(b).ok_or(Refusal::no_such_port())?;
+        if a == b {
+            return Err(Refusal::invalid("a port cannot be joined to itself"));
+        }
+        if self.forwarder(a) != Forwarder::None || self.forwarder(b) != Forwarder::None {
+            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
+        }
+        if self.frame_type(a) != self.frame_type(b) {
+            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
+        }
+        *self.forwarder_mut(a) = Forwarder::CrossConnect(b);
+        *self.forwarder_mut(b) = Forwarder::CrossConnect(a);
+        Ok(())
+    }
+
+    /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
+    pub fn disconnect(&mut self, a: Handle) -> Result<(), Refusal> {
+        let port = self.port(a).ok_or(Refusal::no_such_port())?;
+        self.part(port);
+        Ok(())
+    }
+
+    fn part(&mut self, port: Port) {
+        if let Forwarder::CrossConnect(other) = std::mem::take(self.forwarder_mut(port)) {
+            *self.forwarder_mut(other) = Forwarder::None;
+        }
+    }
+
+    fn frame_type(&self, port: Port) -> FrameType {
+        match port {
+            Port::Session(at) => self.sessions[at].rx.frame_type,
+            Port::Device(at) => self.devices[at].frame_type,
+            Port::Host(at) => self.hosts[at].frame_type,
+        }
+    }
+
+    fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
+        match port {
+            Port::Session(at) => &mut self.sessions[at].rx.forwarder,
+            Port::Device(at) => &mut self.devices[at].forwarder,
+            Port::Host(at) => &mut self.hosts[at].forwarder,
+        }
+    }
+
+    /// Queues a control message (RFC 3931 §4.1.1.2: over IP behind four zero bytes); false when the queue is full.
+    pub fn send_control(
+        &mut self,
+        socket: Handle,
+        remote: (Ip, u16, u32),
+        local: Option<Ip>,
+        data: &[u8],
+    ) -> Result<bool, Refusal> {
+        let at = self.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
+        let kind = self.sockets[at].kind;
+        let destination = Destination::new((at, kind), remote, local).map_err(Refusal::invalid)?;
+        let before: &[u8] = if kind.encap() == Encap::Ip { &[0; 4] } else { &[] };
+        let message = Box::new(ControlMessage { destination, data: [before, data].concat() });
+        let queued = self.controls.push(message, data.len() + size_of::<Control>());
+        if !queued {
+            self.drop_frame(Reason::ControlQueueFull);
+        }
+        Ok(queued)
+    }
+}
+
+fn segment_limit(request: &TunnelRequest) -> u16 {
+    if request.segment && request.shape.encap == Encap::Udp { u16::MAX } else { 0 }
+}
+
+fn check_id(version: Version, id: u32) -> Result<(), Refusal> {
+    match (version, id) {
+        (_, 0) => Err(Refusal::invalid("0 is no id")),
+        (Version::V2, 0x1_0000..) => Err(Refusal::invalid("L2TPv2 ids have 16 bits")),
+        _ => Ok(()),
+    }
+}
+
+fn check_options(version: Version, options: &Options) -> Result<(), Refusal> {
+    let cookies = !options.cookie.bytes().is_empty() || !options.peer_cookie.bytes().is_empty();
+    if version == Version::V2 && cookies {
+        return Err(Refusal::invalid("L2TPv2 has no cookies"));
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Ports and the forwarders that join them.
+
+use crate::slab::{Handle, Kind};
+
+/// What the frames of a port are; only ports of one type can be joined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FrameType {
+    /// Ethernet frames without their checksum.
+    #[default]
+    Ethernet,
+    /// PPP frames, with or without address and control field.
+    Ppp,
+    /// IP packets.
+    Ip,
+}
+
+impl FrameType {
+    /// The frame type of a number from TypeScript.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Ethernet, Self::Ppp, Self::Ip].get(number as usize).copied()
+    }
+
+    /// Bytes of the shortest frame: an Ethernet header, a compressed PPP protocol number (RFC 1661 §6.5), an IPv4 header.
+    #[inline]
+    pub fn shortest(self) -> usize {
+        match self {
+            Self::Ethernet => 14,
+            Self::Ppp => 1,
+            Self::Ip => 20,
+        }
+    }
+}
+
+/// A port, by its index in the slab of its kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Port {
+    /// An L2TP session.
+    Session(u32),
+    /// A network device.
+    Device(u32),
+    /// A port whose frames TypeScript handles.
+    Host(u32),
+}
+
+impl Port {
+    /// The port that a handle of a live item stands for.
+    pub fn of(handle: Handle) -> Option<Self> {
+        match handle.kind {
+            Kind::Session => Some(Self::Session(handle.index)),
+            Kind::Device => Some(Self::Device(handle.index)),
+            Kind::Host => Some(Self::Host(handle.index)),
+            Kind::Socket | Kind::Tunnel => None,
+        }
+    }
+}
+
+/// Where the frames that come in at a port go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Forwarder {
+    /// Nowhere: they are dropped.
+    #[default]
+    None,
+    /// Out at the one other port.
+    CrossConnect(Port),
+}
+
+/// A network device: a TAP.
+#[derive(Default)]
+pub struct Device {
+    /// Stored for the caller.
+    pub fd: i32,
+    /// What its frames are.
+    pub frame_type: FrameType,
+    /// Where they go.
+    pub forwarder: Forwarder,
+}
+
+/// A port whose frames TypeScript handles.
+#[derive(Default)]
+pub struct HostPort {
+    /// What its frames are.
+    pub frame_type: FrameType,
+    /// Where they go.
+    pub forwarder: Forwarder,
+}

@@ -1,0 +1,140 @@
+//! What is handed to TypeScript: control messages and frames of host ports, copied until they are drained.
+
+use crate::abi::{Ip, Name};
+use crate::slab::Handle;
+
+/// Frames may take this part of the room, so that control messages always find some.
+const FRAMES_SHARE: (usize, usize) = (3, 4);
+
+/// One entry, as `mod.ts` reads it: 64 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Record {
+    /// The socket of a control message, the port of a frame.
+    pub handle: f64,
+    /// Where its data starts, counted from the first entry's.
+    pub data: u32,
+    /// Its bytes.
+    pub len: u32,
+    /// 0: control message; 1: frame.
+    pub kind: u32,
+    /// The peer's port.
+    pub port: u32,
+    /// The peer's scope.
+    pub scope: u32,
+    /// Bytes of the peer's address in the low half, of the local one (0: unknown) in the high half.
+    pub address_lens: u32,
+    /// The peer's address.
+    pub remote: [u8; 16],
+    /// The local address.
+    pub local: [u8; 16],
+}
+
+/// The entries that wait.
+pub struct Punts {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+    limit: usize,
+}
+
+impl Punts {
+    /// No entries, and room for `limit` bytes of them.
+    pub fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), records: Vec::new(), limit }
+    }
+
+    /// Queues a control message; false when there is no room.
+    pub fn control(&mut self, socket: Handle, source: Name, local: Option<Ip>, data: &[u8]) -> bool {
+        let (remote, remote_len) = address(Some(source.ip()));
+        let (local, local_len) = address(local);
+        let record = Record {
+            handle: socket.to_number(),
+            port: u32::from(source.port()),
+            scope: source.scope(),
+            address_lens: remote_len | local_len << 16,
+            remote,
+            local,
+            ..Record::default()
+        };
+        self.push(record, data, self.limit)
+    }
+
+    /// Queues a frame for a host port; false when there is no room.
+    pub fn frame(&mut self, port: Handle, data: &[u8]) -> bool {
+        let limit = self.limit / FRAMES_SHARE.1 * FRAMES_SHARE.0;
+        self.push(Record { handle: port.to_number(), kind: 1, ..Record::default() }, data, limit)
+    }
+
+    fn push(&mut self, record: Record, data: &[u8], limit: usize) -> bool {
+        let used = self.bytes.len() + self.records.len() * size_of::<Record>();
+        if used + data.len() + size_of::<Record>() > limit {
+            return false;
+        }
+        self.records.push(Record { data: self.bytes.len() as u32, len: data.len() as u32, ..record });
+        self.bytes.extend_from_slice(data);
+        true
+    }
+
+    /// How many entries wait.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The entries that wait.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Their data.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets all entries.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+}
+
+fn address(ip: Option<Ip>) -> ([u8; 16], u32) {
+    match ip.map(|ip| (ip, ip.v4())) {
+        None => ([0; 16], 0),
+        Some((ip, None)) => (ip.0, 16),
+        Some((_, Some(v4))) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&v4);
+            (bytes, 4)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::{Kind, Slab};
+
+    #[test]
+    fn frames_leave_room_for_control_messages() {
+        let mut slab = Slab::new(Kind::Host, 1);
+        let at = slab.insert(()).unwrap();
+        let handle = slab.handle(at);
+        let mut punts = Punts::new(4096);
+        while punts.frame(handle, &[0; 100]) {}
+        let frames = punts.len();
+        assert!(punts.bytes().len() + frames * size_of::<Record>() <= 4096 * 3 / 4);
+        let peer = Name::new(false, Ip::new(&[10, 0, 0, 1]).unwrap(), 1701, 0).unwrap();
+        assert!(punts.control(handle, peer, None, &[1; 12]));
+        let record = punts.records()[frames];
+        assert_eq!((record.port, record.address_lens, &record.remote[..4]), (1701, 4, &[10, 0, 0, 1][..]));
+        assert_eq!(punts.bytes()[record.data as usize..], [1; 12]);
+        punts.clear();
+        assert_eq!(punts.len(), 0);
+    }
+
+    #[test]
+    fn a_record_has_the_size_that_mod_ts_expects() {
+        assert_eq!(size_of::<Record>(), 64);
+    }
+}

@@ -1,0 +1,209 @@
+//! Sequencing of received frames, with the kernel's options: `send-seq`, `recv-seq`, `lns-mode`, `reorder-timeout`.
+
+use std::cmp::Reverse;
+
+use crate::core::{Core, Frame};
+use crate::counters::Reason;
+use crate::reorder::{Held, Queue};
+use crate::sequence::Verdict;
+
+impl Core {
+    /// Gives a frame to its session's numbering, which delivers, queues or drops it.
+    #[inline]
+    pub fn sequence(&mut self, session: u32, ns: Option<u32>, now: u64, frame: Frame) {
+        let rx = &self.sessions[session].rx;
+        match ns {
+            None if !(rx.recv_seq || rx.send_seq || rx.waiting) => self.deliver(session, frame),
+            None => self.unnumbered(session, frame),
+            Some(ns) => self.numbered(session, ns, now, frame),
+        }
+    }
+
+    /// A frame without a number where numbers play a part.
+    fn unnumbered(&mut self, session: u32, frame: Frame) {
+        let rx = &self.sessions[session].rx;
+        // A LAC follows its LNS; an LNS that numbers its frames insists on numbers (RFC 2661 §5.4).
+        if rx.recv_seq || (rx.send_seq && rx.lns_mode) {
+            return self.refuse(session, Reason::Unnumbered);
+        }
+        if rx.send_seq {
+            self.set_send_seq(session, false);
+        }
+        self.release_all(session);
+        self.deliver_behind_ready(session, frame);
+    }
+
+    #[inline]
+    fn numbered(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
+        let rx = &self.sessions[session].rx;
+        if !rx.lns_mode && !rx.send_seq {
+            self.set_send_seq(session, true);
+        }
+        let max = self.numbers(session);
+        let rx = &mut self.sessions[session].rx;
+        match rx.sequence.judge(ns, max) {
+            Verdict::InOrder => {
+                rx.sequence.follow(ns, max);
+                let waiting = rx.waiting;
+                self.deliver(session, frame);
+                if waiting {
+                    self.sessions[session].rare.oos_packets += 1; // others came before it that belong behind it
+                    self.release_run(session);
+                }
+            }
+            Verdict::Early if rx.reorders => self.queue(session, ns, now, frame),
+            Verdict::Early => {
+                rx.sequence.follow(ns, max);
+                self.deliver(session, frame);
+            }
+            Verdict::Late => self.refuse(session, Reason::SequenceLate),
+            Verdict::Restart => {
+                self.release_all(session);
+                self.sessions[session].rx.sequence.follow(ns, max);
+                self.deliver_behind_ready(session, frame);
+            }
+        }
+    }
+
+    /// The largest sequence number of a session.
+    #[inline]
+    fn numbers(&self, session: u32) -> u32 {
+        self.tunnels[self.sessions[session].rx.tunnel].shape.numbers()
+    }
+
+    /// Follows the peer: numbers what is sent from now on, or no longer does.
+    #[cold]
+    fn set_send_seq(&mut self, session: u32, on: bool) {
+        let session = &mut self.sessions[session];
+        let mut options = session.rare.options;
+        options.send_seq = on;
+        session.configure(options, &self.tunnels[session.tx.tunnel].shape);
+    }
+
+    /// Queues an early frame. A session whose queue is full gives up waiting for what is missing before it.
+    fn queue(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
+        let max = self.numbers(session);
+        let Core { sessions, limits, reorder_bytes, agenda, .. } = self;
+        let session_state = &mut sessions[session];
+        let expected = session_state.rx.sequence.expected;
+        let rare = &mut session_state.rare;
+        let queue = rare.queue.get_or_insert_default();
+        let at = match queue.place(ns, expected, max) {
+            Ok(at) => at,
+            Err(_) => return self.refuse(session, Reason::SequenceDuplicate),
+        };
+        let cost = Held::HEADROOM + frame.len();
+        if *reorder_bytes + cost > limits.reorder_bytes {
+            return self.refuse(session, Reason::ReorderQueueFull);
+        }
+        *reorder_bytes += cost;
+        rare.oos_packets += u64::from(at < queue.len());
+        queue.insert(at, ns, now, Held::copy(frame.bytes()));
+        session_state.rx.waiting = true;
+        if queue.due.is_none() {
+            let due = now + rare.options.reorder_timeout;
+            queue.due = Some(due);
+            agenda.push(Reverse((due, session)));
+        }
+        if queue.len() > limits.reorder_frames {
+            self.skip_gap(session);
+        }
+    }
+
+    /// Gives up what is missing before the first queued frame, and releases that one and those in order behind it.
+    fn skip_gap(&mut self, session: u32) {
+        let state = &mut self.sessions[session];
+        if let Some(first) = state.rare.queue.as_ref().and_then(|queue| queue.first()) {
+            state.rx.sequence.expected = first;
+            self.release_run(session);
+        }
+    }
+
+    /// Releases the frames that are in order now.
+    fn release_run(&mut self, session: u32) {
+        let max = self.numbers(session);
+        let handle = self.sessions.handle(session);
+        let state = &mut self.sessions[session];
+        let Some(queue) = &mut state.rare.queue else { return };
+        let sequence = &mut state.rx.sequence;
+        while let Some(held) = queue.take(sequence.expected) {
+            sequence.follow(sequence.expected, max);
+            self.ready.push_back((handle, held));
+        }
+        state.rx.waiting = !queue.is_empty();
+    }
+
+    /// Releases all that waits, in order, whatever is missing.
+    pub fn release_all(&mut self, session: u32) {
+        while self.sessions[session].rx.waiting {
+            self.skip_gap(session);
+        }
+    }
+
+    /// Delivers a frame behind those of its session that were released just now.
+    fn deliver_behind_ready(&mut self, session: u32, frame: Frame) {
+        if self.ready.is_empty() {
+            return self.deliver(session, frame);
+        }
+        let held = Held::copy(frame.bytes());
+        self.reorder_bytes += held.cost();
+        self.ready.push_back((self.sessions.handle(session), held));
+    }
+
+    /// Delivers one released frame; false when there is none.
+    pub fn deliver_ready(&mut self) -> bool {
+        let Some((handle, mut held)) = self.ready.pop_front() else { return false };
+        self.reorder_bytes -= held.cost();
+        match self.sessions.find(handle) {
+            Some(session) => {
+                self.deliver(session, Frame { buffer: &mut held.buffer, floor: 0, start: held.start });
+                self.transmit.hold(held.buffer);
+            }
+            None => self.drop_frame(Reason::PortRemoved),
+        }
+        true
+    }
+
+    /// Gives up waiting wherever it has lasted for the session's reorder timeout.
+    pub fn age(&mut self, now: u64) {
+        while let Some(Reverse((due, session))) = self.agenda.peek().copied()
+            && due <= now
+        {
+            self.agenda.pop();
+            if self.sessions[session].rare.queue.as_ref().is_none_or(|queue| queue.due != Some(due)) {
+                continue; // an entry of a session that has gone
+            }
+            while let Some(since) = self.oldest_waiting(session)
+                && since + self.sessions[session].rare.options.reorder_timeout <= now
+            {
+                self.skip_gap(session);
+            }
+            let oldest = self.oldest_waiting(session);
+            let rare = &mut self.sessions[session].rare;
+            let next = oldest.map(|since| since + rare.options.reorder_timeout);
+            if let Some(queue) = &mut rare.queue {
+                queue.due = next;
+            }
+            if let Some(due) = next {
+                self.agenda.push(Reverse((due, session)));
+            }
+        }
+    }
+
+    fn oldest_waiting(&self, session: u32) -> Option<u64> {
+        self.sessions[session].rare.queue.as_ref().and_then(|queue| queue.oldest())
+    }
+
+    /// When [`Core::age`] is wanted next.
+    pub fn deadline(&self) -> Option<u64> {
+        self.agenda.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// Drops what waits in the queue of a session that is going.
+    pub fn drop_queue(&mut self, queue: Option<Box<Queue>>) {
+        for held in queue.into_iter().flat_map(|queue| queue.into_frames()) {
+            self.reorder_bytes -= held.cost();
+            self.drop_frame(Reason::PortRemoved);
+        }
+    }
+}

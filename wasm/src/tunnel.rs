@@ -1,0 +1,145 @@
+//! Sockets, and the tunnels that send through them.
+
+use crate::abi::{Control, Ip, Name};
+use crate::counters::Counters;
+use crate::header::Encap;
+use crate::session::TunnelShape;
+
+/// What a socket is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SocketKind {
+    /// UDP over IPv4.
+    #[default]
+    Udp4,
+    /// UDP over IPv6.
+    Udp6,
+    /// Protocol 115 over IPv4, whose datagrams come with their IP header.
+    Ip4,
+    /// Protocol 115 over IPv6.
+    Ip6,
+}
+
+impl SocketKind {
+    /// The kind of a number from TypeScript.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Udp4, Self::Udp6, Self::Ip4, Self::Ip6].get(number as usize).copied()
+    }
+
+    /// Whether its addresses are IPv6 ones.
+    pub fn is_v6(self) -> bool {
+        matches!(self, Self::Udp6 | Self::Ip6)
+    }
+
+    /// What it carries.
+    #[inline]
+    pub fn encap(self) -> Encap {
+        match self {
+            Self::Udp4 | Self::Udp6 => Encap::Udp,
+            Self::Ip4 | Self::Ip6 => Encap::Ip,
+        }
+    }
+}
+
+/// A socket.
+#[derive(Default)]
+pub struct Socket {
+    /// Stored for the caller.
+    pub fd: i32,
+    /// What it is.
+    pub kind: SocketKind,
+    /// Tunnels that use it.
+    pub tunnels: u32,
+}
+
+/// Which datagrams a tunnel takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SourceCheck {
+    /// From anywhere.
+    #[default]
+    None,
+    /// From the peer's address.
+    Address,
+    /// From the peer's address and port.
+    Endpoint,
+}
+
+impl SourceCheck {
+    /// The check of a number from TypeScript.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::None, Self::Address, Self::Endpoint].get(number as usize).copied()
+    }
+}
+
+/// Where a tunnel's datagrams go, and from where.
+#[derive(Clone, Copy, Default)]
+pub struct Destination {
+    /// The socket, by its index.
+    pub socket: u32,
+    /// The peer.
+    pub name: Name,
+    /// The source address, if one is set.
+    pub control: Control,
+}
+
+impl Destination {
+    /// A destination through a socket of `kind`; the error says which address the socket cannot have.
+    pub fn new(
+        (socket, kind): (u32, SocketKind),
+        (remote, port, scope): (Ip, u16, u32),
+        local: Option<Ip>,
+    ) -> Result<Self, &'static str> {
+        let port = if kind.encap() == Encap::Ip { 0 } else { port };
+        let name = Name::new(kind.is_v6(), remote, port, scope)
+            .ok_or("the remote address is not of the socket's family")?;
+        let control = match local {
+            Some(local) => Control::from_source(kind.is_v6(), local)
+                .ok_or("the local address is not of the socket's family")?,
+            None => Control::default(),
+        };
+        Ok(Self { socket, name, control })
+    }
+}
+
+/// So many groups of a tunnel can be joined at a time; each is for frames of another length.
+pub const OPEN_GROUPS: usize = 4;
+
+/// A tunnel.
+#[derive(Default)]
+pub struct Tunnel {
+    /// Our id.
+    pub tunnel_id: u32,
+    /// What its sessions' headers depend on.
+    pub shape: TunnelShape,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Whose datagrams it takes.
+    pub source_check: SourceCheck,
+    /// Datagrams up to this length may leave grouped (UDP_SEGMENT); 0: none.
+    pub segment_limit: u16,
+    /// The groups that can be joined, by serial number.
+    pub open: [u32; OPEN_GROUPS],
+    /// Live sessions.
+    pub sessions: u32,
+    /// What the removed ones had counted.
+    pub removed: Counters,
+}
+
+impl Tunnel {
+    /// Whether a datagram from `source` may be this tunnel's.
+    pub fn accepts(&self, encap: Encap, source: impl FnOnce() -> Option<Name>) -> bool {
+        if self.shape.encap != encap {
+            return false;
+        }
+        match self.source_check {
+            SourceCheck::None => true,
+            check => source().is_some_and(|source| self.is_peer(&source, check == SourceCheck::Endpoint)),
+        }
+    }
+
+    /// Whether `source` is the peer.
+    pub fn is_peer(&self, source: &Name, with_port: bool) -> bool {
+        let with_port = with_port && self.shape.encap == Encap::Udp;
+        self.destination.name.same_address(source)
+            && (!with_port || self.destination.name.port() == source.port())
+    }
+}
