@@ -55,6 +55,10 @@ export interface Sessions {
     next: SessionConfig,
     tx: Transaction,
   ): Promise<void>;
+  /** Takes a session out of the datapath while its tunnel is replaced there; its circuit keeps its devices. */
+  lift(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
+  /** Puts a lifted session into its tunnel again. */
+  land(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Tells the circuit of a changed path or header. */
   refreshMtu(tunnel: TunnelEntry, session: SessionEntry): void;
   /** Takes a session down whose circuit broke, unless it has another one by now. */
@@ -129,20 +133,24 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     }
   };
 
-  /** Another session id at the peer or another sublayer: the datapath takes these for a new session only. */
-  const replace = async (
+  /** Takes a session out of the datapath; its circuit stays as it is, without it. */
+  const lift = async (tunnel: TunnelEntry, session: SessionEntry, tx: Transaction) => {
+    const { config } = session;
+    if (session.circuit?.attachment) {
+      await session.circuit.detach();
+      tx.undo(() => session.circuit && attach(tunnel, session, config));
+    }
+    await datapath.removePort(session.port);
+    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(config)));
+  };
+
+  /** Puts a session into the datapath that was lifted out of it. */
+  const place = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    const before = session.config;
-    if (session.circuit?.attachment) {
-      await session.circuit.detach();
-      tx.undo(() => session.circuit && attach(tunnel, session, before));
-    }
-    await datapath.removePort(session.port);
-    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(before)));
     session.port = await datapath.addSession(tunnel.handle, specOf(next));
     tx.undo(() => datapath.removePort(session.port));
   };
@@ -221,7 +229,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
         if (before.peerSessionId !== next.peerSessionId || before.l2spec !== next.l2spec) {
-          await replace(tunnel, session, next, tx);
+          // The datapath takes these for a new session only.
+          await lift(tunnel, session, tx);
+          await place(tunnel, session, next, tx);
         } else {
           const [forth, back] = liveChange(before, next);
           if (Object.keys(forth).length > 0) {
@@ -234,6 +244,11 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         session.config = next;
         tx.undo(() => session.config = before);
       }),
+    lift,
+    async land(tunnel, session, tx) {
+      await place(tunnel, session, session.config, tx);
+      if (session.circuit) await equip(tunnel, session, session.config, tx);
+    },
     refreshMtu(tunnel, session) {
       const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
       session.circuit?.attachment?.onFrameMtu?.(bytes);

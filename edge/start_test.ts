@@ -332,6 +332,21 @@ Deno.test("changeTunnel() changes nothing where a step fails", async () => {
   );
 });
 
+Deno.test("changeTunnel() replaces a tunnel whose peer's id changes, and keeps circuits", async () => {
+  await using bench = await start(config([branch]));
+  const { appliance, datapath } = bench;
+  const [tap] = [...datapath.ports.keys()];
+  const change = { peerTunnelId: 99 as TunnelId };
+  for (const method of ["removeTunnel", "addTunnel", "addSession", "crossConnect"] as const) {
+    datapath.refuse = { method, code: "limit" };
+    await refused(bench, { code: "limit" }, () => appliance.changeTunnel("1", change));
+  }
+  await appliance.changeTunnel("1", change);
+  assert.equal([...datapath.tunnels.values()][0]?.peerTunnelId, 99);
+  assert.deepEqual([...datapath.ports.keys()], [tap]);
+  assert.equal(datapath.joins.size, 2);
+});
+
 Deno.test("concurrent requests on one tunnel do not interleave", async () => {
   await using bench = await start(config([]));
   const { appliance } = bench;

@@ -15,7 +15,7 @@ export interface TunnelEntry {
   readonly origin: Origin;
   /** Unix milliseconds. */
   readonly createdAt: number;
-  readonly handle: TunnelHandle;
+  handle: TunnelHandle;
   lease: SocketLease;
   pathMtu: number | undefined;
   /** By name. */

@@ -110,8 +110,9 @@ export function memoryDatapath(system: System): MemoryDatapath {
       }),
     changeTunnel: (tunnel, change) =>
       command("changeTunnel", () => {
-        if (!tunnels.has(tunnel)) fail("no-such-tunnel");
+        const before = tunnels.get(tunnel) ?? fail("no-such-tunnel");
         if (!sockets.has(change.socket)) fail("no-such-socket");
+        if (before.peerTunnelId !== change.peerTunnelId) fail("invalid");
         tunnels.set(tunnel, change);
       }),
     removeTunnel: (tunnel) =>

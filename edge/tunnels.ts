@@ -1,17 +1,20 @@
 /** Tunnels: their sockets and their place in the datapath. Every function is to be called from the tunnel's queue. @module */
 
-import { isWildcard } from "../core/endpoint.ts";
-import { ipVersion } from "../core/endpoint.ts";
+import { ipVersion, isWildcard } from "../core/endpoint.ts";
 import { ApplianceError } from "./appliance.ts";
 import { checkTunnel } from "./config/checks.ts";
-import type { Datapath, DatapathTunnel, SocketId } from "./datapath/datapath.ts";
-import { DatapathError } from "./datapath/datapath.ts";
+import {
+  type Datapath,
+  DatapathError,
+  type DatapathTunnel,
+  type SocketId,
+} from "./datapath/datapath.ts";
 import { asApplianceErrors } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
-import type { TunnelEntry } from "./state.ts";
+import type { SessionEntry, TunnelEntry } from "./state.ts";
 import type { System } from "./system.ts";
 import { forEach, type Transaction } from "./transaction.ts";
 
@@ -91,6 +94,24 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     }
   };
 
+  /** Another tunnel id at the peer: the datapath takes that for a new tunnel only. */
+  const replace = async (
+    tunnel: TunnelEntry,
+    next: TunnelConfig,
+    socket: SocketId,
+    tx: Transaction,
+  ) => {
+    const { config, lease } = tunnel;
+    const each = (work: (session: SessionEntry) => Promise<void>) =>
+      forEach(tunnel.sessions.values(), WIDTH, work);
+    await each((session) => sessions.lift(tunnel, session, tx));
+    await datapath.removeTunnel(tunnel.handle);
+    tx.undo(async () => tunnel.handle = await datapath.addTunnel(specOf(config, lease.socket)));
+    tunnel.handle = await datapath.addTunnel(specOf(next, socket));
+    tx.undo(() => datapath.removeTunnel(tunnel.handle));
+    await each((session) => sessions.land(tunnel, session, tx));
+  };
+
   /** Points a tunnel of the datapath elsewhere, and keeps the former socket until all is done. */
   const redirect = async (
     tunnel: TunnelEntry,
@@ -101,11 +122,13 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     const { config, lease, pathMtu: before } = tunnel;
     const same = nextLease === lease;
     if (!same) tx.undo(() => nextLease[Symbol.asyncDispose]());
-    await asApplianceErrors(
-      undefined,
-      () => datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket)),
-    );
-    tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket)));
+    await asApplianceErrors(undefined, async () => {
+      if (next.peerTunnelId !== config.peerTunnelId) {
+        return await replace(tunnel, next, nextLease.socket, tx);
+      }
+      await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket));
+      tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket)));
+    });
     const become = (config: TunnelConfig, lease: SocketLease, pathMtu: number | undefined) => {
       Object.assign(tunnel, { config, lease, pathMtu });
       for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
