@@ -56,12 +56,11 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
   });
   app.use(sameSite(admin), bearer(admin, open), jsonBody());
 
-  const context = { app, api, plugins: options.plugins, change: oneAtATime() };
+  const context = { app, api, metrics, plugins: options.plugins, change: oneAtATime() };
   addTunnelRoutes(context);
   addSessionRoutes(context);
   addOperationRoutes(context, {
     version: options.version,
-    metrics,
     now: options.now ?? Date.now,
   });
 

@@ -7,6 +7,7 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { ApplianceApi } from "../appliance.ts";
+import type { TunnelState } from "../model.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 import { createTotals } from "./totals.ts";
 
@@ -22,6 +23,8 @@ export interface AnsweredRequest {
 export interface Metrics {
   /** Counts a request to the admin endpoint. */
   count(request: AnsweredRequest): void;
+  /** Takes in what a tunnel has counted, for one that is about to be deleted. */
+  see(tunnel: TunnelState): void;
   /** All metrics as they are now. */
   read(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -85,7 +88,7 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
     tunnelCount.set(tunnels.length);
     sessionCount.set({ status: "up" }, status.up);
     sessionCount.set({ status: "down" }, status.down);
-    const sums = totals(tunnels);
+    const sums = totals.seeAll(tunnels);
     for (const name of counterNames) {
       set(
         "counter",
@@ -104,6 +107,7 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
 
   return {
     count: ({ method, route, status }) => requests.inc({ method, route, status: String(status) }),
+    see: totals.see,
     async read() {
       await collect();
       return { text: await registry.metrics(), contentType: registry.contentType };

@@ -3,7 +3,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { describeConfig } from "../config/mod.ts";
-import type { Metrics } from "./metrics.ts";
 import { json, problems, type RouteContext } from "./route.ts";
 import { configView, datapathView, healthView, reloadView } from "./schemas.ts";
 
@@ -61,7 +60,6 @@ type JsonObject = Record<string, JSONValue>;
 /** What these routes need besides the appliance. */
 export interface OperationsOptions {
   readonly version: string;
-  readonly metrics: Metrics;
   /** Unix milliseconds. */
   now(): number;
 }
@@ -103,7 +101,7 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   });
 
   app.openapi(metrics, async (c) => {
-    const { text, contentType } = await options.metrics.read();
+    const { text, contentType } = await context.metrics.read();
     return c.text(text, 200, { "content-type": contentType });
   });
 }

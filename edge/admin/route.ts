@@ -5,6 +5,7 @@ import { check } from "../config/issues.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance.ts";
+import type { Metrics } from "./metrics.ts";
 import { FaultsError, problemSchema } from "./problem.ts";
 import { readOnly } from "./schemas.ts";
 
@@ -12,6 +13,7 @@ import { readOnly } from "./schemas.ts";
 export interface RouteContext {
   readonly app: OpenAPIHono;
   readonly api: ApplianceApi;
+  readonly metrics: Metrics;
   readonly plugins: readonly Plugin[];
   /** Runs one change at a time, so that nothing comes between a check of `If-Match` and the change. */
   change<T>(work: () => Promise<T>): Promise<T>;

@@ -5,32 +5,44 @@
  * @module
  */
 
-import type { TunnelState } from "../model.ts";
 import type { Counters } from "../../wasm/mod.ts";
+import type { TunnelState } from "../model.ts";
 import { counterNames } from "./statistics.ts";
 
-/** Takes all tunnels as they are and gives the sums since the first call. */
-export type Totals = (tunnels: readonly TunnelState[]) => Readonly<Counters>;
+/** The sums since it was made. */
+export interface Totals {
+  /** Takes in one tunnel as it is, for one that is about to go. */
+  see(tunnel: TunnelState): void;
+  /** Takes in all tunnels that there are, and gives the sums. */
+  seeAll(tunnels: readonly TunnelState[]): Readonly<Counters>;
+}
 
 /** Starts at zero. */
 export function createTotals(): Totals {
-  const sums = zero();
+  const sums = Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
   let seen = new Map<string, Counters>();
-  return (tunnels) => {
-    const now = new Map<string, Counters>();
-    for (const { config, createdAt, counters } of tunnels) {
-      const key = `${config.tunnelId} ${createdAt}`;
-      const before = seen.get(key);
-      for (const name of counterNames) {
-        sums[name] += Math.max(0, counters[name] - (before?.[name] ?? 0));
-      }
-      now.set(key, { ...counters });
+
+  function see(tunnel: TunnelState): void {
+    const key = keyOf(tunnel);
+    const before = seen.get(key);
+    for (const name of counterNames) {
+      sums[name] += Math.max(0, tunnel.counters[name] - (before?.[name] ?? 0));
     }
-    seen = now;
-    return sums;
+    seen.set(key, { ...tunnel.counters });
+  }
+
+  return {
+    see,
+    seeAll(tunnels) {
+      for (const tunnel of tunnels) see(tunnel);
+      const there = new Set(tunnels.map(keyOf));
+      seen = new Map([...seen].filter(([key]) => there.has(key)));
+      return sums;
+    },
   };
 }
 
-function zero(): Counters {
-  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
+/** Another tunnel of the same id has another time of making. */
+function keyOf({ config, createdAt }: TunnelState): string {
+  return `${config.tunnelId} ${createdAt}`;
 }

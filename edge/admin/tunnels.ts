@@ -104,8 +104,10 @@ export function addTunnelRoutes(context: RouteContext): void {
   app.openapi(remove, async (c) => {
     const { tunnel } = c.req.valid("param");
     await context.change(async () => {
-      checkMatch(c.req.valid("header")["if-match"], tunnelTag(await api.tunnel(tunnel)));
+      const now = await api.tunnel(tunnel);
+      checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
       await api.deleteTunnel(tunnel);
+      context.metrics.see(now);
     });
     return c.body(null, 204);
   });
