@@ -13,7 +13,7 @@ import {
   type SocketId,
   type TunnelHandle,
 } from "./datapath.ts";
-import type { DatapathLimits } from "./protocol.ts";
+import { addCounts, type DatapathLimits } from "./protocol.ts";
 import {
   type Batch,
   type ControlRecord,
@@ -30,14 +30,26 @@ type Port =
   | { readonly kind: "device"; readonly fd: number; gone: (() => void) | undefined }
   | { readonly kind: "host"; readonly receive: (frames: readonly Uint8Array[]) => void };
 
+/** The WASM module's memory ends there. */
+const maxLimit = 0x7fff_ffff;
+
 /** Why records were dropped before they reached the worker. */
 type ClientDrop = "control-queue-full" | "inject-queue-full" | "no-such-port";
 
 /**
  * Starts the datapath.
+ * @throws {DatapathError} `invalid` where a limit is no count
  * @throws {Error} where the C library may not be opened or the worker cannot start; nothing is left behind then
  */
 export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapath> {
+  for (const [name, limit] of Object.entries(limits)) {
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
+      throw new DatapathError(
+        "invalid",
+        `${name} must be a count from 1 to ${maxLimit}, not ${limit}`,
+      );
+    }
+  }
   const libc = openLibc();
   try {
     return await start(libc, limits);
@@ -196,7 +208,7 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       return {
         sessions: sessions as ReadonlyMap<number, Counters> as ReadonlyMap<PortId, Counters>,
         tunnels: tunnels as ReadonlyMap<number, Counters> as ReadonlyMap<TunnelHandle, Counters>,
-        drops: { ...workerDrops, ...drops },
+        drops: addCounts(workerDrops, drops),
         io,
       };
     },

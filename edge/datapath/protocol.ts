@@ -125,3 +125,13 @@ export interface WorkerStats {
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
 }
+
+/** Two sets of counts as one: the same name in both is their sum. */
+export function addCounts(
+  a: Readonly<Record<string, number>>,
+  b: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sum: Record<string, number> = { ...a };
+  for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}

@@ -2,11 +2,12 @@
  * Frames and control messages packed many to a buffer, so that one transfer carries a batch between the isolates.
  *
  * ```text
- * frame    port 4 | length 4 | frame, padded to 4
- * control  socket 4 | length 4 | port 2 | address length 1 | local length 1 | scope 4 | remote 16 | local 16 | message, padded to 4
+ * frame    handle 8 | length 4 | frame, padded to 4
+ * control  handle 8 | length 4 | port 2 | remote's length 1 | local's length 1 | scope 4 | remote 16 | local 16
+ *          | message, padded to 4
  * ```
  *
- * Numbers are little-endian; they never leave the process.
+ * Numbers are little-endian, handles (of a port, a socket) are doubles; they never leave the process.
  *
  * @module
  */
@@ -41,8 +42,8 @@ export interface Packer {
   take(): Batch;
 }
 
-const frameHeader = 8;
-const controlHeader = 48;
+const frameHeader = 12;
+const controlHeader = 52;
 const firstCapacity = 4096;
 
 /** Bytes that a frame takes in a batch. */
@@ -80,22 +81,22 @@ export function createPacker(limit: number): Packer {
     frame(port, frame) {
       const at = reserve(frameRecordSize(frame.length));
       if (at < 0) return false;
-      view.setUint32(at, port, true);
-      view.setUint32(at + 4, frame.length, true);
+      view.setFloat64(at, port, true);
+      view.setUint32(at + 8, frame.length, true);
       bytes.set(frame, at + frameHeader);
       return true;
     },
     control({ socket, remote, local, data }) {
       const at = reserve(controlRecordSize(data.length));
       if (at < 0) return false;
-      view.setUint32(at, socket, true);
-      view.setUint32(at + 4, data.length, true);
-      view.setUint16(at + 8, remote.port, true);
-      view.setUint8(at + 10, remote.address.length);
-      view.setUint8(at + 11, local?.length ?? 0);
-      view.setUint32(at + 12, remote.scopeId ?? 0, true);
-      bytes.set(remote.address, at + 16);
-      if (local) bytes.set(local, at + 32);
+      view.setFloat64(at, socket, true);
+      view.setUint32(at + 8, data.length, true);
+      view.setUint16(at + 12, remote.port, true);
+      view.setUint8(at + 14, remote.address.length);
+      view.setUint8(at + 15, local?.length ?? 0);
+      view.setUint32(at + 16, remote.scopeId ?? 0, true);
+      bytes.set(remote.address, at + 20);
+      if (local) bytes.set(local, at + 36);
       bytes.set(data, at + controlHeader);
       return true;
     },
@@ -119,9 +120,9 @@ export function readFrames(
 ): void {
   const view = new DataView(batch.buffer);
   for (let at = 0; at < batch.length;) {
-    const length = view.getUint32(at + 4, true);
+    const length = view.getUint32(at + 8, true);
     visit(
-      view.getUint32(at, true) as PortIx,
+      view.getFloat64(at, true) as PortIx,
       new Uint8Array(batch.buffer, at + frameHeader, length),
     );
     at += frameRecordSize(length);
@@ -133,17 +134,17 @@ export function readControl(batch: Batch, visit: (record: ControlRecord) => void
   const view = new DataView(batch.buffer);
   const bytes = new Uint8Array(batch.buffer);
   for (let at = 0; at < batch.length;) {
-    const length = view.getUint32(at + 4, true);
-    const localLength = view.getUint8(at + 11);
-    const scopeId = view.getUint32(at + 12, true);
+    const length = view.getUint32(at + 8, true);
+    const localLength = view.getUint8(at + 15);
+    const scopeId = view.getUint32(at + 16, true);
     visit({
-      socket: view.getUint32(at, true) as SocketIx,
+      socket: view.getFloat64(at, true) as SocketIx,
       remote: {
-        address: bytes.subarray(at + 16, at + 16 + view.getUint8(at + 10)),
-        port: view.getUint16(at + 8, true),
+        address: bytes.subarray(at + 20, at + 20 + view.getUint8(at + 14)),
+        port: view.getUint16(at + 12, true),
         ...(scopeId === 0 ? {} : { scopeId }),
       },
-      local: localLength === 0 ? undefined : bytes.subarray(at + 32, at + 32 + localLength),
+      local: localLength === 0 ? undefined : bytes.subarray(at + 36, at + 36 + localLength),
       data: bytes.subarray(at + controlHeader, at + controlHeader + length),
     });
     at += controlRecordSize(length);

@@ -1,0 +1,91 @@
+/** Carries out main's commands on the WASM datapath and the worker's sources. @module */
+
+import { type WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { IoError } from "../io/errno.ts";
+import {
+  addCounts,
+  type CommandName,
+  type CommandTable,
+  type Reply,
+  type Request,
+  type WorkerStats,
+} from "./protocol.ts";
+import type { Sources } from "./sources.ts";
+
+/** One function a command. */
+export type Commands = {
+  readonly [Name in CommandName]: (args: CommandTable[Name][0]) => CommandTable[Name][1];
+};
+
+/** The commands on a datapath. `figures` are the worker's own drops and counts of system calls. */
+export function createCommands(
+  datapath: WasmDatapath,
+  sources: Sources,
+  figures: () => { drops: Record<string, number>; io: Record<string, number> },
+): Commands {
+  return {
+    addSocket({ fd, kind }) {
+      const socket = datapath.addSocket(fd, kind);
+      return orUndo(
+        socket,
+        () => sources.addSocket(fd, socket),
+        () => datapath.removeSocket(socket),
+      );
+    },
+    removeSocket({ socket }) {
+      datapath.removeSocket(socket);
+      sources.removeSocket(socket);
+    },
+    addTunnel: ({ spec }) => datapath.addTunnel(spec),
+    changeTunnel: ({ tunnel, spec }) => datapath.changeTunnel(tunnel, spec),
+    removeTunnel: ({ tunnel }) => datapath.removeTunnel(tunnel),
+    addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
+    changeSession: ({ session, change }) => datapath.changeSession(session, change),
+    addDevice({ fd, frameType }) {
+      const port = datapath.addDevice(fd, frameType);
+      return orUndo(port, () => sources.addDevice(fd, port), () => datapath.removePort(port));
+    },
+    addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
+    removePort({ port }) {
+      datapath.removePort(port);
+      sources.removeDevice(port);
+    },
+    crossConnect: ({ a, b }) => datapath.crossConnect(a, b),
+    disconnect: ({ port }) => datapath.disconnect(port),
+    stats(): WorkerStats {
+      const { drops, io } = figures();
+      return {
+        sessions: datapath.allSessionCounters(),
+        tunnels: datapath.allTunnelCounters(),
+        drops: addCounts(datapath.drops(), drops),
+        io: addCounts(datapath.io(), io),
+      };
+    },
+  };
+}
+
+/** Carries out one request. What is not a refusal of it is a defect, and thrown. */
+export function reply(commands: Commands, request: Request): Reply {
+  try {
+    const execute = commands[request.name] as (args: Request["args"]) => unknown;
+    return { id: request.id, ok: true, result: execute(request.args) };
+  } catch (error) {
+    if (error instanceof WasmError) {
+      return { id: request.id, ok: false, code: error.code, message: error.message };
+    }
+    if (error instanceof IoError) {
+      return { id: request.id, ok: false, code: "invalid", message: error.message };
+    }
+    throw error;
+  }
+}
+
+function orUndo<T>(result: T, next: () => void, undo: () => void): T {
+  try {
+    next();
+    return result;
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * A datapath worker: owns a WASM datapath, blocks in `epoll_wait` over its sockets, its devices and the eventfd that main
+ * wakes it by, and moves frames between system calls and WASM in batches. It uses no CPU while there is nothing to do.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+
+import { type Punt, WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { epollDataOffset, epollEventSize, watch } from "../io/epoll.ts";
+import { takeEventfd } from "../io/eventfd.ts";
+import { type Libc, openLibc } from "../io/libc.ts";
+import { createCommands, reply } from "./commands.ts";
+import { openLane } from "./lanes.ts";
+import type { FromWorker, Item, Lane, Reply, Start, ToWorker } from "./protocol.ts";
+import { type Batch, readControl, readFrames } from "./records.ts";
+import { createSources } from "./sources.ts";
+import { createTransmitter } from "./transmit.ts";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const wakeToken = 0;
+const firstSourceToken = 1;
+/** Sources that have their turn before commands and timers do. */
+const eventsPerWait = 64;
+/** Bytes of main's frames and control messages between two flushes: less than the datapath's queues for them hold. */
+const sendRunBytes = 256 << 10;
+/** What a queue counts for a record beyond its data, at most. */
+const recordCost = 256;
+
+const post = (message: FromWorker, transfer: ArrayBuffer[] = []) =>
+  self.postMessage(message, transfer);
+
+self.onmessage = async ({ data }: MessageEvent<Start>) => {
+  using libc = openLibc();
+  try {
+    await run(libc, data);
+    post({ kind: "stopped" });
+  } catch (error) {
+    post({
+      kind: "stopped",
+      error: error instanceof Error ? error.stack ?? error.message : `${error}`,
+    });
+  } finally {
+    self.close();
+  }
+};
+
+async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
+  const datapath = new WasmDatapath(limits);
+  const base = libc.address(datapath.memory.buffer as ArrayBuffer);
+  datapath.setBase(base);
+  const drops: Record<string, number> = {};
+  const drop = (reason: string) => drops[reason] = (drops[reason] ?? 0) + 1;
+  const wakeUps = { "wake-ups": 0 };
+
+  const transmitter = createTransmitter(libc, datapath, base);
+  const toMain = { control: openLane("control", post), frames: openLane("frames", post) };
+  const takePunt = (punt: Punt) => {
+    if (punt.kind === "control") {
+      if (!toMain.control.put((packer) => packer.control(punt))) drop("punt-queue-full");
+    } else if (!toMain.frames.put((packer) => packer.frame(punt.port, punt.data))) {
+      drop("host-queue-full");
+    }
+  };
+  const output = () => {
+    transmitter.flush();
+    datapath.drainPunts(takePunt);
+    // At once, whatever else this round brings: control messages keep their latency while data floods.
+    toMain.control.flush();
+  };
+  const sources = createSources(libc, datapath, base, epoll, firstSourceToken, {
+    received: output,
+    gone: (port) => post({ kind: "gone", port }),
+  });
+  const commands = createCommands(datapath, sources, () => ({
+    drops,
+    io: { ...wakeUps, ...sources.figures, ...transmitter.figures },
+  }));
+
+  let stopping = false;
+  const takeMessage = (items: ToWorker) => {
+    const now = performance.now();
+    const replies: Reply[] = [];
+    const taken: Record<Lane, number> = { control: 0, frames: 0 };
+    const take = (item: Item) => {
+      switch (item.kind) {
+        case "request":
+          return replies.push(reply(commands, item));
+        case "frames":
+          taken.frames += item.batch.length;
+          return inject(item.batch, now);
+        case "control":
+          taken.control += item.batch.length;
+          return sendControl(item.batch);
+        case "handled":
+          return toMain[item.lane].handled(item.batches);
+        case "stop":
+          stopping = true;
+      }
+    };
+    for (const item of items) take(item);
+    output();
+    if (replies.length + taken.control + taken.frames > 0) post({ kind: "done", replies, taken });
+  };
+  let queued = 0;
+  /** Queues one record of main's. What it names may be gone by now: that is a drop. */
+  const queue = (data: Uint8Array, send: () => void) => {
+    try {
+      send();
+    } catch (error) {
+      if (!(error instanceof WasmError)) throw error;
+      drop(error.code);
+    }
+    queued += data.length + recordCost;
+    if (queued < sendRunBytes) return;
+    queued = 0;
+    output();
+  };
+  const inject = (batch: Batch, now: number) =>
+    readFrames(batch, (port, frame) => queue(frame, () => datapath.inject(port, frame, now)));
+  const sendControl = (batch: Batch) =>
+    readControl(
+      batch,
+      ({ socket, remote, local, data }) =>
+        queue(data, () => datapath.sendControl(socket, remote, local, data)),
+    );
+  const inbox = openInbox(takeMessage);
+
+  const events = new DataView(new ArrayBuffer(eventsPerWait * epollEventSize));
+  const eventsAddress = libc.address(events.buffer);
+  const wakeCount = new BigUint64Array(1);
+  watch(libc, epoll, wake, wakeToken);
+  post({ kind: "ready" });
+
+  while (!stopping) {
+    const deadline = datapath.nextDeadline();
+    const timeout = deadline === undefined
+      ? -1
+      : Math.max(0, Math.ceil(deadline - performance.now()));
+    const ready = libc.call.epollWaitAt(epoll, eventsAddress, eventsPerWait, timeout);
+    const now = performance.now();
+    wakeUps["wake-ups"]++;
+    transmitter.beginRound();
+    if (deadline !== undefined && deadline <= now) {
+      datapath.age(now);
+      output();
+    }
+    let messages = 0;
+    for (let i = 0; i < ready; i++) {
+      const token = events.getUint32(i * epollEventSize + epollDataOffset, true);
+      if (token === wakeToken) messages = takeEventfd(libc, wake, wakeCount);
+      else sources.receive(token, now);
+    }
+    // After all events: a command may remove their sources.
+    if (messages > 0) await inbox.expect(messages);
+    // Credits may have come, too.
+    toMain.control.flush();
+    toMain.frames.flush();
+  }
+  datapath.free();
+}
+
+/** Messages of main, which arrive only while this isolate yields to its event loop. */
+interface Inbox {
+  /** Waits until so many messages more than until now have been taken. Rejects with what taking one threw. */
+  expect(messages: number): Promise<void>;
+}
+
+function openInbox(take: (message: ToWorker) => void): Inbox {
+  let missing = 0;
+  let failure: unknown;
+  let arrived: (() => void) | undefined;
+  self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+    missing--;
+    if (failure !== undefined) return;
+    try {
+      take(data);
+    } catch (error) {
+      failure = error;
+    }
+    if (missing <= 0 || failure !== undefined) arrived?.();
+  };
+  return {
+    async expect(messages) {
+      missing += messages;
+      if (missing > 0 && failure === undefined) {
+        await new Promise<void>((resolve) => arrived = resolve);
+      }
+      if (failure !== undefined) throw failure;
+    },
+  };
+}
