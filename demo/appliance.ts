@@ -28,8 +28,7 @@ export async function startAppliance(
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  const listen = /^admin: \{ listen: "(.*)" \}$/m.exec(text)![1]!;
-  const url = listen.startsWith("unix:") ? listen : `http://${listen}`;
+  const url = `http://${/^admin: \{ listen: "(.*)" \}$/m.exec(text)![1]!}`;
   let ended = false;
   process.status.then(() => ended = true);
   while (!await answers(url)) {
@@ -46,20 +45,11 @@ export async function startAppliance(
 }
 
 async function answers(url: string): Promise<boolean> {
-  const unix = url.startsWith("unix:");
-  const client = unix
-    ? Deno.createHttpClient({ proxy: { transport: "unix", path: url.slice("unix:".length) } })
-    : undefined;
   try {
-    const response = await fetch(
-      unix ? "http://localhost/healthz" : `${url}/healthz`,
-      client ? { client } : {},
-    );
+    const response = await fetch(`${url}/healthz`);
     await response.body?.cancel();
     return response.ok;
   } catch {
     return false;
-  } finally {
-    client?.close();
   }
 }

@@ -23,7 +23,7 @@ await using stack = new AsyncDisposableStack();
 const directory = await Deno.makeTempDir({ prefix: "isthmus-demo-" });
 stack.defer(() => Deno.remove(directory, { recursive: true }));
 const spaces = stack.use(await namespaces());
-const demo = configs(spaces, directory);
+const demo = configs(spaces);
 
 say(
   spaces.available
