@@ -2,7 +2,9 @@
 
 /** An IP address in canonical text (`10.0.0.1`, `fd77::1`, `fe80::1%eth0`) and a UDP port; port 0 with protocol 115. */
 export interface Endpoint {
+  /** Canonical text, with a zone where it is scoped. */
   readonly address: string;
+  /** The UDP port; 0 with protocol 115. */
   readonly port: number;
 }
 

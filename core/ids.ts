@@ -1,14 +1,12 @@
-/** Branded identifiers of tunnels and sessions. @module */
+/** Branded identifiers of tunnels and sessions; a brand exists in types only. @module */
 
 import type { ProtoVersion } from "./pseudowire.ts";
 
-declare const brand: unique symbol;
-
 /** A tunnel id (v2, 16 bits: RFC 2661 §3.1) or control connection id (v3, 32 bits: RFC 3931 §3.2.1); never 0. */
-export type TunnelId = number & { readonly [brand]: "TunnelId" };
+export type TunnelId = number & { readonly brand: "TunnelId" };
 
 /** A session id: 16 bits in v2, 32 bits in v3 (RFC 3931 §4.1); never 0. */
-export type SessionId = number & { readonly [brand]: "SessionId" };
+export type SessionId = number & { readonly brand: "SessionId" };
 
 /** The largest id that a protocol version can carry. */
 export function maxId(version: ProtoVersion): number {

@@ -9,14 +9,14 @@
  * @module
  */
 
-import type { z } from "zod";
+import type { ZodType } from "zod";
 import type { SessionId, TunnelId } from "../core/ids.ts";
 import type { FrameType, ProtoVersion, PseudowireType } from "../core/pseudowire.ts";
 
-declare const brand: unique symbol;
+export type { ZodType };
 
 /** A port of the datapath: where frames enter and leave it. */
-export type PortId = number & { readonly [brand]: "PortId" };
+export type PortId = number & { readonly brand: "PortId" };
 
 /** A kind of circuit. */
 export interface Plugin<Options = unknown> {
@@ -27,7 +27,7 @@ export interface Plugin<Options = unknown> {
   /** The pseudowire types that its circuits can carry. */
   readonly pseudowireTypes: readonly PseudowireType[];
   /** The options under `circuit.<name>`: an object schema that refuses unknown keys. */
-  readonly options: z.ZodType<Options>;
+  readonly options: ZodType<Options>;
   /**
    * What only one circuit of a configuration may hold, in the operator's words (`TAP office0`): two circuits that
    * claim the same are refused before either is provisioned. Pure.
@@ -77,7 +77,9 @@ export type Json = null | boolean | number | string | readonly Json[] | {
 
 /** What is known of a call before it is admitted. */
 export interface Call {
+  /** What it emulates. */
   readonly pseudowireType: PseudowireType;
+  /** The L2TP version of its tunnel. */
   readonly version: ProtoVersion;
   /** The tunnel's name in the configuration. */
   readonly tunnel: string;
@@ -97,10 +99,13 @@ export type Admission =
 
 /** A session to attach. */
 export interface Session extends Call {
+  /** Our tunnel id. */
   readonly tunnelId: TunnelId;
+  /** Our session id. */
   readonly sessionId: SessionId;
   /** The session's own port. */
   readonly port: PortId;
+  /** What its frames are. */
   readonly frameType: FrameType;
   /**
    * The largest frame, in bytes, that crosses the path to the peer unfragmented: the path's MTU less all headers
@@ -113,10 +118,13 @@ export interface Session extends Call {
 
 /** All that a plugin can do to the world. Everything is scoped to one circuit. */
 export interface Host {
+  /** Ports and what joins them. */
   readonly datapath: HostDatapath;
+  /** Lines that name the session and the circuit. */
   readonly log: Log;
   /** Named numbers for `/metrics`; they appear as `isthmus_<plugin>_<name>` without per-session labels. */
   readonly meter: Meter;
+  /** The only time there is. */
   readonly clock: Clock;
   /** Unpredictable bytes. */
   random(length: number): Uint8Array;
@@ -147,6 +155,7 @@ export interface HostDatapath {
 export interface TapOptions {
   /** At most 15 bytes; an existing TAP of this name is adopted and outlives us. */
   readonly name: string;
+  /** Bytes of the largest packet, the Ethernet header not counted. */
   readonly mtu?: number;
   /** `02:00:…` notation. */
   readonly mac?: string;
@@ -158,13 +167,19 @@ export interface TapOptions {
 
 /** A TAP device that is a port. Disposal removes the device unless it was adopted. */
 export interface TapPort extends AsyncDisposable {
+  /** The port to join. */
   readonly port: PortId;
+  /** The device. */
   readonly name: string;
+  /** Whether the device was there before us. */
   readonly adopted: boolean;
+  /** `02:00:…` notation. */
   readonly mac: string;
+  /** The device's MTU now. */
   mtu(): number;
   /** Applies changed options other than name and netns. @throws {CircuitError} */
   change(options: Omit<TapOptions, "name" | "netns">): void;
+  /** Switches the device's carrier. */
   setCarrier(up: boolean): void;
   /** Called once if the device vanishes under us (`ip link del`). */
   onGone?: (() => void) | undefined;
@@ -172,6 +187,7 @@ export interface TapPort extends AsyncDisposable {
 
 /** A port whose frames TypeScript handles. */
 export interface HostPort extends AsyncDisposable {
+  /** The port to join. */
   readonly port: PortId;
   /** Sends frames into the port; they are copied before it returns. False: the queue was full, and all were dropped and counted. */
   send(frames: readonly Uint8Array[]): boolean;
@@ -179,9 +195,13 @@ export interface HostPort extends AsyncDisposable {
 
 /** Structured log lines; fields hold no secrets. */
 export interface Log {
+  /** For who looks into a fault. */
   debug(message: string, fields?: Record<string, Json>): void;
+  /** What an operator would want to read back later. */
   info(message: string, fields?: Record<string, Json>): void;
+  /** Something is wrong, and the circuit goes on. */
   warn(message: string, fields?: Record<string, Json>): void;
+  /** The circuit cannot do its work. */
   error(message: string, fields?: Record<string, Json>): void;
 }
 
@@ -203,9 +223,11 @@ export interface Clock {
 
 /** Why a circuit cannot be what its options ask for. Shown to operators: no secrets. */
 export class CircuitError extends Error {
+  /** Tells it from other errors. */
   override readonly name = "CircuitError";
   /** The option that is wrong (`name`), where one is. */
   readonly option: string | undefined;
+  /** Says what cannot be had, and why. */
   constructor(
     /** What was wrong, for programs. */
     readonly code: "unavailable" | "in-use" | "not-permitted" | "invalid" | "limit",

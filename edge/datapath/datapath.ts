@@ -5,11 +5,10 @@ import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.t
 import type { PortId } from "../../plugins/plugin.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 
-declare const brand: unique symbol;
 /** A socket handed to the datapath. */
-export type SocketId = number & { readonly [brand]: "SocketId" };
+export type SocketId = number & { readonly brand: "SocketId" };
 /** A tunnel in the datapath. */
-export type TunnelHandle = number & { readonly [brand]: "TunnelHandle" };
+export type TunnelHandle = number & { readonly brand: "TunnelHandle" };
 
 /** A tunnel as the datapath carries it. */
 export interface DatapathTunnel {
