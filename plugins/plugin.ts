@@ -9,11 +9,8 @@
  * @module
  */
 
-import type { ZodType } from "zod";
 import type { SessionId, TunnelId } from "../core/ids.ts";
 import type { FrameType, ProtoVersion, PseudowireType } from "../core/pseudowire.ts";
-
-export type { ZodType };
 
 /** A port of the datapath: where frames enter and leave it. */
 export type PortId = number & { readonly brand: "PortId" };
@@ -27,7 +24,7 @@ export interface Plugin<Options = unknown> {
   /** The pseudowire types that its circuits can carry. */
   readonly pseudowireTypes: readonly PseudowireType[];
   /** The options under `circuit.<name>`: an object schema that refuses unknown keys. */
-  readonly options: ZodType<Options>;
+  readonly options: import("zod").ZodType<Options>;
   /**
    * What only one circuit of a configuration may hold, in the operator's words (`TAP office0`): two circuits that
    * claim the same are refused before either is provisioned. Pure.
