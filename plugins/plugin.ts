@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { ZodType } from "zod";
 import type { SessionId, TunnelId } from "../core/ids.ts";
 import type { FrameType, ProtoVersion, PseudowireType } from "../core/pseudowire.ts";
 
@@ -24,7 +25,7 @@ export interface Plugin<Options = unknown> {
   /** The pseudowire types that its circuits can carry. */
   readonly pseudowireTypes: readonly PseudowireType[];
   /** The options under `circuit.<name>`: an object schema that refuses unknown keys. */
-  readonly options: import("zod").ZodType<Options>;
+  readonly options: ZodType<Options>;
   /**
    * What only one circuit of a configuration may hold, in the operator's words (`TAP office0`): two circuits that
    * claim the same are refused before either is provisioned. Pure.
