@@ -1,0 +1,133 @@
+/**
+ * Calls: one session's way from request to established, in the RFCs' states (RFC 2661 §7.3, §7.4; RFC 3931 §7.3, §7.4).
+ * The table knows roles and messages; what a message says is the dialect's business.
+ *
+ * @module
+ */
+
+import type { MessageType } from "./message.ts";
+import { PseudowireType } from "./pseudowire.ts";
+import type { CallParameters, SessionParameters } from "./settings.ts";
+
+/** Who asked, and for what: an incoming call (ICRQ) or an outgoing one (OCRQ). */
+export type CallRole =
+  | "incoming-caller"
+  | "incoming-answerer"
+  | "outgoing-caller"
+  | "outgoing-answerer";
+
+export type CallState =
+  /** Not requested yet: too many calls are being set up. */
+  | "idle"
+  /** Our own side decides whether to accept. */
+  | "deciding"
+  | "wait-reply"
+  | "wait-connect"
+  /** The LAC places the outgoing call. */
+  | "wait-cs-answer"
+  | "established"
+  | "closed";
+
+/** What a message leads to; a message that a state has no entry for is a finite state machine error. */
+export type CallAction =
+  /** ICRP: send ICCN, and be established. */
+  | "connect"
+  /** OCRP: wait for OCCN. */
+  | "await-connect"
+  /** ICCN, OCCN: be established. */
+  | "establish"
+  | "link-info"
+  | "error-info"
+  | "close";
+
+const always = { CDN: "close" } as const;
+const established = { ...always, SLI: "link-info", WEN: "error-info" } as const;
+
+/** What each message means in each state of each role. */
+export const callTable: Readonly<
+  Record<CallRole, Partial<Record<CallState, Partial<Record<MessageType, CallAction>>>>>
+> = {
+  "incoming-caller": { "wait-reply": { ...always, ICRP: "connect" }, established },
+  "incoming-answerer": {
+    deciding: always,
+    "wait-connect": { ...always, ICCN: "establish" },
+    established,
+  },
+  "outgoing-caller": {
+    "wait-reply": { ...always, OCRP: "await-connect" },
+    "wait-connect": { ...always, OCCN: "establish" },
+    established,
+  },
+  "outgoing-answerer": { deciding: always, "wait-cs-answer": always, established },
+};
+
+/** A call of a connection. */
+export interface Call {
+  readonly role: CallRole;
+  /** Our session id. */
+  readonly localId: number;
+  readonly serial: number;
+  /** v3: what decides when both ends request the same circuit at once (RFC 3931 §5.4.4). */
+  readonly tieBreaker: Uint8Array | undefined;
+  /** What we ask for; of a call that the peer requested, once it is accepted. */
+  parameters: CallParameters | undefined;
+  state: CallState;
+  /** The peer's session id; 0: not known yet. */
+  remoteId: number;
+  /** What the peer asked for, as far as its messages said. */
+  peer: PeerCall;
+  /** When the call counts as failed, unless established. */
+  deadline: number | undefined;
+}
+
+/** What the peer said of a call. */
+export interface PeerCall {
+  readonly name: string;
+  readonly pseudowireType: number;
+  readonly l2spec: "none" | "default";
+  readonly cookie: Uint8Array;
+  readonly sequencing: boolean;
+  readonly active: boolean;
+}
+
+/** What was agreed on, once both sides have said what they require. v2 has neither cookies nor sublayers. */
+export function sessionParameters(
+  { parameters, peer, localId, remoteId, role }: Call,
+  version: 2 | 3,
+): SessionParameters {
+  const ours = parameters!;
+  const ids = { version, localSessionId: localId, remoteSessionId: remoteId };
+  const lns = role === "incoming-answerer" || role === "outgoing-caller";
+  if (version === 2) {
+    const sequenced = ours.sequencing || peer.sequencing;
+    return {
+      ...ids,
+      lns,
+      pseudowireType: PseudowireType.Ppp,
+      receiveL2spec: "none",
+      sendL2spec: "none",
+      receiveCookie: NO_COOKIE,
+      sendCookie: NO_COOKIE,
+      receiveSequence: sequenced,
+      sendSequence: sequenced,
+    };
+  }
+  return {
+    ...ids,
+    lns,
+    pseudowireType: ours.pseudowireType,
+    receiveL2spec: ours.l2spec,
+    sendL2spec: peer.l2spec,
+    receiveCookie: ours.cookie,
+    sendCookie: peer.cookie,
+    receiveSequence: ours.sequencing,
+    sendSequence: peer.sequencing,
+  };
+}
+
+const NO_COOKIE = new Uint8Array(0);
+
+/** Whether a call is on its way up. */
+export function isPending({ state }: Call): boolean {
+  return state !== "idle" && state !== "established" && state !== "closed";
+}

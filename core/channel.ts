@@ -1,0 +1,250 @@
+/**
+ * Reliable, ordered delivery of control messages (RFC 2661 §5.8 and Appendix A, RFC 3931 §4.2 and Appendix A):
+ * Ns and Nr of 16 bits, a receive window, slow start and congestion avoidance, retransmission with exponential
+ * back-off, a queue for what arrives early, and acknowledgements of what arrives twice.
+ *
+ * The channel numbers payloads; what they are and how they travel is its owner's business. It knows no clock:
+ * after each input the owner drains {@linkcode ReliableChannel.poll} and waits until {@linkcode ReliableChannel.deadline}.
+ *
+ * @module
+ */
+
+import { ApiMisuse } from "./errors.ts";
+
+/** How a channel behaves. */
+export interface ChannelOptions {
+  /** How many messages beyond the last in order are kept: what we offer as Receive Window Size. */
+  readonly receiveWindow: number;
+  /** Milliseconds before a message is sent again for the first time; doubles each time. */
+  readonly retransmitMs: number;
+  /** The longest that back-off grows to, in milliseconds; at least 8,000 (RFC 2661 §5.8). */
+  readonly retransmitCapMs: number;
+  /** How often a message is sent in all before the peer counts as gone. */
+  readonly attempts: number;
+  /** How many messages may wait for the window. */
+  readonly queueLimit: number;
+}
+
+/** What a channel did, for operators. */
+export interface ChannelCounters {
+  sent: number;
+  retransmitted: number;
+  acknowledgements: number;
+  received: number;
+  duplicates: number;
+  outOfOrder: number;
+  outsideWindow: number;
+}
+
+/** A message to transmit now, or a bare acknowledgement (`payload` absent: ZLB in v2, ACK in v3). */
+export interface Transmission<T> {
+  readonly ns: number;
+  readonly nr: number;
+  readonly payload?: T;
+}
+
+interface Outgoing<T> {
+  readonly ns: number;
+  readonly payload: T;
+  /** How often it was sent. */
+  attempts: number;
+}
+
+/** The window that a peer has when it offers none (RFC 2661 §4.4.3). */
+const DEFAULT_PEER_WINDOW = 4;
+
+/** `a − b` in the 16-bit number space, as a signed distance. */
+export function distance(a: number, b: number): number {
+  return (a - b) << 16 >> 16;
+}
+
+export class ReliableChannel<Out, In> {
+  readonly counters: ChannelCounters = {
+    sent: 0,
+    retransmitted: 0,
+    acknowledgements: 0,
+    received: 0,
+    duplicates: 0,
+    outOfOrder: 0,
+    outsideWindow: 0,
+  };
+  readonly #options: ChannelOptions;
+  /** Unacknowledged messages, oldest first; the first `#flying` of them are in the air. */
+  readonly #unacknowledged: Outgoing<Out>[] = [];
+  #flying = 0;
+  readonly #waiting: Out[] = [];
+  readonly #early = new Map<number, In>();
+  #nextNs = 0;
+  #nextNr = 0;
+  #owesAck = false;
+  #peerWindow = DEFAULT_PEER_WINDOW;
+  #congestionWindow = 1;
+  #slowStartThreshold = DEFAULT_PEER_WINDOW;
+  #timeoutMs: number;
+  #retransmitAt: number | undefined;
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.retransmitMs;
+  }
+
+  /** Ns of the next new message; what a bare acknowledgement carries. */
+  get ns(): number {
+    return this.#nextNs;
+  }
+
+  /** Nr: the Ns that we expect next. */
+  get nr(): number {
+    return this.#nextNr;
+  }
+
+  /** The messages that may be in the air now. */
+  get window(): number {
+    return Math.min(this.#peerWindow, Math.floor(this.#congestionWindow));
+  }
+
+  /** Messages sent or waiting that the peer has not acknowledged. */
+  get outstanding(): number {
+    return this.#unacknowledged.length + this.#waiting.length;
+  }
+
+  /** Takes over the peer's Receive Window Size. */
+  set peerWindow(size: number) {
+    this.#peerWindow = size;
+    this.#slowStartThreshold = size;
+  }
+
+  /** Whether {@linkcode send} would take another message. */
+  get hasRoom(): boolean {
+    return this.#waiting.length < this.#options.queueLimit;
+  }
+
+  /** Queues a message. @throws {ApiMisuse} where there is no room: ask {@linkcode hasRoom} first. */
+  send(payload: Out): void {
+    if (!this.hasRoom) throw new ApiMisuse("the control channel's queue is full");
+    this.#waiting.push(payload);
+  }
+
+  /**
+   * Takes a message (or a bare acknowledgement, `payload` absent) and returns what can now be delivered, in order.
+   * A message that came before is acknowledged again; one beyond the window is dropped.
+   */
+  receive(ns: number, nr: number, payload: In | undefined, now: number): In[] {
+    this.#acknowledge(nr, now);
+    if (payload === undefined) return [];
+    const ahead = distance(ns, this.#nextNr);
+    if (ahead < 0) {
+      this.counters.duplicates++;
+      this.#owesAck = true;
+      return [];
+    }
+    if (ahead >= this.#options.receiveWindow) {
+      this.counters.outsideWindow++;
+      return [];
+    }
+    if (this.#early.has(ns)) {
+      this.counters.duplicates++;
+      return [];
+    }
+    if (ahead > 0) {
+      this.counters.outOfOrder++;
+      this.#early.set(ns, payload);
+      return [];
+    }
+    return this.#deliver(payload);
+  }
+
+  /** The next thing to transmit; undefined: nothing until {@linkcode deadline}. */
+  poll(now: number): Transmission<Out> | undefined {
+    const next = this.#nextToFly();
+    if (next) {
+      if (next.attempts++ === 0) this.counters.sent++;
+      else this.counters.retransmitted++;
+      this.#flying++;
+      this.#retransmitAt ??= now + this.#timeoutMs;
+      this.#owesAck = false;
+      return { ns: next.ns, nr: this.#nextNr, payload: next.payload };
+    }
+    if (!this.#owesAck) return undefined;
+    this.#owesAck = false;
+    this.counters.acknowledgements++;
+    return { ns: this.#nextNs, nr: this.#nextNr };
+  }
+
+  /** When {@linkcode timeout} is due. */
+  deadline(): number | undefined {
+    return this.#retransmitAt;
+  }
+
+  /**
+   * The retransmission time has come: everything in the air counts as lost and is sent again, one message first
+   * (Appendix A). False: the oldest was sent as often as it may be, and the peer counts as gone.
+   */
+  timeout(now: number): boolean {
+    if (this.#retransmitAt === undefined || this.#retransmitAt > now) return true;
+    this.#retransmitAt = undefined;
+    const oldest = this.#unacknowledged[0];
+    if (!oldest) return true;
+    if (oldest.attempts >= this.#options.attempts) return false;
+    this.#slowStartThreshold = Math.max(1, Math.floor(this.#congestionWindow / 2));
+    this.#congestionWindow = 1;
+    this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#options.retransmitCapMs);
+    this.#flying = 0;
+    return true;
+  }
+
+  /** Forgets what was not sent yet; what is in the air is still made sure of. */
+  dropWaiting(): void {
+    this.#waiting.length = 0;
+  }
+
+  /** Forgets all that was to be sent: the connection is over, and only acknowledgements still go out. */
+  abandon(): void {
+    this.#unacknowledged.length = 0;
+    this.#waiting.length = 0;
+    this.#flying = 0;
+    this.#retransmitAt = undefined;
+  }
+
+  /** The next message that the window lets out: one to send again, or a new one. */
+  #nextToFly(): Outgoing<Out> | undefined {
+    if (this.#flying >= this.window) return undefined;
+    if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged[this.#flying];
+    if (this.#waiting.length === 0) return undefined;
+    const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, attempts: 0 };
+    this.#nextNs = (this.#nextNs + 1) & 0xffff;
+    this.#unacknowledged.push(message);
+    return message;
+  }
+
+  /** The peer has everything before `nr`. An Nr of what was never sent is ignored. */
+  #acknowledge(nr: number, now: number): void {
+    const first = this.#unacknowledged[0];
+    if (!first) return;
+    const count = distance(nr, first.ns);
+    if (count <= 0 || count > this.#unacknowledged.length) return;
+    this.#unacknowledged.splice(0, count);
+    this.#flying = Math.max(0, this.#flying - count);
+    this.#timeoutMs = this.#options.retransmitMs;
+    this.#retransmitAt = this.#flying > 0 ? now + this.#timeoutMs : undefined;
+    for (let i = 0; i < count; i++) {
+      this.#congestionWindow += this.#congestionWindow < this.#slowStartThreshold
+        ? 1
+        : 1 / this.#congestionWindow;
+    }
+    this.#congestionWindow = Math.min(this.#congestionWindow, this.#peerWindow);
+  }
+
+  #deliver(payload: In): In[] {
+    const delivered: In[] = [];
+    for (let next: In | undefined = payload; next !== undefined;) {
+      delivered.push(next);
+      this.#nextNr = (this.#nextNr + 1) & 0xffff;
+      next = this.#early.get(this.#nextNr);
+      this.#early.delete(this.#nextNr);
+    }
+    this.counters.received += delivered.length;
+    this.#owesAck = true;
+    return delivered;
+  }
+}

@@ -1,0 +1,113 @@
+/** What an LCCE tells its owner. @module */
+
+import type { CallRole, CallState, PeerCall } from "./call.ts";
+import type { Result } from "./errors.ts";
+import type { VendorAvp } from "./message.ts";
+import type { Path, SessionParameters } from "./settings.ts";
+
+/** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
+export type ConnectionState =
+  | "wait-ctl-reply"
+  | "wait-ctl-conn"
+  | "established"
+  | "stopping"
+  | "closed";
+
+/** Why a control connection or a call ended. */
+export interface Cause {
+  readonly by:
+    /** We ended it. */
+    | "local"
+    /** The peer said so. */
+    | "peer"
+    /** The peer stopped answering. */
+    | "timeout"
+    /** The peer broke the protocol, or could not prove who it is. */
+    | "protocol"
+    /** Both sides dialed at once, and the other connection won. */
+    | "tie"
+    /** Its control connection ended. */
+    | "connection";
+  /** What the StopCCN or CDN carried, or would have. */
+  readonly result: Result;
+}
+
+/** What is known of a peer once it has introduced itself. */
+export interface PeerIdentity {
+  readonly hostName: string;
+  readonly vendorName: string;
+  readonly routerId?: number;
+  readonly receiveWindow: number;
+  readonly pseudowires: readonly number[];
+  readonly vendorAvps: readonly VendorAvp[];
+}
+
+/** A connection's handle: never reused within an LCCE. */
+export type ConnectionHandle = number;
+/** A call, by its connection and our session id. */
+export interface CallHandle {
+  readonly connection: ConnectionHandle;
+  readonly localSessionId: number;
+}
+
+export type LcceEvent =
+  | {
+    readonly type: "connection-state";
+    readonly connection: ConnectionHandle;
+    /** The peer's name in the configuration. */
+    readonly peer: string;
+    readonly state: ConnectionState;
+    readonly cause?: Cause;
+  }
+  /** The peer requests a call: answer with `acceptCall` or `rejectCall`. */
+  | {
+    readonly type: "call-requested";
+    readonly call: CallHandle;
+    readonly role: CallRole;
+    readonly request: PeerCall;
+    readonly vendorAvps: readonly VendorAvp[];
+  }
+  | {
+    readonly type: "call-state";
+    readonly call: CallHandle;
+    readonly state: CallState;
+    /** With `established`. */
+    readonly session?: SessionParameters;
+    /** With `closed`. */
+    readonly cause?: Cause;
+  }
+  /** The circuit behind the peer's end went up or down (SLI, RFC 3931 §5.4.5). */
+  | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
+  /** The LNS negotiated another ACCM (SLI, RFC 2661 §4.4.6). */
+  | {
+    readonly type: "accm";
+    readonly call: CallHandle;
+    readonly send: number;
+    readonly receive: number;
+  }
+  /** Errors on the LAC's line (WEN). */
+  | {
+    readonly type: "call-errors";
+    readonly call: CallHandle;
+    readonly errors: Readonly<Record<string, number>>;
+  };
+
+/** What an LCCE wants done. */
+export type Output =
+  | { readonly type: "transmit"; readonly path: Path; readonly data: Uint8Array }
+  | { readonly type: "event"; readonly event: LcceEvent };
+
+/** Datagrams that came to nothing, by reason. */
+export type ControlDrop =
+  | "malformed"
+  | "unknown-connection"
+  | "wrong-source"
+  | "wrong-version"
+  | "digest-missing"
+  | "digest-wrong"
+  | "not-a-request"
+  | "unknown-peer"
+  | "request-limit"
+  | "half-open-limit"
+  | "lost-tie"
+  | "unknown-call";

@@ -1,0 +1,93 @@
+/** What a control connection and a call are set up with. Values only. @module */
+
+import type { DigestType } from "./authentication.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { EncapType, L2SpecType, ProtoVersion } from "./pseudowire.ts";
+
+/** Where datagrams of a connection go and come from. */
+export interface Path {
+  readonly encap: EncapType;
+  readonly remote: Endpoint;
+  /** The address that we are talked to on. */
+  readonly local: string;
+  /** The caller's own name for the socket; never looked into. */
+  readonly socket: number;
+}
+
+/** How to treat a peer: the same for those that we dial and those that dial us. */
+export interface PeerSettings {
+  /** The peer's name in the configuration. */
+  readonly name: string;
+  readonly version: ProtoVersion;
+  /** Our Host Name. */
+  readonly hostName: string;
+  readonly vendorName: string;
+  /** v3's Router ID (RFC 3931 §5.4.3). */
+  readonly routerId: number;
+  /** The shared secret. A secret. Absent: neither side is authenticated. */
+  readonly secret?: Uint8Array;
+  /** A second secret that is accepted as well while secrets change (v3; RFC 3931 §5.4.1). */
+  readonly otherSecret?: Uint8Array;
+  /** v3: how messages are signed. */
+  readonly digest: DigestType;
+  /** Hide the AVPs that may be hidden, where a secret is shared. */
+  readonly hideAvps: boolean;
+  /** Whether a tie is broken when both sides dial at once. */
+  readonly tieBreaker: boolean;
+  /** v3: the pseudowire types that we offer. */
+  readonly pseudowires: readonly number[];
+  /** v2: framing and bearer capabilities (bit 0 synchronous/digital, bit 1 asynchronous/analog). */
+  readonly framing: number;
+  readonly bearer: number;
+  readonly receiveWindow: number;
+  /** Silence after which a HELLO is sent; 0: never. */
+  readonly helloMs: number;
+  readonly retransmitMs: number;
+  readonly retransmitCapMs: number;
+  /** How often a message is sent in all before the peer counts as gone. */
+  readonly attempts: number;
+  /** How long a control connection may take to come up. */
+  readonly establishMs: number;
+  /** How long a call may take to come up. */
+  readonly callMs: number;
+  /** Calls at once. */
+  readonly callLimit: number;
+}
+
+/** What a call is asked for with, whichever end asks. */
+export interface CallParameters {
+  /** What the peer shall know the call by: Remote End ID (v3), Called Number (v2). */
+  readonly name: string;
+  /** v3: the pseudowire type; v2 knows PPP only. */
+  readonly pseudowireType: number;
+  /** v3: the sublayer that we require in what we receive. */
+  readonly l2spec: L2SpecType;
+  /** v3: 0, 4 or 8 unpredictable octets that the peer must send us. */
+  readonly cookie: Uint8Array;
+  /** Whether what we receive must be numbered. */
+  readonly sequencing: boolean;
+  /** v3: whether the circuit behind the call is up. */
+  readonly active: boolean;
+  /** v2: bits per second of the client's line. */
+  readonly speed: number;
+  /** v2: who calls, where known. */
+  readonly callingNumber?: string;
+}
+
+/** What both ends of a call agreed on: all that the datapath needs. */
+export interface SessionParameters {
+  readonly version: ProtoVersion;
+  readonly localSessionId: number;
+  readonly remoteSessionId: number;
+  readonly pseudowireType: number;
+  /** The sublayer in what we receive, and in what we send. */
+  readonly receiveL2spec: L2SpecType;
+  readonly sendL2spec: L2SpecType;
+  /** What the peer must send us, and what we must send. */
+  readonly receiveCookie: Uint8Array;
+  readonly sendCookie: Uint8Array;
+  readonly receiveSequence: boolean;
+  readonly sendSequence: boolean;
+  /** v2: we are the LNS of this call, and decide on sequence numbers (RFC 2661 §5.4). */
+  readonly lns: boolean;
+}

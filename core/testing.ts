@@ -1,0 +1,206 @@
+/**
+ * LCCEs in virtual time, joined by a network that loses, delays, duplicates and reorders, all from one seed. For our
+ * own tests and those of plugin authors.
+ *
+ * @module
+ */
+
+import type { LcceEvent } from "./events.ts";
+import { Lcce, type LcceOptions } from "./lcce.ts";
+import { PseudowireType } from "./pseudowire.ts";
+import type { CallParameters, Path, PeerSettings } from "./settings.ts";
+
+/** What the network does to each datagram. */
+export interface Conditions {
+  /** Probabilities, 0 to 1. */
+  readonly loss: number;
+  readonly duplication: number;
+  /** Milliseconds, each datagram's drawn between the two: different delays reorder. */
+  readonly delayMs: readonly [number, number];
+}
+
+/** A network that does nothing to datagrams but take 10 ms. */
+export const perfect: Conditions = { loss: 0, duplication: 0, delayMs: [10, 10] };
+
+/** One LCCE on the network, and all that it said. */
+export interface Node {
+  readonly address: string;
+  readonly lcce: Lcce;
+  readonly events: LcceEvent[];
+  /** Called for each event as it comes; may act on the LCCE. */
+  onEvent: ((event: LcceEvent, now: number) => void) | undefined;
+  /** Cut off: nothing comes or goes. */
+  unreachable: boolean;
+}
+
+interface Flight {
+  readonly at: number;
+  readonly order: number;
+  readonly to: string;
+  readonly path: Path;
+  readonly data: Uint8Array;
+}
+
+/** Repeatable pseudo-random numbers (splitmix32). */
+export function seeded(seed: number): { fraction(): number; bytes(length: number): Uint8Array } {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x9e37_79b9) >>> 0;
+    let mixed = Math.imul(state ^ state >>> 16, 0x21f0_aaad);
+    mixed = Math.imul(mixed ^ mixed >>> 15, 0x735a_2d97);
+    return (mixed ^ mixed >>> 15) >>> 0;
+  };
+  return {
+    fraction: () => next() / 2 ** 32,
+    bytes: (length) => Uint8Array.from({ length }, next),
+  };
+}
+
+/** A network in virtual time. */
+export class Netsim {
+  now = 0;
+  conditions: Conditions;
+  /** Sees each datagram as it is sent; false: lose it. */
+  tap: ((from: string, to: string, data: Uint8Array) => boolean) | undefined;
+  readonly #random: ReturnType<typeof seeded>;
+  readonly #nodes = new Map<string, Node>();
+  #flights: Flight[] = [];
+  #order = 0;
+
+  constructor(seed: number, conditions: Conditions = perfect) {
+    this.#random = seeded(seed);
+    this.conditions = conditions;
+  }
+
+  /** A new LCCE at `address`, port 1701. */
+  add(address: string, options: Omit<LcceOptions, "random">): Node {
+    const lcce = new Lcce({ ...options, random: (length) => this.#random.bytes(length) });
+    const node: Node = { address, lcce, events: [], onEvent: undefined, unreachable: false };
+    this.#nodes.set(address, node);
+    return node;
+  }
+
+  /** The path from one node to another. */
+  path(from: string, to: string): Path {
+    return { encap: "udp", local: from, remote: { address: to, port: 1701 }, socket: 0 };
+  }
+
+  /** Lets time pass until `until`, or until `done` says so. Drains every LCCE first. */
+  run(until: number, done: () => boolean = () => false): void {
+    for (const node of this.#nodes.values()) this.#drain(node);
+    while (!done()) {
+      const next = this.#next();
+      if (next === undefined || next > until) {
+        this.now = Math.max(this.now, until);
+        return;
+      }
+      this.now = Math.max(this.now, next);
+      this.#step();
+    }
+  }
+
+  /** When something happens next; undefined: never. */
+  #next(): number | undefined {
+    const times = [...this.#nodes.values()].map(({ lcce }) => lcce.deadline());
+    if (this.#flights[0]) times.push(this.#flights[0].at);
+    return times.reduce((a, b) => a === undefined || (b !== undefined && b < a) ? b : a, undefined);
+  }
+
+  #step(): void {
+    for (const node of this.#nodes.values()) {
+      if ((node.lcce.deadline() ?? Infinity) <= this.now) {
+        node.lcce.timeout(this.now);
+        this.#drain(node);
+      }
+    }
+    while (this.#flights[0] && this.#flights[0].at <= this.now) {
+      const { to, path, data } = this.#flights.shift()!;
+      const node = this.#nodes.get(to);
+      if (!node || node.unreachable) continue;
+      node.lcce.receive(data, path, this.now);
+      this.#drain(node);
+    }
+  }
+
+  #drain(node: Node): void {
+    for (let output = node.lcce.poll(); output; output = node.lcce.poll()) {
+      if (output.type === "transmit") {
+        this.#send(node, output.path, output.data);
+      } else {
+        node.events.push(output.event);
+        node.onEvent?.(output.event, this.now);
+      }
+    }
+  }
+
+  #send(from: Node, { encap, remote }: Path, data: Uint8Array): void {
+    if (this.tap && !this.tap(from.address, remote.address, data)) return;
+    if (from.unreachable) return;
+    const { loss, duplication, delayMs: [least, most] } = this.conditions;
+    const copies = this.#random.fraction() < duplication ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      if (this.#random.fraction() < loss) continue;
+      const at = this.now + least + this.#random.fraction() * (most - least);
+      const path: Path = {
+        encap,
+        local: remote.address,
+        remote: { address: from.address, port: 1701 },
+        socket: 0,
+      };
+      this.#insert({ at, order: this.#order++, to: remote.address, path, data });
+    }
+  }
+
+  /** Keeps flights in order of arrival, and of sending where that is equal. */
+  #insert(flight: Flight): void {
+    let low = 0, high = this.#flights.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = this.#flights[middle]!;
+      if (other.at < flight.at || (other.at === flight.at && other.order < flight.order)) {
+        low = middle + 1;
+      } else high = middle;
+    }
+    this.#flights.splice(low, 0, flight);
+  }
+}
+
+/** Settings that suit tests, with changes. */
+export function testSettings(changes: Partial<PeerSettings> = {}): PeerSettings {
+  return {
+    name: "peer",
+    version: 2,
+    hostName: "test",
+    vendorName: "isthmus",
+    routerId: 1,
+    digest: 0,
+    hideAvps: false,
+    tieBreaker: true,
+    pseudowires: [PseudowireType.Ethernet, PseudowireType.EthernetVlan, PseudowireType.Ppp],
+    framing: 3,
+    bearer: 0,
+    receiveWindow: 16,
+    helloMs: 60_000,
+    retransmitMs: 1_000,
+    retransmitCapMs: 8_000,
+    attempts: 10,
+    establishMs: 120_000,
+    callMs: 120_000,
+    callLimit: 65_000,
+    ...changes,
+  };
+}
+
+/** Parameters of a call that suit tests, with changes. */
+export function testCall(changes: Partial<CallParameters> = {}): CallParameters {
+  return {
+    name: "office",
+    pseudowireType: PseudowireType.Ethernet,
+    l2spec: "default",
+    cookie: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+    sequencing: true,
+    active: true,
+    speed: 1_000_000_000,
+    ...changes,
+  };
+}
