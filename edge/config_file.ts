@@ -16,5 +16,10 @@ export async function readConfigFile(file: string, plugins: readonly Plugin[]): 
     const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
   }
-  return parseConfig(text, { file, plugins, readFile: (path) => Deno.readTextFileSync(path) });
+  return parseConfig(text, {
+    file,
+    plugins,
+    defaults: { hostName: Deno.hostname() },
+    readFile: (path) => Deno.readTextFileSync(path),
+  });
 }

@@ -58,7 +58,11 @@ function config(tunnels: readonly TunnelConfig[], changes: Partial<Config> = {})
     listen: [{ encap: "udp", address: "0.0.0.0", port: 1701 }],
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     log: { level: "info", format: "text" },
+    hostName: "edge1",
+    routerId: 1,
+    peers: [],
     tunnels,
+    managed: [],
     ...changes,
   };
 }

@@ -33,9 +33,9 @@ const statistics = z.object(
   ) as Record<SessionCounter, z.ZodInt>,
 ).openapi("Statistics");
 
-const origin = z.enum(["config", "api"])
+const origin = z.enum(["config", "api", "control"])
   .describe(
-    "Whether the configuration file or a request made it; a reload touches only the file's.",
+    "Whether the configuration file, a request or a control connection made it; a reload touches only the file's.",
   );
 const createdAt = z.iso.datetime().describe("When it was made.");
 

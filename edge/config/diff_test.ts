@@ -69,7 +69,7 @@ function apply(config: Config, operations: readonly Operation[]): Config {
       }
     }
   }
-  return { admin, log, listen: [...listeners.values()], tunnels: [...tunnels.values()] };
+  return { ...config, admin, log, listen: [...listeners.values()], tunnels: [...tunnels.values()] };
 }
 
 /** `before` with the attributes of `changed` as in `after`, absent ones left out. */

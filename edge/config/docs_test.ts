@@ -10,7 +10,7 @@ const plugins: readonly Plugin[] = [ethernet, probe];
 const root = new URL("../../", import.meta.url);
 
 function parses(text: string, file: string): void {
-  parseConfig(text, { file, plugins, readFile: () => "token" });
+  parseConfig(text, { file, plugins, defaults: { hostName: "edge1" }, readFile: () => "token" });
 }
 
 Deno.test("every file of docs/examples parses", () => {

@@ -20,6 +20,7 @@ import {
 } from "./conflicts.ts";
 import type { Path } from "./problem.ts";
 import { Report } from "./report.ts";
+import { routerIdOf } from "./router_id.ts";
 import {
   adminSchema,
   fileSchema,
@@ -39,6 +40,8 @@ export interface ParseOptions {
   readonly file: string;
   /** The plugins that `circuit:` may name. */
   readonly plugins: readonly Plugin[];
+  /** What the machine knows. */
+  readonly defaults: { readonly hostName: string };
   /** Reads a file with a secret in it; absent: such files cannot be had. Throws where the file cannot be read. */
   readonly readFile?: (path: string) => string;
 }
@@ -62,7 +65,17 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   const tunnels = readTunnels(sections["tunnels"], options, report);
   report.addAll(rawSocketConflicts(listen, tunnels));
   if (report.failed || !admin || !log) throw report.error();
-  return { listen, admin, log, tunnels };
+  const { hostName } = options.defaults;
+  return {
+    listen,
+    admin,
+    log,
+    hostName,
+    routerId: routerIdOf(hostName),
+    peers: [],
+    tunnels,
+    managed: [],
+  };
 }
 
 function readListeners(value: unknown, report: Report): readonly Listener[] {

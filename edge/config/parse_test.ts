@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describeConfig } from "./describe.ts";
 import { ConfigError } from "./problem.ts";
+import { routerIdOf } from "./router_id.ts";
 import { configArbitrary, goodText, parse } from "./testing.ts";
 
 /** The error's lines, without the file's name. */
@@ -97,7 +98,11 @@ Deno.test("parseConfig() takes an empty file, and empty sections, as the default
     listen: [],
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     log: { level: "info", format: "text" },
+    hostName: "edge1",
+    routerId: routerIdOf("edge1"),
+    peers: [],
     tunnels: [],
+    managed: [],
   };
   for (const text of ["", "# nothing\n", "{}", "listen:\nadmin:\nlog:\ntunnels:\n"]) {
     assert.deepEqual(parse(text), expected, text);

@@ -7,6 +7,7 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import { CircuitError, type Plugin } from "../../plugins/plugin.ts";
 import type { Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
 import { parseConfig } from "./parse.ts";
+import { routerIdOf } from "./router_id.ts";
 
 const provision = (): never => {
   throw new CircuitError("unavailable", "these plugins only check options");
@@ -47,7 +48,12 @@ export const plugins: readonly Plugin[] = [tap, ppp];
 
 /** Parses as `f.yaml`. */
 export function parse(text: string, readFile?: (path: string) => string): Config {
-  return parseConfig(text, { file: "f.yaml", plugins, ...(readFile && { readFile }) });
+  return parseConfig(text, {
+    file: "f.yaml",
+    plugins,
+    defaults: { hostName: "edge1" },
+    ...(readFile && { readFile }),
+  });
 }
 
 /** A file that says something about everything. */
@@ -161,8 +167,12 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record<Config>({
     level: fc.constantFrom("debug", "info", "warn", "error"),
     format: fc.constantFrom("text", "json"),
   }),
+  hostName: fc.constant("edge1"),
+  routerId: fc.constant(routerIdOf("edge1")),
+  peers: fc.constant([]),
   tunnels: fc.uniqueArray(tunnelArbitrary, { selector: (tunnel) => tunnel.name, maxLength: 4 })
     .map((tunnels) => distinct(unique(tunnels, ({ tunnelId }) => tunnelId))),
+  managed: fc.constant([]),
 }).map((config) => structuredClone(config));
 
 function unique<T>(items: readonly T[], key: (item: T) => unknown): T[] {
