@@ -1,0 +1,86 @@
+/** Which peer somebody is, which of its calls are accepted, and in what order its addresses are tried. Pure. @module */
+
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { PeerSettings } from "../../core/settings.ts";
+import { inNetwork } from "../config/network.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
+import { globMatches } from "./glob.ts";
+
+/** Our Vendor Name (RFC 2661 §4.4.3). */
+const vendorName = "isthmus";
+/** The pseudowire types that sessions can be of. */
+const pseudowires: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
+
+/** Somebody who asks for a control connection. */
+export interface Caller {
+  readonly address: string;
+  /** Its Host Name AVP. */
+  readonly hostName: string;
+  readonly version: ProtoVersion;
+}
+
+/**
+ * The first peer whose addresses, host name and version fit. Where one fits but for the version, it is that one: the
+ * LCCE then tells the caller which version is spoken here (RFC 2661 §4.4.2, Result Code 5). Undefined: a stranger.
+ */
+export function matchPeer(
+  peers: readonly PeerConfig[],
+  { address, hostName, version }: Caller,
+): PeerConfig | undefined {
+  const fitting = peers.filter((peer) =>
+    (peer.addresses.length === 0 || peer.addresses.some((each) => inNetwork(address, each))) &&
+    (peer.hostName === undefined || globMatches(peer.hostName, hostName))
+  );
+  return fitting.find(({ settings }) => settings.version === version) ?? fitting[0];
+}
+
+/** All that a control connection with `peer` is set up with. */
+export function settingsFor(
+  { hostName, routerId }: Pick<Config, "hostName" | "routerId">,
+  peer: PeerConfig,
+): PeerSettings {
+  return { ...peer.settings, name: peer.name, hostName, vendorName, routerId, pseudowires };
+}
+
+/**
+ * How a call that a peer places is accepted; undefined: not at all.
+ *
+ * @param call the Remote End ID or Called Number, and the pseudowire type (v2: PPP)
+ */
+export function matchCall(
+  accept: readonly CallConfig[],
+  call: { readonly name: string; readonly pseudowireType: number },
+): CallConfig | undefined {
+  return accept.find(({ name, pseudowireType }) =>
+    pseudowireType === call.pseudowireType && globMatches(name, call.name)
+  );
+}
+
+/**
+ * The order in which to dial: the lowest preference first; among equals each turn is drawn, with chances in proportion
+ * to the weights.
+ *
+ * @param random a fraction, at least 0 and below 1
+ */
+export function pickRemotes(
+  remotes: ManagedTunnelConfig["remotes"],
+  random: () => number,
+): ManagedTunnelConfig["remotes"] {
+  const byPreference = Map.groupBy(remotes, ({ preference }) => preference);
+  return [...byPreference].sort(([a], [b]) => a - b)
+    .flatMap(([, equals]) => weightedShuffle(equals, random));
+}
+
+function weightedShuffle<T extends { readonly weight: number }>(
+  items: readonly T[],
+  random: () => number,
+): T[] {
+  const left = [...items];
+  const drawn: T[] = [];
+  while (left.length > 0) {
+    let ticket = random() * left.reduce((sum, { weight }) => sum + weight, 0);
+    const at = left.findIndex(({ weight }) => (ticket -= weight) < 0);
+    drawn.push(...left.splice(at, 1));
+  }
+  return drawn;
+}

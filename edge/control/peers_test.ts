@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { PseudowireType } from "../../core/pseudowire.ts";
+import { seeded, testSettings } from "../../core/testing.ts";
+import type { CallConfig, PeerConfig } from "../model.ts";
+import { matchCall, matchPeer, pickRemotes, settingsFor } from "./peers.ts";
+
+function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
+  const { name: _n, hostName: _h, vendorName: _v, routerId: _r, pseudowires: _p, ...settings } =
+    testSettings({ version });
+  return { name, addresses: [], settings, tunnelLimit: 10, accept: [], ...changes };
+}
+
+function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethernet): CallConfig {
+  return {
+    name,
+    remoteEndId: "",
+    pseudowireType,
+    l2spec: "default",
+    cookieSize: 8,
+    sendSeq: false,
+    recvSeq: false,
+    reorderTimeoutMs: 0,
+  };
+}
+
+Deno.test("matchPeer() is the first peer that fits by address, host name and version", () => {
+  const peers = [
+    peer("hq", { addresses: ["10.77.0.2", "fd77::/16"], hostName: "hq-*" }),
+    peer("old", { addresses: ["10.0.0.0/8"] }, 2),
+    peer("new", { addresses: ["10.0.0.0/8"] }),
+    peer("named", { hostName: "lac?" }, 2),
+  ];
+  const found = (address: string, hostName: string, version: 2 | 3) =>
+    matchPeer(peers, { address, hostName, version })?.name;
+  assert.equal(found("10.77.0.2", "hq-1", 3), "hq");
+  assert.equal(found("fd77::9", "hq-1", 3), "hq");
+  assert.equal(found("10.77.0.2", "other", 3), "new");
+  assert.equal(found("10.77.0.3", "hq-1", 2), "old");
+  assert.equal(found("192.168.0.1", "lac1", 2), "named");
+  assert.equal(found("192.168.0.1", "lns1", 2), undefined);
+  assert.equal(found("fd77::9", "stranger", 3), undefined);
+  assert.equal(matchPeer([], { address: "10.0.0.1", hostName: "", version: 3 }), undefined);
+});
+
+Deno.test("matchPeer() is a peer of the other version where only that one fits", () => {
+  const peers = [peer("old", {}, 2)];
+  assert.equal(matchPeer(peers, { address: "10.0.0.1", hostName: "a", version: 3 })?.name, "old");
+});
+
+Deno.test("settingsFor() says who we are to the peer", () => {
+  const hq = peer("hq");
+  assert.deepEqual(settingsFor({ hostName: "edge1", routerId: 7 }, hq), {
+    ...hq.settings,
+    name: "hq",
+    hostName: "edge1",
+    vendorName: "isthmus",
+    routerId: 7,
+    pseudowires: [5, 7],
+  });
+});
+
+Deno.test("matchCall() is the first entry whose glob and pseudowire type fit", () => {
+  const accept = [call("office-lab"), call("office*"), call("*", PseudowireType.Ppp)];
+  const found = (name: string, pseudowireType: number) =>
+    matchCall(accept, { name, pseudowireType })?.name;
+  assert.equal(found("office-lab", 5), "office-lab");
+  assert.equal(found("office-2", 5), "office*");
+  assert.equal(found("office-2", 7), "*");
+  assert.equal(found("", 7), "*");
+  assert.equal(found("shop", 5), undefined);
+  assert.equal(found("office", 4), undefined);
+  assert.equal(matchCall([], { name: "office", pseudowireType: 5 }), undefined);
+});
+
+function remote(address: string, preference: number, weight: number) {
+  return { endpoint: { address, port: 1701 }, preference, weight };
+}
+
+Deno.test("pickRemotes() has every remote once, the lowest preference first", () => {
+  const remotes = fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 })))
+    .map((all) => all.map(([preference, weight], i) => remote(`10.0.0.${i}`, preference, weight)));
+  fc.assert(fc.property(remotes, fc.integer(), (remotes, seed) => {
+    const order = pickRemotes(remotes, seeded(seed).fraction);
+    assert.deepEqual(new Set(order), new Set(remotes));
+    assert.equal(order.length, remotes.length);
+    const preferences = order.map(({ preference }) => preference);
+    assert.deepEqual(preferences, preferences.toSorted((a, b) => a - b));
+  }));
+});
+
+Deno.test("pickRemotes() shares the first turn by weight", () => {
+  const remotes = [remote("10.0.0.1", 1, 3), remote("10.0.0.2", 1, 1), remote("10.0.0.3", 2, 99)];
+  const { fraction } = seeded(1);
+  const firsts = Array.from(
+    { length: 4000 },
+    () => pickRemotes(remotes, fraction)[0]!.endpoint.address,
+  );
+  const share = firsts.filter((address) => address === "10.0.0.1").length / firsts.length;
+  assert.ok(Math.abs(share - 0.75) < 0.03, `${share}`);
+  assert.ok(!firsts.includes("10.0.0.3"));
+});
