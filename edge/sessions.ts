@@ -164,8 +164,8 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     const before = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
     const after = frameMtu(tunnel.config, next, tunnel.pathMtu);
     if (before === after) return;
-    session.circuit?.attachment?.onFrameMtu?.(after);
-    tx.undo(() => session.circuit?.attachment?.onFrameMtu?.(before));
+    session.circuit?.setFrameMtu(after);
+    tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
@@ -239,7 +239,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
-        if (session.circuit?.attachment) changeFrameMtu(tunnel, session, next, tx);
+        changeFrameMtu(tunnel, session, next, tx);
         await equip(tunnel, session, next, tx);
         session.config = next;
         tx.undo(() => session.config = before);
@@ -251,7 +251,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     },
     refreshMtu(tunnel, session) {
       const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
-      session.circuit?.attachment?.onFrameMtu?.(bytes);
+      session.circuit?.setFrameMtu(bytes);
     },
     async breakDown(tunnel, session, { circuit }, reason) {
       if (!circuit || session.circuit !== circuit) return;

@@ -85,7 +85,7 @@ function assemble(
   const queues = makeQueues();
   const meters = makeMeters();
   const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
-  const sockets = makeSockets(system, datapath);
+  const sockets = makeSockets(system, datapath, clock);
   const sessions = makeSessions({
     circuits,
     datapath,

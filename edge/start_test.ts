@@ -291,7 +291,7 @@ Deno.test("changeSession() changes nothing where a step fails", async () => {
   }
   await refused(
     bench,
-    { code: "invalid", attribute: "circuit" },
+    { code: "invalid", attribute: "circuit.tap" },
     () => appliance.changeSession("1", "11", onTap("office0", { mtu: 9999 })),
   );
   const state = await appliance.tunnel("1");
@@ -327,7 +327,7 @@ Deno.test("changeTunnel() changes nothing where a step fails", async () => {
   system.mtu = 100;
   await refused(
     bench,
-    { code: "invalid", attribute: "circuit.mtu" },
+    { code: "invalid", attribute: "circuit.tap.mtu" },
     () => appliance.changeTunnel("1", { remote: { address: "10.77.0.9", port: 1701 } }),
   );
 });

@@ -134,11 +134,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
     };
     tx.undo(() => become(config, lease, before));
-    await asApplianceErrors("mtu", () => {
-      become(next, nextLease, pathMtu(next));
-      return Promise.resolve();
-    });
-    if (!same) tx.commit(() => lease[Symbol.asyncDispose]());
+    become(next, nextLease, pathMtu(next));
+    if (!same) tx.commit(() => lease.retire());
   };
 
   return {
