@@ -14,7 +14,7 @@ import type { Logger } from "./log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
-import type { SessionEntry, TunnelEntry } from "./state.ts";
+import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./state.ts";
 import type { System } from "./system.ts";
 import { forEach, type Transaction } from "./transaction.ts";
 
@@ -159,7 +159,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         handle,
         lease: socketLease,
         pathMtu: pathMtu(config),
-        sessions: new Map(),
+        sessions: makeSessionTable(),
       };
       await forEach(
         wanted,

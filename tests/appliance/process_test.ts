@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { openLibc } from "../../edge/io/libc.ts";
 import { loopback, until } from "./support.ts";
 
 const main = new URL("../../edge/main.ts", import.meta.url).pathname;
@@ -13,7 +14,7 @@ interface Process extends AsyncDisposable {
 /** Runs `isthmus run` with no more permissions than it declares. */
 function spawn(file: string, admin: string, env: Record<string, string> = {}): Process {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "-P=appliance", main, "run", "--config", file],
+    args: ["run", "-q", "-P=appliance", main, "run", "--config", file],
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -38,6 +39,27 @@ function spawn(file: string, admin: string, env: Record<string, string> = {}): P
       }
       await child.status;
       await drained;
+    },
+  };
+}
+
+/** The service manager's end of sd_notify(3), on an abstract name. */
+function notifySocket(): Disposable & { readonly name: string; read(): string } {
+  const libc = openLibc();
+  const name = `@isthmus-notify-${Deno.pid}`;
+  const address = new TextEncoder().encode(`\x01\0${name.replace("@", "\0")}`); // AF_UNIX
+  const fd = libc.call.socket(1, 2, 0);
+  assert.equal(libc.call.bind(fd, address, address.length), 0);
+  const room = new Uint8Array(512);
+  return {
+    name,
+    read() {
+      const length = libc.call.recv(fd, room, BigInt(room.length), 0x40); // MSG_DONTWAIT
+      return new TextDecoder().decode(room.subarray(0, Math.max(0, length)));
+    },
+    [Symbol.dispose]() {
+      libc.call.close(fd);
+      libc[Symbol.dispose]();
     },
   };
 }
@@ -101,6 +123,23 @@ Deno.test("SIGHUP reloads the file, and a bad file changes nothing", async () =>
   await until(() => process.log().includes("reload failed"));
   assert.match(process.log(), /isthmus\.yaml:\d+:\d+: tunnels\.branch\.sessions\.one/);
   assert.deepEqual(await sessionNames(process), ["one", "two"]);
+});
+
+Deno.test("the service manager is told of readiness, reloads and the stop", async () => {
+  await using files = scene(25);
+  files.write(one);
+  using manager = notifySocket();
+  await using process = spawn(files.file, files.admin, { NOTIFY_SOCKET: manager.name });
+  const told = async (state: string) => {
+    await until(() => manager.read().includes(state));
+  };
+  await told(`READY=1\nSTATUS=admin at http://${files.admin}`);
+  process.child.kill("SIGHUP");
+  await told("RELOADING=1");
+  await told("READY=1");
+  process.child.kill("SIGTERM");
+  await told("STOPPING=1");
+  assert.equal((await process.child.status).code, 0);
 });
 
 Deno.test("a reload moves the admin endpoint", async () => {
