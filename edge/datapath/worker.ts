@@ -11,7 +11,7 @@ import { type Punt, WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { epollDataOffset, epollEventSize, watch } from "../io/epoll.ts";
 import { takeEventfd } from "../io/eventfd.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
-import { createCommands, reply } from "./commands.ts";
+import { createCommands, reply, transferOf } from "./commands.ts";
 import { openLane } from "./lanes.ts";
 import type { FromWorker, Item, Lane, Reply, Start, ToWorker } from "./protocol.ts";
 import { type Batch, readControl, readFrames } from "./records.ts";
@@ -83,11 +83,15 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
   const takeMessage = (items: ToWorker) => {
     const now = performance.now();
     const replies: Reply[] = [];
+    const transfer: ArrayBuffer[] = [];
     const taken: Record<Lane, number> = { control: 0, frames: 0 };
     const take = (item: Item) => {
       switch (item.kind) {
-        case "request":
-          return replies.push(reply(commands, item));
+        case "request": {
+          const done = reply(commands, item);
+          transfer.push(...transferOf(item, done));
+          return replies.push(done);
+        }
         case "frames":
           taken.frames += item.batch.length;
           return inject(item.batch, now);
@@ -102,7 +106,9 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
     };
     for (const item of items) take(item);
     output();
-    if (replies.length + taken.control + taken.frames > 0) post({ kind: "done", replies, taken });
+    if (replies.length + taken.control + taken.frames > 0) {
+      post({ kind: "done", replies, taken }, transfer);
+    }
   };
   let queued = 0;
   /** Queues one record of main's. What it names may be gone by now: that is a drop. */
