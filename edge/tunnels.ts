@@ -207,12 +207,12 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   };
 }
 
-/** Runs `work`; says in the message of what it throws where that is. */
+/** Runs `work`; says in the message of what it throws where that is, unless it says so already. */
 export async function located<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof ApplianceError)) throw error;
+    if (!(error instanceof ApplianceError) || error.message.startsWith(path)) throw error;
     const { attribute, code, message } = error;
     throw new ApplianceError(code, attribute, `${path}: ${message}`, { cause: error });
   }
