@@ -1,21 +1,8 @@
 import assert from "node:assert/strict";
+import { makeNamespace, namespacesAvailable } from "../../edge/testing_netns.ts";
 import { freePort, loopback, type Node, startNode, until } from "./support.ts";
 
-const ignore = Deno.uid() !== 0;
-
-async function ip(...args: string[]): Promise<{ success: boolean; text: string }> {
-  const { success, stdout, stderr } = await new Deno.Command("ip", { args }).output();
-  return { success, text: new TextDecoder().decode(success ? stdout : stderr) };
-}
-
-/** A network namespace that is removed with the test. */
-async function namespace(label: string): Promise<AsyncDisposable & { readonly name: string }> {
-  const name = `isthmus-${label}-${Deno.pid}`;
-  const { success, text } = await ip("netns", "add", name);
-  assert.ok(success, text);
-  return { name, [Symbol.asyncDispose]: () => ip("netns", "delete", name).then(() => {}) };
-}
-
+const ignore = !namespacesAvailable();
 const [A, B] = [loopback(81), loopback(82)];
 
 function config(me: 1 | 2, port: number, circuit: string): string {
@@ -37,8 +24,8 @@ Deno.test({
   name: "the kernel behind a TAP answers a probe's pings, and the device goes with the appliance",
   ignore,
   async fn() {
-    await using space = await namespace("tap");
-    const show = () => ip("-n", space.name, "address", "show", "dev", "office0");
+    await using space = await makeNamespace("tap");
+    const show = () => space.ip("address", "show", "dev", "office0");
     const port = freePort(A);
     const tap = (more = "") =>
       `tap: { name: office0, netns: ${space.name}, addresses: [10.4.0.1/24]${more} }`;
@@ -65,16 +52,16 @@ Deno.test({
   name: "a TAP that vanishes takes its session down, and a reload makes it again",
   ignore,
   async fn() {
-    await using space = await namespace("gone");
+    await using space = await makeNamespace("gone");
     const circuit = `tap: { name: office0, netns: ${space.name} }`;
     await using node = await startNode(config(1, freePort(A), circuit));
-    await ip("-n", space.name, "link", "delete", "office0");
+    await space.ip("link", "delete", "office0");
     await until(async () => (await stateOf(node)).status === "down");
     assert.equal((await stateOf(node)).reason, "TAP office0 vanished");
     assert.ok(node.lines.some((line) => line.includes("session down")));
     assert.deepEqual((await node.appliance.reload()).changed, ["tunnels/branch/sessions/office"]);
     assert.equal((await stateOf(node)).status, "up");
-    assert.ok((await ip("-n", space.name, "link", "show", "dev", "office0")).success);
+    assert.ok((await space.ip("link", "show", "dev", "office0")).success);
   },
 });
 
@@ -82,7 +69,7 @@ Deno.test({
   name: "a TAP that cannot be had is refused with its reason, and nothing is left",
   ignore,
   async fn() {
-    await using space = await namespace("bad");
+    await using space = await makeNamespace("bad");
     await using node = await startNode(
       config(1, freePort(A), `tap: { name: office0, netns: ${space.name} }`),
     );
