@@ -24,6 +24,8 @@ export interface RunningCircuit extends AsyncDisposable {
   /** @throws {ApplianceError} where the circuit refuses the session */
   attach(session: Session): Promise<void>;
   detach(): Promise<void>;
+  /** Tells the attachment of a changed path. @throws {ApplianceError} and stays as it was */
+  setFrameMtu(bytes: number): void;
   /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
   reconfigure(config: CircuitConfig): Promise<boolean>;
 }
@@ -101,7 +103,7 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
         circuit = await plugin.provision(scope.host, options);
       } catch (error) {
         await close();
-        throw applianceError(error, "circuit");
+        throw applianceError(error, `circuit.${plugin.name}`);
       }
       const reconfigure = async (next: CircuitConfig) => {
         const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
@@ -136,6 +138,7 @@ function running(
       log.warn(`cannot ${what} in order`, { error: String(error) });
     }
   };
+  const attribute = `circuit.${plugin.name}`;
   const detach = async () => {
     const former = attachment;
     attachment = undefined;
@@ -148,7 +151,7 @@ function running(
       return attachment;
     },
     attach: (session) =>
-      asApplianceErrors("circuit", async () => {
+      asApplianceErrors(attribute, async () => {
         if (!plugin.pseudowireTypes.includes(session.pseudowireType)) {
           const message = `${plugin.name} does not carry pseudowire type ${session.pseudowireType}`;
           throw new ApplianceError("invalid", "circuit", message);
@@ -157,8 +160,15 @@ function running(
         attachment = await circuit.attach(session);
       }),
     detach,
+    setFrameMtu(bytes) {
+      try {
+        attachment?.onFrameMtu?.(bytes);
+      } catch (error) {
+        throw applianceError(error, attribute);
+      }
+    },
     reconfigure: (config) =>
-      asApplianceErrors("circuit", async () => {
+      asApplianceErrors(attribute, async () => {
         return config.plugin === plugin.name && await reconfigure(config);
       }),
     [Symbol.asyncDispose]() {

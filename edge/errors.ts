@@ -40,7 +40,7 @@ export function applianceError(error: unknown, attribute?: string): unknown {
     new ApplianceError(code, blamed, (error as Error).message, { cause: error });
   if (error instanceof CircuitError) {
     const option = error.option === undefined ? "" : `.${error.option}`;
-    return as(error.code, `circuit${option}`);
+    return as(error.code, `${attribute ?? "circuit"}${option}`);
   }
   if (error instanceof IoError) return as(ioCodes[error.code] ?? "unavailable");
   if (error instanceof DatapathError) {

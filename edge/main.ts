@@ -6,7 +6,6 @@ import { probe } from "../plugins/probe/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
 import { readConfigFile } from "./config_file.ts";
-import { run } from "./run.ts";
 
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [
@@ -20,7 +19,11 @@ const encoder = new TextEncoder();
 if (import.meta.main) {
   const status = await main(Deno.args, {
     version,
-    run: (path) => run({ version, plugins, readConfig: () => readConfigFile(path, plugins) }),
+    async run(path) {
+      // Clients have no use for it: what only `run` needs is loaded only then.
+      const { run } = await import("./run.ts");
+      return await run({ version, plugins, readConfig: () => readConfigFile(path, plugins) });
+    },
     check: (path) => readConfigFile(path, plugins),
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),

@@ -121,7 +121,7 @@ async function carryOut(
   const changes = only(diff, "change-session").map(({ tunnel, session }) => ({
     path: sessionPath(tunnel, session),
     tunnel: running(tunnels, tunnel.name),
-    entry: running(tunnels, tunnel.name).sessions.get(session.name)!,
+    entry: running(tunnels, tunnel.name).sessions.byName(session.name)!,
     next: session,
   }));
   await forEach(
@@ -163,7 +163,7 @@ async function removeSessions(
 ): Promise<void> {
   await forEach(only(diff, "remove-session"), WIDTH, async ({ tunnel: { name }, session }) => {
     const tunnel = running(tunnels, name);
-    const entry = tunnel.sessions.get(session.name);
+    const entry = tunnel.sessions.byName(session.name);
     if (!entry) return;
     await sessions.remove(tunnel, entry);
     tx.undo(() => transactionless((again) => sessions.add(tunnel, session, entry.origin, again)));

@@ -1,7 +1,7 @@
 /** `isthmus run`: the appliance as a process, with its admin endpoint, signals and service manager. @module */
 
 import type { Plugin } from "../plugins/plugin.ts";
-import { type AdminServer, createAdmin, serveAdmin } from "./admin/mod.ts";
+import type { AdminServer } from "./admin/mod.ts";
 import { makeLog } from "./log.ts";
 import type { AdminConfig, Config } from "./model.ts";
 import { startAppliance } from "./start.ts";
@@ -30,7 +30,10 @@ export async function run(options: RunOptions): Promise<number> {
   const config = await options.readConfig();
   const log = makeLog(config.log);
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
+  // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.
+  const http = import("./admin/mod.ts");
   await using appliance = await startAppliance({ ...options, config, log, system });
+  const { createAdmin, serveAdmin } = await http;
   const app = createAdmin(appliance, { ...options, log });
   await using admin = await movable(config.admin, (where) => serveAdmin(where, app));
   appliance.onAdminChange = admin.move;

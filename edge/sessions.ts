@@ -164,8 +164,8 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     const before = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
     const after = frameMtu(tunnel.config, next, tunnel.pathMtu);
     if (before === after) return;
-    session.circuit?.attachment?.onFrameMtu?.(after);
-    tx.undo(() => session.circuit?.attachment?.onFrameMtu?.(before));
+    session.circuit?.setFrameMtu(after);
+    tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
@@ -178,13 +178,13 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     check,
     async add(tunnel, config, origin, tx) {
       check(tunnel.config, config);
-      const { name } = tunnel.config;
-      if (tunnel.sessions.has(config.name)) {
-        throw new ApplianceError("exists", "name", `${name} has a session ${config.name} already`);
+      if (tunnel.sessions.byName(config.name)) {
+        const message = `${tunnel.config.name} has a session ${config.name} already`;
+        throw new ApplianceError("exists", "name", message);
       }
-      for (const { config: { name: other, sessionId } } of tunnel.sessions.values()) {
-        if (sessionId !== config.sessionId) continue;
-        const message = `${sessionId} is the session-id of ${other} already`;
+      const twin = tunnel.sessions.byId(config.sessionId);
+      if (twin) {
+        const message = `${config.sessionId} is the session-id of ${twin.config.name} already`;
         throw new ApplianceError("exists", "session-id", message);
       }
       const port = await asApplianceErrors(
@@ -201,11 +201,11 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       };
       tx.undo(() => datapath.removePort(session.port));
       await equip(tunnel, session, config, tx);
-      tunnel.sessions.set(config.name, session);
-      tx.undo(() => tunnel.sessions.delete(config.name));
+      tunnel.sessions.add(session);
+      tx.undo(() => tunnel.sessions.delete(session));
     },
     async remove(tunnel, session) {
-      tunnel.sessions.delete(session.config.name);
+      tunnel.sessions.delete(session);
       await dropCircuit(session);
       try {
         await datapath.removePort(session.port);
@@ -239,7 +239,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
-        if (session.circuit?.attachment) changeFrameMtu(tunnel, session, next, tx);
+        changeFrameMtu(tunnel, session, next, tx);
         await equip(tunnel, session, next, tx);
         session.config = next;
         tx.undo(() => session.config = before);
@@ -251,7 +251,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     },
     refreshMtu(tunnel, session) {
       const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
-      session.circuit?.attachment?.onFrameMtu?.(bytes);
+      session.circuit?.setFrameMtu(bytes);
     },
     async breakDown(tunnel, session, { circuit }, reason) {
       if (!circuit || session.circuit !== circuit) return;

@@ -8,6 +8,8 @@
 
 import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../core/endpoint.ts";
 import type { EncapType } from "../core/pseudowire.ts";
+import type { Clock } from "../plugins/plugin.ts";
+import type { SocketKind } from "../wasm/mod.ts";
 import { ApplianceError } from "./appliance.ts";
 import type { Datapath, SocketId } from "./datapath/datapath.ts";
 import type { Listener, TunnelConfig } from "./model.ts";
@@ -19,6 +21,8 @@ export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "chec
 /** The use of a socket until it is disposed of. */
 export interface SocketLease extends AsyncDisposable {
   readonly socket: SocketId;
+  /** Disposal for a tunnel that lives on with another socket: datagrams that wait in this one are not lost. */
+  retire(): Promise<void>;
 }
 
 /** All open sockets. */
@@ -33,19 +37,28 @@ export interface Sockets {
   lease(path: TunnelPath): Promise<SocketLease>;
 }
 
+interface OpenSocket {
+  readonly id: SocketId;
+  readonly fd: number;
+  readonly kind: SocketKind;
+}
+
+/** How long the datapath may take to read what waits in a socket that takes no more, in milliseconds. */
+const DRAIN_MS = 50;
+
 /** An open socket, or one being opened. */
 interface Entry {
   readonly encap: EncapType;
   readonly local: Endpoint;
   readonly remote?: Endpoint;
-  readonly socket: Promise<SocketId>;
+  readonly socket: Promise<OpenSocket>;
   users: number;
   /** A listener that takes no new leases. */
   closing?: boolean;
 }
 
 /** No sockets yet. */
-export function makeSockets(system: System, datapath: Datapath): Sockets {
+export function makeSockets(system: System, datapath: Datapath, clock: Clock): Sockets {
   /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
   const listeners = new Map<string, Entry>();
   const connected = new Map<string, Entry>();
@@ -73,21 +86,26 @@ export function makeSockets(system: System, datapath: Datapath): Sockets {
   const use = async (entry: Entry): Promise<SocketId> => {
     entry.users++;
     try {
-      return await entry.socket;
+      return (await entry.socket).id;
     } catch (error) {
       await release(entry);
       throw error;
     }
   };
 
-  const release = async (entry: Entry) => {
+  const release = async (entry: Entry, drain = false) => {
     if (--entry.users > 0) return;
     entries.delete(entry);
     for (const map of [listeners, connected]) {
       for (const [key, value] of map) if (value === entry) map.delete(key);
     }
     const socket = await entry.socket.catch(() => undefined);
-    if (socket !== undefined) await datapath.removeSocket(socket);
+    if (!socket) return;
+    if (drain) {
+      system.deafen(socket.fd, socket.kind);
+      await new Promise<void>((resolve) => clock.timer(clock.now() + DRAIN_MS, resolve));
+    }
+    await datapath.removeSocket(socket.id);
   };
 
   const covering = (path: TunnelPath): Entry | undefined => {
@@ -154,6 +172,7 @@ export function makeSockets(system: System, datapath: Datapath): Sockets {
       let released: Promise<void> | undefined;
       const lease: SocketLease = {
         socket,
+        retire: () => released ??= release(entry, true),
         [Symbol.asyncDispose]: () => released ??= release(entry),
       };
       leases.set(lease, entry);
@@ -171,7 +190,7 @@ async function openSocket(
     readonly shared: boolean;
     readonly path?: TunnelPath;
   },
-): Promise<SocketId> {
+): Promise<OpenSocket> {
   const { fd, kind } = system.openSocket(encap, {
     local,
     shared,
@@ -179,7 +198,7 @@ async function openSocket(
     ...(path && encap === "udp" && { checksum: path.checksum }),
   });
   try {
-    return await datapath.addSocket(fd, kind);
+    return { id: await datapath.addSocket(fd, kind), fd, kind };
   } catch (error) {
     system.close(fd);
     throw error;

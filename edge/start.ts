@@ -18,7 +18,7 @@ import { makeMeters } from "./meters.ts";
 import type { AdminConfig, Config, SessionConfig, TunnelConfig, TunnelState } from "./model.ts";
 import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
-import { makeSessions } from "./sessions.ts";
+import { makeSessions, sessionPath } from "./sessions.ts";
 import { makeSockets } from "./sockets.ts";
 import { configOf, findSession, findTunnel, stateOf } from "./state.ts";
 import { openSystem, type System } from "./system.ts";
@@ -85,7 +85,7 @@ function assemble(
   const queues = makeQueues();
   const meters = makeMeters();
   const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
-  const sockets = makeSockets(system, datapath);
+  const sockets = makeSockets(system, datapath, clock);
   const sessions = makeSessions({
     circuits,
     datapath,
@@ -197,24 +197,28 @@ function assemble(
       return await show(name);
     },
     async changeSession(tunnel: string, session: string, patch: SessionPatch) {
+      let path = "";
       const name = await change(tunnel, async (name, tx) => {
         const owner = findTunnel(tunnels.all, name);
         const entry = findSession(owner, session);
         const next = { ...entry.config, ...patch };
+        path = sessionPath(owner.config, next);
         sessions.check(owner.config, next);
         await sessions.letGo(owner, entry, next, tx);
         await sessions.change(owner, entry, next, tx);
       });
-      const path = `tunnels/${name}/sessions/${session}`;
       log.info("session changed", { path, attributes: Object.keys(patch) });
       return await show(name);
     },
     async deleteSession(tunnel: string, session: string) {
-      const name = await change(tunnel, async (name) => {
+      let path = "";
+      await change(tunnel, async (name) => {
         const owner = findTunnel(tunnels.all, name);
-        await sessions.remove(owner, findSession(owner, session));
+        const entry = findSession(owner, session);
+        path = sessionPath(owner.config, entry.config);
+        await sessions.remove(owner, entry);
       });
-      log.info("session deleted", { path: `tunnels/${name}/sessions/${session}` });
+      log.info("session deleted", { path });
     },
     async datapath() {
       const { drops, io } = await asApplianceErrors(undefined, () => datapath.stats());

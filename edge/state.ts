@@ -1,7 +1,7 @@
 /** Tunnels and sessions as the appliance holds them, and what of them the API shows. @module */
 
 import type { PortId } from "../plugins/plugin.ts";
-import { type Counters, sessionCounters } from "../wasm/mod.ts";
+import type { Counters } from "../wasm/mod.ts";
 import { ApplianceError } from "./appliance.ts";
 import type { RunningCircuit } from "./circuits.ts";
 import type { DatapathStats, TunnelHandle } from "./datapath/datapath.ts";
@@ -18,8 +18,7 @@ export interface TunnelEntry {
   handle: TunnelHandle;
   lease: SocketLease;
   pathMtu: number | undefined;
-  /** By name. */
-  readonly sessions: Map<string, SessionEntry>;
+  readonly sessions: SessionTable;
 }
 
 /** A session that runs. */
@@ -33,6 +32,38 @@ export interface SessionEntry {
   reason: string | undefined;
 }
 
+/** A tunnel's sessions, by name and by session id. */
+export interface SessionTable {
+  readonly size: number;
+  byName(name: string): SessionEntry | undefined;
+  byId(id: number): SessionEntry | undefined;
+  add(session: SessionEntry): void;
+  delete(session: SessionEntry): void;
+  values(): IterableIterator<SessionEntry>;
+}
+
+/** A table without sessions. */
+export function makeSessionTable(): SessionTable {
+  const names = new Map<string, SessionEntry>();
+  const ids = new Map<number, SessionEntry>();
+  return {
+    get size() {
+      return names.size;
+    },
+    byName: (name) => names.get(name),
+    byId: (id) => ids.get(id),
+    add(session) {
+      names.set(session.config.name, session);
+      ids.set(session.config.sessionId, session);
+    },
+    delete({ config }) {
+      names.delete(config.name);
+      ids.delete(config.sessionId);
+    },
+    values: () => names.values(),
+  };
+}
+
 /** The tunnel of that name, or else of that tunnel id. @throws {ApplianceError} */
 export function findTunnel(tunnels: ReadonlyMap<string, TunnelEntry>, tunnel: string): TunnelEntry {
   const found = tunnels.get(tunnel) ??
@@ -43,8 +74,8 @@ export function findTunnel(tunnels: ReadonlyMap<string, TunnelEntry>, tunnel: st
 
 /** The session of that name, or else of that session id. @throws {ApplianceError} */
 export function findSession(tunnel: TunnelEntry, session: string): SessionEntry {
-  const found = tunnel.sessions.get(session) ??
-    [...tunnel.sessions.values()].find(({ config }) => String(config.sessionId) === session);
+  const id = /^[1-9]\d*$/.test(session) ? Number(session) : 0;
+  const found = tunnel.sessions.byName(session) ?? tunnel.sessions.byId(id);
   if (found) return found;
   const message = `the tunnel ${tunnel.config.name} has no session ${session}`;
   throw new ApplianceError("not-found", undefined, message);
@@ -96,4 +127,16 @@ function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionSta
   };
 }
 
-const zeroCounters = Object.fromEntries(sessionCounters.map((name) => [name, 0])) as Counters;
+/** Written out, as the datapath's own list would load its WASM module into this isolate too. */
+const zeroCounters: Counters = {
+  "tx-packets": 0,
+  "tx-bytes": 0,
+  "tx-errors": 0,
+  "rx-packets": 0,
+  "rx-bytes": 0,
+  "rx-errors": 0,
+  "rx-seq-discards": 0,
+  "rx-oos-packets": 0,
+  "rx-cookie-discards": 0,
+  "rx-invalid": 0,
+};

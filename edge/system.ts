@@ -7,6 +7,7 @@ import { type Libc, openLibc } from "./io/libc.ts";
 import { pathMtu } from "./io/path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./io/sockets.ts";
 import { canonicalPrefix, openRtnetlink } from "./io/rtnetlink.ts";
+import { emitSockaddr, toSockAddr } from "./io/sockaddr.ts";
 import { openTap, setTapCarrier } from "./io/tap.ts";
 import type { SocketKind } from "../wasm/mod.ts";
 
@@ -17,6 +18,8 @@ export interface System extends Disposable {
     encap: EncapType,
     options: SocketOptions,
   ): { readonly fd: number; readonly kind: SocketKind };
+  /** Has a UDP socket take no more datagrams, so that others get them, while those that wait in it can still be read. */
+  deafen(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */
   pathMtu(local: string, remote: string): number | undefined;
   /** Opens a TAP and makes it what the options say, up and running. */
@@ -50,6 +53,7 @@ export function openSystem(notifySocket?: string): System {
       shareLocalPort(libc, socket.fd);
       return socket;
     },
+    deafen: (fd, kind) => deafen(libc, fd, kind),
     pathMtu(local, remote) {
       try {
         return pathMtu(libc, local, remote);
@@ -85,6 +89,16 @@ function shareLocalPort(libc: Libc, fd: number): void {
   const one = Int32Array.of(1);
   libc.call.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one, one.byteLength);
 }
+
+/** Connects a socket to where nothing comes from: the discard port (RFC 863) of this host. Best effort. */
+function deafen(libc: Libc, fd: number, kind: SocketKind): void {
+  if (kind !== "udp4" && kind !== "udp6") return;
+  const address = kind === "udp4" ? "127.0.0.1" : "::1";
+  const nowhere = emitSockaddr(toSockAddr(libc, { address, port: DISCARD }));
+  libc.call.connect(fd, nowhere, nowhere.length);
+}
+
+const DISCARD = 9;
 
 function openTapDevice(libc: Libc, options: TapOptions): TapDevice {
   const { fd, name, adopted } = openTap(libc, options.name, options.netns);

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { openLibc } from "./io/libc.ts";
 import { openSystem } from "./system.ts";
+import { makeNamespace, namespacesAvailable } from "./testing_netns.ts";
 
-const root = Deno.uid() === 0;
-
-async function ip(...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command("ip", { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
-}
+const ignore = !namespacesAvailable();
 
 Deno.test("notify() sends to the service manager's socket, named or abstract", () => {
   using libc = openLibc();
@@ -64,61 +59,51 @@ Deno.test("pathMtu() knows loopback's, and nothing without a route", () => {
 
 Deno.test({
   name: "openTap() makes a device what its options say, and change() changes it",
-  ignore: !root,
+  ignore,
   async fn() {
-    const netns = `isthmus-sys-${Deno.pid}`;
-    await ip("netns", "add", netns);
+    await using space = await makeNamespace("sys");
     using system = openSystem();
-    try {
-      const tap = system.openTap({
-        name: "office0",
-        netns,
-        mtu: 1400,
-        mac: "02:00:00:00:00:07",
-        addresses: ["192.168.7.1/24", "fd00:7::1/64"],
-      });
-      const show = () => ip("-n", netns, "address", "show", "dev", "office0");
-      assert.match(
-        await show(),
-        /mtu 1400[^]*02:00:00:00:00:07[^]*192\.168\.7\.1\/24[^]*fd00:7::1\/64/,
-      );
-      tap.setCarrier(false);
-      assert.match(await show(), /NO-CARRIER/);
-      tap.setCarrier(true);
-      tap.change({ mtu: 1300, mac: "02:00:00:00:00:08", addresses: ["192.168.7.2/24"] });
-      assert.deepEqual([tap.mtu(), tap.mac()], [1300, "02:00:00:00:00:08"]);
-      const after = await show();
-      assert.match(after, /LOWER_UP[^]*192\.168\.7\.2\/24/);
-      assert.doesNotMatch(after, /192\.168\.7\.1|fd00:7::1/);
-      tap.release(false);
-      system.close(tap.fd);
-      await assert.rejects(show());
-    } finally {
-      await ip("netns", "delete", netns);
-    }
+    const tap = system.openTap({
+      name: "office0",
+      netns: space.name,
+      mtu: 1400,
+      mac: "02:00:00:00:00:07",
+      addresses: ["192.168.7.1/24", "fd00:7::1/64"],
+    });
+    const show = () => space.ip("address", "show", "dev", "office0");
+    assert.match(
+      (await show()).text,
+      /mtu 1400[^]*02:00:00:00:00:07[^]*192\.168\.7\.1\/24[^]*fd00:7::1\/64/,
+    );
+    tap.setCarrier(false);
+    assert.match((await show()).text, /NO-CARRIER/);
+    tap.setCarrier(true);
+    tap.change({ mtu: 1300, mac: "02:00:00:00:00:08", addresses: ["192.168.7.2/24"] });
+    assert.deepEqual([tap.mtu(), tap.mac()], [1300, "02:00:00:00:00:08"]);
+    const after = (await show()).text;
+    assert.match(after, /LOWER_UP[^]*192\.168\.7\.2\/24/);
+    assert.doesNotMatch(after, /192\.168\.7\.1|fd00:7::1/);
+    tap.release(false);
+    system.close(tap.fd);
+    assert.equal((await show()).success, false);
   },
 });
 
 Deno.test({
   name: "openTap() adopts a device that exists, and takes back its own addresses only",
-  ignore: !root,
+  ignore,
   async fn() {
-    const netns = `isthmus-adopt-${Deno.pid}`;
-    await ip("netns", "add", netns);
+    await using space = await makeNamespace("adopt");
     using system = openSystem();
-    try {
-      await ip("-n", netns, "tuntap", "add", "dev", "office0", "mode", "tap");
-      await ip("-n", netns, "address", "add", "10.9.0.1/24", "dev", "office0");
-      const addresses = ["10.9.0.1/24", "10.9.0.2/24"];
-      const tap = system.openTap({ name: "office0", netns, addresses });
-      assert.equal(tap.adopted, true);
-      tap.release(true);
-      system.close(tap.fd);
-      const after = await ip("-n", netns, "address", "show", "dev", "office0");
-      assert.match(after, /10\.9\.0\.1\/24/);
-      assert.doesNotMatch(after, /10\.9\.0\.2\/24/);
-    } finally {
-      await ip("netns", "delete", netns);
-    }
+    await space.ip("tuntap", "add", "dev", "office0", "mode", "tap");
+    await space.ip("address", "add", "10.9.0.1/24", "dev", "office0");
+    const addresses = ["10.9.0.1/24", "10.9.0.2/24"];
+    const tap = system.openTap({ name: "office0", netns: space.name, addresses });
+    assert.equal(tap.adopted, true);
+    tap.release(true);
+    system.close(tap.fd);
+    const after = (await space.ip("address", "show", "dev", "office0")).text;
+    assert.match(after, /10\.9\.0\.1\/24/);
+    assert.doesNotMatch(after, /10\.9\.0\.2\/24/);
   },
 });

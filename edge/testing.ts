@@ -228,6 +228,7 @@ export function memorySystem(): MemorySystem {
       open.set(fd, { options });
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}` };
     },
+    deafen() {},
     pathMtu: () => system.mtu,
     openTap,
     close(fd) {

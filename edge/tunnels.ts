@@ -14,7 +14,7 @@ import type { Logger } from "./log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
-import type { SessionEntry, TunnelEntry } from "./state.ts";
+import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./state.ts";
 import type { System } from "./system.ts";
 import { forEach, type Transaction } from "./transaction.ts";
 
@@ -134,11 +134,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
     };
     tx.undo(() => become(config, lease, before));
-    await asApplianceErrors("mtu", () => {
-      become(next, nextLease, pathMtu(next));
-      return Promise.resolve();
-    });
-    if (!same) tx.commit(() => lease[Symbol.asyncDispose]());
+    become(next, nextLease, pathMtu(next));
+    if (!same) tx.commit(() => lease.retire());
   };
 
   return {
@@ -162,7 +159,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         handle,
         lease: socketLease,
         pathMtu: pathMtu(config),
-        sessions: new Map(),
+        sessions: makeSessionTable(),
       };
       await forEach(
         wanted,
@@ -210,12 +207,12 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   };
 }
 
-/** Runs `work`; says in the message of what it throws where that is. */
+/** Runs `work`; says in the message of what it throws where that is, unless it says so already. */
 export async function located<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof ApplianceError)) throw error;
+    if (!(error instanceof ApplianceError) || error.message.startsWith(path)) throw error;
     const { attribute, code, message } = error;
     throw new ApplianceError(code, attribute, `${path}: ${message}`, { cause: error });
   }

@@ -91,6 +91,17 @@ export interface Layout {
   readonly txIovecCount: number;
 }
 
+/**
+ * Many counters, cheap to make and to hand to another isolate: those of `handles[i]` are the values from
+ * `i * sessionCounters.length` on, in the order of {@linkcode sessionCounters}.
+ */
+export interface CounterTable {
+  /** {@linkcode PortIx} or {@linkcode TunnelIx} each. */
+  readonly handles: Float64Array;
+  /** Copies: none is a view of the memory. */
+  readonly values: Float64Array;
+}
+
 /** What bounds a datapath's memory. */
 export interface WasmOptions {
   /** 262,144 unless told. */
@@ -298,14 +309,14 @@ export class WasmDatapath {
     return counters(refusing(() => this.#raw.tunnel_counters(tunnel)), 0);
   }
 
-  /** {@linkcode sessionCounters} of every session. */
-  allSessionCounters(): Map<PortIx, Counters> {
-    return countersOf<PortIx>(this.#raw.sessions(), this.#raw.all_session_counters());
+  /** The counters of every session. */
+  sessionTable(): CounterTable {
+    return { handles: this.#raw.sessions(), values: this.#raw.all_session_counters() };
   }
 
-  /** {@linkcode tunnelCounters} of every tunnel. */
-  allTunnelCounters(): Map<TunnelIx, Counters> {
-    return countersOf<TunnelIx>(this.#raw.tunnels(), this.#raw.all_tunnel_counters());
+  /** The counters of every tunnel. */
+  tunnelTable(): CounterTable {
+    return { handles: this.#raw.tunnels(), values: this.#raw.all_tunnel_counters() };
   }
 
   /** How many frames and datagrams were dropped, by reason; every reason is there. */
@@ -383,19 +394,6 @@ function counters(numbers: Float64Array, from: number): Counters {
   return Object.fromEntries(
     sessionCounters.map((name, i) => [name, numbers[from + i]!]),
   ) as Counters;
-}
-
-function countersOf<Handle extends number>(
-  handles: Float64Array,
-  numbers: Float64Array,
-): Map<Handle, Counters> {
-  const all = new Map<Handle, Counters>();
-  let at = 0;
-  for (const handle of handles) {
-    all.set(handle as Handle, counters(numbers, at));
-    at += sessionCounters.length;
-  }
-  return all;
 }
 
 function named(names: string, counts: Float64Array): Record<string, number> {

@@ -116,7 +116,8 @@ export function addSessionRoutes(context: RouteContext): void {
       const [{ config }, now] = found;
       checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
       const patch = sessionPatch(config, now.config, c.req.valid("json"), plugins);
-      if (Object.keys(patch).length === 0) return found;
+      // A session that is down gets another chance at its circuit.
+      if (Object.keys(patch).length === 0 && now.status === "up") return found;
       return find(await api.changeSession(tunnel, session, patch), session);
     });
     return c.json(viewSession(owner.config, state), 200, { etag: sessionTag(state) });

@@ -2,9 +2,10 @@
 
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/plugin.ts";
-import type { Counters, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import type { PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
+import { countersByHandle } from "./counters.ts";
 import {
   type ControlDatagram,
   type Datapath,
@@ -206,8 +207,8 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     async stats() {
       const { sessions, tunnels, drops: workerDrops, io } = await worker.request("stats", {});
       return {
-        sessions: sessions as ReadonlyMap<number, Counters> as ReadonlyMap<PortId, Counters>,
-        tunnels: tunnels as ReadonlyMap<number, Counters> as ReadonlyMap<TunnelHandle, Counters>,
+        sessions: countersByHandle<PortId>(sessions),
+        tunnels: countersByHandle<TunnelHandle>(tunnels),
         drops: addCounts(workerDrops, drops),
         io,
       };

@@ -122,6 +122,16 @@ Deno.test("commands are refused with the code that says why, and change nothing"
   await datapath.removeSocket(a.socket);
 });
 
+Deno.test("what was sent before a removal leaves before it", async () => {
+  await using a = await startLcce();
+  await using b = await startLcce();
+  const atB = collectControl(b);
+  const message = { socket: a.socket, remote: b.local, local: "0.0.0.0" };
+  a.datapath.sendControl([{ ...message, data: controlMessage(1) }]);
+  await a.datapath.removeSocket(a.socket);
+  await until(() => atB.length === 1);
+});
+
 Deno.test("what is sent by way of something that is just being removed is dropped by name", async () => {
   await using a = await startLcce();
   const host = await a.datapath.addHostPort("ethernet", () => {});

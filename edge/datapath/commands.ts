@@ -55,8 +55,8 @@ export function createCommands(
     stats(): WorkerStats {
       const { drops, io } = figures();
       return {
-        sessions: datapath.allSessionCounters(),
-        tunnels: datapath.allTunnelCounters(),
+        sessions: datapath.sessionTable(),
+        tunnels: datapath.tunnelTable(),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
       };
@@ -78,6 +78,14 @@ export function reply(commands: Commands, request: Request): Reply {
     }
     throw error;
   }
+}
+
+/** What of a result moves to main instead of being copied. */
+export function transferOf(request: Request, reply: Reply): ArrayBuffer[] {
+  if (request.name !== "stats" || !reply.ok) return [];
+  const { sessions, tunnels } = reply.result as WorkerStats;
+  return [sessions.handles, sessions.values, tunnels.handles, tunnels.values]
+    .map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function orUndo<T>(result: T, next: () => void, undo: () => void): T {

@@ -80,7 +80,10 @@ export interface Datapath extends AsyncDisposable {
   disconnect(a: PortId): Promise<void>;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
   onControl: ((batch: readonly ControlDatagram[]) => void) | undefined;
-  /** Sends control messages; false when the queue is full: dropped and counted. */
+  /**
+   * Sends control messages; false when the queue is full: dropped and counted.
+   * @throws {DatapathError} `invalid` where an address cannot be read
+   */
   sendControl(batch: readonly ControlDatagram[]): boolean;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;

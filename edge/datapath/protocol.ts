@@ -13,7 +13,7 @@
 
 import type { FrameType } from "../../core/pseudowire.ts";
 import type {
-  Counters,
+  CounterTable,
   PortIx,
   SessionSpec,
   SocketIx,
@@ -120,8 +120,8 @@ export type FromWorker =
 
 /** A worker's counters at one instant. */
 export interface WorkerStats {
-  readonly sessions: ReadonlyMap<PortIx, Counters>;
-  readonly tunnels: ReadonlyMap<TunnelIx, Counters>;
+  readonly sessions: CounterTable;
+  readonly tunnels: CounterTable;
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
 }

@@ -7,14 +7,14 @@
 
 /// <reference lib="deno.worker" />
 
-import { type Punt, WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { type Punt, WasmDatapath } from "../../wasm/mod.ts";
 import { epollDataOffset, epollEventSize, watch } from "../io/epoll.ts";
 import { takeEventfd } from "../io/eventfd.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
-import { createCommands, reply } from "./commands.ts";
+import { createCommands } from "./commands.ts";
+import { createTaker, openInbox } from "./inbox.ts";
 import { openLane } from "./lanes.ts";
-import type { FromWorker, Item, Lane, Reply, Start, ToWorker } from "./protocol.ts";
-import { type Batch, readControl, readFrames } from "./records.ts";
+import type { FromWorker, Start } from "./protocol.ts";
 import { createSources } from "./sources.ts";
 import { createTransmitter } from "./transmit.ts";
 
@@ -24,10 +24,6 @@ const wakeToken = 0;
 const firstSourceToken = 1;
 /** Sources that have their turn before commands and timers do. */
 const eventsPerWait = 64;
-/** Bytes of main's frames and control messages between two flushes: less than the datapath's queues for them hold. */
-const sendRunBytes = 256 << 10;
-/** What a queue counts for a record beyond its data, at most. */
-const recordCost = 256;
 
 const post = (message: FromWorker, transfer: ArrayBuffer[] = []) =>
   self.postMessage(message, transfer);
@@ -80,53 +76,15 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
   }));
 
   let stopping = false;
-  const takeMessage = (items: ToWorker) => {
-    const now = performance.now();
-    const replies: Reply[] = [];
-    const taken: Record<Lane, number> = { control: 0, frames: 0 };
-    const take = (item: Item) => {
-      switch (item.kind) {
-        case "request":
-          return replies.push(reply(commands, item));
-        case "frames":
-          taken.frames += item.batch.length;
-          return inject(item.batch, now);
-        case "control":
-          taken.control += item.batch.length;
-          return sendControl(item.batch);
-        case "handled":
-          return toMain[item.lane].handled(item.batches);
-        case "stop":
-          stopping = true;
-      }
-    };
-    for (const item of items) take(item);
-    output();
-    if (replies.length + taken.control + taken.frames > 0) post({ kind: "done", replies, taken });
-  };
-  let queued = 0;
-  /** Queues one record of main's. What it names may be gone by now: that is a drop. */
-  const queue = (data: Uint8Array, send: () => void) => {
-    try {
-      send();
-    } catch (error) {
-      if (!(error instanceof WasmError)) throw error;
-      drop(error.code);
-    }
-    queued += data.length + recordCost;
-    if (queued < sendRunBytes) return;
-    queued = 0;
-    output();
-  };
-  const inject = (batch: Batch, now: number) =>
-    readFrames(batch, (port, frame) => queue(frame, () => datapath.inject(port, frame, now)));
-  const sendControl = (batch: Batch) =>
-    readControl(
-      batch,
-      ({ socket, remote, local, data }) =>
-        queue(data, () => datapath.sendControl(socket, remote, local, data)),
-    );
-  const inbox = openInbox(takeMessage);
+  const inbox = openInbox(createTaker({
+    datapath,
+    commands,
+    lanes: toMain,
+    drop,
+    output,
+    post,
+    stop: () => stopping = true,
+  }));
 
   const events = new DataView(new ArrayBuffer(eventsPerWait * epollEventSize));
   const eventsAddress = libc.address(events.buffer);
@@ -160,35 +118,4 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
     toMain.frames.flush();
   }
   datapath.free();
-}
-
-/** Messages of main, which arrive only while this isolate yields to its event loop. */
-interface Inbox {
-  /** Waits until so many messages more than until now have been taken. Rejects with what taking one threw. */
-  expect(messages: number): Promise<void>;
-}
-
-function openInbox(take: (message: ToWorker) => void): Inbox {
-  let missing = 0;
-  let failure: unknown;
-  let arrived: (() => void) | undefined;
-  self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-    missing--;
-    if (failure !== undefined) return;
-    try {
-      take(data);
-    } catch (error) {
-      failure = error;
-    }
-    if (missing <= 0 || failure !== undefined) arrived?.();
-  };
-  return {
-    async expect(messages) {
-      missing += messages;
-      if (missing > 0 && failure === undefined) {
-        await new Promise<void>((resolve) => arrived = resolve);
-      }
-      if (failure !== undefined) throw failure;
-    },
-  };
 }

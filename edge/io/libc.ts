@@ -25,6 +25,7 @@ const definitions = {
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   readAt: { name: "read", parameters: ["i32", "u64", "u64"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  writeAt: { name: "write", parameters: ["i32", "u64", "u64"], result: "i32" },
   writevAt: { name: "writev", parameters: ["i32", "u64", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   // Sockets.

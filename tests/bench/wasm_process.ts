@@ -25,6 +25,17 @@ const spec = {
   reorderTimeoutMs: 0,
 } as const;
 
+/** Offsets in `struct mmsghdr` of 64-bit Linux. */
+const mmsghdr = {
+  name: 0,
+  nameLength: 8,
+  iov: 16,
+  controlLength: 40,
+  flags: 48,
+  length: 56,
+  size: 64,
+};
+
 const [what, ...numbers] = Deno.args;
 const [first = 0, packets = 0, rounds = 0] = numbers.map(Number);
 if (what === "memory") memory(first);
@@ -76,17 +87,6 @@ function memory(sessions: number): void {
   }
   say(`${empty} ${datapath.memory.buffer.byteLength}`);
 }
-
-/** Offsets in `struct mmsghdr` of 64-bit Linux. */
-const mmsghdr = {
-  name: 0,
-  nameLength: 8,
-  iov: 16,
-  controlLength: 40,
-  flags: 48,
-  length: 56,
-  size: 64,
-};
 
 function lookup(pairs: number, packets: number, rounds: number): void {
   const datapath = new WasmDatapath({ maxSessions: 2 * pairs });

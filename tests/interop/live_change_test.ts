@@ -7,13 +7,7 @@ import { bootLab, type Lab, wire, withoutIpv6 } from "./support/lab.ts";
 import { output, until } from "./support/process.ts";
 import { config, derived, type Pseudowire } from "./support/pseudowire.ts";
 import { say, suite } from "./support/suite.ts";
-import {
-  assertNoLoss,
-  iperf,
-  type IperfResult,
-  ping,
-  startIperfServer,
-} from "./support/traffic.ts";
+import { assertNoLoss, iperf, type IperfResult, ping } from "./support/traffic.ts";
 
 /** Index 1 carries iperf3; 2 is made by curl, 3 on the command line. */
 const [busy, byCurl, byCli] = [pseudowire(1), pseudowire(2), pseudowire(3)];
@@ -49,7 +43,6 @@ const live = suite<Context>(
       ),
     );
     await addKernelEnds(lab, [busy, byCurl, byCli]);
-    await startIperfServer(lab);
     return { lab, appliance };
   },
 );

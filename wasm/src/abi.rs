@@ -159,8 +159,19 @@ impl Name {
         usize::from(self.len) == Self::MAX
     }
 
+    /// Whether what `recvmmsg` left in a buffer has this address, and this port if that matters.
+    #[inline]
+    pub fn matches(&self, buffer: &[u8; Self::MAX], len: usize, with_port: bool) -> bool {
+        let same_family = buffer[..2] == self.bytes[..2] && len >= usize::from(self.len);
+        let same_port = !with_port || buffer[2..4] == self.bytes[2..4];
+        if same_family && !self.is_v6() {
+            return same_port && buffer[4..8] == self.bytes[4..8];
+        }
+        same_port && Self::read(buffer, len).is_some_and(|other| self.has_address_of(&other))
+    }
+
     /// Whether both have one address; scopes are compared where both have one.
-    pub fn same_address(&self, other: &Self) -> bool {
+    fn has_address_of(&self, other: &Self) -> bool {
         let scopes = (self.scope(), other.scope());
         self.ip() == other.ip() && (scopes.0 == scopes.1 || scopes.0 == 0 || scopes.1 == 0)
     }
@@ -321,6 +332,16 @@ mod tests {
             assert_eq!(Name::read(&buffer, name.bytes().len()), Some(name));
             assert_eq!((name.ip(), name.port(), name.ip().v4()), (ip, 1701, Some([127, 0, 0, 1])));
             assert_eq!(Name::read(&buffer, 8), None);
+            for other in [false, true] {
+                let same = Name::new(other, ip, 1701, 0).unwrap();
+                assert!(same.matches(&buffer, name.bytes().len(), true), "{v6} {other}");
+                let port = Name::new(other, ip, 1702, 0).unwrap();
+                assert!(port.matches(&buffer, name.bytes().len(), false));
+                assert!(!port.matches(&buffer, name.bytes().len(), true));
+                let address = Name::new(other, Ip::new(&[127, 0, 0, 2]).unwrap(), 1701, 0).unwrap();
+                assert!(!address.matches(&buffer, name.bytes().len(), false));
+                assert!(!same.matches(&buffer, 0, false));
+            }
         }
         assert_eq!(Name::new(false, Ip([0; 16]), 1, 0), None);
     }

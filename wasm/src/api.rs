@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::abi::Ip;
 use crate::core::Limits;
-use crate::counters::{Counters, Io, Named, Reason};
+use crate::counters::{Counters, Io, Reason};
 use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};

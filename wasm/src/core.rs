@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use crate::counters::{Counters, Io, Reason, Tally};
+use crate::counters::{Counters, Drops, Reason, Work};
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
@@ -104,6 +104,8 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
+    /// Counts the additions and removals of sessions.
+    pub epoch: u64,
     /// v2 sessions by tunnel and session id.
     pub v2: Table,
     /// v3 sessions by session id: the first of a chain.
@@ -115,9 +117,9 @@ pub struct Core {
     /// What goes to TypeScript.
     pub punts: Punts,
     /// Frames dropped.
-    pub drops: Tally<Reason>,
+    pub drops: Drops,
     /// Work done.
-    pub io: Tally<Io>,
+    pub io: Work,
     /// Bytes of frames that wait for others before them or were just released.
     pub reorder_bytes: usize,
     /// Frames of sessions that are in order now, to be delivered before anything else of their session.
@@ -142,13 +144,14 @@ impl Core {
             sessions: Slab::new(Kind::Session, limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
+            epoch: 0,
             v2: Table::new(),
             v3: Table::new(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),
-            drops: Tally::new(),
-            io: Tally::new(),
+            drops: Drops::new(),
+            io: Work::new(),
             reorder_bytes: 0,
             ready: VecDeque::new(),
             agenda: BinaryHeap::new(),
@@ -161,7 +164,7 @@ impl Core {
     /// Counts a frame that goes no further.
     #[inline]
     pub fn drop_frame(&mut self, reason: Reason) {
-        self.drops.one(reason);
+        self.drops.add(reason, 1);
     }
 
     /// The index of the live item that `handle` stands for, as a port.

@@ -1,24 +1,50 @@
 //! Every figure that the datapath keeps: per session, per reason for a drop, and of its own work.
 
-use std::marker::PhantomData;
-
-/// An enum whose variants are counters, each with the name that operators see.
-pub trait Named: Copy + 'static {
-    /// The names, in the order of the variants.
-    const NAMES: &'static [&'static str];
-    /// The variant's place in [`Named::NAMES`].
-    fn index(self) -> usize;
-}
-
 macro_rules! named {
-    ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
+    ($(#[$meta:meta])* $enum:ident counted by $counts:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum $enum { $($(#[$doc])* $variant,)+ }
-        impl Named for $enum {
-            const NAMES: &'static [&'static str] = &[$($name),+];
-            fn index(self) -> usize {
-                self as usize
+
+        impl $enum {
+            /// The names that operators see, in the order of the variants.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+        }
+
+        #[doc = concat!("A count for each [`", stringify!($enum), "`].")]
+        pub struct $counts([u64; $enum::NAMES.len()]);
+
+        impl $counts {
+            /// All zero.
+            pub fn new() -> Self {
+                Self([0; $enum::NAMES.len()])
+            }
+
+            /// Counts `many`.
+            #[inline]
+            pub fn add(&mut self, what: $enum, many: u64) {
+                self.0[what as usize] += many;
+            }
+
+            /// Takes back what turned out not to have happened.
+            pub fn take_back(&mut self, what: $enum, many: u64) {
+                self.0[what as usize] -= many;
+            }
+
+            /// One count.
+            pub fn get(&self, what: $enum) -> u64 {
+                self.0[what as usize]
+            }
+
+            /// All counts, in the order of the names.
+            pub fn all(&self) -> &[u64] {
+                &self.0
+            }
+        }
+
+        impl Default for $counts {
+            fn default() -> Self {
+                Self::new()
             }
         }
     };
@@ -26,7 +52,7 @@ macro_rules! named {
 
 named! {
     /// Why a datagram or frame went no further. Each one that comes in is forwarded, punted, queued, or counted here once.
-    Reason {
+    Reason counted by Drops {
         /// Too short to say what it is.
         ShortHeader = "short-header",
         /// Neither L2TPv2 nor L2TPv3.
@@ -84,7 +110,7 @@ named! {
 
 named! {
     /// What the datapath did as a whole.
-    Io {
+    Io counted by Work {
         /// Batches of datagrams or frames handed in.
         RxBatches = "rx-batches",
         /// L2TP datagrams received, those inside GRO super-datagrams counted singly.
@@ -109,50 +135,6 @@ named! {
         PuntedControl = "punted-control",
         /// Frames handed to TypeScript.
         PuntedFrames = "punted-frames",
-    }
-}
-
-/// One count for each variant of `T`.
-pub struct Tally<T> {
-    counts: Vec<u64>,
-    of: PhantomData<T>,
-}
-
-impl<T: Named> Tally<T> {
-    /// All zero.
-    pub fn new() -> Self {
-        Self { counts: vec![0; T::NAMES.len()], of: PhantomData }
-    }
-
-    /// Counts one.
-    pub fn one(&mut self, what: T) {
-        self.add(what, 1);
-    }
-
-    /// Counts `many`.
-    pub fn add(&mut self, what: T, many: u64) {
-        self.counts[what.index()] += many;
-    }
-
-    /// Takes back what turned out not to have happened.
-    pub fn take_back(&mut self, what: T, many: u64) {
-        self.counts[what.index()] -= many;
-    }
-
-    /// The count of `what`.
-    pub fn get(&self, what: T) -> u64 {
-        self.counts[what.index()]
-    }
-
-    /// All counts, in the order of [`Named::NAMES`].
-    pub fn all(&self) -> &[u64] {
-        &self.counts
-    }
-}
-
-impl<T: Named> Default for Tally<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -3,11 +3,13 @@
 use crate::abi::read_control;
 use crate::core::{Core, Frame, Limits};
 use crate::counters::{Io, Reason};
-use crate::ingress::Origin;
+use crate::header::{Class, classify};
+use crate::ingress::{Found, Origin, l2tp_start};
 use crate::manage::Refusal;
-use crate::port::Port;
-use crate::receive::{BATCH, HEADROOM, Receive};
+use crate::port::{Forwarder, Port};
+use crate::receive::{BATCH, HEADROOM, Messages, Receive};
 use crate::reorder::Held;
+use crate::session::NONE;
 use crate::slab::Handle;
 use crate::tunnel::SocketKind;
 
@@ -27,6 +29,8 @@ struct Datagrams {
     /// Where in the next message to go on: the datagrams that GRO joined are dealt with one by one.
     offset: usize,
     now: u64,
+    /// The sessions were these when the batch was handed in.
+    epoch: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -39,16 +43,23 @@ struct Frames {
 /// The datapath.
 pub struct Datapath {
     /// What packets are read into.
-    pub receive: Receive,
+    pub receive: Box<Receive>,
     /// What they pass through.
     pub core: Core,
     pending: Pending,
+    /// What was found out about the pending datagrams.
+    found: [Found; BATCH],
 }
 
 impl Datapath {
     /// A datapath without sockets, tunnels and ports.
     pub fn new(limits: Limits) -> Self {
-        Self { receive: Receive::new(), core: Core::new(limits), pending: Pending::Nothing }
+        Self {
+            receive: Receive::new(),
+            core: Core::new(limits),
+            pending: Pending::Nothing,
+            found: [Found::NOTHING; BATCH],
+        }
     }
 
     /// Sets the address of the memory's first byte.
@@ -62,9 +73,10 @@ impl Datapath {
         self.check_idle(count)?;
         let at = self.core.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
         let kind = self.core.sockets[at].kind;
-        self.core.io.one(Io::RxBatches);
-        self.warm(kind, count);
-        self.pending = Pending::Datagrams(Datagrams { socket, kind, next: 0, count, offset: 0, now });
+        self.core.io.add(Io::RxBatches, 1);
+        self.look_ahead(kind, count);
+        let epoch = self.core.epoch;
+        self.pending = Pending::Datagrams(Datagrams { socket, kind, next: 0, count, offset: 0, now, epoch });
         Ok(())
     }
 
@@ -75,7 +87,7 @@ impl Datapath {
             Some(Port::Device(_)) => {}
             _ => return Err(Refusal::no_such_port()),
         }
-        self.core.io.one(Io::RxBatches);
+        self.core.io.add(Io::RxBatches, 1);
         self.pending = Pending::Frames(Frames { port, next: 0, count });
         Ok(())
     }
@@ -96,7 +108,7 @@ impl Datapath {
             Some(Port::Host(_)) => {}
             _ => return Err(Refusal::no_such_port()),
         }
-        self.core.io.one(Io::Injected);
+        self.core.io.add(Io::Injected, 1);
         let held = Held::copy(frame);
         let cost = held.cost();
         let queued = self.core.injected.push((port, held), cost);
@@ -145,60 +157,58 @@ impl Datapath {
     #[inline]
     fn may_go_on(core: &mut Core) -> bool {
         while core.transmit.has_room() {
-            if !core.deliver_ready() {
+            if core.ready.is_empty() {
                 return true;
             }
+            core.deliver_ready();
         }
         false
     }
 
     fn datagrams(&mut self, batch: &mut Datagrams) {
-        let Self { receive, core, .. } = self;
-        let live = core.sockets.find(batch.socket).is_some();
+        let Self { receive, core, found, .. } = self;
+        let Receive { slots, messages, .. } = &mut **receive;
+        let Datagrams { socket, kind, now, .. } = *batch;
+        let live = core.sockets.find(socket).is_some();
+        let mut received = 0;
         while batch.next < batch.count && Self::may_go_on(core) {
-            let message = receive.message(batch.next);
-            let gro = if message.control.is_empty() { 0 } else { read_control(message.control).gro };
-            let total = message.slot.len() - HEADROOM;
-            let size = if gro == 0 || gro >= total { total } else { gro };
-            let end = total.min(batch.offset + size);
-            if batch.offset == 0 && size < total {
-                core.io.one(Io::RxGroDatagrams);
-            }
-            if message.cut || !live {
-                core.io.one(Io::RxDatagrams);
+            let at = batch.next;
+            received += 1;
+            let total = messages.len(at);
+            let mut end = total;
+            let origin = Origin { socket, kind, now, messages, at };
+            if found[at].session != NONE && batch.epoch == core.epoch {
+                core.data(&origin, found[at], slots.slot(at, total), 0);
+            } else if !live || messages.is_cut(at) {
                 core.drop_frame(if live { Reason::Truncated } else { Reason::PortRemoved });
             } else {
-                let origin = Origin {
-                    socket: batch.socket,
-                    kind: batch.kind,
-                    source: message.source,
-                    control: message.control,
-                    now: batch.now,
-                };
+                let size = joined(messages, at).unwrap_or(total);
+                end = total.min(batch.offset + size);
+                core.io.add(Io::RxGroDatagrams, u64::from(batch.offset == 0 && size < total));
                 let start = HEADROOM + batch.offset;
                 // Before the first datagram there is headroom; before the others only the header that is stripped.
                 let floor = if batch.offset == 0 { 0 } else { start };
-                core.datagram(&origin, &mut message.slot[..HEADROOM + end], floor, start);
+                core.datagram(&origin, slots.slot(at, end), floor, start);
             }
-            if end < total && !message.cut {
+            if end < total {
                 batch.offset = end;
             } else {
-                receive.recycle(batch.next);
+                messages.recycle(at);
                 batch.next += 1;
                 batch.offset = 0;
             }
         }
+        core.io.add(Io::RxDatagrams, received);
         // What the last one released goes out with it as far as there is room, else with the next pump.
-        if batch.next == batch.count {
-            Self::may_go_on(core);
-        }
+        Self::may_go_on(core);
     }
 
     fn frames(&mut self, batch: &mut Frames) {
         let Self { receive, core, .. } = self;
+        let Receive { slots, messages, .. } = &mut **receive;
         while batch.next < batch.count && core.transmit.has_room() {
-            core.io.one(Io::RxFrames);
-            let buffer = receive.frame(batch.next);
+            core.io.add(Io::RxFrames, 1);
+            let buffer = slots.slot(batch.next, messages.frame_len(batch.next));
             match core.port(batch.port) {
                 Some(port) => core.forward(core.forwarder(port), Frame { buffer, floor: 0, start: HEADROOM }),
                 None => core.drop_frame(Reason::PortRemoved),
@@ -207,34 +217,47 @@ impl Datapath {
         }
     }
 
-    /// Brings what a batch will need into the cache: with many sessions each packet would else wait for memory three
-    /// times in a row (table entry, session, the session it is forwarded to); like this the packets' waits overlap.
-    fn warm(&mut self, kind: SocketKind, count: usize) {
-        let Self { receive, core, .. } = self;
-        let mut sum = 0u32;
-        let mut found = [(0, None); BATCH];
-        for (at, entry) in found.iter_mut().enumerate().take(count) {
-            *entry = core.touch_table(kind, receive.datagram(at));
-        }
-        let mut sessions = [0; BATCH];
-        let mut known = 0;
-        for (touched, data) in &found[..count] {
-            sum = sum.wrapping_add(*touched);
-            if let Some(session) = data.and_then(|data| core.lookup(&data)) {
-                sum = sum.wrapping_add(core.sessions[session].rx.tunnel);
-                sessions[known] = session;
-                known += 1;
+    /// Finds the sessions of a whole batch before any of its datagrams is dealt with. With many sessions each packet would
+    /// wait for memory three times in a row: for the table's entry, the session, and the session that it is forwarded to.
+    /// In three passes over the batch the waits of all its packets overlap.
+    fn look_ahead(&mut self, kind: SocketKind, count: usize) {
+        let Self { receive, core, found, .. } = self;
+        let Receive { slots, messages, .. } = &**receive;
+        let mut touched = 0;
+        for (at, found) in found[..count].iter_mut().enumerate() {
+            *found = Found::NOTHING;
+            let bytes = slots.bytes(at, messages.len(at));
+            let Some(start) = l2tp_start(kind, bytes, 0) else { continue };
+            if let Ok(Class::Data(data)) = classify(bytes, start, kind.encap()) {
+                let table = core.table(data.version);
+                touched ^= table.touch(table.home(data.key));
+                found.data = data.moved(HEADROOM);
             }
         }
-        for session in &sessions[..known] {
-            if let crate::port::Forwarder::CrossConnect(Port::Session(out)) =
-                core.sessions[*session].rx.forwarder
+        for (at, found) in found[..count].iter_mut().enumerate() {
+            let Some(session) = core.lookup(&found.data) else { continue };
+            touched ^= core.sessions[session].rx.tunnel;
+            if !messages.is_cut(at) && joined(messages, at).is_none() {
+                found.session = session;
+            }
+        }
+        for found in &found[..count] {
+            if found.session != NONE
+                && let Forwarder::CrossConnect(Port::Session(out)) = core.sessions[found.session].rx.forwarder
             {
-                sum = sum.wrapping_add(core.sessions[out].tx.tunnel);
+                touched ^= core.sessions[out].tx.tunnel;
             }
         }
-        std::hint::black_box(sum);
+        std::hint::black_box(touched); // what is never used is never read
     }
+}
+
+/// The length of the datagrams that UDP_GRO joined into message `at`, if it did.
+#[inline]
+fn joined(messages: &Messages, at: usize) -> Option<usize> {
+    let control = messages.control(at);
+    let size = if control.is_empty() { 0 } else { read_control(control).gro };
+    (size > 0 && size < messages.len(at)).then_some(size)
 }
 
 impl Core {
@@ -242,7 +265,6 @@ impl Core {
     fn send_one_control(&mut self) -> bool {
         let Some(message) = self.controls.pop() else { return false };
         if self.sockets.is_live(message.destination.socket) {
-            self.io.one(Io::TxControl);
             self.transmit.send_control(message);
         } else {
             self.drop_frame(Reason::PortRemoved);
@@ -267,7 +289,10 @@ impl Core {
     fn lay_out(&mut self) -> usize {
         let Self { transmit, sockets, devices, .. } = self;
         transmit.lay_out(|socket| sockets[socket].fd, |device| devices[device].fd);
-        self.io.add(Io::TxMessages, self.transmit.message_count() as u64);
+        let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames];
+        for (what, count) in work.into_iter().zip(self.transmit.counts()) {
+            self.io.add(what, count as u64);
+        }
         self.transmit.ops()
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::core::{Core, Frame};
 use crate::counters::{Io, Reason};
+use crate::header::Template;
 use crate::port::{Forwarder, Port};
-use crate::transmit::Span;
+use crate::transmit::{Leaving, Span};
 
 impl Core {
     /// A frame of a session is in order: counts it and passes it on.
@@ -22,14 +23,11 @@ impl Core {
         match forwarder {
             Forwarder::None => self.drop_frame(Reason::NoForwarder),
             Forwarder::CrossConnect(Port::Session(at)) => self.send(at, frame),
-            Forwarder::CrossConnect(Port::Device(at)) => {
-                self.io.one(Io::TxFrames);
-                self.transmit.write(at, Span::of(frame.bytes()));
-            }
+            Forwarder::CrossConnect(Port::Device(at)) => self.transmit.write(at, frame.bytes()),
             Forwarder::CrossConnect(Port::Host(at)) => {
                 let queued = self.punts.frame(self.hosts.handle(at), frame.bytes());
                 if queued {
-                    self.io.one(Io::PuntedFrames);
+                    self.io.add(Io::PuntedFrames, 1);
                 } else {
                     self.drop_frame(Reason::HostQueueFull);
                 }
@@ -40,21 +38,29 @@ impl Core {
     /// Lets a frame leave by a session: with its header right before it where there is room, else elsewhere.
     #[inline]
     fn send(&mut self, session: u32, frame: Frame) {
-        let tx = &mut self.sessions[session].tx;
-        let tunnel = &mut self.tunnels[tx.tunnel];
+        let Core { sessions, tunnels, transmit, .. } = self;
+        let tx = &mut sessions[session].tx;
+        let tunnel = &mut tunnels[tx.tunnel];
         tx.packets += 1;
         tx.bytes += frame.len() as u64;
-        self.io.one(Io::TxSegments);
         let length = tx.template.len();
-        let head = if frame.start - frame.floor >= length {
-            let head = &mut frame.buffer[frame.start - length..frame.start];
-            tx.template.write(head, &mut tx.ns);
-            Span::of(head)
+        let header = length as u32;
+        let Frame { buffer, floor, start } = frame;
+        // All the template's room before the frame (most frames), just the header's, or neither.
+        let datagram = if let Some(room) = buffer[floor..start].last_chunk_mut() {
+            tx.template.write(room, &mut tx.ns);
+            Leaving::new(session, header, Span::default(), Span::from(buffer, start - length))
+        } else if start - floor >= length {
+            let mut room = [0; Template::ROOM];
+            tx.template.write(&mut room, &mut tx.ns);
+            buffer[start - length..start].copy_from_slice(&room[Template::ROOM - length..]);
+            Leaving::new(session, header, Span::default(), Span::from(buffer, start - length))
         } else {
-            let head = self.transmit.header(length);
-            tx.template.write(head, &mut tx.ns);
-            Span::of(head)
+            let room = transmit.header();
+            tx.template.write(room, &mut tx.ns);
+            let head = Span::from(room, Template::ROOM - length);
+            Leaving::new(session, header, head, Span::from(buffer, start))
         };
-        self.transmit.send(session, tx, tunnel, head, Span::of(frame.bytes()));
+        transmit.send(tx, tunnel, datagram);
     }
 }

@@ -74,6 +74,17 @@ pub struct Data {
     flags: u16,
 }
 
+impl Data {
+    /// No message's.
+    pub const NONE: Self = Self { version: Version::V2, key: 0, start: 0, rest: 0, flags: 0 };
+
+    /// The same message `by` bytes further back in its buffer.
+    #[inline]
+    pub fn moved(self, by: usize) -> Self {
+        Self { start: self.start + by, rest: self.rest + by, ..self }
+    }
+}
+
 /// A data message without its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stripped {
@@ -136,6 +147,9 @@ fn control_over_ip(bytes: &[u8], start: usize) -> Result<Class, Reason> {
 #[inline]
 pub fn strip_v2(bytes: &[u8], data: &Data) -> Result<Stripped, Reason> {
     let (mut start, mut end) = (data.rest, bytes.len());
+    if data.flags & (FLAG_L | FLAG_S | FLAG_O) == 0 {
+        return Ok(Stripped { ns: None, start, end });
+    }
     if data.flags & FLAG_L != 0 {
         let length = half(bytes, data.start + 2).ok_or(Reason::Truncated)?;
         end = data.start + usize::from(length);
@@ -221,15 +235,6 @@ impl Cookie {
     }
 }
 
-/// How the template is numbered.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-enum Numbered {
-    #[default]
-    No,
-    V2,
-    V3,
-}
-
 /// What a session's header is made of.
 pub struct Shape<'a> {
     /// The tunnel's version.
@@ -248,81 +253,71 @@ pub struct Shape<'a> {
     pub numbered: bool,
 }
 
-/// A header ready to be put before frames, but for the number.
+/// A header ready to be put before frames, but for the number. It is kept at the end of its room, so that where there is
+/// room enough before a frame all of it is copied, which a few instructions do whatever the header's length.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Template {
-    bytes: [u8; Self::MAX],
+    room: [u8; Self::ROOM],
     len: u8,
     numbered: Numbered,
+}
+
+/// Where the number stands.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+enum Numbered {
+    #[default]
+    No,
+    V2,
+    V3,
 }
 
 impl Template {
     /// The longest header: v3 over UDP with a cookie of 8 bytes and the sublayer.
     pub const MAX: usize = 20;
+    /// [`Template::MAX`] in whole words.
+    pub const ROOM: usize = 24;
 
     /// The header of a session, without Length, Offset and Priority in v2 as the kernel sends it.
     pub fn new(shape: &Shape) -> Self {
-        let mut template = Self::default();
-        match shape.version {
+        let (header, numbered) = match shape.version {
             Version::V2 => {
-                let flags = 2 | if shape.numbered { FLAG_S } else { 0 };
-                template.push(&flags.to_be_bytes());
-                template.push(&shape.tunnel_id.to_be_bytes());
-                template.push(&(shape.session_id as u16).to_be_bytes());
-                if shape.numbered {
-                    template.push(&[0; 4]);
-                    template.numbered = Numbered::V2;
-                }
+                let flags = if shape.numbered { FLAG_S } else { 0 } | 2;
+                let words = [flags, shape.tunnel_id, shape.session_id as u16, 0, 0].map(u16::to_be_bytes);
+                let header = words[..if shape.numbered { 5 } else { 3 }].as_flattened().to_vec();
+                (header, if shape.numbered { Numbered::V2 } else { Numbered::No })
             }
             Version::V3 => {
-                if shape.encap == Encap::Udp {
-                    template.push(&[0, 3, 0, 0]);
-                }
-                template.push(&shape.session_id.to_be_bytes());
-                template.push(shape.cookie.bytes());
-                if shape.l2spec {
-                    template.push(&[0; 4]);
-                    template.numbered = if shape.numbered { Numbered::V3 } else { Numbered::No };
-                }
+                let version: &[u8] = if shape.encap == Encap::Udp { &[0, 3, 0, 0] } else { &[] };
+                let sublayer: &[u8] = if shape.l2spec { &[0; 4] } else { &[] };
+                let header =
+                    [version, &shape.session_id.to_be_bytes(), shape.cookie.bytes(), sublayer].concat();
+                (header, if shape.numbered && shape.l2spec { Numbered::V3 } else { Numbered::No })
             }
-        }
+        };
+        let mut template = Self { room: [0; Self::ROOM], len: header.len() as u8, numbered };
+        template.room[Self::ROOM - header.len()..].copy_from_slice(&header);
         template
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        let at = self.len();
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-        self.len += bytes.len() as u8;
-    }
-
-    /// Its length in bytes, an even number.
+    /// Its length in bytes.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "no header is empty")]
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// Writes the header into `to`, which is exactly as long, and counts `ns` on where frames are numbered.
+    /// Writes the header to the end of `room`, and whatever before it; counts `ns` on where frames are numbered.
     #[inline]
-    pub fn write(&self, to: &mut [u8], ns: &mut u32) {
-        // A loop over words: `copy_from_slice` would become a call of memory.copy, which costs more than all of it.
-        let (words, tail) = to.as_chunks_mut::<4>();
-        for (word, from) in words.iter_mut().zip(self.bytes.as_chunks::<4>().0) {
-            *word = *from;
-        }
-        if let [a, b] = tail {
-            let at = self.len() - 2;
-            (*a, *b) = (self.bytes[at], self.bytes[at + 1]);
-        }
+    pub fn write(&self, room: &mut [u8; Self::ROOM], ns: &mut u32) {
+        *room = self.room;
         match self.numbered {
             Numbered::No => {}
             Numbered::V2 => {
-                [to[6], to[7]] = (*ns as u16).to_be_bytes();
+                [room[20], room[21]] = (*ns as u16).to_be_bytes();
                 *ns = (*ns + 1) & V2_NUMBERS;
             }
             Numbered::V3 => {
-                let at = to.len() - 4;
-                [to[at], to[at + 1], to[at + 2], to[at + 3]] = (L2SPEC_S | *ns).to_be_bytes();
+                [room[20], room[21], room[22], room[23]] = (L2SPEC_S | *ns).to_be_bytes();
                 *ns = (*ns + 1) & V3_NUMBERS;
             }
         }
@@ -417,10 +412,11 @@ mod tests {
             let cookie = Cookie::new(&[1, 2, 3, 4, 5, 6, 7, 8][..if v2 { 0 } else { cookie }]).unwrap();
             let shape = Shape { version, encap, tunnel_id: ids.0, session_id, cookie: &cookie, l2spec, numbered };
             let template = Template::new(&shape);
-            let mut bytes = vec![0; template.len()];
+            let mut room = [0xee; Template::ROOM];
             let mut next = ns;
-            template.write(&mut bytes, &mut next);
-            bytes.extend(&frame);
+            template.write(&mut room, &mut next);
+            prop_assert!(template.len() <= Template::MAX);
+            let bytes = [&room[Template::ROOM - template.len()..], &frame].concat();
 
             let data = data(&bytes, encap);
             prop_assert_eq!(data.key, if v2 { key_v2(ids.0, session_id as u16) } else { key_v3(session_id) });

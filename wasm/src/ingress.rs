@@ -1,14 +1,14 @@
 //! A datagram's way in: what it is, whose it is, whether it may be believed, and its frame.
 
-use crate::abi::{Ip, read_control};
+use crate::abi::{Ip, Name, read_control};
 use crate::core::{Core, Frame};
 use crate::counters::{Io, Reason};
-use crate::header::{self, Class, Data, Stripped, Version, classify, tunnel_of_key};
-use crate::receive::Source;
+use crate::header::{self, Class, Data, Encap, Stripped, Version, classify, tunnel_of_key};
+use crate::receive::Messages;
 use crate::session::NONE;
 use crate::slab::Handle;
 use crate::table::Table;
-use crate::tunnel::SocketKind;
+use crate::tunnel::{Destination, SocketKind};
 
 /// Where a datagram came from.
 #[derive(Clone, Copy)]
@@ -17,36 +17,50 @@ pub struct Origin<'a> {
     pub socket: Handle,
     /// Its kind.
     pub kind: SocketKind,
-    /// The sender.
-    pub source: Source<'a>,
-    /// The message's control messages.
-    pub control: &'a [u8],
     /// Microseconds.
     pub now: u64,
+    /// The batch that it came in.
+    pub messages: &'a Messages,
+    /// Its message.
+    pub at: usize,
 }
 
-/// The IPv4 header before a raw socket's datagram: its length, unless it is none.
-pub fn ipv4_header(bytes: &[u8]) -> Option<usize> {
-    let length = usize::from(bytes.first()? & 0x0f) * 4;
-    (bytes[0] >> 4 == 4 && (20..=bytes.len()).contains(&length)).then_some(length)
+/// What was found out about a datagram when its batch came in.
+#[derive(Clone, Copy)]
+pub struct Found {
+    /// The session that is first under its key, or [`NONE`].
+    pub session: u32,
+    /// What it is.
+    pub data: Data,
+}
+
+impl Found {
+    /// Nothing.
+    pub const NOTHING: Self = Self { session: NONE, data: Data::NONE };
+}
+
+/// Where the L2TP header starts: behind the IPv4 header that raw sockets deliver. `None`: there is no whole header.
+#[inline]
+pub fn l2tp_start(kind: SocketKind, bytes: &[u8], start: usize) -> Option<usize> {
+    if kind != SocketKind::Ip4 {
+        return Some(start);
+    }
+    let header = bytes.get(start..)?;
+    let length = usize::from(header.first()? & 0x0f) * 4;
+    (header[0] >> 4 == 4 && (20..=header.len()).contains(&length)).then_some(start + length)
 }
 
 impl Core {
     /// Takes a datagram in: the bytes of `buffer` from `start` on; a header may be written from `floor` on.
     #[inline]
     pub fn datagram(&mut self, origin: &Origin, buffer: &mut [u8], floor: usize, start: usize) {
-        self.io.one(Io::RxDatagrams);
-        let mut at = start;
-        if origin.kind == SocketKind::Ip4 {
-            match ipv4_header(&buffer[start..]) {
-                Some(length) => at += length,
-                None => return self.drop_frame(Reason::ShortHeader),
-            }
-        }
+        let Some(at) = l2tp_start(origin.kind, buffer, start) else {
+            return self.drop_frame(Reason::ShortHeader);
+        };
         match classify(buffer, at, origin.kind.encap()) {
-            Ok(Class::Data(data)) => match self.find_session(origin, &data) {
-                Ok(session) => self.data(session, origin.now, &data, Frame { buffer, floor, start: at }),
-                Err(reason) => self.drop_frame(reason),
+            Ok(Class::Data(data)) => match self.lookup(&data) {
+                Some(session) => self.data(origin, Found { session, data }, buffer, floor),
+                None => self.drop_frame(self.unknown(&data)),
             },
             Ok(Class::Control { start: message }) => self.punt(origin, &buffer[start..], &buffer[message..]),
             Err(reason) => self.drop_frame(reason),
@@ -56,30 +70,34 @@ impl Core {
     /// Hands a control message to TypeScript.
     #[cold]
     fn punt(&mut self, origin: &Origin, datagram: &[u8], message: &[u8]) {
-        let Some(source) = origin.source.read() else { return self.drop_frame(Reason::WrongSource) };
+        let Some(source) = origin.messages.source(origin.at) else {
+            return self.drop_frame(Reason::WrongSource);
+        };
         // A raw IPv4 socket's datagrams say themselves where they went to.
-        let local = read_control(origin.control).local.or_else(|| match origin.kind {
+        let local = read_control(origin.messages.control(origin.at)).local.or_else(|| match origin.kind {
             SocketKind::Ip4 => datagram.get(16..20).and_then(Ip::new),
             _ => None,
         });
         if self.punts.control(origin.socket, source, local, message) {
-            self.io.one(Io::PuntedControl);
+            self.io.add(Io::PuntedControl, 1);
         } else {
             self.drop_frame(Reason::PuntQueueFull);
         }
     }
 
-    /// The session that a data message belongs to: the kernel's way, by id; where v3 sessions of several tunnels have
-    /// one id, by the tunnel, which is known by the socket and the sender.
+    /// The first session under a data message's key.
     #[inline]
-    fn find_session(&self, origin: &Origin, data: &Data) -> Result<u32, Reason> {
-        let Some(mut at) = self.lookup(data) else { return Err(self.unknown(data)) };
-        if self.sessions[at].rx.next_same_id != NONE {
-            at = self.find_in_chain(origin, at).ok_or(Reason::WrongSource)?;
+    pub fn lookup(&self, data: &Data) -> Option<u32> {
+        self.table(data.version).get(data.key)
+    }
+
+    /// The table that sessions of a version are in.
+    #[inline]
+    pub fn table(&self, version: Version) -> &Table {
+        match version {
+            Version::V2 => &self.v2,
+            Version::V3 => &self.v3,
         }
-        let tunnel = &self.tunnels[self.sessions[at].rx.tunnel];
-        let accepted = tunnel.accepts(origin.kind.encap(), || origin.source.read());
-        if accepted { Ok(at) } else { Err(Reason::WrongSource) }
     }
 
     #[cold]
@@ -91,14 +109,15 @@ impl Core {
         }
     }
 
+    /// Where v3 sessions of several tunnels have one id, the tunnel decides: it is known by the socket and the sender.
     #[cold]
     fn find_in_chain(&self, origin: &Origin, first: u32) -> Option<u32> {
-        let source = origin.source.read()?;
         let mut at = first;
         while at != NONE {
             let rx = &self.sessions[at].rx;
-            let tunnel = &self.tunnels[rx.tunnel];
-            if tunnel.destination.socket == origin.socket.index && tunnel.is_peer(&source, true) {
+            let Destination { socket, name, .. } = &self.tunnels[rx.tunnel].destination;
+            let with_port = origin.kind.encap() == Encap::Udp;
+            if *socket == origin.socket.index && origin.messages.is_from(origin.at, name, with_port) {
                 return Some(at);
             }
             at = rx.next_same_id;
@@ -106,26 +125,36 @@ impl Core {
         None
     }
 
-    /// Strips a data message of its header and gives its frame to the session's numbering.
+    /// A data message of a session: checks its source and cookie, strips its header, and gives its frame to the
+    /// session's numbering.
     #[inline]
-    fn data(&mut self, session: u32, now: u64, data: &Data, frame: Frame) {
-        let rx = &self.sessions[session].rx;
+    pub fn data(&mut self, origin: &Origin, found: Found, buffer: &mut [u8], floor: usize) {
+        let Found { session: mut at, data } = found;
+        if self.sessions[at].rx.next_same_id != NONE {
+            match self.find_in_chain(origin, at) {
+                Some(session) => at = session,
+                None => return self.drop_frame(Reason::WrongSource),
+            }
+        }
+        let rx = &self.sessions[at].rx;
+        let is_from = |name: &Name, with_port| origin.messages.is_from(origin.at, name, with_port);
+        if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), is_from) {
+            return self.drop_frame(Reason::WrongSource);
+        }
         let stripped = match data.version {
-            Version::V2 => header::strip_v2(frame.buffer, data),
-            Version::V3 => rx
-                .cookie
-                .check(frame.buffer, data.rest)
-                .and_then(|rest| header::strip_v3(frame.buffer, rest, rx.l2spec)),
+            Version::V2 => header::strip_v2(buffer, &data),
+            Version::V3 => {
+                rx.cookie.check(buffer, data.rest).and_then(|rest| header::strip_v3(buffer, rest, rx.l2spec))
+            }
         };
         match stripped {
             Ok(Stripped { start, end, .. }) if end - start < rx.frame_type.shortest() => {
-                self.refuse(session, Reason::Runt);
+                self.refuse(at, Reason::Runt)
             }
             Ok(Stripped { ns, start, end }) => {
-                let frame = Frame { buffer: &mut frame.buffer[..end], floor: frame.floor, start };
-                self.sequence(session, ns, now, frame);
+                self.sequence(at, ns, origin.now, Frame { buffer: &mut buffer[..end], floor, start });
             }
-            Err(reason) => self.refuse(session, reason),
+            Err(reason) => self.refuse(at, reason),
         }
     }
 
@@ -144,28 +173,5 @@ impl Core {
             _ => {}
         }
         self.drop_frame(reason);
-    }
-
-    /// The first session under a data message's key.
-    #[inline]
-    pub fn lookup(&self, data: &Data) -> Option<u32> {
-        self.table(data.version).get(data.key)
-    }
-
-    #[inline]
-    fn table(&self, version: Version) -> &Table {
-        match version {
-            Version::V2 => &self.v2,
-            Version::V3 => &self.v3,
-        }
-    }
-
-    /// Brings the table entry that a datagram will need into the cache. Gives what it read, to keep the read alive.
-    #[inline]
-    pub fn touch_table(&self, kind: SocketKind, datagram: &[u8]) -> (u32, Option<Data>) {
-        let start = if kind == SocketKind::Ip4 { ipv4_header(datagram).unwrap_or(0) } else { 0 };
-        let Ok(Class::Data(data)) = classify(datagram, start, kind.encap()) else { return (0, None) };
-        let table = self.table(data.version);
-        (table.touch(table.home(data.key)), Some(data))
     }
 }

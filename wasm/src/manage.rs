@@ -172,6 +172,7 @@ impl Core {
         session.configure(options, &shape);
         let at = self.sessions.insert(session).ok_or(Refusal::limit("too many sessions"))?;
         self.tunnels[tunnel].sessions += 1;
+        self.epoch += 1;
         match shape.version {
             Version::V2 => self.v2.set(self.v2_key(tunnel, session_id), at),
             Version::V3 => {
@@ -262,6 +263,7 @@ impl Core {
             Version::V3 => self.unchain(key_v3(session_id), at),
         }
         let session = self.sessions.remove(at);
+        self.epoch += 1;
         let tunnel = &mut self.tunnels[tunnel];
         tunnel.sessions -= 1;
         add_counters(&mut tunnel.removed, &session.counters());

@@ -9,8 +9,10 @@ use crate::transmit::Leaving;
 impl Core {
     /// Message `index` of what was laid out failed. Gives whether its frames will be sent again, one by one.
     pub fn message_failed(&mut self, index: usize, errno: i32) -> bool {
-        let Some((frames, tunnel, grouped_by)) = self.transmit.message(index) else { return false };
+        let Some((datagrams, tunnel, grouped_by)) = self.transmit.message(index) else { return false };
         self.io.take_back(Io::TxMessages, 1);
+        self.io
+            .take_back(if tunnel == NONE { Io::TxControl } else { Io::TxSegments }, datagrams.len() as u64);
         if let Some(size) = grouped_by
             && matches!(errno, EINVAL | EMSGSIZE | EIO | EOPNOTSUPP)
         {
@@ -18,8 +20,8 @@ impl Core {
             let longest = if matches!(errno, EIO | EOPNOTSUPP) { 0 } else { size - 1 };
             let limit = &mut self.tunnels[tunnel].segment_limit;
             *limit = longest.min(*limit);
-            self.io.one(Io::TxRegrouped);
-            self.retries.extend(frames);
+            self.io.add(Io::TxRegrouped, 1);
+            self.retries.extend(datagrams);
             return true;
         }
         let reason = match errno {
@@ -28,43 +30,38 @@ impl Core {
             EMSGSIZE => Reason::TooLong,
             _ => Reason::TransmitFailed,
         };
-        for frame in frames {
-            self.not_sent(frame, reason);
+        for datagram in datagrams {
+            self.not_sent(datagram, reason);
         }
         false
     }
 
-    /// Counts a frame that was taken for sent and was not.
-    fn not_sent(&mut self, frame: Leaving, reason: Reason) {
+    /// Counts a datagram that was not sent, against the session that it was counted for before.
+    fn not_sent(&mut self, datagram: Leaving, reason: Reason) {
         self.drop_frame(reason);
-        if frame.session == NONE {
-            return self.io.take_back(Io::TxControl, 1);
-        }
-        self.io.take_back(Io::TxSegments, 1);
-        if self.sessions.is_live(frame.session) {
-            let session = &mut self.sessions[frame.session];
+        if datagram.session != NONE && self.sessions.is_live(datagram.session) {
+            let session = &mut self.sessions[datagram.session];
             session.tx.packets -= 1;
-            session.tx.bytes -= u64::from(frame.body.len);
+            session.tx.bytes -= u64::from(datagram.frame_len());
             session.rare.tx_errors += 1;
         }
     }
 
-    /// Sends one frame of a refused group in a message of its own; false when there is none.
+    /// Sends one datagram of a refused group in a message of its own; false when there is none.
     pub fn retry(&mut self) -> bool {
-        let Some(frame) = self.retries.pop_front() else { return false };
-        if self.sessions.is_live(frame.session) {
-            let sending = &self.sessions[frame.session].tx;
-            let tunnel = &self.tunnels[sending.tunnel];
-            self.transmit.send_alone(frame.session, sending, tunnel, frame.head, frame.body);
+        let Some(datagram) = self.retries.pop_front() else { return false };
+        if self.sessions.is_live(datagram.session) {
+            let sending = &self.sessions[datagram.session].tx;
+            self.transmit.send_alone(sending, &self.tunnels[sending.tunnel], datagram);
         } else {
-            self.not_sent(frame, Reason::PortRemoved);
+            self.not_sent(datagram, Reason::PortRemoved);
         }
         true
     }
 
     /// The write of op `index` failed.
     pub fn write_failed(&mut self, index: usize, errno: i32) {
-        if self.transmit.written(index).is_none() {
+        if !self.transmit.is_write(index) {
             return;
         }
         self.io.take_back(Io::TxFrames, 1);

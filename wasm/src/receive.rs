@@ -45,63 +45,52 @@ struct ControlBuffer([u8; CONTROL]);
 #[repr(C, align(8))]
 struct NameBuffer([u8; Name::MAX], [u8; NAME - Name::MAX]);
 
-/// A received message.
-pub struct Message<'a> {
-    /// The headroom, then the datagram's bytes.
-    pub slot: &'a mut [u8],
-    /// Whether the kernel cut it.
-    pub cut: bool,
-    /// Where it came from.
-    pub source: Source<'a>,
-    /// Its control messages.
-    pub control: &'a [u8],
-}
-
-/// The address that a datagram came from, not looked at yet.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    buffer: &'a [u8; Name::MAX],
-    len: usize,
-}
-
-impl Source<'_> {
-    /// The address, if it is one of IPv4 or IPv6.
-    pub fn read(&self) -> Option<Name> {
-        Name::read(self.buffer, self.len)
-    }
-}
-
 /// The receive side of the memory.
 ///
 /// The kernel writes to it between two calls of this module, through addresses taken here; Rust holds no reference
 /// to it meanwhile.
 pub struct Receive {
-    memory: Vec<u8>,
-    first: usize,
-    messages: Vec<MmsgHdr>,
-    iovecs: Vec<IoVec>,
-    names: Vec<NameBuffer>,
-    controls: Vec<ControlBuffer>,
-    lengths: Vec<i32>,
+    /// What packets are read into.
+    pub slots: Slots,
+    /// What is told of them.
+    pub messages: Messages,
     events: Vec<Line>,
     scratch: Vec<Line>,
 }
 
+/// The slots.
+pub struct Slots {
+    memory: Vec<u8>,
+    /// Where the first slot starts, so that it is at a cache line.
+    first: usize,
+}
+
+/// The `mmsghdr`s and all that they point to but the slots, and the lengths of device frames.
+pub struct Messages {
+    headers: [MmsgHdr; BATCH],
+    iovecs: [IoVec; BATCH],
+    names: [NameBuffer; BATCH],
+    controls: [ControlBuffer; BATCH],
+    lengths: [i32; BATCH],
+}
+
 impl Receive {
     /// Slots and messages, with pointers for a base of 0.
-    pub fn new() -> Self {
+    pub fn new() -> Box<Self> {
         let memory = vec![0; BATCH * STRIDE + 64];
-        let mut receive = Self {
-            first: memory.as_ptr().align_offset(64).min(64),
-            memory,
-            messages: vec![MmsgHdr::default(); BATCH],
-            iovecs: vec![IoVec::default(); BATCH],
-            names: vec![NameBuffer([0; Name::MAX], [0; NAME - Name::MAX]); BATCH],
-            controls: vec![ControlBuffer([0; CONTROL]); BATCH],
-            lengths: vec![0; BATCH],
+        let first = memory.as_ptr().align_offset(64).min(64);
+        let mut receive = Box::new(Self {
+            slots: Slots { memory, first },
+            messages: Messages {
+                headers: [MmsgHdr::default(); BATCH],
+                iovecs: [IoVec::default(); BATCH],
+                names: [NameBuffer([0; Name::MAX], [0; NAME - Name::MAX]); BATCH],
+                controls: [ControlBuffer([0; CONTROL]); BATCH],
+                lengths: [0; BATCH],
+            },
             events: vec![Line([0; 64]); 256 * 16 / 64],
             scratch: vec![Line([0; 64]); 4096 / 64],
-        };
+        });
         receive.set_base(0);
         receive
     }
@@ -109,73 +98,89 @@ impl Receive {
     /// Points every message to its buffers, `base` being the address of the memory's first byte.
     pub fn set_base(&mut self, base: u64) {
         let room = self.places().slots;
+        let messages = &mut self.messages;
         for at in 0..BATCH {
-            self.iovecs[at] = IoVec { base: base + (room + at * STRIDE) as u64, len: ROOM as u64 };
-            let message = &mut self.messages[at];
-            message.name = base + (&raw const self.names[at]) as u64;
-            message.control = base + (&raw const self.controls[at]) as u64;
-            message.iov = base + (&raw const self.iovecs[at]) as u64;
-            message.iov_len = 1;
-            Self::restore(message);
+            messages.iovecs[at] = IoVec { base: base + (room + at * STRIDE) as u64, len: ROOM as u64 };
+            let header = &mut messages.headers[at];
+            header.name = base + (&raw const messages.names[at]) as u64;
+            header.control = base + (&raw const messages.controls[at]) as u64;
+            header.iov = base + (&raw const messages.iovecs[at]) as u64;
+            header.iov_len = 1;
+            messages.recycle(at);
         }
-    }
-
-    /// Gives a message its full lengths back, which `recvmmsg` had set to what it used.
-    fn restore(message: &mut MmsgHdr) {
-        message.name_len = NAME as u32;
-        message.control_len = CONTROL as u64;
-        message.flags = 0;
-    }
-
-    /// Makes a message that was dealt with ready for the next `recvmmsg`.
-    pub fn recycle(&mut self, at: usize) {
-        Self::restore(&mut self.messages[at]);
     }
 
     /// The places of everything.
     pub fn places(&self) -> Places {
         Places {
-            messages: self.messages.as_ptr() as usize,
-            slots: self.memory.as_ptr() as usize + self.first + HEADROOM,
+            messages: self.messages.headers.as_ptr() as usize,
+            slots: self.slots.memory.as_ptr() as usize + self.slots.first + HEADROOM,
             stride: STRIDE,
             room: ROOM,
-            lengths: self.lengths.as_ptr() as usize,
+            lengths: self.messages.lengths.as_ptr() as usize,
             events: self.events.as_ptr() as usize,
             scratch: self.scratch.as_ptr() as usize,
         }
     }
+}
 
-    /// The bytes of message `at`. What the kernel wrote is not believed to be in bounds.
+impl Slots {
+    /// The headroom of slot `at` and the first `len` bytes of its room.
     #[inline]
-    pub fn datagram(&self, at: usize) -> &[u8] {
-        let len = (self.messages[at].len as usize).min(ROOM);
-        &self.memory[self.first + at * STRIDE + HEADROOM..][..len]
+    pub fn slot(&mut self, at: usize, len: usize) -> &mut [u8] {
+        &mut self.memory[self.first + at * STRIDE..][..HEADROOM + len.min(ROOM)]
     }
 
-    /// Message `at` with its surroundings.
+    /// The first `len` bytes of the room of slot `at`.
     #[inline]
-    pub fn message(&mut self, at: usize) -> Message<'_> {
-        let message = &self.messages[at];
-        let len = (message.len as usize).min(ROOM);
-        let control = (message.control_len as usize).min(CONTROL);
-        Message {
-            slot: &mut self.memory[self.first + at * STRIDE..][..HEADROOM + len],
-            cut: message.flags & MSG_CUT != 0,
-            source: Source { buffer: &self.names[at].0, len: message.name_len as usize },
-            control: &self.controls[at].0[..control],
-        }
-    }
-
-    /// The headroom and the bytes of device frame `at`.
-    #[inline]
-    pub fn frame(&mut self, at: usize) -> &mut [u8] {
-        let len = usize::try_from(self.lengths[at]).unwrap_or(0).min(ROOM);
-        &mut self.memory[self.first + at * STRIDE..][..HEADROOM + len]
+    pub fn bytes(&self, at: usize, len: usize) -> &[u8] {
+        &self.memory[self.first + at * STRIDE + HEADROOM..][..len.min(ROOM)]
     }
 }
 
-impl Default for Receive {
-    fn default() -> Self {
-        Self::new()
+impl Messages {
+    /// Bytes of datagram `at`. What the kernel wrote is not believed to be in bounds.
+    #[inline]
+    pub fn len(&self, at: usize) -> usize {
+        (self.headers[at].len as usize).min(ROOM)
+    }
+
+    /// Whether the kernel had to cut message `at`.
+    #[inline]
+    pub fn is_cut(&self, at: usize) -> bool {
+        self.headers[at].flags & MSG_CUT != 0
+    }
+
+    /// Where message `at` came from, if that is an address of IPv4 or IPv6.
+    pub fn source(&self, at: usize) -> Option<Name> {
+        Name::read(&self.names[at].0, self.headers[at].name_len as usize)
+    }
+
+    /// Whether message `at` came from `peer`'s address, and from its port if that matters.
+    #[inline]
+    pub fn is_from(&self, at: usize, peer: &Name, with_port: bool) -> bool {
+        peer.matches(&self.names[at].0, self.headers[at].name_len as usize, with_port)
+    }
+
+    /// The control messages of message `at`.
+    #[inline]
+    pub fn control(&self, at: usize) -> &[u8] {
+        let len = (self.headers[at].control_len as usize).min(CONTROL);
+        &self.controls[at].0[..len]
+    }
+
+    /// Bytes of device frame `at`.
+    #[inline]
+    pub fn frame_len(&self, at: usize) -> usize {
+        usize::try_from(self.lengths[at]).unwrap_or(0).min(ROOM)
+    }
+
+    /// Gives message `at` its full lengths back, which `recvmmsg` had set to what it used.
+    #[inline]
+    pub fn recycle(&mut self, at: usize) {
+        let header = &mut self.headers[at];
+        header.name_len = NAME as u32;
+        header.control_len = CONTROL as u64;
+        header.flags = 0;
     }
 }

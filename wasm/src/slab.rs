@@ -65,7 +65,7 @@ impl Handle {
 /// Items of one kind.
 pub struct Slab<T> {
     kind: Kind,
-    chunks: Vec<Box<[T]>>,
+    chunks: Vec<Box<[T; CHUNK]>>,
     generations: Vec<u32>,
     /// Oldest first, so that a slot rests as long as possible.
     free: VecDeque<u32>,
@@ -85,7 +85,7 @@ impl<T: Default> Slab<T> {
             Some(index) => index,
             None if self.generations.len() < self.limit => {
                 if self.generations.len() == self.chunks.len() * CHUNK {
-                    self.chunks.push((0..CHUNK).map(|_| T::default()).collect());
+                    self.chunks.push(chunk());
                 }
                 self.generations.push(0);
                 self.generations.len() as u32 - 1
@@ -128,6 +128,14 @@ impl<T: Default> Slab<T> {
     /// The indices of all live items.
     pub fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.generations.len() as u32).filter(|index| self.is_live(*index))
+    }
+}
+
+fn chunk<T: Default>() -> Box<[T; CHUNK]> {
+    let items: Vec<T> = (0..CHUNK).map(|_| T::default()).collect();
+    match items.try_into() {
+        Ok(chunk) => chunk,
+        Err(_) => unreachable!("it has exactly CHUNK items"),
     }
 }
 

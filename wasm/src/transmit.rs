@@ -8,7 +8,7 @@
 use crate::abi::{Control, IoVec, MmsgHdr};
 use crate::header::Template;
 use crate::session::{NONE, Sending};
-use crate::tunnel::{Destination, OPEN_GROUPS, Tunnel};
+use crate::tunnel::{Destination, Tunnel};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
 pub const MESSAGES: usize = 1024;
@@ -45,27 +45,52 @@ impl Span {
     pub fn of(bytes: &[u8]) -> Self {
         Self { at: bytes.as_ptr() as usize, len: bytes.len() as u32 }
     }
+
+    /// The end of a stretch from byte `from` on.
+    #[inline]
+    pub fn from(bytes: &[u8], from: usize) -> Self {
+        Self { at: bytes.as_ptr() as usize + from, len: (bytes.len() - from) as u32 }
+    }
 }
 
-/// A frame that is to leave.
-#[derive(Clone, Copy)]
+/// A datagram that is to leave: what lies in `head`, then what lies in `body`.
+#[derive(Clone, Copy, Debug)]
 pub struct Leaving {
     /// The session that it leaves by, or [`NONE`] for a control message.
     pub session: u32,
-    /// Its header.
+    /// Bytes of it that are no part of the frame.
+    pub header: u32,
+    /// The header, where it does not lie right before the frame.
     pub head: Span,
-    /// The frame.
+    /// The frame, or header and frame.
     pub body: Span,
     group: u32,
+}
+
+impl Leaving {
+    /// A datagram of a session.
+    #[inline]
+    pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
+        Self { session, header, head, body, group: 0 }
+    }
+
+    /// Bytes of the datagram.
+    #[inline]
+    fn len(&self) -> u32 {
+        self.head.len + self.body.len
+    }
+
+    /// Bytes of the frame.
+    pub fn frame_len(&self) -> u32 {
+        self.len() - self.header
+    }
 }
 
 /// A frame that is to be written to a device.
 #[derive(Clone, Copy)]
 pub struct Writing {
-    /// The device, by its index.
-    pub device: u32,
-    /// The frame.
-    pub body: Span,
+    device: u32,
+    body: Span,
 }
 
 /// A control message that is to leave.
@@ -85,8 +110,7 @@ struct Group {
     frames: u32,
     bytes: u32,
     open: bool,
-    name: Span,
-    /// Its place among the iovecs, and the end of what is filled of it.
+    /// Its iovecs: the first, and the one after the last.
     iovecs: (u32, u32),
 }
 
@@ -99,17 +123,23 @@ pub struct Transmit {
     leaving: Vec<Leaving>,
     writing: Vec<Writing>,
     /// Headers for which there was no room before their frames.
-    headers: Vec<[u8; Template::MAX]>,
+    headers: Vec<[u8; Template::ROOM]>,
     headers_used: usize,
-    /// What is laid out: the group of each message.
-    order: Vec<u32>,
-    /// What is laid out: where the writes start among the ops.
-    first_write: usize,
     messages: Vec<MmsgHdr>,
     /// The control buffer of each group.
     controls: Vec<Control>,
     iovecs: Vec<IoVec>,
+    /// The iovecs in use so far.
+    iovecs_used: usize,
+    /// A frame joined a group whose iovecs are not the last ones: all are to be placed anew.
+    scattered: bool,
+    /// The group of each message where they are not the same.
+    order: Vec<u32>,
     ops: Vec<Op>,
+    /// Where the writes start among the ops.
+    first_write: usize,
+    /// Control messages among what leaves.
+    control_messages: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
     held_messages: Vec<Box<ControlMessage>>,
@@ -124,14 +154,17 @@ impl Transmit {
             groups: Vec::with_capacity(MESSAGES),
             leaving: Vec::with_capacity(FRAMES),
             writing: Vec::with_capacity(FRAMES),
-            headers: vec![[0; Template::MAX]; FRAMES],
+            headers: vec![[0; Template::ROOM]; FRAMES],
             headers_used: 0,
-            order: Vec::with_capacity(MESSAGES),
-            first_write: 0,
             messages: vec![MmsgHdr::default(); MESSAGES],
             controls: vec![Control::default(); MESSAGES],
             iovecs: vec![IoVec::default(); IOVECS],
+            iovecs_used: 0,
+            scattered: false,
+            order: Vec::new(),
             ops: Vec::with_capacity(OPS),
+            first_write: 0,
+            control_messages: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
         }
@@ -155,6 +188,9 @@ impl Transmit {
         self.writing.clear();
         self.ops.clear();
         self.order.clear();
+        self.iovecs_used = 0;
+        self.scattered = false;
+        self.control_messages = 0;
         if !keep_buffers {
             self.headers_used = 0;
             self.held.clear();
@@ -170,11 +206,10 @@ impl Transmit {
             && self.headers_used < FRAMES
     }
 
-    /// Room for a header of `len` bytes that does not fit before its frame; valid while [`Transmit::has_room`] was.
-    #[inline]
-    pub fn header(&mut self, len: usize) -> &mut [u8] {
+    /// Room for a header that does not fit before its frame; there is one while [`Transmit::has_room`].
+    pub fn header(&mut self) -> &mut [u8; Template::ROOM] {
         self.headers_used += 1;
-        &mut self.headers[self.headers_used - 1][..len]
+        &mut self.headers[self.headers_used - 1]
     }
 
     /// Keeps a buffer that frames lie in until they left.
@@ -182,32 +217,33 @@ impl Transmit {
         self.held.push(buffer);
     }
 
-    /// Lets a frame leave by a session of `tunnel`.
+    /// Lets a datagram leave by a session of `tunnel`.
     #[inline]
-    pub fn send(&mut self, session: u32, sending: &mut Sending, tunnel: &mut Tunnel, head: Span, body: Span) {
-        let group = self.join(sending, tunnel, head.len + body.len);
+    pub fn send(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, datagram: Leaving) {
+        let group = self.join(sending, tunnel, datagram.len());
         sending.last_group = self.first_serial.wrapping_add(group);
-        self.leaving.push(Leaving { session, head, body, group });
+        self.push(group, datagram);
     }
 
-    /// Lets a frame leave in a message of its own.
-    pub fn send_alone(&mut self, session: u32, sending: &Sending, tunnel: &Tunnel, head: Span, body: Span) {
-        let group = self.begin(sending.tunnel, &tunnel.destination, head.len + body.len, false);
-        self.leaving.push(Leaving { session, head, body, group });
+    /// Lets a datagram leave in a message of its own.
+    pub fn send_alone(&mut self, sending: &Sending, tunnel: &Tunnel, datagram: Leaving) {
+        let group = self.begin(sending.tunnel, &tunnel.destination, datagram.len(), false);
+        self.push(group, datagram);
     }
 
     /// Lets a control message leave.
     pub fn send_control(&mut self, message: Box<ControlMessage>) {
         let body = Span::of(&message.data);
         let group = self.begin(NONE, &message.destination, body.len, false);
-        self.leaving.push(Leaving { session: NONE, head: Span::default(), body, group });
+        self.push(group, Leaving::new(NONE, body.len, Span::default(), body));
         self.held_messages.push(message);
+        self.control_messages += 1;
     }
 
     /// Lets a frame leave by a device.
     #[inline]
-    pub fn write(&mut self, device: u32, body: Span) {
-        self.writing.push(Writing { device, body });
+    pub fn write(&mut self, device: u32, frame: &[u8]) {
+        self.writing.push(Writing { device, body: Span::of(frame) });
     }
 
     /// Finds or begins the group of a datagram of `len` bytes.
@@ -218,7 +254,7 @@ impl Transmit {
         }
         let last = self.group_of(sending.last_group);
         for serial in tunnel.open {
-            let Some(at) = self.group_of(serial) else { continue };
+            let Some(at) = self.group_of(serial) else { break }; // those behind it are older still
             if last.is_none_or(|last| at >= last)
                 && self.groups[at].size == len
                 && self.admit(at, sending.tunnel, len)
@@ -237,7 +273,7 @@ impl Transmit {
         let group = self.begin(sending.tunnel, &tunnel.destination, len, true);
         let [newer @ .., _] = tunnel.open;
         tunnel.open[0] = self.first_serial.wrapping_add(group);
-        tunnel.open[1..].copy_from_slice(&newer as &[u32; OPEN_GROUPS - 1]);
+        tunnel.open[1..].copy_from_slice(&newer);
         group
     }
 
@@ -261,92 +297,121 @@ impl Transmit {
         true
     }
 
+    /// Begins a group, and its message.
     #[inline]
     fn begin(&mut self, tunnel: u32, destination: &Destination, len: u32, open: bool) -> u32 {
-        self.controls[self.groups.len()].copy_from(&destination.control);
+        let at = self.groups.len();
+        let iovec = self.iovecs_used as u32;
+        let Destination { socket, name, control } = destination;
         self.groups.push(Group {
-            socket: destination.socket,
+            socket: *socket,
             tunnel,
             size: len,
             frames: 1,
             bytes: len,
             open,
-            name: Span::of(destination.name.bytes()),
-            iovecs: (0, 0),
+            iovecs: (iovec, iovec),
         });
-        self.groups.len() as u32 - 1
+        self.controls[at].copy_from(control);
+        let message = &mut self.messages[at];
+        message.name = self.base + name.bytes().as_ptr() as u64;
+        message.name_len = name.bytes().len() as u32;
+        message.control = self.base + (&raw const self.controls[at]) as u64;
+        at as u32
     }
 
-    /// Fills the arrays. `socket_fd` and `device_fd` give file descriptors by index.
+    /// Adds a datagram to the group that was found for it.
+    #[inline]
+    fn push(&mut self, group: u32, datagram: Leaving) {
+        self.leaving.push(Leaving { group, ..datagram });
+        let iovecs = &mut self.groups[group as usize].iovecs;
+        if iovecs.1 as usize != self.iovecs_used {
+            self.scattered = true;
+            return;
+        }
+        for span in [datagram.head, datagram.body] {
+            place(&mut self.iovecs, self.base, iovecs, span);
+        }
+        self.iovecs_used = iovecs.1 as usize;
+    }
+
+    /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
     pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
-        self.order.extend(0..self.groups.len() as u32);
-        if self.groups.windows(2).any(|pair| pair[0].socket != pair[1].socket) {
-            // Order matters within a session only, which has one socket; fewer system calls for several sockets.
-            self.order.sort_by_key(|group| self.groups[*group as usize].socket);
+        if self.scattered {
+            self.place_anew();
         }
-        self.place_messages(socket_fd);
-        let writes_at = self.place_frames();
+        self.finish_messages();
+        let mut first = 0;
+        while first < self.groups.len() {
+            let socket = self.socket_of(first);
+            let count = (first..self.groups.len()).take_while(|at| self.socket_of(*at) == socket).count();
+            self.ops.push([OP_SEND, socket_fd(socket), first as i32, count as i32]);
+            first += count;
+        }
         self.first_write = self.ops.len();
-        for (at, writing) in self.writing.iter().enumerate() {
-            self.iovecs[writes_at + at] = iovec(self.base, writing.body);
-            self.ops.push([OP_WRITE, device_fd(writing.device), (writes_at + at) as i32, 1]);
+        for writing in &self.writing {
+            let at = self.iovecs_used;
+            self.iovecs[at] = iovec(self.base, writing.body);
+            self.iovecs_used += 1;
+            self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
         }
     }
 
-    /// One message for each group, and an op for each run of one socket.
-    fn place_messages(&mut self, socket_fd: impl Fn(u32) -> i32) {
-        let mut next_iovec = 0;
-        let mut socket = None;
-        for (position, at) in self.order.iter().enumerate() {
-            let group = &mut self.groups[*at as usize];
-            group.iovecs = (next_iovec, next_iovec);
-            next_iovec += 2 * group.frames;
-            let control = &mut self.controls[*at as usize];
+    /// What messages could not have before their groups were complete.
+    fn finish_messages(&mut self) {
+        let mut sockets = self.groups.iter().map(|group| group.socket);
+        let first_socket = sockets.next();
+        let mut mixed = false;
+        for (at, group) in self.groups.iter().enumerate() {
+            let control = &mut self.controls[at];
             if group.frames > 1 {
                 control.segment(group.size as u16);
             }
-            let message = &mut self.messages[position];
-            message.name = self.base + group.name.at as u64;
-            message.name_len = group.name.len;
-            message.iov = self.base + (&raw const self.iovecs[group.iovecs.0 as usize]) as u64;
-            message.control = if control.len == 0 { 0 } else { self.base + (&raw const *control) as u64 };
+            let (first, end) = group.iovecs;
+            let message = &mut self.messages[at];
             message.control_len = u64::from(control.len);
-            message.flags = 0;
-            match self.ops.last_mut() {
-                Some(op) if socket == Some(group.socket) => op[3] += 1,
-                _ => {
-                    socket = Some(group.socket);
-                    self.ops.push([OP_SEND, socket_fd(group.socket), position as i32, 1]);
-                }
-            }
+            message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
+            message.iov_len = u64::from(end - first);
+            mixed |= Some(group.socket) != first_socket;
+        }
+        if mixed {
+            self.sort_by_socket();
         }
     }
 
-    /// Each frame's pieces into the iovecs of its group, adjoining pieces merged. Gives the first iovec not used.
-    fn place_frames(&mut self) -> usize {
+    /// Brings the messages of each socket together, for fewer system calls. Order matters within a session only.
+    fn sort_by_socket(&mut self) {
+        self.order.extend(0..self.groups.len() as u32);
+        self.order.sort_by_key(|group| self.groups[*group as usize].socket);
+        let unsorted = self.messages[..self.groups.len()].to_vec();
+        for (message, group) in self.messages.iter_mut().zip(&self.order) {
+            *message = unsorted[*group as usize];
+        }
+    }
+
+    /// Places all iovecs again, those of a group together.
+    fn place_anew(&mut self) {
+        let mut next = 0;
+        for group in &mut self.groups {
+            group.iovecs = (next, next);
+            next += 2 * group.frames;
+        }
         for leaving in &self.leaving {
-            let group = &mut self.groups[leaving.group as usize];
+            let iovecs = &mut self.groups[leaving.group as usize].iovecs;
             for span in [leaving.head, leaving.body] {
-                let piece = iovec(self.base, span);
-                let end = group.iovecs.1 as usize;
-                if end > group.iovecs.0 as usize {
-                    let last = &mut self.iovecs[end - 1];
-                    if last.base + last.len == piece.base {
-                        last.len += piece.len;
-                        continue;
-                    }
-                }
-                if piece.len > 0 {
-                    self.iovecs[end] = piece;
-                    group.iovecs.1 += 1;
-                }
+                place(&mut self.iovecs, self.base, iovecs, span);
             }
         }
-        for (position, at) in self.order.iter().enumerate() {
-            let (first, end) = self.groups[*at as usize].iovecs;
-            self.messages[position].iov_len = u64::from(end - first);
-        }
-        2 * self.leaving.len()
+        self.iovecs_used = next as usize;
+    }
+
+    /// The group of message `index`.
+    fn group_at(&self, index: usize) -> usize {
+        self.order.get(index).map_or(index, |group| *group as usize)
+    }
+
+    fn socket_of(&self, index: usize) -> u32 {
+        self.groups[self.group_at(index)].socket
     }
 
     /// How many ops are laid out.
@@ -354,28 +419,24 @@ impl Transmit {
         self.ops.len()
     }
 
-    /// How many messages are laid out.
-    pub fn message_count(&self) -> usize {
-        self.order.len()
+    /// How many messages, data and control messages in them, and device frames are laid out.
+    pub fn counts(&self) -> [usize; 4] {
+        let data = self.leaving.len() - self.control_messages;
+        [self.groups.len(), data, self.control_messages, self.writing.len()]
     }
 
-    /// The frames of message `index`, the tunnel they leave by or [`NONE`], and the length that they are grouped by if
-    /// they are several.
+    /// The datagrams of message `index`, the tunnel they leave by or [`NONE`], and the length that they are grouped by
+    /// if they are several.
     pub fn message(&self, index: usize) -> Option<(Vec<Leaving>, u32, Option<u16>)> {
-        let group = *self.order.get(index)?;
-        let frames = self.leaving.iter().filter(|leaving| leaving.group == group).copied().collect();
-        let Group { tunnel, size, frames: count, .. } = self.groups[group as usize];
-        Some((frames, tunnel, (count > 1).then_some(size as u16)))
+        let at = self.group_at(index);
+        let group = self.groups.get(at)?;
+        let datagrams = self.leaving.iter().filter(|leaving| leaving.group as usize == at).copied().collect();
+        Some((datagrams, group.tunnel, (group.frames > 1).then_some(group.size as u16)))
     }
 
-    /// The frame that op `index` writes.
-    pub fn written(&self, index: usize) -> Option<Writing> {
-        self.writing.get(index.checked_sub(self.first_write)?).copied()
-    }
-
-    /// Datagrams and device frames laid out.
-    pub fn counts(&self) -> (usize, usize) {
-        (self.leaving.len(), self.writing.len())
+    /// Whether op `index` writes a frame to a device.
+    pub fn is_write(&self, index: usize) -> bool {
+        (self.first_write..self.ops.len()).contains(&index)
     }
 }
 
@@ -388,4 +449,23 @@ impl Default for Transmit {
 #[inline]
 fn iovec(base: u64, span: Span) -> IoVec {
     IoVec { base: base + span.at as u64, len: u64::from(span.len) }
+}
+
+/// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
+#[inline]
+fn place(iovecs: &mut [IoVec], base: u64, of: &mut (u32, u32), span: Span) {
+    if span.len == 0 {
+        return;
+    }
+    let piece = iovec(base, span);
+    let end = of.1 as usize;
+    if of.1 > of.0 {
+        let last = &mut iovecs[end - 1];
+        if last.base + last.len == piece.base {
+            last.len += piece.len;
+            return;
+        }
+    }
+    iovecs[end] = piece;
+    of.1 += 1;
 }

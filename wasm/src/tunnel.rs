@@ -125,21 +125,11 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Whether a datagram from `source` may be this tunnel's.
-    pub fn accepts(&self, encap: Encap, source: impl FnOnce() -> Option<Name>) -> bool {
-        if self.shape.encap != encap {
-            return false;
-        }
-        match self.source_check {
-            SourceCheck::None => true,
-            check => source().is_some_and(|source| self.is_peer(&source, check == SourceCheck::Endpoint)),
-        }
-    }
-
-    /// Whether `source` is the peer.
-    pub fn is_peer(&self, source: &Name, with_port: bool) -> bool {
-        let with_port = with_port && self.shape.encap == Encap::Udp;
-        self.destination.name.same_address(source)
-            && (!with_port || self.destination.name.port() == source.port())
+    /// Whether a datagram may be this tunnel's. `is_from` tells whether it came from an address and, if asked, port.
+    #[inline]
+    pub fn accepts(&self, encap: Encap, is_from: impl FnOnce(&Name, bool) -> bool) -> bool {
+        let with_port = encap == Encap::Udp && self.source_check == SourceCheck::Endpoint;
+        let unchecked = self.source_check == SourceCheck::None;
+        self.shape.encap == encap && (unchecked || is_from(&self.destination.name, with_port))
     }
 }

@@ -47,7 +47,11 @@ export async function startAppliance(
   const file = await Deno.makeTempFile({ dir: lab.folder, suffix: ".yaml" });
   const adminSocket = file.replace(/yaml$/, "sock");
   await Deno.writeTextFile(file, text(adminSocket));
-  const isthmus = [Deno.execPath(), "run", "-q", "-P=appliance", `${root}edge/main.ts`];
+  const isthmus = [
+    ...[Deno.execPath(), "run", "-q", "-P=appliance"],
+    `--allow-write=${lab.folder}`, // the admin socket's
+    `${root}edge/main.ts`,
+  ];
   const process = lab.background("isthmus", ...isthmus, "run", "--config", file);
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
   const get = async <T>(path: string): Promise<T> => {

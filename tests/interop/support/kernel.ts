@@ -1,7 +1,7 @@
 /** The kernel's end of pseudowires, in a guest of the lab. @module */
 
 import type { Lab } from "./lab.ts";
-import { derived, ipBatch, type Pseudowire } from "./pseudowire.ts";
+import { derived, headerBytes, ipBatch, type Pseudowire } from "./pseudowire.ts";
 
 const netlink = new URL("guest/l2tp-netlink.pl", import.meta.url).pathname;
 
@@ -35,12 +35,21 @@ export async function setKernelReorderTimeout(
   await lab.guest(`perl ${netlink} reorder-timeout ${peerTunnelId} ${peerSessionId} ${ms}`);
 }
 
+/** What one end of a pseudowire sent and received: frames, and their bytes with Ethernet headers. */
+export interface Figures {
+  readonly tx: { readonly packets: number; readonly bytes: number };
+  readonly rx: { readonly packets: number; readonly bytes: number };
+}
+
 /**
- * What the kernel's device of `pseudowire` sent and received: frames and bytes with their Ethernet headers. (The
- * session's own tx-bytes count the L2TP header too, its rx-bytes do not.)
+ * The figures of the kernel's device. Linux 6.1 counts received frames with their L2TP headers and sent ones without:
+ * the headers are taken off here.
  */
-export async function kernelDevice(lab: Lab, pseudowire: Pseudowire) {
-  const { device } = derived(pseudowire);
-  const [link] = JSON.parse(await lab.guest(`ip -s -j link show ${device}`));
-  return link.stats64 as Record<"rx" | "tx", { bytes: number; packets: number }>;
+export async function kernelFigures(lab: Lab, pseudowire: Pseudowire): Promise<Figures> {
+  const [link] = JSON.parse(await lab.guest(`ip -s -j link show ${derived(pseudowire).device}`));
+  const { tx, rx } = link.stats64 as Figures;
+  return {
+    tx,
+    rx: { packets: rx.packets, bytes: rx.bytes - rx.packets * headerBytes(pseudowire) },
+  };
 }

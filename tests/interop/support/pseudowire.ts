@@ -46,6 +46,14 @@ export function derived({ index }: Pick<Pseudowire, "index">) {
   } as const;
 }
 
+/**
+ * Bytes of L2TP header before each frame: flags and version over UDP (RFC 3931 §4.1.2.1), session id, cookie, sublayer.
+ * Cookies of both directions are taken to be of one length.
+ */
+export function headerBytes({ encap, cookie, l2spec }: Pseudowire): number {
+  return (encap === "udp" ? 8 : 4) + cookie.length / 2 + (l2spec === "default" ? 4 : 0);
+}
+
 /** A configuration file with these pseudowires. */
 export function config(
   pseudowires: readonly Pseudowire[],

@@ -16,9 +16,15 @@ export function parsePing(text: string): PingResult {
   return { sent: Number(match[1]), received: Number(match[2]) };
 }
 
+/**
+ * Five at once, then up to 300 ms for the last reply: once it has any, ping waits no longer than its interval. A first
+ * reply may take a second.
+ */
+const pingOptions = ["-q", "-n", "-c", "5", "-l", "5", "-i", "0.3", "-W", "1"];
+
 /** Pings from the lab's namespace. */
 export async function ping(lab: Lab, address: string, ...options: string[]): Promise<PingResult> {
-  const argv = ["ping", "-q", "-n", "-c", "5", "-i", "0.02", "-W", "1", ...options, address];
+  const argv = ["ping", ...pingOptions, ...options, address];
   const { stdout, stderr } = await lab.tryHere(argv);
   return parsePing(stdout + stderr);
 }
@@ -30,7 +36,7 @@ export async function pingFromGuest(
   ...options: string[]
 ): Promise<PingResult[]> {
   const script = `for a in ${addresses.join(" ")}; do
-  ping -q -n -c 5 -i 0.02 -W 1 ${options.join(" ")} $a > /tmp/ping.$a 2>&1 &
+  ping ${[...pingOptions, ...options].join(" ")} $a > /tmp/ping.$a 2>&1 &
 done; wait; for a in ${addresses.join(" ")}; do tr '\\n' ' ' < /tmp/ping.$a; echo; done`;
   return (await lab.guest(script)).trim().split("\n").map(parsePing);
 }
@@ -70,17 +76,19 @@ export function parseIperf(text: string): IperfResult {
   };
 }
 
-/** Starts an iperf3 server in the guest; it ends with the guest. */
-export async function startIperfServer(lab: Lab): Promise<void> {
-  await lab.guest(
-    "iperf3 -s -D --logfile /tmp/iperf3.log; for i in 1 2 3 4 5 6 7 8 9; do " +
-      "ss -ltn | grep -q :5201 && exit; sleep 0.1; done; exit 1",
-  );
-}
+let port = 5200;
 
-/** Runs an iperf3 client in the lab's namespace against the guest's server. */
+/**
+ * Runs an iperf3 client in the lab's namespace against a server in the guest. Each run has a server of its own: one
+ * that goes from a test to the next refuses whoever comes at once.
+ */
 export async function iperf(lab: Lab, ...options: string[]): Promise<IperfResult> {
-  const { stdout, stderr } = await lab.tryHere(["iperf3", "--json", ...options]);
+  const own = ["-p", `${++port}`];
+  await lab.guest(`iperf3 -s -1 -D ${own.join(" ")}
+    for ((i = 0; i < 50; i++)); do
+      ss -Hltn sport = :${port} | grep -q . && exit; sleep 0.02
+    done; exit 1`);
+  const { stdout, stderr } = await lab.tryHere(["iperf3", "--json", ...own, ...options]);
   assert(stdout.startsWith("{"), `iperf3: ${stdout}${stderr}`);
   return parseIperf(stdout);
 }

@@ -1,0 +1,263 @@
+//! Whatever comes in is forwarded, punted, queued, or counted once under a reason; and nothing makes the datapath panic.
+
+mod kernel;
+
+use isthmus_datapath::core::Limits;
+use isthmus_datapath::counters::{Io, Reason};
+use isthmus_datapath::header::Version;
+use isthmus_datapath::port::FrameType;
+use isthmus_datapath::session::Options;
+use isthmus_datapath::slab::Handle;
+use isthmus_datapath::tunnel::SocketKind;
+use kernel::{Incoming, Lab, cookie, peer, v3};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Datagrams(usize, Vec<(Message, u16, bool)>),
+    Frames(Vec<usize>),
+    Inject(usize),
+    Control(usize),
+    Age(u64),
+    Change(usize, bool, u64),
+    Remove(usize),
+    Disconnect(usize),
+}
+
+/// A datagram in the making.
+#[derive(Clone, Debug)]
+enum Message {
+    V2 { tunnel: u16, session: u16, flags: u8, ns: u16, len: usize },
+    V3 { session: u32, cookie: bool, ns: Option<u32>, len: usize },
+    Control { version: u8 },
+    Mutated(Box<Message>, usize, u8),
+    Cut(Box<Message>, usize),
+    Random(Vec<u8>),
+}
+
+impl Message {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::V2 { tunnel, session, flags, ns, len } => {
+                let mut bytes = vec![flags & 0x4a, 2];
+                let header = 6 + if flags & 0x40 != 0 { 2 } else { 0 } + if flags & 8 != 0 { 4 } else { 0 };
+                let header = header + if flags & 2 != 0 { 5 } else { 0 };
+                if flags & 0x40 != 0 {
+                    bytes.extend(((header + len) as u16).to_be_bytes());
+                }
+                bytes.extend([tunnel.to_be_bytes(), session.to_be_bytes()].concat());
+                if flags & 8 != 0 {
+                    bytes.extend([ns.to_be_bytes(), [0; 2]].concat());
+                }
+                if flags & 2 != 0 {
+                    bytes.extend([0, 3, 0, 0, 0]);
+                }
+                bytes.resize(header + len, 0xc1);
+                bytes
+            }
+            Self::V3 { session, cookie, ns, len } => {
+                let cookie: &[u8] = if *cookie { &[1, 2, 3, 4] } else { &[] };
+                v3(*session, cookie, *ns, &vec![0xc2; *len])
+            }
+            Self::Control { version } => vec![0xc8, *version, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0],
+            Self::Mutated(message, at, bits) => {
+                let mut bytes = message.bytes();
+                let at = at % bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= bits;
+                }
+                bytes
+            }
+            Self::Cut(message, len) => {
+                let mut bytes = message.bytes();
+                bytes.truncate(*len);
+                bytes
+            }
+            Self::Random(bytes) => bytes.clone(),
+        }
+    }
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let ns = 0u32..12;
+    let plain = prop_oneof![
+        4 => (1u16..4, 1u16..6, any::<u8>(), 0u16..12, 0usize..80)
+            .prop_map(|(tunnel, session, flags, ns, len)| Message::V2 { tunnel, session, flags, ns, len }),
+        4 => (1u32..8, any::<bool>(), prop::option::of(ns), 0usize..80)
+            .prop_map(|(session, cookie, ns, len)| Message::V3 { session, cookie, ns, len }),
+        1 => (1u8..5).prop_map(|version| Message::Control { version }),
+    ];
+    prop_oneof![
+        6 => plain.clone(),
+        1 => (plain.clone(), any::<usize>(), any::<u8>()).prop_map(|(m, at, bits)| Message::Mutated(Box::new(m), at, bits)),
+        1 => (plain, 0usize..24).prop_map(|(m, len)| Message::Cut(Box::new(m), len)),
+        1 => prop::collection::vec(any::<u8>(), 0..48).prop_map(Message::Random),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let gro = prop_oneof![3 => Just(0u16), 1 => 1u16..60];
+    prop_oneof![
+        8 => (0usize..4, prop::collection::vec((message(), gro, prop::bool::weighted(0.05)), 0..64))
+            .prop_map(|(socket, messages)| Step::Datagrams(socket, messages)),
+        2 => prop::collection::vec(0usize..100, 0..64).prop_map(Step::Frames),
+        2 => (0usize..100).prop_map(Step::Inject),
+        1 => (0usize..4).prop_map(Step::Control),
+        2 => (0u64..50_000).prop_map(Step::Age),
+        1 => (any::<usize>(), any::<bool>(), 0u64..3).prop_map(|(port, on, timeout)| Step::Change(port, on, timeout)),
+        1 => any::<usize>().prop_map(Step::Remove),
+        1 => any::<usize>().prop_map(Step::Disconnect),
+    ]
+}
+
+struct World {
+    lab: Lab,
+    sockets: Vec<Handle>,
+    ports: Vec<Handle>,
+    device: Handle,
+    host: Handle,
+}
+
+/// v2 and v3 tunnels over all kinds of sockets, their sessions joined across versions, to a device, to TypeScript, or to
+/// nothing.
+fn world() -> World {
+    let mut lab =
+        Lab::new(Limits { reorder_frames: 4, reorder_bytes: 300, punt_bytes: 3000, ..Limits::default() });
+    let kinds = [SocketKind::Udp4, SocketKind::Udp6, SocketKind::Ip4, SocketKind::Ip6];
+    let sockets: Vec<_> = kinds
+        .iter()
+        .enumerate()
+        .map(|(fd, kind)| lab.datapath.core.add_socket(fd as i32, *kind).unwrap())
+        .collect();
+    let tunnels = [
+        lab.tunnel(Version::V2, sockets[0], 1, [10, 0, 0, 1]),
+        lab.tunnel(Version::V2, sockets[1], 2, [10, 0, 0, 2]),
+        lab.tunnel(Version::V3, sockets[0], 1, [10, 0, 0, 1]),
+        lab.tunnel(Version::V3, sockets[1], 2, [10, 0, 0, 2]),
+        lab.tunnel(Version::V3, sockets[2], 3, [10, 0, 0, 3]),
+        lab.tunnel(Version::V3, sockets[3], 4, [10, 0, 0, 4]),
+    ]
+    .map(Result::unwrap);
+    let mut ports = Vec::new();
+    for (at, tunnel) in tunnels.into_iter().enumerate() {
+        for id in 1..4 {
+            let v2 = at < 2;
+            ports.push(lab.session(
+                tunnel,
+                id,
+                Options {
+                    l2spec: id == 2,
+                    send_seq: id == 3,
+                    recv_seq: at == 1 && id == 2,
+                    lns_mode: id == 3 && at != 2,
+                    cookie: if v2 { cookie(&[]) } else { cookie(&[9; 8]) },
+                    peer_cookie: if v2 || id == 1 { cookie(&[]) } else { cookie(&[1, 2, 3, 4]) },
+                    reorder_timeout: if id == 2 || at == 0 { 10_000 } else { 0 },
+                },
+            ));
+        }
+    }
+    let core = &mut lab.datapath.core;
+    let device = core.add_device(9, FrameType::Ppp).unwrap();
+    let host = core.add_host_port(FrameType::Ppp).unwrap();
+    for (a, b) in [(0, 6), (1, 7), (3, 9), (4, 12), (10, 15)] {
+        core.cross_connect(ports[a], ports[b]).unwrap();
+    }
+    core.cross_connect(ports[2], device).unwrap();
+    core.cross_connect(ports[8], host).unwrap();
+    ports.extend([device, host]);
+    World { lab, sockets, ports, device, host }
+}
+
+/// Frames that wait in reorder queues.
+fn waiting(lab: &Lab) -> u64 {
+    let sessions = &lab.datapath.core.sessions;
+    let queues = sessions.indices().filter_map(|at| sessions[at].rare.queue.as_ref());
+    queues.map(|queue| queue.len() as u64).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn nothing_is_lost_uncounted(
+        steps in prop::collection::vec(step(), 1..25),
+        failures in prop::collection::vec(prop::option::weighted(0.1, prop::sample::select(vec![5, 11, 22, 90, 95, 101, 111, 1])), 64),
+    ) {
+        let World { mut lab, sockets, ports, device, host } = world();
+        let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);
+        let mut failures = failures.into_iter().cycle();
+        for step in steps {
+            match step {
+                Step::Datagrams(socket, messages) => {
+                    let ip = socket >= 2;
+                    let batch: Vec<_> = messages.iter().map(|(message, gro, cut)| {
+                        let mut bytes = message.bytes();
+                        if ip && bytes.len() > 4 && bytes[1] == 3 && bytes[0] & 0x80 == 0 {
+                            bytes.drain(..4);
+                        } else if ip {
+                            bytes.splice(0..0, [0; 4]);
+                        }
+                        if socket == 2 {
+                            bytes.splice(0..0, [&[0x45][..], &[0; 19]].concat());
+                        }
+                        let gro = if ip { 0 } else { *gro };
+                        let parts = if gro == 0 || *cut { 1 } else { bytes.len().div_ceil(gro.into()).max(1) };
+                        given += parts as u64;
+                        Incoming { from: peer(1), bytes, gro, flags: if *cut { 0x20 } else { 0 } }
+                    }).collect();
+                    lab.receive(sockets[socket], &batch, now);
+                }
+                Step::Frames(lens) => {
+                    if lab.datapath.core.port(device).is_none() { continue }
+                    given += lens.len() as u64;
+                    lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>());
+                }
+                Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
+                Step::Control(socket) => {
+                    let remote = (peer(3).ip(), 1701, 0);
+                    lab.datapath.core.send_control(sockets[socket], remote, None, &[0xc8; 12]).unwrap();
+                    given += 1;
+                }
+                Step::Age(by) => {
+                    now += by;
+                    lab.datapath.age(now);
+                }
+                Step::Change(port, on, timeout) => {
+                    let core = &mut lab.datapath.core;
+                    let port = ports[port % ports.len()];
+                    if let Some(at) = core.sessions.find(port) {
+                        let options = core.sessions[at].rare.options;
+                        let change = Options { send_seq: on, reorder_timeout: timeout * 5000, ..options };
+                        core.change_session(port, change).unwrap();
+                    }
+                }
+                Step::Remove(port) => drop(lab.datapath.core.remove_port(ports[port % ports.len()])),
+                Step::Disconnect(port) => drop(lab.datapath.core.disconnect(ports[port % ports.len()])),
+            }
+            let output = lab.run_failing(|| failures.next().flatten());
+            sent += output.datagrams().len() as u64;
+            written += output.written.len() as u64;
+
+            let core = &lab.datapath.core;
+            let io = |what| core.io.get(what);
+            let dropped: u64 = core.drops.all().iter().sum();
+            let control_dropped = core.drops.get(Reason::ControlQueueFull);
+            prop_assert_eq!(control_dropped, 0);
+            let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected);
+            let went = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::PuntedControl) + io(Io::PuntedFrames);
+            prop_assert_eq!(given, went + io(Io::TxControl) + dropped + waiting(&lab));
+            prop_assert!(came <= given);
+            prop_assert_eq!(io(Io::TxSegments) + io(Io::TxControl), sent);
+            prop_assert_eq!(io(Io::TxFrames), written);
+            let tunnels = core.all_tunnel_counters();
+            prop_assert_eq!(tunnels.iter().map(|counters| counters[0]).sum::<u64>(), io(Io::TxSegments));
+            if waiting(&lab) == 0 {
+                prop_assert_eq!(core.reorder_bytes, 0);
+            }
+            prop_assert!(core.reorder_bytes <= core.limits.reorder_bytes + 200);
+            if now % 3 == 0 {
+                lab.punted();
+            }
+        }
+    }
+}
