@@ -3,6 +3,7 @@
 import {
   type Admission,
   type Attachment,
+  type Call,
   type Circuit,
   CircuitError,
   type Plugin,
@@ -30,6 +31,15 @@ export interface RunningCircuit extends AsyncDisposable {
   reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
+/** A provisioned circuit for any number of sessions. Disposal detaches them all; it never fails, but may log. */
+export interface SharedCircuit extends AsyncDisposable {
+  readonly plugin: string;
+  /** Whether the circuit would take a call now. */
+  admit(call: Call): Admission;
+  /** The circuit for one session: disposal lets go of that session only. */
+  share(): RunningCircuit;
+}
+
 /** What circuits are made from. */
 export interface CircuitDependencies extends HostDependencies {
   readonly plugins: readonly Plugin[];
@@ -54,6 +64,21 @@ export interface Circuits {
     config: CircuitConfig,
     broken: (reason: CircuitError) => void,
   ): Promise<RunningCircuit>;
+  /** The same, for the calls of one stanza at `path` (`peers/hq/accept/0`). @throws {ApplianceError} */
+  provisionShared(
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: CircuitError) => void,
+  ): Promise<SharedCircuit>;
+}
+
+/** A circuit, and what ends and changes it. */
+interface Provisioned {
+  readonly plugin: Plugin;
+  readonly circuit: Circuit;
+  readonly log: Logger;
+  close(): Promise<void>;
+  reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
 /** Circuits of some plugins. */
@@ -82,67 +107,109 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
     }
   };
 
+  const make = async (
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: CircuitError) => void,
+  ): Promise<Provisioned> => {
+    const { plugin, options } = parse(config);
+    refuseClaimed(path, config);
+    let held = claimsOf(config, plugins);
+    for (const claim of held) claims.set(claim, path);
+    const log = dependencies.log.with({ path, circuit: plugin.name });
+    const scope = scopedHost(dependencies, log, meters.of(plugin.name), broken);
+    const close = async () => {
+      await scope[Symbol.asyncDispose]();
+      for (const claim of held) claims.delete(claim);
+    };
+    let circuit: Circuit;
+    try {
+      circuit = await plugin.provision(scope.host, options);
+    } catch (error) {
+      await close();
+      throw applianceError(error, `circuit.${plugin.name}`);
+    }
+    const reconfigure = async (next: CircuitConfig) => {
+      const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
+      // What another session still holds may be free by the time of a new circuit.
+      if (wanted.some((claim) => (claims.get(claim) ?? path) !== path)) return false;
+      if (!await circuit.reconfigure?.(options)) return false;
+      for (const claim of held) claims.delete(claim);
+      for (const claim of wanted) claims.set(claim, path);
+      held = wanted;
+      return true;
+    };
+    return { plugin, circuit, log, close, reconfigure };
+  };
+
   return {
     check(path, config, leaving) {
       parse(config);
       refuseClaimed(path, config, leaving);
     },
     async provision(path, config, broken) {
-      const { plugin, options } = parse(config);
-      refuseClaimed(path, config);
-      let held = claimsOf(config, plugins);
-      for (const claim of held) claims.set(claim, path);
-      const log = dependencies.log.with({ path, circuit: plugin.name });
-      const scope = scopedHost(dependencies, log, meters.of(plugin.name), broken);
-      const close = async () => {
-        await scope[Symbol.asyncDispose]();
-        for (const claim of held) claims.delete(claim);
-      };
-      let circuit: Circuit;
-      try {
-        circuit = await plugin.provision(scope.host, options);
-      } catch (error) {
-        await close();
-        throw applianceError(error, `circuit.${plugin.name}`);
-      }
-      const reconfigure = async (next: CircuitConfig) => {
-        const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
-        // What another session still holds may be free by the time of a new circuit.
-        if (wanted.some((claim) => (claims.get(claim) ?? path) !== path)) return false;
-        if (!await circuit.reconfigure?.(options)) return false;
-        for (const claim of held) claims.delete(claim);
-        for (const claim of wanted) claims.set(claim, path);
-        held = wanted;
-        return true;
-      };
-      return running(plugin, circuit, close, log, reconfigure);
+      return running(await make(path, config, broken));
+    },
+    async provisionShared(path, config, broken) {
+      return shared(await make(path, config, broken));
     },
   };
 }
 
-/** `circuit`, its calls in order and its failures turned. */
-function running(
-  plugin: Plugin,
-  circuit: Circuit,
-  close: () => Promise<void>,
+/** A circuit that is handed out in parts. */
+function shared({ circuit, close, log, plugin }: Provisioned): SharedCircuit {
+  const parts = new Set<RunningCircuit>();
+  let disposed: Promise<void> | undefined;
+  return {
+    plugin: plugin.name,
+    admit: (call) => circuit.admit?.(call) ?? { accept: true },
+    share() {
+      const part = running({
+        plugin,
+        log,
+        circuit: {
+          attach: (session) => circuit.attach(session),
+          [Symbol.asyncDispose]: () => Promise.resolve(void parts.delete(part)),
+        },
+        close: () => Promise.resolve(),
+        reconfigure: () => Promise.resolve(false),
+      });
+      parts.add(part);
+      return part;
+    },
+    [Symbol.asyncDispose]() {
+      return disposed ??= (async () => {
+        for (const part of parts) await part[Symbol.asyncDispose]();
+        await quietly(log, "dispose of a circuit", circuit);
+        await close();
+      })();
+    },
+  };
+}
+
+/** Disposes; a failure is logged. */
+async function quietly(
   log: Logger,
-  reconfigure: (config: CircuitConfig) => Promise<boolean>,
-): RunningCircuit {
+  what: string,
+  disposable: AsyncDisposable | undefined,
+): Promise<void> {
+  try {
+    await disposable?.[Symbol.asyncDispose]();
+  } catch (error) {
+    log.warn(`cannot ${what} in order`, { error: String(error) });
+  }
+}
+
+/** `circuit`, its calls in order and its failures turned. */
+function running({ circuit, close, log, plugin, reconfigure }: Provisioned): RunningCircuit {
   let attachment: Attachment | undefined;
   let disposed: Promise<void> | undefined;
-
-  const quietly = async (what: string, disposable: AsyncDisposable | undefined) => {
-    try {
-      await disposable?.[Symbol.asyncDispose]();
-    } catch (error) {
-      log.warn(`cannot ${what} in order`, { error: String(error) });
-    }
-  };
   const attribute = `circuit.${plugin.name}`;
+
   const detach = async () => {
     const former = attachment;
     attachment = undefined;
-    await quietly("detach a session", former);
+    await quietly(log, "detach a session", former);
   };
 
   return {
@@ -174,7 +241,7 @@ function running(
     [Symbol.asyncDispose]() {
       return disposed ??= (async () => {
         await detach();
-        await quietly("dispose of a circuit", circuit);
+        await quietly(log, "dispose of a circuit", circuit);
         await close();
       })();
     },

@@ -36,6 +36,20 @@ export interface Sessions {
   /** Whether `config` could be a session of the tunnel, circuits at `leaving` left aside. @throws {ApplianceError} */
   check(tunnel: TunnelConfig, config: SessionConfig, leaving?: ReadonlySet<string>): void;
   add(tunnel: TunnelEntry, config: SessionConfig, origin: Origin, tx: Transaction): Promise<void>;
+  /**
+   * Puts a session into the datapath whose ids a control connection gave out; nobody sees it before it is joined.
+   * The datapath is asked before this returns, so that a message sent afterwards finds the session there.
+   */
+  open(tunnel: TunnelEntry, config: SessionConfig): Promise<SessionEntry>;
+  /** Makes an opened session what was agreed on, and attaches it to `circuit`. @throws {ApplianceError} */
+  join(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    config: SessionConfig,
+    circuit: RunningCircuit | undefined,
+  ): Promise<void>;
+  /** The peer says whether the circuit behind its end is up. */
+  follow(session: SessionEntry, up: boolean): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /**
@@ -72,6 +86,8 @@ export interface Sessions {
 
 /** Why a session without a circuit is down. */
 const NO_CIRCUIT = "no circuit";
+/** Why a session is down whose peer says so (RFC 3931 §5.4.5). */
+const PEER_CIRCUIT_DOWN = "the peer's circuit is down";
 
 /** The operations on sessions. */
 export function makeSessions(dependencies: SessionDependencies): Sessions {
@@ -204,8 +220,45 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
     },
+    async open(tunnel, config) {
+      const port = await asApplianceErrors(
+        undefined,
+        () => datapath.addSession(tunnel.handle, specOf(config)),
+      );
+      return {
+        config,
+        origin: "control",
+        createdAt: wallClock(),
+        port,
+        circuit: undefined,
+        reason: undefined,
+      };
+    },
+    async join(tunnel, session, config, circuit) {
+      const { sendSeq, recvSeq } = config;
+      if (sendSeq !== session.config.sendSeq || recvSeq !== session.config.recvSeq) {
+        await asApplianceErrors(
+          undefined,
+          () => datapath.changeSession(session.port, { sendSeq, recvSeq }),
+        );
+      }
+      session.config = config;
+      session.circuit = circuit;
+      session.reason = circuit ? undefined : NO_CIRCUIT;
+      if (circuit) await attach(tunnel, session, config);
+      tunnel.sessions.add(session);
+    },
+    follow(session, up) {
+      const { attachment } = session.circuit ?? {};
+      if (!attachment) return;
+      session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
+      attachment.onStatus?.(up);
+    },
     async remove(tunnel, session) {
-      tunnel.sessions.delete(session);
+      // One that was never joined is not in the table, where its id may be another's by now.
+      if (tunnel.sessions.byId(session.config.sessionId) === session) {
+        tunnel.sessions.delete(session);
+      }
       await dropCircuit(session);
       try {
         await datapath.removePort(session.port);

@@ -12,6 +12,7 @@ import type { Clock } from "../plugins/plugin.ts";
 import type { SocketKind } from "../wasm/mod.ts";
 import { ApplianceError } from "./appliance.ts";
 import type { Datapath, SocketId } from "./datapath/datapath.ts";
+import { asApplianceErrors } from "./errors.ts";
 import type { Listener, TunnelConfig } from "./model.ts";
 import type { System } from "./system.ts";
 
@@ -21,6 +22,8 @@ export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "chec
 /** The use of a socket until it is disposed of. */
 export interface SocketLease extends AsyncDisposable {
   readonly socket: SocketId;
+  /** Where it is bound, with the port that the kernel chose. */
+  readonly local: Endpoint;
   /** Disposal for a tunnel that lives on with another socket: datagrams that wait in this one are not lost. */
   retire(): Promise<void>;
 }
@@ -35,12 +38,21 @@ export interface Sockets {
   moved(path: TunnelPath, lease: SocketLease): boolean;
   /** @throws {ApplianceError} */
   lease(path: TunnelPath): Promise<SocketLease>;
+  /**
+   * A socket to dial from: the listener that covers `local`, or else one that takes what comes from anywhere, for the
+   * peer may answer from another port (RFC 2661 §8.1). Port 0: one of its own. @throws {ApplianceError}
+   */
+  dial(encap: EncapType, local: Endpoint): Promise<SocketLease>;
+  /** Another lease of an open socket; undefined where it is not open any more. */
+  hold(socket: SocketId): SocketLease | undefined;
 }
 
 interface OpenSocket {
   readonly id: SocketId;
   readonly fd: number;
   readonly kind: SocketKind;
+  /** Where it is bound, with the port that the kernel chose. */
+  readonly local: Endpoint;
 }
 
 /** How long the datapath may take to read what waits in a socket that takes no more, in milliseconds. */
@@ -62,13 +74,16 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
   /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
   const listeners = new Map<string, Entry>();
   const connected = new Map<string, Entry>();
+  /** Sockets to dial from that are no listeners, by {@linkcode listenerKey}; those of ephemeral ports are not here. */
+  const dialing = new Map<string, Entry>();
+  const byId = new Map<SocketId, { readonly entry: Entry; readonly socket: OpenSocket }>();
   /** All entries, those of closed listeners with leases left too. */
   const entries = new Set<Entry>();
   const leases = new WeakMap<SocketLease, Entry>();
 
   const openEntry = (encap: EncapType, local: Endpoint, path?: TunnelPath): Entry => {
     // Beside sockets of ours; alone, it must find out that another program holds the address.
-    const shared = [...entries].some((entry) =>
+    const shared = local.port !== 0 && [...entries].some((entry) =>
       entry.encap === encap && entry.local.port === local.port &&
       overlap(entry.local.address, local.address)
     );
@@ -83,10 +98,12 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
     return entry;
   };
 
-  const use = async (entry: Entry): Promise<SocketId> => {
+  const use = async (entry: Entry): Promise<OpenSocket> => {
     entry.users++;
     try {
-      return (await entry.socket).id;
+      const socket = await entry.socket;
+      byId.set(socket.id, { entry, socket });
+      return socket;
     } catch (error) {
       await release(entry);
       throw error;
@@ -96,16 +113,30 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
   const release = async (entry: Entry, drain = false) => {
     if (--entry.users > 0) return;
     entries.delete(entry);
-    for (const map of [listeners, connected]) {
+    for (const map of [listeners, connected, dialing]) {
       for (const [key, value] of map) if (value === entry) map.delete(key);
     }
     const socket = await entry.socket.catch(() => undefined);
     if (!socket) return;
+    byId.delete(socket.id);
     if (drain) {
       system.deafen(socket.fd, socket.kind);
       await new Promise<void>((resolve) => clock.timer(clock.now() + DRAIN_MS, resolve));
     }
     await datapath.removeSocket(socket.id);
+  };
+
+  /** A lease of a socket whose user was counted. */
+  const leaseOf = (entry: Entry, { id, local }: OpenSocket): SocketLease => {
+    let released: Promise<void> | undefined;
+    const lease: SocketLease = {
+      socket: id,
+      local,
+      retire: () => released ??= release(entry, true),
+      [Symbol.asyncDispose]: () => released ??= release(entry),
+    };
+    leases.set(lease, entry);
+    return lease;
   };
 
   const covering = (path: TunnelPath): Entry | undefined => {
@@ -168,15 +199,25 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
         entry = openEntry(path.encap, path.local, path);
         connected.set(connectedKey(path), entry);
       }
-      const socket = await use(entry);
-      let released: Promise<void> | undefined;
-      const lease: SocketLease = {
-        socket,
-        retire: () => released ??= release(entry, true),
-        [Symbol.asyncDispose]: () => released ??= release(entry),
-      };
-      leases.set(lease, entry);
-      return lease;
+      return leaseOf(entry, await use(entry));
+    },
+    async dial(encap, local) {
+      const checksum = { udp: ipVersion(local.address) === 4, zero6Tx: false, zero6Rx: false };
+      const fixed = encap === "ip" || local.port !== 0;
+      const key = listenerKey(encap, local);
+      const known = fixed
+        ? covering({ encap, local, remote: local, checksum }) ?? dialing.get(key)
+        : undefined;
+      if (!known) refuseOverlap(encap, local);
+      const entry = known ?? openEntry(encap, local);
+      if (!known && fixed) dialing.set(key, entry);
+      return leaseOf(entry, await asApplianceErrors("local", () => use(entry)));
+    },
+    hold(id) {
+      const found = byId.get(id);
+      if (!found) return undefined;
+      found.entry.users++;
+      return leaseOf(found.entry, found.socket);
     },
   };
 }
@@ -191,14 +232,14 @@ async function openSocket(
     readonly path?: TunnelPath;
   },
 ): Promise<OpenSocket> {
-  const { fd, kind } = system.openSocket(encap, {
+  const { fd, kind, local: bound } = system.openSocket(encap, {
     local,
     shared,
     ...(path && { remote: path.remote }),
     ...(path && encap === "udp" && { checksum: path.checksum }),
   });
   try {
-    return { id: await datapath.addSocket(fd, kind), fd, kind };
+    return { id: await datapath.addSocket(fd, kind), fd, kind, local: bound };
   } catch (error) {
     system.close(fd);
     throw error;

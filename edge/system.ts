@@ -1,5 +1,6 @@
 /** The operating system, as far as the appliance itself uses it; `edge/io` does the work. @module */
 
+import type { Endpoint } from "../core/endpoint.ts";
 import type { EncapType } from "../core/pseudowire.ts";
 import type { TapOptions } from "../plugins/plugin.ts";
 import { Errno, IoError } from "./io/errno.ts";
@@ -13,11 +14,11 @@ import type { SocketKind } from "../wasm/mod.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
-  /** Opens a socket whose local port others of ours may share if they are connected. */
+  /** Opens a socket whose local port others of ours may share if they are connected; `local` is where it is bound. */
   openSocket(
     encap: EncapType,
     options: SocketOptions,
-  ): { readonly fd: number; readonly kind: SocketKind };
+  ): { readonly fd: number; readonly kind: SocketKind; readonly local: Endpoint };
   /** Has a UDP socket take no more datagrams, so that others get them, while those that wait in it can still be read. */
   deafen(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */

@@ -226,7 +226,8 @@ export function memorySystem(): MemorySystem {
       if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);
       const fd = ++last;
       open.set(fd, { options });
-      return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}` };
+      const local = { address, port: encap === "udp" ? options.local.port || 40_000 + fd : 0 };
+      return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
     deafen() {},
     pathMtu: () => system.mtu,

@@ -42,15 +42,17 @@ export interface OwnedSession {
 export interface Tunnels {
   /** The tunnels that run, by name. */
   readonly all: ReadonlyMap<string, TunnelEntry>;
+  /** @param lease the socket, where that is known; it is the tunnel's from then on, and let go of on failure */
   add(
     config: TunnelConfig,
     origin: Origin,
     sessions: readonly OwnedSession[],
     tx: Transaction,
+    lease?: SocketLease,
   ): Promise<void>;
   /** Makes a tunnel as `next` says, whose name, ids and encapsulation are the same; its sessions stay. */
   change(tunnel: TunnelEntry, next: TunnelConfig, tx: Transaction): Promise<void>;
-  /** Moves a tunnel onto the socket that it would get now, if that is another. */
+  /** Moves a static tunnel onto the socket that it would get now, if that is another. */
   settle(tunnel: TunnelEntry, tx: Transaction): Promise<void>;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry): Promise<void>;
@@ -140,13 +142,14 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
 
   return {
     all,
-    async add(given, origin, wanted, tx) {
+    async add(given, origin, wanted, tx, taken) {
       const config = { ...given, sessions: [] };
+      if (taken) tx.undo(() => taken[Symbol.asyncDispose]());
       refuseInvalid(config);
       refuseTwins(wanted.map(({ config }) => config));
       reserve(config, tx);
-      const socketLease = await lease(config);
-      tx.undo(() => socketLease[Symbol.asyncDispose]());
+      const socketLease = taken ?? await lease(config);
+      if (!taken) tx.undo(() => socketLease[Symbol.asyncDispose]());
       const handle = await asApplianceErrors(
         undefined,
         () => datapath.addTunnel(specOf(config, socketLease.socket)),
@@ -180,7 +183,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await redirect(tunnel, next, moves ? await lease(next) : tunnel.lease, tx);
     },
     async settle(tunnel, tx) {
-      if (!sockets.moved(tunnel.config, tunnel.lease)) return;
+      // A control connection stays on the socket that its peer talks to.
+      if (tunnel.origin === "control" || !sockets.moved(tunnel.config, tunnel.lease)) return;
       await redirect(tunnel, tunnel.config, await lease(tunnel.config), tx);
     },
     async remove(tunnel) {
