@@ -44,18 +44,24 @@ const DIGEST_LENGTH: Readonly<Record<DigestType, number>> = { 0: 16, 1: 20 };
 const MESSAGE_DIGEST = 59;
 
 /**
- * Fills in the Message Digest of a message of ours: its AVP must stand behind Message Type, and Ns and Nr be final.
+ * Fills in the Message Digests of a message of ours: their AVPs must stand behind Message Type, and Ns and Nr be final.
+ * @param keys The key of each digest, in their order.
  * @param nonces Ours, then the peer's; both empty for an SCCRQ.
  */
 export function sign(
   datagram: Uint8Array,
-  key: Uint8Array,
+  keys: readonly Uint8Array[],
   nonces: readonly [Uint8Array, Uint8Array],
 ): void {
-  for (const place of digestPlaces(datagram)) {
-    datagram.set(digestOf(datagram, place.type, key, nonces), place.at);
-  }
+  const places = digestPlaces(datagram);
+  const digests = places.map(({ type }, i) => digestOf(datagram, type, keys[i]!, nonces));
+  places.forEach(({ at }, i) => datagram.set(digests[i]!, at));
 }
+
+/** What a message's digests are worth; `key`: which of the keys a right one was made with. */
+export type DigestVerdict =
+  | { readonly verdict: "valid"; readonly key: number }
+  | { readonly verdict: "missing" | "wrong"; readonly key?: undefined };
 
 /**
  * Whether a received message carries a right digest: one of at most two, under one of at most two keys. Nothing else
@@ -66,17 +72,18 @@ export function verify(
   datagram: Uint8Array,
   keys: readonly Uint8Array[],
   nonces: readonly [Uint8Array, Uint8Array],
-): "valid" | "missing" | "wrong" {
+): DigestVerdict {
   const places = digestPlaces(datagram);
-  if (places.length === 0) return "missing";
-  let valid = false;
+  if (places.length === 0) return { verdict: "missing" };
+  let valid: number | undefined;
   for (const place of places) {
     const received = datagram.subarray(place.at, place.at + place.length);
-    for (const key of keys) {
-      valid = equalConstantTime(received, digestOf(datagram, place.type, key, nonces)) || valid;
+    for (const [i, key] of keys.entries()) {
+      const expected = digestOf(datagram, place.type, key, nonces);
+      if (equalConstantTime(received, expected)) valid ??= i;
     }
   }
-  return valid ? "valid" : "wrong";
+  return valid === undefined ? { verdict: "wrong" } : { verdict: "valid", key: valid };
 }
 
 /** HMAC over both nonces and the message with all of its digests zeroed. */

@@ -71,6 +71,8 @@ export interface Call {
   readonly tieBreaker: Uint8Array | undefined;
   /** What we ask for; of a call that the peer requested, once it is accepted. */
   parameters: CallParameters | undefined;
+  /** v3: the circuit status that the peer was told last. */
+  toldActive: boolean;
   state: CallState;
   /** The peer's session id; 0: not known yet. */
   remoteId: number;
@@ -115,7 +117,7 @@ export function sessionParameters(
   return {
     ...ids,
     lns,
-    pseudowireType: ours.pseudowireType,
+    pseudowireType: isCaller(role) ? ours.pseudowireType : peer.pseudowireType,
     receiveL2spec: ours.l2spec,
     sendL2spec: peer.l2spec,
     receiveCookie: ours.cookie,
@@ -126,6 +128,11 @@ export function sessionParameters(
 }
 
 const NO_COOKIE = new Uint8Array(0);
+
+/** Whether the call is one that we requested. */
+export function isCaller(role: CallRole): role is "incoming-caller" | "outgoing-caller" {
+  return role === "incoming-caller" || role === "outgoing-caller";
+}
 
 /** Whether a call is on its way up. */
 export function isPending({ state }: Call): boolean {

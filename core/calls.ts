@@ -4,19 +4,23 @@ import {
   type Call,
   type CallRole,
   callTable,
+  isCaller,
   isPending,
   type PeerCall,
   sessionParameters,
 } from "./call.ts";
+import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
 import type { AvpValues } from "./catalogue.ts";
 import type { Connection, ConnectionHost } from "./connection.ts";
+import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
 import type { CallHandle, Cause } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType } from "./message.ts";
+import type { AnyMessage, MessageType, VendorAvp } from "./message.ts";
 import type { CallParameters } from "./settings.ts";
+import { compareTies } from "./ties.ts";
 
-/** How many calls are set up at once; the others wait their turn. */
+/** How many calls of ours are set up at once; the others wait their turn. */
 const PENDING_LIMIT = 256;
 
 export class Calls {
@@ -26,8 +30,11 @@ export class Calls {
   readonly #byRemoteId = new Map<number, Call>();
   /** Calls of ours that wait for the connection, or for others to be set up. */
   readonly #waiting = new Set<Call>();
+  /** v3: calls of ours that are not up yet, by name: what a request of the peer may tie with. */
+  readonly #requested = new Map<string, Call>();
   /** Calls that have a deadline, the earliest first: all are given the same time. */
   readonly #timed = new Set<Call>();
+  /** Calls of ours that are being set up. */
   #pending = 0;
   #serial = 0;
 
@@ -48,49 +55,68 @@ export class Calls {
     return this.#calls.values();
   }
 
-  /** Requests a call of the peer, as soon as the connection is up. @throws {ApiMisuse} at the limit */
+  /**
+   * Requests a call of the peer, as soon as the connection is up. Where the connection has ended or is full, the call
+   * ends at once: an event says so. Returns our session id; undefined where none is free.
+   */
   place(
     role: "incoming-caller" | "outgoing-caller",
     parameters: CallParameters,
     now: number,
-  ): Call {
+  ): number | undefined {
+    const full = this.#calls.size >= this.#connection.settings.callLimit;
     const call = this.#create(role, parameters);
-    if (!call) throw new ApiMisuse(`no more than ${this.#connection.settings.callLimit} calls`);
+    if (!call) return undefined;
+    if (full || hasEnded(this.#connection.state)) {
+      const result = { result: CdnResult.NoFacilitiesNow };
+      this.#forget(call, { by: full ? "local" : "connection", result }, now);
+      return call.localId;
+    }
     this.#waiting.add(call);
+    if (this.#connection.settings.version === 3) this.#requested.set(parameters.name, call);
     this.#announce(call);
     this.start(now);
-    return call;
+    return call.localId;
   }
 
   /** Sends the requests that wait, as many as may be pending. */
   start(now: number): void {
-    if (this.#connection.state !== "established") return;
+    const { settings, peer } = this.#connection;
     for (const call of this.#waiting) {
-      if (this.#pending >= PENDING_LIMIT) return;
+      if (this.#connection.state !== "established" || this.#pending >= PENDING_LIMIT) return;
+      const impossible = unwanted(settings, peer, call.parameters!);
+      if (impossible) {
+        this.#forget(call, { by: "local", result: impossible }, now);
+        continue;
+      }
       this.#waiting.delete(call);
       this.#enter(call, "wait-reply", now);
       this.#send(call.role === "incoming-caller" ? "ICRQ" : "OCRQ", call);
     }
   }
 
-  /** Accepts a call that the peer requested. @throws {ApiMisuse} where it waits for no decision */
-  accept(localId: number, parameters: CallParameters, now: number): void {
+  /** Accepts a call that the peer requested; false: it has ended. @throws {ApiMisuse} where it waits for no decision */
+  accept(localId: number, parameters: CallParameters, now: number): boolean {
     const call = this.#calls.get(localId);
-    if (call?.state !== "deciding") throw new ApiMisuse(`session ${localId} waits for no decision`);
+    if (!call) return false;
+    if (call.state !== "deciding") throw new ApiMisuse(`session ${localId} waits for no decision`);
     call.parameters = parameters;
     const incoming = call.role === "incoming-answerer";
     this.#send(incoming ? "ICRP" : "OCRP", call);
     this.#enter(call, incoming ? "wait-connect" : "wait-cs-answer", now);
+    return true;
   }
 
-  /** Says that the outgoing call which the peer requested was answered. @throws {ApiMisuse} */
-  connected(localId: number, now: number): void {
+  /** The outgoing call which the peer requested was answered; false: it has ended. @throws {ApiMisuse} where it is no such call */
+  connected(localId: number, now: number): boolean {
     const call = this.#calls.get(localId);
-    if (call?.state !== "wait-cs-answer") {
+    if (!call) return false;
+    if (call.state !== "wait-cs-answer") {
       throw new ApiMisuse(`session ${localId} places no outgoing call`);
     }
     this.#send("OCCN", call);
-    this.#establish(call, now);
+    this.#establish(call, [], now);
+    return true;
   }
 
   /** Ends a call, with a CDN where the peer knows of it. */
@@ -113,54 +139,33 @@ export class Calls {
     const call = this.#calls.get(localId);
     if (!call?.parameters || call.parameters.active === active) return;
     call.parameters = { ...call.parameters, active };
-    const { settings, dialect } = this.#connection;
-    if (settings.version !== 3 || call.state !== "established") return;
-    this.#connection.send(
-      "SLI",
-      { ...dialect.naming(call), circuitStatus: { active, new: false } },
-      0,
-    );
+    this.#tellStatus(call);
   }
 
   /** A message for a call, in its turn. */
   take(header: ControlHeader, message: AnyMessage, now: number): void {
-    if (message.type === "ICRQ" || message.type === "OCRQ") return this.#request(message, now);
-    const call = this.#find(header, message.avps);
-    if (!call) return this.#host.drop("unknown-call");
-    const action = callTable[call.role][call.state]?.[message.type];
-    if (action === undefined) {
-      const result = {
-        result: this.#fsmError(),
-        error: ErrorCode.None,
-        message: `${message.type} in state ${call.state}`,
-      };
-      return this.close(call, result, { by: "protocol", result }, now);
-    }
+    const { type, avps, vendorAvps } = message;
+    if (type === "ICRQ" || type === "OCRQ") return this.#request(message, now);
+    const call = this.#find(header, avps);
+    if (!call) return this.#disown(header, message);
+    const action = callTable[call.role][call.state]?.[type];
+    if (action === undefined) return this.#breach(call, `${type} in state ${call.state}`, now);
     if (action === "close") {
-      const result = message.avps.resultCode ?? { result: CdnResult.GeneralError };
-      return this.#forget(call, { by: "peer", result }, now);
+      const result = avps.resultCode ?? { result: CdnResult.GeneralError };
+      return this.#forget(call, { by: "peer", result }, now, vendorAvps);
     }
     const wasActive = call.peer.active;
-    this.#learn(call, message.avps);
-    switch (action) {
-      case "connect":
-        if (this.#unsequenceable(call, now)) return;
-        this.#send("ICCN", call);
-        return this.#establish(call, now);
-      case "await-connect":
-        return this.#enter(call, "wait-connect", now);
-      case "establish":
-        if (this.#unsequenceable(call, now)) return;
-        return this.#establish(call, now);
-      case "link-info":
-        return this.#linkInfo(call, message.avps, wasActive);
-      case "error-info":
-        this.#host.event({
-          type: "call-errors",
-          call: this.#handle(call),
-          errors: message.avps.callErrors!,
-        });
+    if (!this.#learn(call, avps)) return this.#breach(call, "the session id is in use", now);
+    if (action === "link-info") return this.#linkInfo(call, avps, wasActive);
+    if (action === "error-info") {
+      const errors = avps.callErrors!;
+      return this.#host.event({ type: "call-errors", call: this.#handle(call), errors });
     }
+    const refused = refusedRequirements(this.#connection.settings, call.peer, avps);
+    if (refused) return this.close(call, refused, { by: "protocol", result: refused }, now);
+    if (action === "await-connect") return this.#enter(call, "wait-connect", now, vendorAvps);
+    if (action === "connect") this.#send("ICCN", call);
+    this.#establish(call, vendorAvps, now);
   }
 
   /**
@@ -181,13 +186,20 @@ export class Calls {
       else this.#host.drop("unknown-call");
       return true;
     }
-    if (known) {
+    if (known && type !== "ICRQ" && type !== "OCRQ") {
       this.close(known, result, { by: "protocol", result }, now);
       return true;
     }
-    const remoteId = this.#connection.dialect.remoteSession(avps);
-    if ((type !== "ICRQ" && type !== "OCRQ") || remoteId === undefined) return false;
-    this.#turnAway(remoteId, result, now);
+    const { dialect } = this.#connection;
+    const remoteId = dialect.remoteSession(avps);
+    if (type === "ICRQ" || type === "OCRQ") {
+      if (remoteId === undefined) return false;
+      this.#turnAway(remoteId, result, now);
+      return true;
+    }
+    // It names a call that is gone already.
+    if (dialect.localSession(header, avps) === 0) return false;
+    this.#host.drop("unknown-call");
     return true;
   }
 
@@ -207,35 +219,26 @@ export class Calls {
   }
 
   /** ICRQ or OCRQ: the peer wants a call. */
-  #request(message: AnyMessage, now: number): void {
-    const { avps, type, vendorAvps } = message;
+  #request({ avps, type, vendorAvps }: AnyMessage, now: number): void {
     const { dialect, settings } = this.#connection;
     const remoteId = dialect.remoteSession(avps)!;
+    // RFC 3931 §7.3.2: a request for a session that exists clears it.
+    const existing = this.#byRemoteId.get(remoteId);
+    if (existing) return this.#breach(existing, `${type} in state ${existing.state}`, now);
     const peer = dialect.learn(undefined, avps);
-    if (this.#byRemoteId.has(remoteId)) {
-      return this.#turnAway(remoteId, {
-        result: CdnResult.GeneralError,
-        error: ErrorCode.InvalidSessionId,
-        message: "this session id is in use",
-      }, now);
-    }
-    if (settings.version === 3 && !settings.pseudowires.includes(peer.pseudowireType)) {
-      return this.#turnAway(remoteId, { result: CdnResult.UnsupportedPseudowire }, now);
-    }
-    if (settings.version === 3 && peer.sequencing && peer.l2spec === "none") {
-      return this.#turnAway(remoteId, { result: CdnResult.SequencingWithoutSublayer }, now);
+    const refused = refusedRequest(settings, peer, avps);
+    if (refused) return this.#turnAway(remoteId, refused, now);
+    if (this.#breakTie(peer, avps.tieBreaker, now)) {
+      return this.#turnAway(remoteId, { result: CdnResult.LostTie }, now);
     }
     const role = type === "ICRQ" ? "incoming-answerer" : "outgoing-answerer";
-    const lost = this.#breakTie(peer, avps.tieBreaker, now);
-    if (lost) return this.#turnAway(remoteId, { result: CdnResult.LostTie }, now);
-    const call = this.#create(role, undefined);
-    if (!call) {
-      return this.#turnAway(remoteId, { result: CdnResult.NoFacilitiesNow }, now);
-    }
+    const full = this.#calls.size >= settings.callLimit;
+    const call = full ? undefined : this.#create(role, undefined);
+    if (!call) return this.#turnAway(remoteId, { result: CdnResult.NoFacilitiesNow }, now);
     call.remoteId = remoteId;
     call.peer = peer;
     this.#byRemoteId.set(remoteId, call);
-    this.#enter(call, "deciding", now);
+    this.#enter(call, "deciding", now, vendorAvps);
     this.#host.event({
       type: "call-requested",
       call: this.#handle(call),
@@ -245,31 +248,17 @@ export class Calls {
     });
   }
 
-  /** v3: both ends request the same circuit at once; the lower value wins (RFC 3931 §5.4.4). True: the peer's request lost. */
+  /** v3: both ends request the same circuit at once (RFC 3931 §5.4.4). True: the peer's request lost. */
   #breakTie(peer: PeerCall, theirs: Uint8Array | undefined, now: number): boolean {
-    if (this.#connection.settings.version !== 3 || peer.name === "") return false;
-    for (const call of this.#calls.values()) {
-      if (call.role !== "incoming-caller" || call.parameters?.name !== peer.name) continue;
-      if (call.state === "established") continue;
-      const order = compareTies(call.tieBreaker, theirs);
-      if (order < 0 && call.state === "wait-reply") return true;
-      const result = { result: CdnResult.LostTie };
-      if (order === 0) this.close(call, result, { by: "tie", result }, now);
-      else this.#forget(call, { by: "tie", result }, now);
-      return order === 0;
-    }
-    return false;
-  }
-
-  /** RFC 3931 §5.4.4: numbers can be asked for only with a sublayer that carries them. */
-  #unsequenceable(call: Call, now: number): boolean {
-    if (
-      this.#connection.settings.version === 2 || !call.peer.sequencing ||
-      call.peer.l2spec !== "none"
-    ) return false;
-    const result = { result: CdnResult.SequencingWithoutSublayer };
-    this.close(call, result, { by: "protocol", result }, now);
-    return true;
+    const ours = this.#requested.get(peer.name);
+    if (!ours) return false;
+    const order = compareTies(ours.tieBreaker, theirs);
+    // A request that was not sent yet ties with nothing: it gives way.
+    if (order < 0 && ours.state !== "idle") return true;
+    const result = { result: CdnResult.LostTie };
+    if (order === 0) this.close(ours, result, { by: "tie", result }, now);
+    else this.#forget(ours, { by: "tie", result }, now);
+    return order === 0;
   }
 
   #linkInfo(call: Call, avps: AvpValues, wasActive: boolean): void {
@@ -280,15 +269,31 @@ export class Calls {
     }
   }
 
-  #learn(call: Call, avps: AvpValues): void {
+  /** Takes over what a message says of a call. False: it gives the call the session id of another. */
+  #learn(call: Call, avps: AvpValues): boolean {
     const { dialect } = this.#connection;
     call.peer = dialect.learn(call.peer, avps);
     const remoteId = dialect.remoteSession(avps);
-    if (remoteId === undefined || call.remoteId !== 0) return;
+    if (remoteId === undefined || call.remoteId !== 0) return true;
+    if (this.#byRemoteId.has(remoteId)) return false;
     call.remoteId = remoteId;
     this.#byRemoteId.set(remoteId, call);
+    return true;
   }
 
+  /** A message for a call that we do not know, or no longer: one that would make it exist is refused. */
+  #disown(header: ControlHeader, { type, avps }: AnyMessage): void {
+    this.#host.drop("unknown-call");
+    const { dialect } = this.#connection;
+    const remoteId = dialect.remoteSession(avps);
+    if ((type !== "ICRP" && type !== "OCRP") || remoteId === undefined) return;
+    const ids = { localId: dialect.localSession(header, avps), remoteId };
+    if (ids.localId === 0) return;
+    const result = { result: CdnResult.GeneralError, error: ErrorCode.InvalidSessionId };
+    this.#connection.send("CDN", dialect.disconnect(ids, result), remoteId);
+  }
+
+  /** The call that a message is for: by our session id, or by the peer's where it does not know ours. */
   #find(header: ControlHeader, avps: AvpValues): Call | undefined {
     const { dialect } = this.#connection;
     const localId = dialect.localSession(header, avps);
@@ -299,7 +304,6 @@ export class Calls {
 
   #create(role: CallRole, parameters: CallParameters | undefined): Call | undefined {
     const { settings } = this.#connection;
-    if (this.#calls.size >= settings.callLimit) return undefined;
     const localId = this.#host.allocateSessionId(settings.version, (id) => this.#calls.has(id));
     if (localId === undefined) return undefined;
     const call: Call = {
@@ -310,6 +314,7 @@ export class Calls {
         ? this.#host.random(8)
         : undefined,
       parameters,
+      toldActive: false,
       state: "idle",
       remoteId: 0,
       peer: this.#connection.dialect.learn(undefined, {}),
@@ -328,60 +333,90 @@ export class Calls {
     this.#connection.send("CDN", dialect.disconnect({ localId, remoteId }, result), remoteId);
   }
 
+  #breach(call: Call, message: string, now: number): void {
+    const { version } = this.#connection.settings;
+    const code = version === 2 ? CdnResult.GeneralError : CdnResult.FsmError;
+    const result = { result: code, error: ErrorCode.None, message };
+    this.close(call, result, { by: "protocol", result }, now);
+  }
+
   #send(type: MessageType, call: Call): void {
+    if (type !== "ICCN" && type !== "OCCN") call.toldActive = call.parameters!.active;
     this.#connection.send(type, this.#connection.dialect.call(type, call), call.remoteId);
   }
 
-  #enter(call: Call, state: Call["state"], now: number): void {
+  /** SLI, where the peer was told otherwise. */
+  #tellStatus(call: Call): void {
+    const { settings, dialect } = this.#connection;
+    const { active } = call.parameters!;
+    const told = settings.version === 2 || call.toldActive === active;
+    if (told || call.state !== "established") return;
+    call.toldActive = active;
+    const circuitStatus = { active, new: false };
+    this.#connection.send("SLI", { ...dialect.naming(call), circuitStatus }, 0);
+  }
+
+  #enter(
+    call: Call,
+    state: Call["state"],
+    now: number,
+    vendorAvps: readonly VendorAvp[] = [],
+  ): void {
     const was = isPending(call);
     call.state = state;
     const is = isPending(call);
-    this.#pending += Number(is) - Number(was);
+    if (isCaller(call.role)) this.#pending += Number(is) - Number(was);
     this.#timed.delete(call);
     if (is) {
       call.deadline = now + this.#connection.settings.callMs;
       this.#timed.add(call);
+    } else if (call.parameters && this.#requested.get(call.parameters.name) === call) {
+      this.#requested.delete(call.parameters.name);
     }
-    if (state !== "established" && state !== "closed") this.#announce(call);
+    if (state !== "established" && state !== "closed") this.#announce(call, vendorAvps);
     if (was && !is) this.start(now);
   }
 
-  #establish(call: Call, now: number): void {
+  #establish(call: Call, vendorAvps: readonly VendorAvp[], now: number): void {
     this.#enter(call, "established", now);
-    const session = sessionParameters(call, this.#connection.settings.version);
     this.#host.event({
       type: "call-state",
       call: this.#handle(call),
       state: "established",
-      session,
+      session: sessionParameters(call, this.#connection.settings.version),
+      ...(vendorAvps.length > 0 && { vendorAvps }),
     });
+    if (!call.peer.active) {
+      this.#host.event({ type: "circuit-status", call: this.#handle(call), active: false });
+    }
+    this.#tellStatus(call);
   }
 
-  #forget(call: Call, cause: Cause, now: number): void {
+  #forget(call: Call, cause: Cause, now: number, vendorAvps: readonly VendorAvp[] = []): void {
     this.#waiting.delete(call);
     this.#calls.delete(call.localId);
     if (this.#byRemoteId.get(call.remoteId) === call) this.#byRemoteId.delete(call.remoteId);
     this.#host.releaseSessionId(this.#connection.settings.version, call.localId, now);
     this.#enter(call, "closed", now);
-    this.#host.event({ type: "call-state", call: this.#handle(call), state: "closed", cause });
-  }
-
-  #fsmError(): number {
-    return this.#connection.settings.version === 2 ? CdnResult.GeneralError : CdnResult.FsmError;
+    this.#host.event({
+      type: "call-state",
+      call: this.#handle(call),
+      state: "closed",
+      cause,
+      ...(vendorAvps.length > 0 && { vendorAvps }),
+    });
   }
 
   #handle({ localId }: Call): CallHandle {
     return { connection: this.#connection.handle, localSessionId: localId };
   }
 
-  #announce(call: Call): void {
-    this.#host.event({ type: "call-state", call: this.#handle(call), state: call.state });
+  #announce(call: Call, vendorAvps: readonly VendorAvp[] = []): void {
+    this.#host.event({
+      type: "call-state",
+      call: this.#handle(call),
+      state: call.state,
+      ...(vendorAvps.length > 0 && { vendorAvps }),
+    });
   }
-}
-
-/** The lower value wins, and having one wins over having none; neither, or equal: both lose. */
-export function compareTies(ours: Uint8Array | undefined, theirs: Uint8Array | undefined): number {
-  if (!ours || !theirs) return Number(ours === undefined) - Number(theirs === undefined);
-  for (let i = 0; i < ours.length; i++) if (ours[i] !== theirs[i]) return ours[i]! - theirs[i]!;
-  return 0;
 }

@@ -46,12 +46,23 @@ export interface Transmission<T> {
 interface Outgoing<T> {
   readonly ns: number;
   readonly payload: T;
-  /** How often it was sent. */
-  attempts: number;
+  sent: boolean;
 }
 
 /** The window that a peer has when it offers none (RFC 2661 §4.4.3). */
 const DEFAULT_PEER_WINDOW = 4;
+
+/** How long a message is sent again until the peer counts as gone, in milliseconds (RFC 2661 §5.7: 31 s by default). */
+export function retransmissionCycle(
+  { retransmitMs, retransmitCapMs, attempts }: Pick<
+    ChannelOptions,
+    "retransmitMs" | "retransmitCapMs" | "attempts"
+  >,
+): number {
+  let total = 0;
+  for (let i = 0; i < attempts; i++) total += Math.min(retransmitMs * 2 ** i, retransmitCapMs);
+  return total;
+}
 
 /** `a − b` in the 16-bit number space, as a signed distance. */
 export function distance(a: number, b: number): number {
@@ -82,6 +93,8 @@ export class ReliableChannel<Out, In> {
   #slowStartThreshold = DEFAULT_PEER_WINDOW;
   #timeoutMs: number;
   #retransmitAt: number | undefined;
+  /** Timeouts since the peer last acknowledged something new. */
+  #timeouts = 0;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -108,10 +121,10 @@ export class ReliableChannel<Out, In> {
     return this.#unacknowledged.length + this.#waiting.length;
   }
 
-  /** Takes over the peer's Receive Window Size. */
+  /** Takes over the peer's Receive Window Size; never more than half of the number space, where old and new get mixed up. */
   set peerWindow(size: number) {
-    this.#peerWindow = size;
-    this.#slowStartThreshold = size;
+    this.#peerWindow = Math.min(size, 0x7fff);
+    this.#slowStartThreshold = this.#peerWindow;
   }
 
   /** Whether {@linkcode send} would take another message. */
@@ -158,8 +171,9 @@ export class ReliableChannel<Out, In> {
   poll(now: number): Transmission<Out> | undefined {
     const next = this.#nextToFly();
     if (next) {
-      if (next.attempts++ === 0) this.counters.sent++;
-      else this.counters.retransmitted++;
+      if (next.sent) this.counters.retransmitted++;
+      else this.counters.sent++;
+      next.sent = true;
       this.#flying++;
       this.#retransmitAt ??= now + this.#timeoutMs;
       this.#owesAck = false;
@@ -178,14 +192,14 @@ export class ReliableChannel<Out, In> {
 
   /**
    * The retransmission time has come: everything in the air counts as lost and is sent again, one message first
-   * (Appendix A). False: the oldest was sent as often as it may be, and the peer counts as gone.
+   * (Appendix A). False: the oldest was sent as often as it may be, and the peer counts as gone. How often a message
+   * was sent because an older one was lost does not count against it.
    */
   timeout(now: number): boolean {
     if (this.#retransmitAt === undefined || this.#retransmitAt > now) return true;
     this.#retransmitAt = undefined;
-    const oldest = this.#unacknowledged[0];
-    if (!oldest) return true;
-    if (oldest.attempts >= this.#options.attempts) return false;
+    if (this.#unacknowledged.length === 0) return true;
+    if (++this.#timeouts >= this.#options.attempts) return false;
     this.#slowStartThreshold = Math.max(1, Math.floor(this.#congestionWindow / 2));
     this.#congestionWindow = 1;
     this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#options.retransmitCapMs);
@@ -211,7 +225,7 @@ export class ReliableChannel<Out, In> {
     if (this.#flying >= this.window) return undefined;
     if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged[this.#flying];
     if (this.#waiting.length === 0) return undefined;
-    const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, attempts: 0 };
+    const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, sent: false };
     this.#nextNs = (this.#nextNs + 1) & 0xffff;
     this.#unacknowledged.push(message);
     return message;
@@ -224,9 +238,11 @@ export class ReliableChannel<Out, In> {
     const count = distance(nr, first.ns);
     if (count <= 0 || count > this.#unacknowledged.length) return;
     this.#unacknowledged.splice(0, count);
+    this.#timeouts = 0;
     this.#flying = Math.max(0, this.#flying - count);
     this.#timeoutMs = this.#options.retransmitMs;
     this.#retransmitAt = this.#flying > 0 ? now + this.#timeoutMs : undefined;
+    // One acknowledgement may be for many messages: counting messages doubles the window each round trip, as Appendix A wants.
     for (let i = 0; i < count; i++) {
       this.#congestionWindow += this.#congestionWindow < this.#slowStartThreshold
         ? 1

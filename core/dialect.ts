@@ -5,14 +5,13 @@
  * @module
  */
 
-import type { DigestType } from "./authentication.ts";
 import type { Call, PeerCall } from "./call.ts";
 import type { AvpValues } from "./catalogue.ts";
 import type { Result } from "./errors.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import { type ProtoVersion, PseudowireType } from "./pseudowire.ts";
-import type { CallParameters, PeerSettings } from "./settings.ts";
+import type { PeerSettings } from "./settings.ts";
 
 /** What a side says of itself in SCCRQ and SCCRP. */
 export interface Introduction {
@@ -185,10 +184,3 @@ export const dialects: Readonly<Record<ProtoVersion, Dialect>> = { 2: v2, 3: v3 
 export function messageOf(version: ProtoVersion, type: MessageType, avps: AvpValues): AnyMessage {
   return { version, type, avps, vendorAvps: [] } as unknown as AnyMessage;
 }
-
-/** A digest to be filled in by `sign()`. */
-export function blankDigest(type: DigestType): AvpValues {
-  return { messageDigest: { type, digest: new Uint8Array(type === 0 ? 16 : 20) } };
-}
-
-export type { CallParameters };

@@ -42,7 +42,7 @@ export interface PeerIdentity {
   readonly vendorAvps: readonly VendorAvp[];
 }
 
-/** A connection's handle: never reused within an LCCE. */
+/** A control connection's handle: never reused within an LCCE. */
 export type ConnectionHandle = number;
 /** A call, by its connection and our session id. */
 export interface CallHandle {
@@ -50,6 +50,7 @@ export interface CallHandle {
   readonly localSessionId: number;
 }
 
+/** Something happened. The owner may call the LCCE back as soon as it has the event. */
 export type LcceEvent =
   | {
     readonly type: "connection-state";
@@ -57,9 +58,12 @@ export type LcceEvent =
     /** The peer's name in the configuration. */
     readonly peer: string;
     readonly state: ConnectionState;
+    /** Why it ended; said once, with `stopping` or `closed`, whichever comes first. */
     readonly cause?: Cause;
+    /** Of the peer's StopCCN. Those of its SCCRQ or SCCRP stand in {@linkcode PeerIdentity}. */
+    readonly vendorAvps?: readonly VendorAvp[];
   }
-  /** The peer requests a call: answer with `acceptCall` or `rejectCall`. */
+  /** The peer requests a call: answer with `acceptCall` or `closeCall`. */
   | {
     readonly type: "call-requested";
     readonly call: CallHandle;
@@ -75,8 +79,13 @@ export type LcceEvent =
     readonly session?: SessionParameters;
     /** With `closed`. */
     readonly cause?: Cause;
+    /** Of the peer's message that led to this state. */
+    readonly vendorAvps?: readonly VendorAvp[];
   }
-  /** The circuit behind the peer's end went up or down (SLI, RFC 3931 §5.4.5). */
+  /**
+   * The circuit behind the peer's end went up or down (SLI, RFC 3931 §5.4.5), or is down as the call comes up. While it
+   * is down nothing may be sent to the peer.
+   */
   | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
   /** The LNS negotiated another ACCM (SLI, RFC 2661 §4.4.6). */
   | {
@@ -92,7 +101,7 @@ export type LcceEvent =
     readonly errors: Readonly<Record<string, number>>;
   };
 
-/** What an LCCE wants done. */
+/** What an LCCE wants done. Data is the caller's to keep. */
 export type Output =
   | { readonly type: "transmit"; readonly path: Path; readonly data: Uint8Array }
   | { readonly type: "event"; readonly event: LcceEvent };
@@ -105,8 +114,12 @@ export type ControlDrop =
   | "wrong-version"
   | "digest-missing"
   | "digest-wrong"
+  /** To no connection in particular, and neither SCCRQ nor StopCCN. */
   | "not-a-request"
+  /** The policy knows nobody like this. */
   | "unknown-peer"
+  /** An SCCRQ that cannot be answered with a connection: unreadable AVPs, or a challenge where no secret is shared. */
+  | "refused-request"
   | "request-limit"
   | "half-open-limit"
   | "lost-tie"

@@ -2,80 +2,68 @@
  * An LCCE: all control connections of one appliance, sans I/O. Datagrams, timeouts and requests go in, each with the
  * time; after each, drain {@linkcode Lcce.poll} until it is empty, then wait for {@linkcode Lcce.deadline}.
  *
- * Nothing here knows a clock, a socket or a source of randomness: all of these come in as values.
+ * Nothing here knows a clock, a socket or a source of randomness: all of these come in as values. Nothing that a peer
+ * sends makes any method throw.
  *
  * @module
  */
 
-import { deriveDigestKey, deriveHidingKey, verify } from "./authentication.ts";
+import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
-import { compareTies } from "./calls.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import type { AvpValues } from "./catalogue.ts";
-import { dialects, messageOf } from "./dialect.ts";
-import { ApiMisuse, PeerError, type Result, StopResult } from "./errors.ts";
-import type { CallHandle, ConnectionHandle, ControlDrop, LcceEvent, Output } from "./events.ts";
-import { CONTROL_HEADER, type ControlHeader, emitMessage, parseHeader } from "./header.ts";
+import { hasEnded } from "./connection_states.ts";
+import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
+import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
+import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
-import { Admission, type AdmissionLimits } from "./limits.ts";
-import { type AnyMessage, emitBody, parseBody, type Parsed } from "./message.ts";
+import type { AdmissionLimits } from "./limits.ts";
+import { messageTypes } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import { ConnectionRegistry } from "./registry.ts";
+import { type ConnectionRequest, Requests, type Verdict } from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 
-/** What a would-be peer says of itself, before anything of it is believed. */
-export interface ConnectionRequest {
-  readonly version: ProtoVersion;
-  readonly path: Path;
-  readonly hostName: string;
-  readonly vendorName: string;
-  readonly routerId?: number;
-}
+export type { AdmissionLimits, ConnectionRequest, Verdict };
+export type { Call, Connection };
 
-/** Whether to talk to a peer: with these settings; with a StopCCN; or with silence. */
-export type Verdict =
-  | { readonly kind: "accept"; readonly settings: PeerSettings }
-  | { readonly kind: "refuse"; readonly result: Result }
-  | { readonly kind: "ignore" };
-
+/** What an LCCE is made with. */
 export interface LcceOptions {
   /** Decides on a peer; pure and quick: it runs for every SCCRQ. */
   readonly policy: (request: ConnectionRequest) => Verdict;
   /** Unpredictable octets. */
   readonly random: (length: number) => Uint8Array;
+  /** What strangers may cost. */
   readonly limits: AdmissionLimits;
+  /**
+   * Whether some plugin understands a vendor's AVP: it is passed on in events, and may be mandatory. Those that nobody
+   * understands are passed on too, unless mandatory: these refuse the message (RFC 2661 §4.2). Absent: none is known.
+   */
+  readonly knowsVendor?: (vendorId: number, type: number) => boolean;
 }
 
+/** All control connections of one appliance, and their calls. */
 export class Lcce {
-  readonly #options: LcceOptions;
-  readonly #connections = new Map<ConnectionHandle, Connection>();
-  readonly #byId: Readonly<Record<ProtoVersion, Map<number, Connection>>> = {
-    2: new Map(),
-    3: new Map(),
-  };
-  /** By where the peer is and what it calls itself: SCCRQs come again. */
-  readonly #byPeer = new Map<string, Connection>();
+  readonly #registry: ConnectionRegistry;
+  readonly #requests: Requests;
   readonly #schedule = new Schedule<Connection>();
   readonly #outputs: Output[] = [];
   readonly #drops = new Map<ControlDrop, number>();
-  readonly #admission: Admission<Connection>;
-  readonly #connectionIds: Readonly<Record<ProtoVersion, IdPool>>;
   readonly #sessionIds: Readonly<Record<ProtoVersion, IdPool>>;
   /** v3 session ids are the LCCE's, not the connection's (RFC 3931 §4.1). */
   readonly #sessions3 = new Set<number>();
+  /** A peer that started anew with the id of old: which connection its new one is instead of. */
+  readonly #replaces = new WeakMap<Connection, Connection>();
   readonly #host: ConnectionHost;
-  #nextHandle: ConnectionHandle = 1;
   #read = 0;
 
-  constructor(options: LcceOptions) {
-    const { random } = options;
-    this.#options = options;
-    this.#admission = new Admission(options.limits);
-    this.#connectionIds = { 2: new IdPool(2, random), 3: new IdPool(3, random) };
+  constructor({ random, policy, limits, knowsVendor }: LcceOptions) {
     this.#sessionIds = { 2: new IdPool(2, random), 3: new IdPool(3, random) };
+    this.#registry = new ConnectionRegistry(random);
     this.#host = {
       random,
-      event: (event) => this.#event(event),
+      knowsVendor: knowsVendor ?? (() => false),
+      event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
       allocateSessionId: (version, taken) => this.#allocateSession(version, taken),
@@ -84,6 +72,7 @@ export class Lcce {
         this.#sessionIds[version].release(id, now);
       },
     };
+    this.#requests = new Requests(this.#host, this.#registry, policy, limits);
   }
 
   /** Takes a control message: what followed the UDP header, or the all-zero session id of protocol 115. */
@@ -99,22 +88,27 @@ export class Lcce {
     if (header.connectionId === 0) {
       return this.#receiveUnaddressed(header, body, message, path, now);
     }
-    const connection = this.#byId[header.version].get(header.connectionId);
+    const connection = this.#registry.byId(header.version, header.connectionId);
     if (!connection) return this.#drop("unknown-connection");
     connection.receive(header, body, message, path, now);
     this.#settle(connection, now);
   }
 
-  /** Dials a peer. */
+  /** Dials a peer. @throws {ApiMisuse} where nearly all connection ids are in use */
   dial(settings: PeerSettings, path: Path, now: number): ConnectionHandle {
-    const connection = this.#create(settings, path, true, now);
+    const authenticator = new Authenticator(settings, path.encap, this.#host.random);
+    const connection = this.#create(settings, path, authenticator, true, now);
     if (!connection) throw new ApiMisuse("no connection id is free");
     connection.dial();
     this.#settle(connection, now);
     return connection.handle;
   }
 
-  /** Requests a call; it waits until its connection is up. @throws {ApiMisuse} */
+  /**
+   * Requests a call; it waits until its connection is up. Where the connection has ended meanwhile, or carries as many
+   * calls as it may, the call ends at once, and an event says so as for any other.
+   * @throws {ApiMisuse} where there never was such a connection
+   */
   placeCall(
     connection: ConnectionHandle,
     role: "incoming-caller" | "outgoing-caller",
@@ -122,55 +116,64 @@ export class Lcce {
     now: number,
   ): CallHandle {
     const owner = this.#owner(connection);
-    const { localId } = owner.calls.place(role, parameters, now);
-    this.#settle(owner, now);
-    return { connection, localSessionId: localId };
+    const localSessionId = owner?.calls.place(role, parameters, now);
+    if (owner) this.#settle(owner, now);
+    if (localSessionId !== undefined) return { connection, localSessionId };
+    return this.#stillborn(connection, owner, now);
   }
 
-  /** Accepts a requested call. @throws {ApiMisuse} where it is no longer there: events tell when a call ends. */
+  /**
+   * Accepts a requested call. False: it has ended meanwhile, as an event says or said.
+   * @throws {ApiMisuse} where it was accepted before, or there never was such a connection
+   */
   acceptCall(
     { connection, localSessionId }: CallHandle,
     parameters: CallParameters,
     now: number,
-  ): void {
+  ): boolean {
     const owner = this.#owner(connection);
-    owner.calls.accept(localSessionId, parameters, now);
+    if (!owner?.calls.accept(localSessionId, parameters, now)) return false;
     this.#settle(owner, now);
+    return true;
   }
 
-  /** An outgoing call that the peer requested was answered. @throws {ApiMisuse} */
-  callConnected({ connection, localSessionId }: CallHandle, now: number): void {
+  /**
+   * An outgoing call that the peer requested was answered. False: it has ended meanwhile.
+   * @throws {ApiMisuse} where it is no such call, or was answered before
+   */
+  callConnected({ connection, localSessionId }: CallHandle, now: number): boolean {
     const owner = this.#owner(connection);
-    owner.calls.connected(localSessionId, now);
+    if (!owner?.calls.connected(localSessionId, now)) return false;
     this.#settle(owner, now);
+    return true;
   }
 
   /** Ends a call, requested or up, with a CDN. One that has ended already is left alone. */
   closeCall({ connection, localSessionId }: CallHandle, result: Result, now: number): void {
-    const owner = this.#connections.get(connection);
+    const owner = this.#registry.get(connection);
     const call = owner?.calls.get(localSessionId);
     if (!owner || !call) return;
     owner.calls.close(call, result, { by: "local", result }, now);
     this.#settle(owner, now);
   }
 
-  /** Tells the peer whether the circuit behind a call is up. */
+  /** Tells the peer whether the circuit behind a call is up; of a call not yet up, once it is. */
   setCircuitStatus({ connection, localSessionId }: CallHandle, active: boolean, now: number): void {
-    const owner = this.#connections.get(connection);
+    const owner = this.#registry.get(connection);
     if (!owner) return;
     owner.calls.setActive(localSessionId, active);
     this.#settle(owner, now);
   }
 
-  /** Ends a connection with a StopCCN, and its calls with it. */
+  /** Ends a connection with a StopCCN, and its calls with it. One that has ended already is left alone. */
   closeConnection(handle: ConnectionHandle, result: Result, now: number): void {
-    const connection = this.#connections.get(handle);
+    const connection = this.#registry.get(handle);
     if (!connection) return;
     connection.close(result, { by: "local", result }, now);
     this.#settle(connection, now);
   }
 
-  /** The next thing to do. */
+  /** The next thing to do; undefined: nothing until the next input. */
   poll(): Output | undefined {
     if (this.#read < this.#outputs.length) return this.#outputs[this.#read++];
     this.#outputs.length = 0;
@@ -183,6 +186,7 @@ export class Lcce {
     return this.#schedule.next();
   }
 
+  /** Does what is due. */
   timeout(now: number): void {
     for (let due = this.#schedule.take(now); due; due = this.#schedule.take(now)) {
       due.timeout(now);
@@ -192,15 +196,17 @@ export class Lcce {
 
   /** A connection as it is; its members change as it goes on. */
   connection(handle: ConnectionHandle): Connection | undefined {
-    return this.#connections.get(handle);
+    return this.#registry.get(handle);
   }
 
+  /** A call as it is; its members change as it goes on. */
   call({ connection, localSessionId }: CallHandle): Call | undefined {
-    return this.#connections.get(connection)?.calls.get(localSessionId);
+    return this.#registry.get(connection)?.calls.get(localSessionId);
   }
 
+  /** All connections, also those that have ended and still acknowledge what comes again. */
   connections(): IterableIterator<Connection> {
-    return this.#connections.values();
+    return this.#registry.values();
   }
 
   /** Datagrams that came to nothing, by reason. */
@@ -208,7 +214,7 @@ export class Lcce {
     return this.#drops;
   }
 
-  /** A message to connection id 0: an SCCRQ, or a StopCCN of a peer that does not know our id. */
+  /** A message to connection id 0: an SCCRQ, or a StopCCN of a peer that does not know our id or does not care. */
   #receiveUnaddressed(
     header: ControlHeader,
     body: Uint8Array,
@@ -216,188 +222,112 @@ export class Lcce {
     path: Path,
     now: number,
   ): void {
-    const parsed = parseBody(body, { version: header.version });
-    const type = parsed.kind === "message"
-      ? parsed.message.type
-      : parsed.kind === "refused"
-      ? parsed.type
-      : undefined;
-    if (type !== "SCCRQ" && type !== "StopCCN") return this.#drop("not-a-request");
-    const peerId = dialects[header.version].assignedId(avpsOf(parsed));
-    const known = peerId === undefined
-      ? undefined
-      : this.#byPeer.get(peerKey(header.version, path, peerId));
-    if (known) {
+    const { version } = header;
+    const type = messageTypeOf(body);
+    if (type !== messageTypes.SCCRQ && type !== messageTypes.StopCCN) {
+      return this.#drop("not-a-request");
+    }
+    const known = this.#registry.addressed(version, path, body);
+    if (type === messageTypes.StopCCN) {
+      const meant = known ?? this.#registry.onlyDialed(version, path);
+      if (!meant) return this.#drop("unknown-connection");
+      meant.receive(header, body, datagram, path, now);
+      return this.#settle(meant, now);
+    }
+    if (known?.answers(body, now)) {
       known.receive(header, body, datagram, path, now);
       return this.#settle(known, now);
     }
-    if (type === "StopCCN") return this.#drop("unknown-connection");
-    this.#receiveRequest(header, body, datagram, path, now);
-  }
-
-  /** An SCCRQ that is new: limits first, then who it is, then a connection. */
-  #receiveRequest(
-    header: ControlHeader,
-    body: Uint8Array,
-    datagram: Uint8Array,
-    path: Path,
-    now: number,
-  ): void {
-    const { version } = header;
-    const refused = this.#admission.request(path.remote.address, now);
-    if (refused) return this.#drop(refused);
-    const said = avpsOf(parseBody(body, { version }));
-    if (said.hostName === undefined) return this.#drop("malformed");
-    const verdict = this.#options.policy({
-      version,
-      path,
-      hostName: said.hostName,
-      vendorName: said.vendorName ?? "",
-      ...(said.routerId !== undefined && { routerId: said.routerId }),
+    const request = { header, body, datagram, path };
+    const admitted = this.#requests.judge(request, now, (loser) => {
+      loser.discard({ by: "tie", result: { result: StopResult.AlreadyExists } }, now);
+      this.#settle(loser, now);
     });
-    if (verdict.kind === "ignore") return this.#drop("unknown-peer");
-    if (verdict.kind === "refuse") {
-      this.#drop("unknown-peer");
-      return this.#turnAway(header, said, verdict.result, path);
-    }
-    const { settings } = verdict;
-    if (settings.version !== version) {
-      this.#drop("wrong-version");
-      const result = { result: StopResult.VersionNotSupported, error: settings.version };
-      return this.#turnAway(header, said, result, path);
-    }
-    if (!this.#signed(datagram, settings)) return;
-    const parsed = parseBody(body, { version, ...hidingKeyOf(settings) });
-    if (parsed.kind === "refused") {
-      return this.#turnAway(header, parsed.avps, parsed.error.outcome, path);
-    }
-    if (parsed.kind !== "message") return this.#drop("malformed");
-    if (version === 3 && !settings.secret && said.nonce) {
-      this.#drop("unknown-peer");
-      return this.#turnAway(header, said, { result: StopResult.NotAuthorized }, path);
-    }
-    if (this.#losesTie(parsed.message, path, now)) return this.#drop("lost-tie");
-    this.#admit(header, parsed.message, settings, path, now);
-  }
-
-  #admit(
-    header: ControlHeader,
-    message: AnyMessage,
-    settings: PeerSettings,
-    path: Path,
-    now: number,
-  ): void {
-    const evicted = this.#admission.makeRoom();
-    if (evicted) {
-      const result = {
-        result: StopResult.GeneralError,
-        error: 4,
-        message: "too many half-open connections",
-      };
-      evicted.discard({ by: "local", result }, now);
-      this.#forget(evicted, now);
-      this.#drop("half-open-limit");
-    }
-    const connection = this.#create(settings, path, false, now);
+    if (!admitted) return;
+    this.#makeRoom(now);
+    const { settings, authenticator, message } = admitted;
+    const connection = this.#create(settings, path, authenticator, false, now);
     if (!connection) return this.#drop("request-limit");
-    this.#admission.opened(connection, path.remote.address);
-    connection.accept(header, message, now);
-    this.#byPeer.set(peerKey(header.version, path, connection.peerId), connection);
+    connection.accept(header, message, body, now);
+    if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
+    this.#requests.opened(connection);
+    this.#registry.meet(connection);
     this.#settle(connection, now);
   }
 
-  /** Refuses an SCCRQ and keeps nothing of it: where the StopCCN is lost, the SCCRQ comes again. */
-  #turnAway(header: ControlHeader, avps: AvpValues, result: Result, path: Path): void {
-    const { version } = header;
-    const dialect = dialects[version];
-    const connectionId = dialect.assignedId(avps);
-    const localId = this.#connectionIds[version].allocate((id) => this.#byId[version].has(id));
-    if (connectionId === undefined || localId === undefined) return;
-    const body = emitBody(messageOf(version, "StopCCN", dialect.stop(localId, result)));
-    const reply = { version, connectionId, sessionId: 0, ns: 0, nr: (header.ns + 1) & 0xffff };
-    this.#outputs.push({ type: "transmit", path, data: emitMessage(reply, body) });
+  /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
+  #makeRoom(now: number): void {
+    const evicted = this.#requests.makeRoom();
+    if (!evicted) return;
+    const message = "too many half-open connections";
+    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
+    evicted.discard({ by: "local", result }, now);
+    this.#drop("half-open-limit");
+    this.#settle(evicted, now);
   }
-
-  /** v3 with a secret: whether an SCCRQ is signed with it. Nothing is kept or said where it is not. */
-  #signed(datagram: Uint8Array, { version, secret, otherSecret }: PeerSettings): boolean {
-    if (version === 2 || !secret) return true;
-    const keys = [secret, otherSecret].filter((key) => key !== undefined).map(deriveDigestKey);
-    const verdict = verify(datagram, keys, [NO_NONCE, NO_NONCE]);
-    if (verdict !== "valid") this.#drop(`digest-${verdict}`);
-    return verdict === "valid";
-  }
-
-  /**
-   * Both sides dial at once (RFC 2661 §4.4.3): the lower tie breaker's connection stays. True: the peer's request lost;
-   * otherwise ours is discarded, or there was no tie.
-   */
-  #losesTie({ avps, version }: AnyMessage, path: Path, now: number): boolean {
-    for (const ours of this.#dialing) {
-      if (ours.settings.version !== version || ours.path.remote.address !== path.remote.address) {
-        continue;
-      }
-      if (ours.state !== "wait-ctl-reply" || (!ours.tieBreaker && !avps.tieBreaker)) continue;
-      const order = compareTies(ours.tieBreaker, avps.tieBreaker);
-      if (order < 0) return true;
-      ours.discard({ by: "tie", result: { result: StopResult.AlreadyExists } }, now);
-      this.#settle(ours, now);
-      if (order === 0) return true;
-    }
-    return false;
-  }
-
-  /** Connections of ours that the peer has not answered. */
-  readonly #dialing = new Set<Connection>();
 
   #create(
     settings: PeerSettings,
     path: Path,
+    authenticator: Authenticator,
     initiator: boolean,
     now: number,
   ): Connection | undefined {
-    const ids = this.#byId[settings.version];
-    const localId = this.#connectionIds[settings.version].allocate((id) => ids.has(id));
+    const localId = this.#registry.allocateId(settings.version);
     if (localId === undefined) return undefined;
-    const handle = this.#nextHandle++;
-    const connection = new Connection(
-      this.#host,
-      { handle, settings, localId, path, initiator },
-      now,
-    );
-    this.#connections.set(handle, connection);
-    ids.set(localId, connection);
-    if (initiator) this.#dialing.add(connection);
+    const handle = this.#registry.nextHandle();
+    const options = { handle, settings, localId, path, authenticator, initiator };
+    const connection = new Connection(this.#host, options, now);
+    this.#registry.add(connection);
     return connection;
   }
 
   /** After every input: hand out what can be sent, and note when the connection is next due. */
   #settle(connection: Connection, now: number): void {
     connection.flush(now);
-    if (connection.state !== "wait-ctl-reply" && this.#dialing.delete(connection)) {
-      this.#byPeer.set(
-        peerKey(connection.settings.version, connection.path, connection.peerId),
-        connection,
-      );
-    }
-    if (connection.state !== "wait-ctl-conn") this.#admission.closed(connection);
-    if (connection.finished) this.#forget(connection, now);
+    this.#registry.update(connection);
+    if (connection.state !== "wait-ctl-conn") this.#requests.closed(connection);
+    if (connection.state === "established") this.#supersede(connection, now);
+    if (connection.finished) this.#registry.remove(connection, now);
     else this.#schedule.set(connection, connection.deadline());
   }
 
-  #forget(connection: Connection, now: number): void {
-    const { settings, localId, handle, path, peerId } = connection;
-    this.#connections.delete(handle);
-    this.#byId[settings.version].delete(localId);
-    this.#connectionIds[settings.version].release(localId, now);
-    this.#dialing.delete(connection);
-    const key = peerKey(settings.version, path, peerId);
-    if (this.#byPeer.get(key) === connection) this.#byPeer.delete(key);
+  /** A peer that started anew has proved it: what it had before is over, and says nothing to an id that is the new one's. */
+  #supersede(connection: Connection, now: number): void {
+    const old = this.#replaces.get(connection);
+    if (!old) return;
+    this.#replaces.delete(connection);
+    const result = {
+      result: StopResult.Clear,
+      error: ErrorCode.None,
+      message: "the peer started anew",
+    };
+    old.discard({ by: "peer", result }, now);
+    this.#settle(old, now);
   }
 
-  #owner(handle: ConnectionHandle): Connection {
-    const connection = this.#connections.get(handle);
-    if (!connection) throw new ApiMisuse(`no connection ${handle}`);
+  /** The connection of a handle; undefined where it is over. */
+  #owner(handle: ConnectionHandle): Connection | undefined {
+    const connection = this.#registry.get(handle);
+    if (!connection && !this.#registry.existed(handle)) {
+      throw new ApiMisuse(`there never was a connection ${handle}`);
+    }
     return connection;
+  }
+
+  /** A call that ends before it has begun: its connection is over, or no session id is free. */
+  #stillborn(
+    connection: ConnectionHandle,
+    owner: Connection | undefined,
+    now: number,
+  ): CallHandle {
+    const localSessionId = this.#sessionIds[3].allocate((id) => this.#sessions3.has(id)) ?? 0;
+    this.#sessionIds[3].release(localSessionId, now);
+    const call = { connection, localSessionId };
+    const result = { result: CdnResult.NoFacilitiesNow };
+    const by = owner ? "local" : "connection";
+    this.#host.event({ type: "call-state", call, state: "closed", cause: { by, result } });
+    return call;
   }
 
   #allocateSession(version: ProtoVersion, taken: (id: number) => boolean): number | undefined {
@@ -408,30 +338,7 @@ export class Lcce {
     return id;
   }
 
-  #event(event: LcceEvent): void {
-    this.#outputs.push({ type: "event", event });
-  }
-
   #drop(reason: ControlDrop): void {
     this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
   }
-}
-
-const NO_NONCE = new Uint8Array(0);
-
-function peerKey(version: ProtoVersion, { encap, remote }: Path, peerId: number): string {
-  return `${version} ${encap} ${remote.address} ${remote.port} ${peerId}`;
-}
-
-/** What could be read of a message. */
-function avpsOf(parsed: Parsed): AvpValues {
-  return parsed.kind === "message"
-    ? parsed.message.avps
-    : parsed.kind === "refused"
-    ? parsed.avps
-    : {};
-}
-
-function hidingKeyOf({ version, secret }: PeerSettings): { hidingKey?: Uint8Array } {
-  return secret ? { hidingKey: version === 2 ? secret : deriveHidingKey(secret) } : {};
 }

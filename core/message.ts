@@ -7,6 +7,7 @@
 
 import { type Avp, AVP_HEADER, emitAvp, parseAvps } from "./avp.ts";
 import { type AvpName, type AvpValue, type AvpValues, catalogue, nameOf } from "./catalogue.ts";
+import type { MessageDigest } from "./codec.ts";
 import { ErrorCode, PeerError } from "./errors.ts";
 import { hide, unhide } from "./hiding.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
@@ -144,6 +145,12 @@ const byNumber: ReadonlyMap<number, MessageType> = new Map(
   (Object.keys(messageTypes) as MessageType[]).map((type) => [messageTypes[type], type]),
 );
 
+/** The message type of a number; v2 has no ACK. */
+function typeOf(number: number, version: ProtoVersion): MessageType | undefined {
+  const type = byNumber.get(number);
+  return type === "ACK" && version === 2 ? undefined : type;
+}
+
 /** Reads a message's body (what follows the control header). Never throws. */
 export function parseBody<V extends ProtoVersion>(
   body: Uint8Array,
@@ -156,10 +163,13 @@ export function parseBody<V extends ProtoVersion>(
   try {
     const list = parseAvps(body);
     const first = list[0]!;
-    const number = first.vendorId === 0 && first.type === 0 && !first.hidden
+    const number = first.type === 0 && !first.hidden
       ? catalogue.messageType.codec.parse(first.value)
       : undefined;
-    type = number === undefined ? undefined : byNumber.get(number);
+    // A vendor's own message type has its Vendor ID here (RFC 3931 §5.4.1).
+    type = number === undefined || first.vendorId !== 0
+      ? undefined
+      : typeOf(number, context.version);
     if (type === undefined) {
       if (number !== undefined && !first.mandatory) return { kind: "ignored", messageType: number };
       throw new PeerError(
@@ -200,18 +210,20 @@ function readAvps(
   let problem: PeerError | undefined;
   for (const avp of list) {
     const label = avp.vendorId === 0 ? `AVP ${avp.type}` : `AVP ${avp.vendorId}/${avp.type}`;
+    // RFC 2661 §4.1: as if unknown; RFC 3931 §5.1: to be ignored.
+    const reserved = avp.reserved === true && version === 2;
     const refuse = (code: number, why: string) => {
       if (avp.mandatory) problem ??= new PeerError(code, `${label}: ${why}`);
     };
-    const name = avp.vendorId === 0 && !avp.reserved ? nameOf(version, avp.type) : undefined;
+    const name = avp.vendorId === 0 && !reserved ? nameOf(version, avp.type) : undefined;
     const known = name !== undefined ||
-      (avp.vendorId !== 0 && !avp.reserved && knowsVendor?.(avp.vendorId, avp.type));
+      (avp.vendorId !== 0 && !reserved && knowsVendor?.(avp.vendorId, avp.type));
     if (!known) {
       refuse(
         ErrorCode.UnknownMandatoryAvp,
-        avp.reserved ? "a reserved bit is set" : "unknown, and its M bit is set",
+        reserved ? "a reserved bit is set" : "unknown, and its M bit is set",
       );
-      if (avp.vendorId === 0 || avp.reserved) continue;
+      if (avp.vendorId === 0 || reserved) continue;
     }
     let value = avp.value;
     if (avp.hidden) {
@@ -259,16 +271,21 @@ export interface Hiding {
 }
 
 /**
- * Writes a message's body. Message Type comes first, then Message Digest with its digest as given (RFC 3931 §5.4.1),
- * then Random Vector where AVPs are hidden, then the rest.
+ * Writes a message's body. Message Type comes first, then Message Digests with their digests as given (RFC 3931
+ * §5.4.1), then Random Vector where AVPs are hidden, then the rest.
+ * @param digests Up to two, where the message itself holds none.
  */
-export function emitBody(message: AnyMessage, hiding?: Hiding): Uint8Array<ArrayBuffer> {
+export function emitBody(
+  message: AnyMessage,
+  hiding?: Hiding,
+  digests: readonly MessageDigest[] = [],
+): Uint8Array<ArrayBuffer> {
   const list: Avp[] = [
     avpOf("messageType", catalogue.messageType.codec.emit(messageTypes[message.type])),
   ];
   const { messageDigest, ...rest } = message.avps as AvpValues;
-  if (messageDigest) {
-    list.push(avpOf("messageDigest", catalogue.messageDigest.codec.emit(messageDigest)));
+  for (const digest of messageDigest ? [messageDigest] : digests) {
+    list.push(avpOf("messageDigest", catalogue.messageDigest.codec.emit(digest)));
   }
   if (hiding) list.push(avpOf("randomVector", hiding.randomVector));
   for (const name of Object.keys(rest) as (keyof typeof rest)[]) {

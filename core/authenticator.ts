@@ -1,0 +1,181 @@
+/**
+ * One control connection's authentication: v2's challenge and response, which prove both sides once (RFC 2661 §5.1.1);
+ * v3's Message Digests, which prove every message (RFC 3931 §4.3); and the key that hides AVPs.
+ *
+ * @module
+ */
+
+import {
+  challengeResponse,
+  deriveDigestKey,
+  deriveHidingKey,
+  sign,
+  verify,
+} from "./authentication.ts";
+import { equalConstantTime } from "./bytes.ts";
+import { type AvpName, type AvpValues, catalogue } from "./catalogue.ts";
+import type { MessageDigest } from "./codec.ts";
+import { dialects } from "./dialect.ts";
+import {
+  type AnyMessage,
+  type Hiding,
+  type MessageType,
+  messageTypes,
+  parseBody,
+} from "./message.ts";
+import type { EncapType } from "./pseudowire.ts";
+import type { PeerSettings } from "./settings.ts";
+
+/** The keys that one secret gives. */
+interface Keys {
+  readonly digest: Uint8Array;
+  readonly hiding: Uint8Array;
+}
+
+/** A secret's keys are derived once, not for each SCCRQ of a flood. */
+const derived = new WeakMap<Uint8Array, Keys>();
+
+const NOTHING = new Uint8Array(0);
+/** Of the empty secret: an integrity check without authentication (RFC 3931 §4.3). */
+const integrityKeys = [deriveDigestKey(NOTHING)];
+
+export class Authenticator {
+  readonly #settings: PeerSettings;
+  readonly #random: (length: number) => Uint8Array;
+  /** The keys of the secret and, while secrets change, of the other one. */
+  readonly #keys: readonly Keys[];
+  readonly #signing: readonly Uint8Array[];
+  readonly #nonce: Uint8Array;
+  #peerNonce: Uint8Array = NOTHING;
+  /** Which of the secrets the peer was seen to use. */
+  #agreed = 0;
+
+  constructor(
+    settings: PeerSettings,
+    encap: EncapType,
+    random: (length: number) => Uint8Array,
+  ) {
+    this.#settings = settings;
+    this.#random = random;
+    this.#nonce = random(16);
+    const { secret, otherSecret, version } = settings;
+    if (version === 2) {
+      this.#keys = secret ? [{ digest: NOTHING, hiding: secret }] : [];
+      this.#signing = [];
+    } else {
+      this.#keys = [secret, otherSecret].filter((one) => one !== undefined).map(keysOf);
+      // Straight on IP no checksum covers a control message: RFC 3931 §4.1.1.2 wants a digest even without a secret.
+      this.#signing = this.#keys.length > 0
+        ? this.#keys.map(({ digest }) => digest)
+        : encap === "ip"
+        ? integrityKeys
+        : [];
+    }
+  }
+
+  /** v2's Challenge or v3's nonce, for SCCRQ and SCCRP; undefined where no secret is shared. */
+  get nonce(): Uint8Array | undefined {
+    return this.#keys.length > 0 ? this.#nonce : undefined;
+  }
+
+  /** The key of hidden AVPs; undefined where no secret is shared. */
+  get hidingKey(): Uint8Array | undefined {
+    return this.#keys[this.#agreed]?.hiding;
+  }
+
+  /** Takes the peer's nonce from its SCCRQ or SCCRP. */
+  meet(avps: AvpValues): void {
+    this.#peerNonce = dialects[this.#settings.version].nonce(avps) ?? NOTHING;
+  }
+
+  /**
+   * v3: whether a datagram's digest is right; of the datagram nothing is used before this but an SCCRP's nonce. In v2
+   * every message is believed until a response proves otherwise.
+   */
+  check(datagram: Uint8Array, body: Uint8Array): "valid" | "missing" | "wrong" {
+    if (this.#settings.version === 2) return "valid";
+    if (this.#keys.length === 0) {
+      const { verdict } = verify(datagram, integrityKeys, [NOTHING, NOTHING]);
+      return verdict === "missing" ? "valid" : verdict;
+    }
+    const type = messageTypeOf(body);
+    const nonces = type === messageTypes.SCCRQ
+      ? [NOTHING, NOTHING] as const
+      : [type === messageTypes.SCCRP ? peekNonce(body) : this.#peerNonce, this.#nonce] as const;
+    const { verdict, key } = verify(datagram, this.#keys.map(({ digest }) => digest), nonces);
+    if (verdict === "valid") this.#agreed = key;
+    return verdict;
+  }
+
+  /** Digests to be filled in by {@linkcode sign}: one for each secret, so that a peer with either of them is content. */
+  blankDigests(): MessageDigest[] {
+    const { digest: type } = this.#settings;
+    return this.#signing.map(() => ({ type, digest: new Uint8Array(type === 0 ? 16 : 20) }));
+  }
+
+  /** Fills in the digests of a message that is ready to go. */
+  sign(datagram: Uint8Array, type: MessageType): void {
+    if (this.#signing.length === 0) return;
+    const bare = type === "SCCRQ" || this.#keys.length === 0;
+    sign(datagram, this.#signing, bare ? [NOTHING, NOTHING] : [this.#nonce, this.#peerNonce]);
+  }
+
+  /** Fills in the digests of a refusal by a side that never told its nonce: the peer takes it for empty. */
+  signAnonymously(datagram: Uint8Array): void {
+    if (this.#signing.length > 0) sign(datagram, this.#signing, [NOTHING, this.#peerNonce]);
+  }
+
+  /** v2: the response that SCCRP or SCCCN must carry to the peer's challenge. */
+  respond(type: "SCCRP" | "SCCCN", challenge: Uint8Array | undefined): Uint8Array | undefined {
+    const { version, secret } = this.#settings;
+    if (version === 3 || !secret || !challenge) return undefined;
+    return challengeResponse(messageTypes[type], secret, challenge);
+  }
+
+  /** v2: whether the peer's SCCRP or SCCCN carries the right response to our challenge. v3's digest has said so. */
+  proves(type: "SCCRP" | "SCCCN", response: Uint8Array | undefined): boolean {
+    const { version, secret } = this.#settings;
+    if (version === 3 || !secret) return true;
+    const expected = challengeResponse(messageTypes[type], secret, this.#nonce);
+    return response !== undefined && equalConstantTime(response, expected);
+  }
+
+  /** Whether the peer asks to be authenticated, and we share no secret with it. */
+  cannotProve(avps: AvpValues): boolean {
+    return this.#keys.length === 0 &&
+      dialects[this.#settings.version].nonce(avps) !== undefined;
+  }
+
+  /** How to hide what may be hidden of a message; undefined where nothing is. */
+  hiding({ avps }: AnyMessage): Hiding | undefined {
+    const key = this.hidingKey;
+    if (!this.#settings.hideAvps || !key) return undefined;
+    const names = (Object.keys(avps) as AvpName[]).filter((name) => catalogue[name].hidable);
+    if (names.length === 0) return undefined;
+    const padding = new Map(
+      names.map((name) => [name, this.#random(this.#random(1)[0]! & 15)]),
+    );
+    return { key, randomVector: this.#random(16), padding };
+  }
+}
+
+/** The number of a body's Message Type, by its fixed place; undefined where there is none. */
+export function messageTypeOf(body: Uint8Array): number | undefined {
+  return body.length >= 8 ? body[6]! << 8 | body[7]! : undefined;
+}
+
+function keysOf(secret: Uint8Array): Keys {
+  let keys = derived.get(secret);
+  if (!keys) {
+    keys = { digest: deriveDigestKey(secret), hiding: deriveHidingKey(secret) };
+    derived.set(secret, keys);
+  }
+  return keys;
+}
+
+/** The nonce of an SCCRP that is not yet believed. */
+function peekNonce(body: Uint8Array): Uint8Array {
+  const parsed = parseBody(body, { version: 3 });
+  if (parsed.kind === "message") return parsed.message.avps.nonce ?? NOTHING;
+  return parsed.kind === "refused" ? parsed.avps.nonce ?? NOTHING : NOTHING;
+}

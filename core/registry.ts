@@ -1,0 +1,138 @@
+/** The connections of an LCCE, by all that one can be looked for: its handle, our id, where the peer is and its id. @module */
+
+import type { Connection } from "./connection.ts";
+import { dialects } from "./dialect.ts";
+import type { ConnectionHandle } from "./events.ts";
+import { IdPool } from "./ids_pool.ts";
+import { parseBody } from "./message.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
+import type { Path } from "./settings.ts";
+
+export class ConnectionRegistry {
+  readonly #all = new Map<ConnectionHandle, Connection>();
+  readonly #byId: Readonly<Record<ProtoVersion, Map<number, Connection>>> = {
+    2: new Map(),
+    3: new Map(),
+  };
+  /** By version and the peer's address and port, then by the peer's id. */
+  readonly #byPeer = new Map<string, Map<number, Connection>>();
+  /** Connections of ours that the peer has not answered. */
+  readonly #dialing = new Set<Connection>();
+  readonly #ids: Readonly<Record<ProtoVersion, IdPool>>;
+  #nextHandle: ConnectionHandle = 1;
+
+  constructor(random: (length: number) => Uint8Array) {
+    this.#ids = { 2: new IdPool(2, random), 3: new IdPool(3, random) };
+  }
+
+  /** An id for a new connection; undefined where none is free. */
+  allocateId(version: ProtoVersion): number | undefined {
+    return this.#ids[version].allocate((id) => this.#byId[version].has(id));
+  }
+
+  nextHandle(): ConnectionHandle {
+    return this.#nextHandle++;
+  }
+
+  /** Whether a connection of this handle existed, now or before. */
+  existed(handle: ConnectionHandle): boolean {
+    return handle > 0 && handle < this.#nextHandle;
+  }
+
+  get(handle: ConnectionHandle): Connection | undefined {
+    return this.#all.get(handle);
+  }
+
+  byId(version: ProtoVersion, id: number): Connection | undefined {
+    return this.#byId[version].get(id);
+  }
+
+  values(): IterableIterator<Connection> {
+    return this.#all.values();
+  }
+
+  dialing(): IterableIterator<Connection> {
+    return this.#dialing.values();
+  }
+
+  add(connection: Connection): void {
+    this.#all.set(connection.handle, connection);
+    this.#byId[connection.settings.version].set(connection.localId, connection);
+    if (connection.initiator) this.#dialing.add(connection);
+  }
+
+  /** Says that a connection's peer may have told its id, or that we no longer wait for it. */
+  update(connection: Connection): void {
+    if (connection.state !== "wait-ctl-reply") {
+      if (this.#dialing.delete(connection)) this.meet(connection);
+    }
+  }
+
+  /** Makes a connection be found by its peer's id; one that was found by the same before is not any more. */
+  meet(connection: Connection): void {
+    const { settings, path, peerId } = connection;
+    if (peerId === 0) return;
+    const key = endpointKey(settings.version, path);
+    const known = this.#byPeer.get(key);
+    if (known) known.set(peerId, connection);
+    else this.#byPeer.set(key, new Map([[peerId, connection]]));
+  }
+
+  /**
+   * The connection that an SCCRQ or StopCCN to id 0 is for, by the id that the peer says is its own; it may be hidden.
+   * A StopCCN may also be all that a peer answers to our SCCRQ.
+   */
+  addressed(version: ProtoVersion, path: Path, body: Uint8Array): Connection | undefined {
+    const peers = this.#byPeer.get(endpointKey(version, path));
+    if (!peers) return undefined;
+    const open = assignedId(version, body);
+    if (open !== undefined) return peers.get(open);
+    for (const connection of peers.values()) {
+      const { hidingKey } = connection;
+      if (hidingKey && assignedId(version, body, hidingKey) === connection.peerId) {
+        return connection;
+      }
+    }
+    return undefined;
+  }
+
+  /** The one connection that we dial at an address; undefined where there is none, or several. */
+  onlyDialed(version: ProtoVersion, { encap, remote }: Path): Connection | undefined {
+    let found: Connection | undefined;
+    for (const one of this.#dialing) {
+      if (one.settings.version !== version || one.path.encap !== encap) continue;
+      if (one.path.remote.address !== remote.address) continue;
+      if (found) return undefined;
+      found = one;
+    }
+    return found;
+  }
+
+  remove(connection: Connection, now: number): void {
+    const { settings, localId, handle, path, peerId } = connection;
+    this.#all.delete(handle);
+    this.#byId[settings.version].delete(localId);
+    this.#ids[settings.version].release(localId, now);
+    this.#dialing.delete(connection);
+    const key = endpointKey(settings.version, path);
+    const peers = this.#byPeer.get(key);
+    if (peers?.get(peerId) !== connection) return;
+    peers.delete(peerId);
+    if (peers.size === 0) this.#byPeer.delete(key);
+  }
+}
+
+/** The id that a body says its sender is to be called by, as far as it can be read. */
+export function assignedId(
+  version: ProtoVersion,
+  body: Uint8Array,
+  hidingKey?: Uint8Array,
+): number | undefined {
+  const parsed = parseBody(body, { version, ...(hidingKey && { hidingKey }) });
+  if (parsed.kind === "message") return dialects[version].assignedId(parsed.message.avps);
+  return parsed.kind === "refused" ? dialects[version].assignedId(parsed.avps) : undefined;
+}
+
+function endpointKey(version: ProtoVersion, { encap, remote }: Path): string {
+  return `${version} ${encap} ${remote.address} ${remote.port}`;
+}
