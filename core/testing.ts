@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Endpoint } from "./endpoint.ts";
 import type { LcceEvent } from "./events.ts";
 import { Lcce, type LcceOptions } from "./lcce.ts";
 import { PseudowireType } from "./pseudowire.ts";
@@ -25,7 +26,10 @@ export const perfect: Conditions = { loss: 0, duplication: 0, delayMs: [10, 10] 
 /** One LCCE on the network, and all that it said. */
 export interface Node {
   readonly address: string;
+  /** The UDP port that it sends from. A node alone at its address hears on every port. */
+  port: number;
   readonly lcce: Lcce;
+  /** All events so far, the oldest first. */
   readonly events: LcceEvent[];
   /** Called for each event as it comes; may act on the LCCE. */
   onEvent: ((event: LcceEvent, now: number) => void) | undefined;
@@ -36,7 +40,7 @@ export interface Node {
 interface Flight {
   readonly at: number;
   readonly order: number;
-  readonly to: string;
+  readonly to: Endpoint;
   readonly path: Path;
   readonly data: Uint8Array;
 }
@@ -58,12 +62,14 @@ export function seeded(seed: number): { fraction(): number; bytes(length: number
 
 /** A network in virtual time. */
 export class Netsim {
+  /** Virtual time, in milliseconds. */
   now = 0;
+  /** May be changed at any time. */
   conditions: Conditions;
   /** Sees each datagram as it is sent; false: lose it. */
   tap: ((from: string, to: string, data: Uint8Array) => boolean) | undefined;
   readonly #random: ReturnType<typeof seeded>;
-  readonly #nodes = new Map<string, Node>();
+  readonly #nodes: Node[] = [];
   #flights: Flight[] = [];
   #order = 0;
 
@@ -72,22 +78,34 @@ export class Netsim {
     this.conditions = conditions;
   }
 
-  /** A new LCCE at `address`, port 1701. */
-  add(address: string, options: Omit<LcceOptions, "random">): Node {
+  /** A new LCCE at `address`. Several may share an address, as behind a NAT, each with its own port. */
+  add(address: string, options: Omit<LcceOptions, "random">, port = 1701): Node {
     const lcce = new Lcce({ ...options, random: (length) => this.#random.bytes(length) });
-    const node: Node = { address, lcce, events: [], onEvent: undefined, unreachable: false };
-    this.#nodes.set(address, node);
+    const node: Node = { address, port, lcce, events: [], onEvent: undefined, unreachable: false };
+    this.#nodes.push(node);
     return node;
   }
 
-  /** The path from one node to another. */
-  path(from: string, to: string): Path {
-    return { encap: "udp", local: from, remote: { address: to, port: 1701 }, socket: 0 };
+  /** Takes a node off the network, as if its process had been killed. */
+  remove(node: Node): void {
+    this.#nodes.splice(this.#nodes.indexOf(node), 1);
+  }
+
+  /** The path from one address to another. */
+  path(from: string, to: string, port = 1701): Path {
+    return { encap: "udp", local: from, remote: { address: to, port }, socket: 0 };
+  }
+
+  /** Hands a node a datagram as if it came from `remote`, at once. */
+  inject(node: Node, data: Uint8Array, remote: Endpoint): void {
+    const path: Path = { encap: "udp", local: node.address, remote, socket: 0 };
+    node.lcce.receive(data, path, this.now);
+    this.#drain(node);
   }
 
   /** Lets time pass until `until`, or until `done` says so. Drains every LCCE first. */
   run(until: number, done: () => boolean = () => false): void {
-    for (const node of this.#nodes.values()) this.#drain(node);
+    for (const node of this.#nodes) this.#drain(node);
     while (!done()) {
       const next = this.#next();
       if (next === undefined || next > until) {
@@ -101,13 +119,13 @@ export class Netsim {
 
   /** When something happens next; undefined: never. */
   #next(): number | undefined {
-    const times = [...this.#nodes.values()].map(({ lcce }) => lcce.deadline());
+    const times = this.#nodes.map(({ lcce }) => lcce.deadline());
     if (this.#flights[0]) times.push(this.#flights[0].at);
     return times.reduce((a, b) => a === undefined || (b !== undefined && b < a) ? b : a, undefined);
   }
 
   #step(): void {
-    for (const node of this.#nodes.values()) {
+    for (const node of this.#nodes) {
       if ((node.lcce.deadline() ?? Infinity) <= this.now) {
         node.lcce.timeout(this.now);
         this.#drain(node);
@@ -115,11 +133,16 @@ export class Netsim {
     }
     while (this.#flights[0] && this.#flights[0].at <= this.now) {
       const { to, path, data } = this.#flights.shift()!;
-      const node = this.#nodes.get(to);
+      const node = this.#at(to);
       if (!node || node.unreachable) continue;
       node.lcce.receive(data, path, this.now);
       this.#drain(node);
     }
+  }
+
+  #at({ address, port }: Endpoint): Node | undefined {
+    const there = this.#nodes.filter((node) => node.address === address);
+    return there.length === 1 ? there[0] : there.find((node) => node.port === port);
   }
 
   #drain(node: Node): void {
@@ -144,10 +167,10 @@ export class Netsim {
       const path: Path = {
         encap,
         local: remote.address,
-        remote: { address: from.address, port: 1701 },
+        remote: { address: from.address, port: from.port },
         socket: 0,
       };
-      this.#insert({ at, order: this.#order++, to: remote.address, path, data });
+      this.#insert({ at, order: this.#order++, to: remote, path, data });
     }
   }
 

@@ -1,0 +1,126 @@
+/** Pairs of LCCEs on a network in virtual time, and what to read off them. @module */
+
+import assert from "node:assert/strict";
+import type { CallHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
+import type { AdmissionLimits } from "../../core/limits.ts";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
+import type { CallParameters, PeerSettings, SessionParameters } from "../../core/settings.ts";
+import { type Conditions, Netsim, type Node, perfect, testCall } from "../../core/testing.ts";
+
+export const A = "10.0.0.1";
+export const B = "10.0.0.2";
+export const versions: readonly ProtoVersion[] = [2, 3];
+
+/** Limits that no test meets by accident. */
+export const generous: AdmissionLimits = {
+  halfOpen: 1000,
+  halfOpenPerAddress: 1000,
+  requestsPerSecond: 1e6,
+};
+
+export const secretOf = (text: string) => new TextEncoder().encode(text);
+
+export interface Pair {
+  readonly net: Netsim;
+  readonly a: Node;
+  readonly b: Node;
+}
+
+export interface PairOptions {
+  readonly seed?: number;
+  readonly conditions?: Conditions;
+  /** How B treats A; like A treats B where absent. */
+  readonly theirs?: PeerSettings;
+  /** What calls are accepted with. */
+  readonly answer?: CallParameters;
+}
+
+/** Two LCCEs; both accept each other, and every call. */
+export function pair(settings: PeerSettings, options: PairOptions = {}): Pair {
+  const { seed = 1, conditions = perfect, theirs = settings, answer = testCall() } = options;
+  const net = new Netsim(seed, conditions);
+  const a = net.add(A, { policy: () => ({ kind: "accept", settings }), limits: generous });
+  const b = net.add(B, { policy: () => ({ kind: "accept", settings: theirs }), limits: generous });
+  for (const node of [a, b]) acceptEverything(node, answer);
+  return { net, a, b };
+}
+
+/** Has a node accept every call, and say of outgoing ones that they were answered. */
+export function acceptEverything(node: Node, answer: CallParameters = testCall()): void {
+  node.onEvent = (event, now) => {
+    if (event.type !== "call-requested") return;
+    node.lcce.acceptCall(event.call, answer, now);
+    if (event.role === "outgoing-answerer") node.lcce.callConnected(event.call, now);
+  };
+}
+
+/** A pair whose tunnel from A to B is up, with a call of A's. */
+export function connected(
+  settings: PeerSettings,
+  options: PairOptions = {},
+): Pair & { readonly connection: number; readonly call: CallHandle } {
+  const { net, a, b } = pair(settings, options);
+  const connection = a.lcce.dial(settings, net.path(A, B), net.now);
+  const call = a.lcce.placeCall(connection, "incoming-caller", testCall(), net.now);
+  net.run(net.now + 5_000);
+  assert.equal(sessions(a).length, 1, "the call of A came up");
+  assert.equal(sessions(b).length, 1, "the call came up at B");
+  return { net, a, b, connection, call };
+}
+
+/** The states that a node's connections went through. */
+export function connectionStates(node: Node): ConnectionState[] {
+  return node.events.flatMap((event) => event.type === "connection-state" ? [event.state] : []);
+}
+
+/** Why a node's connections ended, in order. */
+export function connectionCauses(node: Node) {
+  return node.events.flatMap((event) =>
+    event.type === "connection-state" && event.cause ? [event.cause] : []
+  );
+}
+
+/** Why a node's calls ended, in order. */
+export function callCauses(node: Node) {
+  return node.events.flatMap((event) =>
+    event.type === "call-state" && event.cause ? [event.cause] : []
+  );
+}
+
+/** The sessions that came up at a node, in order. */
+export function sessions(node: Node): SessionParameters[] {
+  return node.events.flatMap((event) =>
+    event.type === "call-state" && event.session ? [event.session] : []
+  );
+}
+
+/** The connections of a node that are up now. */
+export function up(node: Node) {
+  return [...node.lcce.connections()].filter(({ state }) => state === "established");
+}
+
+/** A node's calls that are up now. */
+export function callsUp(node: Node) {
+  return up(node).flatMap(({ calls }) =>
+    [...calls.values()].filter(({ state }) => state === "established")
+  );
+}
+
+/** What a node dropped, by reason. */
+export function drops(node: Node): Record<string, number> {
+  return Object.fromEntries(node.lcce.drops());
+}
+
+/** The events of one type. */
+export function eventsOf<T extends LcceEvent["type"]>(node: Node, type: T) {
+  return node.events.filter((event): event is LcceEvent & { type: T } => event.type === type);
+}
+
+/** Lets everything run out: no connection is left, and no deadline. */
+export function assertIdle({ net, a, b }: Pair, what = ""): void {
+  net.run(net.now + 400_000);
+  for (const node of [a, b]) {
+    assert.deepEqual([...node.lcce.connections()], [], what);
+    assert.equal(node.lcce.deadline(), undefined, `${what}: a timer is left`);
+  }
+}
