@@ -2,7 +2,7 @@
 
 import { ipVersion, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
 import { maxId } from "../../core/ids.ts";
-import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionConfig, TunnelConfig } from "../model.ts";
 import { type AttributeName, pseudowireTypeNames } from "./attributes.ts";
 
@@ -20,11 +20,24 @@ export function checkTunnel(config: Omit<TunnelConfig, "sessions">): Problem[] {
 /** All that is wrong with a session by itself, in a tunnel of the given version. */
 export function checkSession(config: SessionConfig, version: ProtoVersion): Problem[] {
   const problems: Problem[] = [];
-  const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
   checkId(config.sessionId, version, "session-id", problems);
   checkId(config.peerSessionId, version, "peer-session-id", problems);
   checkCookie(config.cookie, version, "cookie", problems);
   checkCookie(config.peerCookie, version, "peer-cookie", problems);
+  problems.push(...checkPayload(config, version));
+  return problems;
+}
+
+/** What a session carries, and how. */
+export type Payload = Pick<
+  SessionConfig,
+  "pseudowireType" | "l2spec" | "sendSeq" | "recvSeq" | "reorderTimeoutMs"
+>;
+
+/** All that is wrong with what a session carries, in a tunnel of the given version. */
+export function checkPayload(config: Payload, version: ProtoVersion): Problem[] {
+  const problems: Problem[] = [];
+  const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
   if (version === 2) {
     if (config.pseudowireType !== PseudowireType.Ppp) {
       const name = pseudowireTypeNames[config.pseudowireType];
@@ -64,20 +77,33 @@ function checkEndpoints({ encap, local, remote }: Omit<TunnelConfig, "sessions">
   if (ipVersion(local.address) !== version) {
     add(source, `the remote address is IPv${version}; expected an IPv${version} address here`);
   }
-  if (isWildcard(remote.address)) add(destination, "expected the address of one peer");
-  if (isMulticast(remote.address)) add(destination, "multicast; expected the address of one peer");
-  if (isMulticast(local.address)) add(source, "multicast; expected an address of this machine");
-  if (isLinkLocal(remote.address) && zoneOf(remote.address) === undefined) {
-    add(destination, `link-local; expected its zone too, such as ${remote.address}%eth0`);
-  }
+  for (const message of remoteAddressProblems(remote.address)) add(destination, message);
+  for (const message of localAddressProblems(local.address)) add(source, message);
   for (const [attribute, { port }] of [["udp-sport", local], ["udp-dport", remote]] as const) {
-    if (encap === "ip" && port !== 0) {
-      add(attribute, "IP protocol 115 has no ports; leave it out, or use udp");
-    } else if (encap === "udp" && port === 0) {
-      add(attribute, "expected a UDP port from 1 to 65535");
-    }
+    for (const message of portProblems(port, encap)) add(attribute, message);
   }
   return problems;
+}
+
+/** What is wrong with the address of a peer. */
+export function remoteAddressProblems(address: string): string[] {
+  if (isWildcard(address)) return ["expected the address of one peer"];
+  if (isMulticast(address)) return ["multicast; expected the address of one peer"];
+  if (isLinkLocal(address) && zoneOf(address) === undefined) {
+    return [`link-local; expected its zone too, such as ${address}%eth0`];
+  }
+  return [];
+}
+
+/** What is wrong with an address to send from. */
+export function localAddressProblems(address: string): string[] {
+  return isMulticast(address) ? ["multicast; expected an address of this machine"] : [];
+}
+
+/** What is wrong with the port of an endpoint, where each port must be known. */
+export function portProblems(port: number, encap: EncapType): string[] {
+  if (encap === "udp") return port === 0 ? ["expected a UDP port from 1 to 65535"] : [];
+  return port === 0 ? [] : ["IP protocol 115 has no ports; leave it out, or use udp"];
 }
 
 function checkChecksums({ encap, remote, checksum }: Omit<TunnelConfig, "sessions">): Problem[] {

@@ -36,7 +36,10 @@ export function parseCircuit(
 }
 
 /** Whether the session's circuit can carry its pseudowire. */
-export function checkCircuit(session: SessionConfig, plugins: readonly Plugin[]): Problem[] {
+export function checkCircuit(
+  session: Pick<SessionConfig, "pseudowireType" | "circuit">,
+  plugins: readonly Plugin[],
+): Problem[] {
   const plugin = plugins.find(({ name }) => name === session.circuit?.plugin);
   if (!plugin || plugin.pseudowireTypes.includes(session.pseudowireType)) return [];
   const carried = plugin.pseudowireTypes.map((type) => pseudowireTypeNames[type]).join(" or ");

@@ -2,7 +2,7 @@
 
 import { formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import type { Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { CallConfig, Listener, SessionConfig, TunnelConfig } from "../model.ts";
 import { claimsOf } from "./circuit.ts";
 import { formatPath, type Path } from "./problem.ts";
 
@@ -129,9 +129,15 @@ export function rawSocketConflicts(
   return conflicts;
 }
 
+/** A call that a tunnel places, and where the file has it. */
+export interface PlacedCall {
+  readonly path: Path;
+  readonly session: CallConfig;
+}
+
 /** Things that two circuits claim for themselves. */
 export function circuitConflicts(
-  sessions: readonly PlacedSession[],
+  sessions: readonly (PlacedSession | PlacedCall)[],
   plugins: readonly Plugin[],
 ): Conflict[] {
   const conflicts: Conflict[] = [];

@@ -3,77 +3,21 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatEndpoint } from "../../core/endpoint.ts";
 import type { ReloadReport } from "../appliance.ts";
-import type { AdminConfig, Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { Config, Listener, ManagedTunnelConfig, PeerConfig, TunnelConfig } from "../model.ts";
+import {
+  type ConfigDiff,
+  managedIdentity,
+  type Operation,
+  operationOrder,
+  sessionIdentity,
+  tunnelIdentity,
+} from "./operations.ts";
 
-/** What makes a tunnel another one: where any of these changes, it is removed and added anew. */
-const tunnelIdentity = ["name", "version", "tunnelId", "encap"] as const;
-/** What makes a session another one. */
-const sessionIdentity = ["name", "sessionId", "pseudowireType"] as const;
-
-/** What may change in a tunnel that stays. */
-export type TunnelAttribute = Exclude<
-  keyof TunnelConfig,
-  typeof tunnelIdentity[number] | "sessions"
->;
-/** What may change in a session that stays. */
-export type SessionAttribute = Exclude<keyof SessionConfig, typeof sessionIdentity[number]>;
-
-/** One step. A tunnel comes and goes with its sessions; steps for single sessions are about tunnels that stay. */
-export type Operation =
-  | {
-    readonly kind: "remove-session";
-    readonly tunnel: TunnelConfig;
-    readonly session: SessionConfig;
-  }
-  | { readonly kind: "remove-tunnel"; readonly tunnel: TunnelConfig }
-  | { readonly kind: "remove-listener"; readonly listener: Listener }
-  | { readonly kind: "change-log"; readonly log: Config["log"] }
-  | { readonly kind: "change-admin"; readonly admin: AdminConfig }
-  | { readonly kind: "add-listener"; readonly listener: Listener }
-  | {
-    readonly kind: "change-tunnel";
-    /** As it shall be. Its sessions are not part of this step. */
-    readonly tunnel: TunnelConfig;
-    readonly changed: ReadonlySet<TunnelAttribute>;
-  }
-  | {
-    readonly kind: "change-session";
-    /** The tunnel as it shall be. */
-    readonly tunnel: TunnelConfig;
-    /** As it shall be. */
-    readonly session: SessionConfig;
-    readonly changed: ReadonlySet<SessionAttribute>;
-  }
-  | { readonly kind: "add-tunnel"; readonly tunnel: TunnelConfig }
-  | {
-    readonly kind: "add-session";
-    /** The tunnel as it shall be. */
-    readonly tunnel: TunnelConfig;
-    readonly session: SessionConfig;
-  };
-
-/** The steps in the order in which they can be carried out, and how many listeners, tunnels and sessions stay as they are. */
-export interface ConfigDiff {
-  readonly operations: readonly Operation[];
-  readonly unchanged: number;
-}
-
-/** The order of steps: first what frees ids, addresses and devices, last what takes them. */
-const order: readonly Operation["kind"][] = [
-  "remove-session",
-  "remove-tunnel",
-  "remove-listener",
-  "change-log",
-  "change-admin",
-  "add-listener",
-  "change-tunnel",
-  "change-session",
-  "add-tunnel",
-  "add-session",
-];
+export type { ConfigDiff, Operation } from "./operations.ts";
 
 /**
- * The steps from `before` to `after`. Tunnels and sessions are the same where their names are.
+ * The steps from `before` to `after`. Peers, tunnels and sessions are the same where their names are; a tunnel that gets
+ * a control connection, or loses it, is another one.
  *
  * Within the changes of sessions, circuits may trade what they hold (two sessions swap their TAPs): who carries the
  * steps out lets go of all changed circuits before it provisions the first.
@@ -87,8 +31,13 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   if (!isDeepStrictEqual(before.admin, after.admin)) {
     operations.push({ kind: "change-admin", admin: after.admin });
   }
+  unchanged += diffPeers(before.peers, after.peers, operations);
   unchanged += diffTunnels(before.tunnels, after.tunnels, operations);
-  const rank = new Map(order.map((kind, i) => [kind, i]));
+  unchanged += diffManagedTunnels(before.managed, after.managed, operations);
+  const identity = { hostName: after.hostName, routerId: after.routerId };
+  const changed = changes({ hostName: before.hostName, routerId: before.routerId }, identity, []);
+  if (changed.size > 0) operations.push({ kind: "change-identity", identity, changed });
+  const rank = new Map(operationOrder.map((kind, i) => [kind, i]));
   operations.sort((a, b) => rank.get(a.kind)! - rank.get(b.kind)!);
   return { operations, unchanged };
 }
@@ -131,21 +80,17 @@ function diffTunnels(
   after: readonly TunnelConfig[],
   operations: Operation[],
 ): number {
-  const old = new Map(before.map((tunnel) => [tunnel.name, tunnel]));
   let unchanged = 0;
-  for (const tunnel of after) {
-    const previous = old.get(tunnel.name);
-    if (!previous || !same(previous, tunnel, tunnelIdentity)) {
-      operations.push({ kind: "add-tunnel", tunnel });
-      continue;
+  for (const { previous, next } of pairs(before, after, tunnelIdentity)) {
+    if (!next) operations.push({ kind: "remove-tunnel", tunnel: previous });
+    else if (!previous) operations.push({ kind: "add-tunnel", tunnel: next });
+    else {
+      const changed = changes(previous, next, [...tunnelIdentity, "sessions"]);
+      if (changed.size > 0) operations.push({ kind: "change-tunnel", tunnel: next, changed });
+      else unchanged++;
+      unchanged += diffSessions(previous, next, operations);
     }
-    old.delete(tunnel.name);
-    const changed = changes(previous, tunnel, [...tunnelIdentity, "sessions"]);
-    if (changed.size > 0) operations.push({ kind: "change-tunnel", tunnel, changed });
-    else unchanged++;
-    unchanged += diffSessions(previous, tunnel, operations);
   }
-  for (const tunnel of old.values()) operations.push({ kind: "remove-tunnel", tunnel });
   return unchanged;
 }
 
@@ -154,27 +99,105 @@ function diffSessions(
   tunnel: TunnelConfig,
   operations: Operation[],
 ): number {
-  const old = new Map(before.sessions.map((session) => [session.name, session]));
   let unchanged = 0;
-  for (const session of tunnel.sessions) {
-    const previous = old.get(session.name);
-    if (!previous || !same(previous, session, sessionIdentity)) {
-      operations.push({ kind: "add-session", tunnel, session });
-      continue;
+  for (const { previous, next } of pairs(before.sessions, tunnel.sessions, sessionIdentity)) {
+    if (!next) operations.push({ kind: "remove-session", tunnel: before, session: previous });
+    else if (!previous) operations.push({ kind: "add-session", tunnel, session: next });
+    else {
+      const changed = changes(previous, next, sessionIdentity);
+      if (changed.size > 0) {
+        operations.push({ kind: "change-session", tunnel, session: next, changed });
+      } else unchanged++;
     }
-    old.delete(session.name);
-    const changed = changes(previous, session, sessionIdentity);
-    if (changed.size > 0) operations.push({ kind: "change-session", tunnel, session, changed });
-    else unchanged++;
-  }
-  for (const session of old.values()) {
-    operations.push({ kind: "remove-session", tunnel: before, session });
   }
   return unchanged;
 }
 
-function same<T>(before: T, after: T, keys: readonly (keyof T)[]): boolean {
-  return keys.every((key) => before[key] === after[key]);
+function diffPeers(
+  before: readonly PeerConfig[],
+  after: readonly PeerConfig[],
+  operations: Operation[],
+): number {
+  let unchanged = 0;
+  const gone = new Set<string>();
+  const added: string[] = [];
+  for (const { previous, next } of pairs(before, after, ["name"])) {
+    if (!next) {
+      operations.push({ kind: "remove-peer", peer: previous });
+      gone.add(previous.name);
+    } else if (!previous) {
+      operations.push({ kind: "add-peer", peer: next });
+      added.push(next.name);
+    } else {
+      const changed = changes(previous, next, ["name"]);
+      if (changed.size > 0) operations.push({ kind: "change-peer", peer: next, changed });
+      else unchanged++;
+    }
+  }
+  const names = after.map(({ name }) => name);
+  const stepped = [...before.map(({ name }) => name).filter((name) => !gone.has(name)), ...added];
+  if (!isDeepStrictEqual(names, stepped)) operations.push({ kind: "change-peer-order", names });
+  return unchanged;
+}
+
+function diffManagedTunnels(
+  before: readonly ManagedTunnelConfig[],
+  after: readonly ManagedTunnelConfig[],
+  operations: Operation[],
+): number {
+  let unchanged = 0;
+  for (const { previous, next } of pairs(before, after, managedIdentity)) {
+    if (!next) operations.push({ kind: "remove-managed-tunnel", tunnel: previous });
+    else if (!previous) operations.push({ kind: "add-managed-tunnel", tunnel: next });
+    else {
+      const changed = changes(previous, next, [...managedIdentity, "calls"]);
+      if (changed.size > 0) {
+        operations.push({ kind: "change-managed-tunnel", tunnel: next, changed });
+      } else unchanged++;
+      unchanged += diffCalls(previous, next, operations);
+    }
+  }
+  return unchanged;
+}
+
+function diffCalls(
+  before: ManagedTunnelConfig,
+  tunnel: ManagedTunnelConfig,
+  operations: Operation[],
+): number {
+  let unchanged = 0;
+  for (const { previous, next } of pairs(before.calls, tunnel.calls, ["name"])) {
+    if (!next) operations.push({ kind: "remove-call", tunnel: before, call: previous });
+    else if (!previous) operations.push({ kind: "add-call", tunnel, call: next });
+    else {
+      const changed = changes(previous, next, ["name"]);
+      if (changed.size > 0) operations.push({ kind: "change-call", tunnel, call: next, changed });
+      else unchanged++;
+    }
+  }
+  return unchanged;
+}
+
+type Pair<T> =
+  | { readonly previous: T; readonly next: T }
+  | { readonly previous?: undefined; readonly next: T }
+  | { readonly previous: T; readonly next?: undefined };
+
+/** What is the same thing before and after, and what stands alone; where names agree and the identity does not, both do. */
+function* pairs<T extends { readonly name: string }>(
+  before: readonly T[],
+  after: readonly T[],
+  identity: readonly (keyof T)[],
+): Generator<Pair<T>> {
+  const old = new Map(before.map((item) => [item.name, item]));
+  for (const next of after) {
+    const previous = old.get(next.name);
+    if (previous && identity.every((key) => previous[key] === next[key])) {
+      old.delete(next.name);
+      yield { previous, next };
+    } else yield { next };
+  }
+  for (const previous of old.values()) yield { previous };
 }
 
 /** The attributes that differ, those of `except` left aside. */
@@ -191,6 +214,8 @@ function changes<T extends object, Except extends keyof T>(
   return changed as Set<Exclude<keyof T, Except>>;
 }
 
+const identityKeys = { hostName: "host-name", routerId: "router-id" } as const;
+
 function resourcePaths(operation: Operation): string[] {
   switch (operation.kind) {
     case "add-tunnel":
@@ -204,6 +229,25 @@ function resourcePaths(operation: Operation): string[] {
     case "change-session":
     case "remove-session":
       return [`tunnels/${operation.tunnel.name}/sessions/${operation.session.name}`];
+    case "add-peer":
+    case "change-peer":
+    case "remove-peer":
+      return [`peers/${operation.peer.name}`];
+    case "change-peer-order":
+      return ["peers"];
+    case "add-managed-tunnel":
+    case "remove-managed-tunnel": {
+      const path = `tunnels/${operation.tunnel.name}`;
+      return [path, ...operation.tunnel.calls.map(({ name }) => `${path}/sessions/${name}`)];
+    }
+    case "change-managed-tunnel":
+      return [`tunnels/${operation.tunnel.name}`];
+    case "add-call":
+    case "change-call":
+    case "remove-call":
+      return [`tunnels/${operation.tunnel.name}/sessions/${operation.call.name}`];
+    case "change-identity":
+      return [...operation.changed].map((key) => identityKeys[key]);
     case "add-listener":
     case "remove-listener":
       return [listenerPath(operation.listener)];

@@ -16,5 +16,6 @@ export { checkSession, checkTunnel, type Problem } from "./checks.ts";
 export { checkCircuit, type CircuitConfig, claimsOf, parseCircuit } from "./circuit.ts";
 export { describeConfig } from "./describe.ts";
 export { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "./diff.ts";
-export { parseConfig, type ParseOptions } from "./parse.ts";
+export { parseConfig } from "./parse.ts";
+export type { ParseOptions } from "./reading.ts";
 export { ConfigError, type ConfigProblem, formatProblem } from "./problem.ts";

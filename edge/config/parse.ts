@@ -1,24 +1,23 @@
 /** From the configuration file's text to a {@linkcode Config}, or to everything that is wrong with it. @module */
 
-import { dirname, resolve } from "node:path";
 import type { z } from "zod";
-import { type Endpoint, ipVersion, isLoopback, parseEndpoint } from "../../core/endpoint.ts";
-import type { ProtoVersion } from "../../core/pseudowire.ts";
-import type { Plugin } from "../../plugins/plugin.ts";
-import type { AdminConfig, Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
-import type { TunnelAttributes } from "./attributes.ts";
-import { buildSession, buildTunnel, l2tpPort } from "./build.ts";
-import { checkCircuit, parseCircuit } from "./circuit.ts";
+import { isLoopback, parseEndpoint, parseIp } from "../../core/endpoint.ts";
+import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "../model.ts";
+import { l2tpPort } from "./build.ts";
 import {
   circuitConflicts,
   listenerConflicts,
+  type PlacedCall,
   type PlacedSession,
   rawSocketConflicts,
-  sessionIdConflicts,
   sharedSessionIdConflicts,
   tunnelIdConflicts,
 } from "./conflicts.ts";
+import { anyTunnelSchema, identitySchema } from "./control_schema.ts";
+import { checkTunnelLimits, readManagedTunnel } from "./managed_tunnels.ts";
+import { type ReadPeer, readPeers } from "./peers.ts";
 import type { Path } from "./problem.ts";
+import { asObject, type ParseOptions, readSecret } from "./reading.ts";
 import { Report } from "./report.ts";
 import { routerIdOf } from "./router_id.ts";
 import {
@@ -28,23 +27,10 @@ import {
   listSchema,
   logSchema,
   mapSchema,
-  sessionSchema,
   tokenPattern,
-  tunnelSchema,
 } from "./schema.ts";
+import { readStaticTunnel } from "./static_tunnels.ts";
 import { parseYaml } from "./yaml.ts";
-
-/** What {@linkcode parseConfig} needs to know besides the text. */
-export interface ParseOptions {
-  /** The file's name, for error messages; `token-file` and the like are relative to its folder. */
-  readonly file: string;
-  /** The plugins that `circuit:` may name. */
-  readonly plugins: readonly Plugin[];
-  /** What the machine knows. */
-  readonly defaults: { readonly hostName: string };
-  /** Reads a file with a secret in it; absent: such files cannot be had. Throws where the file cannot be read. */
-  readonly readFile?: (path: string) => string;
-}
 
 /**
  * Reads and validates a configuration.
@@ -62,20 +48,38 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   const listen = readListeners(sections["listen"], report);
   const admin = readAdmin(sections["admin"], options, report);
   const log = report.check(logSchema, sections["log"] ?? {}, ["log"]);
-  const tunnels = readTunnels(sections["tunnels"], options, report);
+  const identity = readIdentity(sections, options, report);
+  const peers = readPeers(sections["peers"], options, report);
+  const { tunnels, managed } = readTunnels(sections["tunnels"], peers, options, report);
   report.addAll(rawSocketConflicts(listen, tunnels));
-  if (report.failed || !admin || !log) throw report.error();
-  const { hostName } = options.defaults;
+  if (report.failed || !admin || !log || !identity) throw report.error();
   return {
     listen,
     admin,
     log,
-    hostName,
-    routerId: routerIdOf(hostName),
-    peers: [],
+    ...identity,
+    peers: [...peers.values()].flatMap(({ config }) => config ?? []),
     tunnels,
-    managed: [],
+    managed,
   };
+}
+
+function readIdentity(
+  sections: Readonly<Record<string, unknown>>,
+  { defaults }: ParseOptions,
+  report: Report,
+): Pick<Config, "hostName" | "routerId"> | undefined {
+  const given = ["host-name", "router-id"].map((key) => [key, sections[key] ?? undefined]);
+  const file = report.check(identitySchema, Object.fromEntries(given), []);
+  if (!file) return undefined;
+  const hostName = file["host-name"] ?? defaults.hostName;
+  return { hostName, routerId: routerIdFrom(file["router-id"]) ?? routerIdOf(hostName) };
+}
+
+/** An IPv4 address is its 32 bits. */
+function routerIdFrom(value: string | number | undefined): number | undefined {
+  if (typeof value !== "string") return value;
+  return new DataView(parseIp(value)!.buffer).getUint32(0);
 }
 
 function readListeners(value: unknown, report: Report): readonly Listener[] {
@@ -119,35 +123,16 @@ function readAdmin(
 
 function readToken(
   admin: z.output<typeof adminSchema>,
-  { file, readFile }: ParseOptions,
+  options: ParseOptions,
   report: Report,
 ): { token?: string } {
-  const tokenFile = admin["token-file"];
-  if (tokenFile === undefined) return acceptToken(admin.token, "token", report);
-  const path = ["admin", "token-file"];
-  if (admin.token !== undefined) {
-    report.add(path, "given together with token; expected one of them");
-    return {};
-  }
-  if (!readFile) {
-    report.add(path, "files cannot be read here; expected token");
-    return {};
-  }
-  try {
-    return acceptToken(readFile(resolve(dirname(file), tokenFile)).trim(), "token-file", report);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    report.add(path, `cannot be read: ${reason}; expected a file that holds the token`);
-    return {};
-  }
+  const secret = readSecret("token", admin, ["admin"], options, report);
+  if (!secret) return {};
+  const { key, text } = secret;
+  return acceptToken(key === "token" ? text : text.trim(), key, report);
 }
 
-function acceptToken(
-  token: string | undefined,
-  key: "token" | "token-file",
-  report: Report,
-): { token?: string } {
-  if (token === undefined) return {};
+function acceptToken(token: string, key: string, report: Report): { token?: string } {
   if (tokenPattern.test(token)) return { token };
   report.add(
     ["admin", key],
@@ -156,140 +141,49 @@ function acceptToken(
   return {};
 }
 
-function readTunnels(value: unknown, options: ParseOptions, report: Report): TunnelConfig[] {
+function readTunnels(
+  value: unknown,
+  peers: ReadonlyMap<string, ReadPeer>,
+  options: ParseOptions,
+  report: Report,
+): { tunnels: TunnelConfig[]; managed: ManagedTunnelConfig[] } {
   const tunnels: TunnelConfig[] = [];
-  const everySession: PlacedSession[] = [];
+  const managed: ManagedTunnelConfig[] = [];
+  const everySession: (PlacedSession | PlacedCall)[] = [];
   const entries = report.check(mapSchema, value ?? {}, ["tunnels"]) ?? {};
   for (const [name, entry] of Object.entries(entries)) {
     const path = ["tunnels", name];
     report.checkName(name, path);
-    const tunnel = readTunnel(name, entry, path, report);
-    const raw = asObject(entry) ?? {};
-    const version = tunnel?.version ?? (raw["proto-version"] === 2 ? 2 : 3);
-    const placed = readSessions(raw["sessions"], version, [...path, "sessions"], options, report);
-    report.addAll(sessionIdConflicts(placed));
-    for (const entry of placed) everySession.push(entry);
-    if (tunnel) tunnels.push({ ...tunnel, sessions: placed.map(({ session }) => session) });
+    const kind = kindOf(entry, path, report);
+    if (kind === "static") {
+      const { tunnel, placed } = readStaticTunnel(name, entry, path, options, report);
+      if (tunnel) tunnels.push(tunnel);
+      for (const session of placed) everySession.push(session);
+    } else if (kind === "peer") {
+      const { tunnel, placed } = readManagedTunnel(name, entry, path, peers, options, report);
+      if (tunnel) managed.push(tunnel);
+      for (const call of placed) everySession.push(call);
+    }
   }
   report.addAll(tunnelIdConflicts(tunnels));
   report.addAll(sharedSessionIdConflicts(tunnels));
+  checkTunnelLimits(managed, peers, report);
   report.addAll(circuitConflicts(everySession, options.plugins));
-  return tunnels;
+  return { tunnels, managed };
 }
 
-function readTunnel(
-  name: string,
-  entry: unknown,
-  path: Path,
-  report: Report,
-): TunnelConfig | undefined {
-  const file = report.check(tunnelSchema, entry, path);
-  if (!file) return undefined;
-  const built = buildTunnel(name, {
-    ...file.static,
-    "proto-version": file["proto-version"],
-    "encap-type": file.encap,
-    ...sourceAttributes(file.local),
-    ...destinationAttributes(file.remote),
-    "udp-csum": file["udp-csum"],
-    "udp-zero-csum6-tx": file["udp-zero-csum6-tx"],
-    "udp-zero-csum6-rx": file["udp-zero-csum6-rx"],
-  });
-  if (built.ok) return built.value;
-  report.addProblems(built.problems, path);
-  return undefined;
-}
-
-function readSessions(
-  value: unknown,
-  version: ProtoVersion,
-  path: Path,
-  options: ParseOptions,
-  report: Report,
-): PlacedSession[] {
-  const sessions: PlacedSession[] = [];
-  const entries = report.check(mapSchema, value ?? {}, path) ?? {};
-  for (const [name, entry] of Object.entries(entries)) {
-    const own = [...path, name];
-    report.checkName(name, own);
-    const session = readSession(name, entry, version, own, options, report);
-    if (session) sessions.push({ path: own, session });
-  }
-  return sessions;
-}
-
-function readSession(
-  name: string,
-  entry: unknown,
-  version: ProtoVersion,
-  path: Path,
-  { plugins }: ParseOptions,
-  report: Report,
-): SessionConfig | undefined {
-  const circuit = readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
-  const file = report.check(sessionSchema, entry, path);
-  if (!file) return undefined;
-  const { seq, circuit: _, ...given } = file;
-  const built = buildSession(
-    name,
-    version,
-    {
-      ...given,
-      "send-seq": seq === "send" || seq === "both",
-      "recv-seq": seq === "recv" || seq === "both",
-    },
-    circuit,
-  );
-  if (!built.ok) {
-    report.addProblems(built.problems, path);
+/** Which of the two ways of being a tunnel an entry is written in; undefined, and reported, where that is not clear. */
+function kindOf(entry: unknown, path: Path, report: Report): "static" | "peer" | undefined {
+  const keys = asObject(entry) ?? {};
+  const [isStatic, isManaged] = ["static", "peer"].map((key) => Object.hasOwn(keys, key));
+  if (isStatic && isManaged) {
+    report.add([...path, "peer"], "given together with static; expected one of them");
     return undefined;
   }
-  report.addProblems(checkCircuit(built.value, plugins), path);
-  return built.value;
-}
-
-function readCircuit(
-  value: unknown,
-  plugins: readonly Plugin[],
-  path: Path,
-  report: Report,
-): SessionConfig["circuit"] {
-  if (value === undefined || value === null) return undefined;
-  const circuit = parseCircuit(value, plugins, path);
-  if (circuit.ok) return circuit.value;
-  for (const issue of circuit.issues) {
-    report.add([...path, ...issue.path], issue.message, issue.at);
+  if (isStatic) return "static";
+  if (isManaged) return "peer";
+  if (report.check(anyTunnelSchema, entry, path) || asObject(entry)) {
+    report.add(path, "neither static nor peer; expected one of them");
   }
   return undefined;
-}
-
-/** The address and port of `local`, under the names that {@linkcode buildTunnel} reads. */
-function sourceAttributes(text: string | undefined): TunnelAttributes {
-  if (text === undefined) return {};
-  const { address, port } = endpointOf(text);
-  return ipVersion(address) === 6
-    ? { "ip6-saddr": address, "udp-sport": port }
-    : { "ip-saddr": address, "udp-sport": port };
-}
-
-/** The address and port of `remote`. */
-function destinationAttributes(text: string): TunnelAttributes {
-  const { address, port } = endpointOf(text);
-  return ipVersion(address) === 6
-    ? { "ip6-daddr": address, "udp-dport": port }
-    : { "ip-daddr": address, "udp-dport": port };
-}
-
-/** An endpoint that its schema accepted; the port only where one was written. */
-function endpointOf(text: string): { address: string; port: number | undefined } {
-  const unwritten = -1;
-  const { address, port }: Endpoint = parseEndpoint(text, unwritten)!;
-  return { address, port: port === unwritten ? undefined : port };
-}
-
-/** A map of the document; undefined for anything else. */
-function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? value as Record<string, unknown>
-    : undefined;
 }

@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describeConfig } from "./describe.ts";
-import { ConfigError } from "./problem.ts";
 import { routerIdOf } from "./router_id.ts";
-import { configArbitrary, goodText, parse } from "./testing.ts";
-
-/** The error's lines, without the file's name. */
-function errors(text: string, readFile?: (path: string) => string): string[] {
-  try {
-    parse(text, readFile);
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message.split("\n").map((line) => line.replace(/^f\.yaml:/, ""));
-  }
-}
+import { configArbitrary, errors, goodText, parse } from "./testing.ts";
 
 /** A file with one tunnel; each line of `extra` belongs to it. The first one is the file's fifth. */
 function tunnel(extra: string, ids = "tunnel-id: 1, peer-tunnel-id: 2"): string {
@@ -114,9 +102,13 @@ const idRange = "expected a whole number from 1 to 4294967295";
 Deno.test("parseConfig() says where a file is wrong, what is wrong and what would be right", () => {
   const cases: [string, string[]][] = [
     // The shape.
-    ["- a", ["1:1: got a list; expected the keys listen, admin, log, tunnels"]],
+    ["- a", [
+      "1:1: got a list; expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+    ]],
     ["tunels: {}", ['1:1: tunels: unknown key; did you mean "tunnels"?']],
-    ["x: {}", ["1:1: x: unknown key; expected one of listen, admin, log, tunnels"]],
+    ["x: {}", [
+      "1:1: x: unknown key; expected one of listen, admin, log, host-name, router-id, peers, tunnels",
+    ]],
     ["log: { level: 3, fromat: json }", [
       "1:15: log.level: got 3; expected debug, info, warn or error",
       '1:18: log.fromat: unknown key; did you mean "format"?',
@@ -124,8 +116,11 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ["log: loud", ['1:6: log: got "loud"; expected the keys level, format']],
     ["tunnels: [a]", ["1:10: tunnels: got a list; expected a map of names"]],
     ["tunnels: { t: { } }", [
-      "1:12: tunnels.t.static: missing; expected the keys tunnel-id, peer-tunnel-id",
+      "1:15: tunnels.t: neither static nor peer; expected one of them",
+    ]],
+    ["tunnels: { t: { static: } }", [
       "1:12: tunnels.t.remote: missing; expected an address such as 10.0.0.1:1701",
+      "1:25: tunnels.t.static: got nothing; expected the keys tunnel-id, peer-tunnel-id",
     ]],
     [tunnel("remote: 10.0.0.2", "tunnel-id: x"), [
       `3:5: tunnels.t.static.peer-tunnel-id: missing; ${idRange}`,

@@ -18,13 +18,14 @@ export const defaultAdminListen = "127.0.0.1:8701";
 /** The longest path of a Unix socket, in bytes (sockaddr_un less the closing zero). */
 export const maxUnixPath = 107;
 
-const flag = z.boolean({ error: "expected true or false" });
+/** True or false. */
+export const flag = z.boolean({ error: "expected true or false" });
 
 /**
  * An address with or without a port; whether a port belongs there depends on the encapsulation. `fd77::1:1701` is
  * refused: it is an address, and hardly the one that was meant.
  */
-const endpoint = z.string({ error: "expected an address such as 10.0.0.1:1701" })
+export const endpoint = z.string({ error: "expected an address such as 10.0.0.1:1701" })
   .refine((text) => parseEndpoint(text, l2tpPort) !== undefined && !/^[^[]*:.*:1701$/.test(text), {
     error: "expected an IP address with or without a port, such as 10.0.0.1:1701 or [fd77::1]:1701",
   });
@@ -34,13 +35,25 @@ const listenIp = z.string({ error: "expected an IP address such as 0.0.0.0" })
     error: "expected an IP address without a port, such as 0.0.0.0 or ::",
   });
 
+/** Where a secret is read from. */
+export const filePath = z.string({ error: "expected a file's path" })
+  .min(1, { error: "expected a file's path" });
+
+/** Which way sequence numbers go. */
+export const seq = z.enum(["none", "send", "recv", "both"], {
+  error: "expected none, send, recv or both",
+});
+
 /** The whole file. */
 export const fileSchema = z.strictObject({
   listen: z.unknown().optional(),
   admin: z.unknown().optional(),
   log: z.unknown().optional(),
+  "host-name": z.unknown().optional(),
+  "router-id": z.unknown().optional(),
+  peers: z.unknown().optional(),
   tunnels: z.unknown().optional(),
-}, { error: "expected the keys listen, admin, log, tunnels" });
+}, { error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels" });
 
 /** `listen:` as a whole. */
 export const listSchema = z.array(z.unknown(), {
@@ -65,9 +78,7 @@ export const adminSchema = z.strictObject({
     })
     .default(defaultAdminListen),
   token: z.string({ error: "expected a quoted string" }).optional(),
-  "token-file": z.string({ error: "expected a file's path" }).min(1, {
-    error: "expected a file's path",
-  }).optional(),
+  "token-file": filePath.optional(),
 }, { error: "expected the keys listen, token, token-file" });
 
 /** `log:`. */
@@ -83,7 +94,7 @@ export const mapSchema = z.record(z.string(), z.unknown(), {
   error: "expected a map of names",
 });
 
-/** One entry of `tunnels:`. */
+/** One entry of `tunnels:` with `static:`. */
 export const tunnelSchema = z.strictObject({
   static: z.strictObject({
     "tunnel-id": attributes["tunnel-id"],
@@ -107,8 +118,7 @@ export const sessionSchema = z.strictObject({
   "l2spec-type": attributes["l2spec-type"].optional(),
   cookie: attributes.cookie.optional(),
   "peer-cookie": attributes["peer-cookie"].optional(),
-  seq: z.enum(["none", "send", "recv", "both"], { error: "expected none, send, recv or both" })
-    .optional(),
+  seq: seq.optional(),
   "lns-mode": attributes["lns-mode"].optional(),
   "reorder-timeout": attributes["reorder-timeout"].optional(),
   mtu: attributes.mtu.optional(),

@@ -5,9 +5,10 @@ import { z } from "zod";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { CircuitError, type Plugin } from "../../plugins/plugin.ts";
-import type { Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import { controlArbitrary } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
-import { routerIdOf } from "./router_id.ts";
+import { ConfigError } from "./problem.ts";
 
 const provision = (): never => {
   throw new CircuitError("unavailable", "these plugins only check options");
@@ -56,6 +57,17 @@ export function parse(text: string, readFile?: (path: string) => string): Config
   });
 }
 
+/** The lines of the error that `text` leads to, none where it is good, without the file's name. */
+export function errors(text: string, readFile?: (path: string) => string): string[] {
+  try {
+    parse(text, readFile);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message.split("\n").map((line) => line.replace(/^f\.yaml:/, ""));
+  }
+}
+
 /** A file that says something about everything. */
 export const goodText =
   `listen: [{ udp: "0.0.0.0:1701" }, { ip: "0.0.0.0" }, { udp: "[::]:1701" }, { ip: "::" }]
@@ -87,6 +99,29 @@ tunnels:
         lns-mode: true
         reorder-timeout: 50
         circuit: { ppp-login: { user: ann, password: correct-horse } }
+  to-hq:
+    peer: hq
+    mode: on-demand
+    local: 10.77.0.1:0
+    remote: [{ address: 10.77.0.2, weight: 2 }, { address: 10.77.9.9:1702, preference: 5 }]
+    sessions:
+      shop: { remote-end-id: shop-7, seq: send, circuit: { tap: { name: shop0 } } }
+  dialed: { peer: lac, mode: passive }
+host-name: edge1.example
+router-id: 10.77.0.1
+peers:
+  hq:
+    address: [10.77.0.2/32, 10.77.0.0/16]
+    host-name: "hq-*"
+    secret: battery-staple
+    other-secret: old-staple
+    digest: sha1
+    hide-avps: true
+    hello: 2.5
+    accept:
+      - { name: "office*", cookie-size: 4, circuit: { tap: { name: office1 } } }
+      - { pw-type: ppp }
+  lac: { proto-version: 2, tie-breaker: false }
 `;
 
 const name = fc.stringMatching(/^[a-z][a-z0-9._-]{0,5}$/);
@@ -155,7 +190,7 @@ const tunnelArbitrary: fc.Arbitrary<TunnelConfig> = fc.constantFrom<
   });
 
 /** Good configurations: those that some file says. They share names and ids often. */
-export const configArbitrary: fc.Arbitrary<Config> = fc.record<Config>({
+export const configArbitrary: fc.Arbitrary<Config> = fc.record({
   listen: fc.array(listener, { maxLength: 3 })
     .map((all) => unique(all, ({ encap, address, port }) => `${encap} ${address} ${port}`)),
   admin: fc.constantFrom(
@@ -167,13 +202,28 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record<Config>({
     level: fc.constantFrom("debug", "info", "warn", "error"),
     format: fc.constantFrom("text", "json"),
   }),
-  hostName: fc.constant("edge1"),
-  routerId: fc.constant(routerIdOf("edge1")),
-  peers: fc.constant([]),
-  tunnels: fc.uniqueArray(tunnelArbitrary, { selector: (tunnel) => tunnel.name, maxLength: 4 })
-    .map((tunnels) => distinct(unique(tunnels, ({ tunnelId }) => tunnelId))),
-  managed: fc.constant([]),
-}).map((config) => structuredClone(config));
+  tunnels: fc.uniqueArray(tunnelArbitrary, { selector: (tunnel) => tunnel.name, maxLength: 4 }),
+  control: controlArbitrary,
+}).map(({ control, ...config }): Config => {
+  const tunnels = distinct(unique(config.tunnels, ({ tunnelId }) => tunnelId));
+  const names = new Set(tunnels.map((tunnel) => tunnel.name));
+  const taps = new Set(
+    tunnels.flatMap(({ sessions }) => sessions.map(({ circuit }) => JSON.stringify(circuit))),
+  );
+  const managed = control.managed.filter((tunnel) => !names.has(tunnel.name))
+    .map((tunnel) => ({ ...tunnel, calls: tunnel.calls.filter((call) => free(call, taps)) }));
+  return structuredClone({ ...config, ...control, tunnels, managed });
+});
+
+/** Whether a call's TAP is its own; it is taken from then on. */
+function free({ circuit }: CallConfig, taken: Set<string>): boolean {
+  const key = JSON.stringify(circuit);
+  if (!circuit || !taken.has(key)) {
+    taken.add(key);
+    return true;
+  }
+  return false;
+}
 
 function unique<T>(items: readonly T[], key: (item: T) => unknown): T[] {
   return [...new Map(items.map((item) => [key(item), item])).values()];

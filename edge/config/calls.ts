@@ -1,0 +1,127 @@
+/** Calls of the file: those that a peer may place, and those that a tunnel places. @module */
+
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { CallConfig } from "../model.ts";
+import { pseudowireTypes } from "./attributes.ts";
+import { checkPayload } from "./checks.ts";
+import { checkCircuit } from "./circuit.ts";
+import type { PlacedCall } from "./conflicts.ts";
+import {
+  acceptListSchema,
+  acceptSchema,
+  type CallFile,
+  placedCallSchema,
+} from "./control_schema.ts";
+import type { Path } from "./problem.ts";
+import { asObject, directionsOf, type ParseOptions, readCircuit } from "./reading.ts";
+import type { Report } from "./report.ts";
+import { mapSchema } from "./schema.ts";
+
+/** Reads a peer's `accept:`. */
+export function readAccept(
+  value: unknown,
+  version: ProtoVersion,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): CallConfig[] {
+  const calls: CallConfig[] = [];
+  const seen = new Map<string, number>();
+  const entries = report.check(acceptListSchema, value ?? [], path) ?? [];
+  for (const [index, entry] of entries.entries()) {
+    const own = [...path, index];
+    const circuit = readOwnCircuit(entry, own, options, report);
+    const file = report.check(acceptSchema, entry, own);
+    if (!file) continue;
+    const call = buildCall(file.name, "", version, file, circuit);
+    checkCall(call, version, own, options, report);
+    const key = JSON.stringify([call.name, call.pseudowireType]);
+    const other = seen.get(key);
+    if (other === undefined) seen.set(key, index);
+    else {
+      report.add(
+        own,
+        `never used, for accept[${other}] has the same name and pw-type; expected others`,
+      );
+    }
+    calls.push(call);
+  }
+  return calls;
+}
+
+/**
+ * Reads a tunnel's `sessions:`.
+ *
+ * @param version the peer's; undefined where the peer is not known, and what depends on the version is not checked
+ */
+export function readPlacedCalls(
+  value: unknown,
+  version: ProtoVersion | undefined,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): PlacedCall[] {
+  const calls: PlacedCall[] = [];
+  const entries = report.check(mapSchema, value ?? {}, path) ?? {};
+  for (const [name, entry] of Object.entries(entries)) {
+    const own = [...path, name];
+    report.checkName(name, own);
+    const circuit = readOwnCircuit(entry, own, options, report);
+    const file = report.check(placedCallSchema, entry ?? {}, own);
+    if (!file) continue;
+    const session = buildCall(name, file["remote-end-id"] ?? name, version ?? 3, file, circuit);
+    if (version !== undefined) checkCall(session, version, own, options, report);
+    calls.push({ path: own, session });
+  }
+  return calls;
+}
+
+function readOwnCircuit(
+  entry: unknown,
+  path: Path,
+  { plugins }: ParseOptions,
+  report: Report,
+): CallConfig["circuit"] {
+  return readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
+}
+
+/**
+ * Defaults: those of static sessions, and a cookie of 8 octets in v3, where it costs the operator nothing (RFC 3931
+ * §8.2).
+ */
+function buildCall(
+  name: string,
+  remoteEndId: string,
+  version: ProtoVersion,
+  file: CallFile,
+  circuit: CallConfig["circuit"],
+): CallConfig {
+  const v2 = version === 2;
+  const pwType = file["pw-type"] ?? (v2 ? PseudowireType.Ppp : PseudowireType.Ethernet);
+  return {
+    name,
+    remoteEndId,
+    pseudowireType: pseudowireTypes.get(pwType)!,
+    l2spec: file["l2spec-type"] ?? (v2 ? "none" : "default"),
+    cookieSize: file["cookie-size"] ?? (v2 ? 0 : 8),
+    ...directionsOf(file.seq),
+    reorderTimeoutMs: file["reorder-timeout"] ?? 0,
+    ...(file.mtu !== undefined && { mtu: file.mtu }),
+    ...(circuit && { circuit }),
+  };
+}
+
+function checkCall(
+  call: CallConfig,
+  version: ProtoVersion,
+  path: Path,
+  { plugins }: ParseOptions,
+  report: Report,
+): void {
+  if (version === 2 && call.cookieSize > 0) {
+    report.add([...path, "cookie-size"], "L2TPv2 has no cookies; leave it out");
+  }
+  const problems = checkPayload(call, version);
+  report.addProblems(problems, path);
+  if (problems.length === 0) report.addProblems(checkCircuit(call, plugins), path);
+}

@@ -1,0 +1,160 @@
+/** `peers:` of the file. @module */
+
+import type { z } from "zod";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
+import type { PeerConfig } from "../model.ts";
+import { readAccept } from "./calls.ts";
+import {
+  defaultAttempts,
+  minRetransmitCap,
+  networkSchema,
+  networksSchema,
+  peerSchema,
+} from "./control_schema.ts";
+import { canonicalNetwork } from "./network.ts";
+import type { Path } from "./problem.ts";
+import { asObject, type ParseOptions, readSecret } from "./reading.ts";
+import type { Report } from "./report.ts";
+import { mapSchema } from "./schema.ts";
+
+type PeerFile = z.output<typeof peerSchema>;
+
+/** A peer of the file; without a configuration where it is wrong. */
+export interface ReadPeer {
+  readonly version: ProtoVersion;
+  readonly config?: PeerConfig;
+}
+
+/** Digest Types by their names in the file (RFC 3931 §5.4.1). */
+export const digestTypes = { md5: 0, sha1: 1 } as const;
+
+/**
+ * What peers are told in SCCRQ and SCCRP of framing and bearer (RFC 2661 §4.4.3): both kinds of framing; no bearer,
+ * for no calls into a telephone network can be placed.
+ */
+const capabilities = { framing: 3, bearer: 0 } as const;
+
+/** Every peer of the file by its name, those that are wrong too: tunnels may speak of them. */
+export function readPeers(
+  value: unknown,
+  options: ParseOptions,
+  report: Report,
+): ReadonlyMap<string, ReadPeer> {
+  const peers = new Map<string, ReadPeer>();
+  const entries = report.check(mapSchema, value ?? {}, ["peers"]) ?? {};
+  for (const [name, entry] of Object.entries(entries)) {
+    const path = ["peers", name];
+    report.checkName(name, path);
+    peers.set(name, readPeer(name, entry ?? {}, path, options, report));
+  }
+  return peers;
+}
+
+function readPeer(
+  name: string,
+  entry: unknown,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): ReadPeer {
+  const raw = asObject(entry) ?? {};
+  const version = raw["proto-version"] === 2 ? 2 : 3;
+  const addresses = readAddresses(raw["address"], [...path, "address"], report);
+  const accept = readAccept(raw["accept"], version, [...path, "accept"], options, report);
+  const file = report.check(peerSchema, entry, path);
+  if (!file) return { version };
+  const secrets = readSecrets(file, path, options, report);
+  checkAuthentication(file, path, report);
+  const settings = {
+    version: file["proto-version"],
+    ...secrets,
+    digest: digestTypes[file.digest ?? "md5"],
+    hideAvps: file["hide-avps"],
+    tieBreaker: file["tie-breaker"],
+    ...capabilities,
+    receiveWindow: file["receive-window"],
+    helloMs: milliseconds(file.hello),
+    ...retransmission(file, path, report),
+    establishMs: milliseconds(file["establish-timeout"]),
+    callMs: milliseconds(file["call-timeout"]),
+    callLimit: file["session-limit"],
+  };
+  const config = {
+    name,
+    addresses,
+    ...(file["host-name"] !== undefined && { hostName: file["host-name"] }),
+    settings,
+    tunnelLimit: file["tunnel-limit"],
+    accept,
+  };
+  return { version, config };
+}
+
+/** One address, or a list of them. */
+function readAddresses(value: unknown, path: Path, report: Report): string[] {
+  if (value === undefined || value === null) return [];
+  const entries: [unknown, Path][] = Array.isArray(value)
+    ? (report.check(networksSchema, value, path) ?? []).map((entry, i) => [entry, [...path, i]])
+    : [[value, path]];
+  return entries.flatMap(([entry, own]) => {
+    const text = report.check(networkSchema, entry, own);
+    return text === undefined ? [] : [canonicalNetwork(text)!];
+  });
+}
+
+function readSecrets(
+  file: PeerFile,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): Pick<PeerConfig["settings"], "secret" | "otherSecret"> {
+  const bytes = (name: "secret" | "other-secret"): Uint8Array | undefined => {
+    const found = readSecret(name, file, path, options, report);
+    const text = found?.key === name ? found.text : found?.text.replace(/\r?\n$/, "");
+    if (text !== "") return text === undefined ? undefined : new TextEncoder().encode(text);
+    report.add([...path, found!.key], "the file is empty; expected the secret in it");
+    return undefined;
+  };
+  const [secret, otherSecret] = [bytes("secret"), bytes("other-secret")];
+  return { ...(secret && { secret }), ...(otherSecret && { otherSecret }) };
+}
+
+/** What is of no use without a secret, or in v2. */
+function checkAuthentication(file: PeerFile, path: Path, report: Report): void {
+  const given = (key: "secret" | "other-secret") =>
+    file[key] !== undefined || file[`${key}-file`] !== undefined;
+  const other = file["other-secret"] === undefined ? "other-secret-file" : "other-secret";
+  if (file["proto-version"] === 2) {
+    if (file.digest !== undefined) {
+      report.add([...path, "digest"], "L2TPv2 has no message digests; leave it out");
+    }
+    if (given("other-secret")) {
+      report.add([...path, other], "L2TPv2 proves one secret only; leave it out");
+    }
+  }
+  if (given("secret")) return;
+  const needs = "needs a secret; expected secret or secret-file too";
+  if (file["hide-avps"]) report.add([...path, "hide-avps"], needs);
+  if (file["proto-version"] === 2) return;
+  if (file.digest !== undefined) report.add([...path, "digest"], needs);
+  if (given("other-secret")) report.add([...path, other], needs);
+}
+
+function retransmission(file: PeerFile, path: Path, report: Report) {
+  const cap = file["retransmit-cap"] ?? minRetransmitCap;
+  if (file.retransmit > cap) {
+    const [key, message] = file["retransmit-cap"] === undefined
+      ? ["retransmit", `more than retransmit-cap, which is ${cap}; expected a larger one too`]
+      : ["retransmit-cap", `less than retransmit, which is ${file.retransmit}; expected no less`];
+    report.add([...path, key], message);
+  }
+  return {
+    retransmitMs: milliseconds(file.retransmit),
+    retransmitCapMs: milliseconds(cap),
+    attempts: file.attempts ?? defaultAttempts[file["proto-version"]],
+  };
+}
+
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000);
+}

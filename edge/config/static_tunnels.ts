@@ -1,0 +1,115 @@
+/** Tunnels with `static:`: those without a control connection. @module */
+
+import { ipVersion } from "../../core/endpoint.ts";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
+import type { SessionConfig, TunnelConfig } from "../model.ts";
+import type { TunnelAttributes } from "./attributes.ts";
+import { buildSession, buildTunnel } from "./build.ts";
+import { checkCircuit } from "./circuit.ts";
+import { type PlacedSession, sessionIdConflicts } from "./conflicts.ts";
+import type { Path } from "./problem.ts";
+import { asObject, directionsOf, endpointOf, type ParseOptions, readCircuit } from "./reading.ts";
+import type { Report } from "./report.ts";
+import { mapSchema, sessionSchema, tunnelSchema } from "./schema.ts";
+
+/** Reads one entry of `tunnels:` with `static:`; its sessions also where the rest is wrong. */
+export function readStaticTunnel(
+  name: string,
+  entry: unknown,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): { readonly tunnel?: TunnelConfig; readonly placed: readonly PlacedSession[] } {
+  const tunnel = readTunnel(name, entry, path, report);
+  const raw = asObject(entry) ?? {};
+  const version = tunnel?.version ?? (raw["proto-version"] === 2 ? 2 : 3);
+  const placed = readSessions(raw["sessions"], version, [...path, "sessions"], options, report);
+  report.addAll(sessionIdConflicts(placed));
+  if (!tunnel) return { placed };
+  return { tunnel: { ...tunnel, sessions: placed.map(({ session }) => session) }, placed };
+}
+
+function readTunnel(
+  name: string,
+  entry: unknown,
+  path: Path,
+  report: Report,
+): TunnelConfig | undefined {
+  const file = report.check(tunnelSchema, entry, path);
+  if (!file) return undefined;
+  const built = buildTunnel(name, {
+    ...file.static,
+    "proto-version": file["proto-version"],
+    "encap-type": file.encap,
+    ...sourceAttributes(file.local),
+    ...destinationAttributes(file.remote),
+    "udp-csum": file["udp-csum"],
+    "udp-zero-csum6-tx": file["udp-zero-csum6-tx"],
+    "udp-zero-csum6-rx": file["udp-zero-csum6-rx"],
+  });
+  if (built.ok) return built.value;
+  report.addProblems(built.problems, path);
+  return undefined;
+}
+
+function readSessions(
+  value: unknown,
+  version: ProtoVersion,
+  path: Path,
+  options: ParseOptions,
+  report: Report,
+): PlacedSession[] {
+  const sessions: PlacedSession[] = [];
+  const entries = report.check(mapSchema, value ?? {}, path) ?? {};
+  for (const [name, entry] of Object.entries(entries)) {
+    const own = [...path, name];
+    report.checkName(name, own);
+    const session = readSession(name, entry, version, own, options, report);
+    if (session) sessions.push({ path: own, session });
+  }
+  return sessions;
+}
+
+function readSession(
+  name: string,
+  entry: unknown,
+  version: ProtoVersion,
+  path: Path,
+  { plugins }: ParseOptions,
+  report: Report,
+): SessionConfig | undefined {
+  const circuit = readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
+  const file = report.check(sessionSchema, entry, path);
+  if (!file) return undefined;
+  const { seq, circuit: _, ...given } = file;
+  const { sendSeq, recvSeq } = directionsOf(seq);
+  const built = buildSession(
+    name,
+    version,
+    { ...given, "send-seq": sendSeq, "recv-seq": recvSeq },
+    circuit,
+  );
+  if (!built.ok) {
+    report.addProblems(built.problems, path);
+    return undefined;
+  }
+  report.addProblems(checkCircuit(built.value, plugins), path);
+  return built.value;
+}
+
+/** The address and port of `local`, under the names that {@linkcode buildTunnel} reads. */
+function sourceAttributes(text: string | undefined): TunnelAttributes {
+  if (text === undefined) return {};
+  const { address, port } = endpointOf(text);
+  return ipVersion(address) === 6
+    ? { "ip6-saddr": address, "udp-sport": port }
+    : { "ip-saddr": address, "udp-sport": port };
+}
+
+/** The address and port of `remote`. */
+function destinationAttributes(text: string): TunnelAttributes {
+  const { address, port } = endpointOf(text);
+  return ipVersion(address) === 6
+    ? { "ip6-daddr": address, "udp-dport": port }
+    : { "ip-daddr": address, "udp-dport": port };
+}
