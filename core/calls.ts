@@ -142,6 +142,17 @@ export class Calls {
     this.#tellStatus(call);
   }
 
+  /** Sends an SLI or WEN for a call that is up. */
+  tell(localId: number, type: "SLI" | "WEN", avps: AvpValues): void {
+    const call = this.#calls.get(localId);
+    if (call?.state !== "established") return;
+    this.#connection.send(
+      type,
+      { ...this.#connection.dialect.naming(call), ...avps },
+      call.remoteId,
+    );
+  }
+
   /** A message for a call, in its turn. */
   take(header: ControlHeader, message: AnyMessage, now: number): void {
     const { type, avps, vendorAvps } = message;
@@ -347,13 +358,11 @@ export class Calls {
 
   /** SLI, where the peer was told otherwise. */
   #tellStatus(call: Call): void {
-    const { settings, dialect } = this.#connection;
     const { active } = call.parameters!;
-    const told = settings.version === 2 || call.toldActive === active;
+    const told = this.#connection.settings.version === 2 || call.toldActive === active;
     if (told || call.state !== "established") return;
     call.toldActive = active;
-    const circuitStatus = { active, new: false };
-    this.#connection.send("SLI", { ...dialect.naming(call), circuitStatus }, 0);
+    this.tell(call.localId, "SLI", { circuitStatus: { active, new: false } });
   }
 
   #enter(

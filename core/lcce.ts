@@ -10,6 +10,7 @@
 
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
+import type { AvpValue, AvpValues } from "./catalogue.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
@@ -165,6 +166,17 @@ export class Lcce {
     this.#settle(owner, now);
   }
 
+  /** v2, as LNS: tells the LAC which characters the client's line needs escaped (SLI, RFC 2661 §4.4.6). */
+  setAccm(call: CallHandle, accm: AvpValue<"accm">, now: number): void {
+    if (this.#registry.get(call.connection)?.settings.version !== 2) return;
+    this.#tell(call, "SLI", { accm }, now);
+  }
+
+  /** As LAC: tells the LNS of errors on the line since the call came up (WEN), no more often than once in 60 s. */
+  reportErrors(call: CallHandle, callErrors: AvpValue<"callErrors">, now: number): void {
+    this.#tell(call, "WEN", { callErrors }, now);
+  }
+
   /** Ends a connection with a StopCCN, and its calls with it. One that has ended already is left alone. */
   closeConnection(handle: ConnectionHandle, result: Result, now: number): void {
     const connection = this.#registry.get(handle);
@@ -280,6 +292,18 @@ export class Lcce {
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
     return connection;
+  }
+
+  #tell(
+    { connection, localSessionId }: CallHandle,
+    type: "SLI" | "WEN",
+    avps: AvpValues,
+    now: number,
+  ): void {
+    const owner = this.#registry.get(connection);
+    if (!owner) return;
+    owner.calls.tell(localSessionId, type, avps);
+    this.#settle(owner, now);
   }
 
   /** After every input: hand out what can be sent, and note when the connection is next due. */
