@@ -59,7 +59,8 @@ export interface Node extends AsyncDisposable {
 export async function startNode(first: string): Promise<Node> {
   const { plugin, ends } = framesPlugin();
   const plugins: readonly Plugin[] = [ethernet, probe, plugin];
-  const parse = (text: string) => parseConfig(text, { file: "test.yaml", plugins });
+  const defaults = { hostName: "test" };
+  const parse = (text: string) => parseConfig(text, { file: "test.yaml", plugins, defaults });
   const lines: string[] = [];
   const config = parse(first);
   const appliance = await startAppliance({
