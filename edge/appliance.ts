@@ -1,5 +1,8 @@
 /** The running appliance, as its admin endpoint, its signals and its tests see it. @module */
 
+import type { Result } from "../core/errors.ts";
+import type { ConnectionState } from "../core/events.ts";
+import type { Subscription } from "./control/mod.ts";
 import type { AdminConfig, Config, SessionConfig, TunnelConfig, TunnelState } from "./model.ts";
 
 /** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
@@ -46,10 +49,19 @@ export interface ApplianceApi {
   tunnel(tunnel: string): Promise<TunnelState>;
   createTunnel(config: TunnelConfig): Promise<TunnelState>;
   changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
-  deleteTunnel(tunnel: string): Promise<void>;
+  /**
+   * @param result what the StopCCN says, of a tunnel with a control connection only. One of the configuration stays
+   * down until the next reload.
+   */
+  deleteTunnel(tunnel: string, result?: Result): Promise<void>;
   createSession(tunnel: string, config: SessionConfig): Promise<TunnelState>;
   changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
-  deleteSession(tunnel: string, session: string): Promise<void>;
+  /** @param result what the CDN says; otherwise as for {@linkcode ApplianceApi.deleteTunnel} */
+  deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
+  /** Every state change of control connections and calls from now on. */
+  events(): Subscription;
+  /** Control connections by state, those that somebody only began among them. */
+  connections(): Readonly<Record<ConnectionState, number>>;
   /** Frames dropped, by reason, and the datapath's own figures. */
   datapath(): Promise<
     {

@@ -2,6 +2,7 @@
 
 import manifest from "../deno.json" with { type: "json" };
 import { ethernet } from "../plugins/ethernet/mod.ts";
+import { host } from "../plugins/host/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
@@ -10,6 +11,7 @@ import { readConfigFile } from "./config_file.ts";
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [
   ethernet,
+  host,
   probe,
 ];
 

@@ -1,5 +1,6 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
+import { CdnResult, type Result, StopResult } from "../core/errors.ts";
 import type { Clock, Plugin } from "../plugins/plugin.ts";
 import {
   type ApplianceApi,
@@ -10,6 +11,7 @@ import {
 } from "./appliance.ts";
 import { makeCircuits } from "./circuits.ts";
 import { systemClock } from "./clock.ts";
+import { startControl } from "./control/mod.ts";
 import { startDatapath } from "./datapath/client.ts";
 import type { Datapath } from "./datapath/datapath.ts";
 import { asApplianceErrors } from "./errors.ts";
@@ -20,7 +22,7 @@ import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
 import { makeSessions, sessionPath } from "./sessions.ts";
 import { makeSockets } from "./sockets.ts";
-import { configOf, findSession, findTunnel, stateOf } from "./state.ts";
+import { configOf, findSession, findTunnel, managedState, stateOf } from "./state.ts";
 import { openSystem, type System } from "./system.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
 import { located, makeTunnels } from "./tunnels.ts";
@@ -98,21 +100,46 @@ function assemble(
       ),
   });
   const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const control = startControl({
+    circuits,
+    clock,
+    datapath,
+    log,
+    random,
+    sessions,
+    sockets,
+    tunnels,
+    wallClock,
+  });
   /** What is in force besides the tunnels. */
   let settings: Omit<Config, "tunnels"> = first;
   let running = true;
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
 
-  const show = async (name: string): Promise<TunnelState> =>
-    stateOf(
-      findTunnel(tunnels.all, name),
-      await asApplianceErrors(undefined, () => datapath.stats()),
-    );
+  const statistics = () => asApplianceErrors(undefined, () => datapath.stats());
+  const show = async (tunnel: string): Promise<TunnelState> => {
+    const stats = await statistics();
+    const name = idToName(tunnel);
+    const managed = control.states().get(name);
+    if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
+    const state = stateOf(findTunnel(tunnels.all, name), stats);
+    return managed ? managedState(managed, state) : state;
+  };
+  const refuseManaged = (tunnel: string) => {
+    if (!control.owns(idToName(tunnel))) return;
+    const message = "its control connection decides on this; change the configuration file";
+    throw new ApplianceError("invalid", undefined, message);
+  };
+  const refuseResult = (result: Result | undefined) => {
+    if (!result) return;
+    const message = "there is no control connection that could tell the peer";
+    throw new ApplianceError("invalid", "result", message);
+  };
 
   /** Makes one change to a tunnel, after those before it; all of it or nothing. */
   const change = (tunnel: string, work: (name: string, tx: Transaction) => Promise<void>) => {
-    const name = tunnels.all.has(tunnel) ? tunnel : idToName(tunnel);
+    const name = idToName(tunnel);
     return queues.run(name, async () => {
       refuseStopped();
       await transaction(log, (tx) => work(name, tx));
@@ -123,6 +150,7 @@ function assemble(
     if (!running) throw new ApplianceError("unavailable", undefined, "the appliance has stopped");
   };
   const idToName = (tunnel: string) => {
+    if (tunnels.all.has(tunnel)) return tunnel;
     for (const { config } of tunnels.all.values()) {
       if (String(config.tunnelId) === tunnel) return config.name;
     }
@@ -140,9 +168,11 @@ function assemble(
         (tx) => located(`tunnels/${tunnel.name}`, () => tunnels.add(tunnel, "config", owned, tx)),
       );
     });
+    await control.apply(first, true);
   }
 
   async function takeDown() {
+    await control[Symbol.asyncDispose]();
     await forEach([...tunnels.all.values()], WIDTH, (tunnel) => tunnels.remove(tunnel));
     for (const listener of settings.listen) {
       await sockets.close(listener).catch((error) =>
@@ -160,20 +190,32 @@ function assemble(
     onAdminChange: undefined,
     config: () => ({
       ...settings,
-      tunnels: [...tunnels.all.values()].map((tunnel) => configOf(tunnel)),
+      tunnels: [...tunnels.all.values()].filter(({ origin }) => origin !== "control")
+        .map((tunnel) => configOf(tunnel)),
     }),
     async tunnels() {
-      const stats = await asApplianceErrors(undefined, () => datapath.stats());
-      return [...tunnels.all.values()].map((tunnel) => stateOf(tunnel, stats));
+      const stats = await statistics();
+      const managed = control.states();
+      const there = [...tunnels.all.values()].map((tunnel) => {
+        const [state, control] = [stateOf(tunnel, stats), managed.get(tunnel.config.name)];
+        return control ? managedState(control, state) : state;
+      });
+      const others = [...managed.values()].filter(({ config }) => !tunnels.all.has(config.name));
+      return [...there, ...others.map((each) => managedState(each, undefined))];
     },
     tunnel: show,
     async createTunnel(config: TunnelConfig) {
+      if (control.owns(config.name)) {
+        const message = `there is a tunnel ${config.name} already`;
+        throw new ApplianceError("exists", "name", message);
+      }
       const owned = config.sessions.map((config) => ({ config, origin: "api" as const }));
       await change(config.name, (_, tx) => tunnels.add(config, "api", owned, tx));
       log.info("tunnel created", { path: `tunnels/${config.name}` });
       return await show(config.name);
     },
     async changeTunnel(tunnel: string, patch: TunnelPatch) {
+      refuseManaged(tunnel);
       const name = await change(tunnel, async (name, tx) => {
         const entry = findTunnel(tunnels.all, name);
         await tunnels.change(entry, { ...entry.config, ...patch }, tx);
@@ -181,7 +223,12 @@ function assemble(
       log.info("tunnel changed", { path: `tunnels/${name}`, attributes: Object.keys(patch) });
       return await show(name);
     },
-    async deleteTunnel(tunnel: string) {
+    async deleteTunnel(tunnel: string, result?: Result) {
+      refuseStopped();
+      if (control.owns(idToName(tunnel))) {
+        return await control.closeTunnel(idToName(tunnel), result ?? { result: StopResult.Clear });
+      }
+      refuseResult(result);
       const name = await change(
         tunnel,
         (name) => tunnels.remove(findTunnel(tunnels.all, name)),
@@ -189,6 +236,7 @@ function assemble(
       log.info("tunnel deleted", { path: `tunnels/${name}` });
     },
     async createSession(tunnel: string, config: SessionConfig) {
+      refuseManaged(tunnel);
       const name = await change(
         tunnel,
         (name, tx) => sessions.add(findTunnel(tunnels.all, name), config, "api", tx),
@@ -197,6 +245,7 @@ function assemble(
       return await show(name);
     },
     async changeSession(tunnel: string, session: string, patch: SessionPatch) {
+      refuseManaged(tunnel);
       let path = "";
       const name = await change(tunnel, async (name, tx) => {
         const owner = findTunnel(tunnels.all, name);
@@ -210,7 +259,16 @@ function assemble(
       log.info("session changed", { path, attributes: Object.keys(patch) });
       return await show(name);
     },
-    async deleteSession(tunnel: string, session: string) {
+    async deleteSession(tunnel: string, session: string, result?: Result) {
+      refuseStopped();
+      if (control.owns(idToName(tunnel))) {
+        const name = idToName(tunnel);
+        const said = result ?? { result: CdnResult.Administrative };
+        if (await control.closeSession(name, session, said)) return;
+        const message = `the tunnel ${name} has no session ${session}`;
+        throw new ApplianceError("not-found", undefined, message);
+      }
+      refuseResult(result);
       let path = "";
       await change(tunnel, async (name) => {
         const owner = findTunnel(tunnels.all, name);
@@ -221,22 +279,33 @@ function assemble(
       log.info("session deleted", { path });
     },
     async datapath() {
-      const { drops, io } = await asApplianceErrors(undefined, () => datapath.stats());
-      return { drops, io };
+      const { drops, io } = await statistics();
+      return { drops: { ...drops, ...control.drops() }, io };
     },
+    events: () => control.subscribe(),
+    connections: () => control.connections(),
     reload() {
       return queues.exclusive(async (): Promise<ReloadReport> => {
         refuseStopped();
         const next = await options.readConfig();
         const before = fileConfig(settings, tunnels);
         const changeAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
-        const report = await applyConfig(before, next, {
-          changeAdmin,
-          log,
-          sessions,
-          sockets,
-          tunnels,
-        });
+        // First what frees names and devices; a static part that fails brings it back.
+        await control.retire(next);
+        let report: ReloadReport;
+        try {
+          report = await applyConfig(before, next, {
+            changeAdmin,
+            log,
+            sessions,
+            sockets,
+            tunnels,
+          });
+        } catch (error) {
+          await control.apply(before, false);
+          throw error;
+        }
+        await control.apply(next, false);
         settings = next;
         const { added, changed, removed, unchanged } = report;
         log.info("configuration reloaded", { added, changed, removed, unchanged });

@@ -4,6 +4,7 @@ import type { PortId } from "../plugins/plugin.ts";
 import type { Counters } from "../wasm/mod.ts";
 import { ApplianceError } from "./appliance.ts";
 import type { RunningCircuit } from "./circuits.ts";
+import type { ManagedState } from "./control/mod.ts";
 import type { DatapathStats, TunnelHandle } from "./datapath/datapath.ts";
 import type { Origin, SessionConfig, SessionState, TunnelConfig, TunnelState } from "./model.ts";
 import type { SocketLease } from "./sockets.ts";
@@ -101,6 +102,15 @@ export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState 
     counters: stats.tunnels.get(handle) ?? zeroCounters,
     sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
   };
+}
+
+/** A managed tunnel as the API shows it; `there` is its part in the datapath, while there is one. */
+export function managedState(
+  { config, control, createdAt }: ManagedState,
+  there: TunnelState | undefined,
+): TunnelState {
+  if (there) return { ...there, control };
+  return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
 }
 
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {

@@ -1,5 +1,6 @@
 import { testPlugin } from "./contract.ts";
 import { ethernet } from "./ethernet/mod.ts";
+import { host } from "./host/mod.ts";
 import { probe } from "./probe/mod.ts";
 
 testPlugin({
@@ -14,3 +15,5 @@ testPlugin({
   options: { address: "192.168.7.1/24", ping: "192.168.7.2" },
   changed: { address: "192.168.7.3/24", ping: "192.168.7.2", "interval-ms": 100 },
 });
+
+testPlugin({ plugin: host, options: {}, changed: { echo: true } });

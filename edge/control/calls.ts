@@ -1,0 +1,186 @@
+/** What becomes of calls: which are accepted, their sessions, events, log lines. @module */
+
+import type { PeerCall } from "../../core/call.ts";
+import { CdnResult, type Result } from "../../core/errors.ts";
+import type { CallHandle, LcceEvent } from "../../core/events.ts";
+import type { Lcce } from "../../core/lcce.ts";
+import { attributes } from "../config/attributes.ts";
+import type { ControlContext } from "./control.ts";
+import type { Placement } from "./dialer.ts";
+import { endingOf } from "./events.ts";
+import type { Link, LinkCall } from "./link.ts";
+import { callParameters, refusalOf } from "./parameters.ts";
+import { matchCall } from "./peers.ts";
+import { isBroken, provision, type Stanza } from "./stanza.ts";
+
+type CallEvent = Exclude<LcceEvent, { type: "connection-state" }>;
+type Of<Type extends CallEvent["type"]> = Extract<CallEvent, { type: Type }>;
+
+export function makeCallHandler(
+  { bus, circuits, dialer, endCalls, links, log, random, state }: ControlContext,
+  lcce: Lcce,
+): (event: CallEvent, now: number) => void {
+  /** A call of the peer that we would have placed ourselves. */
+  const configured = ({ slot }: Link, { name }: PeerCall): Placement | undefined => {
+    for (const placement of slot && name !== "" ? slot.placements.values() : []) {
+      if (placement.stanza.call.remoteEndId !== name) continue;
+      if (!placement.call && !placement.gone) return placement;
+    }
+  };
+
+  const requested = ({ call: handle, request, role }: Of<"call-requested">, now: number) => {
+    const link = state.links.get(handle.connection);
+    const peer = link && state.peers.get(link.peer);
+    if (!link || !peer || lcce.call(handle)?.state !== "deciding") return;
+    const refuse = (result: Result) => {
+      log.info("call refused", {
+        path: `tunnels/${link.name}`,
+        name: request.name,
+        result: result.result,
+        reason: result.message ?? "",
+      });
+      const ending = endingOf({ by: "local", result });
+      bus.publish({
+        type: "call-state",
+        tunnel: link.name,
+        peer: link.peer,
+        tunnelId: lcce.connection(link.handle)?.localId ?? 0,
+        session: request.name,
+        sessionId: handle.localSessionId,
+        state: "closed",
+        ending,
+      });
+      lcce.closeCall(handle, result, now);
+    };
+    const placement = configured(link, request);
+    const accepted = matchCall(peer.config.accept, request);
+    const stanza = placement?.stanza ?? (accepted && peer.stanzas.get(accepted));
+    if (!stanza) {
+      return refuse({ result: CdnResult.InvalidDestination, message: "no such call" });
+    }
+    const refusal = refusalOf(stanza.call, link.version, request);
+    if (refusal) return refuse(refusal);
+    if (isBroken(stanza)) {
+      repair(stanza);
+      const message = "the circuit is not there";
+      return refuse({ result: CdnResult.NoFacilitiesNow, message });
+    }
+    const name = placement ? stanza.call.name : nameFor(link, handle, request);
+    const admission = stanza.circuit?.admit({
+      pseudowireType: stanza.call.pseudowireType,
+      version: link.version,
+      tunnel: link.name,
+      name,
+    });
+    if (admission?.accept === false) return refuse(admission);
+
+    const call = makeCall(link, handle, name, stanza, placement);
+    if (placement) placement.call = call;
+    lcce.acceptCall(handle, callParameters(stanza.call, link.version, random), now);
+    links.openCall(link, call, lcce.call(handle)!);
+    // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
+    if (role === "outgoing-answerer") lcce.callConnected(handle, now);
+  };
+
+  const repair = (stanza: Stanza) => {
+    const broken = ({ message }: Error) =>
+      endCalls(stanza, { result: CdnResult.LossOfCarrier, message });
+    provision(stanza, circuits, broken).catch((error: unknown) =>
+      log.warn("a circuit cannot be", {
+        path: stanza.path,
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    );
+  };
+
+  const established = (link: Link, call: LinkCall, event: Of<"call-state">, now: number) => {
+    const of = lcce.call(event.call);
+    if (!of || !event.session) return;
+    const refusal = refusalOf(call.stanza.call, link.version, {
+      ...of.peer,
+      // The type was said in the request only.
+      pseudowireType: of.parameters!.pseudowireType,
+    });
+    if (refusal) return lcce.closeCall(event.call, refusal, now);
+    call.upSince = now;
+    links.joinCall(link, call, event.session, of.peer.active);
+  };
+
+  const changed = (event: Of<"call-state">, now: number) => {
+    const { call: handle, cause } = event;
+    const link = state.links.get(handle.connection);
+    const call = link?.calls.get(handle.localSessionId);
+    if (!link || !call) return;
+    const ending = cause && endingOf(cause);
+    if (event.state === "established") established(link, call, event, now);
+    if (event.state === "closed") {
+      links.closeCall(link, call);
+      if (call.placement) dialer.ended(call.placement, call, cause?.by === "connection");
+    }
+    bus.publish({
+      type: "call-state",
+      tunnel: link.name,
+      peer: link.peer,
+      tunnelId: lcce.connection(link.handle)?.localId ?? 0,
+      session: call.name,
+      sessionId: handle.localSessionId,
+      state: event.state,
+      ...(ending && { ending }),
+    });
+    const notable = event.state === "established" || event.state === "closed";
+    log[notable ? "info" : "debug"](`call ${event.state}`, {
+      path: `tunnels/${link.name}/sessions/${call.name}`,
+      peer: link.peer,
+      ...(ending && { reason: ending.reason }),
+    });
+  };
+
+  return (event, now) => {
+    switch (event.type) {
+      case "call-requested":
+        return requested(event, now);
+      case "call-state":
+        return changed(event, now);
+      case "circuit-status": {
+        const call = state.links.get(event.call.connection)?.calls.get(event.call.localSessionId);
+        if (call) links.follow(call, event.active);
+        return;
+      }
+      case "call-errors":
+      case "accm":
+        // For PPP: no circuit of today has a use for them.
+        return;
+    }
+  };
+}
+
+function makeCall(
+  link: Link,
+  handle: CallHandle,
+  name: string,
+  stanza: Stanza,
+  placement: Placement | undefined,
+): LinkCall {
+  const call: LinkCall = {
+    handle,
+    name,
+    stanza,
+    placement,
+    work: undefined,
+    closed: false,
+    upSince: undefined,
+    onGone: undefined,
+  };
+  link.calls.set(handle.localSessionId, call);
+  link.names.add(name);
+  return call;
+}
+
+/** What the peer calls it, where that can be a name and is none yet in this tunnel; else by its id. */
+function nameFor({ names }: Link, { localSessionId }: CallHandle, { name }: PeerCall): string {
+  const taken = (candidate: string) =>
+    !attributes.name.safeParse(candidate).success || names.has(candidate);
+  if (!taken(name)) return name;
+  const numbered = `${name}-${localSessionId}`;
+  return taken(numbered) ? `session-${localSessionId}` : numbered;
+}

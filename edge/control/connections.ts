@@ -1,0 +1,141 @@
+/** What becomes of a control connection's states: tunnels, managed tunnels that are up or down, events, log lines. @module */
+
+import { StopResult } from "../../core/errors.ts";
+import type { LcceEvent } from "../../core/events.ts";
+import { formatEndpoint } from "../../core/endpoint.ts";
+import type { Connection } from "../../core/connection.ts";
+import type { Lcce } from "../../core/lcce.ts";
+import type { SocketId } from "../datapath/datapath.ts";
+import type { ControlContext } from "./control.ts";
+import type { Slot } from "./dialer.ts";
+import { endingOf } from "./events.ts";
+import { type Link, makeLink } from "./link.ts";
+
+type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
+
+/** Beyond the time for which a closed connection still acknowledges, in milliseconds. */
+const LINGER_SLACK_MS = 1000;
+
+export function makeConnectionHandler(
+  { bus, dialer, driver, links, log, sockets, state, wallClock }: ControlContext,
+  lcce: Lcce,
+): (event: ConnectionEvent, now: number) => void {
+  /** The managed tunnel that an accepted connection is: one of this peer that has none, or that this one replaces. */
+  const slotFor = (link: Link, connection: Connection): Slot | undefined => {
+    let replaced: Slot | undefined;
+    for (const slot of state.slots.values()) {
+      if (slot.config.peer !== link.peer || slot.gone) continue;
+      if (!slot.link) return slot;
+      const former = lcce.connection(slot.link.handle);
+      if (former && sameEnd(former, connection)) replaced ??= slot;
+    }
+    return replaced;
+  };
+
+  /** A connection that the peer dialed becomes the managed tunnel that is configured for it. */
+  const adopt = (link: Link, connection: Connection, now: number) => {
+    const slot = slotFor(link, connection);
+    if (!slot) return;
+    const former = slot.link;
+    slot.link = link;
+    link.slot = slot;
+    link.name = slot.config.name;
+    if (!former) return;
+    former.slot = undefined;
+    const result = {
+      result: StopResult.Clear,
+      message: "replaced by a newer control connection",
+    };
+    lcce.closeConnection(former.handle, result, now);
+    if (former.closing) return;
+    // Its calls are over now, so that the newer one's find their circuits free.
+    for (const call of former.calls.values()) links.closeCall(former, call);
+    links.close(former);
+  };
+
+  const established = (link: Link, connection: Connection, now: number) => {
+    if (!link.slot) adopt(link, connection, now);
+    link.established = true;
+    count(link, 1);
+    link.upSince = now;
+    link.establishedAt = wallClock();
+    const before = [...state.links.values()]
+      .filter((other) => other !== link && other.name === link.name && other.closing)
+      .map((other) => other.closing);
+    links.open(
+      link,
+      connection,
+      before.length > 0 ? Promise.all(before).then(() => {}) : undefined,
+    );
+    if (link.slot) dialer.up(link.slot);
+  };
+
+  const ended = (link: Link) => {
+    if (link.established) count(link, -1);
+    link.established = false;
+    links.close(link);
+  };
+  const count = ({ peer }: Link, change: number) =>
+    void state.established.set(peer, (state.established.get(peer) ?? 0) + change);
+
+  /** The socket is kept while what the peer says again is still acknowledged. */
+  const forget = (link: Link, connection: Connection | undefined, now: number) => {
+    const lingerMs = 4 * (connection?.settings.retransmitCapMs ?? 0) + LINGER_SLACK_MS;
+    const due = () => {
+      state.links.delete(link.handle);
+      void link.lease?.[Symbol.asyncDispose]();
+    };
+    driver.schedule({ due }, now + lingerMs);
+  };
+
+  return (event, now) => {
+    const connection = lcce.connection(event.connection);
+    let link = state.links.get(event.connection);
+    if (!link) {
+      if (!connection) return;
+      const lease = sockets.hold(connection.path.socket as SocketId);
+      link = makeLink(connection, `${event.peer}-${connection.localId}`, undefined, lease);
+      state.links.set(event.connection, link);
+    }
+    const ending = event.cause && endingOf(event.cause);
+    if (ending) link.reason = ending.reason;
+    const wasUp = link.established;
+    switch (event.state) {
+      case "established":
+        if (connection) established(link, connection, now);
+        break;
+      case "stopping":
+        ended(link);
+        break;
+      case "closed":
+        ended(link);
+        if (link.slot) dialer.down(link.slot, link, event.cause?.by === "tie");
+        forget(link, connection, now);
+        break;
+    }
+    bus.publish({
+      type: "connection-state",
+      tunnel: link.name,
+      peer: link.peer,
+      tunnelId: connection?.localId ?? 0,
+      state: event.state,
+      ...(ending && { ending }),
+    });
+    const notable = event.state === "established" || wasUp || link.slot !== undefined;
+    const suspicious = event.cause?.by === "protocol";
+    log[suspicious ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
+      path: `tunnels/${link.name}`,
+      peer: link.peer,
+      ...(connection && { remote: formatEndpoint(connection.path.remote) }),
+      ...(ending && { reason: ending.reason }),
+    });
+  };
+}
+
+/** Whether two connections are with one and the same program at the peer: the newer one tells that it was restarted. */
+function sameEnd(a: Connection, b: Connection): boolean {
+  return !a.initiator && !b.initiator &&
+    a.path.remote.address === b.path.remote.address &&
+    a.path.remote.port === b.path.remote.port &&
+    a.peer?.hostName === b.peer?.hostName;
+}

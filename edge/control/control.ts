@@ -1,0 +1,271 @@
+/**
+ * The control plane of the appliance: an LCCE, whom it talks to, and what becomes of its connections and calls. The
+ * protocol is `core/`'s; the sockets, tunnels, sessions and circuits are those of static tunnels.
+ *
+ * @module
+ */
+
+import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import type { ConnectionHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
+import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
+import type { Clock } from "../../plugins/plugin.ts";
+import type { Circuits } from "../circuits.ts";
+import type { Datapath } from "../datapath/datapath.ts";
+import type { Logger } from "../log.ts";
+import type { Config } from "../model.ts";
+import type { Sessions } from "../sessions.ts";
+import type { Sockets } from "../sockets.ts";
+import type { Tunnels } from "../tunnels.ts";
+import { makeCallHandler } from "./calls.ts";
+import { makeConnectionHandler } from "./connections.ts";
+import { type Dialer, makeDialer, type Slot } from "./dialer.ts";
+import { type Driver, startDriver } from "./driver.ts";
+import { type EventBus, makeEventBus, type Subscription } from "./events.ts";
+import { type Link, type LinkCall, type Links, makeLink, makeLinks } from "./link.ts";
+import { matchPeer } from "./peers.ts";
+import { bufferedRandom } from "./random.ts";
+import { makeReconciler, type PeerEntry, type Reconciler } from "./reconcile.ts";
+import type { Stanza } from "./stanza.ts";
+import { type ManagedState, statesOf } from "./status.ts";
+
+/** What the control plane is made from. */
+export interface ControlDependencies {
+  readonly circuits: Circuits;
+  readonly clock: Clock;
+  readonly datapath: Datapath;
+  readonly log: Logger;
+  readonly sessions: Sessions;
+  readonly sockets: Sockets;
+  readonly tunnels: Tunnels;
+  random(length: number): Uint8Array;
+  /** Unix milliseconds. */
+  wallClock(): number;
+}
+
+/** All that runs. Shared by the parts of the control plane, and changed in their turns only. */
+export interface ControlState {
+  readonly peers: Map<string, PeerEntry>;
+  /** By name. */
+  readonly slots: Map<string, Slot>;
+  readonly links: Map<ConnectionHandle, Link>;
+  /** How many connections are established, by peer. */
+  readonly established: Map<string, number>;
+  config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
+  stopping: boolean;
+}
+
+/** What the parts of the control plane work with. */
+export interface ControlContext extends ControlDependencies {
+  readonly bus: EventBus;
+  readonly dialer: Dialer;
+  readonly driver: Driver;
+  readonly links: Links;
+  readonly state: ControlState;
+  /** Ends all calls of a stanza. */
+  endCalls(stanza: Stanza, result: Result): void;
+}
+
+/** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
+export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, AsyncDisposable {
+  /** Whether the tunnel of that name has a control connection, or is to have one. */
+  owns(tunnel: string): boolean;
+  /** All managed tunnels: those that are up, dialed or waiting. */
+  states(): ReadonlyMap<string, ManagedState>;
+  /** Ends a tunnel with a StopCCN; resolves once it has left the datapath. One that we dial stays down until a reload. */
+  closeTunnel(tunnel: string, result: Result): Promise<void>;
+  /** Ends a call with a CDN, by the session's name or id; false: there is none. */
+  closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
+  subscribe(): Subscription;
+  connections(): Readonly<Record<ConnectionState, number>>;
+  /** Control messages that came to nothing, by reason. */
+  drops(): Readonly<Record<string, number>>;
+}
+
+/** Half-open connections in all and of one address, and SCCRQs looked at each second. */
+const LIMITS = { halfOpen: 4096, halfOpenPerAddress: 1024, requestsPerSecond: 2000 };
+
+/** How long peers have to acknowledge that we stop, in milliseconds. */
+const FAREWELL_MS = 1000;
+
+export function startControl(dependencies: ControlDependencies): ControlPlane {
+  const { clock, datapath, log, wallClock } = dependencies;
+  const random = bufferedRandom(dependencies.random);
+  const state: ControlState = {
+    peers: new Map(),
+    slots: new Map(),
+    links: new Map(),
+    established: new Map(),
+    config: { peers: [], managed: [], hostName: "", routerId: 0 },
+    stopping: false,
+  };
+  const lcce = new Lcce({ policy: (request) => judge(state, request), random, limits: LIMITS });
+  const bus = makeEventBus(wallClock);
+  const driver = startDriver({
+    lcce,
+    datapath,
+    clock,
+    log,
+    onEvent: (event, now) => onEvent(event, now),
+  });
+  const links = makeLinks({ ...dependencies, driver });
+  const endCalls = (stanza: Stanza, result: Result) => {
+    for (const link of state.links.values()) {
+      for (const call of link.calls.values()) {
+        if (call.stanza !== stanza) continue;
+        driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+      }
+    }
+  };
+  const dialer = makeDialer({
+    ...dependencies,
+    random,
+    driver,
+    dialed(slot, handle, lease) {
+      const link = makeLink(lcce.connection(handle)!, slot.config.name, slot, lease);
+      state.links.set(handle, link);
+      return link;
+    },
+    placed(placement, link, localSessionId) {
+      const call: LinkCall = {
+        handle: { connection: link.handle, localSessionId },
+        name: placement.stanza.call.name,
+        stanza: placement.stanza,
+        placement,
+        work: undefined,
+        closed: false,
+        upSince: undefined,
+        onGone: undefined,
+      };
+      link.calls.set(localSessionId, call);
+      link.names.add(call.name);
+      return call;
+    },
+    broken: (stanza, message) => endCalls(stanza, { result: CdnResult.LossOfCarrier, message }),
+  });
+  const context: ControlContext = {
+    ...dependencies,
+    random,
+    bus,
+    dialer,
+    driver,
+    links,
+    state,
+    endCalls,
+  };
+  const onConnection = makeConnectionHandler(context, lcce);
+  const onCall = makeCallHandler(context, lcce);
+  const reconciler = makeReconciler(context);
+
+  const onEvent = (event: LcceEvent, now: number) => {
+    if (event.type === "connection-state") onConnection(event, now);
+    else onCall(event, now);
+  };
+
+  const linkOf = (tunnel: string) => {
+    const slot = state.slots.get(tunnel);
+    if (slot) return slot.link;
+    for (const link of state.links.values()) {
+      if (link.established && (link.name === tunnel || idOf(link) === tunnel)) return link;
+    }
+  };
+  const idOf = ({ handle }: Link) => String(lcce.connection(handle)?.localId);
+
+  /** Waits until every peer acknowledged our farewell, or for as long as is decent. */
+  const farewell = async () => {
+    state.stopping = true;
+    const result = { result: StopResult.ShuttingDown };
+    driver.act((lcce, now) => {
+      for (const handle of state.links.keys()) lcce.closeConnection(handle, result, now);
+    });
+    const deadline = clock.now() + FAREWELL_MS;
+    const pending = () =>
+      [...state.links.values()].some(({ handle, upSince }) =>
+        upSince !== undefined && (lcce.connection(handle)?.state ?? "closed") !== "closed"
+      );
+    while (pending() && clock.now() < deadline) {
+      await new Promise<void>((resolve) => clock.timer(clock.now() + 5, resolve));
+    }
+  };
+
+  let disposed: Promise<void> | undefined;
+  return {
+    apply: reconciler.apply,
+    retire: reconciler.retire,
+    owns: (tunnel) => state.slots.has(tunnel) || linkOf(tunnel) !== undefined,
+    states: () => statesOf(state, lcce, clock.now(), wallClock()),
+    async closeTunnel(tunnel, result) {
+      const slot = state.slots.get(tunnel);
+      const link = linkOf(tunnel);
+      if (slot) {
+        slot.held = true;
+        slot.redialAt = undefined;
+        slot.reason = "ended by an operator";
+      }
+      if (!link) return;
+      driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
+      await link.gone.promise;
+    },
+    async closeSession(tunnel, session, result) {
+      const link = linkOf(tunnel);
+      const call = [...link?.calls.values() ?? []].find(({ handle, name }) =>
+        name === session || String(handle.localSessionId) === session
+      );
+      if (!call) return false;
+      if (call.placement) call.placement.held = true;
+      const gone = new Promise<void>((resolve) => call.onGone = resolve);
+      driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+      await gone;
+      return true;
+    },
+    subscribe: () => bus.subscribe(),
+    connections() {
+      const counts = {
+        "wait-ctl-reply": 0,
+        "wait-ctl-conn": 0,
+        established: 0,
+        stopping: 0,
+        closed: 0,
+      };
+      for (const { state } of lcce.connections()) counts[state]++;
+      return counts;
+    },
+    drops: () => ({
+      ...Object.fromEntries([...lcce.drops()].map(([name, count]) => [`control-${name}`, count])),
+      "control-overload": driver.overload,
+    }),
+    [Symbol.asyncDispose]: () =>
+      disposed ??= (async () => {
+        await farewell();
+        driver[Symbol.dispose]();
+        bus[Symbol.dispose]();
+        for (const link of state.links.values()) {
+          for (const call of link.calls.values()) links.closeCall(link, call);
+          links.close(link);
+        }
+        await Promise.all([...state.links.values()].map((link) => link.closing));
+        await reconciler.releaseAll();
+        for (const link of state.links.values()) await link.lease?.[Symbol.asyncDispose]();
+      })(),
+  };
+}
+
+/** Whether to talk to somebody. A stranger is met with silence. */
+function judge(
+  { config, established, peers, stopping }: ControlState,
+  request: ConnectionRequest,
+): Verdict {
+  const { hostName, path, version } = request;
+  if (stopping) return { kind: "ignore" };
+  const caller = { address: path.remote.address, hostName, version };
+  const peer = peers.get(matchPeer(config.peers, caller)?.name ?? "");
+  if (!peer) return { kind: "ignore" };
+  if ((established.get(peer.config.name) ?? 0) < peer.config.tunnelLimit) {
+    return { kind: "accept", settings: peer.settings };
+  }
+  const result = {
+    result: StopResult.GeneralError,
+    error: ErrorCode.NoResources,
+    message: "no more tunnels for this peer",
+  };
+  return { kind: "refuse", result };
+}

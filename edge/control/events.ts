@@ -1,0 +1,142 @@
+/** What the control plane tells of its state changes, and who listens. @module */
+
+import type { CallState } from "../../core/call.ts";
+import type { Result } from "../../core/errors.ts";
+import type { Cause, ConnectionState } from "../../core/events.ts";
+
+/** Why something ended, for programs and for people. */
+export interface Ending {
+  readonly by: Cause["by"];
+  /** The result code of the StopCCN or CDN (RFC 2661 §4.4.2, RFC 3931 §5.4.2). */
+  readonly result: number;
+  readonly error?: number;
+  readonly message?: string;
+  /** All of it in one line. */
+  readonly reason: string;
+}
+
+interface Common {
+  /** Counts up by one with each event since the start. */
+  readonly id: number;
+  /** Unix milliseconds. */
+  readonly time: number;
+  readonly tunnel: string;
+  /** The peer's name in the configuration. */
+  readonly peer: string;
+  readonly tunnelId: number;
+  /** Why it ended. */
+  readonly ending?: Ending;
+}
+
+/** A control connection entered a state. */
+export interface ConnectionEvent extends Common {
+  readonly type: "connection-state";
+  readonly state: ConnectionState;
+}
+
+/** A call entered a state. */
+export interface CallEvent extends Common {
+  readonly type: "call-state";
+  readonly session: string;
+  readonly sessionId: number;
+  readonly state: CallState;
+}
+
+export type ControlEvent = ConnectionEvent | CallEvent;
+type Unnumbered<Event> = Event extends ControlEvent ? Omit<Event, "id" | "time"> : never;
+
+/** One listener's events. */
+export interface Subscription extends Disposable {
+  /** The next event; `slow` once too many were waiting and the rest is lost; undefined: there will be no more. */
+  next(): Promise<ControlEvent | "slow" | undefined>;
+}
+
+/** Hands each event to every listener. */
+export interface EventBus extends Disposable {
+  readonly listened: boolean;
+  publish(event: Unnumbered<ControlEvent>): void;
+  subscribe(): Subscription;
+}
+
+/** Events that may wait for a listener. */
+const QUEUE_LIMIT = 4096;
+
+export function makeEventBus(wallClock: () => number): EventBus {
+  const listeners = new Set<{ offer(event: ControlEvent): void; end(): void }>();
+  let id = 0;
+  let closed = false;
+  return {
+    get listened() {
+      return listeners.size > 0;
+    },
+    publish(event) {
+      id++;
+      if (listeners.size === 0) return;
+      const numbered = { id, time: wallClock(), ...event } as ControlEvent;
+      for (const listener of listeners) listener.offer(numbered);
+    },
+    subscribe() {
+      let queue: ControlEvent[] = [];
+      let state: "open" | "slow" | "ended" = closed ? "ended" : "open";
+      let wake: (() => void) | undefined;
+      const signal = () => {
+        wake?.();
+        wake = undefined;
+      };
+      const listener = {
+        offer(event: ControlEvent) {
+          queue.push(event);
+          if (queue.length > QUEUE_LIMIT) {
+            queue = [];
+            state = "slow";
+            listeners.delete(listener);
+          }
+          signal();
+        },
+        end() {
+          listeners.delete(listener);
+          if (state === "open") state = "ended";
+          signal();
+        },
+      };
+      if (state === "open") listeners.add(listener);
+      return {
+        async next() {
+          while (queue.length === 0 && state === "open") {
+            await new Promise<void>((resolve) => wake = resolve);
+          }
+          const event = queue.shift();
+          if (event || state === "ended") return event;
+          state = "ended";
+          return "slow";
+        },
+        [Symbol.dispose]: () => listener.end(),
+      };
+    },
+    [Symbol.dispose]() {
+      closed = true;
+      for (const listener of listeners) listener.end();
+    },
+  };
+}
+
+const actors: Readonly<Record<Cause["by"], string>> = {
+  local: "ended here",
+  peer: "ended by the peer",
+  timeout: "timed out",
+  protocol: "protocol error",
+  tie: "lost a tie",
+  connection: "its control connection ended",
+};
+
+/** A cause as it is shown. */
+export function endingOf({ by, result }: Cause): Ending {
+  return { by, ...result, reason: `${actors[by]}: ${describeResult(result)}` };
+}
+
+/** `result 2, error 4: too many tunnels`. */
+export function describeResult({ result, error, message }: Result): string {
+  const code = error ? `, error ${error}` : "";
+  const text = message ? `: ${message}` : "";
+  return `result ${result}${code}${text}`;
+}

@@ -1,0 +1,75 @@
+/** Between the configuration's words for a call, the protocol's, and those of a session. Pure. @module */
+
+import type { PeerCall } from "../../core/call.ts";
+import { CdnResult, type Result } from "../../core/errors.ts";
+import type { SessionId } from "../../core/ids.ts";
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { CallParameters, SessionParameters } from "../../core/settings.ts";
+import type { CallConfig, SessionConfig } from "../model.ts";
+
+/** What a v2 LAC says of a line that it knows nothing about (RFC 2661 §4.4.4, Tx Connect Speed): 1 Gbit/s. */
+const SPEED = 1_000_000_000;
+
+/** What a call is placed or accepted with. */
+export function callParameters(
+  call: CallConfig,
+  version: ProtoVersion,
+  random: (length: number) => Uint8Array,
+): CallParameters {
+  const numbered = version === 2 ? call.sendSeq || call.recvSeq : call.recvSeq;
+  return {
+    name: call.remoteEndId,
+    pseudowireType: call.pseudowireType,
+    l2spec: version === 2 ? "none" : call.l2spec,
+    cookie: random(version === 2 ? 0 : call.cookieSize),
+    sequencing: numbered,
+    active: true,
+    speed: SPEED,
+  };
+}
+
+/** The session that a call made. @throws nothing: what cannot be carried is for {@linkcode refusalOf} to find */
+export function sessionConfig(
+  name: string,
+  call: CallConfig,
+  agreed: SessionParameters,
+): SessionConfig {
+  const { version } = agreed;
+  return {
+    name,
+    sessionId: agreed.localSessionId as SessionId,
+    peerSessionId: agreed.remoteSessionId as SessionId,
+    pseudowireType: call.pseudowireType,
+    l2spec: agreed.sendL2spec,
+    cookie: agreed.sendCookie.toHex(),
+    peerCookie: agreed.receiveCookie.toHex(),
+    // v3: numbers that the peer did not ask for do no harm where the sublayer has room for them.
+    sendSeq: agreed.sendSequence ||
+      (version === 3 && call.sendSeq && agreed.sendL2spec === "default"),
+    recvSeq: agreed.receiveSequence,
+    lnsMode: version === 2 && agreed.lns,
+    reorderTimeoutMs: agreed.receiveSequence ? call.reorderTimeoutMs : 0,
+    ...(call.mtu !== undefined && { mtu: call.mtu }),
+    ...(call.circuit && { circuit: call.circuit }),
+  };
+}
+
+/** Why a call cannot be carried as the peer wants it; undefined: it can. The datapath has one sublayer a session. */
+export function refusalOf(
+  call: CallConfig,
+  version: ProtoVersion,
+  { l2spec, pseudowireType }: Pick<PeerCall, "l2spec" | "pseudowireType">,
+): Result | undefined {
+  if (version === 2) {
+    return call.pseudowireType === PseudowireType.Ppp ? undefined : {
+      result: CdnResult.NoFacilitiesEver,
+      message: "L2TPv2 carries PPP only",
+    };
+  }
+  if (pseudowireType !== call.pseudowireType) return { result: CdnResult.UnsupportedPseudowire };
+  if (l2spec === call.l2spec) return undefined;
+  return {
+    result: CdnResult.NoFacilitiesEver,
+    message: `L2-Specific Sublayer: ${l2spec} wanted by the one end, ${call.l2spec} by the other`,
+  };
+}
