@@ -79,8 +79,12 @@ export class Netsim {
   }
 
   /** A new LCCE at `address`. Several may share an address, as behind a NAT, each with its own port. */
-  add(address: string, options: Omit<LcceOptions, "random">, port = 1701): Node {
-    const lcce = new Lcce({ ...options, random: (length) => this.#random.bytes(length) });
+  add(
+    address: string,
+    options: Omit<LcceOptions, "random"> & Partial<Pick<LcceOptions, "random">>,
+    port = 1701,
+  ): Node {
+    const lcce = new Lcce({ random: (length) => this.#random.bytes(length), ...options });
     const node: Node = { address, port, lcce, events: [], onEvent: undefined, unreachable: false };
     this.#nodes.push(node);
     return node;

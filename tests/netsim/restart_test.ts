@@ -1,0 +1,167 @@
+/** A peer that dies, comes back, or cannot be reached for a while. */
+
+import assert from "node:assert/strict";
+import { type Netsim, type Node, perfect, testCall, testSettings } from "../../core/testing.ts";
+import type { PeerSettings } from "../../core/settings.ts";
+import {
+  A,
+  acceptEverything,
+  assertIdle,
+  B,
+  callCauses,
+  callsUp,
+  connected,
+  connectionCauses,
+  connectionStates,
+  generous,
+  secretOf,
+  sessions,
+  up,
+  versions,
+} from "./support.ts";
+
+/** The peer at A's address again, with nothing of what it knew. */
+function restart(net: Netsim, node: Node, settings: PeerSettings): Node {
+  net.remove(node);
+  const fresh = net.add(node.address, {
+    policy: () => ({ kind: "accept", settings }),
+    limits: generous,
+  });
+  acceptEverything(fresh);
+  return fresh;
+}
+
+Deno.test("Lcce finds out by HELLO that its peer is gone, and when it was reachable again in time, that it is not", () => {
+  for (const version of versions) {
+    for (const [seconds, survives] of [[30, true], [200, false]] as const) {
+      const settings = testSettings({ version, helloMs: 10_000 });
+      const { net, a, b } = connected(settings);
+      b.unreachable = true;
+      net.run(net.now + seconds * 1000);
+      b.unreachable = false;
+      net.run(net.now + 200_000);
+      assert.equal(up(a).length, Number(survives), `${seconds} s`);
+      assert.equal(up(b).length, Number(survives), `${seconds} s`);
+      assert.equal(callsUp(a).length, Number(survives));
+      if (survives) continue;
+      for (const node of [a, b]) {
+        assert.equal(connectionCauses(node)[0]?.by, "timeout");
+        assert.equal(callCauses(node)[0]?.by, "connection");
+      }
+      assertIdle({ net, a, b });
+    }
+  }
+});
+
+Deno.test("Lcce comes up again with a peer that was killed and restarted, and drops what it had before", () => {
+  for (const version of versions) {
+    for (const secret of [undefined, secretOf("s")]) {
+      const settings = testSettings({ version, helloMs: 10_000, ...(secret && { secret }) });
+      const { net, a, b } = connected(settings);
+      const again = restart(net, a, settings);
+      const connection = again.lcce.dial(settings, net.path(A, B), net.now);
+      again.lcce.placeCall(connection, "incoming-caller", testCall(), net.now);
+      net.run(net.now + 2_000);
+      assert.equal(sessions(again).length, 1, "up without waiting for the old one to time out");
+      net.run(net.now + 200_000);
+      assert.equal(up(b).length, 1, "the old one is gone");
+      assert.deepEqual(connectionCauses(b).map(({ by }) => by), ["timeout"]);
+      assert.equal(callsUp(b).length, 1);
+      assert.equal(callsUp(again).length, 1);
+    }
+  }
+});
+
+Deno.test("Lcce comes up at once with a restarted peer that uses the same ids and ports as before", () => {
+  for (const version of versions) {
+    for (const secret of [undefined, secretOf("s")]) {
+      const settings = testSettings({ version, ...(secret && { secret }) });
+      const { net, a, b } = connected(settings);
+      net.run(net.now + 20_000);
+      const old = up(a)[0]!.localId;
+      const again = restartWithId(net, a, settings, old);
+      const connection = again.lcce.dial(settings, net.path(A, B), net.now);
+      assert.equal(again.lcce.connection(connection)!.localId, old);
+      again.lcce.placeCall(connection, "incoming-caller", testCall(), net.now);
+      net.run(net.now + 5_000);
+      assert.equal(sessions(again).length, 1);
+      assert.equal(up(b).length, 1);
+      assert.equal(up(again).length, 1, "nothing was said to the new one in the old one's name");
+      assert.deepEqual(connectionCauses(b).map(({ by }) => by), ["peer"]);
+      assert.match(connectionCauses(b)[0]!.result.message!, /anew/);
+      net.run(net.now + 300_000);
+      assert.equal(callsUp(again).length, 1);
+    }
+  }
+});
+
+/** A restarted peer whose first connection has the id of old: random octets are such. */
+function restartWithId(net: Netsim, node: Node, settings: PeerSettings, id: number): Node {
+  net.remove(node);
+  const fresh = net.add(node.address, {
+    policy: () => ({ kind: "accept", settings }),
+    limits: generous,
+    random: firstIs(id),
+  });
+  acceptEverything(fresh);
+  return fresh;
+}
+
+/** Octets that make the first draw of four be `id`. */
+function firstIs(id: number): (length: number) => Uint8Array {
+  let state = id;
+  let first = true;
+  return (length) => {
+    if (length === 4 && first) {
+      first = false;
+      return Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id);
+    }
+    return Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return state >>> 16;
+    });
+  };
+}
+
+Deno.test("Lcce does not let a forged SCCRQ with a peer's id end that peer's tunnel", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version });
+    const { net, a, b } = connected(settings);
+    net.run(net.now + 60_000);
+    const id = up(a)[0]!.localId;
+    const forger = net.add("10.6.6.6", {
+      policy: () => ({ kind: "ignore" }),
+      limits: generous,
+      random: firstIs(id),
+    });
+    let forged: Uint8Array | undefined;
+    net.tap = (from, _to, data) => {
+      if (from === "10.6.6.6") forged ??= data;
+      return from !== "10.6.6.6";
+    };
+    forger.lcce.dial({ ...settings, hostName: "forged" }, net.path("10.6.6.6", B), net.now);
+    net.run(net.now + 1);
+    net.inject(b, forged!, { address: A, port: 1701 });
+    net.run(net.now + 120_000);
+    assert.equal(callsUp(a).length, 1);
+    assert.equal(callsUp(b).length, 1);
+  }
+});
+
+Deno.test("Lcce that was cut off while dialing says that it timed out, and leaves nothing", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version, attempts: 5 });
+    const { net, a, b } = connected(settings);
+    const before = net.now;
+    b.unreachable = true;
+    const dialed = a.lcce.dial({ ...settings, tieBreaker: false }, net.path(A, B), before);
+    a.lcce.placeCall(dialed, "incoming-caller", testCall(), before);
+    net.run(before + 100_000, () => a.lcce.connection(dialed) === undefined);
+    const seconds = (net.now - before) / 1000;
+    assert.ok(seconds > 20 && seconds < 32, `given up after ${seconds} s`);
+    assert.equal(connectionStates(a).at(-1), "closed");
+    assert.equal(connectionCauses(a).at(-1)?.by, "timeout");
+    assert.equal(callCauses(a).at(-1)?.by, "connection");
+    net.conditions = perfect;
+  }
+});
