@@ -1,7 +1,7 @@
-/** An appliance as its user runs it, in the lab's namespace, and its admin endpoint. @module */
+/** An appliance as its user runs it, and its admin endpoint. @module */
 
 import assert from "node:assert/strict";
-import type { Lab } from "./lab.ts";
+import type { Place } from "./place.ts";
 import { type Background, type Outcome, until } from "./process.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
@@ -39,20 +39,20 @@ export interface DatapathView {
 /** The longest that an appliance may take to answer, in milliseconds. */
 const startLimitMs = 20_000;
 
-/** Starts an appliance in the lab's namespace with the configuration that `text` makes of its admin socket's path. */
+/** Starts an appliance in a place with the configuration that `text` makes of its admin socket's path. */
 export async function startAppliance(
-  lab: Lab,
+  place: Place,
   text: (adminSocket: string) => string,
 ): Promise<Appliance> {
-  const file = await Deno.makeTempFile({ dir: lab.folder, suffix: ".yaml" });
+  const file = await Deno.makeTempFile({ dir: place.folder, suffix: ".yaml" });
   const adminSocket = file.replace(/yaml$/, "sock");
   await Deno.writeTextFile(file, text(adminSocket));
   const isthmus = [
     ...[Deno.execPath(), "run", "-q", "-P=appliance"],
-    `--allow-write=${lab.folder}`, // the admin socket's
+    `--allow-write=${place.folder}`, // the admin socket's
     `${root}edge/main.ts`,
   ];
-  const process = lab.background("isthmus", ...isthmus, "run", "--config", file);
+  const process = place.background("isthmus", ...isthmus, "run", "--config", file);
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
   const get = async <T>(path: string): Promise<T> => {
     const response = await fetch(`http://localhost${path}`, { client });
@@ -65,7 +65,7 @@ export async function startAppliance(
     file,
     adminSocket,
     get,
-    cli: (...args) => lab.tryHere([...isthmus, "--url", `unix:${adminSocket}`, ...args]),
+    cli: (...args) => place.tryHere([...isthmus, "--url", `unix:${adminSocket}`, ...args]),
     session: (tunnel, session = "s") => get(`/v1/tunnels/${tunnel}/sessions/${session}`),
     datapath: () => get("/v1/datapath"),
     async [Symbol.asyncDispose]() {

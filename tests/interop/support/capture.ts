@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Lab } from "./lab.ts";
+import type { Place } from "./place.ts";
 import { until } from "./process.ts";
 
 /** A capture under way. */
@@ -12,10 +13,10 @@ export interface Capture {
   readonly file: string;
 }
 
-/** Starts a capture on a device of the lab's namespace. */
-export async function captureHere(lab: Lab, device: string, filter = ""): Promise<Capture> {
-  const file = `${lab.folder}/${device}-${crypto.randomUUID()}.pcap`;
-  const process = lab.background(
+/** Starts a capture on a device of a place. */
+export async function captureHere(place: Place, device: string, filter = ""): Promise<Capture> {
+  const file = `${place.folder}/${device}-${crypto.randomUUID()}.pcap`;
+  const process = place.background(
     "tcpdump",
     ...["tcpdump", "-n", "-U", "--immediate-mode", "-i", device, "-w", file, filter],
   );

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Lab } from "./lab.ts";
+import type { Place } from "./place.ts";
 
 /** How many echo requests were sent and answered. */
 export interface PingResult {
@@ -22,10 +23,14 @@ export function parsePing(text: string): PingResult {
  */
 const pingOptions = ["-q", "-n", "-c", "5", "-l", "5", "-i", "0.3", "-W", "1"];
 
-/** Pings from the lab's namespace. */
-export async function ping(lab: Lab, address: string, ...options: string[]): Promise<PingResult> {
+/** Pings from a place. */
+export async function ping(
+  place: Place,
+  address: string,
+  ...options: string[]
+): Promise<PingResult> {
   const argv = ["ping", ...pingOptions, ...options, address];
-  const { stdout, stderr } = await lab.tryHere(argv);
+  const { stdout, stderr } = await place.tryHere(argv);
   return parsePing(stdout + stderr);
 }
 
@@ -82,7 +87,10 @@ let port = 5200;
  * Runs an iperf3 client in the lab's namespace against a server in the guest. Each run has a server of its own: one
  * that goes from a test to the next refuses whoever comes at once.
  */
-export async function iperf(lab: Lab, ...options: string[]): Promise<IperfResult> {
+export async function iperf(
+  lab: Pick<Lab, "guest" | "tryHere">,
+  ...options: string[]
+): Promise<IperfResult> {
   const own = ["-p", `${++port}`];
   await lab.guest(`iperf3 -s -1 -D ${own.join(" ")}
     for ((i = 0; i < 50; i++)); do
@@ -91,4 +99,10 @@ export async function iperf(lab: Lab, ...options: string[]): Promise<IperfResult
   const { stdout, stderr } = await lab.tryHere(["iperf3", "--json", ...own, ...options]);
   assert(stdout.startsWith("{"), `iperf3: ${stdout}${stderr}`);
   return parseIperf(stdout);
+}
+
+/** The same between two places: the client `from` one, the server in the other. */
+export function iperfBetween(from: Place, to: Place, ...options: string[]): Promise<IperfResult> {
+  const guest = (script: string) => to.here("bash", "-c", script);
+  return iperf({ guest, tryHere: from.tryHere }, ...options);
 }

@@ -1,0 +1,62 @@
+/** l2tpns, a userspace LNS. @module */
+
+import type { Peer } from "./peer.ts";
+import { launch, type Place, withMounts } from "./place.ts";
+import { until } from "./process.ts";
+
+const cli = new URL("l2tpns-cli.pl", import.meta.url).pathname;
+
+/** Starts it, and waits until it is the master of its cluster of one (3 s); before that it answers nobody. */
+export async function startL2tpns(place: Place, secret: string): Promise<Peer> {
+  const folder = `${place.folder}/l2tpns`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(
+    `${folder}/startup-config`,
+    startupConfig(`${folder}/l2tpns.log`, secret),
+  );
+  await Deno.writeTextFile(`${folder}/ip_pool`, "100.64.0.0/16\n");
+  await Deno.writeTextFile(`${folder}/users`, "");
+  await Deno.remove(`${folder}/l2tpns.log`).catch(() => {});
+  const printed = await launch(place, "l2tpns", withMounts([[folder, "/etc/l2tpns"]], "l2tpns"));
+  const log = () => Deno.readTextFile(`${folder}/l2tpns.log`).catch(printed);
+  await until("l2tpns is master", async () => (await log()).includes("the master!"), 20_000);
+  const ask = (command: string) => place.here("perl", cli, "enable", command);
+  /** The rows that follow a table's heading; their columns. */
+  const rows = async (command: string) =>
+    (await ask(command)).split("\n").map((line) => line.trim().split(/\s+/))
+      .filter(([first]) => /^\d+$/.test(first!));
+  return {
+    log,
+    calls: async () => (await rows("show session")).length,
+    async endCall() {
+      await ask(`drop session ${(await rows("show session"))[0]![0]}`);
+    },
+    async endTunnels() {
+      for (const [id] of await rows("show tunnel")) await ask(`drop tunnel ${id}`);
+      return "running";
+    },
+  };
+}
+
+function startupConfig(logFile: string, secret: string): string {
+  return [
+    "debug 1",
+    `log_file "${logFile}"`,
+    'hostname "lns1"',
+    `l2tp_secret "${secret}"`,
+    "l2tp_mtu 1500",
+    "primary_dns 10.0.0.1",
+    // Nobody authenticates yet, so nobody needs to answer there.
+    "primary_radius 127.0.0.1",
+    "primary_radius_port 1812",
+    'radius_secret "secret"',
+    "bind_address 10.77.0.2",
+    "iftun_address 10.255.255.1",
+    "tundevicename tun0",
+    "cli_bind_address 127.0.0.1",
+    "send_garp no",
+    "peer_address 10.255.255.1",
+    "cluster_interface lo",
+    "cluster_hb_timeout 20",
+  ].map((line) => `set ${line}\n`).join("");
+}

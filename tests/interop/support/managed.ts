@@ -1,0 +1,68 @@
+/** Tunnels with a control connection, as the admin endpoint shows them. @module */
+
+import assert from "node:assert/strict";
+import type { Appliance } from "./appliance.ts";
+import { until } from "./process.ts";
+
+/** The part of a tunnel's view that tests look at. */
+export interface ManagedTunnel {
+  readonly "peer-tunnel-id": number;
+  /** How many sessions are in the datapath. */
+  readonly sessions: number;
+  readonly control?: {
+    readonly state: string;
+    readonly "established-at"?: string;
+    readonly reason?: string;
+    readonly messages?: { readonly retransmitted: number };
+  };
+}
+
+/** A managed tunnel as it is. */
+export function tunnelOf(appliance: Appliance, name: string): Promise<ManagedTunnel> {
+  return appliance.get(`/v1/tunnels/${name}`);
+}
+
+/** Waits until a tunnel is established and has so many sessions. */
+export async function untilUp(
+  appliance: Appliance,
+  name: string,
+  sessions: number,
+  timeoutMs = 20_000,
+): Promise<ManagedTunnel> {
+  let last: ManagedTunnel | string = "nothing";
+  try {
+    await until(`${name} is up`, async () => {
+      last = await tunnelOf(appliance, name).catch((error) => String(error));
+      return typeof last === "object" && last.control?.state === "established" &&
+        last.sessions === sessions;
+    }, timeoutMs);
+  } catch (error) {
+    throw new Error(`${error}: ${JSON.stringify(last)}\n${await appliance.process.log()}`);
+  }
+  return last as unknown as ManagedTunnel;
+}
+
+/** Waits until a tunnel's control connection is gone, and gives the reason. */
+export async function untilDown(
+  appliance: Appliance,
+  name: string,
+  timeoutMs = 20_000,
+): Promise<string> {
+  let reason = "";
+  await until(`${name} is down`, async () => {
+    const { control } = await tunnelOf(appliance, name);
+    reason = control?.reason ?? "";
+    return control?.state !== "established";
+  }, timeoutMs);
+  return reason;
+}
+
+/** Runs the command line's client, which has to succeed. */
+export async function isthmus(appliance: Appliance, ...words: string[]): Promise<string> {
+  const { code, stdout, stderr } = await appliance.cli(...words);
+  assert.equal(code, 0, `isthmus ${words.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Timers that make lost peers noticed within seconds: a HELLO after 1 s, 4 attempts within 3 s. */
+export const quickTimers = "hello: 1, retransmit: 0.2, attempts: 4, call-timeout: 20";

@@ -1,0 +1,123 @@
+/**
+ * xl2tpd on this machine. Where no kernel has PPP devices, a stand-in for pppd keeps each call up for as long as the
+ * test wants: it says nothing and goes when told to.
+ *
+ * @module
+ */
+
+import type { Peer } from "./peer.ts";
+import { launch, type Place, withMounts } from "./place.ts";
+import { output, until } from "./process.ts";
+
+/** What xl2tpd is to do. */
+export interface Xl2tpdOptions {
+  readonly role: "lac" | "lns";
+  /** Absent: nobody is challenged. */
+  readonly secret?: string;
+}
+
+/** A running xl2tpd. */
+export interface Xl2tpd extends Peer {
+  /** Says a line to it, as `xl2tpd-control` does. */
+  command(line: string): Promise<void>;
+  /** As a LAC: places a call in its tunnel. */
+  placeCall(): Promise<void>;
+}
+
+/** The configuration of either role; the LAC dials by itself, again a second after it lost its tunnel. */
+export function xl2tpdConfig(
+  { role, secret }: Xl2tpdOptions,
+  folder: string,
+  pppOptions: string,
+): string {
+  const common = [
+    `pppoptfile = ${pppOptions}`,
+    "length bit = yes",
+    `challenge = ${secret === undefined ? "no" : "yes"}`,
+  ];
+  return [
+    "[global]",
+    "port = 1701",
+    `auth file = ${folder}/xl2tpd.secrets`,
+    "debug tunnel = yes",
+    "debug state = yes",
+    ...(role === "lns"
+      ? [
+        "[lns default]",
+        "ip range = 10.6.0.10-10.6.3.200",
+        "local ip = 10.6.0.1",
+        "refuse authentication = yes",
+        "name = lns",
+      ]
+      : [
+        "[lac t]",
+        "lns = 10.77.0.1",
+        "require authentication = no",
+        "autodial = yes",
+        "redial = yes",
+        "redial timeout = 1",
+        "max redials = 1000",
+      ]),
+    ...common,
+    "",
+  ].join("\n");
+}
+
+let runs = 0;
+
+/** Starts it, and waits until it listens. */
+export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise<Xl2tpd> {
+  const { folder } = place;
+  const control = `${folder}/xl2tpd-${++runs}.control`;
+  await Deno.writeTextFile(`${folder}/pppd`, "#!/bin/sh\nexec sleep 3600\n", { mode: 0o755 });
+  await Deno.writeTextFile(`${folder}/ppp.options`, "");
+  // Whatever follows the second name is the secret, blanks and all.
+  await Deno.writeTextFile(`${folder}/xl2tpd.secrets`, `* * ${options.secret ?? ""}\n`, {
+    mode: 0o600,
+  });
+  await Deno.writeTextFile(
+    `${folder}/xl2tpd.conf`,
+    xl2tpdConfig(options, folder, `${folder}/ppp.options`),
+  );
+  const log = await launch(place, "xl2tpd", [
+    ...withMounts([[`${folder}/pppd`, "/usr/sbin/pppd"]], "xl2tpd", "-D"),
+    ...["-c", `${folder}/xl2tpd.conf`, "-s", `${folder}/xl2tpd.secrets`],
+    ...["-p", `${folder}/xl2tpd.pid`, "-C", control],
+  ]);
+  await until("xl2tpd listens", async () => (await log()).includes("Listening on"));
+  const standIns = async () => {
+    const pids = (await output(["ip", "netns", "pids", place.namespace])).split("\n").filter(
+      Boolean,
+    );
+    return pids.filter((pid) => nameOf(pid) === "sleep");
+  };
+  // Its control pipe takes one command at a time.
+  const command = async (line: string) => {
+    await place.here("sh", "-c", 'printf "%s" "$1" > "$2"', "sh", line, control);
+  };
+  const tunnel = async () => {
+    const established = [...(await log()).matchAll(/Connection established to .* Local: (\d+)/g)];
+    return established.at(-1)?.[1] ?? "none";
+  };
+  return {
+    log,
+    calls: async () => (await standIns()).length,
+    async endCall() {
+      Deno.kill(Number((await standIns())[0]), "SIGTERM");
+    },
+    async endTunnels() {
+      await command(`d ${await tunnel()}`);
+      return "running";
+    },
+    command,
+    placeCall: async () => await command(`c ${await tunnel()}`),
+  };
+}
+
+function nameOf(pid: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+  } catch {
+    return ""; // gone meanwhile
+  }
+}
