@@ -6,6 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { ConfigError } from "../config/mod.ts";
 import type { Log, Plugin } from "../../plugins/plugin.ts";
 import { type ApplianceApi, ApplianceError } from "../appliance.ts";
+import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
 import { addOperationRoutes } from "./operations.ts";
@@ -56,13 +57,12 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
   });
   app.use(sameSite(admin), bearer(admin, open), jsonBody());
 
-  const context = { app, api, metrics, plugins: options.plugins, change: oneAtATime() };
+  const now = options.now ?? Date.now;
+  const context = { app, api, metrics, plugins: options.plugins, now, change: oneAtATime() };
   addTunnelRoutes(context);
   addSessionRoutes(context);
-  addOperationRoutes(context, {
-    version: options.version,
-    now: options.now ?? Date.now,
-  });
+  addEventRoutes(context);
+  addOperationRoutes(context, { version: options.version, now });
 
   app.notFound((c) => noRoute(app, c));
   app.onError((error, c) => explainError(error, c, options.log));

@@ -58,9 +58,15 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
     labelNames: ["status"],
     registers,
   });
+  const connections = new Gauge({
+    name: "isthmus_connections",
+    help: "Control connections by state, those that somebody only began among them.",
+    labelNames: ["state"],
+    registers,
+  });
   const drops = new Counter({
     name: "isthmus_drops_total",
-    help: "Frames dropped, by reason.",
+    help: "Frames and control messages dropped, by reason.",
     labelNames: ["reason"],
     registers,
   });
@@ -96,6 +102,9 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         `${counterHelp[name]} All tunnels together.`,
         sums[name],
       );
+    }
+    for (const [state, count] of Object.entries(api.connections())) {
+      connections.set({ state }, count);
     }
     drops.reset();
     for (const [reason, value] of Object.entries(datapath.drops)) drops.inc({ reason }, value);

@@ -1,13 +1,14 @@
 /** What the descriptions of routes are made of. @module */
 
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Result } from "../../core/errors.ts";
 import { check } from "../config/issues.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance.ts";
 import type { Metrics } from "./metrics.ts";
 import { FaultsError, problemSchema } from "./problem.ts";
-import { readOnly } from "./schemas.ts";
+import { readOnly, type ResultQuery } from "./schemas.ts";
 
 /** What routes work on. */
 export interface RouteContext {
@@ -15,6 +16,8 @@ export interface RouteContext {
   readonly api: ApplianceApi;
   readonly metrics: Metrics;
   readonly plugins: readonly Plugin[];
+  /** Unix milliseconds. */
+  now(): number;
   /** Runs one change at a time, so that nothing comes between a check of `If-Match` and the change. */
   change<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -59,6 +62,21 @@ export const tunnelParam = z.object({
 export const sessionParam = tunnelParam.extend({
   session: z.string().describe("The session's id at this end, or its name."),
 });
+
+/** What a deletion is to tell the peer, if anything. @throws {FaultsError} where it says how without saying what */
+export function resultOf({ error, message, result }: ResultQuery): Result | undefined {
+  if (result !== undefined) {
+    return {
+      result,
+      ...(error !== undefined && { error }),
+      ...(message !== undefined && { message }),
+    };
+  }
+  const [attribute] = Object.entries({ error, message })
+    .flatMap(([name, value]) => value === undefined ? [] : [name]);
+  if (attribute === undefined) return undefined;
+  throw new FaultsError([{ attribute, message: "needs a result, too" }]);
+}
 
 /** Refuses requests that do not fit a route's schemas, with all that is wrong with them. */
 export function explain(schemas: { readonly json?: z.ZodType; readonly query?: z.ZodType }) {

@@ -39,6 +39,74 @@ const origin = z.enum(["config", "api", "control"])
   );
 const createdAt = z.iso.datetime().describe("When it was made.");
 
+/** What a StopCCN or CDN shall say, as query parameters of a deletion. */
+export const resultQuery = z.object({
+  result: z.coerce.number({ error: "expected a result code from 1 to 65535" })
+    .int().min(1).max(0xffff).optional()
+    .describe("The Result Code of the StopCCN or CDN (RFC 2661 §4.4.2, RFC 3931 §5.4.2)."),
+  error: z.coerce.number({ error: "expected an error code from 0 to 65535" })
+    .int().min(0).max(0xffff).optional()
+    .describe("Its Error Code; needs a result."),
+  message: z.string().max(255).optional().describe("Its Error Message; needs a result."),
+}).strict();
+export type ResultQuery = z.output<typeof resultQuery>;
+
+const messages = z.object({
+  sent: count.describe("Control messages sent, each once."),
+  retransmitted: count.describe("Control messages sent again."),
+  acknowledgements: count.describe("Bare acknowledgements sent."),
+  received: count.describe("Control messages received and acted on."),
+  duplicates: count.describe("Control messages received again."),
+  "out-of-order": count.describe("Control messages that came before their turn."),
+  "outside-window": count.describe("Control messages dropped because they were too far ahead."),
+});
+
+const controlView = z.object({
+  peer: z.string().describe("The peer's name in the configuration."),
+  mode: z.enum(["persistent", "on-demand", "passive", "accepted"])
+    .describe("Who dials; accepted: the peer did, and no tunnel is configured for it."),
+  state: z.enum([
+    "wait-ctl-reply",
+    "wait-ctl-conn",
+    "established",
+    "stopping",
+    "closed",
+    "waiting",
+    "idle",
+  ]).describe(
+    "The state of the control connection; waiting: for the peer, or to dial again; idle: until a reload.",
+  ),
+  "host-name": z.string().optional().describe("What the peer calls itself."),
+  "vendor-name": z.string().optional().describe("What the peer says that it is."),
+  "established-at": z.iso.datetime().optional(),
+  uptime: z.number().min(0).optional().describe("Seconds since it was established."),
+  "redial-at": z.iso.datetime().optional().describe("When the peer is dialed again."),
+  reason: z.string().optional().describe("Why the last connection ended."),
+  window: count.optional().describe("Control messages that may be on their way to the peer."),
+  outstanding: count.optional().describe("Control messages that the peer has not acknowledged."),
+  messages: messages.optional(),
+}).openapi("Control");
+export type ControlView = z.output<typeof controlView>;
+
+/** One state change. */
+export const eventView = z.object({
+  id: count,
+  time: z.iso.datetime(),
+  type: z.enum(["connection-state", "call-state"]),
+  tunnel: z.string(),
+  "tunnel-id": count,
+  peer: z.string(),
+  session: z.string().optional(),
+  "session-id": count.optional(),
+  state: z.string(),
+  by: z.string().optional().describe("Who or what ended it."),
+  result: count.optional(),
+  error: count.optional(),
+  message: z.string().optional(),
+  reason: z.string().optional().describe("All of that in one line."),
+}).openapi("Event");
+export type EventView = z.output<typeof eventView>;
+
 /** A tunnel as it is. */
 export const tunnelView = z.object({
   ...optional(tunnelAttributeNames),
@@ -49,6 +117,7 @@ export const tunnelView = z.object({
   "encap-type": attributes["encap-type"],
   "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
   sessions: count.describe("How many sessions the tunnel has."),
+  control: controlView.optional().describe("Its control connection; absent: it is static."),
   origin,
   "created-at": createdAt,
   statistics,

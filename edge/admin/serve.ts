@@ -11,7 +11,13 @@ export interface AdminServer extends AsyncDisposable {
 
 /** What answers requests: an app of `createAdmin`. */
 export interface RequestHandler {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, environment: ServeEnvironment): Response | Promise<Response>;
+}
+
+/** What a handler may know of the server. */
+export interface ServeEnvironment {
+  /** Aborted when the server is to stop: answers without an end shall end then. */
+  readonly ending: AbortSignal;
 }
 
 /** How long requests under way may take after disposal, in milliseconds. */
@@ -27,34 +33,38 @@ export async function serveAdmin(
   app: RequestHandler,
 ): Promise<AdminServer> {
   const abort = new AbortController();
+  const ending = new AbortController();
+  const handle = (request: Request) => app.fetch(request, { ending: ending.signal });
   if ("path" in listen) {
     await removeStale(listen.path);
     const server = Deno.serve(
       { path: listen.path, signal: abort.signal, onListen() {} },
-      (request) => app.fetch(request),
+      handle,
     );
     await Deno.chmod(listen.path, 0o660);
-    return running(server, abort, `unix:${listen.path}`);
+    return running(server, abort, ending, `unix:${listen.path}`);
   }
   if (token === undefined && !isLoopback(listen.host)) {
     throw new Error(`the admin endpoint needs a token to listen on ${listen.host}`);
   }
   const server = Deno.serve(
     { hostname: listen.host, port: listen.port, signal: abort.signal, onListen() {} },
-    (request) => app.fetch(request),
+    handle,
   );
   const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
-  return running(server, abort, `http://${host}:${server.addr.port}`);
+  return running(server, abort, ending, `http://${host}:${server.addr.port}`);
 }
 
 function running(
   server: Deno.HttpServer<Deno.Addr>,
   abort: AbortController,
+  ending: AbortController,
   url: string,
 ): AdminServer {
   return {
     url,
     async [Symbol.asyncDispose]() {
+      ending.abort();
       const timer = setTimeout(() => abort.abort(), graceMs);
       await server.shutdown();
       await server.finished;

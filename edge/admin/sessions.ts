@@ -12,12 +12,13 @@ import {
   ifMatch,
   json,
   problems,
+  resultOf,
   type RouteContext,
   sessionParam,
   tagged,
   tunnelParam,
 } from "./route.ts";
-import { sessionInput, sessionPage, sessionView } from "./schemas.ts";
+import { resultQuery, sessionInput, sessionPage, sessionView } from "./schemas.ts";
 import { viewSession } from "./view.ts";
 
 const path = "/v1/tunnels/{tunnel}/sessions";
@@ -71,9 +72,9 @@ const change = createRoute({
 const remove = createRoute({
   method: "delete",
   path: `${path}/{session}`,
-  summary: "Delete a session",
-  request: { params: sessionParam, headers: ifMatch },
-  responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412) },
+  summary: "Delete a session; a call is ended with a CDN",
+  request: { params: sessionParam, headers: ifMatch, query: resultQuery },
+  responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412, 422) },
 });
 
 /** Adds the routes. */
@@ -125,13 +126,14 @@ export function addSessionRoutes(context: RouteContext): void {
 
   app.openapi(remove, async (c) => {
     const { tunnel, session } = c.req.valid("param");
+    const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
       const [, now] = find(await api.tunnel(tunnel), session);
       checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
-      await api.deleteSession(tunnel, session);
+      await api.deleteSession(tunnel, session, result);
     });
     return c.body(null, 204);
-  });
+  }, explain({ query: resultQuery }));
 }
 
 function sessionsOf(tunnels: readonly TunnelState[], query: PageQuery) {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type Plugin } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import { type ApplianceApi, ApplianceError } from "../appliance.ts";
+import { type EventBus, makeEventBus } from "../control/events.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {
   AdminConfig,
@@ -18,6 +19,8 @@ import { counterNames } from "./statistics.ts";
 /** The memory appliance, and what tests do to it behind the admin endpoint's back. */
 export interface MemoryAppliance extends ApplianceApi {
   admin: AdminConfig;
+  /** Where tests publish events. */
+  readonly bus: EventBus;
   /** What the next `reload()` throws. */
   reloadError: Error | undefined;
   /** Adds to a session's counters and its tunnel's. */
@@ -52,6 +55,7 @@ export function memoryAppliance(): MemoryAppliance {
   let time = 1_700_000_000_000;
   const appliance: MemoryAppliance = {
     startedAt: time,
+    bus: makeEventBus(() => ++time),
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     reloadError: undefined,
     config: (): Config => ({
@@ -105,6 +109,14 @@ export function memoryAppliance(): MemoryAppliance {
         const { sessions } = findTunnel(key);
         sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
       }),
+    events: () => appliance.bus.subscribe(),
+    connections: () => ({
+      "wait-ctl-reply": 1,
+      "wait-ctl-conn": 0,
+      established: 2,
+      stopping: 0,
+      closed: 0,
+    }),
     datapath: () =>
       Promise.resolve({
         drops: { "unknown-session": 3, "bad-version": 0 },

@@ -10,11 +10,12 @@ import {
   ifMatch,
   json,
   problems,
+  resultOf,
   type RouteContext,
   tagged,
   tunnelParam,
 } from "./route.ts";
-import { tunnelInput, tunnelPage, tunnelView } from "./schemas.ts";
+import { resultQuery, tunnelInput, tunnelPage, tunnelView } from "./schemas.ts";
 import { viewTunnel } from "./view.ts";
 
 const list = createRoute({
@@ -58,9 +59,15 @@ const change = createRoute({
 const remove = createRoute({
   method: "delete",
   path: "/v1/tunnels/{tunnel}",
-  summary: "Delete a tunnel with its sessions",
-  request: { params: tunnelParam, headers: ifMatch },
-  responses: { 204: { description: "The tunnel is gone." }, ...problems(404, 409, 412) },
+  summary: "Delete a tunnel with its sessions; a control connection is ended with a StopCCN",
+  request: { params: tunnelParam, headers: ifMatch, query: resultQuery },
+  responses: {
+    204: {
+      description:
+        "The tunnel is gone, or down until the next reload where its control connection is configured.",
+    },
+    ...problems(404, 409, 412, 422),
+  },
 });
 
 /** Adds the routes. */
@@ -68,18 +75,21 @@ export function addTunnelRoutes(context: RouteContext): void {
   const { app, api } = context;
 
   app.openapi(list, async (c) => {
+    // Those that are down have no id: they come first, as they stand in the file.
+    const places = new Map(api.config().managed.map(({ name }, i) => [name, i]));
     const { items, next } = page(
       await api.tunnels(),
-      ({ config }) => [config.tunnelId],
+      ({ config }) => config.tunnelId > 0 ? [config.tunnelId] : [0, places.get(config.name) ?? 0],
       c.req.valid("query"),
     );
-    return c.json({ tunnels: items.map(viewTunnel), ...(next !== undefined && { next }) }, 200);
+    const tunnels = items.map((state) => viewTunnel(state, context.now()));
+    return c.json({ tunnels, ...(next !== undefined && { next }) }, 200);
   }, explain({ query: pageQuery }));
 
   app.openapi(create, async (c) => {
     const config = newTunnel(c.req.valid("json"));
     const state = await context.change(() => api.createTunnel(config));
-    return c.json(viewTunnel(state), 201, {
+    return c.json(viewTunnel(state, context.now()), 201, {
       location: `/v1/tunnels/${encodeURIComponent(state.config.name)}`,
       etag: tunnelTag(state),
     });
@@ -87,7 +97,7 @@ export function addTunnelRoutes(context: RouteContext): void {
 
   app.openapi(get, async (c) => {
     const state = await api.tunnel(c.req.valid("param").tunnel);
-    return c.json(viewTunnel(state), 200, { etag: tunnelTag(state) });
+    return c.json(viewTunnel(state, context.now()), 200, { etag: tunnelTag(state) });
   });
 
   app.openapi(change, async (c) => {
@@ -98,17 +108,18 @@ export function addTunnelRoutes(context: RouteContext): void {
       const patch = tunnelPatch(now.config, c.req.valid("json"));
       return Object.keys(patch).length === 0 ? now : await api.changeTunnel(tunnel, patch);
     });
-    return c.json(viewTunnel(state), 200, { etag: tunnelTag(state) });
+    return c.json(viewTunnel(state, context.now()), 200, { etag: tunnelTag(state) });
   }, explain({ json: tunnelInput }));
 
   app.openapi(remove, async (c) => {
     const { tunnel } = c.req.valid("param");
+    const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
       const now = await api.tunnel(tunnel);
       checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
-      await api.deleteTunnel(tunnel);
+      await api.deleteTunnel(tunnel, result);
       context.metrics.see(now);
     });
     return c.body(null, 204);
-  });
+  }, explain({ query: resultQuery }));
 }

@@ -7,8 +7,15 @@ import {
   type TunnelAttributes,
 } from "../config/attributes.ts";
 import { maskSecrets } from "../config/secrets.ts";
-import type { SessionConfig, SessionState, TunnelConfig, TunnelState } from "../model.ts";
-import type { SessionView, TunnelView } from "./schemas.ts";
+import type { ControlEvent } from "../control/mod.ts";
+import type {
+  ControlState,
+  SessionConfig,
+  SessionState,
+  TunnelConfig,
+  TunnelState,
+} from "../model.ts";
+import type { ControlView, EventView, SessionView, TunnelView } from "./schemas.ts";
 
 /** What a tunnel could be made from again: `buildTunnel` gives the same configuration back. */
 export function tunnelAttributes(config: TunnelConfig) {
@@ -48,13 +55,67 @@ export function sessionAttributes(config: SessionConfig) {
   } satisfies SessionAttributes;
 }
 
-/** A tunnel as operators see it. */
-export function viewTunnel(state: TunnelState): TunnelView {
+/** A control connection as operators see it. */
+function viewControl(control: ControlState, now: number): ControlView {
+  const { establishedAt, hostName, messages, redialAt, vendorName, window } = control;
+  return {
+    peer: control.peer,
+    mode: control.mode,
+    state: control.state,
+    ...(hostName !== undefined && { "host-name": hostName }),
+    ...(vendorName !== undefined && { "vendor-name": vendorName }),
+    ...(establishedAt !== undefined && {
+      "established-at": new Date(establishedAt).toISOString(),
+      uptime: Math.max(0, Math.floor((now - establishedAt) / 1000)),
+    }),
+    ...(redialAt !== undefined && { "redial-at": new Date(redialAt).toISOString() }),
+    ...(control.reason !== undefined && { reason: control.reason }),
+    ...(window && { window: window.size, outstanding: window.outstanding }),
+    ...(messages && {
+      messages: {
+        sent: messages.sent,
+        retransmitted: messages.retransmitted,
+        acknowledgements: messages.acknowledgements,
+        received: messages.received,
+        duplicates: messages.duplicates,
+        "out-of-order": messages.outOfOrder,
+        "outside-window": messages.outsideWindow,
+      },
+    }),
+  };
+}
+
+/** A state change as operators see it. */
+export function viewEvent(event: ControlEvent): EventView {
+  const { by, error, message, reason, result } = event.ending ?? {};
+  return {
+    id: event.id,
+    time: new Date(event.time).toISOString(),
+    type: event.type,
+    tunnel: event.tunnel,
+    "tunnel-id": event.tunnelId,
+    peer: event.peer,
+    ...(event.type === "call-state" && {
+      session: event.session,
+      "session-id": event.sessionId,
+    }),
+    state: event.state,
+    ...(by !== undefined && { by }),
+    ...(result !== undefined && { result }),
+    ...(error !== undefined && { error }),
+    ...(message !== undefined && { message }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** A tunnel as operators see it at `now`, in Unix milliseconds. */
+export function viewTunnel(state: TunnelState, now: number): TunnelView {
   return {
     name: state.config.name,
     ...tunnelAttributes(state.config),
     ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
     sessions: state.sessions.length,
+    ...(state.control && { control: viewControl(state.control, now) }),
     origin: state.origin,
     "created-at": new Date(state.createdAt).toISOString(),
     statistics: state.counters,
