@@ -63,7 +63,7 @@ export interface PeerConfig {
 export interface CallConfig {
   /** Placed: the session's name. Accepted: a glob over Remote End ID (v3) or Called Number (v2). */
   readonly name: string;
-  /** Placed: what the peer shall know the call by; the session's name where nothing is said. */
+  /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
   readonly pseudowireType: PseudowireType;
   readonly l2spec: L2SpecType;

@@ -24,8 +24,8 @@ export function readAccept(
   path: Path,
   options: ParseOptions,
   report: Report,
-): CallConfig[] {
-  const calls: CallConfig[] = [];
+): PlacedCall[] {
+  const calls: PlacedCall[] = [];
   const seen = new Map<string, number>();
   const entries = report.check(acceptListSchema, value ?? [], path) ?? [];
   for (const [index, entry] of entries.entries()) {
@@ -44,7 +44,7 @@ export function readAccept(
         `never used, for accept[${other}] has the same name and pw-type; expected others`,
       );
     }
-    calls.push(call);
+    calls.push({ path: own, session: call });
   }
   return calls;
 }

@@ -129,7 +129,7 @@ export function rawSocketConflicts(
   return conflicts;
 }
 
-/** A call that a tunnel places, and where the file has it. */
+/** A call that a tunnel places or a peer may place, and where the file has it. */
 export interface PlacedCall {
   readonly path: Path;
   readonly session: CallConfig;

@@ -396,9 +396,10 @@ Deno.test("parseConfig() says what is wrong with peers, with tunnels to them, an
     [
       "peers: { hq: { accept: [{ circuit: { tap: { name: x } } }] } }\ntunnels:\n" +
       "  a: { static: { tunnel-id: 1, peer-tunnel-id: 1 }, remote: 10.0.0.1, sessions: { s: { session-id: 1, peer-session-id: 1, circuit: { tap: { name: x } } } } }\n" +
-      "  b: { peer: hq, remote: 10.0.0.2, sessions: { s: { circuit: { tap: { name: x } } }, t: { circuit: { tap: { name: y } } } } }",
+      "  b: { peer: hq, remote: 10.0.0.2, sessions: { s: { circuit: { tap: { name: y } } }, t: { circuit: { tap: { name: y } } } } }",
       [
-        "4:69: tunnels.b.sessions.s.circuit.tap: TAP x belongs to tunnels.a.sessions.s already; expected another",
+        "3:139: tunnels.a.sessions.s.circuit.tap: TAP x belongs to peers.hq.accept[0] already; expected another",
+        "4:107: tunnels.b.sessions.t.circuit.tap: TAP y belongs to tunnels.b.sessions.s already; expected another",
       ],
     ],
     [

@@ -3,6 +3,14 @@ import { z } from "zod";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { probe } from "../../plugins/probe/mod.ts";
+import {
+  acceptSchema,
+  identitySchema,
+  managedTunnelSchema,
+  peerSchema,
+  placedCallSchema,
+  remoteSchema,
+} from "./control_schema.ts";
 import { parseConfig } from "./parse.ts";
 import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
@@ -40,6 +48,11 @@ Deno.test("configuration.md has a row for every key, and no other", () => {
     tunnelSchema,
     tunnelSchema.shape.static,
     sessionSchema,
+    identitySchema,
+    peerSchema,
+    managedTunnelSchema,
+    remoteSchema,
+    z.object({ ...acceptSchema.shape, ...placedCallSchema.shape }),
     ...plugins.map(({ options }) => options),
   ];
   const keys = shapes.flatMap((schema) => {

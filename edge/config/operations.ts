@@ -70,7 +70,7 @@ export type Operation =
     readonly session: SessionConfig;
   }
   | {
-    /** Holds for connections that are set up from now on. */
+    /** Bears on every peer, as `change-peer` does on one. */
     readonly kind: "change-identity";
     readonly identity: Identity;
     readonly changed: ReadonlySet<keyof Identity>;

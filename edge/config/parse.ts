@@ -149,7 +149,8 @@ function readTunnels(
 ): { tunnels: TunnelConfig[]; managed: ManagedTunnelConfig[] } {
   const tunnels: TunnelConfig[] = [];
   const managed: ManagedTunnelConfig[] = [];
-  const everySession: (PlacedSession | PlacedCall)[] = [];
+  const everySession: (PlacedSession | PlacedCall)[] = [...peers.values()]
+    .flatMap(({ placed }) => placed);
   const entries = report.check(mapSchema, value ?? {}, ["tunnels"]) ?? {};
   for (const [name, entry] of Object.entries(entries)) {
     const path = ["tunnels", name];

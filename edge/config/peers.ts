@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerConfig } from "../model.ts";
 import { readAccept } from "./calls.ts";
+import type { PlacedCall } from "./conflicts.ts";
 import {
   defaultAttempts,
   minRetransmitCap,
@@ -23,6 +24,8 @@ type PeerFile = z.output<typeof peerSchema>;
 export interface ReadPeer {
   readonly version: ProtoVersion;
   readonly config?: PeerConfig;
+  /** The calls that it may place. */
+  readonly placed: readonly PlacedCall[];
 }
 
 /** Digest Types by their names in the file (RFC 3931 §5.4.1). */
@@ -60,9 +63,9 @@ function readPeer(
   const raw = asObject(entry) ?? {};
   const version = raw["proto-version"] === 2 ? 2 : 3;
   const addresses = readAddresses(raw["address"], [...path, "address"], report);
-  const accept = readAccept(raw["accept"], version, [...path, "accept"], options, report);
+  const placed = readAccept(raw["accept"], version, [...path, "accept"], options, report);
   const file = report.check(peerSchema, entry, path);
-  if (!file) return { version };
+  if (!file) return { version, placed };
   const secrets = readSecrets(file, path, options, report);
   checkAuthentication(file, path, report);
   const settings = {
@@ -85,9 +88,9 @@ function readPeer(
     ...(file["host-name"] !== undefined && { hostName: file["host-name"] }),
     settings,
     tunnelLimit: file["tunnel-limit"],
-    accept,
+    accept: placed.map(({ session }) => session),
   };
-  return { version, config };
+  return { version, config, placed };
 }
 
 /** One address, or a list of them. */

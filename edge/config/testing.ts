@@ -210,9 +210,11 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
   const taps = new Set(
     tunnels.flatMap(({ sessions }) => sessions.map(({ circuit }) => JSON.stringify(circuit))),
   );
+  const peers = control.peers
+    .map((peer) => ({ ...peer, accept: peer.accept.filter((call) => free(call, taps)) }));
   const managed = control.managed.filter((tunnel) => !names.has(tunnel.name))
     .map((tunnel) => ({ ...tunnel, calls: tunnel.calls.filter((call) => free(call, taps)) }));
-  return structuredClone({ ...config, ...control, tunnels, managed });
+  return structuredClone({ ...config, ...control, peers, tunnels, managed });
 });
 
 /** Whether a call's TAP is its own; it is taken from then on. */
