@@ -47,8 +47,8 @@ export class Authenticator {
   readonly #signing: readonly Uint8Array[];
   readonly #nonce: Uint8Array;
   #peerNonce: Uint8Array = NOTHING;
-  /** Which of the secrets the peer was seen to use. */
-  #agreed = 0;
+  /** Which of the secrets the peer put first, once it has signed something. */
+  #agreed: number | undefined;
 
   constructor(
     settings: PeerSettings,
@@ -78,9 +78,9 @@ export class Authenticator {
     return this.#keys.length > 0 ? this.#nonce : undefined;
   }
 
-  /** The key of hidden AVPs; undefined where no secret is shared. */
+  /** The key of hidden AVPs; undefined where no secret is shared, or it is not known yet which of two. */
   get hidingKey(): Uint8Array | undefined {
-    return this.#keys[this.#agreed]?.hiding;
+    return this.#keys[this.#agreed ?? (this.#keys.length === 1 ? 0 : -1)]?.hiding;
   }
 
   /** Takes the peer's nonce from its SCCRQ or SCCRP. */
@@ -103,7 +103,7 @@ export class Authenticator {
       ? [NOTHING, NOTHING] as const
       : [type === messageTypes.SCCRP ? peekNonce(body) : this.#peerNonce, this.#nonce] as const;
     const { verdict, key } = verify(datagram, this.#keys.map(({ digest }) => digest), nonces);
-    if (verdict === "valid") this.#agreed = key;
+    if (verdict === "valid") this.#agreed ??= key;
     return verdict;
   }
 
@@ -117,12 +117,17 @@ export class Authenticator {
   sign(datagram: Uint8Array, type: MessageType): void {
     if (this.#signing.length === 0) return;
     const bare = type === "SCCRQ" || this.#keys.length === 0;
-    sign(datagram, this.#signing, bare ? [NOTHING, NOTHING] : [this.#nonce, this.#peerNonce]);
+    sign(datagram, this.#signers(), bare ? [NOTHING, NOTHING] : [this.#nonce, this.#peerNonce]);
   }
 
   /** Fills in the digests of a refusal by a side that never told its nonce: the peer takes it for empty. */
   signAnonymously(datagram: Uint8Array): void {
-    if (this.#signing.length > 0) sign(datagram, this.#signing, [NOTHING, this.#peerNonce]);
+    if (this.#signing.length > 0) sign(datagram, this.#signers(), [NOTHING, this.#peerNonce]);
+  }
+
+  /** The keys to sign with, that of the agreed secret first: it is the one that hides AVPs too. */
+  #signers(): readonly Uint8Array[] {
+    return this.#agreed === 1 ? this.#signing.toReversed() : this.#signing;
   }
 
   /** v2: the response that SCCRP or SCCCN must carry to the peer's challenge. */
