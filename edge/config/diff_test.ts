@@ -223,7 +223,7 @@ Deno.test("diffConfig() touches only what changed", () => {
   assert.deepEqual(steps("lns-mode: true", "lns-mode: false"), ["change-session lnsMode"]);
   assert.deepEqual(steps("mtu: 1400", "mtu: 1300"), ["change-session mtu"]);
   assert.deepEqual(steps("        mtu: 1400\n", ""), ["change-session mtu"]);
-  assert.deepEqual(steps("office0", "office1"), ["change-session circuit"]);
+  assert.deepEqual(steps("office0", "office7"), ["change-session circuit"]);
   assert.deepEqual(steps("seq: both", "seq: send"), ["change-session recvSeq"]);
   assert.deepEqual(steps("10.77.0.2:1701", "10.77.0.3"), ["change-tunnel remote"]);
   assert.deepEqual(steps("session-id: 11", "session-id: 13"), ["remove-session", "add-session"]);
