@@ -5,7 +5,8 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
 import { hidden } from "./secrets.ts";
 
-const name = fc.stringMatching(/^[a-z][a-z0-9._-]{0,3}$/);
+/** Few, so that they are shared often. */
+const name = fc.constantFrom("a", "b", "hq", "lac-1", "t.2", "x_y");
 const seconds = (min: number, max: number) =>
   fc.oneof(
     fc.integer({ min, max }).map((whole) => 1000 * whole),
@@ -29,7 +30,7 @@ function callArbitrary(version: 2 | 3, placed: boolean): fc.Arbitrary<CallConfig
     recvSeq: fc.boolean(),
     reorderTimeoutMs: fc.constantFrom(0, 10, 60_000),
     mtu: maybe(fc.integer({ min: 68, max: 0xffff })),
-    tap: maybe(fc.stringMatching(/^[a-z]{1,3}$/)),
+    tap: maybe(fc.constantFrom("tap0", "tap1", "tap2", "tap3")),
   }).map(({ mtu, tap, ...call }) => ({
     ...call,
     ...(mtu !== undefined && { mtu }),
