@@ -90,6 +90,8 @@ export class ReliableChannel<Out, In> {
   #owesAck = false;
   #peerWindow = DEFAULT_PEER_WINDOW;
   #congestionWindow = 1;
+  /** Congestion avoidance: messages acknowledged since the window last grew. */
+  #credit = 0;
   #slowStartThreshold = DEFAULT_PEER_WINDOW;
   #timeoutMs: number;
   #retransmitAt: number | undefined;
@@ -113,7 +115,7 @@ export class ReliableChannel<Out, In> {
 
   /** The messages that may be in the air now. */
   get window(): number {
-    return Math.min(this.#peerWindow, Math.floor(this.#congestionWindow));
+    return Math.min(this.#peerWindow, this.#congestionWindow);
   }
 
   /** Messages sent or waiting that the peer has not acknowledged. */
@@ -202,6 +204,7 @@ export class ReliableChannel<Out, In> {
     if (++this.#timeouts >= this.#options.attempts) return false;
     this.#slowStartThreshold = Math.max(1, Math.floor(this.#congestionWindow / 2));
     this.#congestionWindow = 1;
+    this.#credit = 0;
     this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#options.retransmitCapMs);
     this.#flying = 0;
     return true;
@@ -243,12 +246,16 @@ export class ReliableChannel<Out, In> {
     this.#timeoutMs = this.#options.retransmitMs;
     this.#retransmitAt = this.#flying > 0 ? now + this.#timeoutMs : undefined;
     // One acknowledgement may be for many messages: counting messages doubles the window each round trip, as Appendix A wants.
-    for (let i = 0; i < count; i++) {
-      this.#congestionWindow += this.#congestionWindow < this.#slowStartThreshold
-        ? 1
-        : 1 / this.#congestionWindow;
-    }
-    this.#congestionWindow = Math.min(this.#congestionWindow, this.#peerWindow);
+    for (let i = 0; i < count; i++) this.#grow();
+  }
+
+  /** Slow start: by one for each message; congestion avoidance: by one for a whole window (Appendix A). */
+  #grow(): void {
+    if (this.#congestionWindow >= this.#peerWindow) return;
+    const slow = this.#congestionWindow < this.#slowStartThreshold;
+    if (!slow && ++this.#credit < this.#congestionWindow) return;
+    this.#credit = 0;
+    this.#congestionWindow++;
   }
 
   #deliver(payload: In): In[] {
