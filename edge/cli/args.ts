@@ -1,7 +1,7 @@
 /** The command line's grammar: the one place that knows the `commander` library. Pure. @module */
 
 import { Command as Commander, CommanderError } from "commander";
-import { describeKeywords, type Keyword } from "./keywords.ts";
+import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 
@@ -95,8 +95,22 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     const group = program.command(verb).description(verbs[verb]);
     for (const what of ["tunnel", "session"] as const) {
       const known = verb === "del" ? selectors[what] : keywords[what];
-      words(group, what, `${verbs[verb].split(" ")[0]} a ${what}`, "keyword", known)
-        .action((given: string[]) => choose({ do: verb, what, words: given }));
+      const command = words(
+        group,
+        what,
+        `${verbs[verb].split(" ")[0]} a ${what}`,
+        "keyword",
+        known,
+      );
+      if (verb === "del") {
+        for (const { name, value, help } of resultKeywords) {
+          command.option(`--${name} <${value.toLowerCase()}>`, help);
+        }
+      }
+      command.action((given: string[], options: Record<string, string>) =>
+        // `--result 6` is the same as `result 6`.
+        choose({ do: verb, what, words: [...given, ...Object.entries(options).flat()] })
+      );
     }
   }
 

@@ -84,6 +84,24 @@ export function onlyOne(
   return { keyword, value: given.get(keyword)![0]! };
 }
 
+/** What a deletion may tell the peer. */
+export const resultKeywords: readonly Keyword[] = [
+  { name: "result", value: "CODE", help: "the Result Code of the StopCCN or CDN" },
+  { name: "error", value: "CODE", help: "its Error Code" },
+  { name: "message", value: "TEXT", help: "its Error Message" },
+];
+
+/** The query of a deletion: what the peer is told. @throws {UsageError} */
+export function resultQuery(given: Given): string {
+  const query = new URLSearchParams();
+  for (const { name } of resultKeywords) {
+    const [text] = given.get(name) ?? [];
+    if (text === undefined) continue;
+    query.set(name, name === "message" ? text : String(readNumber(name, text)));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
 /** Help on keywords, a line each. */
 export function describeKeywords(known: readonly Keyword[]): string {
   const heads = known.map(({ name, value }) => `  ${name} ${value}`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "./errors.ts";
-import { newSession, sessionChange, sessionOf } from "./session_words.ts";
-import { newTunnel, tunnelChange, tunnelOf } from "./tunnel_words.ts";
+import { newSession, sessionChange, sessionEnd } from "./session_words.ts";
+import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
 /** The words of a command line without quotes. */
 function words(line: string): string[] {
@@ -158,12 +158,20 @@ Deno.test("changes name what they change and what becomes of it", () => {
 });
 
 Deno.test("deletions take exactly one tunnel or session", () => {
-  assert.equal(tunnelOf(words("name branch")), "branch");
-  assert.deepEqual(sessionOf(words("tunnel_id 1 session_id 11")), { tunnel: "1", session: "11" });
-  refuses(() => tunnelOf([]), "which tunnel? expected tunnel-id ID or name NAME");
-  refuses(() => tunnelOf(words("tunnel-id 1 name b")), "name: given together with tunnel-id");
+  assert.deepEqual(tunnelEnd(words("name branch")), { tunnel: "branch", query: "" });
+  for (const named of ["branch result 6 message bye", "result 6 message bye name branch"]) {
+    const { query, tunnel } = tunnelEnd(words(named));
+    assert.deepEqual([tunnel, query], ["branch", "?result=6&message=bye"]);
+  }
+  assert.deepEqual(sessionEnd(words("tunnel_id 1 session_id 11 result 0x3 error 1")), {
+    tunnel: "1",
+    session: "11",
+    query: "?result=3&error=1",
+  });
+  refuses(() => tunnelEnd([]), "which tunnel? expected tunnel-id ID or name NAME");
+  refuses(() => tunnelEnd(words("tunnel-id 1 name b")), "name: given together with tunnel-id");
   refuses(
-    () => sessionOf(words("tunnel-id 1")),
+    () => sessionEnd(words("tunnel-id 1")),
     "which session? expected session-id ID or name NAME",
   );
 });

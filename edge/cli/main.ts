@@ -4,11 +4,11 @@ import { ConfigError, formatProblem } from "../config/problem.ts";
 import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
-import { newSession, sessionChange, sessionOf, type SessionPath } from "./session_words.ts";
+import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
 import { show, type Shown } from "./show.ts";
 import { printable } from "./table.ts";
 import { formatTree } from "./tree.ts";
-import { newTunnel, tunnelChange, tunnelOf } from "./tunnel_words.ts";
+import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
 /** What the commands need of the world. */
 export interface Deps {
@@ -104,7 +104,10 @@ type Request = readonly ["POST" | "PATCH" | "DELETE", string, unknown];
 function tunnelRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
   const path = (tunnel: string) => `/v1/tunnels/${encodeURIComponent(tunnel)}`;
   if (verb === "add") return ["POST", "/v1/tunnels", newTunnel(words)];
-  if (verb === "del") return ["DELETE", path(tunnelOf(words)), undefined];
+  if (verb === "del") {
+    const { query, tunnel } = tunnelEnd(words);
+    return ["DELETE", path(tunnel) + query, undefined];
+  }
   const { tunnel, body } = tunnelChange(words);
   return ["PATCH", path(tunnel), body];
 }
@@ -113,7 +116,10 @@ function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): 
   const list = (tunnel: string) => `/v1/tunnels/${encodeURIComponent(tunnel)}/sessions`;
   const path = ({ tunnel, session }: SessionPath) =>
     `${list(tunnel)}/${encodeURIComponent(session)}`;
-  if (verb === "del") return ["DELETE", path(sessionOf(words)), undefined];
+  if (verb === "del") {
+    const { query, ...which } = sessionEnd(words);
+    return ["DELETE", path(which) + query, undefined];
+  }
   if (verb === "add") {
     const { tunnel, body } = newSession(words);
     return ["POST", list(tunnel), body];

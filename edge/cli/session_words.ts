@@ -12,6 +12,8 @@ import {
   onlyOne,
   onOff,
   parsePairs,
+  resultKeywords,
+  resultQuery,
   text,
 } from "./keywords.ts";
 import { idOrName } from "./tunnel_words.ts";
@@ -23,7 +25,13 @@ const sessionId = numeric("session-id", "ID", "the session's id at this end");
 const peerSessionId = numeric("peer-session-id", "ID", "the session's id at the peer");
 
 /** Which session. */
-export const sessionSelectors: readonly Keyword[] = [tunnelId, tunnel, sessionId, name];
+export const sessionSelectors: readonly Keyword[] = [
+  tunnelId,
+  tunnel,
+  sessionId,
+  name,
+  ...resultKeywords,
+];
 
 /** Which sessions to show. */
 export const sessionFilters: readonly Keyword[] = [
@@ -100,9 +108,10 @@ export function sessionChange(
   return { ...path, body };
 }
 
-/** Which session to delete. @throws {UsageError} */
-export function sessionOf(words: readonly string[]): SessionPath {
-  return selectedSession(parsePairs(words, sessionSelectors));
+/** Which session to delete, and what to tell its peer. @throws {UsageError} */
+export function sessionEnd(words: readonly string[]): SessionPath & { readonly query: string } {
+  const given = parsePairs(words, sessionSelectors);
+  return { ...selectedSession(given), query: resultQuery(given) };
 }
 
 function itsTunnel(given: Given): string {

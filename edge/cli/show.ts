@@ -69,6 +69,9 @@ const tunnelColumns: readonly Column<TunnelView>[] = [
   { heading: "ENCAP", cell: (tunnel) => tunnel["encap-type"] },
   { heading: "LOCAL", cell: (tunnel) => endpoint(tunnel, "saddr", "udp-sport") },
   { heading: "REMOTE", cell: (tunnel) => endpoint(tunnel, "daddr", "udp-dport") },
+  { heading: "STATE", cell: ({ control }) => control?.state },
+  { heading: "PEER", cell: ({ control }) => control?.peer },
+  { heading: "UPTIME", cell: ({ control }) => uptime(control?.uptime) },
   { heading: "SESSIONS", cell: (tunnel) => tunnel.sessions },
   ...traffic,
 ];
@@ -145,6 +148,18 @@ function endpoint(
 ): string {
   const address = tunnel[`ip-${end}`] ?? tunnel[`ip6-${end}`] ?? "";
   return formatEndpoint({ address, port: tunnel[port] ?? 0 });
+}
+
+/** `45s`, `12m03s`, `7h05m`, `3d04h`. */
+export function uptime(seconds: number | undefined): string | undefined {
+  if (seconds === undefined) return undefined;
+  const units = [["d", 86_400, 3600, "h"], ["h", 3600, 60, "m"], ["m", 60, 1, "s"]] as const;
+  for (const [unit, size, rest, lesser] of units) {
+    if (seconds < size) continue;
+    const remainder = Math.floor(seconds % size / rest);
+    return `${Math.floor(seconds / size)}${unit}${String(remainder).padStart(2, "0")}${lesser}`;
+  }
+  return `${Math.floor(seconds)}s`;
 }
 
 function foreign(): RequestError {

@@ -12,6 +12,8 @@ import {
   onOff,
   parsePairs,
   readNumber,
+  resultKeywords,
+  resultQuery,
   text,
 } from "./keywords.ts";
 
@@ -20,7 +22,7 @@ const tunnelId = numeric("tunnel-id", "ID", "the tunnel's id at this end");
 const peerTunnelId = numeric("peer-tunnel-id", "ID", "the tunnel's id at the peer");
 
 /** Which tunnel. */
-export const tunnelSelectors: readonly Keyword[] = [tunnelId, name];
+export const tunnelSelectors: readonly Keyword[] = [tunnelId, name, ...resultKeywords];
 
 /** Which tunnels to show. */
 export const tunnelFilters: readonly Keyword[] = [tunnelId, name, peerTunnelId];
@@ -63,10 +65,19 @@ export function tunnelChange(
   return { tunnel, body };
 }
 
-/** Which tunnel to delete. @throws {UsageError} */
-export function tunnelOf(words: readonly string[]): string {
-  const given = parsePairs(words, tunnelSelectors);
-  return idOrName(onlyOne(given, ["tunnel-id", "name"], "tunnel"));
+/** Which tunnel to delete, and what to tell its peer. @throws {UsageError} */
+export function tunnelEnd(
+  words: readonly string[],
+): { readonly tunnel: string; readonly query: string } {
+  // `del tunnel to-hq result 6`: a word too many, and no keyword, is the tunnel itself.
+  const [first] = words;
+  const bare = first !== undefined && words.length % 2 === 1 &&
+    !tunnelSelectors.some(({ name }) => name === first.replaceAll("_", "-"));
+  const given = parsePairs(bare ? ["name", ...words] : words, tunnelSelectors);
+  return {
+    tunnel: idOrName(onlyOne(given, ["tunnel-id", "name"], "tunnel")),
+    query: resultQuery(given),
+  };
 }
 
 /** An id or name as it stands in URLs. @throws {UsageError} when an id is no number */
