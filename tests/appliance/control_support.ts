@@ -1,0 +1,67 @@
+/** What tests of the control plane share: appliances that dial each other over loopback. @module */
+
+import { parseConfig } from "../../edge/config/mod.ts";
+import type { ControlEvent } from "../../edge/control/mod.ts";
+import { makeLog } from "../../edge/log.ts";
+import type { TunnelState } from "../../edge/model.ts";
+import { type Appliance, startAppliance } from "../../edge/start.ts";
+import { host } from "../../plugins/host/mod.ts";
+import { probe } from "../../plugins/probe/mod.ts";
+
+const plugins = [host, probe];
+
+/** An appliance in this process. */
+export interface ControlNode extends AsyncDisposable {
+  readonly appliance: Appliance;
+  readonly lines: string[];
+  /** Every event so far. */
+  readonly events: ControlEvent[];
+  /** What the next reload reads. */
+  text: string;
+  /** One tunnel as it is; undefined: there is none of that name. */
+  tunnel(name: string): Promise<TunnelState | undefined>;
+  /** The names of sessions that are up in a tunnel. */
+  up(tunnel: string): Promise<string[]>;
+}
+
+/** Starts an appliance from the text of a configuration file. */
+export async function startControlNode(first: string): Promise<ControlNode> {
+  const parse = (text: string) =>
+    parseConfig(text, { file: "test.yaml", plugins, defaults: { hostName: "test" } });
+  const lines: string[] = [];
+  const events: ControlEvent[] = [];
+  const config = parse(first);
+  const appliance = await startAppliance({
+    config,
+    plugins,
+    readConfig: () => parse(node.text),
+    log: makeLog(config.log, { write: (line) => void lines.push(line) }),
+  });
+  const subscription = appliance.events();
+  const listening = (async () => {
+    for (;;) {
+      const event = await subscription.next();
+      if (event === undefined || event === "slow") return;
+      events.push(event);
+    }
+  })();
+  const node: ControlNode = {
+    appliance,
+    lines,
+    events,
+    text: first,
+    async tunnel(name) {
+      return (await appliance.tunnels()).find(({ config }) => config.name === name);
+    },
+    async up(tunnel) {
+      const state = await node.tunnel(tunnel);
+      return (state?.sessions ?? []).filter(({ status }) => status === "up")
+        .map(({ config }) => config.name).sort();
+    },
+    async [Symbol.asyncDispose]() {
+      await appliance[Symbol.asyncDispose]();
+      await listening;
+    },
+  };
+  return node;
+}

@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { type ControlNode, startControlNode } from "./control_support.ts";
+import { loopback, until } from "./support.ts";
+
+/** The one that is called, at loopback address `at`. */
+function hq(at: string, peer: string, more = ""): string {
+  return `
+listen: [{ udp: "${at}:1701" }]
+host-name: hq
+peers:
+  branch:
+    ${peer}
+    accept:
+      - { name: "office*", circuit: { probe: { address: 10.0.0.1/24 } } }
+      - { name: "lab*", circuit: { host: { echo: true } } }
+${more}`;
+}
+
+/** The one that calls. */
+function branch(at: string, to: string, peer: string, sessions: string): string {
+  return `
+listen: [{ udp: "${at}:1701" }]
+host-name: branch
+peers:
+  hq: { ${peer} }
+tunnels:
+  to-hq:
+    peer: hq
+    mode: persistent
+    local: ${at}:1701
+    remote: ${to}:1701
+    sessions: { ${sessions} }
+`;
+}
+
+const office =
+  "office: { circuit: { probe: { address: 10.0.0.2/24, ping: 10.0.0.1, interval-ms: 20 } } }";
+
+async function details(node: ControlNode, tunnel: string, session: string) {
+  const state = await node.tunnel(tunnel);
+  return state?.sessions.find(({ config }) => config.name === session)?.circuit?.details as Record<
+    string,
+    number
+  >;
+}
+
+/** The tunnel that an appliance has from a peer that it did not dial. */
+async function accepted(node: ControlNode) {
+  return (await node.appliance.tunnels()).find(({ control }) => control?.mode === "accepted");
+}
+
+for (
+  const [what, secret] of [
+    ["without a secret", ""],
+    ["with a secret, MD5", "secret: hush, digest: md5"],
+    ["with a secret, SHA-1, AVPs hidden", "secret: hush, digest: sha1, hide-avps: true"],
+  ] as const
+) {
+  Deno.test(`a managed L2TPv3 session comes up ${what}, and a ping crosses it`, async () => {
+    const [a, b] = [loopback(1), loopback(2)];
+    const block = ["proto-version: 3", ...secret.split(", ").filter(Boolean)].join("\n    ");
+    await using called = await startControlNode(hq(b, block));
+    await using caller = await startControlNode(
+      branch(a, b, ["proto-version: 3", secret].filter(Boolean).join(", "), office),
+    );
+    await until(async () => (await details(caller, "to-hq", "office"))?.received! > 2);
+    const [ours, theirs] = [await caller.tunnel("to-hq"), await accepted(called)];
+    assert.equal(ours?.config.peerTunnelId, theirs?.config.tunnelId);
+    assert.deepEqual([ours?.origin, ours?.control?.hostName], ["control", "hq"]);
+    assert.equal(theirs?.config.name, `branch-${theirs?.config.tunnelId}`);
+    const [mine, yours] = [ours?.sessions[0]?.config, theirs?.sessions[0]?.config];
+    assert.equal(mine?.cookie.length, 16);
+    assert.equal(mine?.cookie, yours?.peerCookie);
+    assert.equal(yours?.cookie, mine?.peerCookie);
+    assert.equal(yours?.name, "office");
+  });
+}
+
+Deno.test("both ends of an L2TPv3 tunnel call", async () => {
+  const [a, b] = [loopback(3), loopback(4)];
+  await using called = await startControlNode(`
+listen: [{ udp: "${b}:1701" }]
+host-name: hq
+peers:
+  branch:
+    proto-version: 3
+    accept: [{ name: one, circuit: { host: {} } }]
+tunnels:
+  from-branch:
+    peer: branch
+    mode: passive
+    sessions: { two: { circuit: { host: {} } }, both: { circuit: { host: {} } } }
+`);
+  await using caller = await startControlNode(`
+listen: [{ udp: "${a}:1701" }]
+host-name: branch
+peers:
+  hq: { proto-version: 3, accept: [{ name: two, circuit: { host: {} } }] }
+tunnels:
+  to-hq:
+    peer: hq
+    mode: persistent
+    local: "${a}:0"
+    remote: ${b}:1701
+    sessions: { one: { circuit: { host: {} } }, both: { circuit: { host: {} } } }
+`);
+  const all = ["both", "one", "two"];
+  await until(async () => (await caller.up("to-hq")).length === 3);
+  await until(async () => (await called.up("from-branch")).length === 3);
+  assert.deepEqual(await caller.up("to-hq"), all);
+  assert.deepEqual(await called.up("from-branch"), all);
+  const state = await caller.tunnel("to-hq");
+  assert.notEqual(state?.config.local.port, 0);
+  assert.notEqual(state?.config.local.port, 1701, "port 0 is an ephemeral one");
+});
+
+Deno.test("two that dial each other end up with one tunnel, which is both's", async () => {
+  const [a, b] = [loopback(5), loopback(6)];
+  const text = (at: string, to: string) => `
+listen: [{ udp: "${at}:1701" }]
+peers: { other: { proto-version: 3 } }
+tunnels:
+  there:
+    peer: other
+    mode: persistent
+    local: ${at}:1701
+    remote: ${to}:1701
+    sessions: { office: { circuit: { host: {} } } }
+`;
+  await using one = await startControlNode(text(a, b));
+  await using two = await startControlNode(text(b, a));
+  await until(async () => (await one.up("there")).length + (await two.up("there")).length === 2);
+  const [x, y] = [await one.tunnel("there"), await two.tunnel("there")];
+  assert.equal(x?.config.peerTunnelId, y?.config.tunnelId);
+  assert.equal((await one.appliance.tunnels()).length, 1);
+  assert.equal((await two.appliance.tunnels()).length, 1);
+});
+
+Deno.test("a wrong secret is refused and counted", async () => {
+  const [a, b] = [loopback(7), loopback(8)];
+  await using called = await startControlNode(hq(b, "proto-version: 3\n    secret: right"));
+  await using caller = await startControlNode(
+    branch(a, b, "proto-version: 3, secret: wrong, retransmit: 0.1", office),
+  );
+  await until(async () => (await called.appliance.datapath()).drops["control-digest-wrong"]! > 1);
+  assert.equal(await accepted(called), undefined);
+  assert.equal((await caller.tunnel("to-hq"))?.control?.state, "wait-ctl-reply");
+  assert.equal(called.appliance.connections()["wait-ctl-conn"], 0);
+});
+
+Deno.test("a stranger gets no answer and is counted", async () => {
+  const [a, b] = [loopback(9), loopback(10)];
+  await using called = await startControlNode(
+    hq(b, "proto-version: 3\n    address: 10.9.9.9"),
+  );
+  await using _caller = await startControlNode(branch(a, b, "proto-version: 3", office));
+  await until(async () => (await called.appliance.datapath()).drops["control-unknown-peer"]! > 0);
+});
+
+Deno.test("calls that are not among those accepted are refused with a reason", async () => {
+  const [a, b] = [loopback(11), loopback(12)];
+  await using _called = await startControlNode(hq(b, "proto-version: 3"));
+  await using caller = await startControlNode(
+    branch(a, b, "proto-version: 3", "shop: {}, lab1: { l2spec-type: none }"),
+  );
+  const closed = (session: string) =>
+    caller.events.find((event) =>
+      event.type === "call-state" && event.session === session && event.state === "closed"
+    )?.ending;
+  await until(() => closed("shop") !== undefined && closed("lab1") !== undefined);
+  assert.deepEqual(
+    [closed("shop")?.by, closed("shop")?.result, closed("shop")?.message],
+    ["peer", 6, "no such call"],
+  );
+  assert.equal(closed("lab1")?.result, 5);
+  assert.match(closed("lab1")?.message ?? "", /L2-Specific Sublayer/);
+});
+
+Deno.test("deleting says why, and what is configured stays down until a reload", async () => {
+  const [a, b] = [loopback(13), loopback(14)];
+  await using called = await startControlNode(hq(b, "proto-version: 3"));
+  await using caller = await startControlNode(
+    branch(a, b, "proto-version: 3", "lab1: { circuit: { host: {} } }"),
+  );
+  await until(async () => (await caller.up("to-hq")).length === 1);
+  await caller.appliance.deleteSession("to-hq", "lab1", { result: 3, message: "enough" });
+  assert.deepEqual(await caller.up("to-hq"), []);
+  await until(() => called.events.some(({ ending }) => ending?.message === "enough"));
+  const call = called.events.find(({ ending }) => ending?.message === "enough");
+  assert.deepEqual([call?.type, call?.ending?.by, call?.ending?.result], ["call-state", "peer", 3]);
+
+  await caller.appliance.deleteTunnel("to-hq", { result: 6, error: 0, message: "back at noon" });
+  const ended = await caller.tunnel("to-hq");
+  assert.deepEqual([ended?.config.tunnelId, ended?.sessions.length], [0, 0]);
+  await until(() => called.events.some(({ ending }) => ending?.message === "back at noon"));
+  await until(async () => await accepted(called) === undefined);
+  assert.ok(called.lines.some((line) => line.includes("back at noon")));
+  await until(async () => (await caller.tunnel("to-hq"))?.control?.state !== "stopping");
+
+  await caller.appliance.reload();
+  await until(async () => (await caller.up("to-hq")).length === 1);
+});
+
+Deno.test("an appliance that stops tells its peers", async () => {
+  const [a, b] = [loopback(15), loopback(16)];
+  await using called = await startControlNode(hq(b, "proto-version: 3"));
+  {
+    await using caller = await startControlNode(
+      branch(a, b, "proto-version: 3", "lab1: { circuit: { host: {} } }"),
+    );
+    await until(async () => (await caller.up("to-hq")).length === 1);
+  }
+  await until(() => called.events.some(({ ending }) => ending?.by === "peer"));
+  const ending = called.events.find(({ type, ending }) => type === "connection-state" && ending);
+  assert.deepEqual([ending?.ending?.by, ending?.ending?.result], ["peer", 6]);
+});
+
+Deno.test("a reload touches only the tunnels and calls that changed", async () => {
+  const [a, b] = [loopback(17), loopback(18)];
+  await using called = await startControlNode(hq(b, "proto-version: 3"));
+  const text = (sessions: string, second: string) =>
+    branch(a, b, "proto-version: 3", sessions) + `
+  again:
+    peer: hq
+    mode: persistent
+    local: ${a}:1701
+    remote: ${b}:1701
+    sessions: { ${second} }
+`;
+  const lab = (n: number, echo = false) => `lab${n}: { circuit: { host: { echo: ${echo} } } }`;
+  await using caller = await startControlNode(text(`${lab(1)}, ${lab(2)}`, lab(3)));
+  await until(async () =>
+    (await caller.up("to-hq")).length === 2 && (await caller.up("again")).length === 1
+  );
+  const ids = async (tunnel: string) =>
+    Object.fromEntries(
+      (await caller.tunnel(tunnel))!.sessions.map(({ config }) => [config.name, config.sessionId]),
+    );
+  const before = [await ids("to-hq"), await ids("again")] as const;
+  const calls = called.events.length;
+  caller.text = text(`${lab(1)}, ${lab(2, true)}, ${lab(4)}`, lab(3));
+  const report = await caller.appliance.reload();
+  assert.deepEqual(report.added, ["tunnels/to-hq/sessions/lab4"]);
+  assert.deepEqual(report.changed, ["tunnels/to-hq/sessions/lab2"]);
+  await until(async () => (await caller.up("to-hq")).length === 3);
+  const after = [await ids("to-hq"), await ids("again")] as const;
+  assert.deepEqual(after[1], before[1]);
+  assert.equal(after[0].lab1, before[0].lab1);
+  assert.notEqual(after[0].lab2, before[0].lab2);
+  assert.ok(called.events.slice(calls).every(({ type }) => type === "call-state"));
+
+  caller.text = branch(a, b, "proto-version: 3", `${lab(1)}, ${lab(2, true)}, ${lab(4)}`);
+  await caller.appliance.reload();
+  assert.equal(await caller.tunnel("again"), undefined);
+  assert.deepEqual(await ids("to-hq"), after[0]);
+});
