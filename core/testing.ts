@@ -95,9 +95,14 @@ export class Netsim {
     this.#nodes.splice(this.#nodes.indexOf(node), 1);
   }
 
-  /** The path from one address to another. */
+  /** The path from one address to another, over UDP. */
   path(from: string, to: string, port = 1701): Path {
     return { encap: "udp", local: from, remote: { address: to, port }, socket: 0 };
+  }
+
+  /** The path from one address to another, over IP 115. */
+  ipPath(from: string, to: string): Path {
+    return { encap: "ip", local: from, remote: { address: to, port: 0 }, socket: 0 };
   }
 
   /** Hands a node a datagram as if it came from `remote`, at once. */
@@ -171,7 +176,7 @@ export class Netsim {
       const path: Path = {
         encap,
         local: remote.address,
-        remote: { address: from.address, port: from.port },
+        remote: { address: from.address, port: encap === "ip" ? 0 : from.port },
         socket: 0,
       };
       this.#insert({ at, order: this.#order++, to: remote, path, data });
