@@ -51,9 +51,9 @@ Deno.test("show tunnel and show session print tables", async () => {
     assert.deepEqual(await isthmus("show tunnel"), {
       status: 0,
       out: "NAME    TUNNEL-ID  PEER-TUNNEL-ID  VERSION  ENCAP  LOCAL           REMOTE          " +
-        "SESSIONS  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
+        "STATE  PEER  UPTIME  SESSIONS  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
         "branch          1               2        3  udp    10.77.0.1:1701  10.77.0.2:1701  " +
-        "       1     1234567        98           2         0\n",
+        "-      -     -              1     1234567        98           2         0\n",
       err: "",
     });
     assert.deepEqual(await isthmus("show session"), {

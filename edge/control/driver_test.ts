@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import type { ConnectionState, LcceEvent } from "../../core/events.ts";
+import { Lcce } from "../../core/lcce.ts";
+import { seeded, testSettings } from "../../core/testing.ts";
+import { systemClock } from "../clock.ts";
+import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
+import { makeLog } from "../log.ts";
+import { type Driver, startDriver } from "./driver.ts";
+
+type Wire = Pick<Datapath, "onControl" | "sendControl">;
+
+interface End extends Disposable {
+  readonly driver: Driver;
+  readonly events: LcceEvent[];
+  readonly wire: Wire;
+  readonly lines: string[];
+}
+
+function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean): End {
+  const settings = testSettings({ version: 3, retransmitMs: 20 });
+  const lcce = new Lcce({
+    policy: () => ({ kind: "accept", settings }),
+    random: seeded(seed).bytes,
+    limits: { halfOpen: 10, halfOpenPerAddress: 10, requestsPerSecond: 100 },
+  });
+  const events: LcceEvent[] = [];
+  const lines: string[] = [];
+  const wire: Wire = { onControl: undefined, sendControl: send };
+  const driver = startDriver({
+    lcce,
+    datapath: wire,
+    clock: systemClock,
+    log: makeLog({ level: "debug", format: "text" }, { write: (line) => void lines.push(line) }),
+    onEvent: (event) => void events.push(event),
+  });
+  return { driver, events, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
+}
+
+/** Two ends whose datagrams reach each other in the next turn, all but the first `lost`. */
+function pair(lost = 0): [End, End] {
+  const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
+    const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
+      ...datagram,
+      remote: { address, port: 1701 },
+      local: datagram.remote.address,
+    }));
+    setTimeout(() => from().wire.onControl?.(arriving), 0);
+    return true;
+  };
+  const a: End = end(1, carry(() => b, "10.0.0.1"));
+  const b: End = end(2, carry(() => a, "10.0.0.2"));
+  return [a, b];
+}
+
+async function reached({ events }: End, state: ConnectionState): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (events.some((event) => event.type === "connection-state" && event.state === state)) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.fail(`not ${state}`);
+}
+
+const path = {
+  encap: "udp",
+  local: "10.0.0.1",
+  remote: { address: "10.0.0.2", port: 1701 },
+  socket: 1 as SocketId,
+} as const;
+
+Deno.test("the driver carries a connection up and down, over loss", async () => {
+  const [a, b] = pair(3);
+  using _a = a;
+  using _b = b;
+  const settings = testSettings({ version: 3, retransmitMs: 20, retransmitCapMs: 40 });
+  const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
+  await reached(a, "established");
+  await reached(b, "established");
+  a.driver.act((lcce, now) => lcce.closeConnection(handle, { result: 6 }, now));
+  await reached(b, "closed");
+  await reached(a, "closed");
+});
+
+Deno.test("what is deferred or scheduled runs in its time, and a failing step ends nothing", async () => {
+  using one = end(1, () => true);
+  const ran: string[] = [];
+  one.driver.defer(() => {
+    ran.push("first");
+    throw new Error("a defect");
+  });
+  one.driver.defer(() => void ran.push("second"));
+  one.driver.schedule({ due: () => void ran.push("third") }, one.driver.now() + 20);
+  assert.deepEqual(ran, []);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(ran, ["first", "second", "third"]);
+  assert.match(one.lines.join(""), /a defect/);
+});
+
+Deno.test("a flood is bounded, counted, and leaves timers of others their turns", async () => {
+  using one = end(1, () => true);
+  const data = new Uint8Array(12);
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 1);
+  const batch = Array.from({ length: 20_000 }, () => ({ ...path, data, local: "10.0.0.1" }));
+  one.wire.onControl?.(batch);
+  assert.ok(one.driver.overload >= 20_000 - 8192 - 100, `${one.driver.overload}`);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clearInterval(ticking);
+  assert.ok(turns > 0);
+});
