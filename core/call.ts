@@ -63,9 +63,11 @@ export const callTable: Readonly<
 
 /** A call of a connection. */
 export interface Call {
+  /** Who asked, and for what. */
   readonly role: CallRole;
   /** Our session id. */
   readonly localId: number;
+  /** Call Serial Number: counts a connection's calls from 1. */
   readonly serial: number;
   /** v3: what decides when both ends request the same circuit at once (RFC 3931 §5.4.4). */
   readonly tieBreaker: Uint8Array | undefined;
@@ -73,6 +75,7 @@ export interface Call {
   parameters: CallParameters | undefined;
   /** v3: the circuit status that the peer was told last. */
   toldActive: boolean;
+  /** Where it is on its way. */
   state: CallState;
   /** The peer's session id; 0: not known yet. */
   remoteId: number;

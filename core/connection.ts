@@ -39,15 +39,23 @@ type Deadline = "establish" | "hello" | "stop" | "linger";
 /** The version that every Protocol Version AVP says: 1, revision 0 (RFC 2661 §4.4.3). */
 const PROTOCOL_VERSION = 0x0100;
 
+/** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection {
+  /** Never reused within the LCCE. */
   readonly handle: ConnectionHandle;
+  /** How the peer is treated. */
   readonly settings: PeerSettings;
+  /** Our id: what the peer puts into its headers. */
   readonly localId: number;
   /** We sent the SCCRQ. */
   readonly initiator: boolean;
+  /** Its calls. */
   readonly calls: Calls;
+  /** How its version says things. */
   readonly dialect: Dialect;
+  /** What the peer said of itself; undefined until it did. */
   peer: PeerIdentity | undefined;
+  /** What decides when both sides dial at once; undefined: we do not insist on one connection. */
   readonly tieBreaker: Uint8Array | undefined;
   #state: ConnectionState;
   readonly #host: ConnectionHost;
@@ -57,6 +65,7 @@ export class Connection {
   /** The SCCRQ that this connection answers. */
   #request: Uint8Array | undefined;
 
+  /** A connection that has said nothing yet. `now` is in milliseconds, as everywhere. */
   constructor(
     host: ConnectionHost,
     options: {
@@ -83,6 +92,7 @@ export class Connection {
     this.#deadlines.set("establish", now + settings.establishMs);
   }
 
+  /** Where it is on its way. */
   get state(): ConnectionState {
     return this.#state;
   }
@@ -102,6 +112,7 @@ export class Connection {
     return this.#transport.authenticator.hidingKey;
   }
 
+  /** What the reliable channel did. */
   get counters(): Readonly<ChannelCounters> {
     return this.#transport.counters;
   }
@@ -206,6 +217,7 @@ export class Connection {
     this.#transport.flush(now);
   }
 
+  /** When {@linkcode timeout} is due. */
   deadline(): number | undefined {
     return earliest(this.#deadlines.next(), this.#transport.deadline(), this.calls.deadline());
   }

@@ -15,6 +15,7 @@ export type ConnectionState =
 
 /** Why a control connection or a call ended. */
 export interface Cause {
+  /** Whose doing it was. */
   readonly by:
     /** We ended it. */
     | "local"
@@ -34,11 +35,17 @@ export interface Cause {
 
 /** What is known of a peer once it has introduced itself. */
 export interface PeerIdentity {
+  /** Host Name. */
   readonly hostName: string;
+  /** Vendor Name; empty where it says none. */
   readonly vendorName: string;
+  /** v3's Router ID. */
   readonly routerId?: number;
+  /** Messages that it takes before it has acknowledged any. */
   readonly receiveWindow: number;
+  /** v3: the pseudowire types that it offers, by their IANA numbers. */
   readonly pseudowires: readonly number[];
+  /** Vendors' AVPs of its SCCRQ or SCCRP. */
   readonly vendorAvps: readonly VendorAvp[];
 }
 
@@ -46,7 +53,9 @@ export interface PeerIdentity {
 export type ConnectionHandle = number;
 /** A call, by its connection and our session id. */
 export interface CallHandle {
+  /** Its control connection. */
   readonly connection: ConnectionHandle;
+  /** Our session id. */
   readonly localSessionId: number;
 }
 

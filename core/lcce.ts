@@ -58,6 +58,7 @@ export class Lcce {
   readonly #host: ConnectionHost;
   #read = 0;
 
+  /** An LCCE without connections. */
   constructor({ random, policy, limits, knowsVendor }: LcceOptions) {
     this.#sessionIds = { 2: new IdPool(2, random), 3: new IdPool(3, random) };
     this.#registry = new ConnectionRegistry(random);

@@ -8,6 +8,7 @@
 
 import { formatIp, parseIp } from "./endpoint.ts";
 
+/** What strangers may cost. */
 export interface AdmissionLimits {
   /** Half-open connections in all. */
   readonly halfOpen: number;
@@ -17,6 +18,7 @@ export interface AdmissionLimits {
   readonly requestsPerSecond: number;
 }
 
+/** Who may ask, and who is half open. */
 export class Admission<T extends object> {
   readonly #limits: AdmissionLimits;
   /** Half-open connections and where each is from, the oldest first. */

@@ -20,9 +20,13 @@ import { compareTies } from "./ties.ts";
 
 /** What a would-be peer says of itself, before anything of it is believed. */
 export interface ConnectionRequest {
+  /** The version of the SCCRQ's header. */
   readonly version: ProtoVersion;
+  /** Where it came from. */
   readonly path: Path;
+  /** Host Name, in U+FFFD where it is no UTF-8. */
   readonly hostName: string;
+  /** Vendor Name; empty where it says none. */
   readonly vendorName: string;
   /** v3's Router ID. */
   readonly routerId?: number;

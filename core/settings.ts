@@ -6,7 +6,9 @@ import type { EncapType, L2SpecType, ProtoVersion } from "./pseudowire.ts";
 
 /** Where datagrams of a connection go and come from. */
 export interface Path {
+  /** UDP, or straight on IP. */
   readonly encap: EncapType;
+  /** The peer's address, and its port in UDP. */
   readonly remote: Endpoint;
   /** The address that we are talked to on. */
   readonly local: string;
@@ -18,9 +20,11 @@ export interface Path {
 export interface PeerSettings {
   /** The peer's name in the configuration. */
   readonly name: string;
+  /** The version that is spoken with it. */
   readonly version: ProtoVersion;
   /** Our Host Name. */
   readonly hostName: string;
+  /** Our Vendor Name. */
   readonly vendorName: string;
   /** v3's Router ID (RFC 3931 §5.4.3). */
   readonly routerId: number;
@@ -36,13 +40,17 @@ export interface PeerSettings {
   readonly tieBreaker: boolean;
   /** v3: the pseudowire types that we offer. */
   readonly pseudowires: readonly number[];
-  /** v2: framing and bearer capabilities (bit 0 synchronous/digital, bit 1 asynchronous/analog). */
+  /** v2: Framing Capabilities: bit 0 synchronous, bit 1 asynchronous. */
   readonly framing: number;
+  /** v2: Bearer Capabilities: bit 0 digital, bit 1 analog. */
   readonly bearer: number;
+  /** How many messages we take before we have acknowledged any: our Receive Window Size. */
   readonly receiveWindow: number;
   /** Silence after which a HELLO is sent; 0: never. */
   readonly helloMs: number;
+  /** How long to wait for an acknowledgement at first; doubles with each time. */
   readonly retransmitMs: number;
+  /** The longest that it doubles to; at least 8,000 (RFC 2661 §5.8). */
   readonly retransmitCapMs: number;
   /** How often a message is sent in all before the peer counts as gone. */
   readonly attempts: number;
@@ -76,17 +84,25 @@ export interface CallParameters {
 
 /** What both ends of a call agreed on: all that the datapath needs. */
 export interface SessionParameters {
+  /** The version of its tunnel. */
   readonly version: ProtoVersion;
+  /** What the peer puts into the headers of what it sends us. */
   readonly localSessionId: number;
+  /** What we put into the headers of what we send. */
   readonly remoteSessionId: number;
+  /** What it carries, by IANA's number; in v2 PPP. */
   readonly pseudowireType: number;
-  /** The sublayer in what we receive, and in what we send. */
+  /** The sublayer in what we receive. */
   readonly receiveL2spec: L2SpecType;
+  /** The sublayer in what we send. */
   readonly sendL2spec: L2SpecType;
-  /** What the peer must send us, and what we must send. */
+  /** The cookie that the peer must send us; empty: none. */
   readonly receiveCookie: Uint8Array;
+  /** The cookie that we must send; empty: none. */
   readonly sendCookie: Uint8Array;
+  /** Whether what we receive must be numbered. */
   readonly receiveSequence: boolean;
+  /** Whether what we send must be numbered. */
   readonly sendSequence: boolean;
   /** v2: we are the LNS of this call, and decide on sequence numbers (RFC 2661 §5.4). */
   readonly lns: boolean;

@@ -13,8 +13,9 @@ import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 
 /** What the network does to each datagram. */
 export interface Conditions {
-  /** Probabilities, 0 to 1. */
+  /** Probability that a datagram is lost, 0 to 1. */
   readonly loss: number;
+  /** Probability that a datagram comes twice, 0 to 1. */
   readonly duplication: number;
   /** Milliseconds, each datagram's drawn between the two: different delays reorder. */
   readonly delayMs: readonly [number, number];
@@ -25,9 +26,11 @@ export const perfect: Conditions = { loss: 0, duplication: 0, delayMs: [10, 10] 
 
 /** One LCCE on the network, and all that it said. */
 export interface Node {
+  /** Its IP address. */
   readonly address: string;
   /** The UDP port that it sends from. A node alone at its address hears on every port. */
   port: number;
+  /** The LCCE itself. */
   readonly lcce: Lcce;
   /** All events so far, the oldest first. */
   readonly events: LcceEvent[];
@@ -73,6 +76,7 @@ export class Netsim {
   #flights: Flight[] = [];
   #order = 0;
 
+  /** The same seed, the same network. */
   constructor(seed: number, conditions: Conditions = perfect) {
     this.#random = seeded(seed);
     this.conditions = conditions;
