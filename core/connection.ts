@@ -263,6 +263,8 @@ export class Connection {
       case "connected":
         return this.#connected(message, now);
       case "stopped": {
+        // A refusal may be all that the peer ever says: its acknowledgement goes to the id that it names.
+        if (this.peerId === 0) this.#transport.meet(message.avps);
         const result = message.avps.resultCode ?? { result: StopResult.Clear };
         return this.#stopped({ by: "peer", result }, now, message.vendorAvps);
       }

@@ -21,7 +21,7 @@ import type { AdmissionLimits } from "./limits.ts";
 import { messageTypes } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import { ConnectionRegistry } from "./registry.ts";
-import { type ConnectionRequest, Requests, type Verdict } from "./requests.ts";
+import { type ConnectionRequest, offeredVersion, Requests, type Verdict } from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 
@@ -240,7 +240,10 @@ export class Lcce {
     if (type !== messageTypes.SCCRQ && type !== messageTypes.StopCCN) {
       return this.#drop("not-a-request");
     }
-    const known = this.#registry.addressed(version, path, body);
+    const known = this.#registry.addressed(version, path, body) ??
+      (offeredVersion(header, body) === version
+        ? undefined
+        : this.#registry.addressed(3, path, body));
     if (type === messageTypes.StopCCN) {
       const meant = known ?? this.#registry.onlyDialed(version, path);
       if (!meant) return this.#drop("unknown-connection");

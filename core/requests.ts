@@ -20,7 +20,7 @@ import { compareTies } from "./ties.ts";
 
 /** What a would-be peer says of itself, before anything of it is believed. */
 export interface ConnectionRequest {
-  /** The version of the SCCRQ's header. */
+  /** The highest version that it offers. */
   readonly version: ProtoVersion;
   /** Where it came from. */
   readonly path: Path;
@@ -74,16 +74,11 @@ export class Requests {
   /** Judges an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
   judge(request: Request, now: number, end: (loser: Connection) => void): Admitted | undefined {
     const { header, body, datagram, path } = request;
-    const { version } = header;
-    const first = parseBody(body, { version, knowsVendor: this.#host.knowsVendor });
-    const said = first.kind === "message"
-      ? first.message.avps
-      : first.kind === "refused"
-      ? first.avps
-      : {};
+    const offered = offeredVersion(header, body);
+    let said = avpsOf(body, offered);
     if (said.hostName === undefined) return this.#drop("malformed");
     const verdict = this.#policy({
-      version,
+      version: offered,
       path,
       hostName: said.hostName,
       vendorName: said.vendorName ?? "",
@@ -91,6 +86,8 @@ export class Requests {
     });
     if (verdict.kind === "ignore") return this.#drop("unknown-peer");
     const settings = verdict.kind === "accept" ? verdict.settings : undefined;
+    const version = settings?.version === offered ? offered : header.version;
+    if (version !== offered) said = avpsOf(body, version);
     const authenticator = settings?.version === version
       ? new Authenticator(settings, path.encap, this.#host.random)
       : undefined;
@@ -100,22 +97,24 @@ export class Requests {
     if (refused) return this.#drop(refused);
     if (verdict.kind === "refuse") {
       this.#drop("unknown-peer");
-      return this.#turnAway(request, said, verdict.result);
+      return this.#turnAway(request, version, said, verdict.result);
     }
     if (!settings || !authenticator) {
       this.#drop("wrong-version");
       const error = verdict.settings.version;
-      return this.#turnAway(request, said, { result: StopResult.VersionNotSupported, error });
+      const result = { result: StopResult.VersionNotSupported, error };
+      return this.#turnAway(request, version, said, result);
     }
-    const parsed = authenticator.hidingKey === undefined ? first : parseBody(body, {
+    const { hidingKey } = authenticator;
+    const parsed = parseBody(body, {
       version,
       knowsVendor: this.#host.knowsVendor,
-      hidingKey: authenticator.hidingKey,
+      ...(hidingKey && { hidingKey }),
     });
     if (parsed.kind === "refused") {
       this.#drop("refused-request");
       authenticator.meet(parsed.avps);
-      return this.#turnAway(request, parsed.avps, parsed.error.outcome, authenticator);
+      return this.#turnAway(request, version, parsed.avps, parsed.error.outcome, authenticator);
     }
     if (parsed.kind !== "message") return this.#drop("malformed");
     const { message } = parsed;
@@ -124,7 +123,7 @@ export class Requests {
       lacksNonce(message, authenticator);
     if (impossible) {
       this.#drop("refused-request");
-      return this.#turnAway(request, message.avps, impossible, authenticator);
+      return this.#turnAway(request, version, message.avps, impossible, authenticator);
     }
     if (this.#losesTie(message, settings, path, end)) {
       this.#drop("lost-tie");
@@ -132,6 +131,7 @@ export class Requests {
       if (version === 2) return undefined;
       return this.#turnAway(
         request,
+        version,
         message.avps,
         { result: StopResult.AlreadyExists },
         authenticator,
@@ -183,11 +183,11 @@ export class Requests {
   /** Refuses an SCCRQ and keeps nothing of it: where the StopCCN is lost, the SCCRQ comes again. */
   #turnAway(
     { header, path }: Request,
+    version: ProtoVersion,
     avps: AvpValues,
     result: Result,
     authenticator?: Authenticator,
   ): undefined {
-    const { version } = header;
     const dialect = dialects[version];
     const connectionId = dialect.assignedId(avps);
     const localId = this.#registry.allocateId(version);
@@ -203,6 +203,21 @@ export class Requests {
   #drop(reason: Parameters<ConnectionHost["drop"]>[0]): undefined {
     this.#host.drop(reason);
   }
+}
+
+/**
+ * The highest version that an SCCRQ is for. One with version 2 in its header and v3's AVPs is for both: a peer that
+ * would rather speak v3 (RFC 3931 §4.7.3).
+ */
+export function offeredVersion({ version }: ControlHeader, body: Uint8Array): ProtoVersion {
+  return version === 2 && avpsOf(body, 3).routerId === undefined ? 2 : 3;
+}
+
+/** What can be read of an SCCRQ before its sender is known. */
+function avpsOf(body: Uint8Array, version: ProtoVersion): AvpValues {
+  const parsed = parseBody(body, { version });
+  if (parsed.kind === "message") return parsed.message.avps;
+  return parsed.kind === "refused" ? parsed.avps : {};
 }
 
 /** v3: a peer that signs must say its nonce (RFC 3931 §5.4.1). */

@@ -116,7 +116,7 @@ export class Transport {
     if (verdict !== "valid") return this.#drop(`digest-${verdict}`);
     const { hidingKey } = this.authenticator;
     const parsed = parseBody(body, {
-      version: header.version,
+      version: this.#settings.version,
       knowsVendor: this.#host.knowsVendor,
       ...(hidingKey && { hidingKey }),
     });

@@ -1,11 +1,12 @@
 /** Who the peer is: v2's challenge and response, v3's digests. What is refused makes no state, and is counted. */
 
 import assert from "node:assert/strict";
-import { verify } from "../../core/authentication.ts";
-import { parseHeader } from "../../core/header.ts";
+import { deriveDigestKey, sign, verify } from "../../core/authentication.ts";
+import { emitAvp, parseAvps } from "../../core/avp.ts";
+import { emitMessage, parseHeader } from "../../core/header.ts";
 import { parseBody } from "../../core/message.ts";
 import type { PeerSettings } from "../../core/settings.ts";
-import { type Node, testCall, testSettings } from "../../core/testing.ts";
+import { type Netsim, type Node, testCall, testSettings } from "../../core/testing.ts";
 import {
   A,
   assertIdle,
@@ -102,25 +103,49 @@ Deno.test("Lcce says that it shares no secret to a peer that signs (v3)", () => 
 });
 
 Deno.test("Lcce signs the refusal of an SCCRQ, so that the peer believes it (v3)", () => {
-  // A mandatory AVP that B does not know, inside a request that is signed rightly.
   for (const digest of [0, 1] as const) {
     const settings = testSettings({ version: 3, secret: right, digest });
     const { net, a, b } = pair(settings);
-    net.tap = (_from, _to, data) => {
-      const { body } = parseHeader(data);
-      const parsed = parseBody(body, { version: 3 });
-      if (parsed.kind === "message" && parsed.message.type === "StopCCN") {
-        assert.ok(parsed.message.avps.messageDigest, "signed");
-      }
-      return true;
-    };
+    // On its way the request gets a mandatory AVP that B does not know, and a digest that covers it.
+    resigned(net, b, (body) => Uint8Array.of(...body, 0x80, 8, 0, 0, 0x7f, 0xff, 0, 0));
     a.lcce.dial(settings, net.path(A, B), 0);
-    b.lcce.dial(settings, net.path(B, A), 0);
     net.run(10_000);
-    assert.deepEqual([drops(a)["digest-wrong"], drops(b)["digest-wrong"]], [undefined, undefined]);
-    assert.equal(up(a).length, 1, "the loser's StopCCN 3 was signed with one nonce only");
+    assert.deepEqual(connectionCauses(a).map(({ by, result }) => [by, result.error]), [[
+      "peer",
+      8,
+    ]]);
+    assert.deepEqual(drops(a), {});
+    assert.deepEqual(connectionStates(b), []);
   }
 });
+
+Deno.test("Lcce refuses an SCCRQ that is signed and has no nonce (v3)", () => {
+  const settings = testSettings({ version: 3, secret: right });
+  const { net, a, b } = pair(settings);
+  resigned(net, b, (body) => {
+    const without = parseAvps(body).filter(({ type }) => type !== 73);
+    const out = new Uint8Array(body.length);
+    let at = 0;
+    for (const avp of without) at = emitAvp(avp, out, at);
+    return out.slice(0, at);
+  });
+  a.lcce.dial(settings, net.path(A, B), 0);
+  net.run(500);
+  assert.equal(drops(b)["refused-request"], 1);
+  assert.deepEqual(connectionStates(b), []);
+});
+
+/** Changes the SCCRQ from A on its way to `to`, and signs it anew with the right secret. */
+function resigned(net: Netsim, to: Node, change: (body: Uint8Array) => Uint8Array): void {
+  net.tap = (from, _to, data) => {
+    const { header, body } = parseHeader(data);
+    if (from !== A || body[7] !== 1) return true;
+    const changed = emitMessage(header, change(body));
+    sign(changed, [deriveDigestKey(right)], [new Uint8Array(0), new Uint8Array(0)]);
+    net.inject(to, changed, { address: A, port: 1701 });
+    return false;
+  };
+}
 
 Deno.test("Lcce drops each message that was changed in any octet, and stays up (v3)", () => {
   for (const digest of [0, 1] as const) {

@@ -5,7 +5,7 @@ import type { Avp } from "../../core/avp.ts";
 import { AVP_HEADER, emitAvp, parseAvps } from "../../core/avp.ts";
 import { emitMessage, parseHeader } from "../../core/header.ts";
 import { emitBody, type MessageType, messageTypes } from "../../core/message.ts";
-import { messageOf } from "../../core/dialect.ts";
+import { dialects, messageOf } from "../../core/dialect.ts";
 import { type Netsim, type Node, seeded, testCall, testSettings } from "../../core/testing.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import {
@@ -318,5 +318,82 @@ Deno.test("Lcce clears a session that the peer requests anew while it is up", ()
     joint.net.run(joint.net.now + 1000);
     assert.deepEqual(callsUp(joint.a), [], "both ends know");
     assert.equal(up(joint.a).length, 1);
+  }
+});
+
+Deno.test("Lcce clears a call whose reply gives it the session id of another, and that one stays", () => {
+  for (const version of versions) {
+    const joint = connected(testSettings({ version }));
+    const { net, a, b } = joint;
+    const taken = sessions(a)[0]!.localSessionId;
+    const mine = b.lcce.placeCall(up(b)[0]!.handle, "incoming-caller", testCall({ name: "2" }), 0);
+    a.onEvent = undefined;
+    net.run(net.now + 1000);
+    const reply = version === 2 ? { assignedSessionId: taken } : {
+      localSessionId: taken,
+      remoteSessionId: mine.localSessionId,
+      circuitStatus: { active: true, new: true },
+    };
+    const to = version === 2 ? mine.localSessionId : 0;
+    forge(joint, emitBody(messageOf(version, "ICRP", reply)), to);
+    assert.equal(callCauses(b)[0]?.by, "protocol");
+    assert.equal(callsUp(b).length, 1);
+    net.run(net.now + 1000);
+    assert.equal(callsUp(a).length, 1, "nor was it ended at the peer");
+  }
+});
+
+Deno.test("Lcce refuses another protocol version than 1 in an SCCRQ with StopCCN 5 (v2)", () => {
+  const settings = testSettings();
+  const { net, a, b } = pair(settings);
+  net.tap = (from, _to, data) => {
+    const at = data.findIndex((_, i) =>
+      data[i + 4] === 0 && data[i + 5] === 2 && data[i + 1] === 8
+    );
+    if (from === A && parseHeader(data).body[7] === messageTypes.SCCRQ) data[at + 6] = 2;
+    return true;
+  };
+  a.lcce.dial(settings, net.path(A, B), 0);
+  net.run(1000);
+  assert.deepEqual(connectionCauses(a)[0]?.result, { result: 5, error: 0x0100 });
+  assert.equal([...b.lcce.connections()].length, 0);
+});
+
+Deno.test("Lcce refuses a version that it does not speak with a peer by StopCCN 5", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version });
+    const theirs = testSettings({ version: version === 2 ? 3 : 2 });
+    const { net, a, b } = pair(settings, { theirs });
+    a.lcce.dial(settings, net.path(A, B), 0);
+    net.run(1000);
+    assert.deepEqual(connectionCauses(a)[0]?.result, { result: 5, error: theirs.version });
+    assert.deepEqual(drops(b), { "wrong-version": 1, "unknown-connection": 1 }, "acknowledged");
+  }
+});
+
+Deno.test("Lcce answers an SCCRQ that is for both versions in the one that it speaks with the peer (RFC 3931 §4.7.3)", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version });
+    const { net, b } = pair(settings);
+    const both = emitBody(messageOf(2, "SCCRQ", {
+      ...dialects[2].introduce({ settings, localId: 77 }),
+      routerId: 5,
+      assignedConnectionId: 7_777_777,
+      pseudowireCapabilities: [5],
+    }));
+    for (const avp of parseAvps(both)) {
+      if (avp.type >= 60) both[avp.value.byteOffset - both.byteOffset - AVP_HEADER]! &= 0x7f;
+    }
+    const replies: Uint8Array[] = [];
+    net.tap = (_from, _to, data) => (replies.push(data), false);
+    const header = { version: 2, connectionId: 0, sessionId: 0, ns: 0, nr: 0 } as const;
+    for (let i = 0; i < 3; i++) {
+      net.inject(b, emitMessage(header, both), { address: A, port: 1701 });
+    }
+    assert.equal([...b.lcce.connections()].length, 1, "the same request, three times");
+    const reply = parseHeader(replies[0]!);
+    assert.equal(reply.header.version, version);
+    assert.equal(reply.header.connectionId, version === 2 ? 77 : 7_777_777);
+    assert.equal(reply.body[7], messageTypes.SCCRP);
   }
 });

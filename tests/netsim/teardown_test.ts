@@ -137,6 +137,38 @@ Deno.test("Lcce repeats its StopCCN until it is acknowledged, and the other side
   }
 });
 
+Deno.test("Lcce sends its StopCCN ahead of what still waits, and nothing after it", () => {
+  for (const version of versions) {
+    for (const byA of [true, false]) {
+      const settings = testSettings({ version, receiveWindow: 4 });
+      const { net, a, b } = pair(settings);
+      const connection = a.lcce.dial(settings, net.path(A, B), 0);
+      net.run(1000);
+      const types: number[] = [];
+      net.tap = (from, _to, data) => {
+        const { body } = parseHeader(data);
+        if (from === A && body.length > 0) types.push(body[7]!);
+        return true;
+      };
+      // More than are set up at once: ending the first of them must not start the others.
+      for (let i = 0; i < 600; i++) {
+        a.lcce.placeCall(connection, "incoming-caller", testCall({ name: `${i}` }), net.now);
+      }
+      net.run(net.now + 50);
+      const self = byA ? a : b;
+      self.lcce.closeConnection(up(self)[0]!.handle, { result: 6 }, net.now);
+      net.run(net.now + 30);
+      const sent = types.length;
+      net.run(net.now + 10_000);
+      const later = types.slice(sent).filter((type) => type !== 20);
+      assert.deepEqual(later, [], "nothing goes once both have stopped");
+      if (byA) assert.equal(types.filter((type) => type !== 20).at(-1), 4);
+      assert.equal(callCauses(a).length, 600);
+      assertIdle({ net, a, b });
+    }
+  }
+});
+
 Deno.test("Lcce lets both sides stop at the same time", () => {
   for (const version of versions) {
     const { net, a, b } = connected(testSettings({ version }));

@@ -184,6 +184,27 @@ Deno.test("Lcce breaks the tie when both sides request the same circuit (v3)", (
   assert.equal(winners.size, 2);
 });
 
+Deno.test("Lcce lets a request of its own that waits its turn give way, whatever its tie breaker (v3)", () => {
+  for (let seed = 0; seed < 8; seed++) {
+    const settings = testSettings({ version: 3 });
+    const { net, a, b } = pair(settings, { seed });
+    b.onEvent = undefined;
+    const connection = a.lcce.dial(settings, net.path(A, B), 0);
+    for (let i = 0; i < 300; i++) {
+      a.lcce.placeCall(connection, "incoming-caller", testCall({ name: `${i}` }), 0);
+    }
+    const waiting = a.lcce.placeCall(connection, "incoming-caller", testCall({ name: "same" }), 0);
+    net.run(2_000);
+    assert.equal(a.lcce.call(waiting)?.state, "idle");
+    const { handle } = up(b)[0]!;
+    // What B was asked for and has not decided on does not keep it from asking itself.
+    b.lcce.placeCall(handle, "incoming-caller", testCall({ name: "same" }), net.now);
+    net.run(net.now + 2_000);
+    assert.equal(callsUp(b).length, 1, `seed ${seed}`);
+    assert.deepEqual(callCauses(a), [{ by: "tie", result: { result: 13 } }]);
+  }
+});
+
 Deno.test("Lcce tears both requests down where neither has a tie breaker (v3)", () => {
   const settings = testSettings({ version: 3, tieBreaker: false });
   const { net, a, b } = pair(settings);
