@@ -62,6 +62,8 @@ export class Connection {
   readonly #transport: Transport;
   readonly #deadlines = new Deadlines<Deadline>();
   #establishedAt: number | undefined;
+  /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
+  #settledAt: number | undefined;
   /** The SCCRQ that this connection answers. */
   #request: Uint8Array | undefined;
 
@@ -162,7 +164,7 @@ export class Connection {
       return false;
     }
     const { retransmitMs } = this.settings;
-    return this.#establishedAt === undefined || now < this.#establishedAt + 5 * retransmitMs;
+    return this.#settledAt === undefined || now < this.#settledAt + 5 * retransmitMs;
   }
 
   /** Takes a datagram whose header names us; those too that reach us by the id of the peer: SCCRQ, StopCCN. */
@@ -320,6 +322,7 @@ export class Connection {
     this.#deadlines.clear("establish");
     this.#state = "established";
     this.#establishedAt = now;
+    this.#settledAt = now;
     this.#restartHello(now);
     this.#announce();
     this.calls.start(now);
@@ -401,6 +404,7 @@ export class Connection {
     this.#deadlines.clearAll();
     this.#deadlines.set("linger", now + this.#lingerMs());
     this.#state = "closed";
+    this.#settledAt = now;
     this.#announce(cause, vendorAvps);
   }
 

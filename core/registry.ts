@@ -87,11 +87,14 @@ export class ConnectionRegistry {
     if (!peers) return undefined;
     const open = assignedId(version, body);
     if (open !== undefined) return peers.get(open);
-    for (const connection of peers.values()) {
-      const { hidingKey } = connection;
-      if (hidingKey && assignedId(version, body, hidingKey) === connection.peerId) {
-        return connection;
-      }
+    // Connections with one peer mostly share a secret: each key is tried once.
+    const tried = new Set<Uint8Array>();
+    for (const { hidingKey } of peers.values()) {
+      if (!hidingKey || tried.has(hidingKey)) continue;
+      tried.add(hidingKey);
+      const hidden = assignedId(version, body, hidingKey);
+      const found = hidden === undefined ? undefined : peers.get(hidden);
+      if (found?.hidingKey === hidingKey) return found;
     }
     return undefined;
   }

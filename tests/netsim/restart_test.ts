@@ -125,6 +125,22 @@ function firstIs(id: number): (length: number) => Uint8Array {
   };
 }
 
+Deno.test("Lcce comes up with a peer that dials again with the same id soon after it hung up", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version, tieBreaker: false });
+    const { net, a, b } = connected(settings);
+    const id = up(a)[0]!.localId;
+    a.lcce.closeConnection(up(a)[0]!.handle, { result: 1 }, net.now);
+    net.run(net.now + 6_000);
+    assert.equal([...b.lcce.connections()].length, 1, "the old one still acknowledges");
+    const again = restartWithId(net, a, settings, id);
+    again.lcce.dial(settings, net.path(A, B), net.now);
+    net.run(net.now + 1_000);
+    assert.equal(up(again).length, 1);
+    assert.equal(up(b).length, 1);
+  }
+});
+
 Deno.test("Lcce does not let a forged SCCRQ with a peer's id end that peer's tunnel", () => {
   for (const version of versions) {
     const settings = testSettings({ version });
