@@ -57,8 +57,12 @@ export async function forEach<T>(
 ): Promise<void> {
   const rest = items[Symbol.iterator]();
   const failures: unknown[] = [];
-  const lane = async () => {
-    for (let item = rest.next(); !item.done && failures.length === 0; item = rest.next()) {
+  const lane = async (first: IteratorYieldResult<T>) => {
+    for (
+      let item: IteratorResult<T> = first;
+      !item.done && (item === first || failures.length === 0);
+      item = rest.next()
+    ) {
       try {
         await work(item.value);
       } catch (error) {
@@ -66,6 +70,12 @@ export async function forEach<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: width }, lane));
+  const lanes: Promise<void>[] = [];
+  // No more lanes than items: most tunnels come and go without sessions.
+  for (let item = rest.next(); !item.done; item = rest.next()) {
+    lanes.push(lane(item));
+    if (lanes.length === width) break;
+  }
+  await Promise.all(lanes);
   if (failures.length > 0) throw failures[0];
 }

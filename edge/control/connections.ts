@@ -51,6 +51,7 @@ export function makeConnectionHandler(
     // Its calls are over now, so that the newer one's find their circuits free.
     for (const call of former.calls.values()) links.closeCall(former, call);
     links.close(former);
+    slot.leaving = former.closing;
   };
 
   const established = (link: Link, connection: Connection, now: number) => {
@@ -59,14 +60,7 @@ export function makeConnectionHandler(
     count(link, 1);
     link.upSince = now;
     link.establishedAt = wallClock();
-    const before = [...state.links.values()]
-      .filter((other) => other !== link && other.name === link.name && other.closing)
-      .map((other) => other.closing);
-    links.open(
-      link,
-      connection,
-      before.length > 0 ? Promise.all(before).then(() => {}) : undefined,
-    );
+    links.open(link, connection, link.slot?.leaving);
     if (link.slot) dialer.up(link.slot);
   };
 
@@ -74,6 +68,7 @@ export function makeConnectionHandler(
     if (link.established) count(link, -1);
     link.established = false;
     links.close(link);
+    if (link.slot) link.slot.leaving = link.closing;
   };
   const count = ({ peer }: Link, change: number) =>
     void state.established.set(peer, (state.established.get(peer) ?? 0) + change);
@@ -88,48 +83,53 @@ export function makeConnectionHandler(
     driver.schedule({ due }, now + lingerMs);
   };
 
+  /** What is kept of a connection: nothing of one that somebody only began, for there may be very many. */
+  const linkOf = (event: ConnectionEvent, connection: Connection | undefined) => {
+    const known = state.links.get(event.connection);
+    if (known || event.state !== "established" || !connection) return known;
+    const lease = sockets.hold(connection.path.socket as SocketId);
+    const link = makeLink(connection, acceptedName(event, connection), undefined, lease);
+    state.links.set(event.connection, link);
+    return link;
+  };
+
   return (event, now) => {
     const connection = lcce.connection(event.connection);
-    let link = state.links.get(event.connection);
-    if (!link) {
-      if (!connection) return;
-      const lease = sockets.hold(connection.path.socket as SocketId);
-      link = makeLink(connection, `${event.peer}-${connection.localId}`, undefined, lease);
-      state.links.set(event.connection, link);
-    }
+    const link = linkOf(event, connection);
     const ending = event.cause && endingOf(event.cause);
-    if (ending) link.reason = ending.reason;
-    const wasUp = link.established;
-    switch (event.state) {
-      case "established":
-        if (connection) established(link, connection, now);
-        break;
-      case "stopping":
-        ended(link);
-        break;
-      case "closed":
-        ended(link);
+    if (link && ending) link.reason = ending.reason;
+    const wasUp = link?.established;
+    if (link && connection && event.state === "established") established(link, connection, now);
+    if (link && (event.state === "stopping" || event.state === "closed")) {
+      ended(link);
+      if (event.state === "closed") {
         if (link.slot) dialer.down(link.slot, link, event.cause?.by === "tie");
         forget(link, connection, now);
-        break;
+      }
     }
+    const name = link?.name ?? acceptedName(event, connection);
     bus.publish({
       type: "connection-state",
-      tunnel: link.name,
-      peer: link.peer,
+      tunnel: name,
+      peer: event.peer,
       tunnelId: connection?.localId ?? 0,
       state: event.state,
       ...(ending && { ending }),
     });
-    const notable = event.state === "established" || wasUp || link.slot !== undefined;
+    const notable = event.state === "established" || wasUp || link?.slot !== undefined;
     const suspicious = event.cause?.by === "protocol";
     log[suspicious ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
-      path: `tunnels/${link.name}`,
-      peer: link.peer,
+      path: `tunnels/${name}`,
+      peer: event.peer,
       ...(connection && { remote: formatEndpoint(connection.path.remote) }),
       ...(ending && { reason: ending.reason }),
     });
   };
+}
+
+/** The tunnel of a connection that the peer dialed and that is no tunnel of the configuration. */
+function acceptedName({ peer }: ConnectionEvent, connection: Connection | undefined): string {
+  return connection ? `${peer}-${connection.localId}` : peer;
 }
 
 /** Whether two connections are with one and the same program at the peer: the newer one tells that it was restarted. */

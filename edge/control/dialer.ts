@@ -33,6 +33,8 @@ export interface Slot extends Due {
   readonly placements: Map<string, Placement>;
   /** Its control connection, in whatever state. */
   link: Link | undefined;
+  /** The tunnel of its last connection, on its way out of the datapath; the next one has the same name. */
+  leaving: Promise<void> | undefined;
   /** A socket is being opened for it. */
   dialing: boolean;
   /** Whom to try next, in this round. */
@@ -93,7 +95,10 @@ export interface Dialer {
 /** Whether a managed tunnel is to be up. */
 export function isWanted({ config, gone, held, placements }: Slot): boolean {
   if (gone || held || config.mode === "passive") return false;
-  return config.mode === "persistent" || placements.size > 0;
+  if (config.mode === "persistent") return true;
+  // On demand: while one of its calls is wanted.
+  for (const placement of placements.values()) if (!placement.held) return true;
+  return false;
 }
 
 /** The pause after so many failures in a row: 1 s, doubled each time, at most 60 s; a quarter more or less by chance. */
@@ -203,6 +208,7 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
         createdAt: dependencies.wallClock(),
         placements: new Map(),
         link: undefined,
+        leaving: undefined,
         dialing: false,
         left: [],
         failures: 0,

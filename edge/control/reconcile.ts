@@ -166,7 +166,7 @@ export function makeReconciler(
       state.config = config;
       await forEach(stanzas, WIDTH, (stanza) => open(stanza, strict));
       for (const slot of state.slots.values()) {
-        if (slot.redialAt === undefined) dialer.dial(slot);
+        if (slot.redialAt === undefined) driver.defer(() => dialer.dial(slot));
       }
       for (const placement of begun) driver.defer(() => dialer.place(placement));
     },

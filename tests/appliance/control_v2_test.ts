@@ -33,6 +33,41 @@ tunnels:
 ${more}`;
 }
 
+/** An appliance in a process of its own, which can be killed without a word to anybody, and started again. */
+async function spawnPeer(text: string) {
+  const main = new URL("../../edge/main.ts", import.meta.url).pathname;
+  const file = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.writeTextFile(file, text);
+  const spawn = () =>
+    new Deno.Command(Deno.execPath(), {
+      args: ["run", "-q", "-P=appliance", main, "run", file],
+      stdin: "null",
+      stdout: "null",
+      stderr: "inherit",
+      env: { NO_COLOR: "1" },
+    }).spawn();
+  let child: Deno.ChildProcess | undefined = spawn();
+  const kill = async () => {
+    const killed = child;
+    child = undefined;
+    try {
+      killed?.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+    await killed?.status;
+  };
+  return {
+    kill,
+    start: () => void (child = spawn()),
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await Deno.remove(file);
+    },
+  };
+}
+
+const quiet = (admin: string) => `admin: { listen: "${admin}:8701" }\nlog: { level: warn }\n`;
 const host = "circuit: { host: {} }";
 
 for (const secret of ["", "secret: hush", "secret: hush, hide-avps: true"]) {
@@ -83,52 +118,25 @@ Deno.test("the next address is tried where one does not answer, the lowest prefe
 
 Deno.test("a peer that vanishes is noticed by HELLO, and dialed again when it is back", async () => {
   const [a, b] = [loopback(38), loopback(39)];
-  const main = new URL("../../edge/main.ts", import.meta.url).pathname;
-  const file = await Deno.makeTempFile({ suffix: ".yaml" });
-  await Deno.writeTextFile(file, lns(b, "secret: hush", `admin: { listen: "${b}:8701" }\n`));
-  const spawn = () =>
-    new Deno.Command(Deno.execPath(), {
-      args: ["run", "-q", "-P=appliance", main, "run", file],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-  let child = spawn();
-  try {
-    await using caller = await startControlNode(
-      lac(a, `${b}:1701`, "secret: hush", `one: { ${host} }`),
-    );
-    await until(async () => (await caller.up("to-lns")).length === 1);
-    const first = (await caller.tunnel("to-lns"))?.config.tunnelId;
-    child.kill("SIGKILL");
-    await child.status;
-    await until(() => caller.events.some(({ ending }) => ending?.by === "timeout"));
-    assert.deepEqual(await caller.up("to-lns"), []);
-    child = spawn();
-    await until(async () => (await caller.up("to-lns")).length === 1);
-    assert.notEqual((await caller.tunnel("to-lns"))?.config.tunnelId, first);
-  } finally {
-    child.kill("SIGKILL");
-    await child.status;
-    await Deno.remove(file);
-  }
+  await using peer = await spawnPeer(lns(b, "secret: hush", quiet(b)));
+  await using caller = await startControlNode(
+    lac(a, `${b}:1701`, "secret: hush", `one: { ${host} }`),
+  );
+  await until(async () => (await caller.up("to-lns")).length === 1);
+  const first = (await caller.tunnel("to-lns"))?.config.tunnelId;
+  await peer.kill();
+  await until(() => caller.events.some(({ ending }) => ending?.by === "timeout"));
+  assert.deepEqual(await caller.up("to-lns"), []);
+  peer.start();
+  await until(async () => (await caller.up("to-lns")).length === 1);
+  assert.notEqual((await caller.tunnel("to-lns"))?.config.tunnelId, first);
 });
 
 Deno.test("a peer that was killed comes back into its passive tunnel at once", async () => {
   const [a, b] = [loopback(40), loopback(41)];
-  const main = new URL("../../edge/main.ts", import.meta.url).pathname;
-  const file = await Deno.makeTempFile({ suffix: ".yaml" });
-  await Deno.writeTextFile(
-    file,
-    lac(a, `${b}:1701`, "", `one: { ${host} }`, `admin: { listen: "${a}:8701" }\n`),
+  await using peer = await spawnPeer(
+    lac(a, `${b}:1701`, "", `one: { ${host} }`, quiet(a)),
   );
-  const spawn = () =>
-    new Deno.Command(Deno.execPath(), {
-      args: ["run", "-q", "-P=appliance", main, "run", file],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
   await using called = await startControlNode(
     lns(b, "", "tunnels: { from-lac: { peer: lac, mode: passive } }\n").replace(
       "hello: 1",
@@ -136,23 +144,15 @@ Deno.test("a peer that was killed comes back into its passive tunnel at once", a
     ),
   );
   assert.equal((await called.tunnel("from-lac"))?.control?.state, "waiting");
-  let child = spawn();
-  try {
-    await until(async () => (await called.up("from-lac")).length === 1);
-    const first = (await called.tunnel("from-lac"))?.config.tunnelId;
-    child.kill("SIGKILL");
-    await child.status;
-    child = spawn();
-    await until(async () => {
-      const state = await called.tunnel("from-lac");
-      return state?.config.tunnelId !== first && state?.sessions.length === 1;
-    });
-    assert.equal((await called.appliance.tunnels()).length, 1);
-  } finally {
-    child.kill("SIGKILL");
-    await child.status;
-    await Deno.remove(file);
-  }
+  await until(async () => (await called.up("from-lac")).length === 1);
+  const first = (await called.tunnel("from-lac"))?.config.tunnelId;
+  await peer.kill();
+  peer.start();
+  await until(async () => {
+    const state = await called.tunnel("from-lac");
+    return state?.config.tunnelId !== first && state?.sessions.length === 1;
+  });
+  assert.equal((await called.appliance.tunnels()).length, 1);
 });
 
 Deno.test("many peers behind one address each get their tunnel", async () => {
