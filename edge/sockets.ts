@@ -83,10 +83,11 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
 
   const openEntry = (encap: EncapType, local: Endpoint, path?: TunnelPath): Entry => {
     // Beside sockets of ours; alone, it must find out that another program holds the address.
-    const shared = local.port !== 0 && [...entries].some((entry) =>
-      entry.encap === encap && entry.local.port === local.port &&
-      overlap(entry.local.address, local.address)
-    );
+    const shared = local.port !== 0 &&
+      [...entries].some((entry) =>
+        entry.encap === encap && entry.local.port === local.port &&
+        overlap(entry.local.address, local.address)
+      );
     const entry: Entry = {
       encap,
       local,
@@ -202,7 +203,7 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
       return leaseOf(entry, await use(entry));
     },
     async dial(encap, local) {
-      const checksum = { udp: ipVersion(local.address) === 4, zero6Tx: false, zero6Rx: false };
+      const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
       const fixed = encap === "ip" || local.port !== 0;
       const key = listenerKey(encap, local);
       const known = fixed

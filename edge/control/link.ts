@@ -13,7 +13,6 @@ import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
 import type { TunnelId } from "../../core/ids.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { SessionParameters } from "../../core/settings.ts";
-import { ipVersion } from "../../core/endpoint.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../model.ts";
@@ -180,11 +179,7 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
         encap,
         local: { address: local, port: lease.local.port },
         remote,
-        checksum: {
-          udp: encap === "udp" && ipVersion(remote.address) === 4,
-          zero6Tx: false,
-          zero6Rx: false,
-        },
+        checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
         sessions: [],
       };
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));

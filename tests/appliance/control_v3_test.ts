@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ControlNode, startControlNode } from "./control_support.ts";
-import { loopback, until } from "./support.ts";
+import { freePort, loopback, until } from "./support.ts";
 
 /** The one that is called, at loopback address `at`. */
 function hq(at: string, peer: string, more = ""): string {
@@ -112,6 +112,21 @@ tunnels:
   const state = await caller.tunnel("to-hq");
   assert.notEqual(state?.config.local.port, 0);
   assert.notEqual(state?.config.local.port, 1701, "port 0 is an ephemeral one");
+});
+
+Deno.test("a tunnel over IPv6 comes up between the listeners' ports", async () => {
+  const [a, b] = [freePort("::1"), freePort("::1")];
+  await using _called = await startControlNode(`
+listen: [{ udp: "[::1]:${b}" }]
+peers: { any: { accept: [{ circuit: { probe: { address: 10.0.0.1/24 } } }] } }
+`);
+  await using caller = await startControlNode(`
+listen: [{ udp: "[::1]:${a}" }]
+peers: { hq: {} }
+tunnels:
+  to-hq: { peer: hq, local: "[::1]:${a}", remote: "[::1]:${b}", sessions: { ${office} } }
+`);
+  await until(async () => (await details(caller, "to-hq", "office"))?.received! > 2);
 });
 
 Deno.test("two that dial each other end up with one tunnel, which is both's", async () => {
