@@ -9,5 +9,6 @@ lnsTests(import.meta.url, {
   title: "l2tpns as LNS",
   needs: ["l2tpns", "perl", "tun"],
   secret,
+  endsCalls: true,
   start: (place) => startL2tpns(place, secret),
 });

@@ -6,5 +6,6 @@ import { startSoftether } from "./support/softether.ts";
 lnsTests(import.meta.url, {
   title: "SoftEther as LNS",
   needs: ["vpnserver", "vpncmd"],
+  endsCalls: false,
   start: startSoftether,
 });

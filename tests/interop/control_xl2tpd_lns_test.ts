@@ -9,5 +9,6 @@ lnsTests(import.meta.url, {
   title: "xl2tpd as LNS with a secret",
   needs: ["xl2tpd", "pppd"],
   secret,
+  endsCalls: true,
   start: (place) => startXl2tpd(place, { role: "lns", secret }),
 });

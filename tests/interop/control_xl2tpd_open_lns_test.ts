@@ -6,5 +6,7 @@ import { startXl2tpd } from "./support/xl2tpd.ts";
 lnsTests(import.meta.url, {
   title: "xl2tpd as LNS without a secret",
   needs: ["xl2tpd", "pppd"],
+  endsCalls: true,
+  brief: true,
   start: (place) => startXl2tpd(place, { role: "lns" }),
 });

@@ -20,16 +20,25 @@ export async function startL2tpns(place: Place, secret: string): Promise<Peer> {
   const printed = await launch(place, "l2tpns", withMounts([[folder, "/etc/l2tpns"]], "l2tpns"));
   const log = () => Deno.readTextFile(`${folder}/l2tpns.log`).catch(printed);
   await until("l2tpns is master", async () => (await log()).includes("the master!"), 20_000);
-  const ask = (command: string) => place.here("perl", cli, "enable", command);
+  const ask = (...commands: string[]) => place.here("perl", cli, "enable", ...commands);
   /** The rows that follow a table's heading; their columns. */
   const rows = async (command: string) =>
     (await ask(command)).split("\n").map((line) => line.trim().split(/\s+/))
       .filter(([first]) => /^\d+$/.test(first!));
+  // The list of sessions has those too that ended within the last minutes; the tunnels' count has not.
+  const calls = async () =>
+    (await rows("show tunnel")).reduce((sum, columns) => sum + Number(columns.at(4)), 0);
+  const setPatience = (requests: number) =>
+    ask("configure terminal", `set ppp_max_configure ${requests}`);
   return {
     log,
-    calls: async () => (await rows("show session")).length,
-    async endCall() {
-      await ask(`drop session ${(await rows("show session"))[0]![0]}`);
+    calls,
+    async endCalls() {
+      // It drops no session without PPP on command, but loses patience with those that send none.
+      const before = await calls();
+      await setPatience(1);
+      await until("l2tpns ended a call", async () => await calls() < before, 10_000);
+      await setPatience(patience);
     },
     async endTunnels() {
       for (const [id] of await rows("show tunnel")) await ask(`drop tunnel ${id}`);
@@ -37,6 +46,9 @@ export async function startL2tpns(place: Place, secret: string): Promise<Peer> {
     },
   };
 }
+
+/** How often it asks for PPP, every 3 s. */
+const patience = 100;
 
 function startupConfig(logFile: string, secret: string): string {
   return [
@@ -55,6 +67,7 @@ function startupConfig(logFile: string, secret: string): string {
     "tundevicename tun0",
     "cli_bind_address 127.0.0.1",
     "send_garp no",
+    `ppp_max_configure ${patience}`,
     "peer_address 10.255.255.1",
     "cluster_interface lo",
     "cluster_hb_timeout 20",

@@ -6,8 +6,8 @@ export interface Peer {
   log(): Promise<string>;
   /** How many calls it has up; undefined where it does not tell. */
   calls?(): Promise<number>;
-  /** Has it end one call; undefined where it only does so of its own will. */
-  endCall?(): Promise<void>;
+  /** Has it end a call or more; undefined where it cannot be told to. */
+  endCalls?(): Promise<void>;
   /** Has it end all of its tunnels with a StopCCN. @returns whether it ended itself with them */
   endTunnels(): Promise<"ended" | "running">;
 }

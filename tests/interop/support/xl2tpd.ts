@@ -14,19 +14,19 @@ export interface Xl2tpdOptions {
   readonly role: "lac" | "lns";
   /** Absent: nobody is challenged. */
   readonly secret?: string;
+  /** As a LAC: how many tunnels with a call each it dials; 1 by default. */
+  readonly tunnels?: number;
 }
 
 /** A running xl2tpd. */
 export interface Xl2tpd extends Peer {
   /** Says a line to it, as `xl2tpd-control` does. */
   command(line: string): Promise<void>;
-  /** As a LAC: places a call in its tunnel. */
-  placeCall(): Promise<void>;
 }
 
 /** The configuration of either role; the LAC dials by itself, again a second after it lost its tunnel. */
 export function xl2tpdConfig(
-  { role, secret }: Xl2tpdOptions,
+  { role, secret, tunnels = 1 }: Xl2tpdOptions,
   folder: string,
   pppOptions: string,
 ): string {
@@ -39,6 +39,7 @@ export function xl2tpdConfig(
     "[global]",
     "port = 1701",
     `auth file = ${folder}/xl2tpd.secrets`,
+    "max retries = 2",
     "debug tunnel = yes",
     "debug state = yes",
     ...(role === "lns"
@@ -48,17 +49,18 @@ export function xl2tpdConfig(
         "local ip = 10.6.0.1",
         "refuse authentication = yes",
         "name = lns",
+        ...common,
       ]
-      : [
-        "[lac t]",
+      : Array.from({ length: tunnels }, (_, i) => [
+        `[lac t${i + 1}]`,
         "lns = 10.77.0.1",
         "require authentication = no",
         "autodial = yes",
         "redial = yes",
         "redial timeout = 1",
         "max redials = 1000",
-      ]),
-    ...common,
+        ...common,
+      ]).flat()),
     "",
   ].join("\n");
 }
@@ -102,7 +104,7 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
   return {
     log,
     calls: async () => (await standIns()).length,
-    async endCall() {
+    async endCalls() {
       Deno.kill(Number((await standIns())[0]), "SIGTERM");
     },
     async endTunnels() {
@@ -110,7 +112,6 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
       return "running";
     },
     command,
-    placeCall: async () => await command(`c ${await tunnel()}`),
   };
 }
 
