@@ -2,13 +2,13 @@
 
 import {
   type Call,
-  type CallRole,
   callTable,
   isCaller,
   isPending,
   type PeerCall,
   sessionParameters,
 } from "./call.ts";
+import { CallTable } from "./call_table.ts";
 import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
 import type { AvpValues } from "./catalogue.ts";
 import type { Connection, ConnectionHost } from "./connection.ts";
@@ -26,23 +26,21 @@ const PENDING_LIMIT = 256;
 export class Calls {
   readonly #connection: Connection;
   readonly #host: ConnectionHost;
-  readonly #calls = new Map<number, Call>();
-  readonly #byRemoteId = new Map<number, Call>();
+  readonly #calls: CallTable;
   /** Calls of ours that wait for the connection, or for others to be set up. */
   readonly #waiting = new Set<Call>();
-  /** v3: calls of ours that are not up yet, by name: what a request of the peer may tie with. */
-  readonly #requested = new Map<string, Call>();
   /** Calls that have a deadline, the earliest first: all are given the same time. */
   readonly #timed = new Set<Call>();
   /** Calls of ours that are being set up. */
   #pending = 0;
-  #serial = 0;
 
   constructor(connection: Connection, host: ConnectionHost) {
     this.#connection = connection;
     this.#host = host;
+    this.#calls = new CallTable(connection.settings, host);
   }
 
+  /** Calls on their way, up, and waiting. */
   get size(): number {
     return this.#calls.size;
   }
@@ -65,7 +63,7 @@ export class Calls {
     now: number,
   ): number | undefined {
     const full = this.#calls.size >= this.#connection.settings.callLimit;
-    const call = this.#create(role, parameters);
+    const call = this.#calls.create(role, parameters);
     if (!call) return undefined;
     if (full || hasEnded(this.#connection.state)) {
       const result = { result: CdnResult.NoFacilitiesNow };
@@ -73,7 +71,6 @@ export class Calls {
       return call.localId;
     }
     this.#waiting.add(call);
-    if (this.#connection.settings.version === 3) this.#requested.set(parameters.name, call);
     this.#announce(call);
     this.start(now);
     return call.localId;
@@ -234,7 +231,7 @@ export class Calls {
     const { dialect, settings } = this.#connection;
     const remoteId = dialect.remoteSession(avps)!;
     // RFC 3931 §7.3.2: a request for a session that exists clears it.
-    const existing = this.#byRemoteId.get(remoteId);
+    const existing = this.#calls.byRemoteId(remoteId);
     if (existing) return this.#breach(existing, `${type} in state ${existing.state}`, now);
     const peer = dialect.learn(undefined, avps);
     const refused = refusedRequest(settings, peer, avps);
@@ -244,11 +241,10 @@ export class Calls {
     }
     const role = type === "ICRQ" ? "incoming-answerer" : "outgoing-answerer";
     const full = this.#calls.size >= settings.callLimit;
-    const call = full ? undefined : this.#create(role, undefined);
+    const call = full ? undefined : this.#calls.create(role, undefined);
     if (!call) return this.#turnAway(remoteId, { result: CdnResult.NoFacilitiesNow }, now);
-    call.remoteId = remoteId;
+    this.#calls.meet(call, remoteId);
     call.peer = peer;
-    this.#byRemoteId.set(remoteId, call);
     this.#enter(call, "deciding", now, vendorAvps);
     this.#host.event({
       type: "call-requested",
@@ -261,7 +257,7 @@ export class Calls {
 
   /** v3: both ends request the same circuit at once (RFC 3931 §5.4.4). True: the peer's request lost. */
   #breakTie(peer: PeerCall, theirs: Uint8Array | undefined, now: number): boolean {
-    const ours = this.#requested.get(peer.name);
+    const ours = this.#calls.requested(peer.name);
     if (!ours) return false;
     const order = compareTies(ours.tieBreaker, theirs);
     // A request that was not sent yet ties with nothing: it gives way.
@@ -286,10 +282,7 @@ export class Calls {
     call.peer = dialect.learn(call.peer, avps);
     const remoteId = dialect.remoteSession(avps);
     if (remoteId === undefined || call.remoteId !== 0) return true;
-    if (this.#byRemoteId.has(remoteId)) return false;
-    call.remoteId = remoteId;
-    this.#byRemoteId.set(remoteId, call);
-    return true;
+    return this.#calls.meet(call, remoteId);
   }
 
   /** A message for a call that we do not know, or no longer: one that would make it exist is refused. */
@@ -310,37 +303,15 @@ export class Calls {
     const localId = dialect.localSession(header, avps);
     if (localId !== 0) return this.#calls.get(localId);
     const remoteId = dialect.remoteSession(avps);
-    return remoteId === undefined ? undefined : this.#byRemoteId.get(remoteId);
-  }
-
-  #create(role: CallRole, parameters: CallParameters | undefined): Call | undefined {
-    const { settings } = this.#connection;
-    const localId = this.#host.allocateSessionId(settings.version, (id) => this.#calls.has(id));
-    if (localId === undefined) return undefined;
-    const call: Call = {
-      role,
-      localId,
-      serial: ++this.#serial,
-      tieBreaker: settings.version === 3 && settings.tieBreaker && parameters
-        ? this.#host.random(8)
-        : undefined,
-      parameters,
-      toldActive: false,
-      state: "idle",
-      remoteId: 0,
-      peer: this.#connection.dialect.learn(undefined, {}),
-      deadline: undefined,
-    };
-    this.#calls.set(localId, call);
-    return call;
+    return remoteId === undefined ? undefined : this.#calls.byRemoteId(remoteId);
   }
 
   /** Refuses a request without having made a call of it: the CDN needs an id of ours all the same. */
   #turnAway(remoteId: number, result: Result, now: number): void {
-    const { dialect, settings } = this.#connection;
-    const localId = this.#host.allocateSessionId(settings.version, (id) => this.#calls.has(id));
+    const { dialect } = this.#connection;
+    const localId = this.#calls.allocateId();
     if (localId === undefined) return this.#host.drop("unknown-call");
-    this.#host.releaseSessionId(settings.version, localId, now);
+    this.#calls.releaseId(localId, now);
     this.#connection.send("CDN", dialect.disconnect({ localId, remoteId }, result), remoteId);
   }
 
@@ -379,8 +350,8 @@ export class Calls {
     if (is) {
       call.deadline = now + this.#connection.settings.callMs;
       this.#timed.add(call);
-    } else if (call.parameters && this.#requested.get(call.parameters.name) === call) {
-      this.#requested.delete(call.parameters.name);
+    } else {
+      this.#calls.decided(call);
     }
     if (state !== "established" && state !== "closed") this.#announce(call, vendorAvps);
     if (was && !is) this.start(now);
@@ -403,9 +374,7 @@ export class Calls {
 
   #forget(call: Call, cause: Cause, now: number, vendorAvps: readonly VendorAvp[] = []): void {
     this.#waiting.delete(call);
-    this.#calls.delete(call.localId);
-    if (this.#byRemoteId.get(call.remoteId) === call) this.#byRemoteId.delete(call.remoteId);
-    this.#host.releaseSessionId(this.#connection.settings.version, call.localId, now);
+    this.#calls.remove(call, now);
     this.#enter(call, "closed", now);
     this.#host.event({
       type: "call-state",

@@ -21,6 +21,7 @@ import type {
   PeerIdentity,
 } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
+import { identityOf, impossibleIntroduction } from "./introduction.ts";
 import type { AnyMessage, MessageType, Parsed, VendorAvp } from "./message.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
@@ -35,9 +36,6 @@ export interface ConnectionHost extends TransportHost {
 }
 
 type Deadline = "establish" | "hello" | "stop" | "linger";
-
-/** The version that every Protocol Version AVP says: 1, revision 0 (RFC 2661 §4.4.3). */
-const PROTOCOL_VERSION = 0x0100;
 
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection {
@@ -329,16 +327,9 @@ export class Connection {
   }
 
   /** What the peer says of itself. */
-  #meet({ avps, vendorAvps }: AnyMessage): void {
-    const receiveWindow = this.#transport.meet(avps);
-    this.peer = {
-      hostName: avps.hostName ?? "",
-      vendorName: avps.vendorName ?? "",
-      ...(avps.routerId !== undefined && { routerId: avps.routerId }),
-      receiveWindow,
-      pseudowires: avps.pseudowireCapabilities ?? [],
-      vendorAvps,
-    };
+  #meet(message: AnyMessage): void {
+    const receiveWindow = this.#transport.meet(message.avps);
+    this.peer = identityOf(message, receiveWindow);
   }
 
   #introduction() {
@@ -423,21 +414,6 @@ export class Connection {
       ...(vendorAvps.length > 0 && { vendorAvps }),
     });
   }
-}
-
-/** Why nobody could go on from an SCCRQ or SCCRP: another protocol version, or a challenge without a secret. */
-export function impossibleIntroduction(
-  { version, avps }: AnyMessage,
-  authenticator: Authenticator,
-): Result | undefined {
-  if (version === 2 && avps.protocolVersion! >> 8 !== PROTOCOL_VERSION >> 8) {
-    return { result: StopResult.VersionNotSupported, error: PROTOCOL_VERSION };
-  }
-  if (authenticator.cannotProve(avps)) {
-    const message = "authentication is asked for, and no secret is shared";
-    return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
-  }
-  return undefined;
 }
 
 function fsmError(message: string): Result {

@@ -7,10 +7,11 @@
 
 import { Authenticator } from "./authenticator.ts";
 import type { AvpValues } from "./catalogue.ts";
-import { type Connection, type ConnectionHost, impossibleIntroduction } from "./connection.ts";
+import type { Connection, ConnectionHost } from "./connection.ts";
 import { dialects, messageOf } from "./dialect.ts";
-import { ErrorCode, type Result, StopResult } from "./errors.ts";
+import { type Result, StopResult } from "./errors.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
+import { impossibleIntroduction } from "./introduction.ts";
 import { Admission, type AdmissionLimits } from "./limits.ts";
 import { type AnyMessage, emitBody, parseBody } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
@@ -119,8 +120,7 @@ export class Requests {
     if (parsed.kind !== "message") return this.#drop("malformed");
     const { message } = parsed;
     authenticator.meet(message.avps);
-    const impossible = impossibleIntroduction(message, authenticator) ??
-      lacksNonce(message, authenticator);
+    const impossible = impossibleIntroduction(message, authenticator);
     if (impossible) {
       this.#drop("refused-request");
       return this.#turnAway(request, version, message.avps, impossible, authenticator);
@@ -218,14 +218,4 @@ function avpsOf(body: Uint8Array, version: ProtoVersion): AvpValues {
   const parsed = parseBody(body, { version });
   if (parsed.kind === "message") return parsed.message.avps;
   return parsed.kind === "refused" ? parsed.avps : {};
-}
-
-/** v3: a peer that signs must say its nonce (RFC 3931 §5.4.1). */
-function lacksNonce(
-  { version, avps }: AnyMessage,
-  authenticator: Authenticator,
-): Result | undefined {
-  if (version === 2 || !authenticator.nonce || avps.nonce) return undefined;
-  const message = "signed, and without a nonce";
-  return { result: StopResult.GeneralError, error: ErrorCode.OutOfRange, message };
 }

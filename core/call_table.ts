@@ -1,0 +1,101 @@
+/** The calls of one connection, by all that one can be looked for: our session id, the peer's, and v3's name. @module */
+
+import type { Call, CallRole } from "./call.ts";
+import { dialects } from "./dialect.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
+import type { CallParameters, PeerSettings } from "./settings.ts";
+
+/** Where session ids and tie breakers come from. */
+export interface CallTableHost {
+  random(length: number): Uint8Array;
+  allocateSessionId(version: ProtoVersion, taken: (id: number) => boolean): number | undefined;
+  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
+}
+
+export class CallTable {
+  readonly #settings: PeerSettings;
+  readonly #host: CallTableHost;
+  readonly #calls = new Map<number, Call>();
+  readonly #byRemoteId = new Map<number, Call>();
+  /** v3: calls of ours that are not up yet, by name: what a request of the peer may tie with. */
+  readonly #requested = new Map<string, Call>();
+  #serial = 0;
+
+  constructor(settings: PeerSettings, host: CallTableHost) {
+    this.#settings = settings;
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  get(localId: number): Call | undefined {
+    return this.#calls.get(localId);
+  }
+
+  /** The call that the peer knows by an id of its own. */
+  byRemoteId(remoteId: number): Call | undefined {
+    return this.#byRemoteId.get(remoteId);
+  }
+
+  /** v3: the call of ours by a name that is not up yet. */
+  requested(name: string): Call | undefined {
+    return this.#requested.get(name);
+  }
+
+  values(): IterableIterator<Call> {
+    return this.#calls.values();
+  }
+
+  /** A new call, ours where it has parameters; undefined where no session id is free. */
+  create(role: CallRole, parameters: CallParameters | undefined): Call | undefined {
+    const { version, tieBreaker } = this.#settings;
+    const localId = this.allocateId();
+    if (localId === undefined) return undefined;
+    const call: Call = {
+      role,
+      localId,
+      serial: ++this.#serial,
+      tieBreaker: version === 3 && tieBreaker && parameters ? this.#host.random(8) : undefined,
+      parameters,
+      toldActive: false,
+      state: "idle",
+      remoteId: 0,
+      peer: dialects[version].learn(undefined, {}),
+      deadline: undefined,
+    };
+    this.#calls.set(localId, call);
+    if (version === 3 && parameters) this.#requested.set(parameters.name, call);
+    return call;
+  }
+
+  /** Notes the peer's id of a call. False: another call has it. */
+  meet(call: Call, remoteId: number): boolean {
+    if (this.#byRemoteId.has(remoteId)) return false;
+    call.remoteId = remoteId;
+    this.#byRemoteId.set(remoteId, call);
+    return true;
+  }
+
+  /** A call is up, or ended: no request of the peer ties with it any more. */
+  decided(call: Call): void {
+    const name = call.parameters?.name;
+    if (name !== undefined && this.#requested.get(name) === call) this.#requested.delete(name);
+  }
+
+  remove(call: Call, now: number): void {
+    this.#calls.delete(call.localId);
+    if (this.#byRemoteId.get(call.remoteId) === call) this.#byRemoteId.delete(call.remoteId);
+    this.releaseId(call.localId, now);
+  }
+
+  /** A session id that no call has; undefined where nearly all are in use. */
+  allocateId(): number | undefined {
+    return this.#host.allocateSessionId(this.#settings.version, (id) => this.#calls.has(id));
+  }
+
+  releaseId(id: number, now: number): void {
+    this.#host.releaseSessionId(this.#settings.version, id, now);
+  }
+}

@@ -1,0 +1,41 @@
+/** What SCCRQ and SCCRP say of their sender, and whether one can go on from there. @module */
+
+import type { Authenticator } from "./authenticator.ts";
+import { ErrorCode, type Result, StopResult } from "./errors.ts";
+import type { PeerIdentity } from "./events.ts";
+import type { AnyMessage } from "./message.ts";
+
+/** What every Protocol Version AVP says: version 1, revision 0 (RFC 2661 §4.4.3). */
+const PROTOCOL_VERSION = 0x0100;
+
+/** What the peer says of itself. */
+export function identityOf({ avps, vendorAvps }: AnyMessage, receiveWindow: number): PeerIdentity {
+  return {
+    hostName: avps.hostName ?? "",
+    vendorName: avps.vendorName ?? "",
+    ...(avps.routerId !== undefined && { routerId: avps.routerId }),
+    receiveWindow,
+    pseudowires: avps.pseudowireCapabilities ?? [],
+    vendorAvps,
+  };
+}
+
+/** Why nobody could go on from an SCCRQ or SCCRP: another protocol version, or no way to prove who one is. */
+export function impossibleIntroduction(
+  { version, avps }: AnyMessage,
+  authenticator: Authenticator,
+): Result | undefined {
+  if (version === 2 && avps.protocolVersion! >> 8 !== PROTOCOL_VERSION >> 8) {
+    return { result: StopResult.VersionNotSupported, error: PROTOCOL_VERSION };
+  }
+  if (authenticator.cannotProve(avps)) {
+    const message = "authentication is asked for, and no secret is shared";
+    return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
+  }
+  // RFC 3931 §5.4.1: a peer that signs must say its nonce.
+  if (version === 3 && authenticator.nonce && !avps.nonce) {
+    const message = "signed, and without a nonce";
+    return { result: StopResult.GeneralError, error: ErrorCode.OutOfRange, message };
+  }
+  return undefined;
+}
