@@ -13,6 +13,7 @@ import { buildPrograms } from "./programs.ts";
 import { idle, start } from "./rows/appliance.ts";
 import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
+import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { lookup, memory } from "./rows/wasm.ts";
 
 type Row =
@@ -29,6 +30,8 @@ const rows = new Map<string, Row>([
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
   ["start", { lab: false, measure: start }],
   ["idle", { lab: false, measure: idle }],
+  ["setup-tunnels", { lab: false, measure: setupTunnels }],
+  ["setup-sessions", { lab: false, measure: setupSessions }],
 ]);
 
 const usage = `deno task bench [--only ROW[,ROW…]] [--quick] [--json FILE] [--self-check]
