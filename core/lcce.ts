@@ -11,7 +11,7 @@
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
 import type { AvpValue, AvpValues } from "./catalogue.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection, type ConnectionHost, type ConnectionIds } from "./connection.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
 import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
@@ -199,9 +199,11 @@ export class Lcce {
     return this.#schedule.next();
   }
 
-  /** Does what is due. */
-  timeout(now: number): void {
-    for (let due = this.#schedule.take(now); due; due = this.#schedule.take(now)) {
+  /** Does what is due, for so many connections at `most`; {@linkcode deadline} is still in the past where more are. */
+  timeout(now: number, most = Infinity): void {
+    for (let done = 0; done < most; done++) {
+      const due = this.#schedule.take(now);
+      if (!due) return;
       due.timeout(now);
       this.#settle(due, now);
     }
@@ -289,10 +291,10 @@ export class Lcce {
     initiator: boolean,
     now: number,
   ): Connection | undefined {
-    const localId = this.#registry.allocateId(settings.version);
-    if (localId === undefined) return undefined;
+    const ids = this.#connectionIds(settings, path, initiator);
+    if (!ids) return undefined;
     const handle = this.#registry.nextHandle();
-    const options = { handle, settings, localId, path, authenticator, initiator };
+    const options = { handle, settings, ids, path, authenticator, initiator };
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
     return connection;
@@ -310,10 +312,23 @@ export class Lcce {
     this.#settle(owner, now);
   }
 
+  /** Ids for a new connection: in both versions where it is open which one is spoken. Undefined: none is free. */
+  #connectionIds(
+    { version, fallback }: PeerSettings,
+    { encap }: Path,
+    initiator: boolean,
+  ): ConnectionIds | undefined {
+    const id = this.#registry.allocateId(version);
+    if (id === undefined) return undefined;
+    if (version === 2 || !fallback || encap === "ip" || !initiator) return { [version]: id };
+    const spare = this.#registry.allocateId(2);
+    return spare === undefined ? undefined : { 2: spare, 3: id };
+  }
+
   /** After every input: hand out what can be sent, and note when the connection is next due. */
   #settle(connection: Connection, now: number): void {
     connection.flush(now);
-    this.#registry.update(connection);
+    this.#registry.update(connection, now);
     if (connection.state !== "wait-ctl-conn") this.#requests.closed(connection);
     if (connection.state === "established") this.#supersede(connection, now);
     if (connection.finished) this.#registry.remove(connection, now);

@@ -82,7 +82,7 @@ export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, Asyn
 }
 
 /** Half-open connections in all and of one address, and SCCRQs looked at each second. */
-const LIMITS = { halfOpen: 4096, halfOpenPerAddress: 1024, requestsPerSecond: 2000 };
+const LIMITS = { halfOpen: 2048, halfOpenPerAddress: 1024, requestsPerSecond: 2000 };
 
 /** How long peers have to acknowledge that we stop, in milliseconds. */
 const FAREWELL_MS = 1000;

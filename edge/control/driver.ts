@@ -82,16 +82,20 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
       outbox.push({ socket: socket as SocketId, remote, local, data: output.data });
       return true;
     }
+    // Timers, datagrams and jobs take turns, so that none keeps the others waiting.
+    const late = (lcce.deadline() ?? Infinity) <= now;
+    if (late) guarded(() => lcce.timeout(now, 1));
+    const due = dues.take(now);
+    if (due) guarded(() => due.due(now));
     const datagram = inbox.take();
     if (datagram) {
       const { data, local, remote, socket } = datagram;
       const path = { encap: remote.port === 0 ? "ip" : "udp", remote, local, socket } as const;
       guarded(() => lcce.receive(data, path, now));
-      return true;
     }
-    const job = jobs.take();
+    const job = datagram ? undefined : jobs.take();
     if (job) guarded(() => job(lcce, now));
-    return job !== undefined;
+    return late || due !== undefined || datagram !== undefined || job !== undefined;
   };
 
   const turn = () => {
@@ -99,11 +103,6 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     if (stopped) return;
     inTurn = true;
     const now = clock.now();
-    if ((lcce.deadline() ?? Infinity) <= now) guarded(() => lcce.timeout(now));
-    for (let due = dues.take(now); due; due = dues.take(now)) {
-      const item = due;
-      guarded(() => item.due(now));
-    }
     let more = true;
     for (let steps = 1; more && !stopped; steps++) {
       more = step(now);
@@ -113,7 +112,7 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     if (stopped) return;
     flush();
     if (more) soon();
-    arm();
+    else arm();
   };
 
   /** Sends after the events: the sessions that they told of are on their way into the datapath by now. */
