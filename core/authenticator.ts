@@ -54,10 +54,11 @@ export class Authenticator {
     settings: PeerSettings,
     encap: EncapType,
     random: (length: number) => Uint8Array,
+    nonce: Uint8Array = random(16),
   ) {
     this.#settings = settings;
     this.#random = random;
-    this.#nonce = random(16);
+    this.#nonce = nonce;
     const { secret, otherSecret, version } = settings;
     if (version === 2) {
       this.#keys = secret ? [{ digest: NOTHING, hiding: secret }] : [];
@@ -71,6 +72,11 @@ export class Authenticator {
         ? integrityKeys
         : [];
     }
+  }
+
+  /** The same for a peer that answered in v2 what was offered in both: v3's nonce was v2's Challenge as well. */
+  inV2(settings: PeerSettings): Authenticator {
+    return new Authenticator(settings, "udp", this.#random, this.#nonce);
   }
 
   /** v2's Challenge or v3's nonce, for SCCRQ and SCCRP; undefined where no secret is shared. */

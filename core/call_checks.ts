@@ -4,6 +4,7 @@ import type { PeerCall } from "./call.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { CdnResult, ErrorCode, type Result } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
+import { PseudowireType } from "./pseudowire.ts";
 import type { CallParameters, PeerSettings } from "./settings.ts";
 
 /** Why an ICRQ or OCRQ of the peer is refused; undefined: it is up to our owner. */
@@ -35,10 +36,14 @@ export function refusedRequirements(
 
 /** Why a call of ours is not even requested: a type that the peer does not offer (RFC 3931 §5.4.4). */
 export function unwanted(
-  { version }: PeerSettings,
+  { version, fallback }: PeerSettings,
   peer: PeerIdentity | undefined,
   { pseudowireType }: CallParameters,
 ): Result | undefined {
+  if (version === 2 && fallback && pseudowireType !== PseudowireType.Ppp) {
+    const message = `the peer speaks v2 only, which has no pseudowire type ${pseudowireType}`;
+    return { result: CdnResult.NoFacilitiesEver, error: ErrorCode.None, message };
+  }
   if (version === 2 || peer?.pseudowires.includes(pseudowireType)) return undefined;
   const message = `the peer does not offer pseudowire type ${pseudowireType}`;
   return { result: CdnResult.UnsupportedPseudowire, error: ErrorCode.None, message };

@@ -8,22 +8,30 @@ import type { CallParameters, PeerSettings } from "./settings.ts";
 /** Where session ids and tie breakers come from. */
 export interface CallTableHost {
   random(length: number): Uint8Array;
-  allocateSessionId(version: ProtoVersion, taken: (id: number) => boolean): number | undefined;
+  /** @param narrow An id for v3 that would do in v2 as well. */
+  allocateSessionId(
+    version: ProtoVersion,
+    taken: (id: number) => boolean,
+    narrow: boolean,
+  ): number | undefined;
   releaseSessionId(version: ProtoVersion, id: number, now: number): void;
 }
 
 export class CallTable {
-  readonly #settings: PeerSettings;
+  #settings: PeerSettings;
   readonly #host: CallTableHost;
+  /** The version may still become 2: ids must be such as it can carry. */
+  readonly #narrow: boolean;
   readonly #calls = new Map<number, Call>();
   readonly #byRemoteId = new Map<number, Call>();
   /** v3: calls of ours that are not up yet, by name: what a request of the peer may tie with. */
   readonly #requested = new Map<string, Call>();
   #serial = 0;
 
-  constructor(settings: PeerSettings, host: CallTableHost) {
+  constructor(settings: PeerSettings, host: CallTableHost, narrow: boolean) {
     this.#settings = settings;
     this.#host = host;
+    this.#narrow = narrow;
   }
 
   get size(): number {
@@ -90,9 +98,17 @@ export class CallTable {
     this.releaseId(call.localId, now);
   }
 
+  /** From here on in v2: ids that were given out are the LCCE's no more, but the connection's. */
+  fallBack(settings: PeerSettings, now: number): void {
+    for (const id of this.#calls.keys()) this.releaseId(id, now);
+    this.#settings = settings;
+    this.#requested.clear();
+  }
+
   /** A session id that no call has; undefined where nearly all are in use. */
   allocateId(): number | undefined {
-    return this.#host.allocateSessionId(this.#settings.version, (id) => this.#calls.has(id));
+    const { version } = this.#settings;
+    return this.#host.allocateSessionId(version, (id) => this.#calls.has(id), this.#narrow);
   }
 
   releaseId(id: number, now: number): void {

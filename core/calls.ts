@@ -17,7 +17,7 @@ import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./
 import type { CallHandle, Cause } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, VendorAvp } from "./message.ts";
-import type { CallParameters } from "./settings.ts";
+import type { CallParameters, PeerSettings } from "./settings.ts";
 import { compareTies } from "./ties.ts";
 
 /** How many calls of ours are set up at once; the others wait their turn. */
@@ -37,7 +37,8 @@ export class Calls {
   constructor(connection: Connection, host: ConnectionHost) {
     this.#connection = connection;
     this.#host = host;
-    this.#calls = new CallTable(connection.settings, host);
+    const { 2: v2, 3: v3 } = connection.ids;
+    this.#calls = new CallTable(connection.settings, host, v2 !== undefined && v3 !== undefined);
   }
 
   /** Calls on their way, up, and waiting. */
@@ -124,6 +125,11 @@ export class Calls {
       this.#connection.send("CDN", dialect.disconnect(call, result), call.remoteId);
     }
     this.#forget(call, cause, now);
+  }
+
+  /** The connection goes on in v2. */
+  fallBack(settings: PeerSettings, now: number): void {
+    this.#calls.fallBack(settings, now);
   }
 
   /** All calls end with their connection. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Authenticator } from "./authenticator.ts";
+import { type Authenticator, messageTypeOf } from "./authenticator.ts";
 import { Calls } from "./calls.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
@@ -22,7 +22,15 @@ import type {
 } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import { identityOf, impossibleIntroduction } from "./introduction.ts";
-import type { AnyMessage, MessageType, Parsed, VendorAvp } from "./message.ts";
+import {
+  type AnyMessage,
+  type MessageType,
+  messageTypes,
+  type Parsed,
+  type VendorAvp,
+} from "./message.ts";
+import { offerBoth } from "./offer.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport, type TransportHost } from "./transport.ts";
@@ -31,30 +39,34 @@ import { type Incoming, Transport, type TransportHost } from "./transport.ts";
 export interface ConnectionHost extends TransportHost {
   random(length: number): Uint8Array;
   event(event: LcceEvent): void;
-  allocateSessionId(version: 2 | 3, taken: (id: number) => boolean): number | undefined;
-  releaseSessionId(version: 2 | 3, id: number, now: number): void;
+  allocateSessionId(
+    version: ProtoVersion,
+    taken: (id: number) => boolean,
+    narrow: boolean,
+  ): number | undefined;
+  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
 }
 
 type Deadline = "establish" | "hello" | "stop" | "linger";
+
+/** Our id in a version; in both where our SCCRQ is for both and not answered yet. */
+export type ConnectionIds = { readonly [Version in ProtoVersion]?: number };
 
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection {
   /** Never reused within the LCCE. */
   readonly handle: ConnectionHandle;
-  /** How the peer is treated. */
-  readonly settings: PeerSettings;
-  /** Our id: what the peer puts into its headers. */
-  readonly localId: number;
+  /** Our ids; two while it is open which version is spoken. */
+  readonly ids: ConnectionIds;
   /** We sent the SCCRQ. */
   readonly initiator: boolean;
   /** Its calls. */
   readonly calls: Calls;
-  /** How its version says things. */
-  readonly dialect: Dialect;
   /** What the peer said of itself; undefined until it did. */
   peer: PeerIdentity | undefined;
   /** What decides when both sides dial at once; undefined: we do not insist on one connection. */
   readonly tieBreaker: Uint8Array | undefined;
+  #settings: PeerSettings;
   #state: ConnectionState;
   readonly #host: ConnectionHost;
   readonly #transport: Transport;
@@ -71,7 +83,7 @@ export class Connection {
     options: {
       readonly handle: ConnectionHandle;
       readonly settings: PeerSettings;
-      readonly localId: number;
+      readonly ids: ConnectionIds;
       readonly path: Path;
       readonly initiator: boolean;
       readonly authenticator: Authenticator;
@@ -80,16 +92,30 @@ export class Connection {
   ) {
     const { settings } = options;
     this.handle = options.handle;
-    this.settings = settings;
-    this.localId = options.localId;
+    this.#settings = settings;
+    this.ids = options.ids;
     this.initiator = options.initiator;
-    this.dialect = dialects[settings.version];
     this.#host = host;
     this.#transport = new Transport(host, options);
     this.tieBreaker = settings.tieBreaker && options.initiator ? host.random(8) : undefined;
     this.calls = new Calls(this, host);
     this.#state = options.initiator ? "wait-ctl-reply" : "wait-ctl-conn";
     this.#deadlines.set("establish", now + settings.establishMs);
+  }
+
+  /** How the peer is treated; version 2 from when it turned out to speak no other. */
+  get settings(): PeerSettings {
+    return this.#settings;
+  }
+
+  /** Our id: what the peer puts into its headers. */
+  get localId(): number {
+    return this.ids[this.#settings.version]!;
+  }
+
+  /** How its version says things. */
+  get dialect(): Dialect {
+    return dialects[this.#settings.version];
   }
 
   /** Where it is on its way. */
@@ -135,7 +161,12 @@ export class Connection {
   /** Sends the SCCRQ. */
   dial(): void {
     this.#announce();
-    this.send("SCCRQ", this.dialect.introduce(this.#introduction()), 0);
+    const { 2: v2, 3: v3 } = this.ids;
+    if (v2 === undefined || v3 === undefined) {
+      return this.send("SCCRQ", this.dialect.introduce(this.#introduction()), 0);
+    }
+    const digests = this.#transport.authenticator.blankDigests();
+    this.#transport.offer(offerBoth(this.#introduction(), { 2: v2, 3: v3 }, digests));
   }
 
   /** Takes the SCCRQ that made this connection, and answers it. */
@@ -173,6 +204,9 @@ export class Connection {
     path: Path,
     now: number,
   ): void {
+    if (header.version < this.settings.version && this.initiator && !this.#fallBack(body, now)) {
+      return this.#host.drop("wrong-version");
+    }
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
     if (this.#state === "established") this.#restartHello(now);
@@ -245,6 +279,17 @@ export class Connection {
           break;
       }
     }
+  }
+
+  /** The answer to our SCCRQ is in v2: so is what follows (RFC 3931 §4.7.3). False: it is no answer. */
+  #fallBack(body: Uint8Array, now: number): boolean {
+    const type = messageTypeOf(body);
+    const answer = type === messageTypes.SCCRP || type === messageTypes.StopCCN;
+    if (this.#state !== "wait-ctl-reply" || this.ids[2] === undefined || !answer) return false;
+    this.#settings = { ...this.#settings, version: 2 };
+    this.#transport.fallBack(this.#settings);
+    this.calls.fallBack(this.#settings, now);
+    return true;
   }
 
   /** A message in its turn. */

@@ -68,7 +68,7 @@ export class Lcce {
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
-      allocateSessionId: (version, taken) => this.#allocateSession(version, taken),
+      allocateSessionId: (version, taken, narrow) => this.#allocateSession(version, taken, narrow),
       releaseSessionId: (version, id, now) => {
         if (version === 3) this.#sessions3.delete(id);
         this.#sessionIds[version].release(id, now);
@@ -373,11 +373,14 @@ export class Lcce {
     return call;
   }
 
-  #allocateSession(version: ProtoVersion, taken: (id: number) => boolean): number | undefined {
-    const id = this.#sessionIds[version].allocate(
-      version === 2 ? taken : (id) => this.#sessions3.has(id),
-    );
-    if (version === 3 && id !== undefined) this.#sessions3.add(id);
+  #allocateSession(
+    version: ProtoVersion,
+    taken: (id: number) => boolean,
+    narrow: boolean,
+  ): number | undefined {
+    if (version === 2) return this.#sessionIds[2].allocate(taken);
+    const id = this.#sessionIds[narrow ? 2 : 3].allocate((one) => this.#sessions3.has(one));
+    if (id !== undefined) this.#sessions3.add(id);
     return id;
   }
 

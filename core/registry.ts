@@ -57,15 +57,18 @@ export class ConnectionRegistry {
 
   add(connection: Connection): void {
     this.#all.set(connection.handle, connection);
-    this.#byId[connection.settings.version].set(connection.localId, connection);
+    for (const version of [2, 3] as const) {
+      const id = connection.ids[version];
+      if (id !== undefined) this.#byId[version].set(id, connection);
+    }
     if (connection.initiator) this.#dialing.add(connection);
   }
 
-  /** Says that a connection's peer may have told its id, or that we no longer wait for it. */
-  update(connection: Connection): void {
-    if (connection.state !== "wait-ctl-reply") {
-      if (this.#dialing.delete(connection)) this.meet(connection);
-    }
+  /** Says that a connection may have been answered, or given up: then it has one id, and perhaps its peer's. */
+  update(connection: Connection, now: number): void {
+    if (connection.state === "wait-ctl-reply" || !this.#dialing.delete(connection)) return;
+    this.#releaseId(connection, connection.settings.version === 2 ? 3 : 2, now);
+    this.meet(connection);
   }
 
   /** Makes a connection be found by its peer's id; one that was found by the same before is not any more. */
@@ -103,7 +106,7 @@ export class ConnectionRegistry {
   onlyDialed(version: ProtoVersion, { encap, remote }: Path): Connection | undefined {
     let found: Connection | undefined;
     for (const one of this.#dialing) {
-      if (one.settings.version !== version || one.path.encap !== encap) continue;
+      if (one.ids[version] === undefined || one.path.encap !== encap) continue;
       if (one.path.remote.address !== remote.address) continue;
       if (found) return undefined;
       found = one;
@@ -112,16 +115,22 @@ export class ConnectionRegistry {
   }
 
   remove(connection: Connection, now: number): void {
-    const { settings, localId, handle, path, peerId } = connection;
+    const { settings, handle, path, peerId } = connection;
     this.#all.delete(handle);
-    this.#byId[settings.version].delete(localId);
-    this.#ids[settings.version].release(localId, now);
+    this.#releaseId(connection, settings.version, now);
     this.#dialing.delete(connection);
     const key = endpointKey(settings.version, path);
     const peers = this.#byPeer.get(key);
     if (peers?.get(peerId) !== connection) return;
     peers.delete(peerId);
     if (peers.size === 0) this.#byPeer.delete(key);
+  }
+
+  #releaseId({ ids }: Connection, version: ProtoVersion, now: number): void {
+    const id = ids[version];
+    if (id === undefined) return;
+    this.#byId[version].delete(id);
+    this.#ids[version].release(id, now);
   }
 }
 

@@ -86,7 +86,7 @@ export class Requests {
       ...(said.routerId !== undefined && { routerId: said.routerId }),
     });
     if (verdict.kind === "ignore") return this.#drop("unknown-peer");
-    const settings = verdict.kind === "accept" ? verdict.settings : undefined;
+    const settings = verdict.kind === "accept" ? inVersion(verdict.settings, offered) : undefined;
     const version = settings?.version === offered ? offered : header.version;
     if (version !== offered) said = avpsOf(body, version);
     const authenticator = settings?.version === version
@@ -211,6 +211,11 @@ export class Requests {
  */
 export function offeredVersion({ version }: ControlHeader, body: Uint8Array): ProtoVersion {
   return version === 2 && avpsOf(body, 3).routerId === undefined ? 2 : 3;
+}
+
+/** The settings for a peer that offers no more than a version. */
+function inVersion(settings: PeerSettings, offered: ProtoVersion): PeerSettings {
+  return settings.fallback && offered === 2 ? { ...settings, version: 2 } : settings;
 }
 
 /** What can be read of an SCCRQ before its sender is known. */

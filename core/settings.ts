@@ -22,6 +22,11 @@ export interface PeerSettings {
   readonly name: string;
   /** The version that is spoken with it. */
   readonly version: ProtoVersion;
+  /**
+   * With version 3: whether version 2 will do where the peer speaks no other (RFC 3931 §4.7.3). Over UDP our SCCRQ is
+   * then for both versions, and the peer's may be for either. Calls that v2 cannot carry end at once. Absent: no.
+   */
+  readonly fallback?: boolean;
   /** Our Host Name. */
   readonly hostName: string;
   /** Our Vendor Name. */

@@ -43,13 +43,15 @@ export class Transport {
   peerId = 0;
   /** Where the peer is: until it has answered an SCCRQ, where that was sent. */
   path: Path;
-  readonly authenticator: Authenticator;
+  #authenticator: Authenticator;
   readonly #host: TransportHost;
-  readonly #settings: PeerSettings;
+  #settings: PeerSettings;
   readonly #channel: ReliableChannel<Outgoing, Incoming>;
   /** We dialed: the answer may come from any port of the peer (RFC 2661 §8.1). */
   readonly #initiator: boolean;
   #overflown = false;
+  /** Our SCCRQ is for both versions: its header says 2. */
+  #offered = false;
 
   constructor(
     host: TransportHost,
@@ -63,9 +65,13 @@ export class Transport {
     this.#host = host;
     this.#settings = settings;
     this.path = path;
-    this.authenticator = authenticator;
+    this.#authenticator = authenticator;
     this.#initiator = initiator;
     this.#channel = new ReliableChannel({ ...settings, queueLimit: 4 * settings.callLimit + 64 });
+  }
+
+  get authenticator(): Authenticator {
+    return this.#authenticator;
   }
 
   get counters(): Readonly<ChannelCounters> {
@@ -140,12 +146,24 @@ export class Transport {
     this.#channel.send({ type, body, sessionId });
   }
 
+  /** Queues an SCCRQ that is for both versions. */
+  offer(body: Uint8Array): void {
+    this.#offered = true;
+    this.#channel.send({ type: "SCCRQ", body, sessionId: 0 });
+  }
+
+  /** From here on in v2. */
+  fallBack(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#authenticator = this.#authenticator.inV2(settings);
+  }
+
   /** Hands out all that can be transmitted now. */
   flush(now: number): void {
     for (let next = this.#channel.poll(now); next; next = this.#channel.poll(now)) {
       const { type, body, sessionId } = next.payload ?? this.#acknowledgement();
       const datagram = emitMessage({
-        version: this.#settings.version,
+        version: type === "SCCRQ" && this.#offered ? 2 : this.#settings.version,
         connectionId: type === "SCCRQ" ? 0 : this.peerId,
         sessionId,
         ns: next.ns,
