@@ -60,16 +60,6 @@ function endTests({ test }: Suite<Context>, title: string): void {
     assert.deepStrictEqual(results, [3], "one, administrative");
   });
 
-  test(`${title}: its CDN ends its call`, async (context) => {
-    const { appliance, peer } = context;
-    await oneUp(context);
-    await peer.endCalls!();
-    await until(
-      "the call ended",
-      async () => /call closed.*ended by the peer/.test(await appliance.process.log()),
-    );
-  });
-
   test(`${title}: after our StopCCN it dials again`, async (context) => {
     const { appliance, capture } = context;
     const before = await oneUp(context);
@@ -78,13 +68,16 @@ function endTests({ test }: Suite<Context>, title: string): void {
     assert.equal((await sent(capture, "StopCCN")).at(-1)?.result, 6);
   });
 
-  test(`${title}: after its StopCCN it may dial again`, async (context) => {
+  test(`${title}: its CDN ends its call, its StopCCN its tunnel, and it may dial again`, async (context) => {
+    const { appliance, peer } = context;
     const before = await oneUp(context);
-    await context.peer.endTunnels();
+    await peer.endCalls!();
+    assertSame(await untilUp(appliance, "t", 0), before);
+    assert.match(await appliance.process.log(), /call closed.*ended by the peer/);
+    await peer.endTunnels();
     await until(
       "the tunnel ended",
-      async () =>
-        /connection closed.*ended by the peer/.test(await context.appliance.process.log()),
+      async () => /connection closed.*ended by the peer/.test(await appliance.process.log()),
     );
     await untilNew(context, before);
   });

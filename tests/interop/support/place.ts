@@ -1,6 +1,14 @@
 /** Network namespaces of this machine: one for an appliance, and one for a peer that needs no kernel of its own. @module */
 
-import { type Background, type Outcome, output, run, type RunOptions, start } from "./process.ts";
+import {
+  type Background,
+  type Outcome,
+  output,
+  run,
+  type RunOptions,
+  start,
+  until,
+} from "./process.ts";
 
 /** A network namespace and a scratch folder. */
 export interface Place {
@@ -81,18 +89,23 @@ export async function makePair(): Promise<Pair> {
 
 /** Ends every program in a place that we made, at once and without a word to anybody: as a power cut would. */
 export async function killAll({ namespace }: Place): Promise<void> {
-  const pids = async () =>
-    (await output(["ip", "netns", "pids", namespace])).split("\n").filter(Boolean);
-  for (let left = await pids(); left.length > 0; left = await pids()) {
-    for (const pid of left) {
+  await until("all programs ended, and their ports are free", async () => {
+    const pids = await programsIn(namespace);
+    for (const pid of pids) {
       try {
-        Deno.kill(Number(pid), "SIGKILL");
+        Deno.kill(pid, "SIGKILL");
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error; // it was quicker
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+    return pids.length === 0 && await output(["ss", "-N", namespace, "-Hlnu"]) === "";
+  });
+}
+
+/** The process ids of all programs in a network namespace. */
+export async function programsIn(namespace: string): Promise<number[]> {
+  const pids = await output(["ip", "netns", "pids", namespace]);
+  return pids.split("\n").filter((line) => line !== "").map(Number);
 }
 
 /**

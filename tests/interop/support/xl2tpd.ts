@@ -6,8 +6,8 @@
  */
 
 import type { Peer } from "./peer.ts";
-import { launch, type Place, withMounts } from "./place.ts";
-import { output, until } from "./process.ts";
+import { launch, type Place, programsIn, withMounts } from "./place.ts";
+import { until } from "./process.ts";
 
 /** What xl2tpd is to do. */
 export interface Xl2tpdOptions {
@@ -65,13 +65,17 @@ export function xl2tpdConfig(
   ].join("\n");
 }
 
+/** Ends as pppd does when its line hangs up: xl2tpd does not dial again for one that a signal ended. */
+const standIn = "#!/usr/bin/perl\n$SIG{TERM} = sub { exit 16 }; sleep 3600;\n";
+
 let runs = 0;
 
 /** Starts it, and waits until it listens. */
 export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise<Xl2tpd> {
   const { folder } = place;
-  const control = `${folder}/xl2tpd-${++runs}.control`;
-  await Deno.writeTextFile(`${folder}/pppd`, "#!/bin/sh\nexec sleep 3600\n", { mode: 0o755 });
+  const own = `${folder}/xl2tpd-${++runs}`;
+  const control = `${own}.control`;
+  await Deno.writeTextFile(`${folder}/pppd`, standIn, { mode: 0o755 });
   await Deno.writeTextFile(`${folder}/ppp.options`, "");
   // Whatever follows the second name is the secret, blanks and all.
   await Deno.writeTextFile(`${folder}/xl2tpd.secrets`, `* * ${options.secret ?? ""}\n`, {
@@ -84,14 +88,12 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
   const log = await launch(place, "xl2tpd", [
     ...withMounts([[`${folder}/pppd`, "/usr/sbin/pppd"]], "xl2tpd", "-D"),
     ...["-c", `${folder}/xl2tpd.conf`, "-s", `${folder}/xl2tpd.secrets`],
-    ...["-p", `${folder}/xl2tpd.pid`, "-C", control],
+    ...["-p", `${own}.pid`, "-C", control],
   ]);
   await until("xl2tpd listens", async () => (await log()).includes("Listening on"));
   const standIns = async () => {
-    const pids = (await output(["ip", "netns", "pids", place.namespace])).split("\n").filter(
-      Boolean,
-    );
-    return pids.filter((pid) => nameOf(pid) === "sleep");
+    const pids = await programsIn(place.namespace);
+    return pids.filter((pid) => nameOf(pid) === "pppd");
   };
   // Its control pipe takes one command at a time.
   const command = async (line: string) => {
@@ -105,7 +107,7 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
     log,
     calls: async () => (await standIns()).length,
     async endCalls() {
-      Deno.kill(Number((await standIns())[0]), "SIGTERM");
+      Deno.kill((await standIns())[0]!, "SIGTERM");
     },
     async endTunnels() {
       await command(`d ${await tunnel()}`);
@@ -115,7 +117,7 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
   };
 }
 
-function nameOf(pid: string): string {
+function nameOf(pid: number): string {
   try {
     return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
   } catch {
