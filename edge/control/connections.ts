@@ -84,9 +84,14 @@ export function makeConnectionHandler(
   };
 
   /** What is kept of a connection: nothing of one that somebody only began, for there may be very many. */
-  const linkOf = (event: ConnectionEvent, connection: Connection | undefined) => {
+  const linkOf = (event: ConnectionEvent, connection: Connection | undefined, now: number) => {
     const known = state.links.get(event.connection);
     if (known || event.state !== "established" || !connection) return known;
+    if (!state.peers.has(event.peer)) {
+      // The configuration changed while it came up.
+      lcce.closeConnection(event.connection, { result: StopResult.NotAuthorized }, now);
+      return undefined;
+    }
     const lease = sockets.hold(connection.path.socket as SocketId);
     const link = makeLink(connection, acceptedName(event, connection), undefined, lease);
     state.links.set(event.connection, link);
@@ -95,7 +100,7 @@ export function makeConnectionHandler(
 
   return (event, now) => {
     const connection = lcce.connection(event.connection);
-    const link = linkOf(event, connection);
+    const link = linkOf(event, connection, now);
     const ending = event.cause && endingOf(event.cause);
     if (link && ending) link.reason = ending.reason;
     const wasUp = link?.established;

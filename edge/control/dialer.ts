@@ -150,9 +150,10 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     placement.retryAt = driver.now() + pauseMs(placement.failures++, fraction());
     driver.schedule(placement, placement.retryAt);
   };
-  const complain = ({ slot, stanza: { call } }: Placement, reason: string) => {
+  /** The first failure in a row is news. */
+  const complain = ({ failures, slot, stanza: { call } }: Placement, reason: string) => {
     const path = `tunnels/${slot.config.name}/sessions/${call.name}`;
-    log.warn("cannot place a call", { path, reason });
+    log[failures === 0 ? "warn" : "debug"]("cannot place a call", { path, reason });
   };
   /** A circuit that broke, or was taken, gets another chance before the call. */
   const repair = async (placement: Placement) => {

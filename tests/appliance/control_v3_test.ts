@@ -269,3 +269,61 @@ Deno.test("a reload touches only the tunnels and calls that changed", async () =
   assert.equal(await caller.tunnel("again"), undefined);
   assert.deepEqual(await ids("to-hq"), after[0]);
 });
+
+Deno.test("a call to a circuit that is taken is refused with the circuit's reason, and tried again", async () => {
+  const [a, b] = [loopback(19), loopback(20)];
+  await using called = await startControlNode(hq(b, "proto-version: 3"));
+  await using caller = await startControlNode(
+    branch(a, b, "proto-version: 3", "office1: { circuit: { host: {} } }, office2: {}"),
+  );
+  const refusal = () =>
+    caller.events.find((event) => event.type === "call-state" && event.ending?.by === "peer");
+  await until(() => refusal() !== undefined);
+  assert.deepEqual(
+    [refusal()?.ending?.result, refusal()?.ending?.message],
+    [4, "the probe already carries a session"],
+  );
+  const [first] = (await accepted(called))!.sessions.map(({ config }) => config.name);
+  await caller.appliance.deleteSession("to-hq", first!);
+  const other = first === "office1" ? "office2" : "office1";
+  await until(async () =>
+    (await accepted(called))!.sessions.some(({ config }) => config.name === other)
+  );
+});
+
+Deno.test("a changed accept entry ends its calls only; a changed secret ends the peer's tunnels", async () => {
+  const [a, b] = [loopback(21), loopback(22)];
+  const called = (lab: string, secret: string) => `
+listen: [{ udp: "${b}:1701" }]
+host-name: hq
+peers:
+  branch:
+    secret: ${secret}
+    accept:
+      - { name: "lab*", circuit: { host: { echo: ${lab} } } }
+      - { name: "shop*", circuit: { host: {} } }
+`;
+  await using hq = await startControlNode(called("false", "hush"));
+  await using _caller = await startControlNode(
+    branch(a, b, "secret: hush, retransmit: 0.1", "lab1: {}, shop1: {}"),
+  );
+  const up = async () => (await accepted(hq))?.sessions.map(({ config }) => config) ?? [];
+  await until(async () => (await up()).length === 2);
+  const before = await up();
+  const id = (name: string, of = before) => of.find((each) => each.name === name)?.sessionId;
+  hq.text = called("true", "hush");
+  assert.deepEqual((await hq.appliance.reload()).changed, ["peers/branch"]);
+  await until(async () => (await up()).length === 2);
+  const after = await up();
+  assert.equal(id("shop1", after), id("shop1"));
+  assert.notEqual(id("lab1", after), id("lab1"));
+  assert.ok(!hq.events.some(({ ending, type }) => type === "connection-state" && ending));
+
+  hq.text = called("true", "other");
+  await hq.appliance.reload();
+  assert.equal(await accepted(hq), undefined);
+  await until(async () => (await hq.appliance.datapath()).drops["control-digest-wrong"]! > 0);
+  hq.text = called("true", "hush");
+  await hq.appliance.reload();
+  await until(async () => (await up()).length === 2);
+});
