@@ -59,6 +59,7 @@ export function makeConnectionHandler(
     link.established = true;
     count(link, 1);
     link.upSince = now;
+    link.version = connection.settings.version;
     link.establishedAt = wallClock();
     links.open(link, connection, link.slot?.leaving);
     if (link.slot) dialer.up(link.slot);

@@ -31,7 +31,8 @@ export interface Link {
   readonly handle: ConnectionHandle;
   /** The peer's name in the configuration. */
   readonly peer: string;
-  readonly version: ProtoVersion;
+  /** That of the offer, until the connection is established: it may fall back (RFC 3931 §4.7.3). */
+  version: ProtoVersion;
   /** The tunnel's name; that of accepted ones may still change until they are established. */
   name: string;
   /** The managed tunnel that it is; undefined: the peer dialed, and we configured no tunnel for it. */

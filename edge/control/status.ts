@@ -58,8 +58,9 @@ export function statesOf(
 function idsOf({ handle }: Link, lcce: Lcce): Partial<TunnelConfig> {
   const connection = lcce.connection(handle);
   if (!connection) return {};
-  const { localId, path, peerId } = connection;
+  const { localId, path, peerId, settings } = connection;
   return {
+    version: settings.version,
     tunnelId: localId as TunnelId,
     peerTunnelId: peerId as TunnelId,
     remote: path.remote,
