@@ -6,12 +6,12 @@
  * @module
  */
 
-import { type Authenticator, messageTypeOf } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { Calls } from "./calls.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
 import { connectionTable, hasEnded, isCallMessage } from "./connection_states.ts";
-import { type Dialect, dialects } from "./dialect.ts";
+import type { Dialect } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type {
   Cause,
@@ -20,16 +20,9 @@ import type {
   LcceEvent,
   PeerIdentity,
 } from "./events.ts";
+import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
-import { identityOf, impossibleIntroduction } from "./introduction.ts";
-import {
-  type AnyMessage,
-  type MessageType,
-  messageTypes,
-  type Parsed,
-  type VendorAvp,
-} from "./message.ts";
-import { offerBoth } from "./offer.ts";
+import type { AnyMessage, MessageType, Parsed, VendorAvp } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
@@ -49,33 +42,22 @@ export interface ConnectionHost extends TransportHost {
 
 type Deadline = "establish" | "hello" | "stop" | "linger";
 
-/** Our id in a version; in both where our SCCRQ is for both and not answered yet. */
-export type ConnectionIds = { readonly [Version in ProtoVersion]?: number };
-
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection {
   /** Never reused within the LCCE. */
   readonly handle: ConnectionHandle;
-  /** Our ids; two while it is open which version is spoken. */
-  readonly ids: ConnectionIds;
   /** We sent the SCCRQ. */
   readonly initiator: boolean;
   /** Its calls. */
   readonly calls: Calls;
-  /** What the peer said of itself; undefined until it did. */
-  peer: PeerIdentity | undefined;
-  /** What decides when both sides dial at once; undefined: we do not insist on one connection. */
-  readonly tieBreaker: Uint8Array | undefined;
-  #settings: PeerSettings;
   #state: ConnectionState;
   readonly #host: ConnectionHost;
   readonly #transport: Transport;
+  readonly #handshake: Handshake;
   readonly #deadlines = new Deadlines<Deadline>();
   #establishedAt: number | undefined;
   /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
   #settledAt: number | undefined;
-  /** The SCCRQ that this connection answers. */
-  #request: Uint8Array | undefined;
 
   /** A connection that has said nothing yet. `now` is in milliseconds, as everywhere. */
   constructor(
@@ -92,12 +74,11 @@ export class Connection {
   ) {
     const { settings } = options;
     this.handle = options.handle;
-    this.#settings = settings;
-    this.ids = options.ids;
     this.initiator = options.initiator;
     this.#host = host;
     this.#transport = new Transport(host, options);
-    this.tieBreaker = settings.tieBreaker && options.initiator ? host.random(8) : undefined;
+    const tieBreaker = settings.tieBreaker && options.initiator ? host.random(8) : undefined;
+    this.#handshake = new Handshake(this.#transport, options, tieBreaker);
     this.calls = new Calls(this, host);
     this.#state = options.initiator ? "wait-ctl-reply" : "wait-ctl-conn";
     this.#deadlines.set("establish", now + settings.establishMs);
@@ -105,17 +86,32 @@ export class Connection {
 
   /** How the peer is treated; version 2 from when it turned out to speak no other. */
   get settings(): PeerSettings {
-    return this.#settings;
+    return this.#handshake.settings;
+  }
+
+  /** Our ids; two while it is open which version is spoken. */
+  get ids(): ConnectionIds {
+    return this.#handshake.ids;
+  }
+
+  /** What decides when both sides dial at once; undefined: we do not insist on one connection. */
+  get tieBreaker(): Uint8Array | undefined {
+    return this.#handshake.tieBreaker;
+  }
+
+  /** What the peer said of itself; undefined until it did. */
+  get peer(): PeerIdentity | undefined {
+    return this.#handshake.peer;
   }
 
   /** Our id: what the peer puts into its headers. */
   get localId(): number {
-    return this.ids[this.#settings.version]!;
+    return this.#handshake.localId;
   }
 
   /** How its version says things. */
   get dialect(): Dialect {
-    return dialects[this.#settings.version];
+    return this.#handshake.dialect;
   }
 
   /** Where it is on its way. */
@@ -161,26 +157,13 @@ export class Connection {
   /** Sends the SCCRQ. */
   dial(): void {
     this.#announce();
-    const { 2: v2, 3: v3 } = this.ids;
-    if (v2 === undefined || v3 === undefined) {
-      return this.send("SCCRQ", this.dialect.introduce(this.#introduction()), 0);
-    }
-    const digests = this.#transport.authenticator.blankDigests();
-    this.#transport.offer(offerBoth(this.#introduction(), { 2: v2, 3: v3 }, digests));
+    this.#handshake.request();
   }
 
   /** Takes the SCCRQ that made this connection, and answers it. */
   accept(header: ControlHeader, message: AnyMessage, body: Uint8Array, now: number): void {
-    this.#request = body.slice();
-    this.#transport.begin(header, message, now);
     this.#announce();
-    this.#meet(message);
-    const response = this.#transport.authenticator.respond("SCCRP", message.avps.challenge);
-    this.send(
-      "SCCRP",
-      this.dialect.introduce({ ...this.#introduction(), ...(response && { response }) }),
-      0,
-    );
+    this.#handshake.answer(header, message, body, now);
   }
 
   /**
@@ -188,10 +171,7 @@ export class Connection {
    * which has started anew and happens to use its old id.
    */
   answers(body: Uint8Array, now: number): boolean {
-    const request = this.#request;
-    if (request?.length !== body.length || !request.every((octet, i) => octet === body[i])) {
-      return false;
-    }
+    if (!this.#handshake.answered(body)) return false;
     const { retransmitMs } = this.settings;
     return this.#settledAt === undefined || now < this.#settledAt + 5 * retransmitMs;
   }
@@ -204,8 +184,12 @@ export class Connection {
     path: Path,
     now: number,
   ): void {
-    if (header.version < this.settings.version && this.initiator && !this.#fallBack(body, now)) {
-      return this.#host.drop("wrong-version");
+    if (!this.#transport.accepts(path)) return this.#host.drop("wrong-source");
+    if (this.initiator && header.version < this.settings.version) {
+      if (this.#state !== "wait-ctl-reply" || !this.#handshake.fallBack(body)) {
+        return this.#host.drop("wrong-version");
+      }
+      this.calls.fallBack(this.settings, now);
     }
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
@@ -281,17 +265,6 @@ export class Connection {
     }
   }
 
-  /** The answer to our SCCRQ is in v2: so is what follows (RFC 3931 §4.7.3). False: it is no answer. */
-  #fallBack(body: Uint8Array, now: number): boolean {
-    const type = messageTypeOf(body);
-    const answer = type === messageTypes.SCCRP || type === messageTypes.StopCCN;
-    if (this.#state !== "wait-ctl-reply" || this.ids[2] === undefined || !answer) return false;
-    this.#settings = { ...this.#settings, version: 2 };
-    this.#transport.fallBack(this.#settings);
-    this.calls.fallBack(this.#settings, now);
-    return true;
-  }
-
   /** A message in its turn. */
   #take({ header, parsed }: Incoming, now: number): void {
     if (parsed.kind === "ignored") return;
@@ -304,9 +277,9 @@ export class Connection {
     }
     switch (action) {
       case "reply":
-        return this.#reply(message, now);
+        return this.#establish(this.#handshake.takeReply(message), now);
       case "connected":
-        return this.#connected(message, now);
+        return this.#establish(this.#handshake.takeConnected(message), now);
       case "stopped": {
         // A refusal may be all that the peer ever says: its acknowledgement goes to the id that it names.
         if (this.peerId === 0) this.#transport.meet(message.avps);
@@ -316,7 +289,7 @@ export class Connection {
       case "call":
         return this.calls.take(header, message, now);
       case "late-reply":
-        if (this.peerId === 0) this.#meet(message);
+        if (this.peerId === 0) this.#handshake.meet(message);
         return;
       case "nothing":
         return;
@@ -341,27 +314,9 @@ export class Connection {
     this.#breach(error.outcome, now);
   }
 
-  /** SCCRP: check who it is, and say SCCCN. */
-  #reply(message: AnyMessage, now: number): void {
-    this.#meet(message);
-    const { avps } = message;
-    const { authenticator } = this.#transport;
-    const impossible = impossibleIntroduction(message, authenticator);
-    if (impossible) return this.#breach(impossible, now);
-    if (!authenticator.proves("SCCRP", avps.challengeResponse)) return this.#impostor(now);
-    const response = authenticator.respond("SCCCN", avps.challenge);
-    this.send("SCCCN", response ? { challengeResponse: response } : {}, 0);
-    this.#establish(now);
-  }
-
-  /** SCCCN: check who it is. */
-  #connected({ avps }: AnyMessage, now: number): void {
-    const { authenticator } = this.#transport;
-    if (!authenticator.proves("SCCCN", avps.challengeResponse)) return this.#impostor(now);
-    this.#establish(now);
-  }
-
-  #establish(now: number): void {
+  /** It is up, unless the peer's introduction was `refused`. */
+  #establish(refused: Result | undefined, now: number): void {
+    if (refused) return this.#breach(refused, now);
     this.#deadlines.clear("establish");
     this.#state = "established";
     this.#establishedAt = now;
@@ -369,22 +324,6 @@ export class Connection {
     this.#restartHello(now);
     this.#announce();
     this.calls.start(now);
-  }
-
-  /** What the peer says of itself. */
-  #meet(message: AnyMessage): void {
-    const receiveWindow = this.#transport.meet(message.avps);
-    this.peer = identityOf(message, receiveWindow);
-  }
-
-  #introduction() {
-    const { nonce } = this.#transport.authenticator;
-    return {
-      settings: this.settings,
-      localId: this.localId,
-      ...(this.tieBreaker && { tieBreaker: this.tieBreaker }),
-      ...(nonce && { nonce }),
-    };
   }
 
   /** HELLO after silence, a tenth of the time more or less so that many connections do not speak at once (RFC 3931 §4.4). */
@@ -397,11 +336,6 @@ export class Connection {
 
   #breach(result: Result, now: number): void {
     this.close(result, { by: "protocol", result }, now);
-  }
-
-  #impostor(now: number): void {
-    const message = "missing or wrong Challenge Response";
-    this.#breach({ result: StopResult.NotAuthorized, error: ErrorCode.None, message }, now);
   }
 
   #overflow(now: number): void {

@@ -11,10 +11,11 @@
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
 import type { AvpValue, AvpValues } from "./catalogue.ts";
-import { Connection, type ConnectionHost, type ConnectionIds } from "./connection.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
 import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
+import type { ConnectionIds } from "./handshake.ts";
 import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
 import type { AdmissionLimits } from "./limits.ts";

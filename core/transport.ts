@@ -109,6 +109,13 @@ export class Transport {
     }, now);
   }
 
+  /** Whether a datagram may come this way; one that may not must not be received. */
+  accepts({ encap, remote }: Path): boolean {
+    const expected = this.path;
+    if (encap !== expected.encap || remote.address !== expected.remote.address) return false;
+    return remote.port === expected.remote.port || (this.#initiator && this.peerId === 0);
+  }
+
   /** Takes a datagram and returns the messages whose turn has come with it. */
   receive(
     header: ControlHeader,
@@ -117,7 +124,6 @@ export class Transport {
     path: Path,
     now: number,
   ): readonly Incoming[] | undefined {
-    if (!this.#accepts(path)) return this.#drop("wrong-source");
     const verdict = this.authenticator.check(datagram, body);
     if (verdict !== "valid") return this.#drop(`digest-${verdict}`);
     const { hidingKey } = this.authenticator;
@@ -193,12 +199,6 @@ export class Transport {
   abandon(): void {
     this.#channel.abandon();
     this.#overflown = false;
-  }
-
-  #accepts({ encap, remote }: Path): boolean {
-    const expected = this.path;
-    if (encap !== expected.encap || remote.address !== expected.remote.address) return false;
-    return remote.port === expected.remote.port || (this.#initiator && this.peerId === 0);
   }
 
   /** A bare acknowledgement: ZLB in v2, ACK in v3 (RFC 3931 §6.15). */

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { parseAvps } from "../../core/avp.ts";
-import { parseHeader } from "../../core/header.ts";
-import { parseBody } from "../../core/message.ts";
+import { dialects, messageOf } from "../../core/dialect.ts";
+import { emitMessage, parseHeader } from "../../core/header.ts";
+import { emitBody, parseBody } from "../../core/message.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { perfect, testCall, testSettings } from "../../core/testing.ts";
 import {
@@ -119,6 +120,10 @@ Deno.test("Lcce is not talked down to v2 by who does not know the secret, nor by
   const zlb = Uint8Array.of(0xc8, 2, 0, 12, ids[2]! >> 8, ids[2]! & 255, 0, 0, 0, 0, 0, 1);
   net.inject(a, zlb, { address: B, port: 1701 });
   assert.deepEqual(drops(a), { "wrong-version": 1 });
+  const stop = emitBody(messageOf(2, "StopCCN", dialects[2].stop(5, { result: 1 })));
+  const header = { version: 2, connectionId: ids[2]!, sessionId: 0, ns: 0, nr: 1 } as const;
+  net.inject(a, emitMessage(header, stop), { address: "10.6.6.6", port: 1701 });
+  assert.equal(drops(a)["wrong-source"], 1, "nor by who is not the peer");
   net.run(5_000);
   assert.equal(up(a)[0]?.settings.version, 3);
   net.inject(a, zlb, { address: B, port: 1701 });
