@@ -342,12 +342,12 @@ impl Raw {
     /// The counters of all sessions, in the order of `sessions`.
     pub fn all_session_counters(&self) -> Vec<f64> {
         let sessions = &self.datapath.core.sessions;
-        sessions.indices().flat_map(|at| numbers(&sessions[at].counters())).collect()
+        sessions.indices().flat_map(|at| sessions[at].counters().map(|count| count as f64)).collect()
     }
 
     /// The counters of all tunnels, in the order of `tunnels`.
     pub fn all_tunnel_counters(&self) -> Vec<f64> {
-        self.datapath.core.all_tunnel_counters().iter().flat_map(numbers).collect()
+        self.datapath.core.all_tunnel_counters().as_flattened().iter().map(|count| *count as f64).collect()
     }
 
     pub fn drops(&self) -> Vec<f64> {
