@@ -135,7 +135,20 @@ impl Name {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// Its address.
+    /// Where they lie.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.bytes.as_ptr() as usize
+    }
+
+    /// How many they are.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "no name is empty")]
+    pub fn len(&self) -> u32 {
+        u32::from(self.len)
+    }
+
+    /// Its IP address.
     pub fn ip(&self) -> Ip {
         let address = if self.is_v6() { &self.bytes[8..24] } else { &self.bytes[4..8] };
         Ip::new(address).unwrap_or(Ip([0; 16]))

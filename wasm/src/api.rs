@@ -13,7 +13,7 @@ use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::port::{FrameType, Port};
-use crate::session::{Options, TunnelShape};
+use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::Handle;
 use crate::transmit::{IOVECS, MESSAGES};
 use crate::tunnel::{SocketKind, SourceCheck};
@@ -203,12 +203,11 @@ impl Raw {
         let core = &self.datapath.core;
         let at =
             handle(session).and_then(|handle| core.sessions.find(handle)).ok_or(Refusal::no_such_port())?;
-        let session = &core.sessions[at];
-        let options = &session.rare.options;
+        let Rare { identity, options, .. } = core.sessions.rare(at);
         Ok(RawSession {
-            session_id: session.rare.identity.session_id,
-            peer_session_id: session.rare.identity.peer_session_id,
-            frame_type: session.rx.frame_type as u8,
+            session_id: identity.session_id,
+            peer_session_id: identity.peer_session_id,
+            frame_type: core.sessions.rx[at].frame_type as u8,
             l2spec: options.l2spec,
             cookie: options.cookie.bytes().to_vec(),
             peer_cookie: options.peer_cookie.bytes().to_vec(),
@@ -327,7 +326,7 @@ impl Raw {
     pub fn session_counters(&self, session: f64) -> Result<Vec<f64>, Refusal> {
         let core = &self.datapath.core;
         match handle(session).and_then(|handle| core.port(handle)) {
-            Some(Port::Session(at)) => Ok(numbers(&core.sessions[at].counters())),
+            Some(Port::Session(at)) => Ok(numbers(&core.sessions.counters(at))),
             _ => Err(Refusal::no_such_port()),
         }
     }
@@ -342,7 +341,7 @@ impl Raw {
     /// The counters of all sessions, in the order of `sessions`.
     pub fn all_session_counters(&self) -> Vec<f64> {
         let sessions = &self.datapath.core.sessions;
-        sessions.indices().flat_map(|at| sessions[at].counters().map(|count| count as f64)).collect()
+        sessions.indices().flat_map(|at| sessions.counters(at).map(|count| count as f64)).collect()
     }
 
     /// The counters of all tunnels, in the order of `tunnels`.

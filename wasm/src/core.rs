@@ -7,7 +7,7 @@ use crate::counters::{Counters, Drops, Reason, Work};
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
-use crate::session::{Session, add_counters};
+use crate::session::{Sessions, add_counters};
 use crate::slab::{Handle, Kind, Slab};
 use crate::table::Table;
 use crate::transmit::{ControlMessage, Leaving, Transmit};
@@ -99,7 +99,7 @@ pub struct Core {
     /// Tunnels.
     pub tunnels: Slab<Tunnel>,
     /// Sessions.
-    pub sessions: Slab<Session>,
+    pub sessions: Sessions,
     /// Devices.
     pub devices: Slab<Device>,
     /// Host ports.
@@ -141,7 +141,7 @@ impl Core {
             limits,
             sockets: Slab::new(Kind::Socket, MAX_OTHERS),
             tunnels: Slab::new(Kind::Tunnel, limits.sessions),
-            sessions: Slab::new(Kind::Session, limits.sessions),
+            sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
             epoch: 0,
@@ -181,7 +181,7 @@ impl Core {
     /// A port's forwarder.
     pub fn forwarder(&self, port: Port) -> Forwarder {
         match port {
-            Port::Session(at) => self.sessions[at].rx.forwarder,
+            Port::Session(at) => self.sessions.rx[at].forwarder,
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
         }
@@ -190,8 +190,8 @@ impl Core {
     /// A tunnel's counters: those of its sessions, live and removed.
     pub fn tunnel_counters(&self, tunnel: u32) -> Counters {
         let mut sum = self.tunnels[tunnel].removed;
-        for at in self.sessions.indices().filter(|at| self.sessions[*at].rx.tunnel == tunnel) {
-            add_counters(&mut sum, &self.sessions[at].counters());
+        for at in self.sessions.indices().filter(|at| self.sessions.rx[*at].tunnel == tunnel) {
+            add_counters(&mut sum, &self.sessions.counters(at));
         }
         sum
     }
@@ -200,9 +200,9 @@ impl Core {
     pub fn all_tunnel_counters(&self) -> Vec<Counters> {
         let mut sums: BTreeMap<u32, Counters> =
             self.tunnels.indices().map(|at| (at, self.tunnels[at].removed)).collect();
-        for session in self.sessions.indices().map(|at| &self.sessions[at]) {
-            if let Some(sum) = sums.get_mut(&session.rx.tunnel) {
-                add_counters(sum, &session.counters());
+        for at in self.sessions.indices() {
+            if let Some(sum) = sums.get_mut(&self.sessions.rx[at].tunnel) {
+                add_counters(sum, &self.sessions.counters(at));
             }
         }
         sums.into_values().collect()

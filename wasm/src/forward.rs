@@ -10,10 +10,7 @@ impl Core {
     /// A frame of a session is in order: counts it and passes it on.
     #[inline]
     pub fn deliver(&mut self, session: u32, frame: Frame) {
-        let rx = &mut self.sessions[session].rx;
-        rx.packets += 1;
-        rx.bytes += frame.len() as u64;
-        let forwarder = rx.forwarder;
+        let forwarder = self.sessions.rx[session].deliver(frame.len());
         self.forward(forwarder, frame);
     }
 
@@ -21,17 +18,18 @@ impl Core {
     #[inline]
     pub fn forward(&mut self, forwarder: Forwarder, frame: Frame) {
         match forwarder {
-            Forwarder::None => self.drop_frame(Reason::NoForwarder),
             Forwarder::CrossConnect(Port::Session(at)) => self.send(at, frame),
             Forwarder::CrossConnect(Port::Device(at)) => self.transmit.write(at, frame.bytes()),
-            Forwarder::CrossConnect(Port::Host(at)) => {
-                let queued = self.punts.frame(self.hosts.handle(at), frame.bytes());
-                if queued {
-                    self.io.add(Io::PuntedFrames, 1);
-                } else {
-                    self.drop_frame(Reason::HostQueueFull);
-                }
-            }
+            Forwarder::CrossConnect(Port::Host(at)) => self.punt_frame(at, frame),
+            Forwarder::None => self.drop_frame(Reason::NoForwarder),
+        }
+    }
+
+    fn punt_frame(&mut self, host: u32, frame: Frame) {
+        if self.punts.frame(self.hosts.handle(host), frame.bytes()) {
+            self.io.add(Io::PuntedFrames, 1);
+        } else {
+            self.drop_frame(Reason::HostQueueFull);
         }
     }
 
@@ -39,7 +37,7 @@ impl Core {
     #[inline]
     fn send(&mut self, session: u32, frame: Frame) {
         let Core { sessions, tunnels, transmit, .. } = self;
-        let tx = &mut sessions[session].tx;
+        let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
         tx.packets += 1;
         tx.bytes += frame.len() as u64;

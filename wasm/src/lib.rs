@@ -27,3 +27,4 @@ pub mod slab;
 pub mod table;
 pub mod transmit;
 pub mod tunnel;
+pub mod window;

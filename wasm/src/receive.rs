@@ -9,7 +9,7 @@ pub const ROOM: usize = 65_536;
 /// Room before it, for longer headers than it came with.
 pub const HEADROOM: usize = 256;
 /// One cache line more than the room: otherwise the first lines of all slots would compete for one set of the cache.
-const STRIDE: usize = HEADROOM + ROOM + 64;
+pub const STRIDE: usize = HEADROOM + ROOM + 64;
 /// Bytes of `msg_control`: packet information, UDP_GRO and what else a socket may be set to tell.
 const CONTROL: usize = 128;
 const NAME: usize = 32;
@@ -125,16 +125,16 @@ impl Receive {
 }
 
 impl Slots {
-    /// The headroom of slot `at` and the first `len` bytes of its room.
+    /// Slot `at`: headroom, then room.
     #[inline]
-    pub fn slot(&mut self, at: usize, len: usize) -> &mut [u8] {
-        &mut self.memory[self.first + at * STRIDE..][..HEADROOM + len.min(ROOM)]
+    pub fn slot(&self, at: usize) -> &[u8; STRIDE] {
+        &self.memory[self.first..].as_chunks().0[at]
     }
 
-    /// The first `len` bytes of the room of slot `at`.
+    /// Slot `at`, to be written to.
     #[inline]
-    pub fn bytes(&self, at: usize, len: usize) -> &[u8] {
-        &self.memory[self.first + at * STRIDE + HEADROOM..][..len.min(ROOM)]
+    pub fn slot_mut(&mut self, at: usize) -> &mut [u8; STRIDE] {
+        &mut self.memory[self.first..].as_chunks_mut().0[at]
     }
 }
 

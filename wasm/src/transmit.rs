@@ -108,7 +108,6 @@ struct Group {
     /// The length of all its datagrams but perhaps the last.
     size: u32,
     frames: u32,
-    bytes: u32,
     open: bool,
     /// Its iovecs: the first, and the one after the last.
     iovecs: (u32, u32),
@@ -125,15 +124,17 @@ pub struct Transmit {
     /// Headers for which there was no room before their frames.
     headers: Vec<[u8; Template::ROOM]>,
     headers_used: usize,
-    messages: Vec<MmsgHdr>,
+    messages: Box<[MmsgHdr; MESSAGES]>,
     /// The control buffer of each group.
-    controls: Vec<Control>,
-    iovecs: Vec<IoVec>,
+    controls: Box<[Control; MESSAGES]>,
+    iovecs: Box<[IoVec; IOVECS]>,
     /// The iovecs in use so far.
     iovecs_used: usize,
     /// A frame joined a group whose iovecs are not the last ones: all are to be placed anew.
     scattered: bool,
-    /// The group of each message where they are not the same.
+    /// Not all groups have one socket.
+    mixed: bool,
+    /// The group of each message, where that is another number.
     order: Vec<u32>,
     ops: Vec<Op>,
     /// Where the writes start among the ops.
@@ -156,11 +157,12 @@ impl Transmit {
             writing: Vec::with_capacity(FRAMES),
             headers: vec![[0; Template::ROOM]; FRAMES],
             headers_used: 0,
-            messages: vec![MmsgHdr::default(); MESSAGES],
-            controls: vec![Control::default(); MESSAGES],
-            iovecs: vec![IoVec::default(); IOVECS],
+            messages: zeroed(),
+            controls: zeroed(),
+            iovecs: zeroed(),
             iovecs_used: 0,
             scattered: false,
+            mixed: false,
             order: Vec::new(),
             ops: Vec::with_capacity(OPS),
             first_write: 0,
@@ -190,6 +192,7 @@ impl Transmit {
         self.order.clear();
         self.iovecs_used = 0;
         self.scattered = false;
+        self.mixed = false;
         self.control_messages = 0;
         if !keep_buffers {
             self.headers_used = 0;
@@ -218,24 +221,32 @@ impl Transmit {
     }
 
     /// Lets a datagram leave by a session of `tunnel`.
-    #[inline]
+    #[inline(always)] // the packet path; its only caller is hot
     pub fn send(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, datagram: Leaving) {
-        let group = self.join(sending, tunnel, datagram.len());
+        let groupable = datagram.len() <= u32::from(tunnel.segment_limit);
+        let group = match if groupable { self.join(sending, tunnel, datagram.len()) } else { None } {
+            Some(group) => self.append(group, datagram),
+            None => {
+                let group = self.begin(sending.tunnel, &tunnel.destination, datagram, groupable);
+                if groupable {
+                    tunnel.open.rotate_right(1);
+                    tunnel.open[0] = self.first_serial.wrapping_add(group);
+                }
+                group
+            }
+        };
         sending.last_group = self.first_serial.wrapping_add(group);
-        self.push(group, datagram);
     }
 
     /// Lets a datagram leave in a message of its own.
     pub fn send_alone(&mut self, sending: &Sending, tunnel: &Tunnel, datagram: Leaving) {
-        let group = self.begin(sending.tunnel, &tunnel.destination, datagram.len(), false);
-        self.push(group, datagram);
+        self.begin(sending.tunnel, &tunnel.destination, datagram, false);
     }
 
     /// Lets a control message leave.
     pub fn send_control(&mut self, message: Box<ControlMessage>) {
         let body = Span::of(&message.data);
-        let group = self.begin(NONE, &message.destination, body.len, false);
-        self.push(group, Leaving::new(NONE, body.len, Span::default(), body));
+        self.begin(NONE, &message.destination, Leaving::new(NONE, body.len, Span::default(), body), false);
         self.held_messages.push(message);
         self.control_messages += 1;
     }
@@ -246,12 +257,9 @@ impl Transmit {
         self.writing.push(Writing { device, body: Span::of(frame) });
     }
 
-    /// Finds or begins the group of a datagram of `len` bytes.
+    /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
     #[inline]
-    fn join(&mut self, sending: &Sending, tunnel: &mut Tunnel, len: u32) -> u32 {
-        if len > u32::from(tunnel.segment_limit) {
-            return self.begin(sending.tunnel, &tunnel.destination, len, false);
-        }
+    fn join(&mut self, sending: &Sending, tunnel: &Tunnel, len: u32) -> Option<u32> {
         let last = self.group_of(sending.last_group);
         for serial in tunnel.open {
             let Some(at) = self.group_of(serial) else { break }; // those behind it are older still
@@ -259,22 +267,16 @@ impl Transmit {
                 && self.groups[at].size == len
                 && self.admit(at, sending.tunnel, len)
             {
-                return at as u32;
+                return Some(at as u32);
             }
         }
         // A shorter frame ends the group of the frames before it.
-        if let Some(at) = last
-            && self.groups[at].size > len
-            && self.admit(at, sending.tunnel, len)
-        {
-            self.groups[at].open = false;
-            return at as u32;
+        let at = last.filter(|last| self.groups[*last].size > len)?;
+        if !self.admit(at, sending.tunnel, len) {
+            return None;
         }
-        let group = self.begin(sending.tunnel, &tunnel.destination, len, true);
-        let [newer @ .., _] = tunnel.open;
-        tunnel.open[0] = self.first_serial.wrapping_add(group);
-        tunnel.open[1..].copy_from_slice(&newer);
-        group
+        self.groups[at].open = false;
+        Some(at as u32)
     }
 
     /// The group with a serial number, unless it has left.
@@ -288,51 +290,56 @@ impl Transmit {
     #[inline]
     fn admit(&mut self, at: usize, tunnel: u32, len: u32) -> bool {
         let group = &mut self.groups[at];
-        if !group.open || group.tunnel != tunnel || group.bytes + len > MAX_BYTES {
+        // All datagrams of an open group have its size.
+        if !group.open || group.tunnel != tunnel || group.size * group.frames + len > MAX_BYTES {
             return false;
         }
         group.frames += 1;
-        group.bytes += len;
         group.open = group.frames < MAX_SEGMENTS;
         true
     }
 
-    /// Begins a group, and its message.
-    #[inline]
-    fn begin(&mut self, tunnel: u32, destination: &Destination, len: u32, open: bool) -> u32 {
+    /// Begins a group, and its message, with a datagram.
+    #[inline(always)] // mostly called by the packet path
+    fn begin(&mut self, tunnel: u32, destination: &Destination, datagram: Leaving, open: bool) -> u32 {
         let at = self.groups.len();
-        let iovec = self.iovecs_used as u32;
+        let first = self.iovecs_used;
+        if datagram.head.len > 0 {
+            self.iovecs[self.iovecs_used] = iovec(self.base, datagram.head);
+            self.iovecs_used += 1;
+        }
+        self.iovecs[self.iovecs_used] = iovec(self.base, datagram.body);
+        self.iovecs_used += 1;
         let Destination { socket, name, control } = destination;
-        self.groups.push(Group {
-            socket: *socket,
-            tunnel,
-            size: len,
-            frames: 1,
-            bytes: len,
-            open,
-            iovecs: (iovec, iovec),
-        });
-        self.controls[at].copy_from(control);
+        let held = &mut self.controls[at];
+        held.copy_from(control);
         let message = &mut self.messages[at];
-        message.name = self.base + name.bytes().as_ptr() as u64;
-        message.name_len = name.bytes().len() as u32;
-        message.control = self.base + (&raw const self.controls[at]) as u64;
+        message.name = self.base + name.address() as u64;
+        message.name_len = name.len();
+        message.control = self.base + (&raw const *held) as u64;
+        message.control_len = u64::from(control.len);
+        message.iov = self.base + (&raw const self.iovecs[first]) as u64;
+        message.iov_len = (self.iovecs_used - first) as u64;
+        self.mixed |= self.groups.first().is_some_and(|group| group.socket != *socket);
+        let iovecs = (first as u32, self.iovecs_used as u32);
+        self.groups.push(Group { socket: *socket, tunnel, size: datagram.len(), frames: 1, open, iovecs });
+        self.leaving.push(Leaving { group: at as u32, ..datagram });
         at as u32
     }
 
-    /// Adds a datagram to the group that was found for it.
+    /// Adds a datagram to a group that it was counted into.
     #[inline]
-    fn push(&mut self, group: u32, datagram: Leaving) {
+    fn append(&mut self, group: u32, datagram: Leaving) -> u32 {
         self.leaving.push(Leaving { group, ..datagram });
         let iovecs = &mut self.groups[group as usize].iovecs;
-        if iovecs.1 as usize != self.iovecs_used {
+        if iovecs.1 as usize == self.iovecs_used {
+            place(&mut self.iovecs, self.base, iovecs, datagram.head);
+            place(&mut self.iovecs, self.base, iovecs, datagram.body);
+            self.iovecs_used = iovecs.1 as usize;
+        } else {
             self.scattered = true;
-            return;
         }
-        for span in [datagram.head, datagram.body] {
-            place(&mut self.iovecs, self.base, iovecs, span);
-        }
-        self.iovecs_used = iovecs.1 as usize;
+        group
     }
 
     /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
@@ -340,13 +347,30 @@ impl Transmit {
         if self.scattered {
             self.place_anew();
         }
-        self.finish_messages();
+        for (at, group) in self.groups.iter().enumerate() {
+            if group.frames > 1 {
+                self.controls[at].segment(group.size as u16);
+            }
+            if group.frames > 1 || self.scattered {
+                let (first, end) = group.iovecs;
+                let message = &mut self.messages[at];
+                message.control_len = u64::from(self.controls[at].len);
+                message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
+                message.iov_len = u64::from(end - first);
+            }
+        }
+        if self.mixed {
+            self.sort_by_socket();
+        }
         let mut first = 0;
-        while first < self.groups.len() {
-            let socket = self.socket_of(first);
-            let count = (first..self.groups.len()).take_while(|at| self.socket_of(*at) == socket).count();
-            self.ops.push([OP_SEND, socket_fd(socket), first as i32, count as i32]);
-            first += count;
+        while let Some(socket) = self.socket_of(first) {
+            let end = match self.mixed {
+                true => (first..self.groups.len()).find(|at| self.socket_of(*at) != Some(socket)),
+                false => None,
+            };
+            let end = end.unwrap_or(self.groups.len());
+            self.ops.push([OP_SEND, socket_fd(socket), first as i32, (end - first) as i32]);
+            first = end;
         }
         self.first_write = self.ops.len();
         for writing in &self.writing {
@@ -354,28 +378,6 @@ impl Transmit {
             self.iovecs[at] = iovec(self.base, writing.body);
             self.iovecs_used += 1;
             self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
-        }
-    }
-
-    /// What messages could not have before their groups were complete.
-    fn finish_messages(&mut self) {
-        let mut sockets = self.groups.iter().map(|group| group.socket);
-        let first_socket = sockets.next();
-        let mut mixed = false;
-        for (at, group) in self.groups.iter().enumerate() {
-            let control = &mut self.controls[at];
-            if group.frames > 1 {
-                control.segment(group.size as u16);
-            }
-            let (first, end) = group.iovecs;
-            let message = &mut self.messages[at];
-            message.control_len = u64::from(control.len);
-            message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
-            message.iov_len = u64::from(end - first);
-            mixed |= Some(group.socket) != first_socket;
-        }
-        if mixed {
-            self.sort_by_socket();
         }
     }
 
@@ -410,8 +412,9 @@ impl Transmit {
         self.order.get(index).map_or(index, |group| *group as usize)
     }
 
-    fn socket_of(&self, index: usize) -> u32 {
-        self.groups[self.group_at(index)].socket
+    /// The socket of message `index`.
+    fn socket_of(&self, index: usize) -> Option<u32> {
+        self.groups.get(self.group_at(index)).map(|group| group.socket)
     }
 
     /// How many ops are laid out.
@@ -446,6 +449,13 @@ impl Default for Transmit {
     }
 }
 
+fn zeroed<T: Clone + Default, const N: usize>() -> Box<[T; N]> {
+    match vec![T::default(); N].try_into() {
+        Ok(array) => array,
+        Err(_) => unreachable!("it has N items"),
+    }
+}
+
 #[inline]
 fn iovec(base: u64, span: Span) -> IoVec {
     IoVec { base: base + span.at as u64, len: u64::from(span.len) }
@@ -453,7 +463,7 @@ fn iovec(base: u64, span: Span) -> IoVec {
 
 /// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
 #[inline]
-fn place(iovecs: &mut [IoVec], base: u64, of: &mut (u32, u32), span: Span) {
+fn place(iovecs: &mut [IoVec; IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
     if span.len == 0 {
         return;
     }

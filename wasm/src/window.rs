@@ -1,0 +1,183 @@
+//! Looking ahead: the sessions of up to 64 datagrams are found before any of them is dealt with.
+//!
+//! With many sessions each packet would wait for memory three times in a row: for the table's entry, the session, and
+//! the session that it is forwarded to. In three passes over the window the waits of all its packets overlap.
+
+use crate::abi::read_control;
+use crate::core::Core;
+use crate::counters::Reason;
+use crate::header::{Class, classify, head_of};
+use crate::port::{Forwarder, Port};
+use crate::receive::{HEADROOM, Messages, Receive};
+use crate::session::NONE;
+use crate::tunnel::SocketKind;
+
+const WINDOW: usize = 64;
+
+/// A datagram, and what was found out about it.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The message that it came in.
+    pub message: u32,
+    /// The first byte of the slot that a header may be written to: before the first datagram of a message there is
+    /// headroom, before the others that UDP_GRO joined to it only the header that is stripped.
+    pub floor: u32,
+    /// Its first byte in the slot, behind the IPv4 header that raw sockets deliver.
+    pub start: u32,
+    /// The byte after its last.
+    pub end: u32,
+    /// What it is.
+    pub what: Result<Class, Reason>,
+    /// The session that is first under a data message's key, or [`NONE`].
+    pub session: u32,
+}
+
+/// A batch of datagrams, and how far it got.
+#[derive(Clone, Copy)]
+pub struct Cursor {
+    kind: SocketKind,
+    count: usize,
+    message: usize,
+    /// Where in the message to go on.
+    offset: usize,
+    /// Super-datagrams passed.
+    pub joined: u64,
+}
+
+impl Cursor {
+    /// The start of a batch.
+    pub fn new(kind: SocketKind, count: usize) -> Self {
+        Self { kind, count, message: 0, offset: 0, joined: 0 }
+    }
+
+    /// The next datagram. Its session is not looked up.
+    #[inline]
+    fn next(&mut self, Receive { slots, messages, .. }: &Receive) -> Option<Entry> {
+        let message = self.message;
+        if message >= self.count {
+            return None;
+        }
+        let total = messages.len(message);
+        let cut = messages.is_cut(message);
+        let size = if cut { total } else { segment_size(messages, message, total) };
+        let (from, to) = (self.offset, total.min(self.offset + size));
+        self.joined += u64::from(from == 0 && to < total);
+        (self.message, self.offset) = if to < total { (message, to) } else { (message + 1, 0) };
+        let mut entry = Entry {
+            message: message as u32,
+            floor: if from == 0 { 0 } else { (HEADROOM + from) as u32 },
+            start: (HEADROOM + from) as u32,
+            end: (HEADROOM + to) as u32,
+            what: Err(Reason::Truncated),
+            session: NONE,
+        };
+        if !cut {
+            let datagram = &slots.slot(message)[HEADROOM + from..HEADROOM + to];
+            match l2tp_start(self.kind, datagram) {
+                Some(start) => {
+                    let l2tp = &datagram[start..];
+                    entry.start += start as u32;
+                    entry.what = classify(head_of(l2tp), l2tp.len(), self.kind.encap());
+                }
+                None => entry.what = Err(Reason::ShortHeader),
+            }
+        }
+        Some(entry)
+    }
+}
+
+/// The length of the datagrams that UDP_GRO joined into a message; that of the message if it did not.
+#[inline]
+fn segment_size(messages: &Messages, message: usize, total: usize) -> usize {
+    let control = messages.control(message);
+    match if control.is_empty() { 0 } else { read_control(control).gro } {
+        0 => total,
+        size => size,
+    }
+}
+
+/// Where the L2TP header starts. `None`: there is no whole IPv4 header where there should be one.
+#[inline]
+fn l2tp_start(kind: SocketKind, datagram: &[u8]) -> Option<usize> {
+    if kind != SocketKind::Ip4 {
+        return Some(0);
+    }
+    let first = datagram.first()?;
+    let length = usize::from(first & 0x0f) * 4;
+    (first >> 4 == 4 && (20..=datagram.len()).contains(&length)).then_some(length)
+}
+
+/// The datagrams that are looked at together.
+pub struct Window {
+    entries: [Entry; WINDOW],
+    len: usize,
+    next: usize,
+    /// The sessions were these when they were looked up.
+    epoch: u64,
+}
+
+impl Window {
+    /// An empty window.
+    pub fn new() -> Self {
+        let nothing =
+            Entry { message: 0, floor: 0, start: 0, end: 0, what: Err(Reason::Truncated), session: NONE };
+        Self { entries: [nothing; WINDOW], len: 0, next: 0, epoch: 0 }
+    }
+
+    /// Fills the empty window with the next datagrams of a batch; false when there are none.
+    pub fn fill(&mut self, cursor: &mut Cursor, receive: &Receive, core: &Core) -> bool {
+        (self.len, self.next) = (0, 0);
+        let mut touched = 0;
+        for entry in &mut self.entries {
+            let Some(next) = cursor.next(receive) else { break };
+            if let Ok(Class::Data(data)) = next.what {
+                touched ^= core.table(data.version).touch(data.key);
+            }
+            *entry = next;
+            self.len += 1;
+        }
+        self.look_up(core);
+        std::hint::black_box(touched); // what is never used is never read
+        self.len > 0
+    }
+
+    /// Finds the sessions of what is left in the window.
+    fn look_up(&mut self, core: &Core) {
+        self.epoch = core.epoch;
+        let mut touched = 0;
+        let left = &mut self.entries[self.next..self.len];
+        for entry in left.iter_mut() {
+            if let Ok(Class::Data(data)) = entry.what {
+                entry.session = core.table(data.version).get(data.key);
+                if entry.session != NONE {
+                    touched ^= core.sessions.rx[entry.session].tunnel;
+                }
+            }
+        }
+        for entry in left {
+            if entry.session != NONE
+                && let Forwarder::CrossConnect(Port::Session(out)) = core.sessions.rx[entry.session].forwarder
+            {
+                touched ^= core.sessions.tx[out].tunnel;
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
+    /// Takes the next datagram. Those that were looked up before sessions came or went are looked up again.
+    #[inline]
+    pub fn next(&mut self, core: &Core) -> Option<&Entry> {
+        if self.epoch != core.epoch {
+            self.look_up(core);
+        }
+        let entry = self.entries[..self.len].get(self.next)?;
+        self.next += 1;
+        Some(entry)
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
