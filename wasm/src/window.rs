@@ -127,41 +127,50 @@ impl Window {
     /// Fills the empty window with the next datagrams of a batch; false when there are none.
     pub fn fill(&mut self, cursor: &mut Cursor, receive: &Receive, core: &Core) -> bool {
         (self.len, self.next) = (0, 0);
-        let mut touched = 0;
         for entry in &mut self.entries {
             let Some(next) = cursor.next(receive) else { break };
-            if let Ok(Class::Data(data)) = next.what {
-                touched ^= core.table(data.version).touch(data.key);
-            }
             *entry = next;
             self.len += 1;
         }
         self.look_up(core);
-        std::hint::black_box(touched); // what is never used is never read
         self.len > 0
     }
 
-    /// Finds the sessions of what is left in the window.
+    /// Finds the sessions of what is left in the window. The loops that touch memory are as short as can be: the more
+    /// of their rounds the processor has under way at a time, the more waits overlap.
     fn look_up(&mut self, core: &Core) {
         self.epoch = core.epoch;
-        let mut touched = 0;
         let left = &mut self.entries[self.next..self.len];
-        for entry in left.iter_mut() {
+        let mut touched = 0;
+        for entry in left.iter() {
+            if let Ok(Class::Data(data)) = entry.what {
+                touched ^= core.table(data.version).touch(data.key);
+            }
+        }
+        let mut sessions = [NONE; WINDOW];
+        let mut known = 0;
+        for entry in left {
             if let Ok(Class::Data(data)) = entry.what {
                 entry.session = core.table(data.version).get(data.key);
-                if entry.session != NONE {
-                    touched ^= core.sessions.rx[entry.session].tunnel;
-                }
+                sessions[known] = entry.session;
+                known += usize::from(entry.session != NONE);
             }
         }
-        for entry in left {
-            if entry.session != NONE
-                && let Forwarder::CrossConnect(Port::Session(out)) = core.sessions.rx[entry.session].forwarder
-            {
-                touched ^= core.sessions.tx[out].tunnel;
+        let sessions = &mut sessions[..known];
+        for session in sessions.iter() {
+            touched ^= core.sessions.rx[*session].tunnel;
+        }
+        known = 0;
+        for at in 0..sessions.len() {
+            if let Forwarder::CrossConnect(Port::Session(out)) = core.sessions.rx[sessions[at]].forwarder {
+                sessions[known] = out;
+                known += 1;
             }
         }
-        std::hint::black_box(touched);
+        for session in &sessions[..known] {
+            touched ^= core.sessions.tx[*session].tunnel;
+        }
+        std::hint::black_box(touched); // what is never used is never read
     }
 
     /// Takes the next datagram. Those that were looked up before sessions came or went are looked up again.
