@@ -21,7 +21,7 @@ use crate::tunnel::{SocketKind, SourceCheck};
 impl From<Refusal> for JsValue {
     /// `code: message`, which `mod.ts` makes a `WasmError` of.
     fn from(refusal: Refusal) -> Self {
-        JsValue::from_str(&format!("{}: {}", refusal.code, refusal.message))
+        JsValue::from_str(&refusal.to_string())
     }
 }
 
@@ -128,6 +128,7 @@ pub struct RawLayout {
 #[wasm_bindgen]
 pub struct Raw {
     datapath: Datapath,
+    last_refusal: Option<Refusal>,
 }
 
 #[wasm_bindgen]
@@ -141,6 +142,7 @@ impl Raw {
                 reorder_bytes: reorder_bytes as usize,
                 punt_bytes: punt_bytes as usize,
             }),
+            last_refusal: None,
         }
     }
 
@@ -245,13 +247,29 @@ impl Raw {
         self.datapath.core.disconnect(handle(a).ok_or(Refusal::no_such_port())?)
     }
 
-    pub fn receive_datagrams(&mut self, socket: f64, count: u32, now: f64) -> Result<(), Refusal> {
-        let socket = handle(socket).ok_or(Refusal::no_such_socket())?;
-        self.datapath.receive_datagrams(socket, count as usize, micros(now))
+    /// False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
+    pub fn receive_datagrams(&mut self, socket: f64, count: u32, now: f64) -> bool {
+        let socket = handle(socket).ok_or(Refusal::no_such_socket());
+        let result =
+            socket.and_then(|socket| self.datapath.receive_datagrams(socket, count as usize, micros(now)));
+        self.note(result)
     }
 
-    pub fn receive_frames(&mut self, port: f64, count: u32) -> Result<(), Refusal> {
-        self.datapath.receive_frames(handle(port).ok_or(Refusal::no_such_port())?, count as usize)
+    /// As `receive_datagrams`.
+    pub fn receive_frames(&mut self, port: f64, count: u32) -> bool {
+        let port = handle(port).ok_or(Refusal::no_such_port());
+        let result = port.and_then(|port| self.datapath.receive_frames(port, count as usize));
+        self.note(result)
+    }
+
+    /// `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
+    pub fn last_refusal(&self) -> String {
+        self.last_refusal.as_ref().map(Refusal::to_string).unwrap_or_default()
+    }
+
+    fn note(&mut self, result: Result<(), Refusal>) -> bool {
+        self.last_refusal = result.err();
+        self.last_refusal.is_none()
     }
 
     pub fn inject(&mut self, port: f64, frame: &[u8]) -> Result<bool, Refusal> {

@@ -67,7 +67,8 @@ impl Datapath {
         let kind = self.core.sockets[at].kind;
         self.core.io.add(Io::RxBatches, 1);
         let mut cursor = Cursor::new(kind, count);
-        self.window.fill(&mut cursor, &self.receive, &self.core);
+        let Receive { slots, messages, .. } = &*self.receive;
+        self.window.fill(&mut cursor, slots, messages, &self.core);
         self.pending = Pending::Datagrams(Datagrams { socket, kind, count, now, cursor });
         Ok(())
     }
@@ -154,30 +155,36 @@ impl Datapath {
     fn datagrams(&mut self, batch: &mut Datagrams) -> bool {
         let Self { receive, core, window, .. } = self;
         let live = core.sockets.find(batch.socket).is_some();
+        let Receive { slots, messages, .. } = &mut **receive;
+        let origin = Origin { socket: batch.socket, kind: batch.kind, now: batch.now, messages };
         let mut received = 0;
         let done = loop {
-            if !core.may_go_on() {
-                break false;
-            }
-            let Some(entry) = window.next(core) else {
-                if window.fill(&mut batch.cursor, receive, core) {
-                    continue;
+            while core.transmit.has_room() && core.deliver_ready() {}
+            let mut room = core.transmit.room();
+            // What a datagram releases from its session's queue goes before the next one.
+            while room > 0
+                && core.ready.is_empty()
+                && let Some(entry) = window.next(core)
+            {
+                room -= 1;
+                received += 1;
+                if live {
+                    core.datagram(&origin, entry, slots.slot_mut(entry.message as usize));
+                } else {
+                    core.drop_frame(Reason::PortRemoved);
                 }
+            }
+            if core.ready.is_empty() && room > 0 && !window.fill(&mut batch.cursor, slots, messages, core) {
                 break true;
-            };
-            received += 1;
-            if live {
-                let Receive { slots, messages, .. } = &mut **receive;
-                let origin = Origin { socket: batch.socket, kind: batch.kind, now: batch.now, messages };
-                core.datagram(&origin, entry, slots.slot_mut(entry.message as usize));
-            } else {
-                core.drop_frame(Reason::PortRemoved);
+            }
+            if !core.transmit.has_room() {
+                break false;
             }
         };
         core.io.add(Io::RxDatagrams, received);
         core.io.add(Io::RxGroDatagrams, std::mem::take(&mut batch.cursor.joined));
         if done {
-            (0..batch.count).for_each(|at| receive.messages.recycle(at));
+            (0..batch.count).for_each(|at| messages.recycle(at));
         }
         done
     }
@@ -201,18 +208,6 @@ impl Datapath {
 }
 
 impl Core {
-    /// Delivers what the datagram before released; false when there is no room for more.
-    #[inline]
-    fn may_go_on(&mut self) -> bool {
-        while self.transmit.has_room() {
-            if self.ready.is_empty() {
-                return true;
-            }
-            self.deliver_ready();
-        }
-        false
-    }
-
     /// Sends one control message; false when there is none.
     fn send_one_control(&mut self) -> bool {
         let Some(message) = self.controls.pop() else { return false };

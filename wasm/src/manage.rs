@@ -19,6 +19,12 @@ pub struct Refusal {
     pub message: &'static str,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(to, "{}: {}", self.code, self.message)
+    }
+}
+
 impl Refusal {
     const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message }

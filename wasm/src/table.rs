@@ -29,21 +29,26 @@ impl Table {
     /// Where the search for `key` starts. The multiplier is odd and near 2³²/φ; the high half of the key is folded
     /// in first because ids that are dense differ only there.
     #[inline]
-    fn home(&self, key: u32) -> usize {
+    pub fn home(&self, key: u32) -> usize {
         ((key ^ key >> 15).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
     }
 
-    /// Brings the entry where the search for `key` starts into the cache. Gives what it read, to keep the read alive.
+    /// Brings the entry at [`Table::home`] into the cache. Gives what it read, to keep the read alive.
     #[inline]
-    pub fn touch(&self, key: u32) -> u32 {
-        self.entries[self.home(key)].index
+    pub fn touch(&self, home: usize) -> u32 {
+        self.entries[home].index
     }
 
     /// The index stored under `key`, or [`EMPTY`].
-    #[inline]
     pub fn get(&self, key: u32) -> u32 {
+        self.get_from(self.home(key), key)
+    }
+
+    /// [`Table::get`] where the home of `key` is known.
+    #[inline]
+    pub fn get_from(&self, home: usize, key: u32) -> u32 {
         let mask = self.entries.len() - 1;
-        let mut at = self.home(key);
+        let mut at = home;
         loop {
             let entry = self.entries[at & mask];
             if entry.key == key || entry.index == EMPTY {

@@ -201,12 +201,17 @@ impl Transmit {
         }
     }
 
-    /// Whether one more frame fits, whatever it needs.
+    /// How many more frames fit, whatever they need.
+    #[inline]
+    pub fn room(&self) -> usize {
+        let frames = FRAMES - (self.leaving.len() + self.writing.len()).max(self.headers_used);
+        frames.min(MESSAGES - self.groups.len())
+    }
+
+    /// Whether one more frame fits.
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.groups.len() < MESSAGES
-            && self.leaving.len() + self.writing.len() < FRAMES
-            && self.headers_used < FRAMES
+        self.room() > 0
     }
 
     /// Room for a header that does not fit before its frame; there is one while [`Transmit::has_room`].

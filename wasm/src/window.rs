@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::counters::Reason;
 use crate::header::{Class, classify, head_of};
 use crate::port::{Forwarder, Port};
-use crate::receive::{HEADROOM, Messages, Receive};
+use crate::receive::{HEADROOM, Messages, STRIDE, Slots};
 use crate::session::NONE;
 use crate::tunnel::SocketKind;
 
@@ -50,39 +50,41 @@ impl Cursor {
         Self { kind, count, message: 0, offset: 0, joined: 0 }
     }
 
-    /// The next datagram. Its session is not looked up.
+    /// Puts the next datagram into `entry`, its session not looked up; false when there is none.
     #[inline]
-    fn next(&mut self, Receive { slots, messages, .. }: &Receive) -> Option<Entry> {
+    fn next(&mut self, slots: &Slots, messages: &Messages, entry: &mut Entry) -> bool {
         let message = self.message;
         if message >= self.count {
-            return None;
+            return false;
         }
         let total = messages.len(message);
         let cut = messages.is_cut(message);
         let size = if cut { total } else { segment_size(messages, message, total) };
         let (from, to) = (self.offset, total.min(self.offset + size));
-        self.joined += u64::from(from == 0 && to < total);
-        (self.message, self.offset) = if to < total { (message, to) } else { (message + 1, 0) };
-        let mut entry = Entry {
-            message: message as u32,
-            floor: if from == 0 { 0 } else { (HEADROOM + from) as u32 },
-            start: (HEADROOM + from) as u32,
-            end: (HEADROOM + to) as u32,
-            what: Err(Reason::Truncated),
-            session: NONE,
-        };
-        if !cut {
-            let datagram = &slots.slot(message)[HEADROOM + from..HEADROOM + to];
-            match l2tp_start(self.kind, datagram) {
-                Some(start) => {
-                    let l2tp = &datagram[start..];
-                    entry.start += start as u32;
-                    entry.what = classify(head_of(l2tp), l2tp.len(), self.kind.encap());
-                }
-                None => entry.what = Err(Reason::ShortHeader),
-            }
+        if to < total {
+            self.joined += u64::from(from == 0);
+            self.offset = to;
+        } else {
+            self.message += 1;
+            self.offset = 0;
         }
-        Some(entry)
+        entry.message = message as u32;
+        entry.floor = if from == 0 { 0 } else { (HEADROOM + from) as u32 };
+        entry.start = (HEADROOM + from) as u32;
+        entry.end = (HEADROOM + to) as u32;
+        entry.session = NONE;
+        entry.what = if cut { Err(Reason::Truncated) } else { self.classify(slots.slot(message), entry) };
+        true
+    }
+
+    /// Says what the entry's datagram is, and moves its start behind the IPv4 header if there is one.
+    #[inline]
+    fn classify(&self, slot: &[u8; STRIDE], entry: &mut Entry) -> Result<Class, Reason> {
+        let datagram = &slot[entry.start as usize..entry.end as usize];
+        let start = l2tp_start(self.kind, datagram).ok_or(Reason::ShortHeader)?;
+        entry.start += start as u32;
+        let l2tp = &datagram[start..];
+        classify(head_of(l2tp), l2tp.len(), self.kind.encap())
     }
 }
 
@@ -125,11 +127,12 @@ impl Window {
     }
 
     /// Fills the empty window with the next datagrams of a batch; false when there are none.
-    pub fn fill(&mut self, cursor: &mut Cursor, receive: &Receive, core: &Core) -> bool {
+    pub fn fill(&mut self, cursor: &mut Cursor, slots: &Slots, messages: &Messages, core: &Core) -> bool {
         (self.len, self.next) = (0, 0);
         for entry in &mut self.entries {
-            let Some(next) = cursor.next(receive) else { break };
-            *entry = next;
+            if !cursor.next(slots, messages, entry) {
+                break;
+            }
             self.len += 1;
         }
         self.look_up(core);
@@ -141,17 +144,20 @@ impl Window {
     fn look_up(&mut self, core: &Core) {
         self.epoch = core.epoch;
         let left = &mut self.entries[self.next..self.len];
+        let mut homes = [0; WINDOW];
         let mut touched = 0;
-        for entry in left.iter() {
+        for (entry, home) in left.iter().zip(&mut homes) {
             if let Ok(Class::Data(data)) = entry.what {
-                touched ^= core.table(data.version).touch(data.key);
+                let table = core.table(data.version);
+                *home = table.home(data.key);
+                touched ^= table.touch(*home);
             }
         }
         let mut sessions = [NONE; WINDOW];
         let mut known = 0;
-        for entry in left {
+        for (entry, home) in left.iter_mut().zip(homes) {
             if let Ok(Class::Data(data)) = entry.what {
-                entry.session = core.table(data.version).get(data.key);
+                entry.session = core.table(data.version).get_from(home, data.key);
                 sessions[known] = entry.session;
                 known += usize::from(entry.session != NONE);
             }
