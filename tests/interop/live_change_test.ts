@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { addKernelEnds, kernelCounters } from "./support/kernel.ts";
 import { bootLab, type Lab, wire, withoutIpv6 } from "./support/lab.ts";
+import { socketOverruns } from "./support/losses.ts";
 import { output, until } from "./support/process.ts";
 import { config, derived, type Pseudowire } from "./support/pseudowire.ts";
 import { say, suite } from "./support/suite.ts";
@@ -84,9 +85,10 @@ live.test("so does a reload", (context) =>
  */
 async function whileBusy(context: Context, changes: () => Promise<void>): Promise<void> {
   for (const direction of ["to", "from"] as const) {
-    const before = await overruns(context, direction);
+    const receiver = direction === "to" ? "guest" : "here";
+    const before = await socketOverruns(context.lab, receiver);
     const [result, rounds] = await whileSending(context, direction, changes);
-    const overrun = await overruns(context, direction) - before;
+    const overrun = await socketOverruns(context.lab, receiver) - before;
     say(
       `  ${direction} the kernel: ${result.packets} datagrams, ${result.lost} lost ` +
         `(${overrun} by a slow receiver), ${rounds} rounds of changes`,
@@ -116,15 +118,6 @@ async function whileSending(
     return rounds;
   };
   return await Promise.all([run, repeat()]);
-}
-
-/** Datagrams that found the receiver's socket full: the end of the line, behind the tunnel. */
-async function overruns({ lab }: Context, direction: "to" | "from"): Promise<number> {
-  const snmp = direction === "to"
-    ? await lab.guest("cat /proc/net/snmp")
-    : await lab.here("cat", "/proc/net/snmp");
-  const [names, values] = [...snmp.matchAll(/^Udp: (.*)$/gm)].map(([, line]) => line!.split(" "));
-  return Number(values![names!.indexOf("RcvbufErrors")]);
 }
 
 async function assertAllCrossed({ lab, appliance }: Context): Promise<void> {
