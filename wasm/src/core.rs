@@ -167,6 +167,12 @@ impl Core {
         self.drops.add(reason, 1);
     }
 
+    /// Counts all `count` frames that go no further. Gives their number.
+    pub fn drop_frames(&mut self, reason: Reason, count: u32) -> u32 {
+        self.drops.add(reason, u64::from(count));
+        count
+    }
+
     /// The index of the live item that `handle` stands for, as a port.
     pub fn port(&self, handle: Handle) -> Option<Port> {
         let live = match handle.kind {

@@ -159,27 +159,24 @@ impl Datapath {
         let origin = Origin { socket: batch.socket, kind: batch.kind, now: batch.now, messages };
         let mut received = 0;
         let done = loop {
+            // What a datagram released from its session's queue goes before the next one.
             while core.transmit.has_room() && core.deliver_ready() {}
-            let mut room = core.transmit.room();
-            // What a datagram releases from its session's queue goes before the next one.
-            while room > 0
-                && core.ready.is_empty()
-                && let Some(entry) = window.next(core)
-            {
-                room -= 1;
-                received += 1;
-                if live {
-                    core.datagram(&origin, entry, slots.slot_mut(entry.message as usize));
-                } else {
-                    core.drop_frame(Reason::PortRemoved);
-                }
-            }
-            if core.ready.is_empty() && room > 0 && !window.fill(&mut batch.cursor, slots, messages, core) {
-                break true;
-            }
             if !core.transmit.has_room() {
                 break false;
             }
+            let Some(entry) = window.next(core) else {
+                if window.fill(&mut batch.cursor, slots, messages, core) {
+                    continue;
+                }
+                break true;
+            };
+            let count = if live {
+                core.datagrams(&origin, entry, slots.slot_mut(entry.message as usize))
+            } else {
+                core.drop_frames(Reason::PortRemoved, entry.count)
+            };
+            received += u64::from(count);
+            window.advance(count);
         };
         core.io.add(Io::RxDatagrams, received);
         core.io.add(Io::RxGroDatagrams, std::mem::take(&mut batch.cursor.joined));

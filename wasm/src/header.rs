@@ -312,6 +312,12 @@ impl Template {
         usize::from(self.len)
     }
 
+    /// The header, if it has `len` bytes and is the same for every frame.
+    #[inline]
+    pub fn constant(&self, len: usize) -> Option<&[u8]> {
+        (self.numbered == Numbered::No && self.len() == len).then(|| &self.room[Self::ROOM - len..])
+    }
+
     /// Writes the header to the end of `room`, and whatever before it; counts `ns` on where frames are numbered.
     #[inline]
     pub fn write(&self, room: &mut [u8; Self::ROOM], ns: &mut u32) {

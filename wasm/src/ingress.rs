@@ -3,7 +3,9 @@
 use crate::abi::{Ip, Name, read_control};
 use crate::core::{Core, Frame};
 use crate::counters::{Io, Reason};
+use crate::forward::Run;
 use crate::header::{self, Class, Data, Encap, Stripped, Version, tunnel_of_key};
+use crate::port::{Forwarder, Port};
 use crate::receive::{HEADROOM, Messages, STRIDE};
 use crate::session::NONE;
 use crate::slab::Handle;
@@ -25,23 +27,24 @@ pub struct Origin<'a> {
 }
 
 impl Core {
-    /// Takes a datagram in from its slot.
+    /// Takes an entry's first datagram in from its slot, and as many of the others as can be dealt with like it. Gives
+    /// how many.
     #[inline]
-    pub fn datagram(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8; STRIDE]) {
+    pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8; STRIDE]) -> u32 {
         match entry.what {
             Ok(Class::Data(data)) if entry.session != NONE => self.data(origin, entry, &data, slot),
-            Ok(Class::Data(data)) => self.drop_frame(self.unknown(&data)),
+            Ok(Class::Data(data)) => self.drop_frames(self.unknown(&data), entry.count),
             Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.end as usize], at),
-            Err(reason) => self.drop_frame(reason),
+            Err(reason) => self.drop_frames(reason, entry.count),
         }
     }
 
     /// Hands a control message to TypeScript.
     #[cold]
-    fn punt(&mut self, origin: &Origin, entry: &Entry, datagram: &[u8], at: usize) {
+    fn punt(&mut self, origin: &Origin, entry: &Entry, datagram: &[u8], at: usize) -> u32 {
         let message = entry.message as usize;
         let Some(source) = origin.messages.source(message) else {
-            return self.drop_frame(Reason::WrongSource);
+            return self.drop_frames(Reason::WrongSource, 1);
         };
         // A raw IPv4 socket's datagrams say themselves where they went to.
         let local = read_control(origin.messages.control(message)).local.or_else(|| match origin.kind {
@@ -54,6 +57,7 @@ impl Core {
         } else {
             self.drop_frame(Reason::PuntQueueFull);
         }
+        1
     }
 
     /// The table that sessions of a version are in.
@@ -90,22 +94,22 @@ impl Core {
         None
     }
 
-    /// A data message of a session: checks its source and cookie, strips its header, and gives its frame to the
-    /// session's numbering.
+    /// Data messages of a session: checks their source and the first one's cookie, strips it of its header, and gives
+    /// its frame to the session's numbering, or passes the whole run on.
     #[inline]
-    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8; STRIDE]) {
+    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8; STRIDE]) -> u32 {
         let mut at = entry.session;
         let message = entry.message as usize;
         if self.sessions.rx[at].next_same_id != NONE {
             match self.find_in_chain(origin, message, at) {
                 Some(session) => at = session,
-                None => return self.drop_frame(Reason::WrongSource),
+                None => return self.drop_frames(Reason::WrongSource, entry.count),
             }
         }
-        let rx = &mut self.sessions.rx[at];
+        let rx = &self.sessions.rx[at];
         let is_from = |name: &Name, with_port| origin.messages.is_from(message, name, with_port);
         if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), is_from) {
-            return self.drop_frame(Reason::WrongSource);
+            return self.drop_frames(Reason::WrongSource, entry.count);
         }
         let header = entry.start as usize;
         let datagram = &slot[header..entry.end as usize];
@@ -115,19 +119,33 @@ impl Core {
         };
         let Stripped { ns, start, end } = match stripped {
             Ok(stripped) if stripped.end - stripped.start < rx.frame_type.shortest() => {
-                return self.refuse(at, Reason::Runt);
+                self.refuse(at, Reason::Runt);
+                return 1;
             }
             Ok(stripped) => stripped,
-            Err(reason) => return self.refuse(at, reason),
+            Err(reason) => {
+                self.refuse(at, reason);
+                return 1;
+            }
         };
-        let buffer = &mut slot[..header + end];
-        let frame = Frame { buffer, floor: entry.floor as usize, start: header + start };
-        if ns.is_none() && rx.plain {
-            let forwarder = rx.deliver(frame.len());
-            self.forward(forwarder, frame);
+        let plain = ns.is_none() && rx.plain;
+        if plain
+            && entry.count > 1
+            && end == datagram.len()
+            && let Forwarder::CrossConnect(Port::Session(out)) = rx.forwarder
+            && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)
+        {
+            self.sessions.rx[at].deliver(count, end - start);
+            return count;
+        }
+        let frame =
+            Frame { buffer: &mut slot[..header + end], floor: entry.floor as usize, start: header + start };
+        if plain {
+            self.deliver(at, frame);
         } else {
             self.sequence(at, ns, origin.now, frame);
         }
+        1
     }
 
     /// Counts a frame of a session that goes no further. All count as `rx-errors`, as the kernel has it.

@@ -78,12 +78,11 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// Counts a frame of `len` bytes that is in order. Gives where it goes.
+    /// Counts frames of `len` bytes that are in order.
     #[inline]
-    pub fn deliver(&mut self, len: usize) -> Forwarder {
-        self.packets += 1;
-        self.bytes += len as u64;
-        self.forwarder
+    pub fn deliver(&mut self, count: u32, len: usize) {
+        self.packets += u64::from(count);
+        self.bytes += u64::from(count) * len as u64;
     }
 
     /// To be called when one of the flags has changed.

@@ -23,6 +23,11 @@ const MAX_SEGMENTS: u32 = 64;
 /// Bytes in a group: below what an IP packet carries.
 const MAX_BYTES: u32 = 65_000;
 
+/// Datagrams in a run.
+pub const MAX_RUN: u32 = MAX_SEGMENTS;
+/// A run fills up the group before it, begins one, and another if it has more than [`MAX_BYTES`].
+const RUN_GROUPS: usize = 3;
+
 /// `[kind, fd, first, count]`.
 pub type Op = [i32; 4];
 /// `sendmmsg(fd, &messages[first], count)`.
@@ -53,17 +58,19 @@ impl Span {
     }
 }
 
-/// A datagram that is to leave: what lies in `head`, then what lies in `body`.
+/// A datagram that is to leave: what lies in `head`, then what lies in `body`. Or a run of several of one length that lie
+/// in `body` one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaving {
     /// The session that it leaves by, or [`NONE`] for a control message.
     pub session: u32,
-    /// Bytes of it that are no part of the frame.
+    /// Bytes of each datagram that are no part of the frame.
     pub header: u32,
     /// The header, where it does not lie right before the frame.
     pub head: Span,
     /// The frame, or header and frame.
     pub body: Span,
+    count: u32,
     group: u32,
 }
 
@@ -71,18 +78,27 @@ impl Leaving {
     /// A datagram of a session.
     #[inline]
     pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
-        Self { session, header, head, body, group: 0 }
+        Self { session, header, head, body, count: 1, group: 0 }
     }
 
-    /// Bytes of the datagram.
+    /// Bytes of each datagram.
     #[inline]
     fn len(&self) -> u32 {
-        self.head.len + self.body.len
+        if self.count == 1 { self.head.len + self.body.len } else { self.body.len / self.count }
     }
 
-    /// Bytes of the frame.
+    /// Bytes of each frame.
     pub fn frame_len(&self) -> u32 {
         self.len() - self.header
+    }
+
+    /// Each datagram for itself.
+    fn singly(self) -> impl Iterator<Item = Self> {
+        let len = self.body.len / self.count;
+        (0..self.count).map(move |at| {
+            let body = Span { at: self.body.at + (at * len) as usize, len };
+            Self { body, count: 1, ..self }
+        })
     }
 }
 
@@ -108,6 +124,8 @@ struct Group {
     /// The length of all its datagrams but perhaps the last.
     size: u32,
     frames: u32,
+    /// How many of [`Leaving`] they are.
+    pieces: u32,
     open: bool,
     /// Its iovecs: the first, and the one after the last.
     iovecs: (u32, u32),
@@ -139,7 +157,8 @@ pub struct Transmit {
     ops: Vec<Op>,
     /// Where the writes start among the ops.
     first_write: usize,
-    /// Control messages among what leaves.
+    /// Datagrams that leave, and how many of them are control messages.
+    datagrams: usize,
     control_messages: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
@@ -166,6 +185,7 @@ impl Transmit {
             order: Vec::new(),
             ops: Vec::with_capacity(OPS),
             first_write: 0,
+            datagrams: 0,
             control_messages: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
@@ -193,6 +213,7 @@ impl Transmit {
         self.iovecs_used = 0;
         self.scattered = false;
         self.mixed = false;
+        self.datagrams = 0;
         self.control_messages = 0;
         if !keep_buffers {
             self.headers_used = 0;
@@ -201,17 +222,12 @@ impl Transmit {
         }
     }
 
-    /// How many more frames fit, whatever they need.
-    #[inline]
-    pub fn room(&self) -> usize {
-        let frames = FRAMES - (self.leaving.len() + self.writing.len()).max(self.headers_used);
-        frames.min(MESSAGES - self.groups.len())
-    }
-
-    /// Whether one more frame fits.
+    /// Whether one more frame fits, or one more run, which may be spread over [`RUN_GROUPS`].
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.room() > 0
+        self.groups.len() + RUN_GROUPS <= MESSAGES
+            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
+            && self.headers_used < FRAMES
     }
 
     /// Room for a header that does not fit before its frame; there is one while [`Transmit::has_room`].
@@ -231,16 +247,32 @@ impl Transmit {
         let groupable = datagram.len() <= u32::from(tunnel.segment_limit);
         let group = match if groupable { self.join(sending, tunnel, datagram.len()) } else { None } {
             Some(group) => self.append(group, datagram),
-            None => {
-                let group = self.begin(sending.tunnel, &tunnel.destination, datagram, groupable);
-                if groupable {
-                    tunnel.open.rotate_right(1);
-                    tunnel.open[0] = self.first_serial.wrapping_add(group);
-                }
-                group
-            }
+            None if groupable => self.begin_open(sending, tunnel, datagram),
+            None => self.begin(sending.tunnel, &tunnel.destination, datagram, false),
         };
         sending.last_group = self.first_serial.wrapping_add(group);
+    }
+
+    /// Lets `count` datagrams of `size` bytes leave that lie one after the other at `at`. They are no more than
+    /// [`MAX_RUN`], and `size` is within the tunnel's segment limit.
+    pub fn send_run(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, first: Leaving, mut count: u32) {
+        let size = first.body.len;
+        let mut at = first.body.at;
+        while count > 0 {
+            let joined = self.join(sending, tunnel, size);
+            let fits = match joined {
+                Some(group) => 1 + self.extend(group, count - 1),
+                None => count.min((MAX_BYTES / size).max(1)),
+            };
+            let run = Leaving { body: Span { at, len: fits * size }, count: fits, ..first };
+            let group = match joined {
+                Some(group) => self.append(group, run),
+                None => self.begin_open(sending, tunnel, run),
+            };
+            sending.last_group = self.first_serial.wrapping_add(group);
+            at += (fits * size) as usize;
+            count -= fits;
+        }
     }
 
     /// Lets a datagram leave in a message of its own.
@@ -304,6 +336,28 @@ impl Transmit {
         true
     }
 
+    /// Counts as many of `count` more datagrams of its size into an open group as it takes.
+    fn extend(&mut self, group: u32, count: u32) -> u32 {
+        let group = &mut self.groups[group as usize];
+        if !group.open {
+            return 0;
+        }
+        let fit = MAX_SEGMENTS.min(MAX_BYTES / group.size) - group.frames;
+        let taken = count.min(fit);
+        group.frames += taken;
+        group.open = group.frames < MAX_SEGMENTS;
+        taken
+    }
+
+    /// Begins a group that others of the tunnel may join.
+    #[inline]
+    fn begin_open(&mut self, sending: &Sending, tunnel: &mut Tunnel, datagram: Leaving) -> u32 {
+        let group = self.begin(sending.tunnel, &tunnel.destination, datagram, datagram.count < MAX_SEGMENTS);
+        tunnel.open.rotate_right(1);
+        tunnel.open[0] = self.first_serial.wrapping_add(group);
+        group
+    }
+
     /// Begins a group, and its message, with a datagram.
     #[inline(always)] // mostly called by the packet path
     fn begin(&mut self, tunnel: u32, destination: &Destination, datagram: Leaving, open: bool) -> u32 {
@@ -327,7 +381,16 @@ impl Transmit {
         message.iov_len = (self.iovecs_used - first) as u64;
         self.mixed |= self.groups.first().is_some_and(|group| group.socket != *socket);
         let iovecs = (first as u32, self.iovecs_used as u32);
-        self.groups.push(Group { socket: *socket, tunnel, size: datagram.len(), frames: 1, open, iovecs });
+        self.groups.push(Group {
+            socket: *socket,
+            tunnel,
+            size: datagram.len(),
+            frames: datagram.count,
+            pieces: 1,
+            open,
+            iovecs,
+        });
+        self.datagrams += datagram.count as usize;
         self.leaving.push(Leaving { group: at as u32, ..datagram });
         at as u32
     }
@@ -335,8 +398,10 @@ impl Transmit {
     /// Adds a datagram to a group that it was counted into.
     #[inline]
     fn append(&mut self, group: u32, datagram: Leaving) -> u32 {
+        self.datagrams += datagram.count as usize;
         self.leaving.push(Leaving { group, ..datagram });
-        let iovecs = &mut self.groups[group as usize].iovecs;
+        let Group { iovecs, pieces, .. } = &mut self.groups[group as usize];
+        *pieces += 1;
         if iovecs.1 as usize == self.iovecs_used {
             place(&mut self.iovecs, self.base, iovecs, datagram.head);
             place(&mut self.iovecs, self.base, iovecs, datagram.body);
@@ -401,7 +466,7 @@ impl Transmit {
         let mut next = 0;
         for group in &mut self.groups {
             group.iovecs = (next, next);
-            next += 2 * group.frames;
+            next += 2 * group.pieces;
         }
         for leaving in &self.leaving {
             let iovecs = &mut self.groups[leaving.group as usize].iovecs;
@@ -429,7 +494,7 @@ impl Transmit {
 
     /// How many messages, data and control messages in them, and device frames are laid out.
     pub fn counts(&self) -> [usize; 4] {
-        let data = self.leaving.len() - self.control_messages;
+        let data = self.datagrams - self.control_messages;
         [self.groups.len(), data, self.control_messages, self.writing.len()]
     }
 
@@ -438,7 +503,8 @@ impl Transmit {
     pub fn message(&self, index: usize) -> Option<(Vec<Leaving>, u32, Option<u16>)> {
         let at = self.group_at(index);
         let group = self.groups.get(at)?;
-        let datagrams = self.leaving.iter().filter(|leaving| leaving.group as usize == at).copied().collect();
+        let leaving = self.leaving.iter().filter(|leaving| leaving.group as usize == at);
+        let datagrams = leaving.flat_map(|leaving| leaving.singly()).collect();
         Some((datagrams, group.tunnel, (group.frames > 1).then_some(group.size as u16)))
     }
 

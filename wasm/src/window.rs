@@ -10,11 +10,13 @@ use crate::header::{Class, classify, head_of};
 use crate::port::{Forwarder, Port};
 use crate::receive::{HEADROOM, Messages, STRIDE, Slots};
 use crate::session::NONE;
+use crate::transmit::MAX_RUN;
 use crate::tunnel::SocketKind;
 
 const WINDOW: usize = 64;
 
-/// A datagram, and what was found out about it.
+/// A datagram, and what was found out about it. Or several of one length that UDP_GRO joined and whose first bytes are
+/// the same: they are of one session.
 #[derive(Clone, Copy)]
 pub struct Entry {
     /// The message that it came in.
@@ -26,6 +28,8 @@ pub struct Entry {
     pub start: u32,
     /// The byte after its last.
     pub end: u32,
+    /// How many datagrams there are, each as long as the first.
+    pub count: u32,
     /// What it is.
     pub what: Result<Class, Reason>,
     /// The session that is first under a data message's key, or [`NONE`].
@@ -42,6 +46,28 @@ pub struct Cursor {
     offset: usize,
     /// Super-datagrams passed.
     pub joined: u64,
+}
+
+impl Entry {
+    const NOTHING: Self = Self {
+        message: 0,
+        floor: 0,
+        start: 0,
+        end: 0,
+        count: 0,
+        what: Err(Reason::Truncated),
+        session: NONE,
+    };
+
+    /// Goes on to the datagram that is `count` further.
+    #[inline]
+    fn advance(&mut self, count: u32) {
+        let by = count * (self.end - self.start);
+        self.start += by;
+        self.end += by;
+        self.floor = self.start;
+        self.count -= count;
+    }
 }
 
 impl Cursor {
@@ -61,19 +87,27 @@ impl Cursor {
         let cut = messages.is_cut(message);
         let size = if cut { total } else { segment_size(messages, message, total) };
         let (from, to) = (self.offset, total.min(self.offset + size));
-        if to < total {
-            self.joined += u64::from(from == 0);
-            self.offset = to;
-        } else {
-            self.message += 1;
-            self.offset = 0;
-        }
         entry.message = message as u32;
         entry.floor = if from == 0 { 0 } else { (HEADROOM + from) as u32 };
         entry.start = (HEADROOM + from) as u32;
         entry.end = (HEADROOM + to) as u32;
         entry.session = NONE;
+        entry.count = 1;
         entry.what = if cut { Err(Reason::Truncated) } else { self.classify(slots.slot(message), entry) };
+        let mut next = to;
+        if to < total {
+            self.joined += u64::from(from == 0);
+            if let Ok(Class::Data(_)) = entry.what {
+                entry.count = same_heads(&slots.slot(message)[HEADROOM + from..HEADROOM + total], size);
+                next = from + entry.count as usize * size;
+            }
+        }
+        if next < total {
+            self.offset = next;
+        } else {
+            self.message += 1;
+            self.offset = 0;
+        }
         true
     }
 
@@ -86,6 +120,14 @@ impl Cursor {
         let l2tp = &datagram[start..];
         classify(head_of(l2tp), l2tp.len(), self.kind.encap())
     }
+}
+
+/// How many whole datagrams of `size` bytes begin with the eight bytes that the first begins with.
+#[inline]
+fn same_heads(datagrams: &[u8], size: usize) -> u32 {
+    let mut rest = datagrams.chunks_exact(size).take(MAX_RUN as usize);
+    let head = rest.next().map(head_of);
+    1 + rest.take_while(|datagram| Some(head_of(datagram)) == head).count() as u32
 }
 
 /// The length of the datagrams that UDP_GRO joined into a message; that of the message if it did not.
@@ -121,9 +163,7 @@ pub struct Window {
 impl Window {
     /// An empty window.
     pub fn new() -> Self {
-        let nothing =
-            Entry { message: 0, floor: 0, start: 0, end: 0, what: Err(Reason::Truncated), session: NONE };
-        Self { entries: [nothing; WINDOW], len: 0, next: 0, epoch: 0 }
+        Self { entries: [Entry::NOTHING; WINDOW], len: 0, next: 0, epoch: 0 }
     }
 
     /// Fills the empty window with the next datagrams of a batch; false when there are none.
@@ -179,15 +219,24 @@ impl Window {
         std::hint::black_box(touched); // what is never used is never read
     }
 
-    /// Takes the next datagram. Those that were looked up before sessions came or went are looked up again.
+    /// The next datagram. Those that were looked up before sessions came or went are looked up again.
     #[inline]
     pub fn next(&mut self, core: &Core) -> Option<&Entry> {
         if self.epoch != core.epoch {
             self.look_up(core);
         }
-        let entry = self.entries[..self.len].get(self.next)?;
-        self.next += 1;
-        Some(entry)
+        self.entries[..self.len].get(self.next)
+    }
+
+    /// Leaves `count` datagrams behind.
+    #[inline]
+    pub fn advance(&mut self, count: u32) {
+        let entry = &mut self.entries[self.next];
+        if count == entry.count {
+            self.next += 1;
+        } else {
+            entry.advance(count);
+        }
     }
 }
 
