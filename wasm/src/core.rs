@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Counters, Drops, Reason, Work};
+use crate::leaving::{ControlMessage, Leaving};
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::{Sessions, add_counters};
 use crate::slab::{Handle, Kind, Slab};
 use crate::table::Table;
-use crate::transmit::{ControlMessage, Leaving, Transmit};
+use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
 
 /// Sockets, devices and host ports; tunnels may be as many as sessions.

@@ -2,10 +2,10 @@
 
 use crate::core::{Core, Frame};
 use crate::counters::{Io, Reason};
-use crate::header::Template;
+use crate::leaving::{Leaving, Span};
 use crate::port::{Forwarder, Port};
 use crate::receive::STRIDE;
-use crate::transmit::{Leaving, Span};
+use crate::template::Template;
 use crate::window::Entry;
 
 /// Datagrams of one session and one length that lie one after the other in a slot.

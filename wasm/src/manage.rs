@@ -4,10 +4,10 @@ use crate::abi::{Control, Ip};
 use crate::core::Core;
 use crate::counters::Reason;
 use crate::header::{Encap, Version, key_v2, key_v3};
+use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
 use crate::session::{Identity, NONE, Options, TunnelShape, add_counters};
 use crate::slab::Handle;
-use crate::transmit::ControlMessage;
 use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
 
 /// Why a request was refused; nothing was changed. The codes are those of `WasmError` in `mod.ts`.

@@ -3,8 +3,8 @@
 use crate::abi::errno::*;
 use crate::core::Core;
 use crate::counters::{Io, Reason};
+use crate::leaving::Leaving;
 use crate::session::NONE;
-use crate::transmit::Leaving;
 
 impl Core {
     /// Message `index` of what was laid out failed. Gives whether its frames will be sent again, one by one.

@@ -2,11 +2,12 @@
 //! many sessions the pages that are touched count too.
 
 use crate::counters::{Counters, SESSION_COUNTERS};
-use crate::header::{Cookie, Encap, Shape, Template, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::Sequence;
 use crate::slab::{Chunks, Handle, Kind, Slab};
+use crate::template::{Shape, Template};
 
 /// No session: not found, or the end of a chain of v3 sessions with one id.
 pub const NONE: u32 = crate::table::EMPTY;

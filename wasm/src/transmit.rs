@@ -5,10 +5,14 @@
 //! frame only joins a group that is not older than the one its session's last frame went into: frames of one session
 //! never overtake each other.
 
+mod layout;
+
 use crate::abi::{Control, IoVec, MmsgHdr};
-use crate::header::Template;
+use crate::leaving::{ControlMessage, Leaving, Span, Writing};
 use crate::session::{NONE, Sending};
+use crate::template::Template;
 use crate::tunnel::{Destination, Tunnel};
+use layout::{iovec, place};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
 pub const MESSAGES: usize = 1024;
@@ -34,88 +38,6 @@ pub type Op = [i32; 4];
 const OP_SEND: i32 = 0;
 /// `writev(fd, &iovecs[first], count)`.
 const OP_WRITE: i32 = 1;
-
-/// A stretch of this memory.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Span {
-    /// Its offset in bytes.
-    pub at: usize,
-    /// Its bytes.
-    pub len: u32,
-}
-
-impl Span {
-    /// Where `bytes` lie.
-    #[inline]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self { at: bytes.as_ptr() as usize, len: bytes.len() as u32 }
-    }
-
-    /// The end of a stretch from byte `from` on.
-    #[inline]
-    pub fn from(bytes: &[u8], from: usize) -> Self {
-        Self { at: bytes.as_ptr() as usize + from, len: (bytes.len() - from) as u32 }
-    }
-}
-
-/// A datagram that is to leave: what lies in `head`, then what lies in `body`. Or a run of several of one length that lie
-/// in `body` one after the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Leaving {
-    /// The session that it leaves by, or [`NONE`] for a control message.
-    pub session: u32,
-    /// Bytes of each datagram that are no part of the frame.
-    pub header: u32,
-    /// The header, where it does not lie right before the frame.
-    pub head: Span,
-    /// The frame, or header and frame.
-    pub body: Span,
-    count: u32,
-    group: u32,
-}
-
-impl Leaving {
-    /// A datagram of a session.
-    #[inline]
-    pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
-        Self { session, header, head, body, count: 1, group: 0 }
-    }
-
-    /// Bytes of each datagram.
-    #[inline]
-    fn len(&self) -> u32 {
-        if self.count == 1 { self.head.len + self.body.len } else { self.body.len / self.count }
-    }
-
-    /// Bytes of each frame.
-    pub fn frame_len(&self) -> u32 {
-        self.len() - self.header
-    }
-
-    /// Each datagram for itself.
-    fn singly(self) -> impl Iterator<Item = Self> {
-        let len = self.body.len / self.count;
-        (0..self.count).map(move |at| {
-            let body = Span { at: self.body.at + (at * len) as usize, len };
-            Self { body, count: 1, ..self }
-        })
-    }
-}
-
-/// A frame that is to be written to a device.
-#[derive(Clone, Copy)]
-pub struct Writing {
-    device: u32,
-    body: Span,
-}
-
-/// A control message that is to leave.
-pub struct ControlMessage {
-    /// Where to.
-    pub destination: Destination,
-    /// The message; over IP with the four zero bytes.
-    pub data: Vec<u8>,
-}
 
 struct Group {
     socket: u32,
@@ -412,81 +334,6 @@ impl Transmit {
         group
     }
 
-    /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
-    pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
-        if self.scattered {
-            self.place_anew();
-        }
-        for (at, group) in self.groups.iter().enumerate() {
-            if group.frames > 1 {
-                self.controls[at].segment(group.size as u16);
-            }
-            if group.frames > 1 || self.scattered {
-                let (first, end) = group.iovecs;
-                let message = &mut self.messages[at];
-                message.control_len = u64::from(self.controls[at].len);
-                message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
-                message.iov_len = u64::from(end - first);
-            }
-        }
-        if self.mixed {
-            self.sort_by_socket();
-        }
-        let mut first = 0;
-        while let Some(socket) = self.socket_of(first) {
-            let end = match self.mixed {
-                true => (first..self.groups.len()).find(|at| self.socket_of(*at) != Some(socket)),
-                false => None,
-            };
-            let end = end.unwrap_or(self.groups.len());
-            self.ops.push([OP_SEND, socket_fd(socket), first as i32, (end - first) as i32]);
-            first = end;
-        }
-        self.first_write = self.ops.len();
-        for writing in &self.writing {
-            let at = self.iovecs_used;
-            self.iovecs[at] = iovec(self.base, writing.body);
-            self.iovecs_used += 1;
-            self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
-        }
-    }
-
-    /// Brings the messages of each socket together, for fewer system calls. Order matters within a session only.
-    fn sort_by_socket(&mut self) {
-        self.order.extend(0..self.groups.len() as u32);
-        self.order.sort_by_key(|group| self.groups[*group as usize].socket);
-        let unsorted = self.messages[..self.groups.len()].to_vec();
-        for (message, group) in self.messages.iter_mut().zip(&self.order) {
-            *message = unsorted[*group as usize];
-        }
-    }
-
-    /// Places all iovecs again, those of a group together.
-    fn place_anew(&mut self) {
-        let mut next = 0;
-        for group in &mut self.groups {
-            group.iovecs = (next, next);
-            next += 2 * group.pieces;
-        }
-        for leaving in &self.leaving {
-            let iovecs = &mut self.groups[leaving.group as usize].iovecs;
-            for span in [leaving.head, leaving.body] {
-                place(&mut self.iovecs, self.base, iovecs, span);
-            }
-        }
-        self.iovecs_used = next as usize;
-    }
-
-    /// The group of message `index`.
-    fn group_at(&self, index: usize) -> usize {
-        self.order.get(index).map_or(index, |group| *group as usize)
-    }
-
-    /// The socket of message `index`.
-    fn socket_of(&self, index: usize) -> Option<u32> {
-        self.groups.get(self.group_at(index)).map(|group| group.socket)
-    }
-
     /// How many ops are laid out.
     pub fn ops(&self) -> usize {
         self.ops.len()
@@ -525,28 +372,4 @@ fn zeroed<T: Clone + Default, const N: usize>() -> Box<[T; N]> {
         Ok(array) => array,
         Err(_) => unreachable!("it has N items"),
     }
-}
-
-#[inline]
-fn iovec(base: u64, span: Span) -> IoVec {
-    IoVec { base: base + span.at as u64, len: u64::from(span.len) }
-}
-
-/// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
-#[inline]
-fn place(iovecs: &mut [IoVec; IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
-    if span.len == 0 {
-        return;
-    }
-    let piece = iovec(base, span);
-    let end = of.1 as usize;
-    if of.1 > of.0 {
-        let last = &mut iovecs[end - 1];
-        if last.base + last.len == piece.base {
-            last.len += piece.len;
-            return;
-        }
-    }
-    iovecs[end] = piece;
-    of.1 += 1;
 }
