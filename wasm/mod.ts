@@ -272,7 +272,7 @@ export class WasmDatapath {
 
   /**
    * The kernel refused `txMessages[index]`. "retry": it was a group, will not be grouped like that again, and its frames
-   * leave one by one with the next {@linkcode pump}. "dropped": its frames are counted, as `tx-errors` and by reason.
+   * leave one by one with the next {@linkcode pump}, behind what else this one laid out. "dropped": its frames are counted, as `tx-errors` and by reason.
    */
   messageFailed(index: number, errno: number): "dropped" | "retry" {
     return this.#raw.message_failed(index, errno) ? "retry" : "dropped";
