@@ -14,7 +14,7 @@
 
 // deno-lint-ignore-file no-console
 
-const here = new URL(".", import.meta.url).pathname;
+const here = `${import.meta.dirname}/`;
 const pkg = `${here}pkg/`;
 const target = `${here}target/`;
 const tools = `${target}tools/`;
@@ -36,11 +36,16 @@ const hashFile = `${pkg}SOURCE_HASH`;
 
 /** Hash of all sources and of {@linkcode settings}. */
 async function sourceHash(): Promise<string> {
-  const names = [...sources];
-  for (const entry of Deno.readDirSync(`${here}src`)) names.push(`src/${entry.name}`);
+  const names = [...sources, ...filesIn("src")];
   const parts = names.sort().map((name) => `${name}\n${Deno.readTextFileSync(here + name)}\n`);
   const bytes = new TextEncoder().encode(JSON.stringify(settings) + parts.join(""));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(here + folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
 }
 
 async function run(command: string, args: readonly string[], env: Record<string, string> = {}) {

@@ -24,13 +24,17 @@ export class WasmError extends Error {
   }
 }
 
-/** Runs `call`; a refusal, which the module throws as `code: message`, becomes a {@linkcode WasmError}. */
+/** The error of a refusal, which the module words as `code: message`. */
+export function refused(text: string): WasmError {
+  const colon = text.indexOf(": ");
+  return new WasmError(text.slice(0, colon) as WasmErrorCode, text.slice(colon + 2));
+}
+
+/** Runs `call`; a refusal that the module throws becomes a {@linkcode WasmError}. */
 export function refusing<T>(call: () => T): T {
   try {
     return call();
   } catch (thrown) {
-    if (typeof thrown !== "string") throw thrown;
-    const colon = thrown.indexOf(": ");
-    throw new WasmError(thrown.slice(0, colon) as WasmErrorCode, thrown.slice(colon + 2));
+    throw typeof thrown === "string" ? refused(thrown) : thrown;
   }
 }

@@ -22,7 +22,7 @@ import {
 } from "./pkg/isthmus_datapath.js";
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
-import { refusing, WasmError } from "./error.ts";
+import { refused, refusing, WasmError } from "./error.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import {
   type Counters,
@@ -222,12 +222,12 @@ export class WasmDatapath {
    * the next recvmmsg. `now` is monotonic, in milliseconds. Refused while a batch is not dealt with.
    */
   receiveDatagrams(socket: SocketIx, count: number, now: number): void {
-    refusing(() => this.#raw.receive_datagrams(socket, count, now));
+    if (!this.#raw.receive_datagrams(socket, count, now)) throw refused(this.#raw.last_refusal());
   }
 
   /** Hands in `count` frames that were read from a device into the slots, with their lengths in `rxLengths`. */
   receiveFrames(port: PortIx, count: number, _now: number): void {
-    refusing(() => this.#raw.receive_frames(port, count));
+    if (!this.#raw.receive_frames(port, count)) throw refused(this.#raw.last_refusal());
   }
 
   /** Lets a frame in at a host port. It is copied. False: the queue was full; it was dropped, as `host-queue-full`. */
@@ -272,7 +272,7 @@ export class WasmDatapath {
 
   /**
    * The kernel refused `txMessages[index]`. "retry": it was a group, will not be grouped like that again, and its frames
-   * leave one by one with the next {@linkcode pump}. "dropped": its frames are counted, as `tx-errors` and by reason.
+   * leave one by one with the next {@linkcode pump}, behind what else this one laid out. "dropped": its frames are counted, as `tx-errors` and by reason.
    */
   messageFailed(index: number, errno: number): "dropped" | "retry" {
     return this.#raw.message_failed(index, errno) ? "retry" : "dropped";

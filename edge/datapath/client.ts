@@ -5,6 +5,7 @@ import type { PortId } from "../../plugins/plugin.ts";
 import type { PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
+import { boundAddress } from "../io/sockets.ts";
 import { countersByHandle } from "./counters.ts";
 import {
   type ControlDatagram,
@@ -62,7 +63,7 @@ export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapa
 
 async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
   // With one worker its indices serve as ids.
-  const sockets = new Map<SocketId, number>();
+  const sockets = new Map<SocketId, { readonly fd: number; readonly address: string }>();
   const ports = new Map<PortId, Port>();
   const drops: Record<ClientDrop, number> = {
     "control-queue-full": 0,
@@ -75,7 +76,7 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
   const closeAll = () => {
     if (!open) return;
     open = false;
-    for (const fd of sockets.values()) libc.call.close(fd);
+    for (const { fd } of sockets.values()) libc.call.close(fd);
     for (const port of ports.values()) if (port.kind === "device") libc.call.close(port.fd);
     sockets.clear();
     ports.clear();
@@ -100,6 +101,18 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     },
   });
 
+  const toDatagram = ({ socket, remote, local, data }: ControlRecord): ControlDatagram => {
+    const id = socket as number as SocketId;
+    return {
+      socket: id,
+      remote: fromSockAddr(remote),
+      // Sockets with an address of their own do not tell it.
+      local: local
+        ? fromSockAddr({ address: local, port: 0 }).address
+        : sockets.get(id)?.address ?? "0.0.0.0",
+      data,
+    };
+  };
   const receiveControl = (batch: Batch) => {
     if (!datapath.onControl) return;
     const messages: ControlDatagram[] = [];
@@ -145,15 +158,16 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     onControl: undefined,
     onFailure: undefined,
     async addSocket(fd, kind) {
+      const address = readable(() => boundAddress(libc, fd));
       const socket = await worker.request("addSocket", { fd, kind }) as number as SocketId;
-      sockets.set(socket, fd);
+      sockets.set(socket, { fd, address });
       return socket;
     },
     async removeSocket(socket) {
       await worker.request("removeSocket", { socket: socket as number as SocketIx });
-      const fd = sockets.get(socket);
+      const removed = sockets.get(socket);
       sockets.delete(socket);
-      if (fd !== undefined) libc.call.close(fd);
+      if (removed) libc.call.close(removed.fd);
     },
     async addTunnel(tunnel) {
       return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
@@ -223,19 +237,6 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     return false;
   };
   return datapath;
-}
-
-function toDatagram({ socket, remote, local, data }: ControlRecord): ControlDatagram {
-  return {
-    socket: socket as number as SocketId,
-    remote: fromSockAddr(remote),
-    local: local
-      ? fromSockAddr({ address: local, port: 0 }).address
-      : remote.address.length === 16
-      ? "::"
-      : "0.0.0.0",
-    data,
-  };
 }
 
 /** @throws {DatapathError} where an address cannot be read */

@@ -1,7 +1,7 @@
 /**
  * What the main isolate and a datapath worker say to each other.
  *
- * A worker that blocks in `epoll_wait` runs no event loop: whoever posts a {@linkcode ToWorker} adds 1 to the worker's
+ * A worker that blocks in `poll` runs no event loop: whoever posts a {@linkcode ToWorker} adds 1 to the worker's
  * eventfd, and the worker, woken, yields to its event loop until it has had as many messages as the eventfd counted.
  * The other way, a posted message needs nothing.
  *

@@ -1,9 +1,9 @@
 /** What the worker waits for: sockets and devices, and how input is taken from each. @module */
 
 import { type PortIx, RX_BATCH, type SocketIx, type WasmDatapath } from "../../wasm/mod.ts";
-import { unwatch, watch } from "../io/epoll.ts";
 import { Errno } from "../io/errno.ts";
 import type { Libc } from "../io/libc.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** A socket or device that is watched. */
 export type Source =
@@ -56,7 +56,7 @@ export function createSources(
   libc: Libc,
   datapath: WasmDatapath,
   base: bigint,
-  epoll: number,
+  waiter: Waiter,
   firstToken: number,
   events: SourceEvents,
 ): Sources {
@@ -71,11 +71,12 @@ export function createSources(
   let rxLengths = new Int32Array(0);
 
   const add = (source: Source) => {
-    watch(libc, epoll, source.fd, nextToken);
+    if (source.kind === "socket") waiter.addSocket(source.fd, nextToken);
+    else waiter.add(source.fd, nextToken);
     sources.set(nextToken++, source);
   };
   const remove = (token: number, source: Source) => {
-    unwatch(libc, epoll, source.fd);
+    waiter.remove(source.fd);
     sources.delete(token);
   };
   const removeWhere = (matches: (source: Source) => boolean) => {

@@ -1,6 +1,6 @@
 /**
- * A datapath worker: owns a WASM datapath, blocks in `epoll_wait` over its sockets, its devices and the eventfd that main
- * wakes it by, and moves frames between system calls and WASM in batches. It uses no CPU while there is nothing to do.
+ * A datapath worker: owns a WASM datapath, blocks until a socket, a device or the eventfd that main wakes it
+ * by is ready, and moves frames between system calls and WASM in batches. It uses no CPU while there is nothing to do.
  *
  * @module
  */
@@ -8,7 +8,6 @@
 /// <reference lib="deno.worker" />
 
 import { type Punt, WasmDatapath } from "../../wasm/mod.ts";
-import { epollDataOffset, epollEventSize, watch } from "../io/epoll.ts";
 import { takeEventfd } from "../io/eventfd.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { createCommands } from "./commands.ts";
@@ -17,13 +16,12 @@ import { openLane } from "./lanes.ts";
 import type { FromWorker, Start } from "./protocol.ts";
 import { createSources } from "./sources.ts";
 import { createTransmitter } from "./transmit.ts";
+import { createWaiter } from "./waiter.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
 const wakeToken = 0;
 const firstSourceToken = 1;
-/** Sources that have their turn before commands and timers do. */
-const eventsPerWait = 64;
 
 const post = (message: FromWorker, transfer: ArrayBuffer[] = []) =>
   self.postMessage(message, transfer);
@@ -66,7 +64,8 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
     // At once, whatever else this round brings: control messages keep their latency while data floods.
     toMain.control.flush();
   };
-  const sources = createSources(libc, datapath, base, epoll, firstSourceToken, {
+  const waiter = createWaiter(libc, epoll);
+  const sources = createSources(libc, datapath, base, waiter, firstSourceToken, {
     received: output,
     gone: (port) => post({ kind: "gone", port }),
   });
@@ -86,10 +85,8 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
     stop: () => stopping = true,
   }));
 
-  const events = new DataView(new ArrayBuffer(eventsPerWait * epollEventSize));
-  const eventsAddress = libc.address(events.buffer);
   const wakeCount = new BigUint64Array(1);
-  watch(libc, epoll, wake, wakeToken);
+  waiter.add(wake, wakeToken);
   post({ kind: "ready" });
 
   while (!stopping) {
@@ -97,7 +94,7 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
     const timeout = deadline === undefined
       ? -1
       : Math.max(0, Math.ceil(deadline - performance.now()));
-    const ready = libc.call.epollWaitAt(epoll, eventsAddress, eventsPerWait, timeout);
+    const ready = waiter.wait(timeout);
     const now = performance.now();
     wakeUps["wake-ups"]++;
     transmitter.beginRound();
@@ -106,8 +103,7 @@ async function run(libc: Libc, { epoll, wake, limits }: Start): Promise<void> {
       output();
     }
     let messages = 0;
-    for (let i = 0; i < ready; i++) {
-      const token = events.getUint32(i * epollEventSize + epollDataOffset, true);
+    for (const token of ready) {
       if (token === wakeToken) messages = takeEventfd(libc, wake, wakeCount);
       else sources.receive(token, now);
     }

@@ -1,12 +1,13 @@
 /**
- * UDP and raw IP sockets for tunnels: bound, non-blocking, close-on-exec, telling with each datagram the address that
- * the peer talked to (IP_PKTINFO). Whoever opens one closes it; a step that fails leaves no descriptor behind.
+ * UDP and raw IP sockets for tunnels: bound, non-blocking, close-on-exec. One that is bound to a wildcard tells with
+ * each datagram the address that the peer talked to (IP_PKTINFO). Whoever opens one closes it; a step that fails leaves
+ * no descriptor behind.
  *
  * @module
  */
 
 import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
-import type { SocketKind } from "../../wasm/mod.ts";
+import type { SockAddr, SocketKind } from "../../wasm/mod.ts";
 import { type Buffer, configured, type Libc } from "./libc.ts";
 import {
   emitSockaddr,
@@ -114,12 +115,9 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
     `open ${what}`,
   );
   configured(libc, fd, () => {
-    if (version === 6) {
-      if (encap === "udp") set("IPV6_V6ONLY", 1); // raw sockets take one family anyway
-      set("IPV6_RECVPKTINFO", 1);
-    } else {
-      set("IP_PKTINFO", 1);
-    }
+    if (version === 6 && encap === "udp") set("IPV6_V6ONLY", 1); // raw sockets take one family anyway
+    // Costs 2 % of forwarding a datagram, and a socket with an address of its own has nothing to tell.
+    if (isWildcard(local.address)) set(version === 6 ? "IPV6_RECVPKTINFO" : "IP_PKTINFO", 1);
     if (encap === "udp") {
       if (options.checksum) setChecksums(set, version, options.checksum);
       gro = setOption(libc, fd, "UDP_GRO", 1) === 0;
@@ -142,7 +140,7 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
   return {
     fd,
     kind: `${encap}${version}`,
-    local: socketName(libc, fd, local, encap),
+    local: whereBound(libc, fd, local, encap),
     receiveBuffer: getOption(libc, fd, "SO_RCVBUF"),
     sendBuffer: getOption(libc, fd, "SO_SNDBUF"),
     gro,
@@ -183,15 +181,25 @@ function getOption(libc: Libc, fd: number, name: OptionName): number {
   return value[0]!;
 }
 
-/** Where a socket is bound. A raw socket's "port" is its protocol: 0 here. */
-function socketName(libc: Libc, fd: number, bound: Endpoint, encap: "udp" | "ip"): Endpoint {
+/** The address that a socket is bound to; a wildcard where it is bound to none. @throws {IoError} */
+export function boundAddress(libc: Libc, fd: number): string {
+  const name = socketName(libc, fd);
+  return name ? fromSockAddr(name).address : "0.0.0.0";
+}
+
+function socketName(libc: Libc, fd: number): SockAddr | undefined {
   const bytes: Buffer = new Uint8Array(sockaddrSize);
   libc.check(
     libc.call.getsockname(fd, bytes, Int32Array.of(sockaddrSize)),
     "getsockname",
-    `read the name of ${formatEndpoint(bound)}`,
+    "read a socket's name",
   );
-  const name = parseSockaddr(bytes);
+  return parseSockaddr(bytes);
+}
+
+/** Where a socket that was to be bound to `bound` is. A raw socket's "port" is its protocol: 0 here. */
+function whereBound(libc: Libc, fd: number, bound: Endpoint, encap: "udp" | "ip"): Endpoint {
+  const name = socketName(libc, fd);
   const port = encap === "udp" ? name?.port ?? 0 : 0;
   // The text that was asked for keeps its zone's name; a connected wildcard has got its address from the route.
   return name && isWildcard(bound.address)

@@ -26,10 +26,10 @@ export function peerSessionId(index: number): number {
   return (sessionId(index) ^ 0x5bd1e995) >>> 0;
 }
 
-/** xorshift32, as the C programs have it. */
+/** xorshift32, as the C programs have it, as a signed number. */
 export function nextRandom(state: number): number {
   state ^= state << 13;
   state ^= state >>> 17;
   state ^= state << 5;
-  return state >>> 0;
+  return state;
 }

@@ -68,8 +68,8 @@ const malformed = suite<Context>(
 for (const victim of victims) {
   const name = victim.encap === "udp" ? "UDP" : "IP protocol 115";
   malformed.test(`${count} malformed datagrams over ${name}`, async ({ lab, appliance }) => {
-    const stopPing = await startPing(lab);
     const before = await tally(appliance);
+    const stopPing = await startPing(lab);
     await flood(lab, victim);
     const pings = await stopPing();
     let delta = difference(before, before);

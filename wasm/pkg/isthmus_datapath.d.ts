@@ -29,6 +29,10 @@ export class Raw {
     drops(): Float64Array;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
+    /**
+     * `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
+     */
+    last_refusal(): string;
     layout(): RawLayout;
     message_failed(index: number, errno: number): boolean;
     constructor(max_sessions: number, reorder_frames: number, reorder_bytes: number, punt_bytes: number);
@@ -46,8 +50,14 @@ export class Raw {
      * How many entries wait.
      */
     punts(): number;
-    receive_datagrams(socket: number, count: number, now: number): void;
-    receive_frames(port: number, count: number): void;
+    /**
+     * False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
+     */
+    receive_datagrams(socket: number, count: number, now: number): boolean;
+    /**
+     * As `receive_datagrams`.
+     */
+    receive_frames(port: number, count: number): boolean;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_tunnel(tunnel: number): void;

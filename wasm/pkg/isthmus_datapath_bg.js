@@ -279,6 +279,26 @@ export class Raw {
         }
     }
     /**
+     * `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
+     * @returns {string}
+     */
+    last_refusal() {
+        let deferred1_0;
+        let deferred1_1;
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_last_refusal(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            deferred1_0 = r0;
+            deferred1_1 = r1;
+            return getStringFromWasm0(r0, r1);
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+            wasm.__wbindgen_export(deferred1_0, deferred1_1, 1);
+        }
+    }
+    /**
      * @returns {RawLayout}
      */
     layout() {
@@ -352,39 +372,25 @@ export class Raw {
         return ret >>> 0;
     }
     /**
+     * False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
      * @param {number} socket
      * @param {number} count
      * @param {number} now
+     * @returns {boolean}
      */
     receive_datagrams(socket, count, now) {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_receive_datagrams(retptr, this.__wbg_ptr, socket, count, now);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            if (r1) {
-                throw takeObject(r0);
-            }
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
+        const ret = wasm.raw_receive_datagrams(this.__wbg_ptr, socket, count, now);
+        return ret !== 0;
     }
     /**
+     * As `receive_datagrams`.
      * @param {number} port
      * @param {number} count
+     * @returns {boolean}
      */
     receive_frames(port, count) {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_receive_frames(retptr, this.__wbg_ptr, port, count);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            if (r1) {
-                throw takeObject(r0);
-            }
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
+        const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count);
+        return ret !== 0;
     }
     /**
      * @param {number} port

@@ -135,7 +135,20 @@ impl Name {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// Its address.
+    /// Where they lie.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.bytes.as_ptr() as usize
+    }
+
+    /// How many they are.
+    #[inline]
+    #[expect(clippy::len_without_is_empty, reason = "no name is empty")]
+    pub fn len(&self) -> u32 {
+        u32::from(self.len)
+    }
+
+    /// Its IP address.
     pub fn ip(&self) -> Ip {
         let address = if self.is_v6() { &self.bytes[8..24] } else { &self.bytes[4..8] };
         Ip::new(address).unwrap_or(Ip([0; 16]))
@@ -162,11 +175,16 @@ impl Name {
     /// Whether what `recvmmsg` left in a buffer has this address, and this port if that matters.
     #[inline]
     pub fn matches(&self, buffer: &[u8; Self::MAX], len: usize, with_port: bool) -> bool {
-        let same_family = buffer[..2] == self.bytes[..2] && len >= usize::from(self.len);
-        let same_port = !with_port || buffer[2..4] == self.bytes[2..4];
-        if same_family && !self.is_v6() {
-            return same_port && buffer[4..8] == self.bytes[4..8];
+        let [mine, theirs] = [&self.bytes, buffer].map(|bytes| {
+            let [a, b, c, d, e, f, g, h, ..] = *bytes;
+            u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        });
+        if usize::from(self.len) == Self::V4 && theirs as u16 == AF_INET {
+            // Family 2, port 2, address 4.
+            let relevant = if with_port { u64::MAX } else { !0xffff_0000 };
+            return (mine ^ theirs) & relevant == 0 && len >= Self::V4;
         }
+        let same_port = !with_port || buffer[2..4] == self.bytes[2..4];
         same_port && Self::read(buffer, len).is_some_and(|other| self.has_address_of(&other))
     }
 

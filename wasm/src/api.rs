@@ -13,7 +13,7 @@ use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::port::{FrameType, Port};
-use crate::session::{Options, TunnelShape};
+use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::Handle;
 use crate::transmit::{IOVECS, MESSAGES};
 use crate::tunnel::{SocketKind, SourceCheck};
@@ -21,7 +21,7 @@ use crate::tunnel::{SocketKind, SourceCheck};
 impl From<Refusal> for JsValue {
     /// `code: message`, which `mod.ts` makes a `WasmError` of.
     fn from(refusal: Refusal) -> Self {
-        JsValue::from_str(&format!("{}: {}", refusal.code, refusal.message))
+        JsValue::from_str(&refusal.to_string())
     }
 }
 
@@ -128,6 +128,7 @@ pub struct RawLayout {
 #[wasm_bindgen]
 pub struct Raw {
     datapath: Datapath,
+    last_refusal: Option<Refusal>,
 }
 
 #[wasm_bindgen]
@@ -141,6 +142,7 @@ impl Raw {
                 reorder_bytes: reorder_bytes as usize,
                 punt_bytes: punt_bytes as usize,
             }),
+            last_refusal: None,
         }
     }
 
@@ -203,12 +205,11 @@ impl Raw {
         let core = &self.datapath.core;
         let at =
             handle(session).and_then(|handle| core.sessions.find(handle)).ok_or(Refusal::no_such_port())?;
-        let session = &core.sessions[at];
-        let options = &session.rare.options;
+        let Rare { identity, options, .. } = core.sessions.rare(at);
         Ok(RawSession {
-            session_id: session.rare.identity.session_id,
-            peer_session_id: session.rare.identity.peer_session_id,
-            frame_type: session.rx.frame_type as u8,
+            session_id: identity.session_id,
+            peer_session_id: identity.peer_session_id,
+            frame_type: core.sessions.rx[at].frame_type as u8,
             l2spec: options.l2spec,
             cookie: options.cookie.bytes().to_vec(),
             peer_cookie: options.peer_cookie.bytes().to_vec(),
@@ -246,13 +247,29 @@ impl Raw {
         self.datapath.core.disconnect(handle(a).ok_or(Refusal::no_such_port())?)
     }
 
-    pub fn receive_datagrams(&mut self, socket: f64, count: u32, now: f64) -> Result<(), Refusal> {
-        let socket = handle(socket).ok_or(Refusal::no_such_socket())?;
-        self.datapath.receive_datagrams(socket, count as usize, micros(now))
+    /// False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
+    pub fn receive_datagrams(&mut self, socket: f64, count: u32, now: f64) -> bool {
+        let socket = handle(socket).ok_or(Refusal::no_such_socket());
+        let result =
+            socket.and_then(|socket| self.datapath.receive_datagrams(socket, count as usize, micros(now)));
+        self.note(result)
     }
 
-    pub fn receive_frames(&mut self, port: f64, count: u32) -> Result<(), Refusal> {
-        self.datapath.receive_frames(handle(port).ok_or(Refusal::no_such_port())?, count as usize)
+    /// As `receive_datagrams`.
+    pub fn receive_frames(&mut self, port: f64, count: u32) -> bool {
+        let port = handle(port).ok_or(Refusal::no_such_port());
+        let result = port.and_then(|port| self.datapath.receive_frames(port, count as usize));
+        self.note(result)
+    }
+
+    /// `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
+    pub fn last_refusal(&self) -> String {
+        self.last_refusal.as_ref().map(Refusal::to_string).unwrap_or_default()
+    }
+
+    fn note(&mut self, result: Result<(), Refusal>) -> bool {
+        self.last_refusal = result.err();
+        self.last_refusal.is_none()
     }
 
     pub fn inject(&mut self, port: f64, frame: &[u8]) -> Result<bool, Refusal> {
@@ -327,7 +344,7 @@ impl Raw {
     pub fn session_counters(&self, session: f64) -> Result<Vec<f64>, Refusal> {
         let core = &self.datapath.core;
         match handle(session).and_then(|handle| core.port(handle)) {
-            Some(Port::Session(at)) => Ok(numbers(&core.sessions[at].counters())),
+            Some(Port::Session(at)) => Ok(numbers(&core.sessions.counters(at))),
             _ => Err(Refusal::no_such_port()),
         }
     }
@@ -342,12 +359,12 @@ impl Raw {
     /// The counters of all sessions, in the order of `sessions`.
     pub fn all_session_counters(&self) -> Vec<f64> {
         let sessions = &self.datapath.core.sessions;
-        sessions.indices().flat_map(|at| numbers(&sessions[at].counters())).collect()
+        sessions.indices().flat_map(|at| sessions.counters(at).map(|count| count as f64)).collect()
     }
 
     /// The counters of all tunnels, in the order of `tunnels`.
     pub fn all_tunnel_counters(&self) -> Vec<f64> {
-        self.datapath.core.all_tunnel_counters().iter().flat_map(numbers).collect()
+        self.datapath.core.all_tunnel_counters().as_flattened().iter().map(|count| *count as f64).collect()
     }
 
     pub fn drops(&self) -> Vec<f64> {

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Counters, Drops, Reason, Work};
+use crate::leaving::{ControlMessage, Leaving};
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
-use crate::session::{Session, add_counters};
+use crate::session::{Sessions, add_counters};
 use crate::slab::{Handle, Kind, Slab};
 use crate::table::Table;
-use crate::transmit::{ControlMessage, Leaving, Transmit};
+use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
 
 /// Sockets, devices and host ports; tunnels may be as many as sessions.
@@ -99,7 +100,7 @@ pub struct Core {
     /// Tunnels.
     pub tunnels: Slab<Tunnel>,
     /// Sessions.
-    pub sessions: Slab<Session>,
+    pub sessions: Sessions,
     /// Devices.
     pub devices: Slab<Device>,
     /// Host ports.
@@ -141,7 +142,7 @@ impl Core {
             limits,
             sockets: Slab::new(Kind::Socket, MAX_OTHERS),
             tunnels: Slab::new(Kind::Tunnel, limits.sessions),
-            sessions: Slab::new(Kind::Session, limits.sessions),
+            sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
             epoch: 0,
@@ -167,6 +168,12 @@ impl Core {
         self.drops.add(reason, 1);
     }
 
+    /// Counts all `count` frames that go no further. Gives their number.
+    pub fn drop_frames(&mut self, reason: Reason, count: u32) -> u32 {
+        self.drops.add(reason, u64::from(count));
+        count
+    }
+
     /// The index of the live item that `handle` stands for, as a port.
     pub fn port(&self, handle: Handle) -> Option<Port> {
         let live = match handle.kind {
@@ -181,7 +188,7 @@ impl Core {
     /// A port's forwarder.
     pub fn forwarder(&self, port: Port) -> Forwarder {
         match port {
-            Port::Session(at) => self.sessions[at].rx.forwarder,
+            Port::Session(at) => self.sessions.rx[at].forwarder,
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
         }
@@ -190,8 +197,8 @@ impl Core {
     /// A tunnel's counters: those of its sessions, live and removed.
     pub fn tunnel_counters(&self, tunnel: u32) -> Counters {
         let mut sum = self.tunnels[tunnel].removed;
-        for at in self.sessions.indices().filter(|at| self.sessions[*at].rx.tunnel == tunnel) {
-            add_counters(&mut sum, &self.sessions[at].counters());
+        for at in self.sessions.indices().filter(|at| self.sessions.rx[*at].tunnel == tunnel) {
+            add_counters(&mut sum, &self.sessions.counters(at));
         }
         sum
     }
@@ -200,9 +207,9 @@ impl Core {
     pub fn all_tunnel_counters(&self) -> Vec<Counters> {
         let mut sums: BTreeMap<u32, Counters> =
             self.tunnels.indices().map(|at| (at, self.tunnels[at].removed)).collect();
-        for session in self.sessions.indices().map(|at| &self.sessions[at]) {
-            if let Some(sum) = sums.get_mut(&session.rx.tunnel) {
-                add_counters(sum, &session.counters());
+        for at in self.sessions.indices() {
+            if let Some(sum) = sums.get_mut(&self.sessions.rx[at].tunnel) {
+                add_counters(sum, &self.sessions.counters(at));
             }
         }
         sums.into_values().collect()

@@ -1,17 +1,15 @@
 //! The datapath: batches in, `pump`, batches out.
 
-use crate::abi::read_control;
 use crate::core::{Core, Frame, Limits};
 use crate::counters::{Io, Reason};
-use crate::header::{Class, classify};
-use crate::ingress::{Found, Origin, l2tp_start};
+use crate::ingress::Origin;
 use crate::manage::Refusal;
-use crate::port::{Forwarder, Port};
-use crate::receive::{BATCH, HEADROOM, Messages, Receive};
+use crate::port::Port;
+use crate::receive::{BATCH, HEADROOM, Receive};
 use crate::reorder::Held;
-use crate::session::NONE;
 use crate::slab::Handle;
 use crate::tunnel::SocketKind;
+use crate::window::{Cursor, Window};
 
 /// A batch that was handed in and is not all dealt with.
 enum Pending {
@@ -20,20 +18,15 @@ enum Pending {
     Frames(Frames),
 }
 
-#[derive(Clone, Copy)]
 struct Datagrams {
     socket: Handle,
     kind: SocketKind,
-    next: usize,
     count: usize,
-    /// Where in the next message to go on: the datagrams that GRO joined are dealt with one by one.
-    offset: usize,
     now: u64,
-    /// The sessions were these when the batch was handed in.
-    epoch: u64,
+    /// What of it is not in the window yet.
+    cursor: Cursor,
 }
 
-#[derive(Clone, Copy)]
 struct Frames {
     port: Handle,
     next: usize,
@@ -47,8 +40,7 @@ pub struct Datapath {
     /// What they pass through.
     pub core: Core,
     pending: Pending,
-    /// What was found out about the pending datagrams.
-    found: [Found; BATCH],
+    window: Window,
 }
 
 impl Datapath {
@@ -58,7 +50,7 @@ impl Datapath {
             receive: Receive::new(),
             core: Core::new(limits),
             pending: Pending::Nothing,
-            found: [Found::NOTHING; BATCH],
+            window: Window::new(),
         }
     }
 
@@ -74,9 +66,10 @@ impl Datapath {
         let at = self.core.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
         let kind = self.core.sockets[at].kind;
         self.core.io.add(Io::RxBatches, 1);
-        self.look_ahead(kind, count);
-        let epoch = self.core.epoch;
-        self.pending = Pending::Datagrams(Datagrams { socket, kind, next: 0, count, offset: 0, now, epoch });
+        let mut cursor = Cursor::new(kind, count);
+        let Receive { slots, messages, .. } = &*self.receive;
+        self.window.fill(&mut cursor, slots, messages, &self.core);
+        self.pending = Pending::Datagrams(Datagrams { socket, kind, count, now, cursor });
         Ok(())
     }
 
@@ -140,124 +133,75 @@ impl Datapath {
 
     /// Goes on with the pending batch as long as there is room.
     fn go_on(&mut self) {
-        self.pending = match std::mem::replace(&mut self.pending, Pending::Nothing) {
+        let done = match std::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Nothing => return,
             Pending::Datagrams(mut batch) => {
-                self.datagrams(&mut batch);
-                if batch.next < batch.count { Pending::Datagrams(batch) } else { Pending::Nothing }
+                let done = self.datagrams(&mut batch);
+                self.pending = Pending::Datagrams(batch);
+                done
             }
             Pending::Frames(mut batch) => {
-                self.frames(&mut batch);
-                if batch.next < batch.count { Pending::Frames(batch) } else { Pending::Nothing }
+                let done = self.frames(&mut batch);
+                self.pending = Pending::Frames(batch);
+                done
             }
-            Pending::Nothing => Pending::Nothing,
         };
-    }
-
-    /// Delivers what the frame before released; false when there is no room for more.
-    #[inline]
-    fn may_go_on(core: &mut Core) -> bool {
-        while core.transmit.has_room() {
-            if core.ready.is_empty() {
-                return true;
-            }
-            core.deliver_ready();
+        if done {
+            self.pending = Pending::Nothing;
         }
-        false
     }
 
-    fn datagrams(&mut self, batch: &mut Datagrams) {
-        let Self { receive, core, found, .. } = self;
+    /// Goes on with datagrams; true when all are dealt with.
+    fn datagrams(&mut self, batch: &mut Datagrams) -> bool {
+        let Self { receive, core, window, .. } = self;
+        let live = core.sockets.find(batch.socket).is_some();
         let Receive { slots, messages, .. } = &mut **receive;
-        let Datagrams { socket, kind, now, .. } = *batch;
-        let live = core.sockets.find(socket).is_some();
+        let origin = Origin { socket: batch.socket, kind: batch.kind, now: batch.now, messages };
         let mut received = 0;
-        while batch.next < batch.count && Self::may_go_on(core) {
-            let at = batch.next;
-            received += 1;
-            let total = messages.len(at);
-            let mut end = total;
-            let origin = Origin { socket, kind, now, messages, at };
-            if found[at].session != NONE && batch.epoch == core.epoch {
-                core.data(&origin, found[at], slots.slot(at, total), 0);
-            } else if !live || messages.is_cut(at) {
-                core.drop_frame(if live { Reason::Truncated } else { Reason::PortRemoved });
-            } else {
-                let size = joined(messages, at).unwrap_or(total);
-                end = total.min(batch.offset + size);
-                core.io.add(Io::RxGroDatagrams, u64::from(batch.offset == 0 && size < total));
-                let start = HEADROOM + batch.offset;
-                // Before the first datagram there is headroom; before the others only the header that is stripped.
-                let floor = if batch.offset == 0 { 0 } else { start };
-                core.datagram(&origin, slots.slot(at, end), floor, start);
+        let done = loop {
+            // What a datagram released from its session's queue goes before the next one.
+            while core.transmit.has_room() && core.deliver_ready() {}
+            if !core.transmit.has_room() {
+                break false;
             }
-            if end < total {
-                batch.offset = end;
+            let Some(entry) = window.next(core) else {
+                if window.fill(&mut batch.cursor, slots, messages, core) {
+                    continue;
+                }
+                break true;
+            };
+            let count = if live {
+                core.datagrams(&origin, entry, slots.slot_mut(entry.message as usize))
             } else {
-                messages.recycle(at);
-                batch.next += 1;
-                batch.offset = 0;
-            }
-        }
+                core.drop_frames(Reason::PortRemoved, entry.count)
+            };
+            received += u64::from(count);
+            window.advance(count);
+        };
         core.io.add(Io::RxDatagrams, received);
-        // What the last one released goes out with it as far as there is room, else with the next pump.
-        Self::may_go_on(core);
+        core.io.add(Io::RxGroDatagrams, std::mem::take(&mut batch.cursor.joined));
+        if done {
+            (0..batch.count).for_each(|at| messages.recycle(at));
+        }
+        done
     }
 
-    fn frames(&mut self, batch: &mut Frames) {
+    /// Goes on with frames from a device; true when all are dealt with.
+    fn frames(&mut self, batch: &mut Frames) -> bool {
         let Self { receive, core, .. } = self;
         let Receive { slots, messages, .. } = &mut **receive;
         while batch.next < batch.count && core.transmit.has_room() {
             core.io.add(Io::RxFrames, 1);
-            let buffer = slots.slot(batch.next, messages.frame_len(batch.next));
+            let end = HEADROOM + messages.frame_len(batch.next);
+            let buffer = &mut slots.slot_mut(batch.next)[..end];
             match core.port(batch.port) {
                 Some(port) => core.forward(core.forwarder(port), Frame { buffer, floor: 0, start: HEADROOM }),
                 None => core.drop_frame(Reason::PortRemoved),
             }
             batch.next += 1;
         }
+        batch.next == batch.count
     }
-
-    /// Finds the sessions of a whole batch before any of its datagrams is dealt with. With many sessions each packet would
-    /// wait for memory three times in a row: for the table's entry, the session, and the session that it is forwarded to.
-    /// In three passes over the batch the waits of all its packets overlap.
-    fn look_ahead(&mut self, kind: SocketKind, count: usize) {
-        let Self { receive, core, found, .. } = self;
-        let Receive { slots, messages, .. } = &**receive;
-        let mut touched = 0;
-        for (at, found) in found[..count].iter_mut().enumerate() {
-            *found = Found::NOTHING;
-            let bytes = slots.bytes(at, messages.len(at));
-            let Some(start) = l2tp_start(kind, bytes, 0) else { continue };
-            if let Ok(Class::Data(data)) = classify(bytes, start, kind.encap()) {
-                let table = core.table(data.version);
-                touched ^= table.touch(table.home(data.key));
-                found.data = data.moved(HEADROOM);
-            }
-        }
-        for (at, found) in found[..count].iter_mut().enumerate() {
-            let Some(session) = core.lookup(&found.data) else { continue };
-            touched ^= core.sessions[session].rx.tunnel;
-            if !messages.is_cut(at) && joined(messages, at).is_none() {
-                found.session = session;
-            }
-        }
-        for found in &found[..count] {
-            if found.session != NONE
-                && let Forwarder::CrossConnect(Port::Session(out)) = core.sessions[found.session].rx.forwarder
-            {
-                touched ^= core.sessions[out].tx.tunnel;
-            }
-        }
-        std::hint::black_box(touched); // what is never used is never read
-    }
-}
-
-/// The length of the datagrams that UDP_GRO joined into message `at`, if it did.
-#[inline]
-fn joined(messages: &Messages, at: usize) -> Option<usize> {
-    let control = messages.control(at);
-    let size = if control.is_empty() { 0 } else { read_control(control).gro };
-    (size > 0 && size < messages.len(at)).then_some(size)
 }
 
 impl Core {

@@ -19,7 +19,7 @@ pub const FLAG_O: u16 = 0x0200;
 const VERSION_MASK: u16 = 0x000f;
 
 /// S in the default L2-Specific Sublayer: the number counts (RFC 3931 §4.6).
-const L2SPEC_S: u32 = 0x4000_0000;
+pub const L2SPEC_S: u32 = 0x4000_0000;
 /// The largest v2 sequence number.
 pub const V2_NUMBERS: u32 = 0xffff;
 /// The largest v3 sequence number (RFC 3931 §4.6).
@@ -50,11 +50,8 @@ pub enum Encap {
 /// What a datagram is, by the part of its header that says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
-    /// A control message, from byte `start` on.
-    Control {
-        /// Where the T bit's word stands.
-        start: usize,
-    },
+    /// A control message, which starts so many bytes behind the datagram's start.
+    Control(usize),
     /// A data message.
     Data(Data),
 }
@@ -64,25 +61,17 @@ pub enum Class {
 pub struct Data {
     /// Decides which table `key` is looked up in.
     pub version: Version,
-    /// v2: tunnel and session id; v3: session id; as read in little-endian order.
-    pub key: u32,
-    /// Where the datagram's L2TP header starts.
-    pub start: usize,
-    /// What follows the session id.
-    pub rest: usize,
+    /// Bytes up to the end of the session id.
+    pub ids: u8,
     /// v2's flags; 0 in v3.
     flags: u16,
+    /// v2: tunnel and session id; v3: session id; as read in little-endian order.
+    pub key: u32,
 }
 
 impl Data {
     /// No message's.
-    pub const NONE: Self = Self { version: Version::V2, key: 0, start: 0, rest: 0, flags: 0 };
-
-    /// The same message `by` bytes further back in its buffer.
-    #[inline]
-    pub fn moved(self, by: usize) -> Self {
-        Self { start: self.start + by, rest: self.rest + by, ..self }
-    }
+    pub const NONE: Self = Self { version: Version::V2, ids: 0, flags: 0, key: 0 };
 }
 
 /// A data message without its header.
@@ -96,87 +85,104 @@ pub struct Stripped {
     pub end: usize,
 }
 
-/// Says what the datagram `bytes[start..]` is. Over IP, session id 0 marks control (RFC 3931 §4.1.1.2).
+/// The first bytes of a datagram, as a little-endian number; zeros where it is shorter.
 #[inline]
-pub fn classify(bytes: &[u8], start: usize, encap: Encap) -> Result<Class, Reason> {
-    match encap {
-        Encap::Udp => classify_udp(bytes, start),
-        Encap::Ip => match word(bytes, start) {
-            None => Err(Reason::ShortHeader),
-            Some(0) => control_over_ip(bytes, start + 4),
-            Some(key) => {
-                Ok(Class::Data(Data { version: Version::V3, key, start, rest: start + 4, flags: 0 }))
-            }
-        },
+pub fn head_of(datagram: &[u8]) -> u64 {
+    u64::from_le_bytes(datagram.first_chunk().copied().unwrap_or_else(|| {
+        let mut head = [0; 8];
+        head[..datagram.len()].copy_from_slice(datagram);
+        head
+    }))
+}
+
+/// Says what a datagram of `len` bytes is, by its first eight. Over IP, session id 0 marks control (RFC 3931 §4.1.1.2).
+#[inline]
+pub fn classify(head: u64, len: usize, encap: Encap) -> Result<Class, Reason> {
+    match (encap, head as u32) {
+        (Encap::Udp, _) => classify_udp(head, len),
+        (Encap::Ip, _) if len < 4 => Err(Reason::ShortHeader),
+        (Encap::Ip, 0) => control_over_ip((head >> 32) as u16, len - 4),
+        (Encap::Ip, key) => Ok(Class::Data(Data { version: Version::V3, ids: 4, flags: 0, key })),
     }
 }
 
 #[inline]
-fn classify_udp(bytes: &[u8], start: usize) -> Result<Class, Reason> {
-    let flags = half(bytes, start).ok_or(Reason::ShortHeader)?;
+fn classify_udp(head: u64, len: usize) -> Result<Class, Reason> {
+    if len < 6 {
+        return Err(Reason::ShortHeader);
+    }
+    let flags = (head as u16).swap_bytes();
     let version = match flags & VERSION_MASK {
         2 => Version::V2,
         3 => Version::V3,
         _ => return Err(Reason::BadVersion),
     };
     if flags & FLAG_T != 0 {
-        let whole = bytes.len() - start >= CONTROL_HEADER;
-        return if whole { Ok(Class::Control { start }) } else { Err(Reason::ShortHeader) };
+        return if len < CONTROL_HEADER { Err(Reason::ShortHeader) } else { Ok(Class::Control(0)) };
     }
-    let (ids, flags) = match version {
-        Version::V2 if flags & FLAG_L != 0 => (start + 4, flags),
-        Version::V2 => (start + 2, flags),
-        Version::V3 => (start + 4, 0),
-    };
-    let key = word(bytes, ids).ok_or(Reason::ShortHeader)?;
-    Ok(Class::Data(Data { version, key, start, rest: ids + 4, flags }))
+    match version {
+        Version::V2 if flags & FLAG_L == 0 => {
+            Ok(Class::Data(Data { version, ids: 6, flags, key: (head >> 16) as u32 }))
+        }
+        _ if len < 8 => Err(Reason::ShortHeader),
+        Version::V2 => Ok(Class::Data(Data { version, ids: 8, flags, key: (head >> 32) as u32 })),
+        Version::V3 => Ok(Class::Data(Data { version, ids: 8, flags: 0, key: (head >> 32) as u32 })),
+    }
 }
 
-fn control_over_ip(bytes: &[u8], start: usize) -> Result<Class, Reason> {
-    let flags = half(bytes, start).ok_or(Reason::ShortHeader)?;
+fn control_over_ip(flags: u16, len: usize) -> Result<Class, Reason> {
+    let flags = flags.swap_bytes();
+    if len < 2 {
+        return Err(Reason::ShortHeader);
+    }
     if flags & VERSION_MASK != 3 {
         return Err(Reason::BadVersion);
     }
-    if flags & FLAG_T == 0 || bytes.len() - start < CONTROL_HEADER {
+    if flags & FLAG_T == 0 || len < CONTROL_HEADER {
         return Err(Reason::BadControl);
     }
-    Ok(Class::Control { start })
+    Ok(Class::Control(4))
 }
 
 /// Strips what follows v2's ids. Padding behind the Length is cut off.
 #[inline]
-pub fn strip_v2(bytes: &[u8], data: &Data) -> Result<Stripped, Reason> {
-    let (mut start, mut end) = (data.rest, bytes.len());
+pub fn strip_v2(datagram: &[u8], data: &Data) -> Result<Stripped, Reason> {
+    let (start, end) = (usize::from(data.ids), datagram.len());
     if data.flags & (FLAG_L | FLAG_S | FLAG_O) == 0 {
         return Ok(Stripped { ns: None, start, end });
     }
+    strip_v2_options(datagram, data, start)
+}
+
+fn strip_v2_options(datagram: &[u8], data: &Data, mut start: usize) -> Result<Stripped, Reason> {
+    let mut end = datagram.len();
     if data.flags & FLAG_L != 0 {
-        let length = half(bytes, data.start + 2).ok_or(Reason::Truncated)?;
-        end = data.start + usize::from(length);
-        if end > bytes.len() {
+        end = usize::from(half(datagram, 2).ok_or(Reason::Truncated)?);
+        if end > datagram.len() {
             return Err(Reason::Truncated);
         }
     }
     let mut ns = None;
     if data.flags & FLAG_S != 0 {
-        ns = Some(u32::from(half(bytes, start).ok_or(Reason::Truncated)?));
+        ns = Some(u32::from(half(datagram, start).ok_or(Reason::Truncated)?));
         start += 4;
     }
     if data.flags & FLAG_O != 0 {
-        let offset = half(bytes, start).ok_or(Reason::Truncated)?;
+        let offset = half(datagram, start).ok_or(Reason::Truncated)?;
         start += 2 + usize::from(offset);
     }
     if start > end { Err(Reason::Truncated) } else { Ok(Stripped { ns, start, end }) }
 }
 
-/// Strips the L2-Specific Sublayer that starts at `start`, behind the cookie.
+/// Compares the cookie behind v3's ids and strips it and the L2-Specific Sublayer.
 #[inline]
-pub fn strip_v3(bytes: &[u8], start: usize, l2spec: bool) -> Result<Stripped, Reason> {
-    let end = bytes.len();
+pub fn strip_v3(datagram: &[u8], data: &Data, cookie: &Cookie, l2spec: bool) -> Result<Stripped, Reason> {
+    let start = cookie.check(datagram, usize::from(data.ids))?;
+    let end = datagram.len();
     if !l2spec {
-        return if start > end { Err(Reason::Truncated) } else { Ok(Stripped { ns: None, start, end }) };
+        return Ok(Stripped { ns: None, start, end });
     }
-    let sublayer = word(bytes, start).ok_or(Reason::Truncated)?.swap_bytes();
+    let sublayer = word(datagram, start).ok_or(Reason::Truncated)?.swap_bytes();
     let ns = (sublayer & L2SPEC_S != 0).then_some(sublayer & V3_NUMBERS);
     Ok(Stripped { ns, start: start + 4, end })
 }
@@ -235,95 +241,6 @@ impl Cookie {
     }
 }
 
-/// What a session's header is made of.
-pub struct Shape<'a> {
-    /// The tunnel's version.
-    pub version: Version,
-    /// The tunnel's encapsulation.
-    pub encap: Encap,
-    /// The peer's tunnel id (v2).
-    pub tunnel_id: u16,
-    /// The peer's session id.
-    pub session_id: u32,
-    /// What the peer expects.
-    pub cookie: &'a Cookie,
-    /// Whether the default L2-Specific Sublayer is there (v3).
-    pub l2spec: bool,
-    /// Whether frames are numbered; in v3 that needs the sublayer.
-    pub numbered: bool,
-}
-
-/// A header ready to be put before frames, but for the number. It is kept at the end of its room, so that where there is
-/// room enough before a frame all of it is copied, which a few instructions do whatever the header's length.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Template {
-    room: [u8; Self::ROOM],
-    len: u8,
-    numbered: Numbered,
-}
-
-/// Where the number stands.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-enum Numbered {
-    #[default]
-    No,
-    V2,
-    V3,
-}
-
-impl Template {
-    /// The longest header: v3 over UDP with a cookie of 8 bytes and the sublayer.
-    pub const MAX: usize = 20;
-    /// [`Template::MAX`] in whole words.
-    pub const ROOM: usize = 24;
-
-    /// The header of a session, without Length, Offset and Priority in v2 as the kernel sends it.
-    pub fn new(shape: &Shape) -> Self {
-        let (header, numbered) = match shape.version {
-            Version::V2 => {
-                let flags = if shape.numbered { FLAG_S } else { 0 } | 2;
-                let words = [flags, shape.tunnel_id, shape.session_id as u16, 0, 0].map(u16::to_be_bytes);
-                let header = words[..if shape.numbered { 5 } else { 3 }].as_flattened().to_vec();
-                (header, if shape.numbered { Numbered::V2 } else { Numbered::No })
-            }
-            Version::V3 => {
-                let version: &[u8] = if shape.encap == Encap::Udp { &[0, 3, 0, 0] } else { &[] };
-                let sublayer: &[u8] = if shape.l2spec { &[0; 4] } else { &[] };
-                let header =
-                    [version, &shape.session_id.to_be_bytes(), shape.cookie.bytes(), sublayer].concat();
-                (header, if shape.numbered && shape.l2spec { Numbered::V3 } else { Numbered::No })
-            }
-        };
-        let mut template = Self { room: [0; Self::ROOM], len: header.len() as u8, numbered };
-        template.room[Self::ROOM - header.len()..].copy_from_slice(&header);
-        template
-    }
-
-    /// Its length in bytes.
-    #[inline]
-    #[expect(clippy::len_without_is_empty, reason = "no header is empty")]
-    pub fn len(&self) -> usize {
-        usize::from(self.len)
-    }
-
-    /// Writes the header to the end of `room`, and whatever before it; counts `ns` on where frames are numbered.
-    #[inline]
-    pub fn write(&self, room: &mut [u8; Self::ROOM], ns: &mut u32) {
-        *room = self.room;
-        match self.numbered {
-            Numbered::No => {}
-            Numbered::V2 => {
-                [room[20], room[21]] = (*ns as u16).to_be_bytes();
-                *ns = (*ns + 1) & V2_NUMBERS;
-            }
-            Numbered::V3 => {
-                [room[20], room[21], room[22], room[23]] = (L2SPEC_S | *ns).to_be_bytes();
-                *ns = (*ns + 1) & V3_NUMBERS;
-            }
-        }
-    }
-}
-
 #[inline]
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
@@ -337,10 +254,15 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::{Shape, Template};
     use proptest::prelude::*;
 
+    fn class(bytes: &[u8], encap: Encap) -> Result<Class, Reason> {
+        classify(head_of(bytes), bytes.len(), encap)
+    }
+
     fn data(bytes: &[u8], encap: Encap) -> Data {
-        match classify(bytes, 0, encap) {
+        match class(bytes, encap) {
             Ok(Class::Data(data)) => data,
             other => panic!("{other:?}"),
         }
@@ -376,16 +298,16 @@ mod tests {
         for bytes in
             [&[][..], &[0], &[0, 2, 0, 1, 0], &[0, 3, 0, 0, 0, 0, 0], &[0xc8, 2, 0, 12, 0, 0, 0, 0, 0, 0, 0]]
         {
-            assert_eq!(classify(bytes, 0, Encap::Udp), short, "{bytes:?}");
+            assert_eq!(class(bytes, Encap::Udp), short, "{bytes:?}");
         }
-        assert_eq!(classify(&[0, 1, 0, 0, 0, 0, 0, 0], 0, Encap::Udp), Err(Reason::BadVersion));
-        assert_eq!(classify(&[0x80, 4, 0, 0], 0, Encap::Udp), Err(Reason::BadVersion));
-        assert_eq!(classify(&[0, 0, 1], 0, Encap::Ip), short);
-        assert_eq!(classify(&[0, 0, 0, 0, 0xc8], 0, Encap::Ip), short);
-        assert_eq!(classify(&[0, 0, 0, 0, 0xc8, 2], 0, Encap::Ip), Err(Reason::BadVersion));
-        assert_eq!(classify(&[0, 0, 0, 0, 0xc8, 3, 0, 12], 0, Encap::Ip), Err(Reason::BadControl));
+        assert_eq!(class(&[0, 1, 0, 0, 0, 0, 0, 0], Encap::Udp), Err(Reason::BadVersion));
+        assert_eq!(class(&[0x80, 4, 0, 0, 0, 0], Encap::Udp), Err(Reason::BadVersion));
+        assert_eq!(class(&[0, 0, 1], Encap::Ip), short);
+        assert_eq!(class(&[0, 0, 0, 0, 0xc8], Encap::Ip), short);
+        assert_eq!(class(&[0, 0, 0, 0, 0xc8, 2], Encap::Ip), Err(Reason::BadVersion));
+        assert_eq!(class(&[0, 0, 0, 0, 0xc8, 3, 0, 12], Encap::Ip), Err(Reason::BadControl));
         assert_eq!(
-            classify(&[0, 0, 0, 0, 0x48, 3, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0], 0, Encap::Ip),
+            class(&[0, 0, 0, 0, 0x48, 3, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0], Encap::Ip),
             Err(Reason::BadControl)
         );
     }
@@ -393,9 +315,9 @@ mod tests {
     #[test]
     fn control_starts_at_its_t_bit() {
         let control = [0xc8, 3, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(classify(&control, 0, Encap::Udp), Ok(Class::Control { start: 0 }));
+        assert_eq!(class(&control, Encap::Udp), Ok(Class::Control(0)));
         let over_ip = [&[0; 4][..], &control].concat();
-        assert_eq!(classify(&over_ip, 0, Encap::Ip), Ok(Class::Control { start: 4 }));
+        assert_eq!(class(&over_ip, Encap::Ip), Ok(Class::Control(4)));
     }
 
     proptest! {
@@ -422,7 +344,7 @@ mod tests {
             prop_assert_eq!(data.key, if v2 { key_v2(ids.0, session_id as u16) } else { key_v3(session_id) });
             let stripped = match version {
                 Version::V2 => strip_v2(&bytes, &data),
-                Version::V3 => strip_v3(&bytes, cookie.check(&bytes, data.rest).unwrap(), l2spec),
+                Version::V3 => strip_v3(&bytes, &data, &cookie, l2spec),
             }.unwrap();
             let has_number = numbered && (v2 || l2spec);
             prop_assert_eq!(stripped.ns, has_number.then_some(ns));
@@ -432,10 +354,10 @@ mod tests {
 
         #[test]
         fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), ip in any::<bool>()) {
-            if let Ok(Class::Data(data)) = classify(&bytes, 0, if ip { Encap::Ip } else { Encap::Udp }) {
+            if let Ok(Class::Data(data)) = class(&bytes, if ip { Encap::Ip } else { Encap::Udp }) {
                 let stripped = match data.version {
                     Version::V2 => strip_v2(&bytes, &data),
-                    Version::V3 => strip_v3(&bytes, data.rest, true),
+                    Version::V3 => strip_v3(&bytes, &data, &Cookie::default(), true),
                 };
                 if let Ok(stripped) = stripped {
                     prop_assert!(stripped.start <= stripped.end && stripped.end <= bytes.len());

@@ -4,10 +4,10 @@ use crate::abi::{Control, Ip};
 use crate::core::Core;
 use crate::counters::Reason;
 use crate::header::{Encap, Version, key_v2, key_v3};
+use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
-use crate::session::{Identity, NONE, Options, Session, TunnelShape, add_counters};
+use crate::session::{Identity, NONE, Options, TunnelShape, add_counters};
 use crate::slab::Handle;
-use crate::transmit::ControlMessage;
 use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
 
 /// Why a request was refused; nothing was changed. The codes are those of `WasmError` in `mod.ts`.
@@ -17,6 +17,12 @@ pub struct Refusal {
     pub code: &'static str,
     /// For people.
     pub message: &'static str,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(to, "{}: {}", self.code, self.message)
+    }
 }
 
 impl Refusal {
@@ -168,9 +174,9 @@ impl Core {
         check_id(shape.version, peer_session_id)?;
         check_options(shape.version, &options)?;
         self.check_unique(tunnel, session_id)?;
-        let mut session = Session::new(Identity { session_id, peer_session_id, tunnel }, frame_type);
-        session.configure(options, &shape);
-        let at = self.sessions.insert(session).ok_or(Refusal::limit("too many sessions"))?;
+        let identity = Identity { session_id, peer_session_id, tunnel };
+        let at = self.sessions.insert(identity, frame_type).ok_or(Refusal::limit("too many sessions"))?;
+        self.sessions.configure(at, options, &shape);
         self.tunnels[tunnel].sessions += 1;
         self.epoch += 1;
         match shape.version {
@@ -178,11 +184,11 @@ impl Core {
             Version::V3 => {
                 let key = key_v3(session_id);
                 match self.v3.get(key) {
-                    None => self.v3.set(key, at),
-                    Some(first) => {
-                        let next = self.sessions[first].rx.next_same_id;
-                        self.sessions[at].rx.next_same_id = next;
-                        self.sessions[first].rx.next_same_id = at;
+                    NONE => self.v3.set(key, at),
+                    first => {
+                        let next = self.sessions.rx[first].next_same_id;
+                        self.sessions.rx[at].next_same_id = next;
+                        self.sessions.rx[first].next_same_id = at;
                     }
                 }
             }
@@ -198,13 +204,13 @@ impl Core {
     fn check_unique(&self, tunnel: u32, session_id: u32) -> Result<(), Refusal> {
         let mine = &self.tunnels[tunnel];
         let exists = match mine.shape.version {
-            Version::V2 => self.v2.get(self.v2_key(tunnel, session_id)).is_some(),
+            Version::V2 => self.v2.get(self.v2_key(tunnel, session_id)) != NONE,
             Version::V3 => {
-                let first = self.v3.get(key_v3(session_id));
+                let first = Some(self.v3.get(key_v3(session_id))).filter(|first| *first != NONE);
                 let chain = std::iter::successors(first, |at| {
-                    Some(self.sessions[*at].rx.next_same_id).filter(|next| *next != NONE)
+                    Some(self.sessions.rx[*at].next_same_id).filter(|next| *next != NONE)
                 });
-                chain.map(|at| &self.tunnels[self.sessions[at].rx.tunnel].destination).any(|other| {
+                chain.map(|at| &self.tunnels[self.sessions.rx[at].tunnel].destination).any(|other| {
                     other.socket == mine.destination.socket && other.name == mine.destination.name
                 })
             }
@@ -221,12 +227,12 @@ impl Core {
     /// Changes a session's options. Frames that wait are released, in order, when it is no longer to reorder.
     pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
         let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
-        let shape = self.tunnels[self.sessions[at].rx.tunnel].shape;
+        let shape = self.tunnels[self.sessions.rx[at].tunnel].shape;
         check_options(shape.version, &options)?;
         if options.reorder_timeout == 0 {
             self.release_all(at);
         }
-        self.sessions[at].configure(options, &shape);
+        self.sessions.configure(at, options, &shape);
         Ok(())
     }
 
@@ -257,30 +263,30 @@ impl Core {
     }
 
     fn remove_session(&mut self, at: u32) {
-        let Identity { session_id, tunnel, .. } = self.sessions[at].rare.identity;
+        let Identity { session_id, tunnel, .. } = self.sessions.rare(at).identity;
         match self.tunnels[tunnel].shape.version {
             Version::V2 => self.v2.remove(self.v2_key(tunnel, session_id)),
             Version::V3 => self.unchain(key_v3(session_id), at),
         }
-        let session = self.sessions.remove(at);
+        add_counters(&mut self.tunnels[tunnel].removed, &self.sessions.counters(at));
+        self.tunnels[tunnel].sessions -= 1;
         self.epoch += 1;
-        let tunnel = &mut self.tunnels[tunnel];
-        tunnel.sessions -= 1;
-        add_counters(&mut tunnel.removed, &session.counters());
-        self.drop_queue(session.rare.queue);
+        let queue = self.sessions.remove(at);
+        self.drop_queue(queue);
+        self.drop_retries(at);
     }
 
     /// Takes a v3 session out of the chain of those with its id.
     fn unchain(&mut self, key: u32, at: u32) {
-        let next = self.sessions[at].rx.next_same_id;
-        let Some(mut before) = self.v3.get(key) else { return };
+        let next = self.sessions.rx[at].next_same_id;
+        let mut before = self.v3.get(key);
         if before == at {
             return if next == NONE { self.v3.remove(key) } else { self.v3.set(key, next) };
         }
-        while self.sessions[before].rx.next_same_id != at {
-            before = self.sessions[before].rx.next_same_id;
+        while self.sessions.rx[before].next_same_id != at {
+            before = self.sessions.rx[before].next_same_id;
         }
-        self.sessions[before].rx.next_same_id = next;
+        self.sessions.rx[before].next_same_id = next;
     }
 
     /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.
@@ -316,7 +322,7 @@ impl Core {
 
     fn frame_type(&self, port: Port) -> FrameType {
         match port {
-            Port::Session(at) => self.sessions[at].rx.frame_type,
+            Port::Session(at) => self.sessions.rx[at].frame_type,
             Port::Device(at) => self.devices[at].frame_type,
             Port::Host(at) => self.hosts[at].frame_type,
         }
@@ -324,7 +330,7 @@ impl Core {
 
     fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
         match port {
-            Port::Session(at) => &mut self.sessions[at].rx.forwarder,
+            Port::Session(at) => &mut self.sessions.rx[at].forwarder,
             Port::Device(at) => &mut self.devices[at].forwarder,
             Port::Host(at) => &mut self.hosts[at].forwarder,
         }

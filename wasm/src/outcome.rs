@@ -3,8 +3,8 @@
 use crate::abi::errno::*;
 use crate::core::Core;
 use crate::counters::{Io, Reason};
+use crate::leaving::Leaving;
 use crate::session::NONE;
-use crate::transmit::Leaving;
 
 impl Core {
     /// Message `index` of what was laid out failed. Gives whether its frames will be sent again, one by one.
@@ -40,23 +40,26 @@ impl Core {
     fn not_sent(&mut self, datagram: Leaving, reason: Reason) {
         self.drop_frame(reason);
         if datagram.session != NONE && self.sessions.is_live(datagram.session) {
-            let session = &mut self.sessions[datagram.session];
-            session.tx.packets -= 1;
-            session.tx.bytes -= u64::from(datagram.frame_len());
-            session.rare.tx_errors += 1;
+            let tx = &mut self.sessions.tx[datagram.session];
+            tx.packets -= 1;
+            tx.bytes -= u64::from(datagram.frame_len());
+            self.sessions.rare_mut(datagram.session).tx_errors += 1;
         }
     }
 
     /// Sends one datagram of a refused group in a message of its own; false when there is none.
     pub fn retry(&mut self) -> bool {
         let Some(datagram) = self.retries.pop_front() else { return false };
-        if self.sessions.is_live(datagram.session) {
-            let sending = &self.sessions[datagram.session].tx;
-            self.transmit.send_alone(sending, &self.tunnels[sending.tunnel], datagram);
-        } else {
-            self.not_sent(datagram, Reason::PortRemoved);
-        }
+        let sending = &self.sessions.tx[datagram.session];
+        self.transmit.send_alone(sending, &self.tunnels[sending.tunnel], datagram);
         true
+    }
+
+    /// Drops what a session that is going was to send again.
+    pub fn drop_retries(&mut self, session: u32) {
+        let before = self.retries.len();
+        self.retries.retain(|datagram| datagram.session != session);
+        self.drops.add(Reason::PortRemoved, (before - self.retries.len()) as u64);
     }
 
     /// The write of op `index` failed.

@@ -9,7 +9,7 @@ pub const ROOM: usize = 65_536;
 /// Room before it, for longer headers than it came with.
 pub const HEADROOM: usize = 256;
 /// One cache line more than the room: otherwise the first lines of all slots would compete for one set of the cache.
-const STRIDE: usize = HEADROOM + ROOM + 64;
+pub const STRIDE: usize = HEADROOM + ROOM + 64;
 /// Bytes of `msg_control`: packet information, UDP_GRO and what else a socket may be set to tell.
 const CONTROL: usize = 128;
 const NAME: usize = 32;
@@ -58,12 +58,11 @@ pub struct Receive {
     scratch: Vec<Line>,
 }
 
-/// The slots.
-pub struct Slots {
-    memory: Vec<u8>,
-    /// Where the first slot starts, so that it is at a cache line.
-    first: usize,
-}
+/// The slots, each at the start of a cache line.
+pub struct Slots(Vec<Slot>);
+
+#[repr(C, align(64))]
+struct Slot([u8; STRIDE]);
 
 /// The `mmsghdr`s and all that they point to but the slots, and the lengths of device frames.
 pub struct Messages {
@@ -77,10 +76,8 @@ pub struct Messages {
 impl Receive {
     /// Slots and messages, with pointers for a base of 0.
     pub fn new() -> Box<Self> {
-        let memory = vec![0; BATCH * STRIDE + 64];
-        let first = memory.as_ptr().align_offset(64).min(64);
         let mut receive = Box::new(Self {
-            slots: Slots { memory, first },
+            slots: Slots((0..BATCH).map(|_| Slot([0; STRIDE])).collect()),
             messages: Messages {
                 headers: [MmsgHdr::default(); BATCH],
                 iovecs: [IoVec::default(); BATCH],
@@ -114,7 +111,7 @@ impl Receive {
     pub fn places(&self) -> Places {
         Places {
             messages: self.messages.headers.as_ptr() as usize,
-            slots: self.slots.memory.as_ptr() as usize + self.slots.first + HEADROOM,
+            slots: self.slots.0.as_ptr() as usize + HEADROOM,
             stride: STRIDE,
             room: ROOM,
             lengths: self.messages.lengths.as_ptr() as usize,
@@ -125,16 +122,16 @@ impl Receive {
 }
 
 impl Slots {
-    /// The headroom of slot `at` and the first `len` bytes of its room.
+    /// Slot `at`: headroom, then room.
     #[inline]
-    pub fn slot(&mut self, at: usize, len: usize) -> &mut [u8] {
-        &mut self.memory[self.first + at * STRIDE..][..HEADROOM + len.min(ROOM)]
+    pub fn slot(&self, at: usize) -> &[u8; STRIDE] {
+        &self.0[at].0
     }
 
-    /// The first `len` bytes of the room of slot `at`.
+    /// Slot `at`, to be written to.
     #[inline]
-    pub fn bytes(&self, at: usize, len: usize) -> &[u8] {
-        &self.memory[self.first + at * STRIDE + HEADROOM..][..len.min(ROOM)]
+    pub fn slot_mut(&mut self, at: usize) -> &mut [u8; STRIDE] {
+        &mut self.0[at].0
     }
 }
 

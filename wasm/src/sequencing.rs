@@ -6,14 +6,12 @@ use crate::core::{Core, Frame};
 use crate::counters::Reason;
 use crate::reorder::{Held, Queue};
 use crate::sequence::Verdict;
+use crate::session::Options;
 
 impl Core {
     /// Gives a frame to its session's numbering, which delivers, queues or drops it.
-    #[inline]
     pub fn sequence(&mut self, session: u32, ns: Option<u32>, now: u64, frame: Frame) {
-        let rx = &self.sessions[session].rx;
         match ns {
-            None if !(rx.recv_seq || rx.send_seq || rx.waiting) => self.deliver(session, frame),
             None => self.unnumbered(session, frame),
             Some(ns) => self.numbered(session, ns, now, frame),
         }
@@ -21,7 +19,7 @@ impl Core {
 
     /// A frame without a number where numbers play a part.
     fn unnumbered(&mut self, session: u32, frame: Frame) {
-        let rx = &self.sessions[session].rx;
+        let rx = &self.sessions.rx[session];
         // A LAC follows its LNS; an LNS that numbers its frames insists on numbers (RFC 2661 §5.4).
         if rx.recv_seq || (rx.send_seq && rx.lns_mode) {
             return self.refuse(session, Reason::Unnumbered);
@@ -35,19 +33,19 @@ impl Core {
 
     #[inline]
     fn numbered(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
-        let rx = &self.sessions[session].rx;
+        let rx = &self.sessions.rx[session];
         if !rx.lns_mode && !rx.send_seq {
             self.set_send_seq(session, true);
         }
         let max = self.numbers(session);
-        let rx = &mut self.sessions[session].rx;
+        let rx = &mut self.sessions.rx[session];
         match rx.sequence.judge(ns, max) {
             Verdict::InOrder => {
                 rx.sequence.follow(ns, max);
                 let waiting = rx.waiting;
                 self.deliver(session, frame);
                 if waiting {
-                    self.sessions[session].rare.oos_packets += 1; // others came before it that belong behind it
+                    self.sessions.rare_mut(session).oos_packets += 1; // others came before it that belong behind it
                     self.release_run(session);
                 }
             }
@@ -59,7 +57,7 @@ impl Core {
             Verdict::Late => self.refuse(session, Reason::SequenceLate),
             Verdict::Restart => {
                 self.release_all(session);
-                self.sessions[session].rx.sequence.follow(ns, max);
+                self.sessions.rx[session].sequence.follow(ns, max);
                 self.deliver_behind_ready(session, frame);
             }
         }
@@ -68,25 +66,22 @@ impl Core {
     /// The largest sequence number of a session.
     #[inline]
     fn numbers(&self, session: u32) -> u32 {
-        self.tunnels[self.sessions[session].rx.tunnel].shape.numbers()
+        self.tunnels[self.sessions.rx[session].tunnel].shape.numbers()
     }
 
     /// Follows the peer: numbers what is sent from now on, or no longer does.
     #[cold]
     fn set_send_seq(&mut self, session: u32, on: bool) {
-        let session = &mut self.sessions[session];
-        let mut options = session.rare.options;
-        options.send_seq = on;
-        session.configure(options, &self.tunnels[session.tx.tunnel].shape);
+        let options = Options { send_seq: on, ..self.sessions.rare(session).options };
+        self.sessions.configure(session, options, &self.tunnels[self.sessions.rx[session].tunnel].shape);
     }
 
     /// Queues an early frame. A session whose queue is full gives up waiting for what is missing before it.
     fn queue(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
         let max = self.numbers(session);
+        let expected = self.sessions.rx[session].sequence.expected;
         let Core { sessions, limits, reorder_bytes, agenda, .. } = self;
-        let session_state = &mut sessions[session];
-        let expected = session_state.rx.sequence.expected;
-        let rare = &mut session_state.rare;
+        let rare = sessions.rare_mut(session);
         let queue = rare.queue.get_or_insert_default();
         let at = match queue.place(ns, expected, max) {
             Ok(at) => at,
@@ -99,22 +94,28 @@ impl Core {
         *reorder_bytes += cost;
         rare.oos_packets += u64::from(at < queue.len());
         queue.insert(at, ns, now, Held::copy(frame.bytes()));
-        session_state.rx.waiting = true;
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;
             queue.due = Some(due);
             agenda.push(Reverse((due, session)));
         }
-        if queue.len() > limits.reorder_frames {
+        let full = queue.len() > limits.reorder_frames;
+        self.set_waiting(session, true);
+        if full {
             self.skip_gap(session);
         }
     }
 
+    fn set_waiting(&mut self, session: u32, waiting: bool) {
+        let rx = &mut self.sessions.rx[session];
+        rx.waiting = waiting;
+        rx.update();
+    }
+
     /// Gives up what is missing before the first queued frame, and releases that one and those in order behind it.
     fn skip_gap(&mut self, session: u32) {
-        let state = &mut self.sessions[session];
-        if let Some(first) = state.rare.queue.as_ref().and_then(|queue| queue.first()) {
-            state.rx.sequence.expected = first;
+        if let Some(first) = self.sessions.rare(session).queue.as_ref().and_then(|queue| queue.first()) {
+            self.sessions.rx[session].sequence.expected = first;
             self.release_run(session);
         }
     }
@@ -123,19 +124,20 @@ impl Core {
     fn release_run(&mut self, session: u32) {
         let max = self.numbers(session);
         let handle = self.sessions.handle(session);
-        let state = &mut self.sessions[session];
-        let Some(queue) = &mut state.rare.queue else { return };
-        let sequence = &mut state.rx.sequence;
+        let mut sequence = self.sessions.rx[session].sequence;
+        let Some(queue) = &mut self.sessions.rare_mut(session).queue else { return };
         while let Some(held) = queue.take(sequence.expected) {
             sequence.follow(sequence.expected, max);
             self.ready.push_back((handle, held));
         }
-        state.rx.waiting = !queue.is_empty();
+        let waiting = !queue.is_empty();
+        self.sessions.rx[session].sequence = sequence;
+        self.set_waiting(session, waiting);
     }
 
     /// Releases all that waits, in order, whatever is missing.
     pub fn release_all(&mut self, session: u32) {
-        while self.sessions[session].rx.waiting {
+        while self.sessions.rx[session].waiting {
             self.skip_gap(session);
         }
     }
@@ -170,16 +172,16 @@ impl Core {
             && due <= now
         {
             self.agenda.pop();
-            if self.sessions[session].rare.queue.as_ref().is_none_or(|queue| queue.due != Some(due)) {
+            if self.sessions.rare(session).queue.as_ref().is_none_or(|queue| queue.due != Some(due)) {
                 continue; // an entry of a session that has gone
             }
             while let Some(since) = self.oldest_waiting(session)
-                && since + self.sessions[session].rare.options.reorder_timeout <= now
+                && since + self.sessions.rare(session).options.reorder_timeout <= now
             {
                 self.skip_gap(session);
             }
             let oldest = self.oldest_waiting(session);
-            let rare = &mut self.sessions[session].rare;
+            let rare = self.sessions.rare_mut(session);
             let next = oldest.map(|since| since + rare.options.reorder_timeout);
             if let Some(queue) = &mut rare.queue {
                 queue.due = next;
@@ -191,7 +193,7 @@ impl Core {
     }
 
     fn oldest_waiting(&self, session: u32) -> Option<u64> {
-        self.sessions[session].rare.queue.as_ref().and_then(|queue| queue.oldest())
+        self.sessions.rare(session).queue.as_ref().and_then(|queue| queue.oldest())
     }
 
     /// When [`Core::age`] is wanted next.

@@ -1,13 +1,16 @@
-//! A session: what is looked at for each frame lies in one cache line a direction.
+//! Sessions. What is looked at for each frame lies in one cache line a direction, together with the same of others: with
+//! many sessions the pages that are touched count too.
 
 use crate::counters::{Counters, SESSION_COUNTERS};
-use crate::header::{Cookie, Encap, Shape, Template, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::Sequence;
+use crate::slab::{Chunks, Handle, Kind, Slab};
+use crate::template::{Shape, Template};
 
-/// The end of a chain of v3 sessions with one id.
-pub const NONE: u32 = u32::MAX;
+/// No session: not found, or the end of a chain of v3 sessions with one id.
+pub const NONE: u32 = crate::table::EMPTY;
 
 /// What a change may not change.
 #[derive(Clone, Copy, Default)]
@@ -71,6 +74,22 @@ pub struct Receiving {
     pub reorders: bool,
     /// Whether frames wait in the reorder queue.
     pub waiting: bool,
+    /// Whether frames without a number just pass: none of the above says otherwise.
+    pub plain: bool,
+}
+
+impl Receiving {
+    /// Counts frames of `len` bytes that are in order.
+    #[inline]
+    pub fn deliver(&mut self, count: u32, len: usize) {
+        self.packets += u64::from(count);
+        self.bytes += u64::from(count) * len as u64;
+    }
+
+    /// To be called when one of the flags has changed.
+    pub fn update(&mut self) {
+        self.plain = !(self.recv_seq || self.send_seq || self.waiting);
+    }
 }
 
 /// The sending side: the second cache line.
@@ -114,52 +133,93 @@ pub struct Rare {
     pub queue: Option<Box<Queue>>,
 }
 
-/// One session.
-#[derive(Default)]
-pub struct Session {
+/// All sessions. A session is one index in all three.
+pub struct Sessions {
+    slab: Slab<Rare>,
     /// Read for each frame that comes.
-    pub rx: Receiving,
+    pub rx: Chunks<Receiving>,
     /// Read for each frame that goes.
-    pub tx: Sending,
-    /// The rest.
-    pub rare: Rare,
+    pub tx: Chunks<Sending>,
 }
 
-impl Session {
-    /// A session that is joined to nothing.
-    pub fn new(identity: Identity, frame_type: FrameType) -> Self {
-        let mut session = Self::default();
-        session.rare.identity = identity;
-        session.rx.tunnel = identity.tunnel;
-        session.rx.next_same_id = NONE;
-        session.rx.frame_type = frame_type;
-        session.tx.tunnel = identity.tunnel;
-        session
+impl Sessions {
+    /// No sessions, and room for `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self { slab: Slab::new(Kind::Session, limit), rx: Chunks::new(), tx: Chunks::new() }
+    }
+
+    /// Adds a session that is joined to nothing; `None` when there is no room. [`Sessions::configure`] comes next.
+    pub fn insert(&mut self, identity: Identity, frame_type: FrameType) -> Option<u32> {
+        let at = self.slab.insert(Rare { identity, ..Rare::default() })?;
+        let tunnel = identity.tunnel;
+        self.rx.make_room(at);
+        self.tx.make_room(at);
+        self.rx[at] = Receiving { tunnel, frame_type, next_same_id: NONE, ..Receiving::default() };
+        self.tx[at] = Sending { tunnel, ..Sending::default() };
+        Some(at)
+    }
+
+    /// Removes a session. Gives what may wait in its reorder queue.
+    pub fn remove(&mut self, at: u32) -> Option<Box<Queue>> {
+        self.slab.remove(at).queue
+    }
+
+    /// The session that a handle stands for.
+    pub fn find(&self, handle: Handle) -> Option<u32> {
+        self.slab.find(handle)
+    }
+
+    /// The handle of a live session.
+    pub fn handle(&self, at: u32) -> Handle {
+        self.slab.handle(at)
+    }
+
+    /// Whether there is a session at an index.
+    pub fn is_live(&self, at: u32) -> bool {
+        self.slab.is_live(at)
+    }
+
+    /// The indices of all sessions.
+    pub fn indices(&self) -> impl Iterator<Item = u32> + '_ {
+        self.slab.indices()
+    }
+
+    /// What is seldom looked at of a session.
+    pub fn rare(&self, at: u32) -> &Rare {
+        &self.slab[at]
+    }
+
+    /// What is seldom looked at of a session.
+    pub fn rare_mut(&mut self, at: u32) -> &mut Rare {
+        &mut self.slab[at]
     }
 
     /// Takes options over into what the packet path reads.
-    pub fn configure(&mut self, options: Options, tunnel: &TunnelShape) {
-        self.rare.options = options;
-        self.rx.cookie = options.peer_cookie;
-        self.rx.l2spec = options.l2spec;
-        self.rx.recv_seq = options.recv_seq;
-        self.rx.send_seq = options.send_seq;
-        self.rx.lns_mode = options.lns_mode;
-        self.rx.reorders = options.reorder_timeout > 0;
-        self.tx.template = Template::new(&Shape {
+    pub fn configure(&mut self, at: u32, options: Options, tunnel: &TunnelShape) {
+        let rare = &mut self.slab[at];
+        rare.options = options;
+        let rx = &mut self.rx[at];
+        rx.cookie = options.peer_cookie;
+        rx.l2spec = options.l2spec;
+        rx.recv_seq = options.recv_seq;
+        rx.send_seq = options.send_seq;
+        rx.lns_mode = options.lns_mode;
+        rx.reorders = options.reorder_timeout > 0;
+        rx.update();
+        self.tx[at].template = Template::new(&Shape {
             version: tunnel.version,
             encap: tunnel.encap,
             tunnel_id: tunnel.peer_tunnel_id as u16,
-            session_id: self.rare.identity.peer_session_id,
+            session_id: rare.identity.peer_session_id,
             cookie: &options.cookie,
             l2spec: options.l2spec,
             numbered: options.send_seq,
         });
     }
 
-    /// The counters, in the order of `sessionCounters` in `mod.ts`.
-    pub fn counters(&self) -> Counters {
-        let Self { rx, tx, rare } = self;
+    /// A session's counters, in the order of `sessionCounters` in `mod.ts`.
+    pub fn counters(&self, at: u32) -> Counters {
+        let (rx, tx, rare) = (&self.rx[at], &self.tx[at], &self.slab[at]);
         [
             tx.packets,
             tx.bytes,
@@ -212,6 +272,6 @@ mod tests {
     #[test]
     fn each_direction_fits_a_cache_line() {
         assert_eq!((size_of::<Receiving>(), size_of::<Sending>()), (64, 64));
-        assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
+        assert!(size_of::<Rare>() <= 128, "{}", size_of::<Rare>());
     }
 }

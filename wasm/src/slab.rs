@@ -1,7 +1,4 @@
 //! Storage with handles that go stale: a slot's generation changes when it is freed.
-//!
-//! Items live in chunks that never move, so growing neither copies nor stalls, and an item's address stays valid as
-//! long as it lives.
 
 use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
@@ -62,10 +59,52 @@ impl Handle {
     }
 }
 
+/// Items in chunks that never move: growing neither copies nor stalls, and an item's address stays valid as long as
+/// it lives.
+pub struct Chunks<T> {
+    chunks: Vec<Box<[T; CHUNK]>>,
+}
+
+impl<T: Default> Chunks<T> {
+    /// No items.
+    pub fn new() -> Self {
+        Self { chunks: Vec::new() }
+    }
+
+    /// Makes room for an item at `index`, which is at most one chunk beyond what there is.
+    pub fn make_room(&mut self, index: u32) {
+        if index as usize / CHUNK == self.chunks.len() {
+            let items: Vec<T> = (0..CHUNK).map(|_| T::default()).collect();
+            self.chunks.extend(items.try_into().ok());
+        }
+    }
+}
+
+impl<T: Default> Default for Chunks<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Index<u32> for Chunks<T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, index: u32) -> &T {
+        &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+}
+
+impl<T> IndexMut<u32> for Chunks<T> {
+    #[inline]
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+    }
+}
+
 /// Items of one kind.
 pub struct Slab<T> {
     kind: Kind,
-    chunks: Vec<Box<[T; CHUNK]>>,
+    items: Chunks<T>,
     generations: Vec<u32>,
     /// Oldest first, so that a slot rests as long as possible.
     free: VecDeque<u32>,
@@ -76,7 +115,7 @@ impl<T: Default> Slab<T> {
     /// An empty slab of at most `limit` items.
     pub fn new(kind: Kind, limit: usize) -> Self {
         let limit = limit.min(1 << Handle::INDEX_BITS);
-        Self { kind, chunks: Vec::new(), generations: Vec::new(), free: VecDeque::new(), limit }
+        Self { kind, items: Chunks::new(), generations: Vec::new(), free: VecDeque::new(), limit }
     }
 
     /// Stores an item; `None` when the slab is full.
@@ -84,16 +123,14 @@ impl<T: Default> Slab<T> {
         let index = match self.free.pop_front() {
             Some(index) => index,
             None if self.generations.len() < self.limit => {
-                if self.generations.len() == self.chunks.len() * CHUNK {
-                    self.chunks.push(chunk());
-                }
                 self.generations.push(0);
                 self.generations.len() as u32 - 1
             }
             None => return None,
         };
+        self.items.make_room(index);
         self.generations[index as usize] += 1;
-        self[index] = item;
+        self.items[index] = item;
         Some(index)
     }
 
@@ -104,7 +141,7 @@ impl<T: Default> Slab<T> {
         if *generation < LAST_GENERATION {
             self.free.push_back(index);
         }
-        std::mem::take(&mut self[index])
+        std::mem::take(&mut self.items[index])
     }
 
     /// The handle of a live item.
@@ -131,26 +168,18 @@ impl<T: Default> Slab<T> {
     }
 }
 
-fn chunk<T: Default>() -> Box<[T; CHUNK]> {
-    let items: Vec<T> = (0..CHUNK).map(|_| T::default()).collect();
-    match items.try_into() {
-        Ok(chunk) => chunk,
-        Err(_) => unreachable!("it has exactly CHUNK items"),
-    }
-}
-
 impl<T> Index<u32> for Slab<T> {
     type Output = T;
     #[inline]
     fn index(&self, index: u32) -> &T {
-        &self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+        &self.items[index]
     }
 }
 
 impl<T> IndexMut<u32> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        &mut self.chunks[index as usize / CHUNK][index as usize % CHUNK]
+        &mut self.items[index]
     }
 }
 

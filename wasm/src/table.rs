@@ -3,7 +3,8 @@
 //! Keys are ids exactly as they stand in the packet (four bytes read as a little-endian word), so that looking one up
 //! swaps no bytes.
 
-const EMPTY: u32 = u32::MAX;
+/// No index.
+pub const EMPTY: u32 = u32::MAX;
 const FIRST_BITS: u32 = 6;
 
 #[derive(Clone, Copy)]
@@ -32,24 +33,26 @@ impl Table {
         ((key ^ key >> 15).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
     }
 
-    /// Brings the entry at [`Table::home`] into the cache; the sum of what it read keeps the read alive.
+    /// Brings the entry at [`Table::home`] into the cache. Gives what it read, to keep the read alive.
     #[inline]
     pub fn touch(&self, home: usize) -> u32 {
-        self.entries.get(home).map_or(0, |entry| entry.index)
+        self.entries[home].index
     }
 
-    /// The index stored under `key`.
+    /// The index stored under `key`, or [`EMPTY`].
+    pub fn get(&self, key: u32) -> u32 {
+        self.get_from(self.home(key), key)
+    }
+
+    /// [`Table::get`] where the home of `key` is known.
     #[inline]
-    pub fn get(&self, key: u32) -> Option<u32> {
+    pub fn get_from(&self, home: usize, key: u32) -> u32 {
         let mask = self.entries.len() - 1;
-        let mut at = self.home(key);
+        let mut at = home;
         loop {
             let entry = self.entries[at & mask];
-            if entry.key == key && entry.index != EMPTY {
-                return Some(entry.index);
-            }
-            if entry.index == EMPTY {
-                return None;
+            if entry.key == key || entry.index == EMPTY {
+                return entry.index;
             }
             at += 1;
         }
@@ -141,7 +144,8 @@ mod tests {
                 prop_assert_eq!(table.used, model.len());
             }
             for key in 0..200u32 {
-                prop_assert_eq!(table.get(key.swap_bytes()), model.get(&key.swap_bytes()).copied());
+                let expected = model.get(&key.swap_bytes()).copied().unwrap_or(EMPTY);
+                prop_assert_eq!(table.get(key.swap_bytes()), expected);
             }
         }
     }

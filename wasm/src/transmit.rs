@@ -5,10 +5,14 @@
 //! frame only joins a group that is not older than the one its session's last frame went into: frames of one session
 //! never overtake each other.
 
+mod layout;
+
 use crate::abi::{Control, IoVec, MmsgHdr};
-use crate::header::Template;
+use crate::leaving::{ControlMessage, Leaving, Span, Writing};
 use crate::session::{NONE, Sending};
+use crate::template::Template;
 use crate::tunnel::{Destination, Tunnel};
+use layout::{iovec, place};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
 pub const MESSAGES: usize = 1024;
@@ -23,83 +27,17 @@ const MAX_SEGMENTS: u32 = 64;
 /// Bytes in a group: below what an IP packet carries.
 const MAX_BYTES: u32 = 65_000;
 
+/// Datagrams in a run.
+pub const MAX_RUN: u32 = MAX_SEGMENTS;
+/// A run fills up the group before it, begins one, and another if it has more than [`MAX_BYTES`].
+const RUN_GROUPS: usize = 3;
+
 /// `[kind, fd, first, count]`.
 pub type Op = [i32; 4];
 /// `sendmmsg(fd, &messages[first], count)`.
 const OP_SEND: i32 = 0;
 /// `writev(fd, &iovecs[first], count)`.
 const OP_WRITE: i32 = 1;
-
-/// A stretch of this memory.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Span {
-    /// Its offset in bytes.
-    pub at: usize,
-    /// Its bytes.
-    pub len: u32,
-}
-
-impl Span {
-    /// Where `bytes` lie.
-    #[inline]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self { at: bytes.as_ptr() as usize, len: bytes.len() as u32 }
-    }
-
-    /// The end of a stretch from byte `from` on.
-    #[inline]
-    pub fn from(bytes: &[u8], from: usize) -> Self {
-        Self { at: bytes.as_ptr() as usize + from, len: (bytes.len() - from) as u32 }
-    }
-}
-
-/// A datagram that is to leave: what lies in `head`, then what lies in `body`.
-#[derive(Clone, Copy, Debug)]
-pub struct Leaving {
-    /// The session that it leaves by, or [`NONE`] for a control message.
-    pub session: u32,
-    /// Bytes of it that are no part of the frame.
-    pub header: u32,
-    /// The header, where it does not lie right before the frame.
-    pub head: Span,
-    /// The frame, or header and frame.
-    pub body: Span,
-    group: u32,
-}
-
-impl Leaving {
-    /// A datagram of a session.
-    #[inline]
-    pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
-        Self { session, header, head, body, group: 0 }
-    }
-
-    /// Bytes of the datagram.
-    #[inline]
-    fn len(&self) -> u32 {
-        self.head.len + self.body.len
-    }
-
-    /// Bytes of the frame.
-    pub fn frame_len(&self) -> u32 {
-        self.len() - self.header
-    }
-}
-
-/// A frame that is to be written to a device.
-#[derive(Clone, Copy)]
-pub struct Writing {
-    device: u32,
-    body: Span,
-}
-
-/// A control message that is to leave.
-pub struct ControlMessage {
-    /// Where to.
-    pub destination: Destination,
-    /// The message; over IP with the four zero bytes.
-    pub data: Vec<u8>,
-}
 
 struct Group {
     socket: u32,
@@ -108,7 +46,8 @@ struct Group {
     /// The length of all its datagrams but perhaps the last.
     size: u32,
     frames: u32,
-    bytes: u32,
+    /// How many of [`Leaving`] they are.
+    pieces: u32,
     open: bool,
     /// Its iovecs: the first, and the one after the last.
     iovecs: (u32, u32),
@@ -125,20 +64,23 @@ pub struct Transmit {
     /// Headers for which there was no room before their frames.
     headers: Vec<[u8; Template::ROOM]>,
     headers_used: usize,
-    messages: Vec<MmsgHdr>,
+    messages: Box<[MmsgHdr; MESSAGES]>,
     /// The control buffer of each group.
-    controls: Vec<Control>,
-    iovecs: Vec<IoVec>,
+    controls: Box<[Control; MESSAGES]>,
+    iovecs: Box<[IoVec; IOVECS]>,
     /// The iovecs in use so far.
     iovecs_used: usize,
     /// A frame joined a group whose iovecs are not the last ones: all are to be placed anew.
     scattered: bool,
-    /// The group of each message where they are not the same.
+    /// Not all groups have one socket.
+    mixed: bool,
+    /// The group of each message, where that is another number.
     order: Vec<u32>,
     ops: Vec<Op>,
     /// Where the writes start among the ops.
     first_write: usize,
-    /// Control messages among what leaves.
+    /// Datagrams that leave, and how many of them are control messages.
+    datagrams: usize,
     control_messages: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
@@ -156,14 +98,16 @@ impl Transmit {
             writing: Vec::with_capacity(FRAMES),
             headers: vec![[0; Template::ROOM]; FRAMES],
             headers_used: 0,
-            messages: vec![MmsgHdr::default(); MESSAGES],
-            controls: vec![Control::default(); MESSAGES],
-            iovecs: vec![IoVec::default(); IOVECS],
+            messages: zeroed(),
+            controls: zeroed(),
+            iovecs: zeroed(),
             iovecs_used: 0,
             scattered: false,
+            mixed: false,
             order: Vec::new(),
             ops: Vec::with_capacity(OPS),
             first_write: 0,
+            datagrams: 0,
             control_messages: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
@@ -190,6 +134,8 @@ impl Transmit {
         self.order.clear();
         self.iovecs_used = 0;
         self.scattered = false;
+        self.mixed = false;
+        self.datagrams = 0;
         self.control_messages = 0;
         if !keep_buffers {
             self.headers_used = 0;
@@ -198,11 +144,11 @@ impl Transmit {
         }
     }
 
-    /// Whether one more frame fits, whatever it needs.
+    /// Whether one more frame fits, or one more run, which may be spread over [`RUN_GROUPS`].
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.groups.len() < MESSAGES
-            && self.leaving.len() + self.writing.len() < FRAMES
+        self.groups.len() + RUN_GROUPS <= MESSAGES
+            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
             && self.headers_used < FRAMES
     }
 
@@ -218,24 +164,48 @@ impl Transmit {
     }
 
     /// Lets a datagram leave by a session of `tunnel`.
-    #[inline]
+    #[inline(always)] // the packet path; its only caller is hot
     pub fn send(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, datagram: Leaving) {
-        let group = self.join(sending, tunnel, datagram.len());
+        let groupable = datagram.len() <= u32::from(tunnel.segment_limit);
+        let group = match if groupable { self.join(sending, tunnel, datagram.len()) } else { None } {
+            Some(group) => self.append(group, datagram),
+            None if groupable => self.begin_open(sending, tunnel, datagram),
+            None => self.begin(sending.tunnel, &tunnel.destination, datagram, false),
+        };
         sending.last_group = self.first_serial.wrapping_add(group);
-        self.push(group, datagram);
+    }
+
+    /// Lets `count` datagrams of `size` bytes leave that lie one after the other at `at`. They are no more than
+    /// [`MAX_RUN`], and `size` is within the tunnel's segment limit.
+    pub fn send_run(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, first: Leaving, mut count: u32) {
+        let size = first.body.len;
+        let mut at = first.body.at;
+        while count > 0 {
+            let joined = self.join(sending, tunnel, size);
+            let fits = match joined {
+                Some(group) => 1 + self.extend(group, count - 1),
+                None => count.min((MAX_BYTES / size).max(1)),
+            };
+            let run = Leaving { body: Span { at, len: fits * size }, count: fits, ..first };
+            let group = match joined {
+                Some(group) => self.append(group, run),
+                None => self.begin_open(sending, tunnel, run),
+            };
+            sending.last_group = self.first_serial.wrapping_add(group);
+            at += (fits * size) as usize;
+            count -= fits;
+        }
     }
 
     /// Lets a datagram leave in a message of its own.
     pub fn send_alone(&mut self, sending: &Sending, tunnel: &Tunnel, datagram: Leaving) {
-        let group = self.begin(sending.tunnel, &tunnel.destination, datagram.len(), false);
-        self.push(group, datagram);
+        self.begin(sending.tunnel, &tunnel.destination, datagram, false);
     }
 
     /// Lets a control message leave.
     pub fn send_control(&mut self, message: Box<ControlMessage>) {
         let body = Span::of(&message.data);
-        let group = self.begin(NONE, &message.destination, body.len, false);
-        self.push(group, Leaving::new(NONE, body.len, Span::default(), body));
+        self.begin(NONE, &message.destination, Leaving::new(NONE, body.len, Span::default(), body), false);
         self.held_messages.push(message);
         self.control_messages += 1;
     }
@@ -246,12 +216,9 @@ impl Transmit {
         self.writing.push(Writing { device, body: Span::of(frame) });
     }
 
-    /// Finds or begins the group of a datagram of `len` bytes.
+    /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
     #[inline]
-    fn join(&mut self, sending: &Sending, tunnel: &mut Tunnel, len: u32) -> u32 {
-        if len > u32::from(tunnel.segment_limit) {
-            return self.begin(sending.tunnel, &tunnel.destination, len, false);
-        }
+    fn join(&mut self, sending: &Sending, tunnel: &Tunnel, len: u32) -> Option<u32> {
         let last = self.group_of(sending.last_group);
         for serial in tunnel.open {
             let Some(at) = self.group_of(serial) else { break }; // those behind it are older still
@@ -259,22 +226,16 @@ impl Transmit {
                 && self.groups[at].size == len
                 && self.admit(at, sending.tunnel, len)
             {
-                return at as u32;
+                return Some(at as u32);
             }
         }
         // A shorter frame ends the group of the frames before it.
-        if let Some(at) = last
-            && self.groups[at].size > len
-            && self.admit(at, sending.tunnel, len)
-        {
-            self.groups[at].open = false;
-            return at as u32;
+        let at = last.filter(|last| self.groups[*last].size > len)?;
+        if !self.admit(at, sending.tunnel, len) {
+            return None;
         }
-        let group = self.begin(sending.tunnel, &tunnel.destination, len, true);
-        let [newer @ .., _] = tunnel.open;
-        tunnel.open[0] = self.first_serial.wrapping_add(group);
-        tunnel.open[1..].copy_from_slice(&newer);
-        group
+        self.groups[at].open = false;
+        Some(at as u32)
     }
 
     /// The group with a serial number, unless it has left.
@@ -288,130 +249,89 @@ impl Transmit {
     #[inline]
     fn admit(&mut self, at: usize, tunnel: u32, len: u32) -> bool {
         let group = &mut self.groups[at];
-        if !group.open || group.tunnel != tunnel || group.bytes + len > MAX_BYTES {
+        // All datagrams of an open group have its size.
+        if !group.open || group.tunnel != tunnel || group.size * group.frames + len > MAX_BYTES {
             return false;
         }
         group.frames += 1;
-        group.bytes += len;
         group.open = group.frames < MAX_SEGMENTS;
         true
     }
 
-    /// Begins a group, and its message.
+    /// Counts as many of `count` more datagrams of its size into an open group as it takes.
+    fn extend(&mut self, group: u32, count: u32) -> u32 {
+        let group = &mut self.groups[group as usize];
+        if !group.open {
+            return 0;
+        }
+        let fit = MAX_SEGMENTS.min(MAX_BYTES / group.size) - group.frames;
+        let taken = count.min(fit);
+        group.frames += taken;
+        group.open = group.frames < MAX_SEGMENTS;
+        taken
+    }
+
+    /// Begins a group that others of the tunnel may join.
     #[inline]
-    fn begin(&mut self, tunnel: u32, destination: &Destination, len: u32, open: bool) -> u32 {
+    fn begin_open(&mut self, sending: &Sending, tunnel: &mut Tunnel, datagram: Leaving) -> u32 {
+        let group = self.begin(sending.tunnel, &tunnel.destination, datagram, datagram.count < MAX_SEGMENTS);
+        tunnel.open.rotate_right(1);
+        tunnel.open[0] = self.first_serial.wrapping_add(group);
+        group
+    }
+
+    /// Begins a group, and its message, with a datagram.
+    #[inline(always)] // mostly called by the packet path
+    fn begin(&mut self, tunnel: u32, destination: &Destination, datagram: Leaving, open: bool) -> u32 {
         let at = self.groups.len();
-        let iovec = self.iovecs_used as u32;
+        let first = self.iovecs_used;
+        if datagram.head.len > 0 {
+            self.iovecs[self.iovecs_used] = iovec(self.base, datagram.head);
+            self.iovecs_used += 1;
+        }
+        self.iovecs[self.iovecs_used] = iovec(self.base, datagram.body);
+        self.iovecs_used += 1;
         let Destination { socket, name, control } = destination;
+        let held = &mut self.controls[at];
+        held.copy_from(control);
+        let message = &mut self.messages[at];
+        message.name = self.base + name.address() as u64;
+        message.name_len = name.len();
+        message.control = self.base + (&raw const *held) as u64;
+        message.control_len = u64::from(control.len);
+        message.iov = self.base + (&raw const self.iovecs[first]) as u64;
+        message.iov_len = (self.iovecs_used - first) as u64;
+        self.mixed |= self.groups.first().is_some_and(|group| group.socket != *socket);
+        let iovecs = (first as u32, self.iovecs_used as u32);
         self.groups.push(Group {
             socket: *socket,
             tunnel,
-            size: len,
-            frames: 1,
-            bytes: len,
+            size: datagram.len(),
+            frames: datagram.count,
+            pieces: 1,
             open,
-            iovecs: (iovec, iovec),
+            iovecs,
         });
-        self.controls[at].copy_from(control);
-        let message = &mut self.messages[at];
-        message.name = self.base + name.bytes().as_ptr() as u64;
-        message.name_len = name.bytes().len() as u32;
-        message.control = self.base + (&raw const self.controls[at]) as u64;
+        self.datagrams += datagram.count as usize;
+        self.leaving.push(Leaving { group: at as u32, ..datagram });
         at as u32
     }
 
-    /// Adds a datagram to the group that was found for it.
+    /// Adds a datagram to a group that it was counted into.
     #[inline]
-    fn push(&mut self, group: u32, datagram: Leaving) {
+    fn append(&mut self, group: u32, datagram: Leaving) -> u32 {
+        self.datagrams += datagram.count as usize;
         self.leaving.push(Leaving { group, ..datagram });
-        let iovecs = &mut self.groups[group as usize].iovecs;
-        if iovecs.1 as usize != self.iovecs_used {
+        let Group { iovecs, pieces, .. } = &mut self.groups[group as usize];
+        *pieces += 1;
+        if iovecs.1 as usize == self.iovecs_used {
+            place(&mut self.iovecs, self.base, iovecs, datagram.head);
+            place(&mut self.iovecs, self.base, iovecs, datagram.body);
+            self.iovecs_used = iovecs.1 as usize;
+        } else {
             self.scattered = true;
-            return;
         }
-        for span in [datagram.head, datagram.body] {
-            place(&mut self.iovecs, self.base, iovecs, span);
-        }
-        self.iovecs_used = iovecs.1 as usize;
-    }
-
-    /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
-    pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
-        if self.scattered {
-            self.place_anew();
-        }
-        self.finish_messages();
-        let mut first = 0;
-        while first < self.groups.len() {
-            let socket = self.socket_of(first);
-            let count = (first..self.groups.len()).take_while(|at| self.socket_of(*at) == socket).count();
-            self.ops.push([OP_SEND, socket_fd(socket), first as i32, count as i32]);
-            first += count;
-        }
-        self.first_write = self.ops.len();
-        for writing in &self.writing {
-            let at = self.iovecs_used;
-            self.iovecs[at] = iovec(self.base, writing.body);
-            self.iovecs_used += 1;
-            self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
-        }
-    }
-
-    /// What messages could not have before their groups were complete.
-    fn finish_messages(&mut self) {
-        let mut sockets = self.groups.iter().map(|group| group.socket);
-        let first_socket = sockets.next();
-        let mut mixed = false;
-        for (at, group) in self.groups.iter().enumerate() {
-            let control = &mut self.controls[at];
-            if group.frames > 1 {
-                control.segment(group.size as u16);
-            }
-            let (first, end) = group.iovecs;
-            let message = &mut self.messages[at];
-            message.control_len = u64::from(control.len);
-            message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
-            message.iov_len = u64::from(end - first);
-            mixed |= Some(group.socket) != first_socket;
-        }
-        if mixed {
-            self.sort_by_socket();
-        }
-    }
-
-    /// Brings the messages of each socket together, for fewer system calls. Order matters within a session only.
-    fn sort_by_socket(&mut self) {
-        self.order.extend(0..self.groups.len() as u32);
-        self.order.sort_by_key(|group| self.groups[*group as usize].socket);
-        let unsorted = self.messages[..self.groups.len()].to_vec();
-        for (message, group) in self.messages.iter_mut().zip(&self.order) {
-            *message = unsorted[*group as usize];
-        }
-    }
-
-    /// Places all iovecs again, those of a group together.
-    fn place_anew(&mut self) {
-        let mut next = 0;
-        for group in &mut self.groups {
-            group.iovecs = (next, next);
-            next += 2 * group.frames;
-        }
-        for leaving in &self.leaving {
-            let iovecs = &mut self.groups[leaving.group as usize].iovecs;
-            for span in [leaving.head, leaving.body] {
-                place(&mut self.iovecs, self.base, iovecs, span);
-            }
-        }
-        self.iovecs_used = next as usize;
-    }
-
-    /// The group of message `index`.
-    fn group_at(&self, index: usize) -> usize {
-        self.order.get(index).map_or(index, |group| *group as usize)
-    }
-
-    fn socket_of(&self, index: usize) -> u32 {
-        self.groups[self.group_at(index)].socket
+        group
     }
 
     /// How many ops are laid out.
@@ -421,7 +341,7 @@ impl Transmit {
 
     /// How many messages, data and control messages in them, and device frames are laid out.
     pub fn counts(&self) -> [usize; 4] {
-        let data = self.leaving.len() - self.control_messages;
+        let data = self.datagrams - self.control_messages;
         [self.groups.len(), data, self.control_messages, self.writing.len()]
     }
 
@@ -430,7 +350,8 @@ impl Transmit {
     pub fn message(&self, index: usize) -> Option<(Vec<Leaving>, u32, Option<u16>)> {
         let at = self.group_at(index);
         let group = self.groups.get(at)?;
-        let datagrams = self.leaving.iter().filter(|leaving| leaving.group as usize == at).copied().collect();
+        let leaving = self.leaving.iter().filter(|leaving| leaving.group as usize == at);
+        let datagrams = leaving.flat_map(|leaving| leaving.singly()).collect();
         Some((datagrams, group.tunnel, (group.frames > 1).then_some(group.size as u16)))
     }
 
@@ -446,26 +367,9 @@ impl Default for Transmit {
     }
 }
 
-#[inline]
-fn iovec(base: u64, span: Span) -> IoVec {
-    IoVec { base: base + span.at as u64, len: u64::from(span.len) }
-}
-
-/// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
-#[inline]
-fn place(iovecs: &mut [IoVec], base: u64, of: &mut (u32, u32), span: Span) {
-    if span.len == 0 {
-        return;
+fn zeroed<T: Clone + Default, const N: usize>() -> Box<[T; N]> {
+    match vec![T::default(); N].try_into() {
+        Ok(array) => array,
+        Err(_) => unreachable!("it has N items"),
     }
-    let piece = iovec(base, span);
-    let end = of.1 as usize;
-    if of.1 > of.0 {
-        let last = &mut iovecs[end - 1];
-        if last.base + last.len == piece.base {
-            last.len += piece.len;
-            return;
-        }
-    }
-    iovecs[end] = piece;
-    of.1 += 1;
 }

@@ -172,7 +172,7 @@ fn world() -> World {
 /// Frames that wait in reorder queues.
 fn waiting(lab: &Lab) -> u64 {
     let sessions = &lab.datapath.core.sessions;
-    let queues = sessions.indices().filter_map(|at| sessions[at].rare.queue.as_ref());
+    let queues = sessions.indices().filter_map(|at| sessions.rare(at).queue.as_ref());
     queues.map(|queue| queue.len() as u64).sum()
 }
 
@@ -226,7 +226,7 @@ proptest! {
                     let core = &mut lab.datapath.core;
                     let port = ports[port % ports.len()];
                     if let Some(at) = core.sessions.find(port) {
-                        let options = core.sessions[at].rare.options;
+                        let options = core.sessions.rare(at).options;
                         let change = Options { send_seq: on, reorder_timeout: timeout * 5000, ..options };
                         core.change_session(port, change).unwrap();
                     }

@@ -94,6 +94,23 @@ fn a_super_datagram_leaves_as_it_came_in_one_iovec() {
 }
 
 #[test]
+fn padding_behind_v2s_length_stays_behind() {
+    let mut lab = Lab::new(Limits::default());
+    let socket = lab.datapath.core.add_socket(7, SocketKind::Udp4).unwrap();
+    let [a, b] = [(Version::V2, 1), (Version::V3, 2)].map(|(version, id)| {
+        let tunnel = lab.tunnel(version, socket, id, [10, 0, 0, id as u8]).unwrap();
+        lab.session(tunnel, id, Options::default())
+    });
+    lab.datapath.core.cross_connect(a, b).unwrap();
+    for padding in [0, 4] {
+        let datagram = [&[0x40, 2, 0, 28, 0, 1, 0, 1][..], &[7; 20], &vec![0xee; padding]].concat();
+        let gro = datagram.len() as u16;
+        lab.receive(socket, &[Incoming { from: peer(1), bytes: datagram.repeat(5), gro, flags: 0 }], 0);
+        assert_eq!(lab.run().datagrams(), vec![v3(1002, &[], None, &[7; 20]); 5]);
+    }
+}
+
+#[test]
 fn headers_that_grow_lie_elsewhere_but_for_the_first() {
     let (mut lab, socket) = fan_out(1, 1, &[5; 8]);
     let bytes = v3(1, &[], None, &[7; 92]).repeat(10);

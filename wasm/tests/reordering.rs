@@ -60,7 +60,7 @@ impl Bench {
     /// rx-packets, rx-errors, rx-seq-discards, rx-oos-packets.
     fn counters(&self) -> [u64; 4] {
         let core = &self.lab.datapath.core;
-        let counters = core.sessions[core.sessions.find(self.session).unwrap()].counters();
+        let counters = core.sessions.counters(core.sessions.find(self.session).unwrap());
         [3, 5, 6, 7].map(|at| counters[at])
     }
 

@@ -20,7 +20,7 @@
 
 #define MAX_SINKS 8
 #define MAX_FRAME 9000
-#define LOST_AFTER_NS 200e6
+#define LOST_AFTER_NS 1e9
 
 static uint32_t pairs, sinks, frame_len, burst, window, seed = 1;
 static int sockets[1 + MAX_SINKS]; /* the sending peer's, then the sinks' */

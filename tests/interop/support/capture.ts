@@ -13,12 +13,15 @@ export interface Capture {
   readonly file: string;
 }
 
-/** Starts a capture on a device of a place. */
+/** As soon as a packet comes, and with room for bursts: tcpdump's ring has a slot of the longest packet for each. */
+const options = ["-n", "-U", "--immediate-mode", "-s", "2048", "-B", "8192"];
+
+/** Starts a capture on a device of a place. Packets are cut to 2048 bytes. */
 export async function captureHere(place: Place, device: string, filter = ""): Promise<Capture> {
   const file = `${place.folder}/${device}-${crypto.randomUUID()}.pcap`;
   const process = place.background(
     "tcpdump",
-    ...["tcpdump", "-n", "-U", "--immediate-mode", "-i", device, "-w", file, filter],
+    ...["tcpdump", ...options, "-i", device, "-w", file, filter],
   );
   await until("tcpdump listens", async () => (await process.log()).includes("listening on"));
   return {
@@ -34,7 +37,7 @@ export async function captureHere(place: Place, device: string, filter = ""): Pr
 export async function captureInGuest(lab: Lab, device: string, filter = ""): Promise<Capture> {
   const name = `${device}-${crypto.randomUUID()}`;
   await lab.guest(
-    `setsid tcpdump -n -U --immediate-mode -i ${device} -w /lab/${name}.pcap '${filter}' \\
+    `setsid tcpdump ${options.join(" ")} -i ${device} -w /lab/${name}.pcap '${filter}' \\
        2> /lab/${name}.log & echo $! > /lab/${name}.pid
      for ((i = 0; i < 100; i++)); do grep -q 'listening on' /lab/${name}.log && exit; sleep 0.05; done
      cat /lab/${name}.log >&2; exit 1`,

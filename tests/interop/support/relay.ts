@@ -4,9 +4,11 @@
  * runs until SIGTERM.
  */
 
-import { createSocket } from "node:dgram";
 import type { Endpoint } from "../../../core/endpoint.ts";
+import { type Libc, openLibc } from "../../../edge/io/libc.ts";
+import { openUdpSocket } from "../../../edge/io/sockets.ts";
 import { numberIn } from "./numbered.ts";
+import { sleep } from "./process.ts";
 
 /** What a relay does: IPv4 only. */
 export interface RelayPlan {
@@ -51,28 +53,42 @@ function reorder<Frame>({ period, hold, lose }: RelayPlan, pass: (frame: Frame) 
   };
 }
 
-async function relay(plan: RelayPlan): Promise<void> {
-  for (const { left, right } of plan.paths) {
-    const [a, b] = await Promise.all([open(left.at), open(right.at)]);
-    const toRight = reorder(
-      plan,
-      (data: Uint8Array) => b.send(data, right.peer.port, right.peer.address),
-    );
-    const toLeft = reorder(
-      plan,
-      (data: Uint8Array) => a.send(data, left.peer.port, left.peer.address),
-    );
-    a.on("message", (data) => toRight(data, numberIn(data)));
-    b.on("message", (data) => toLeft(data, numberIn(data)));
-  }
+async function relay(plan: RelayPlan): Promise<never> {
+  using libc = openLibc();
+  const directions = plan.paths.flatMap(({ left, right }) => {
+    const [a, b] = [open(libc, left), open(libc, right)];
+    return [[a, b], [b, a]].map(([from, to]) => ({
+      from: from!,
+      pass: reorder(plan, (data: Uint8Array<ArrayBuffer>) => {
+        // An earlier datagram's "port unreachable" fails the next send, which then has not happened.
+        const send = () => libc.call.send(to!, data, BigInt(data.length), 0);
+        if (send() < 0) send();
+      }),
+    }));
+  });
   Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
+  const buffer = new Uint8Array(65_536);
+  while (true) {
+    for (const { from, pass } of directions) {
+      for (let length; (length = libc.call.recv(from, buffer, 65_536n, 0)) >= 0;) {
+        const datagram = buffer.slice(0, length);
+        pass(datagram, numberIn(datagram));
+      }
+    }
+    await sleep(1);
+  }
 }
 
-async function open({ address, port }: Endpoint) {
-  const socket = createSocket({ type: "udp4", recvBufferSize: 1 << 20 });
-  socket.on("error", () => {}); // a port unreachable while an end is away
-  await new Promise<void>((resolve) => socket.bind(port, address, resolve));
-  return socket;
+/** A connected socket whose receive buffer holds any burst, and which gives datagrams one by one. */
+function open(libc: Libc, { at, peer }: RelayPath["left"]): number {
+  const { fd } = openUdpSocket(libc, { local: at, remote: peer });
+  const [SOL_UDP, UDP_GRO] = [17, 104];
+  libc.check(
+    libc.call.setsockopt(fd, SOL_UDP, UDP_GRO, new Int32Array(1), 4),
+    "setsockopt(UDP_GRO)",
+    "open the relay",
+  );
+  return fd;
 }
 
 if (import.meta.main) await relay(JSON.parse(Deno.args[0]!));

@@ -1,0 +1,106 @@
+//! Finishing the arrays that the kernel reads.
+
+use super::{IOVECS, OP_SEND, OP_WRITE, Transmit};
+use crate::abi::IoVec;
+use crate::leaving::Span;
+
+impl Transmit {
+    /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
+    pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
+        if self.scattered {
+            self.place_anew();
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            if group.frames > 1 {
+                self.controls[at].segment(group.size as u16);
+            }
+            if group.frames > 1 || self.scattered {
+                let (first, end) = group.iovecs;
+                let message = &mut self.messages[at];
+                message.control_len = u64::from(self.controls[at].len);
+                message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
+                message.iov_len = u64::from(end - first);
+            }
+        }
+        if self.mixed {
+            self.sort_by_socket();
+        }
+        let mut first = 0;
+        while let Some(socket) = self.socket_of(first) {
+            let end = match self.mixed {
+                true => (first..self.groups.len()).find(|at| self.socket_of(*at) != Some(socket)),
+                false => None,
+            };
+            let end = end.unwrap_or(self.groups.len());
+            self.ops.push([OP_SEND, socket_fd(socket), first as i32, (end - first) as i32]);
+            first = end;
+        }
+        self.first_write = self.ops.len();
+        for writing in &self.writing {
+            let at = self.iovecs_used;
+            self.iovecs[at] = iovec(self.base, writing.body);
+            self.iovecs_used += 1;
+            self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
+        }
+    }
+
+    /// Brings the messages of each socket together, for fewer system calls. Order matters within a session only.
+    fn sort_by_socket(&mut self) {
+        self.order.extend(0..self.groups.len() as u32);
+        self.order.sort_by_key(|group| self.groups[*group as usize].socket);
+        let unsorted = self.messages[..self.groups.len()].to_vec();
+        for (message, group) in self.messages.iter_mut().zip(&self.order) {
+            *message = unsorted[*group as usize];
+        }
+    }
+
+    /// Places all iovecs again, those of a group together.
+    fn place_anew(&mut self) {
+        let mut next = 0;
+        for group in &mut self.groups {
+            group.iovecs = (next, next);
+            next += 2 * group.pieces;
+        }
+        for leaving in &self.leaving {
+            let iovecs = &mut self.groups[leaving.group as usize].iovecs;
+            for span in [leaving.head, leaving.body] {
+                place(&mut self.iovecs, self.base, iovecs, span);
+            }
+        }
+        self.iovecs_used = next as usize;
+    }
+
+    /// The group of message `index`.
+    pub(super) fn group_at(&self, index: usize) -> usize {
+        self.order.get(index).map_or(index, |group| *group as usize)
+    }
+
+    /// The socket of message `index`.
+    fn socket_of(&self, index: usize) -> Option<u32> {
+        self.groups.get(self.group_at(index)).map(|group| group.socket)
+    }
+}
+
+#[inline]
+pub(super) fn iovec(base: u64, span: Span) -> IoVec {
+    IoVec { base: base + span.at as u64, len: u64::from(span.len) }
+}
+
+/// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
+#[inline]
+pub(super) fn place(iovecs: &mut [IoVec; IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
+    if span.len == 0 {
+        return;
+    }
+    let piece = iovec(base, span);
+    let end = of.1 as usize;
+    if of.1 > of.0 {
+        let last = &mut iovecs[end - 1];
+        if last.base + last.len == piece.base {
+            last.len += piece.len;
+            return;
+        }
+    }
+    iovecs[end] = piece;
+    of.1 += 1;
+}

@@ -1,0 +1,247 @@
+//! Looking ahead: the sessions of up to 64 datagrams are found before any of them is dealt with.
+//!
+//! With many sessions each packet would wait for memory three times in a row: for the table's entry, the session, and
+//! the session that it is forwarded to. In three passes over the window the waits of all its packets overlap.
+
+use crate::abi::read_control;
+use crate::core::Core;
+use crate::counters::Reason;
+use crate::header::{Class, classify, head_of};
+use crate::port::{Forwarder, Port};
+use crate::receive::{HEADROOM, Messages, STRIDE, Slots};
+use crate::session::NONE;
+use crate::transmit::MAX_RUN;
+use crate::tunnel::SocketKind;
+
+const WINDOW: usize = 64;
+
+/// A datagram, and what was found out about it. Or several of one length that UDP_GRO joined and whose first bytes are
+/// the same: they are of one session.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The message that it came in.
+    pub message: u32,
+    /// The first byte of the slot that a header may be written to: before the first datagram of a message there is
+    /// headroom, before the others that UDP_GRO joined to it only the header that is stripped.
+    pub floor: u32,
+    /// Its first byte in the slot, behind the IPv4 header that raw sockets deliver.
+    pub start: u32,
+    /// The byte after its last.
+    pub end: u32,
+    /// How many datagrams there are, each as long as the first.
+    pub count: u32,
+    /// What it is.
+    pub what: Result<Class, Reason>,
+    /// The session that is first under a data message's key, or [`NONE`].
+    pub session: u32,
+}
+
+/// A batch of datagrams, and how far it got.
+#[derive(Clone, Copy)]
+pub struct Cursor {
+    kind: SocketKind,
+    count: usize,
+    message: usize,
+    /// Where in the message to go on.
+    offset: usize,
+    /// Super-datagrams passed.
+    pub joined: u64,
+}
+
+impl Entry {
+    const NOTHING: Self = Self {
+        message: 0,
+        floor: 0,
+        start: 0,
+        end: 0,
+        count: 0,
+        what: Err(Reason::Truncated),
+        session: NONE,
+    };
+
+    /// Goes on to the datagram that is `count` further.
+    #[inline]
+    fn advance(&mut self, count: u32) {
+        let by = count * (self.end - self.start);
+        self.start += by;
+        self.end += by;
+        self.floor = self.start;
+        self.count -= count;
+    }
+}
+
+impl Cursor {
+    /// The start of a batch.
+    pub fn new(kind: SocketKind, count: usize) -> Self {
+        Self { kind, count, message: 0, offset: 0, joined: 0 }
+    }
+
+    /// Puts the next datagram into `entry`, its session not looked up; false when there is none.
+    #[inline]
+    fn next(&mut self, slots: &Slots, messages: &Messages, entry: &mut Entry) -> bool {
+        let message = self.message;
+        if message >= self.count {
+            return false;
+        }
+        let total = messages.len(message);
+        let cut = messages.is_cut(message);
+        let size = if cut { total } else { segment_size(messages, message, total) };
+        let (from, to) = (self.offset, total.min(self.offset + size));
+        entry.message = message as u32;
+        entry.floor = if from == 0 { 0 } else { (HEADROOM + from) as u32 };
+        entry.start = (HEADROOM + from) as u32;
+        entry.end = (HEADROOM + to) as u32;
+        entry.session = NONE;
+        entry.count = 1;
+        entry.what = if cut { Err(Reason::Truncated) } else { self.classify(slots.slot(message), entry) };
+        let mut next = to;
+        if to < total {
+            self.joined += u64::from(from == 0);
+            if let Ok(Class::Data(_)) = entry.what {
+                entry.count = same_heads(&slots.slot(message)[HEADROOM + from..HEADROOM + total], size);
+                next = from + entry.count as usize * size;
+            }
+        }
+        if next < total {
+            self.offset = next;
+        } else {
+            self.message += 1;
+            self.offset = 0;
+        }
+        true
+    }
+
+    /// Says what the entry's datagram is, and moves its start behind the IPv4 header if there is one.
+    #[inline]
+    fn classify(&self, slot: &[u8; STRIDE], entry: &mut Entry) -> Result<Class, Reason> {
+        let datagram = &slot[entry.start as usize..entry.end as usize];
+        let start = l2tp_start(self.kind, datagram).ok_or(Reason::ShortHeader)?;
+        entry.start += start as u32;
+        let l2tp = &datagram[start..];
+        classify(head_of(l2tp), l2tp.len(), self.kind.encap())
+    }
+}
+
+/// How many whole datagrams of `size` bytes begin with the eight bytes that the first begins with.
+#[inline]
+fn same_heads(datagrams: &[u8], size: usize) -> u32 {
+    let mut rest = datagrams.chunks_exact(size).take(MAX_RUN as usize);
+    let head = rest.next().map(head_of);
+    1 + rest.take_while(|datagram| Some(head_of(datagram)) == head).count() as u32
+}
+
+/// The length of the datagrams that UDP_GRO joined into a message; that of the message if it did not.
+#[inline]
+fn segment_size(messages: &Messages, message: usize, total: usize) -> usize {
+    let control = messages.control(message);
+    match if control.is_empty() { 0 } else { read_control(control).gro } {
+        0 => total,
+        size => size,
+    }
+}
+
+/// Where the L2TP header starts. `None`: there is no whole IPv4 header where there should be one.
+#[inline]
+fn l2tp_start(kind: SocketKind, datagram: &[u8]) -> Option<usize> {
+    if kind != SocketKind::Ip4 {
+        return Some(0);
+    }
+    let first = datagram.first()?;
+    let length = usize::from(first & 0x0f) * 4;
+    (first >> 4 == 4 && (20..=datagram.len()).contains(&length)).then_some(length)
+}
+
+/// The datagrams that are looked at together.
+pub struct Window {
+    entries: [Entry; WINDOW],
+    len: usize,
+    next: usize,
+    /// The sessions were these when they were looked up.
+    epoch: u64,
+}
+
+impl Window {
+    /// An empty window.
+    pub fn new() -> Self {
+        Self { entries: [Entry::NOTHING; WINDOW], len: 0, next: 0, epoch: 0 }
+    }
+
+    /// Fills the empty window with the next datagrams of a batch; false when there are none.
+    pub fn fill(&mut self, cursor: &mut Cursor, slots: &Slots, messages: &Messages, core: &Core) -> bool {
+        (self.len, self.next) = (0, 0);
+        for entry in &mut self.entries {
+            if !cursor.next(slots, messages, entry) {
+                break;
+            }
+            self.len += 1;
+        }
+        self.look_up(core);
+        self.len > 0
+    }
+
+    /// Finds the sessions of what is left in the window. The loops that touch memory are as short as can be: the more
+    /// of their rounds the processor has under way at a time, the more waits overlap.
+    fn look_up(&mut self, core: &Core) {
+        self.epoch = core.epoch;
+        let left = &mut self.entries[self.next..self.len];
+        let mut homes = [0; WINDOW];
+        let mut touched = 0;
+        for (entry, home) in left.iter().zip(&mut homes) {
+            if let Ok(Class::Data(data)) = entry.what {
+                let table = core.table(data.version);
+                *home = table.home(data.key);
+                touched ^= table.touch(*home);
+            }
+        }
+        let mut sessions = [NONE; WINDOW];
+        let mut known = 0;
+        for (entry, home) in left.iter_mut().zip(homes) {
+            if let Ok(Class::Data(data)) = entry.what {
+                entry.session = core.table(data.version).get_from(home, data.key);
+                sessions[known] = entry.session;
+                known += usize::from(entry.session != NONE);
+            }
+        }
+        let sessions = &mut sessions[..known];
+        for session in sessions.iter() {
+            touched ^= core.sessions.rx[*session].tunnel;
+        }
+        known = 0;
+        for at in 0..sessions.len() {
+            if let Forwarder::CrossConnect(Port::Session(out)) = core.sessions.rx[sessions[at]].forwarder {
+                sessions[known] = out;
+                known += 1;
+            }
+        }
+        for session in &sessions[..known] {
+            touched ^= core.sessions.tx[*session].tunnel;
+        }
+        std::hint::black_box(touched); // what is never used is never read
+    }
+
+    /// The next datagram. Those that were looked up before sessions came or went are looked up again.
+    #[inline]
+    pub fn next(&mut self, core: &Core) -> Option<&Entry> {
+        if self.epoch != core.epoch {
+            self.look_up(core);
+        }
+        self.entries[..self.len].get(self.next)
+    }
+
+    /// Leaves `count` datagrams behind.
+    #[inline]
+    pub fn advance(&mut self, count: u32) {
+        let entry = &mut self.entries[self.next];
+        if count == entry.count {
+            self.next += 1;
+        } else {
+            entry.advance(count);
+        }
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
