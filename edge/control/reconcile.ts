@@ -67,7 +67,9 @@ export function makeReconciler(
   const dropPlacement = async (slot: Slot, placement: Placement) => {
     placement.gone = true;
     slot.placements.delete(placement.stanza.call.name);
-    await dropStanza(placement.stanza);
+    const { call, stanza } = placement;
+    if (call) driver.act((lcce, now) => lcce.closeCall(call.handle, CALL_ENDED, now));
+    await release(stanza);
   };
 
   const dropSlot = async (slot: Slot) => {
@@ -116,9 +118,10 @@ export function makeReconciler(
           await dropSlot(slot);
           continue;
         }
+        const calls = new Map(wanted.calls.map((call) => [call.name, call]));
         for (const placement of [...slot.placements.values()]) {
           const { call } = placement.stanza;
-          if (wanted.calls.some((each) => isDeepStrictEqual(each, call))) continue;
+          if (isDeepStrictEqual(calls.get(call.name), call)) continue;
           await dropPlacement(slot, placement);
         }
       }
