@@ -399,7 +399,7 @@ function fsmError(message: string): Result {
   return { result: StopResult.FsmError, error: ErrorCode.None, message };
 }
 
-export function earliest(...times: readonly (number | undefined)[]): number | undefined {
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
   const set = times.filter((time) => time !== undefined);
   return set.length === 0 ? undefined : Math.min(...set);
 }

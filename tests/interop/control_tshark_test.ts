@@ -126,3 +126,13 @@ for (const [i, { version, encap, secret, digest }] of variants.entries()) {
     assert.equal(wrong.text.match(/\[Incorrect Digest\]/g)?.length ?? 0, expected);
   });
 }
+
+tshark.test("an SCCRQ for both versions: tshark has no complaint of it, nor of what follows", async ({ folder }) => {
+  const passed = conversation(testSettings({ version: 3, fallback: true, helloMs: 20_000 }), "udp");
+  assert.equal(passed[0]!.data[1]! & 15, 2, "the SCCRQ's version");
+  assert.equal(passed[1]!.data[1]! & 15, 3, "its answer's");
+  const judged = await judge(`${folder}/both.pcap`, passed, "");
+  assert.equal(judged.messages.length, passed.length);
+  assert.deepEqual(judged.expert, []);
+  assert.doesNotMatch(judged.text, /malformed|incorrect|unknown|invalid/i);
+});
