@@ -66,7 +66,7 @@ ${
   ${name}:
     peer: hq${family}
     encap: ${encap}
-    local: "${dialer[family]}"
+    local: "${encap === "udp" ? ephemeral(dialer[family]) : dialer[family]}"
     remote: "${answerer[family]}"
     sessions:
       ${name}: { cookie-size: ${cookieSize}, seq: ${seq}, circuit: ${tap(i, 1)} }`).join("")
@@ -92,6 +92,11 @@ ${
   }
 `;
 
+/** Any port: tshark takes all connections between the same two ports for one, and what it checks digests with is the first one's. */
+function ephemeral(address: string): string {
+  return address.includes(":") ? `[${address}]:0` : `${address}:0`;
+}
+
 function tap(i: number, side: 1 | 2): string {
   return `{ tap: { name: pw${i}, addresses: ["${inside(ways[i]!, side)}/24"] } }`;
 }
@@ -112,7 +117,7 @@ const { test } = suite<Context>(
     const capture = await captureHere(
       pair.here,
       device,
-      "(udp port 1701 and (ip6 or udp[8] & 0x80 != 0)) or (ip proto 115 and ip[20:4] = 0) or (ip6 proto 115 and ip6[40:4] = 0)",
+      "(udp port 1701 and ((ip and udp[8] & 0x80 != 0) or (ip6 and ip6[48] & 0x80 != 0))) or (ip proto 115 and ip[20:4] = 0) or (ip6 proto 115 and ip6[40:4] = 0)",
     );
     stack.defer(async () => void await capture.stop());
     const answerer = stack.use(await startAppliance(pair.there, answering));
@@ -128,7 +133,7 @@ for (const way of ways) {
     assertNoLoss(await ping(pair.here, inside(way, 2)), "to the answerer");
     assertNoLoss(await ping(pair.there, inside(way, 1)), "to the dialer");
     for (const [direction, extra] of [["to", []], ["from", ["-R"]]] as const) {
-      const options = ["-c", inside(way, 2), "-t", "2", ...extra];
+      const options = ["-c", inside(way, 2), "-t", "1", ...extra];
       const { bitsPerSecond } = await iperfBetween(pair.here, pair.there, ...options);
       say(`  ${way.title}, ${direction} the answerer: ${Math.round(bitsPerSecond / 1e6)} Mbit/s`);
       assert(bitsPerSecond > 10e6);
@@ -177,7 +182,7 @@ test("a CDN and a StopCCN of either side are heeded", async ({ answering, dialin
 test("tshark finds every digest correct, no malformed packet and nothing to warn of", async ({ capture }) => {
   const messages = await controlMessages(capture, { secret });
   assertClean(messages);
-  for (const { type, digest } of messages) assert.notEqual(digest, "", `${type} without a digest`);
+  for (const { type, signed } of messages) assert(signed, `${type} without a digest`);
   const seen = new Set(messages.map(({ type }) => type));
   for (
     const type of [

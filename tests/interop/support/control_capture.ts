@@ -37,8 +37,8 @@ export interface ControlMessage {
   readonly error: number | undefined;
   /** All complaints: malformed packets, protocol violations, wrong digests, wrong checksums. */
   readonly expert: string;
-  /** The Message Digest AVP's octets, hexadecimal; empty without one. */
-  readonly digest: string;
+  /** Whether it has a Message Digest AVP. */
+  readonly signed: boolean;
 }
 
 const fields = [
@@ -53,7 +53,7 @@ const fields = [
   "l2tp.result_code",
   "l2tp.avp.error_code",
   "_ws.expert.message",
-  "l2tp.cisco.message_digest",
+  "l2tp.avp.type",
 ] as const;
 
 /** The control messages of a capture. With `secret`, tshark computes every digest of L2TPv3 anew. */
@@ -73,7 +73,7 @@ export async function controlMessages(
     ...fields.flatMap((field) => ["-e", field]),
   ]);
   return text.split("\n").filter((line) => line !== "").map((line) => {
-    const [time, ip4, ip6, type, ns, nr, tunnel, ccid, result, error, expert, digest] = line.split(
+    const [time, ip4, ip6, type, ns, nr, tunnel, ccid, result, error, expert, avps] = line.split(
       "\t",
     );
     return {
@@ -86,7 +86,7 @@ export async function controlMessages(
       result: result ? Number(result) : undefined,
       error: error ? Number(error) : undefined,
       expert: expert ?? "",
-      digest: digest ?? "",
+      signed: avps?.split(",").includes("59") ?? false,
     };
   });
 }
