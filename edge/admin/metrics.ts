@@ -5,7 +5,6 @@
  * @module
  */
 
-import { Counter, Gauge, Registry } from "prom-client";
 import type { ApplianceApi } from "../appliance.ts";
 import type { TunnelState } from "../model.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
@@ -29,96 +28,84 @@ export interface Metrics {
   read(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
 
-/** Metrics in a registry of their own. */
+/** A metric's values, each with its labels. */
+type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
+
+/** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
 export function createMetrics(api: ApplianceApi, version: string): Metrics {
-  const registry = new Registry();
-  const registers = [registry];
   const totals = createTotals();
-  new Gauge({
-    name: "isthmus_build_info",
-    help: "Always 1; the version is in the label.",
-    labelNames: ["version"],
-    registers,
-  }).set({ version }, 1);
-  new Gauge({
-    name: "isthmus_start_time_seconds",
-    help: "When the appliance started, in Unix seconds.",
-    registers,
-  }).set(api.startedAt / 1000);
-  const requests = new Counter({
-    name: "isthmus_http_requests_total",
-    help: "Requests to the admin endpoint.",
-    labelNames: ["method", "route", "status"],
-    registers,
-  });
-  const tunnelCount = new Gauge({ name: "isthmus_tunnels", help: "Tunnels.", registers });
-  const sessionCount = new Gauge({
-    name: "isthmus_sessions",
-    help: "Sessions by status.",
-    labelNames: ["status"],
-    registers,
-  });
-  const connections = new Gauge({
-    name: "isthmus_connections",
-    help: "Control connections by state, those that somebody only began among them.",
-    labelNames: ["state"],
-    registers,
-  });
-  const drops = new Counter({
-    name: "isthmus_drops_total",
-    help: "Frames and control messages dropped, by reason.",
-    labelNames: ["reason"],
-    registers,
-  });
-
-  /** Sets a metric that may not have been seen before. */
-  function set(type: "counter" | "gauge", name: string, help: string, value: number): void {
-    const known = registry.getSingleMetric(name);
-    if (type === "counter") {
-      const metric = known instanceof Counter ? known : new Counter({ name, help, registers });
-      metric.reset();
-      metric.inc(value);
-    } else {
-      (known instanceof Gauge ? known : new Gauge({ name, help, registers })).set(value);
-    }
-  }
-
-  async function collect(): Promise<void> {
-    const [tunnels, datapath, others] = await Promise.all([
-      api.tunnels(),
-      api.datapath(),
-      api.metrics(),
-    ]);
-    const status = { up: 0, down: 0 };
-    for (const tunnel of tunnels) for (const session of tunnel.sessions) status[session.status]++;
-    tunnelCount.set(tunnels.length);
-    sessionCount.set({ status: "up" }, status.up);
-    sessionCount.set({ status: "down" }, status.down);
-    const sums = totals.seeAll(tunnels);
-    for (const name of counterNames) {
-      set(
-        "counter",
-        `isthmus_${snake(name)}_total`,
-        `${counterHelp[name]} All tunnels together.`,
-        sums[name],
-      );
-    }
-    for (const [state, count] of Object.entries(api.connections())) {
-      connections.set({ state }, count);
-    }
-    drops.reset();
-    for (const [reason, value] of Object.entries(datapath.drops)) drops.inc({ reason }, value);
-    for (const [name, value] of Object.entries(datapath.io)) {
-      set("counter", `isthmus_datapath_${snake(name)}_total`, `${name} of the datapath.`, value);
-    }
-    for (const { type, name, help, value } of others) set(type, name, help, value);
-  }
+  /** Answered requests, by their labels in JSON. */
+  const requests = new Map<string, number>();
 
   return {
-    count: ({ method, route, status }) => requests.inc({ method, route, status: String(status) }),
+    count({ method, route, status }) {
+      const labels = JSON.stringify({ method, route, status: String(status) });
+      requests.set(labels, (requests.get(labels) ?? 0) + 1);
+    },
     see: totals.see,
     async read() {
-      await collect();
+      const { Counter, Gauge, Registry } = await import("prom-client");
+      const registry = new Registry();
+      const registers = [registry];
+      const add = (type: "counter" | "gauge", name: string, help: string, samples: Samples) => {
+        const labelNames = Object.keys(samples[0]?.[0] ?? {});
+        const metric = new (type === "counter" ? Counter : Gauge)({
+          name,
+          help,
+          labelNames,
+          registers,
+        });
+        for (const [labels, value] of samples) metric.inc(labels, value);
+      };
+      const one = (value: number): Samples => [[{}, value]];
+      const by = (label: string, values: Readonly<Record<string, number>>): Samples =>
+        Object.entries(values).map(([key, value]) => [{ [label]: key }, value]);
+
+      const [tunnels, datapath, others] = await Promise.all([
+        api.tunnels(),
+        api.datapath(),
+        api.metrics(),
+      ]);
+      const status = { up: 0, down: 0 };
+      for (const tunnel of tunnels) for (const session of tunnel.sessions) status[session.status]++;
+      const answered = [...requests].map(([labels, count]) => [JSON.parse(labels), count] as const);
+
+      add("gauge", "isthmus_build_info", "Always 1; the version is in the label.", [[
+        { version },
+        1,
+      ]]);
+      add(
+        "gauge",
+        "isthmus_start_time_seconds",
+        "When the appliance started, in Unix seconds.",
+        one(api.startedAt / 1000),
+      );
+      add("counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered);
+      add("gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.length));
+      add("gauge", "isthmus_sessions", "Sessions by status.", by("status", status));
+      add(
+        "gauge",
+        "isthmus_connections",
+        "Control connections by state, those that somebody only began among them.",
+        by("state", api.connections()),
+      );
+      const reasons = by("reason", datapath.drops);
+      add(
+        "counter",
+        "isthmus_drops_total",
+        "Frames and control messages dropped, by reason.",
+        reasons,
+      );
+      const sums = totals.seeAll(tunnels);
+      for (const name of counterNames) {
+        const help = `${counterHelp[name]} All tunnels together.`;
+        add("counter", `isthmus_${snake(name)}_total`, help, one(sums[name]));
+      }
+      for (const [name, value] of Object.entries(datapath.io)) {
+        const metric = `isthmus_datapath_${snake(name)}_total`;
+        add("counter", metric, `${name} of the datapath.`, one(value));
+      }
+      for (const { type, name, help, value } of others) add(type, name, help, one(value));
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
