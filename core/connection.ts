@@ -186,9 +186,7 @@ export class Connection {
   ): void {
     if (!this.#transport.accepts(path)) return this.#host.drop("wrong-source");
     if (this.initiator && header.version < this.settings.version) {
-      if (this.#state !== "wait-ctl-reply" || !this.#handshake.fallBack(body)) {
-        return this.#host.drop("wrong-version");
-      }
+      if (!this.#handshake.fallBack(body)) return this.#host.drop("wrong-version");
       this.calls.fallBack(this.settings, now);
     }
     const delivered = this.#transport.receive(header, body, datagram, path, now);

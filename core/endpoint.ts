@@ -74,15 +74,28 @@ export function formatEndpoint({ address, port }: Endpoint): string {
   return port === 0 ? host : `${host}:${port}`;
 }
 
+const DOT = ".".charCodeAt(0);
+const ZERO = "0".charCodeAt(0);
+
 function parseIp4(text: string): Uint8Array<ArrayBuffer> | undefined {
-  const parts = text.split(".");
-  if (
-    parts.length !== 4 ||
-    !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
-  ) {
-    return undefined;
+  const bytes = new Uint8Array(4);
+  let octet = 0, digits = 0, value = 0;
+  // Character by character: it is asked for with every control message.
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : DOT;
+    if (code === DOT) {
+      if (digits === 0 || octet === 4) return undefined;
+      bytes[octet++] = value;
+      digits = value = 0;
+      continue;
+    }
+    // No leading zeros: some read them as octal.
+    if (code < ZERO || code > ZERO + 9 || (digits > 0 && value === 0)) return undefined;
+    value = 10 * value + code - ZERO;
+    digits++;
+    if (value > 255) return undefined;
   }
-  return Uint8Array.from(parts, Number);
+  return octet === 4 ? bytes : undefined;
 }
 
 function parseIp6(text: string): Uint8Array<ArrayBuffer> | undefined {

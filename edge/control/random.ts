@@ -7,12 +7,12 @@ const DRAW = 16_384;
 export function bufferedRandom(
   draw: (length: number) => Uint8Array,
 ): (length: number) => Uint8Array {
-  let buffer = new Uint8Array(0);
+  let buffer: Uint8Array = new Uint8Array(0);
   let used = 0;
   return (length) => {
     if (length > DRAW) return draw(length);
     if (used + length > buffer.length) {
-      buffer = Uint8Array.from(draw(DRAW));
+      buffer = draw(DRAW);
       used = 0;
     }
     return buffer.slice(used, used += length);

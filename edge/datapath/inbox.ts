@@ -5,13 +5,22 @@
 import { type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { type Commands, reply, transferOf } from "./commands.ts";
 import type { LaneSender } from "./lanes.ts";
-import type { FromWorker, Item, Lane, Reply, ToWorker } from "./protocol.ts";
+import {
+  type FromWorker,
+  type Item,
+  type Lane,
+  type Reply,
+  type ToWorker,
+  toWorkerBytes,
+} from "./protocol.ts";
 import { type Batch, readControl, readFrames } from "./records.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
 /** Bytes of main's frames and control messages between two flushes: less than the datapath's queues for them hold. */
 const sendRunBytes = 256 << 10;
+/** Bytes taken that main is told of without a reply to tell it with: far less than may be on their way. */
+const takenBytes = toWorkerBytes / 8;
 /** What a queue counts for a record beyond its data, at most. */
 const recordCost = 256;
 
@@ -89,11 +98,13 @@ export function createTaker(target: Target): (items: ToWorker) => void {
         queue(data, () => datapath.sendControl(socket, remote, local, data)),
     );
 
+  /** What main does not know yet to be taken; it learns of little with the next reply. */
+  let taken: Record<Lane, number> = { control: 0, frames: 0 };
+
   return (items) => {
     const now = performance.now();
     const replies: Reply[] = [];
     const transfer: ArrayBuffer[] = [];
-    const taken: Record<Lane, number> = { control: 0, frames: 0 };
     const take = (item: Item) => {
       switch (item.kind) {
         case "request": {
@@ -117,8 +128,8 @@ export function createTaker(target: Target): (items: ToWorker) => void {
     };
     for (const item of items) take(item);
     flush();
-    if (replies.length + taken.control + taken.frames > 0) {
-      post({ kind: "done", replies, taken }, transfer);
-    }
+    if (replies.length === 0 && taken.control + taken.frames < takenBytes) return;
+    post({ kind: "done", replies, taken }, transfer);
+    taken = { control: 0, frames: 0 };
   };
 }

@@ -1,5 +1,6 @@
 /** The main isolate's end of a datapath worker: requests and replies, records with their bounds, and the worker's end. @module */
 
+import { setImmediate } from "node:timers";
 import { openEpoll } from "../io/epoll.ts";
 import { openEventfd, signalEventfd } from "../io/eventfd.ts";
 import type { Libc } from "../io/libc.ts";
@@ -116,11 +117,11 @@ export async function startWorker(
     items = [];
     signalEventfd(libc, wake);
   };
-  /** Everything that is asked for in one turn goes in one message. */
+  /** Everything that is asked for in one turn goes in one message, also what follows on the replies of that turn. */
   const flushSoon = () => {
     if (flushing) return;
     flushing = true;
-    queueMicrotask(flush);
+    setImmediate(flush);
   };
 
   const onBatch = (lane: Lane, batch: Batch) => {

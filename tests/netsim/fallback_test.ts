@@ -87,6 +87,19 @@ Deno.test("Lcce says of a call that v2 cannot carry that it cannot be", () => {
   assert.equal(up(b).length, 1);
 });
 
+Deno.test("Lcce that fell back knows no session ties: v2 has none", () => {
+  const settings = testSettings({ version: 3, fallback: true });
+  const { net, a, b } = pair(settings, { theirs: testSettings({ version: 2 }) });
+  const connection = a.lcce.dial(settings, net.path(A, B), 0);
+  b.onEvent = undefined;
+  a.lcce.placeCall(connection, "incoming-caller", ppp, 0);
+  net.run(1_000);
+  b.lcce.placeCall(up(b)[0]!.handle, "incoming-caller", ppp, net.now);
+  net.run(net.now + 1_000);
+  assert.deepEqual(callCauses(a), [], "the call of the same name still waits for its answer");
+  assert.equal(callsUp(b).length, 1, "and that of the peer is up");
+});
+
 Deno.test("Lcce that would fall back takes a v2 peer's SCCRQ as well", () => {
   for (const version of versions) {
     const theirs = testSettings({ version: 3, fallback: true });
