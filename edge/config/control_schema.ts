@@ -71,6 +71,7 @@ export const peerSchema = z.strictObject({
   "other-secret": secret.optional(),
   "other-secret-file": filePath.optional(),
   digest: z.enum(["md5", "sha1"], { error: "expected md5 or sha1" }).optional(),
+  fallback: flag.default(false),
   "hide-avps": flag.default(false),
   "tie-breaker": flag.default(true),
   hello: z.number({ error: never })

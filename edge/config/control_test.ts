@@ -436,6 +436,15 @@ Deno.test("parseConfig() reads secret-file beside the file, and strips one closi
   ]);
 });
 
+Deno.test("parseConfig() reads fallback, which is version 3's", () => {
+  const settings = parse(peer("fallback: true")).peers[0]!.settings;
+  assert.equal(settings.fallback, true);
+  assert.equal("fallback" in parse(peer("fallback: false")).peers[0]!.settings, false);
+  assert.deepEqual(errors(peer("proto-version: 2\nfallback: true")), [
+    "4:15: peers.p.fallback: version 2 has nothing to fall back to; leave it out",
+  ]);
+});
+
 Deno.test("parseConfig() reads both secrets while they change", () => {
   const { settings } = parse(
     peer("secret-file: new\nother-secret-file: old"),

@@ -95,6 +95,7 @@ function describePeer(peer: PeerConfig): Json {
     ...(settings.secret && { secret: hidden }),
     ...(settings.otherSecret && { "other-secret": hidden }),
     ...(signed && { digest: settings.digest === 0 ? "md5" : "sha1" }),
+    ...(settings.fallback && { fallback: true }),
     "hide-avps": settings.hideAvps,
     "tie-breaker": settings.tieBreaker,
     hello: settings.helloMs / 1000,

@@ -68,10 +68,14 @@ function readPeer(
   if (!file) return { version, placed };
   const secrets = readSecrets(file, path, options, report);
   checkAuthentication(file, path, report);
+  if (file.fallback && version === 2) {
+    report.add([...path, "fallback"], "version 2 has nothing to fall back to; leave it out");
+  }
   const settings = {
     version: file["proto-version"],
     ...secrets,
     digest: digestTypes[file.digest ?? "md5"],
+    ...(file.fallback && { fallback: true }),
     hideAvps: file["hide-avps"],
     tieBreaker: file["tie-breaker"],
     ...capabilities,

@@ -9,6 +9,7 @@ import type { SocketId } from "../datapath/datapath.ts";
 import type { ControlContext } from "./control.ts";
 import type { Slot } from "./dialer.ts";
 import { endingOf } from "./events.ts";
+import { globMatches } from "./glob.ts";
 import { type Link, makeLink } from "./link.ts";
 
 type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
@@ -74,6 +75,12 @@ export function makeConnectionHandler(
   const count = ({ peer }: Link, change: number) =>
     void state.established.set(peer, (state.established.get(peer) ?? 0) + change);
 
+  /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
+  const isSomebodyElse = ({ initiator, peer, settings }: Connection) => {
+    const expected = state.config.peers.find(({ name }) => name === settings.name)?.hostName;
+    return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
+  };
+
   /** The socket is kept while what the peer says again is still acknowledged. */
   const forget = (link: Link, connection: Connection | undefined, now: number) => {
     const lingerMs = 4 * (connection?.settings.retransmitCapMs ?? 0) + LINGER_SLACK_MS;
@@ -105,7 +112,14 @@ export function makeConnectionHandler(
     const ending = event.cause && endingOf(event.cause);
     if (link && ending) link.reason = ending.reason;
     const wasUp = link?.established;
-    if (link && connection && event.state === "established") established(link, connection, now);
+    if (link && connection && event.state === "established") {
+      if (isSomebodyElse(connection)) {
+        const message = "the Host Name is not that of the peer who was dialed";
+        lcce.closeConnection(event.connection, { result: StopResult.NotAuthorized, message }, now);
+        return;
+      }
+      established(link, connection, now);
+    }
     if (link && (event.state === "stopping" || event.state === "closed")) {
       ended(link);
       if (event.state === "closed") {

@@ -327,3 +327,15 @@ peers:
   await hq.appliance.reload();
   await until(async () => (await up()).length === 2);
 });
+
+Deno.test("a peer that answers under another name than it must is hung up on", async () => {
+  const [a, b] = [loopback(48), loopback(49)];
+  await using called = await startControlNode(hq(b, ""));
+  await using caller = await startControlNode(branch(a, b, 'host-name: "other-*"', office));
+  const hungUp = (node: ControlNode) =>
+    node.events.some(({ ending }) =>
+      ending?.result === 4 && /Host Name/.test(ending.message ?? "")
+    );
+  await until(() => hungUp(caller) && hungUp(called));
+  assert.deepEqual(await caller.up("to-hq"), []);
+});
