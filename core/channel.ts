@@ -169,8 +169,8 @@ export class ReliableChannel<Out, In> {
     return this.#deliver(payload);
   }
 
-  /** The next thing to transmit; undefined: nothing until {@linkcode deadline}. */
-  poll(now: number): Transmission<Out> | undefined {
+  /** The next thing to transmit; undefined: nothing until {@linkcode deadline}. @param hold no bare acknowledgement yet */
+  poll(now: number, hold = false): Transmission<Out> | undefined {
     const next = this.#nextToFly();
     if (next) {
       if (next.sent) this.counters.retransmitted++;
@@ -181,7 +181,7 @@ export class ReliableChannel<Out, In> {
       this.#owesAck = false;
       return { ns: next.ns, nr: this.#nextNr, payload: next.payload };
     }
-    if (!this.#owesAck) return undefined;
+    if (!this.#owesAck || hold) return undefined;
     this.#owesAck = false;
     this.counters.acknowledgements++;
     return { ns: this.#nextNs, nr: this.#nextNr };

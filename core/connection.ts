@@ -227,10 +227,10 @@ export class Connection {
     this.#announce(cause);
   }
 
-  /** Hands out all that can be transmitted now. */
-  flush(now: number): void {
+  /** Hands out all that can be transmitted now. @param hold no bare acknowledgement yet */
+  flush(now: number, hold = false): void {
     if (this.#transport.overflown) this.#overflow(now);
-    this.#transport.flush(now);
+    this.#transport.flush(now, hold && this.#state === "established");
   }
 
   /** When {@linkcode timeout} is due. */

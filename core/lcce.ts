@@ -44,6 +44,9 @@ export interface LcceOptions {
   readonly knowsVendor?: (vendorId: number, type: number) => boolean;
 }
 
+/** For so many datagrams acknowledgements are held back at most: a peer's window must not stand still meanwhile. */
+const HOLD_LIMIT = 64;
+
 /** All control connections of one appliance, and their calls. */
 export class Lcce {
   readonly #registry: ConnectionRegistry;
@@ -57,6 +60,11 @@ export class Lcce {
   /** A peer that started anew with the id of old: which connection its new one is instead of. */
   readonly #replaces = new WeakMap<Connection, Connection>();
   readonly #host: ConnectionHost;
+  /** Connections whose bare acknowledgements wait for what comes next. */
+  readonly #owing = new Set<Connection>();
+  #holding = false;
+  /** Datagrams taken since acknowledgements were last sent. */
+  #held = 0;
   #read = 0;
 
   /** An LCCE without connections. */
@@ -78,8 +86,20 @@ export class Lcce {
     this.#requests = new Requests(this.#host, this.#registry, policy, limits);
   }
 
-  /** Takes a control message: what followed the UDP header, or the all-zero session id of protocol 115. */
-  receive(datagram: Uint8Array, path: Path, now: number): void {
+  /**
+   * Takes a control message: what followed the UDP header, or the all-zero session id of protocol 115.
+   * @param more another one waits and will be taken at once: what can be acknowledged with it, or with a message of
+   *   ours until then, needs no acknowledgement of its own
+   */
+  receive(datagram: Uint8Array, path: Path, now: number, more = false): void {
+    this.#holding = more && this.#held < HOLD_LIMIT;
+    this.#held++;
+    this.#receive(datagram, path, now);
+    if (!this.#holding) this.#acknowledge(now);
+    this.#holding = false;
+  }
+
+  #receive(datagram: Uint8Array, path: Path, now: number): void {
     let header: ControlHeader, body: Uint8Array;
     try {
       ({ header, body } = parseHeader(datagram));
@@ -230,6 +250,15 @@ export class Lcce {
     return this.#drops;
   }
 
+  /** Sends the acknowledgements that were held back and that no message has carried since. */
+  #acknowledge(now: number): void {
+    this.#held = 0;
+    for (const connection of this.#owing) {
+      if (connection.state === "established") connection.flush(now);
+    }
+    this.#owing.clear();
+  }
+
   /** A message to connection id 0: an SCCRQ, or a StopCCN of a peer that does not know our id or does not care. */
   #receiveUnaddressed(
     header: ControlHeader,
@@ -328,7 +357,8 @@ export class Lcce {
 
   /** After every input: hand out what can be sent, and note when the connection is next due. */
   #settle(connection: Connection, now: number): void {
-    connection.flush(now);
+    connection.flush(now, this.#holding);
+    if (this.#holding) this.#owing.add(connection);
     this.#registry.update(connection, now);
     if (connection.state !== "wait-ctl-conn") this.#requests.closed(connection);
     if (connection.state === "established") this.#supersede(connection, now);

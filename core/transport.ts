@@ -164,9 +164,9 @@ export class Transport {
     this.#authenticator = this.#authenticator.inV2(settings);
   }
 
-  /** Hands out all that can be transmitted now. */
-  flush(now: number): void {
-    for (let next = this.#channel.poll(now); next; next = this.#channel.poll(now)) {
+  /** Hands out all that can be transmitted now. @param hold no bare acknowledgement yet */
+  flush(now: number, hold = false): void {
+    for (let next = this.#channel.poll(now, hold); next; next = this.#channel.poll(now, hold)) {
       const { type, body, sessionId } = next.payload ?? this.#acknowledgement();
       const datagram = emitMessage({
         version: type === "SCCRQ" && this.#offered ? 2 : this.#settings.version,

@@ -77,7 +77,7 @@ export const peerSchema = z.strictObject({
   hello: z.number({ error: never })
     .refine((value) => value === 0 || (value >= 1 && value <= 86_400), { error: never })
     .default(60),
-  "receive-window": integer(1, 1024).default(16),
+  "receive-window": integer(1, 1024).default(128),
   retransmit: seconds(0.1, 60).default(1),
   "retransmit-cap": seconds(minRetransmitCap, 600, " (RFC 2661 §5.8)").optional(),
   attempts: integer(1, 100).optional(),

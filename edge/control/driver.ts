@@ -91,7 +91,7 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     if (datagram) {
       const { data, local, remote, socket } = datagram;
       const path = { encap: remote.port === 0 ? "ip" : "udp", remote, local, socket } as const;
-      guarded(() => lcce.receive(data, path, now));
+      guarded(() => lcce.receive(data, path, now, inbox.length > 0));
     }
     const job = datagram ? undefined : jobs.take();
     if (job) guarded(() => job(lcce, now));

@@ -29,7 +29,7 @@ export const toWorkerBytes = 2 << 20;
 
 /** The worker's lanes to main: each has its own credits, so that frames cannot hold up control messages. */
 export const lanes = {
-  control: { credits: 8, batchBytes: 128 << 10 },
+  control: { credits: 8, batchBytes: 512 << 10 },
   frames: { credits: 8, batchBytes: 256 << 10 },
 } as const;
 /** A lane's name. */

@@ -4,7 +4,8 @@
 set -euo pipefail
 packages=(
   curl ethtool iproute2 iperf3 iputils-ping perl-base tcpdump tshark # of every test
-  ppp xl2tpd                                                        # peers that run in the lab's guest
+  ppp xl2tpd                                                        # peers that run in the lab's guest, and here
+  l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
 )
 missing=()
 for package in "${packages[@]}"; do
