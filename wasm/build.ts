@@ -81,7 +81,8 @@ async function install() {
   for (const [crate, version] of Object.entries(settings.tools)) {
     const binary = `${tools}bin/${crate.replace(/-cli$/, "")}`;
     if ((await output(binary, ["--version"]))?.trim().endsWith(` ${version}`)) continue;
-    const args = ["install", "--locked", "--root", tools, "--version", version, crate];
+    // Without optimization: they run for seconds, and take minutes to compile with it.
+    const args = ["install", "--locked", "--debug", "--root", tools, "--version", version, crate];
     await run(cargo, args, { RUSTC: rustc });
   }
 }
