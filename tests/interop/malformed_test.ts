@@ -78,8 +78,9 @@ for (const victim of victims) {
       return delta.received >= count;
     }).catch(() => {}); // the comparison below says more
     say(`  ${name}: ${JSON.stringify(delta)}`);
-    const { received, ...fates } = delta;
+    const { received, control = 0, ...fates } = delta;
     assert.equal(received, count, "each is received");
+    assert.equal(control, fates["punted"], "the control plane drops each of its own");
     const total = Object.values(fates).reduce((sum, one) => sum + one, 0);
     assert.equal(total, count, "each has one fate");
     assert(pings.sent > 10);
@@ -92,9 +93,13 @@ malformed.test("traffic goes on afterwards", async ({ lab }) => {
   assertNoLoss(await ping(lab, derived(kernel).there4, "-c", "50"), "afterwards");
 });
 
-/** What became of all datagrams so far. `received` is what came in; the others are fates, one for each. */
+/**
+ * What became of all datagrams so far. `received` is what came in, and `control` is what the control plane dropped of
+ * those punted to it; the others are fates, one for each.
+ */
 interface Tally {
   readonly received: number;
+  readonly control?: number;
   readonly [fate: string]: number;
 }
 
@@ -103,18 +108,22 @@ async function tally(appliance: Appliance): Promise<Tally> {
   const { drops, io } = await appliance.datapath();
   const packets = async (pseudowire: Pseudowire) =>
     (await appliance.session(derived(pseudowire).tunnel)).statistics["rx-packets"]!;
+  const all = Object.entries(drops);
+  const sum = (which: (drop: [string, number]) => boolean) =>
+    all.filter(which).reduce((total, [, dropped]) => total + dropped, 0);
   const [pings, ...accepted] = await Promise.all([kernel, ...victims].map(packets));
   return {
     received: io["rx-datagrams"]! - pings!,
     accepted: accepted.reduce((sum, one) => sum + one),
     punted: io["punted-control"]!,
-    ...drops,
+    control: sum(([name]) => name.startsWith("control-")),
+    ...Object.fromEntries(all.filter(([name]) => !name.startsWith("control-"))),
   };
 }
 
 /** What was added between two tallies, without what stayed as it was. */
 function difference(after: Tally, before: Tally): Tally {
-  const deltas = Object.entries(after).map(([name, value]) => [name, value - before[name]!]);
+  const deltas = Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]);
   return Object.fromEntries(deltas.filter(([name, delta]) => delta !== 0 || name === "received"));
 }
 
