@@ -16,7 +16,8 @@ import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
 import type { CallHandle, Cause } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType, VendorAvp } from "./message.ts";
+import type { AnyMessage, MessageType } from "./message.ts";
+import type { VendorAvp } from "./vendor_avp.ts";
 import type { CallParameters, PeerSettings } from "./settings.ts";
 import { compareTies } from "./ties.ts";
 

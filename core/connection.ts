@@ -22,7 +22,8 @@ import type {
 } from "./events.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType, Parsed, VendorAvp } from "./message.ts";
+import type { AnyMessage, MessageType, Parsed } from "./message.ts";
+import type { VendorAvp } from "./vendor_avp.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";

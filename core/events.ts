@@ -2,7 +2,7 @@
 
 import type { CallRole, CallState, PeerCall } from "./call.ts";
 import type { Result } from "./errors.ts";
-import type { VendorAvp } from "./message.ts";
+import type { VendorAvp } from "./vendor_avp.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */

@@ -11,6 +11,7 @@ import type { MessageDigest } from "./codec.ts";
 import { ErrorCode, PeerError } from "./errors.ts";
 import { hide, unhide } from "./hiding.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import type { VendorAvp } from "./vendor_avp.ts";
 
 /** Message types and their numbers (RFC 2661 §3.2, RFC 3931 §3.1). */
 export const messageTypes = {
@@ -89,14 +90,6 @@ const required = {
 } as const satisfies Record<ProtoVersion, Record<MessageType, readonly AvpName[]>>;
 
 type Required<V extends ProtoVersion, T extends MessageType> = typeof required[V][T][number];
-
-/** An AVP that is no business of ours: a vendor's, for plugins. Its value is a copy, unhidden. */
-export interface VendorAvp {
-  readonly vendorId: number;
-  readonly type: number;
-  readonly mandatory: boolean;
-  readonly value: Uint8Array;
-}
 
 /** A control message of a version and type. */
 export interface Message<

@@ -12,15 +12,9 @@ import {
 import { PeerError } from "./errors.ts";
 import { type ControlHeader, emitMessage, parseHeader } from "./header.ts";
 import { hide, unhide } from "./hiding.ts";
-import {
-  type AnyMessage,
-  emitBody,
-  type MessageType,
-  messageTypes,
-  parseBody,
-  type VendorAvp,
-} from "./message.ts";
+import { type AnyMessage, emitBody, type MessageType, messageTypes, parseBody } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import type { VendorAvp } from "./vendor_avp.ts";
 
 const bytes = (minLength: number, maxLength = 40) => fc.uint8Array({ minLength, maxLength });
 /** fc.record with plain objects, as the parsers make. */

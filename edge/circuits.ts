@@ -9,6 +9,7 @@ import {
   type Plugin,
   type Session,
 } from "../plugins/plugin.ts";
+import type { VendorAvp } from "../core/vendor_avp.ts";
 import { ApplianceError } from "./appliance.ts";
 import { type CircuitConfig, claimsOf } from "./config/circuit.ts";
 import { formatPath } from "./config/problem.ts";
@@ -35,7 +36,7 @@ export interface RunningCircuit extends AsyncDisposable {
 export interface SharedCircuit extends AsyncDisposable {
   readonly plugin: string;
   /** Whether the circuit would take a call now. */
-  admit(call: Call): Admission;
+  admit(call: Call, vendorAvps?: readonly VendorAvp[]): Admission;
   /** The circuit for one session: disposal lets go of that session only. */
   share(): RunningCircuit;
 }
@@ -162,7 +163,7 @@ function shared({ circuit, close, log, plugin }: Provisioned): SharedCircuit {
   let disposed: Promise<void> | undefined;
   return {
     plugin: plugin.name,
-    admit: (call) => circuit.admit?.(call) ?? { accept: true },
+    admit: (call, vendorAvps) => circuit.admit?.(call, vendorAvps) ?? { accept: true },
     share() {
       const part = running({
         plugin,

@@ -104,6 +104,10 @@ function assemble(
     circuits,
     clock,
     datapath,
+    knowsVendor: (vendorId, type) =>
+      plugins.some(({ vendorAvps }) =>
+        vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
+      ),
     log,
     random,
     sessions,

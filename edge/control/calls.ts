@@ -28,7 +28,10 @@ export function makeCallHandler(
     }
   };
 
-  const requested = ({ call: handle, request, role }: Of<"call-requested">, now: number) => {
+  const requested = (
+    { call: handle, request, role, vendorAvps }: Of<"call-requested">,
+    now: number,
+  ) => {
     const link = state.links.get(handle.connection);
     const peer = link && state.peers.get(link.peer);
     if (!link || !peer || lcce.call(handle)?.state !== "deciding") return;
@@ -71,7 +74,7 @@ export function makeCallHandler(
       version: link.version,
       tunnel: link.name,
       name,
-    });
+    }, vendorAvps);
     if (admission?.accept === false) return refuse(admission);
 
     const call = makeCall(link, handle, name, stanza, placement);

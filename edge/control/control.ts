@@ -38,6 +38,8 @@ export interface ControlDependencies {
   readonly sockets: Sockets;
   readonly tunnels: Tunnels;
   random(length: number): Uint8Array;
+  /** Whether some plugin understands a vendor's AVP. */
+  knowsVendor(vendorId: number, type: number): boolean;
   /** Unix milliseconds. */
   wallClock(): number;
 }
@@ -98,7 +100,12 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     config: { peers: [], managed: [], hostName: "", routerId: 0 },
     stopping: false,
   };
-  const lcce = new Lcce({ policy: (request) => judge(state, request), random, limits: LIMITS });
+  const lcce = new Lcce({
+    policy: (request) => judge(state, request),
+    knowsVendor: dependencies.knowsVendor,
+    random,
+    limits: LIMITS,
+  });
   const bus = makeEventBus(wallClock);
   const driver = startDriver({
     lcce,
