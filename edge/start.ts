@@ -13,7 +13,7 @@ import { makeCircuits } from "./circuits.ts";
 import { systemClock } from "./clock.ts";
 import { startControl } from "./control/mod.ts";
 import { startDatapath } from "./datapath/client.ts";
-import type { Datapath } from "./datapath/datapath.ts";
+import type { Datapath, StatsOf } from "./datapath/datapath.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { type Logger, makeLog } from "./log.ts";
 import { makeMeters } from "./meters.ts";
@@ -22,7 +22,7 @@ import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
 import { makeSessions, sessionPath } from "./sessions.ts";
 import { makeSockets } from "./sockets.ts";
-import { configOf, findSession, findTunnel, managedState, stateOf } from "./state.ts";
+import { configOf, countersOf, findSession, findTunnel, managedState, stateOf } from "./state.ts";
 import { openSystem, type System } from "./system.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
 import { located, makeTunnels } from "./tunnels.ts";
@@ -121,10 +121,10 @@ function assemble(
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
 
-  const statistics = () => asApplianceErrors(undefined, () => datapath.stats());
+  const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
-    const stats = await statistics();
     const name = idToName(tunnel);
+    const stats = await statistics(countersOf(tunnels.all.get(name)));
     const managed = control.states().get(name);
     if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
     const state = stateOf(findTunnel(tunnels.all, name), stats);
@@ -283,7 +283,7 @@ function assemble(
       log.info("session deleted", { path });
     },
     async datapath() {
-      const { drops, io } = await statistics();
+      const { drops, io } = await statistics(countersOf(undefined));
       return { drops: { ...drops, ...control.drops() }, io };
     },
     events: () => control.subscribe(),

@@ -5,7 +5,7 @@ import type { Counters } from "../wasm/mod.ts";
 import { ApplianceError } from "./appliance.ts";
 import type { RunningCircuit } from "./circuits.ts";
 import type { ManagedState } from "./control/mod.ts";
-import type { DatapathStats, TunnelHandle } from "./datapath/datapath.ts";
+import type { DatapathStats, StatsOf, TunnelHandle } from "./datapath/datapath.ts";
 import type { Origin, SessionConfig, SessionState, TunnelConfig, TunnelState } from "./model.ts";
 import type { SocketLease } from "./sockets.ts";
 
@@ -89,6 +89,15 @@ export function configOf(
 ): TunnelConfig {
   const sessions = [...tunnel.sessions.values()].filter(include).map(({ config }) => config);
   return { ...tunnel.config, sessions };
+}
+
+/** Whose counters a tunnel's state needs. */
+export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
+  if (!tunnel) return { sessions: [], tunnels: [] };
+  return {
+    sessions: Array.from(tunnel.sessions.values(), ({ port }) => port),
+    tunnels: [tunnel.handle],
+  };
 }
 
 /** A tunnel as the API shows it. */
