@@ -124,7 +124,7 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       // The peer may have been faster, or the configuration changed.
       if (slot.link || !isWanted(slot)) return await lease[Symbol.asyncDispose]();
       const { address: local } = lease.local;
-      const path = { encap: config.encap, local, remote, socket: lease.socket };
+      const path = { encap: config.encap, local, remote, mark: 0, socket: lease.socket };
       const handle = driver.act((lcce, now) => lcce.dial(settings, path, now));
       slot.link = dependencies.dialed(slot, handle, lease);
     } catch (error) {
