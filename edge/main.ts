@@ -6,7 +6,7 @@ import { host } from "../plugins/host/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
-import { readConfigFile } from "./config_file.ts";
+import { readConfigFile } from "./config/file.ts";
 
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [

@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { ConfigError } from "../config/mod.ts";
 import type { Log, Plugin } from "../../plugins/plugin.ts";
-import { type ApplianceApi, ApplianceError } from "../appliance.ts";
+import { type ApplianceApi, ApplianceError } from "../appliance/api.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";

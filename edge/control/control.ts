@@ -9,13 +9,13 @@ import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors
 import type { ConnectionHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
 import type { Clock } from "../../plugins/plugin.ts";
-import type { Circuits } from "../circuits.ts";
+import type { Circuits } from "../circuits/circuits.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
-import type { Config } from "../model.ts";
-import type { Sessions } from "../sessions.ts";
-import type { Sockets } from "../sockets.ts";
-import type { Tunnels } from "../tunnels.ts";
+import type { Config } from "../config/model.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import type { Sockets } from "../sessions/sockets.ts";
+import type { Tunnels } from "../sessions/tunnels.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { type Dialer, makeDialer, type Slot } from "./dialer.ts";

@@ -7,10 +7,10 @@
 
 import { type Endpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { PeerSettings } from "../../core/settings.ts";
-import type { Circuits } from "../circuits.ts";
+import type { Circuits } from "../circuits/circuits.ts";
 import type { Logger } from "../log.ts";
-import type { ManagedTunnelConfig } from "../model.ts";
-import type { SocketLease, Sockets } from "../sockets.ts";
+import type { ManagedTunnelConfig } from "../config/model.ts";
+import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { Link, LinkCall } from "./link.ts";
 import { callParameters } from "./parameters.ts";

@@ -8,9 +8,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { PeerSettings } from "../../core/settings.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
-import { forEach } from "../transaction.ts";
-import { located } from "../tunnels.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
+import { forEach } from "../appliance/transaction.ts";
+import { located } from "../sessions/tunnels.ts";
 import type { ControlContext } from "./control.ts";
 import type { Placement, Slot } from "./dialer.ts";
 import type { Link } from "./link.ts";

@@ -1,8 +1,8 @@
 /** Stanzas of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
 
 import type { CircuitError } from "../../plugins/plugin.ts";
-import type { Circuits, SharedCircuit } from "../circuits.ts";
-import type { CallConfig } from "../model.ts";
+import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
+import type { CallConfig } from "../config/model.ts";
 
 /** A stanza that runs. */
 export interface Stanza {

@@ -2,7 +2,7 @@
 
 import type { TunnelId } from "../../core/ids.ts";
 import type { Lcce } from "../../core/lcce.ts";
-import type { ControlState as ControlView, TunnelConfig } from "../model.ts";
+import type { ControlState as ControlView, TunnelConfig } from "../config/model.ts";
 import type { ControlState } from "./control.ts";
 import { isWanted, type Slot } from "./dialer.ts";
 import type { Link } from "./link.ts";

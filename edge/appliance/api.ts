@@ -1,9 +1,15 @@
 /** The running appliance, as its admin endpoint, its signals and its tests see it. @module */
 
-import type { Result } from "../core/errors.ts";
-import type { ConnectionState } from "../core/events.ts";
-import type { Subscription } from "./control/mod.ts";
-import type { AdminConfig, Config, SessionConfig, TunnelConfig, TunnelState } from "./model.ts";
+import type { Result } from "../../core/errors.ts";
+import type { ConnectionState } from "../../core/events.ts";
+import type { Subscription } from "../control/mod.ts";
+import type {
+  AdminConfig,
+  Config,
+  SessionConfig,
+  TunnelConfig,
+  TunnelState,
+} from "../config/model.ts";
 
 /** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
 export type TunnelPatch = Partial<

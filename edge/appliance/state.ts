@@ -1,13 +1,19 @@
 /** Tunnels and sessions as the appliance holds them, and what of them the API shows. @module */
 
-import type { PortId } from "../plugins/plugin.ts";
-import type { Counters } from "../wasm/mod.ts";
-import { ApplianceError } from "./appliance.ts";
-import type { RunningCircuit } from "./circuits.ts";
-import type { ManagedState } from "./control/mod.ts";
-import type { DatapathStats, TunnelHandle } from "./datapath/datapath.ts";
-import type { Origin, SessionConfig, SessionState, TunnelConfig, TunnelState } from "./model.ts";
-import type { SocketLease } from "./sockets.ts";
+import type { PortId } from "../../plugins/plugin.ts";
+import type { Counters } from "../../wasm/mod.ts";
+import { ApplianceError } from "./api.ts";
+import type { RunningCircuit } from "../circuits/circuits.ts";
+import type { ManagedState } from "../control/mod.ts";
+import type { DatapathStats, TunnelHandle } from "../datapath/datapath.ts";
+import type {
+  Origin,
+  SessionConfig,
+  SessionState,
+  TunnelConfig,
+  TunnelState,
+} from "../config/model.ts";
+import type { SocketLease } from "../sessions/sockets.ts";
 
 /** A tunnel that runs. Changed only by work in its queue. */
 export interface TunnelEntry {

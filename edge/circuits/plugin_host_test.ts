@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { CircuitError } from "../plugins/plugin.ts";
-import { systemClock } from "./clock.ts";
-import { makeLog } from "./log.ts";
+import { CircuitError } from "../../plugins/plugin.ts";
+import { systemClock } from "../clock.ts";
+import { makeLog } from "../log.ts";
 import { makeMeters } from "./meters.ts";
 import { scopedHost } from "./plugin_host.ts";
-import { memoryDatapath, memorySystem } from "./testing.ts";
+import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 
 function bench() {
   const system = memorySystem();

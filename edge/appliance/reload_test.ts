@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ApplianceError } from "./appliance.ts";
+import { ApplianceError } from "./api.ts";
 import {
   branch,
   config,
@@ -9,7 +9,7 @@ import {
   session,
   start,
   tunnel,
-} from "./testing_appliance.ts";
+} from "../testing/appliance.ts";
 
 Deno.test("reload() touches only what changed; what requests made survives", async () => {
   await using bench = await start(

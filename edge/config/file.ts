@@ -1,7 +1,7 @@
 /** The configuration as a file. @module */
 
-import type { Plugin } from "../plugins/plugin.ts";
-import { ConfigError, parseConfig } from "./config/mod.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
+import { ConfigError, parseConfig } from "./mod.ts";
 import type { Config } from "./model.ts";
 
 /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { frameMtu, headerBytes } from "./frame_mtu.ts";
-import type { SessionConfig, TunnelConfig } from "./model.ts";
+import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 
 const tunnel = (changes: Partial<TunnelConfig>) =>
   ({

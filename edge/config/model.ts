@@ -1,13 +1,13 @@
 /** What the appliance holds: tunnels and sessions as configured, and as they are. @module */
 
-import type { Endpoint } from "../core/endpoint.ts";
-import type { SessionId, TunnelId } from "../core/ids.ts";
-import type { PeerSettings } from "../core/settings.ts";
-import type { ChannelCounters } from "../core/channel.ts";
-import type { ConnectionState } from "../core/events.ts";
-import type { EncapType, L2SpecType, ProtoVersion, PseudowireType } from "../core/pseudowire.ts";
-import type { Json } from "../plugins/plugin.ts";
-import type { Counters } from "../wasm/mod.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
+import type { SessionId, TunnelId } from "../../core/ids.ts";
+import type { PeerSettings } from "../../core/settings.ts";
+import type { ChannelCounters } from "../../core/channel.ts";
+import type { ConnectionState } from "../../core/events.ts";
+import type { EncapType, L2SpecType, ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { Json } from "../../plugins/plugin.ts";
+import type { Counters } from "../../wasm/mod.ts";
 
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
 export interface Listener extends Endpoint {

@@ -10,11 +10,11 @@ import {
   type Meter,
   type PortId,
   type TapPort,
-} from "../plugins/plugin.ts";
-import { type Datapath, DatapathError } from "./datapath/datapath.ts";
-import { circuitError } from "./errors.ts";
-import { IoError } from "./io/errno.ts";
-import type { System, TapDevice } from "./system.ts";
+} from "../../plugins/plugin.ts";
+import { type Datapath, DatapathError } from "../datapath/datapath.ts";
+import { circuitError } from "../appliance/errors.ts";
+import { IoError } from "../io/errno.ts";
+import type { System, TapDevice } from "../io/system.ts";
 
 /** What hosts are made from. */
 export interface HostDependencies {

@@ -1,31 +1,37 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
-import { CdnResult, type Result, StopResult } from "../core/errors.ts";
-import type { Clock, Plugin } from "../plugins/plugin.ts";
+import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
+import type { Clock, Plugin } from "../../plugins/plugin.ts";
 import {
   type ApplianceApi,
   ApplianceError,
   type ReloadReport,
   type SessionPatch,
   type TunnelPatch,
-} from "./appliance.ts";
-import { makeCircuits } from "./circuits.ts";
-import { systemClock } from "./clock.ts";
-import { startControl } from "./control/mod.ts";
-import { startDatapath } from "./datapath/client.ts";
-import type { Datapath } from "./datapath/datapath.ts";
+} from "./api.ts";
+import { makeCircuits } from "../circuits/circuits.ts";
+import { systemClock } from "../clock.ts";
+import { startControl } from "../control/mod.ts";
+import { startDatapath } from "../datapath/client.ts";
+import type { Datapath } from "../datapath/datapath.ts";
 import { asApplianceErrors } from "./errors.ts";
-import { type Logger, makeLog } from "./log.ts";
-import { makeMeters } from "./meters.ts";
-import type { AdminConfig, Config, SessionConfig, TunnelConfig, TunnelState } from "./model.ts";
+import { type Logger, makeLog } from "../log.ts";
+import { makeMeters } from "../circuits/meters.ts";
+import type {
+  AdminConfig,
+  Config,
+  SessionConfig,
+  TunnelConfig,
+  TunnelState,
+} from "../config/model.ts";
 import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
-import { makeSessions, sessionPath } from "./sessions.ts";
-import { makeSockets } from "./sockets.ts";
+import { makeSessions, sessionPath } from "../sessions/sessions.ts";
+import { makeSockets } from "../sessions/sockets.ts";
 import { configOf, findSession, findTunnel, managedState, stateOf } from "./state.ts";
-import { openSystem, type System } from "./system.ts";
+import { openSystem, type System } from "../io/system.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
-import { located, makeTunnels } from "./tunnels.ts";
+import { located, makeTunnels } from "../sessions/tunnels.ts";
 
 /** What an appliance is started with. All but the first three have the real thing by default. */
 export interface ApplianceOptions {

@@ -1,6 +1,6 @@
 /** Plugins' numbers: counters that last as long as the appliance, and gauges that circuits add up to. @module */
 
-import type { Meter } from "../plugins/plugin.ts";
+import type { Meter } from "../../plugins/plugin.ts";
 
 /** One number for `/metrics`. */
 export interface Metric {

@@ -8,13 +8,13 @@ import {
   CircuitError,
   type Plugin,
   type Session,
-} from "../plugins/plugin.ts";
-import type { VendorAvp } from "../core/vendor_avp.ts";
-import { ApplianceError } from "./appliance.ts";
-import { type CircuitConfig, claimsOf } from "./config/circuit.ts";
-import { formatPath } from "./config/problem.ts";
-import { applianceError, asApplianceErrors } from "./errors.ts";
-import type { Logger } from "./log.ts";
+} from "../../plugins/plugin.ts";
+import type { VendorAvp } from "../../core/vendor_avp.ts";
+import { ApplianceError } from "../appliance/api.ts";
+import { type CircuitConfig, claimsOf } from "../config/circuit.ts";
+import { formatPath } from "../config/problem.ts";
+import { applianceError, asApplianceErrors } from "../appliance/errors.ts";
+import type { Logger } from "../log.ts";
 import type { Meters } from "./meters.ts";
 import { type HostDependencies, scopedHost } from "./plugin_host.ts";
 

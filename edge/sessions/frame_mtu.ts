@@ -1,8 +1,8 @@
 /** What an IP path leaves for the frames of a session. Pure. @module */
 
-import { ipVersion } from "../core/endpoint.ts";
-import { type FrameType, frameTypeOf } from "../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "./model.ts";
+import { ipVersion } from "../../core/endpoint.ts";
+import { type FrameType, frameTypeOf } from "../../core/pseudowire.ts";
+import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 
 /** Where nobody knows the path yet (no route): Ethernet's. */
 const DEFAULT_PATH_MTU = 1500;

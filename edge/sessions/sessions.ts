@@ -1,19 +1,19 @@
 /** Sessions: in the datapath, joined to their circuits. Every function is to be called from the tunnel's queue. @module */
 
 import { isDeepStrictEqual } from "node:util";
-import { frameTypeOf } from "../core/pseudowire.ts";
-import type { CircuitError } from "../plugins/plugin.ts";
-import type { SessionSpec } from "../wasm/mod.ts";
-import { ApplianceError } from "./appliance.ts";
-import type { Circuits, RunningCircuit } from "./circuits.ts";
-import { checkSession } from "./config/checks.ts";
-import { type Datapath, DatapathError, type SessionChange } from "./datapath/datapath.ts";
-import { asApplianceErrors } from "./errors.ts";
+import { frameTypeOf } from "../../core/pseudowire.ts";
+import type { CircuitError } from "../../plugins/plugin.ts";
+import type { SessionSpec } from "../../wasm/mod.ts";
+import { ApplianceError } from "../appliance/api.ts";
+import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import { checkSession } from "../config/checks.ts";
+import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
+import { asApplianceErrors } from "../appliance/errors.ts";
 import { frameMtu } from "./frame_mtu.ts";
-import type { Logger } from "./log.ts";
-import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
-import type { SessionEntry, TunnelEntry } from "./state.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Logger } from "../log.ts";
+import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { SessionEntry, TunnelEntry } from "../appliance/state.ts";
+import type { Transaction } from "../appliance/transaction.ts";
 
 /** What sessions are made with. */
 export interface SessionDependencies {

@@ -6,15 +6,15 @@
  * @module
  */
 
-import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../core/endpoint.ts";
-import type { EncapType } from "../core/pseudowire.ts";
-import type { Clock } from "../plugins/plugin.ts";
-import type { SocketKind } from "../wasm/mod.ts";
-import { ApplianceError } from "./appliance.ts";
-import type { Datapath, SocketId } from "./datapath/datapath.ts";
-import { asApplianceErrors } from "./errors.ts";
-import type { Listener, TunnelConfig } from "./model.ts";
-import type { System } from "./system.ts";
+import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
+import type { Clock } from "../../plugins/plugin.ts";
+import type { SocketKind } from "../../wasm/mod.ts";
+import { ApplianceError } from "../appliance/api.ts";
+import type { Datapath, SocketId } from "../datapath/datapath.ts";
+import { asApplianceErrors } from "../appliance/errors.ts";
+import type { Listener, TunnelConfig } from "../config/model.ts";
+import type { System } from "../io/system.ts";
 
 /** What of a tunnel decides about its socket. */
 export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">;

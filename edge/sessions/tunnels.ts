@@ -1,22 +1,22 @@
 /** Tunnels: their sockets and their place in the datapath. Every function is to be called from the tunnel's queue. @module */
 
-import { ipVersion, isWildcard } from "../core/endpoint.ts";
-import { ApplianceError } from "./appliance.ts";
-import { checkTunnel } from "./config/checks.ts";
+import { ipVersion, isWildcard } from "../../core/endpoint.ts";
+import { ApplianceError } from "../appliance/api.ts";
+import { checkTunnel } from "../config/checks.ts";
 import {
   type Datapath,
   DatapathError,
   type DatapathTunnel,
   type SocketId,
-} from "./datapath/datapath.ts";
-import { asApplianceErrors } from "./errors.ts";
-import type { Logger } from "./log.ts";
-import type { Origin, SessionConfig, TunnelConfig } from "./model.ts";
+} from "../datapath/datapath.ts";
+import { asApplianceErrors } from "../appliance/errors.ts";
+import type { Logger } from "../log.ts";
+import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
-import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./state.ts";
-import type { System } from "./system.ts";
-import { forEach, type Transaction } from "./transaction.ts";
+import { makeSessionTable, type SessionEntry, type TunnelEntry } from "../appliance/state.ts";
+import type { System } from "../io/system.ts";
+import { forEach, type Transaction } from "../appliance/transaction.ts";
 
 /** How many sessions of a tunnel are made at a time. */
 const WIDTH = 64;

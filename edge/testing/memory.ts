@@ -1,18 +1,18 @@
 /** A datapath and an operating system in memory, for tests of the appliance: they keep the real ones' rules. @module */
 
-import type { FrameType } from "../core/pseudowire.ts";
-import type { PortId, TapOptions } from "../plugins/plugin.ts";
-import type { SessionSpec } from "../wasm/mod.ts";
+import type { FrameType } from "../../core/pseudowire.ts";
+import type { PortId, TapOptions } from "../../plugins/plugin.ts";
+import type { SessionSpec } from "../../wasm/mod.ts";
 import {
   type Datapath,
   DatapathError,
   type DatapathTunnel,
   type SocketId,
   type TunnelHandle,
-} from "./datapath/datapath.ts";
-import { IoError } from "./io/errno.ts";
-import type { SocketOptions } from "./io/sockets.ts";
-import type { System, TapDevice } from "./system.ts";
+} from "../datapath/datapath.ts";
+import { IoError } from "../io/errno.ts";
+import type { SocketOptions } from "../io/sockets.ts";
+import type { System, TapDevice } from "../io/system.ts";
 
 /** A datapath that forwards nothing. */
 export interface MemoryDatapath extends Datapath {

@@ -1,15 +1,15 @@
 /** From the configuration in force to another: only what differs is touched, and all of it or nothing. @module */
 
-import { ApplianceError, type ReloadReport } from "./appliance.ts";
-import { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "./config/diff.ts";
+import { ApplianceError, type ReloadReport } from "./api.ts";
+import { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "../config/diff.ts";
 import { asApplianceErrors } from "./errors.ts";
-import type { Logger } from "./log.ts";
-import type { AdminConfig, Config } from "./model.ts";
-import { sessionPath, type Sessions } from "./sessions.ts";
-import type { Sockets } from "./sockets.ts";
+import type { Logger } from "../log.ts";
+import type { AdminConfig, Config } from "../config/model.ts";
+import { sessionPath, type Sessions } from "../sessions/sessions.ts";
+import type { Sockets } from "../sessions/sockets.ts";
 import { configOf, type SessionEntry, type TunnelEntry } from "./state.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
-import { located, type OwnedSession, type Tunnels } from "./tunnels.ts";
+import { located, type OwnedSession, type Tunnels } from "../sessions/tunnels.ts";
 
 /** What a reload works on. */
 export interface ReloadDependencies {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { openLibc } from "./io/libc.ts";
+import { openLibc } from "./libc.ts";
 import { openSystem } from "./system.ts";
-import { makeNamespace, namespacesAvailable } from "./testing_netns.ts";
+import { makeNamespace, namespacesAvailable } from "../testing/netns.ts";
 
 const ignore = !namespacesAvailable();
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { SessionId, TunnelId } from "../core/ids.ts";
-import { ethernet } from "../plugins/ethernet/mod.ts";
-import { makeLog } from "./log.ts";
-import { startAppliance } from "./start.ts";
-import { memoryDatapath, memorySystem } from "./testing.ts";
+import type { SessionId, TunnelId } from "../../core/ids.ts";
+import { ethernet } from "../../plugins/ethernet/mod.ts";
+import { makeLog } from "../log.ts";
+import { startAppliance } from "./appliance.ts";
+import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 import {
   branch,
   config,
@@ -13,7 +13,7 @@ import {
   session,
   start,
   tunnel,
-} from "./testing_appliance.ts";
+} from "../testing/appliance.ts";
 
 Deno.test("startAppliance() brings up listeners, tunnels, sessions and circuits", async () => {
   await using bench = await start(config([branch]));

@@ -1,9 +1,9 @@
 /** What went wrong below, as the API says it. @module */
 
-import { CircuitError } from "../plugins/plugin.ts";
-import { ApplianceError } from "./appliance.ts";
-import { DatapathError } from "./datapath/datapath.ts";
-import { IoError } from "./io/errno.ts";
+import { CircuitError } from "../../plugins/plugin.ts";
+import { ApplianceError } from "./api.ts";
+import { DatapathError } from "../datapath/datapath.ts";
+import { IoError } from "../io/errno.ts";
 
 type Code = ApplianceError["code"];
 

@@ -1,14 +1,14 @@
 /** What tests of the appliance share: one in memory, configurations for it, and what a refusal must leave unchanged. @module */
 
 import assert from "node:assert/strict";
-import type { SessionId, TunnelId } from "../core/ids.ts";
-import { PseudowireType } from "../core/pseudowire.ts";
-import { ethernet } from "../plugins/ethernet/mod.ts";
-import { ApplianceError } from "./appliance.ts";
-import { makeLog } from "./log.ts";
-import type { Config, SessionConfig, TunnelConfig } from "./model.ts";
-import { type Appliance, startAppliance } from "./start.ts";
-import { type MemoryDatapath, memoryDatapath, type MemorySystem, memorySystem } from "./testing.ts";
+import type { SessionId, TunnelId } from "../../core/ids.ts";
+import { PseudowireType } from "../../core/pseudowire.ts";
+import { ethernet } from "../../plugins/ethernet/mod.ts";
+import { ApplianceError } from "../appliance/api.ts";
+import { makeLog } from "../log.ts";
+import type { Config, SessionConfig, TunnelConfig } from "../config/model.ts";
+import { type Appliance, startAppliance } from "../appliance/appliance.ts";
+import { type MemoryDatapath, memoryDatapath, type MemorySystem, memorySystem } from "./memory.ts";
 
 /** An appliance in memory; disposal takes it down and asserts that nothing is left. */
 export interface Bench extends AsyncDisposable {

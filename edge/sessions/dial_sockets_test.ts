@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "../clock.ts";
 import { makeSockets } from "./sockets.ts";
-import { memoryDatapath, memorySystem } from "./testing.ts";
+import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 
 function scene() {
   const system = memorySystem();

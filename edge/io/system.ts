@@ -1,16 +1,16 @@
 /** The operating system, as far as the appliance itself uses it; `edge/io` does the work. @module */
 
-import type { Endpoint } from "../core/endpoint.ts";
-import type { EncapType } from "../core/pseudowire.ts";
-import type { TapOptions } from "../plugins/plugin.ts";
-import { Errno, IoError } from "./io/errno.ts";
-import { type Libc, openLibc } from "./io/libc.ts";
-import { pathMtu } from "./io/path_mtu.ts";
-import { openIpSocket, openUdpSocket, type SocketOptions } from "./io/sockets.ts";
-import { canonicalPrefix, openRtnetlink } from "./io/rtnetlink.ts";
-import { emitSockaddr, toSockAddr } from "./io/sockaddr.ts";
-import { openTap, setTapCarrier } from "./io/tap.ts";
-import type { SocketKind } from "../wasm/mod.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
+import type { TapOptions } from "../../plugins/plugin.ts";
+import { Errno, IoError } from "./errno.ts";
+import { type Libc, openLibc } from "./libc.ts";
+import { pathMtu } from "./path_mtu.ts";
+import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
+import { canonicalPrefix, openRtnetlink } from "./rtnetlink.ts";
+import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
+import { openTap, setTapCarrier } from "./tap.ts";
+import type { SocketKind } from "../../wasm/mod.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
