@@ -207,6 +207,44 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
+  /** Gives up a connection that we dial and that nobody answered yet; an answer that comes late is told so. */
+  giveUp(handle: ConnectionHandle, result: Result, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.giveUp(result, now);
+    this.#settle(connection, now);
+  }
+
+  /**
+   * Asks the peer of an established connection by HELLO, at a quick pace, whether it is there. An event says that it
+   * answered; where it is silent for `silenceMs` the connection ends.
+   */
+  ask(handle: ConnectionHandle, silenceMs: number, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.ask(silenceMs, now);
+    this.#settle(connection, now);
+  }
+
+  /** Something valid came in the sessions of a connection, as the datapath says. */
+  heard(handle: ConnectionHandle, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.heard(now);
+    this.#settle(connection, now);
+  }
+
+  /**
+   * Somebody says that whom we talk to by this path cannot be reached (ICMP). That may be forged: peers are asked by
+   * HELLO, and what we dial is sent again sooner.
+   */
+  unreachable(path: Path, now: number): void {
+    for (const connection of this.#registry.reachedBy(path)) {
+      connection.unreachable(now);
+      this.#settle(connection, now);
+    }
+  }
+
   /** The next thing to do; undefined: nothing until the next input. */
   poll(): Output | undefined {
     if (this.#read < this.#outputs.length) return this.#outputs[this.#read++];

@@ -114,6 +114,15 @@ export class ConnectionRegistry {
     return found;
   }
 
+  /** The connections that go by a path, and those that we dial there. */
+  reachedBy(path: Path): Connection[] {
+    const found = [...this.#dialing].filter((one) => mayAnswer(one.path, path));
+    for (const version of [2, 3] as const) {
+      found.push(...this.#byPeer.get(peerKey(version, path))?.values() ?? []);
+    }
+    return found;
+  }
+
   remove(connection: Connection, now: number): void {
     const { settings, handle, path, peerId } = connection;
     this.#all.delete(handle);

@@ -189,6 +189,16 @@ export class Transport {
     return this.#channel.timeout(now);
   }
 
+  /** Sends what is not acknowledged at a steady pace: see {@linkcode ReliableChannel.hurry}. */
+  hurry(everyMs: number, now: number): void {
+    this.#channel.hurry(everyMs, now);
+  }
+
+  /** As before {@linkcode hurry}. */
+  calm(now: number): void {
+    this.#channel.calm(now);
+  }
+
   /** Forgets what was not sent yet. */
   dropWaiting(): void {
     this.#channel.dropWaiting();
