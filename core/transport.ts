@@ -12,6 +12,7 @@ import { dialects, messageOf } from "./dialect.ts";
 import type { ControlDrop } from "./events.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { type AnyMessage, emitBody, type MessageType, parseBody, type Parsed } from "./message.ts";
+import { mayAnswer, samePath } from "./path.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 
 /** What a transport needs from the LCCE. */
@@ -110,10 +111,9 @@ export class Transport {
   }
 
   /** Whether a datagram may come this way; one that may not must not be received. */
-  accepts({ encap, remote }: Path): boolean {
-    const expected = this.path;
-    if (encap !== expected.encap || remote.address !== expected.remote.address) return false;
-    return remote.port === expected.remote.port || (this.#initiator && this.peerId === 0);
+  accepts(path: Path): boolean {
+    return samePath(this.path, path) ||
+      (this.#initiator && this.peerId === 0 && mayAnswer(this.path, path));
   }
 
   /** Takes a datagram and returns the messages whose turn has come with it. */

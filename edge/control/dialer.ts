@@ -74,7 +74,7 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       // The peer may have been faster, or the configuration changed.
       if (managed.link || !isWanted(managed)) return await lease[Symbol.asyncDispose]();
       const { address: local } = lease.local;
-      const path = { encap: config.encap, local, remote, socket: lease.socket };
+      const path = { encap: config.encap, local, remote, mark: 0, socket: lease.socket };
       const handle = driver.act((lcce, now) => lcce.dial(settings, path, now));
       managed.link = dependencies.dialed(managed, handle, lease);
     } catch (error) {
