@@ -13,33 +13,15 @@ import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
 import { connectionTable, hasEnded, isCallMessage } from "./connection_states.ts";
 import type { Dialect } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
-import type {
-  Cause,
-  ConnectionHandle,
-  ConnectionState,
-  LcceEvent,
-  PeerIdentity,
-} from "./events.ts";
+import type { Cause, ConnectionHandle, ConnectionState, PeerIdentity } from "./events.ts";
+import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, Parsed } from "./message.ts";
 import type { VendorAvp } from "./vendor_avp.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
-import { type Incoming, Transport, type TransportHost } from "./transport.ts";
-
-/** What a connection needs from the LCCE that it belongs to. */
-export interface ConnectionHost extends TransportHost {
-  random(length: number): Uint8Array;
-  event(event: LcceEvent): void;
-  allocateSessionId(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined;
-  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
-}
+import { type Incoming, Transport } from "./transport.ts";
 
 type Deadline = "establish" | "hello" | "ask" | "calm" | "stop" | "linger";
 
@@ -53,7 +35,7 @@ const TRUST_MS = 5000;
 const HURRY_MS = 10_000;
 
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
-export class Connection {
+export class Connection implements CallsOwner {
   /** Never reused within the LCCE. */
   readonly handle: ConnectionHandle;
   /** We sent the SCCRQ. */

@@ -11,7 +11,8 @@
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
 import type { AvpValue, AvpValues } from "./catalogue.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
 import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";

@@ -7,7 +7,8 @@
 
 import { Authenticator } from "./authenticator.ts";
 import type { AvpValues } from "./catalogue.ts";
-import type { Connection, ConnectionHost } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { type Result, StopResult } from "./errors.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
