@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
+import { cellsOf, withTables } from "../../docs/options.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { host } from "../../plugins/host/mod.ts";
@@ -37,6 +38,12 @@ Deno.test("every yaml block of README.md and configuration.md parses", () => {
     const text = Deno.readTextFileSync(new URL(page, root));
     for (const [, block] of text.matchAll(/^```yaml\n(.*?)^```$/gms)) parses(block!, page);
   }
+});
+
+Deno.test("configuration.md has the options as their rows say (else: deno task docs)", () => {
+  const page = Deno.readTextFileSync(new URL("docs/configuration.md", root));
+  assert.deepEqual(cellsOf(page), cellsOf(withTables(page)));
+  assert.ok(cellsOf(page).length > 20);
 });
 
 Deno.test("configuration.md has a row for every key, and no other", () => {

@@ -4,7 +4,7 @@ import type { PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
-import { attributes } from "../config/attributes.ts";
+import { nameSchema } from "../config/attributes.ts";
 import type { ControlContext } from "./control.ts";
 import type { Placement } from "./dialer.ts";
 import { endingOf } from "./events.ts";
@@ -182,7 +182,7 @@ function makeCall(
 /** What the peer calls it, where that can be a name and is none yet in this tunnel; else by its id. */
 function nameFor({ names }: Link, { localSessionId }: CallHandle, { name }: PeerCall): string {
   const taken = (candidate: string) =>
-    !attributes.name.safeParse(candidate).success || names.has(candidate);
+    !nameSchema.safeParse(candidate).success || names.has(candidate);
   if (!taken(name)) return name;
   const numbered = `${name}-${localSessionId}`;
   return taken(numbered) ? `session-${localSessionId}` : numbered;
