@@ -1,6 +1,6 @@
 /**
- * `deno task docs`: writes the tables of options in `configuration.md` from the rows of `edge/config/attributes.ts`.
- * A test of `edge/config` says where they differ.
+ * `deno task docs`: writes the tables of options in `configuration.md` from the rows of `edge/config/attributes.ts`;
+ * with `--check`, as `deno task doc:check` has it, only says whether they are the same.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const tables: Readonly<Record<string, Table>> = {
 };
 
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */
-export function withTables(text: string): string {
+function withTables(text: string): string {
   return text.replaceAll(
     /(<!-- options: (.*?) -->\n).*?(<!-- end -->)/gs,
     (_, start: string, name: string, end: string) => `${start}\n${tableOf(tables[name]!)}\n${end}`,
@@ -36,12 +36,12 @@ export function withTables(text: string): string {
 }
 
 /** The cells of all tables between marks, for comparison: how wide columns are does not matter. */
-export function cellsOf(text: string): string[][] {
+function cellsOf(text: string): string[] {
   const marked = [...text.matchAll(/<!-- options: .*? -->\n(.*?)<!-- end -->/gs)]
     .map(([, table]) => table!);
   return marked.flatMap((table) => table.trim().split("\n"))
     .filter((line) => !/^\| -/.test(line))
-    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+    .map((line) => line.split("|").map((cell) => cell.trim()).join("|"));
 }
 
 function tableOf(table: Table): string {
@@ -63,6 +63,12 @@ function defaultText({ default: value, otherwise, show }: Option): string {
   return value === undefined ? "none" : `\`${show?.(value) ?? value}\``;
 }
 
-if (import.meta.main) {
-  Deno.writeTextFileSync(page, withTables(Deno.readTextFileSync(page)));
+const text = Deno.readTextFileSync(page);
+if (Deno.args[0] !== "--check") Deno.writeTextFileSync(page, withTables(text));
+else {
+  const right = cellsOf(withTables(text));
+  const wrong = cellsOf(text).find((row, i) => row !== right[i]);
+  if (wrong !== undefined || right.length !== cellsOf(text).length) {
+    throw new Error(`configuration.md: ${wrong}: not as its option says; run deno task docs`);
+  }
 }
