@@ -1,5 +1,5 @@
 /**
- * A message of every type and version whose octets were made without this code (testdata/golden.py): they are read as
+ * A message of every type and version whose octets were made without this code (testdata/golden/make.py): they are read as
  * their AVPs say, and the AVPs are written as the same octets.
  */
 
@@ -31,7 +31,7 @@ interface Golden {
 }
 
 const file: { secret: string; vector: Uint8Array; messages: readonly Golden[] } = JSON.parse(
-  Deno.readTextFileSync(new URL("./testdata/golden.json", import.meta.url)),
+  Deno.readTextFileSync(new URL("./testdata/golden/messages.json", import.meta.url)),
   (_, value) =>
     typeof value?.hex === "string" && Object.keys(value).length === 1
       ? fromHex(value.hex)

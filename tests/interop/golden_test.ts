@@ -4,20 +4,20 @@ import assert from "node:assert/strict";
 import { output } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 
-const testdata = new URL("../../core/testdata/", import.meta.url).pathname;
+const testdata = new URL("../../core/testdata/golden/", import.meta.url).pathname;
 /** Debian's, which has scapy. */
 const python = "/usr/bin/python3";
 
 const messages = suite(import.meta.url, ["scapy", "tshark"], async (stack) => {
   const file = await Deno.makeTempFile({ suffix: ".pcap" });
   stack.defer(() => Deno.remove(file));
-  await output([python, `${testdata}golden.py`, "--pcap", file]);
-  const golden = JSON.parse(await Deno.readTextFile(`${testdata}golden.json`));
+  await output([python, `${testdata}make.py`, "--pcap", file]);
+  const golden = JSON.parse(await Deno.readTextFile(`${testdata}messages.json`));
   return { file, golden };
 });
 
 messages.test("golden messages are what their script makes", async ({ golden }) => {
-  assert.deepStrictEqual(JSON.parse(await output([python, `${testdata}golden.py`])), golden);
+  assert.deepStrictEqual(JSON.parse(await output([python, `${testdata}make.py`])), golden);
 });
 
 messages.test("golden messages are right to tshark, and signed with their secret", async ({ file, golden }) => {

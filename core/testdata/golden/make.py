@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes golden.json: a control message of every type and version, octet by octet from the RFCs.
+"""Makes messages.json: a control message of every type and version, octet by octet from the RFCs.
 
-    golden.py              prints golden.json
-    golden.py --pcap FILE  writes the same messages as UDP packets (scapy), for tshark to judge
+    make.py              prints messages.json
+    make.py --pcap FILE  writes the same messages as UDP packets (scapy), for tshark to judge
 
 Nothing here knows the code under test. Layouts: RFC 2661 section 3.1 and 4, RFC 3931 section 3.2.1 and 5; hiding:
 RFC 2661 section 4.3, RFC 3931 section 5.3; digests: RFC 3931 section 4.3 and 5.4.1; challenges: RFC 2661 section 5.1.1.
