@@ -133,6 +133,7 @@ impl Core {
         let tunnel = &mut tunnels[tx.tunnel];
         tx.packets += 1;
         tx.bytes += frame.len() as u64;
+        tunnel.sent(1, frame.len() as u64);
         let length = tx.template.len();
         let header = length as u32;
         let Place { floor, start, end } = frame.place;
@@ -175,7 +176,9 @@ impl Core {
             tx.template.write(before, &mut tx.ns);
             let payload = split.write(cursor.piece, inner);
             tx.packets += 1;
-            tx.bytes += (inner.len() + payload.len()) as u64;
+            let len = (inner.len() + payload.len()) as u64;
+            tx.bytes += len;
+            tunnel.sent(1, len);
             let head = Span::from(room, Template::ROOM - length);
             transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(payload)));
             cursor.piece += 1;

@@ -35,4 +35,5 @@ pub mod table;
 pub mod template;
 pub mod transmit;
 pub mod tunnel;
+pub mod twins;
 pub mod window;
