@@ -5,8 +5,6 @@
  * @module
  */
 
-import type { Call } from "../../core/call.ts";
-import { sessionParameters } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
 import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
 import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
@@ -88,13 +86,16 @@ export interface Links {
   open(link: Link, connection: Connection, before?: Promise<void>): void;
   /** Takes the tunnel out again. */
   close(link: Link): void;
-  /** Puts the session of a call into the datapath, ahead of the message that lets the peer send. */
-  openCall(link: Link, call: LinkCall, of: Call): void;
-  /** The call is established: its session gets its circuit. */
-  joinCall(link: Link, call: LinkCall, agreed: SessionParameters, active: boolean): void;
+  /**
+   * It is agreed on what the session of a call is like: it comes into the datapath and to its circuit, and `ready` is
+   * called once it carries frames. Where it cannot be, the call is ended.
+   */
+  openCall(link: Link, call: LinkCall, agreed: SessionParameters, ready: () => void): void;
+  /** The call is established: its session is up, unless the peer's circuit is not. */
+  establishCall(link: Link, call: LinkCall, agreed: SessionParameters, up: boolean): void;
   closeCall(link: Link, call: LinkCall): void;
   /** The peer says whether its circuit is up. */
-  follow(call: LinkCall, active: boolean): void;
+  follow(link: Link, call: LinkCall, active: boolean): void;
 }
 
 /** A connection without a tunnel. */
@@ -156,15 +157,21 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
     link.gone.resolve();
   };
 
-  /** Opens a session. Without a wait where the tunnel is there: the order of what the datapath is told counts. */
-  const openSession = (link: Link, call: LinkCall, agreed: SessionParameters) => {
-    const config = sessionConfig(call.name, call.stanza.call, agreed);
-    const opened = link.entry
-      ? sessions.open(link.entry, config)
-      : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
-        entry && !call.closed ? sessions.open(entry, config) : undefined
-      );
-    call.work = opened.catch((error) => void endCall(link, call, error));
+  /** Does more with the session of a call, once all before is done; what fails ends the call. */
+  const then = (
+    link: Link,
+    call: LinkCall,
+    more: (session: SessionEntry, tunnel: TunnelEntry) => Promise<void> | void,
+  ) => {
+    call.work = call.work?.then(async (session) => {
+      if (!session || !link.entry || call.closed) return session;
+      try {
+        await more(session, link.entry);
+      } catch (error) {
+        endCall(link, call, error);
+      }
+      return session;
+    });
   };
 
   return {
@@ -186,22 +193,22 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
     },
     close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, of) {
-      openSession(link, call, sessionParameters(of, link.version));
-    },
-    joinCall(link, call, agreed, active) {
-      if (!call.work) openSession(link, call, agreed);
+    openCall(link, call, agreed, ready) {
       const config = sessionConfig(call.name, call.stanza.call, agreed);
-      call.work = call.work!.then(async (session) => {
-        if (!session || !link.entry || call.closed) return session;
-        try {
-          await sessions.join(link.entry, session, config, call.stanza.circuit?.share());
-          if (!active) sessions.follow(session, false);
-        } catch (error) {
-          endCall(link, call, error);
-        }
-        return session;
+      const opened = link.entry
+        ? sessions.open(link.entry, config)
+        : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
+          entry && !call.closed ? sessions.open(entry, config) : undefined
+        );
+      call.work = opened.catch((error) => void endCall(link, call, error));
+      then(link, call, async (session, tunnel) => {
+        await sessions.join(tunnel, session, call.stanza.circuit?.share());
+        if (!call.closed) ready();
       });
+    },
+    establishCall(link, call, agreed, up) {
+      const config = sessionConfig(call.name, call.stanza.call, agreed);
+      then(link, call, (session, tunnel) => sessions.establish(tunnel, session, config, up));
     },
     closeCall(link, call) {
       call.closed = true;
@@ -216,12 +223,7 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
       link.leaving.add(left);
       void left.finally(() => link.leaving.delete(left));
     },
-    follow(call, active) {
-      call.work = call.work?.then((session) => {
-        if (session && !call.closed) sessions.follow(session, active);
-        return session;
-      });
-    },
+    follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
   };
 }
 
