@@ -10,24 +10,16 @@ import {
 } from "./call.ts";
 import { CallTable } from "./call_table.ts";
 import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
-import {
-  assertSendable,
-  type CallAvps,
-  type CallEnd,
-  type CallMessage,
-  endSaidBy,
-  othersToSay,
-  saidBy,
-  toSay,
-} from "./call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
 import type { AvpValues } from "./catalogue.ts";
-import type { Connection, ConnectionHost } from "./connection.ts";
+import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
 import type { CallCause, CallHandle } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
+import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
 import { compareTies } from "./ties.ts";
 
 /** How many calls of ours are set up at once; the others wait their turn. */
@@ -36,7 +28,7 @@ const PENDING_LIMIT = 256;
 const requests = { "incoming-caller": "ICRQ", "outgoing-caller": "OCRQ" } as const;
 
 export class Calls {
-  readonly #connection: Connection;
+  readonly #connection: CallsOwner;
   readonly #host: ConnectionHost;
   readonly #calls: CallTable;
   /** Calls of ours that wait for the connection, or for others to be set up. */
@@ -46,7 +38,7 @@ export class Calls {
   /** Calls of ours that are being set up. */
   #pending = 0;
 
-  constructor(connection: Connection, host: ConnectionHost) {
+  constructor(connection: CallsOwner, host: ConnectionHost) {
     this.#connection = connection;
     this.#host = host;
     const { 2: v2, 3: v3 } = connection.ids;

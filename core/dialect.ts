@@ -6,7 +6,7 @@
  */
 
 import type { Call, PeerCall } from "./call.ts";
-import { type CallAvps, type CallEnd, type CallMessage, endToSay, toSay } from "./call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { formatEndId, parseEndId } from "./end_id.ts";
 import type { Result } from "./errors.ts";
@@ -14,6 +14,7 @@ import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import { type ProtoVersion, PseudowireType } from "./pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
+import { endToSay, toSay } from "./saying.ts";
 import type { PeerSettings } from "./settings.ts";
 
 /** What a side says of itself in SCCRQ and SCCRP. */

@@ -11,7 +11,8 @@ import type { MessageDigest } from "./codec.ts";
 import { ErrorCode, PeerError } from "./errors.ts";
 import { hide, unhide } from "./hiding.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import { emitRaw, isExtended, parseRaw, type RawAvp } from "./raw_avp.ts";
+import type { RawAvp } from "./raw_avp.ts";
+import { emitRaw, isExtended, parseRaw } from "./raw_codec.ts";
 
 /** Message types and their numbers (RFC 2661 §3.2, RFC 3931 §3.1). */
 export const messageTypes = {

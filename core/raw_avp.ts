@@ -1,8 +1,5 @@
 /** AVPs as octets: those of vendors, and optional ones that nobody here knows. @module */
 
-import type { Avp } from "./avp.ts";
-import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-
 /** An AVP as it stands in a message (RFC 2661 §4.1, RFC 3931 §5.1), unhidden. */
 export interface RawAvp {
   /** The SMI Private Enterprise Code; 0: one of the IETF's. Beyond 65,535 by the Extended Vendor ID AVP (RFC 3931 §5.1). */
@@ -13,43 +10,4 @@ export interface RawAvp {
   readonly mandatory: boolean;
   /** The attribute's value: a copy. */
   readonly value: Uint8Array;
-}
-
-/** Extended Vendor ID, the IETF's AVP for those of vendors whose ID takes 32 bits (RFC 3931 §5.1): ID, type, value. */
-const EXTENDED_VENDOR_ID = 58;
-const EXTENDED_HEADER = 6;
-
-/** Whether an AVP holds another one, of a vendor. */
-export function isExtended({ vendorId, type }: Pick<Avp, "vendorId" | "type">): boolean {
-  return vendorId === 0 && type === EXTENDED_VENDOR_ID;
-}
-
-/** An AVP that is not ours to read, with its `value` unhidden. */
-export function parseRaw(avp: Avp, value: Uint8Array): RawAvp {
-  const { vendorId, type, mandatory } = avp;
-  if (!isExtended(avp) || value.length < EXTENDED_HEADER) {
-    return { vendorId, type, mandatory, value: value.slice() };
-  }
-  return {
-    vendorId: readU32(value, 0),
-    type: readU16(value, 4),
-    mandatory: false,
-    value: value.slice(EXTENDED_HEADER),
-  };
-}
-
-/** The other way. */
-export function emitRaw({ vendorId, type, mandatory, value }: RawAvp): Avp {
-  if (vendorId <= 0xffff) return { vendorId, type, mandatory, hidden: false, value };
-  const extended = new Uint8Array(EXTENDED_HEADER + value.length);
-  writeU32(extended, 0, vendorId);
-  writeU16(extended, 4, type);
-  extended.set(value, EXTENDED_HEADER);
-  return {
-    vendorId: 0,
-    type: EXTENDED_VENDOR_ID,
-    mandatory: false,
-    hidden: false,
-    value: extended,
-  };
 }

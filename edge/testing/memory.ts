@@ -229,7 +229,7 @@ export function memorySystem(): MemorySystem {
       const local = { address, port: encap === "udp" ? options.local.port || 40_000 + fd : 0 };
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
-    deafen() {},
+    stopReceiving() {},
     pathMtu: () => system.mtu,
     openTap,
     close(fd) {

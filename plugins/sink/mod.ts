@@ -1,5 +1,5 @@
 /**
- * Frames that end in isthmus itself: the `host` circuit. It takes any number of sessions of any type, counts their
+ * Frames that end in isthmus itself: the `sink` circuit. It takes any number of sessions of any type, counts their
  * frames and may send each one back, so that calls can be tried and measured without a device or the protocol inside.
  *
  * @module
@@ -10,34 +10,34 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Attachment, Circuit, Host, HostPort, Plugin, Session } from "../plugin.ts";
 
 /** The schema; its output is valid input again. */
-export const hostOptions = z.strictObject({
+export const sinkOptions = z.strictObject({
   echo: z.boolean({ error: "expected true or false" }).exactOptional()
     .describe("Send each frame back as it came; false where absent"),
 });
 /** Options of one circuit. */
-export type HostOptions = z.infer<typeof hostOptions>;
+export type SinkOptions = z.infer<typeof sinkOptions>;
 
 /** The plugin. */
-export const host: Plugin<HostOptions> = {
-  name: "host",
+export const sink: Plugin<SinkOptions> = {
+  name: "sink",
   summary: "frames of any type end here, counted or sent back",
   pseudowireTypes: [PseudowireType.Ethernet, PseudowireType.EthernetVlan, PseudowireType.Ppp],
-  options: hostOptions,
+  options: sinkOptions,
   provision: ({ datapath, meter }, options) => provision(datapath, meter, options),
 };
 
 function provision(
   datapath: Host["datapath"],
   meter: Host["meter"],
-  first: HostOptions,
-): Circuit<HostOptions> {
+  first: SinkOptions,
+): Circuit<SinkOptions> {
   let options = first;
   const attachments = new Set<Attachment>();
   const counters = {
-    frames: meter.counter("frames", "Frames that ended on a host circuit"),
-    bytes: meter.counter("bytes", "Bytes of frames that ended on a host circuit"),
-    echoed: meter.counter("echoed_frames", "Frames that a host circuit sent back"),
-    unsent: meter.counter("unsent_frames", "Frames of a host circuit that found the queue full"),
+    frames: meter.counter("frames", "Frames that ended in a sink circuit"),
+    bytes: meter.counter("bytes", "Bytes of frames that ended in a sink circuit"),
+    echoed: meter.counter("echoed_frames", "Frames that a sink circuit sent back"),
+    unsent: meter.counter("unsent_frames", "Frames of a sink circuit that found the queue full"),
   };
 
   async function attach(session: Session): Promise<Attachment> {
