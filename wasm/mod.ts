@@ -35,6 +35,7 @@ import {
   type SocketKind,
   type TunnelIx,
   type TunnelSpec,
+  type VnetSpec,
 } from "./spec.ts";
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
@@ -51,6 +52,7 @@ export type {
   SocketKind,
   TunnelIx,
   TunnelSpec,
+  VnetSpec,
 } from "./spec.ts";
 export { sessionCounters, WasmError };
 
@@ -191,16 +193,19 @@ export class WasmDatapath {
     return refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
   }
 
-  /** Changes what is given. Queued frames are released in order when there is to be no reordering any more. */
+  /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
+   * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
     using raw = refusing(() => this.#raw.session(session));
     Object.assign(raw, rawOptions(change));
     refusing(() => this.#raw.change_session(session, raw));
   }
 
-  /** Adds a network device; `fd` is only stored, for ops. */
-  addDevice(fd: number, frameType: FrameType): PortIx {
-    return refusing(() => this.#raw.add_device(fd, frameTypes[frameType])) as PortIx;
+  /** Adds a network device; `fd` is only stored, for ops. With `vnet` a `virtio_net_hdr` stands before each frame. */
+  addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec): PortIx {
+    return refusing(() =>
+      this.#raw.add_device(fd, frameTypes[frameType], vnet === undefined ? 0 : vnetBits(vnet))
+    ) as PortIx;
   }
 
   /** Adds a port whose frames TypeScript injects and drains. */
@@ -232,8 +237,8 @@ export class WasmDatapath {
   }
 
   /** Hands in `count` frames that were read from a device into the slots, with their lengths in `rxLengths`. */
-  receiveFrames(port: PortIx, count: number, _now: number): void {
-    if (!this.#raw.receive_frames(port, count)) throw refused(this.#raw.last_refusal());
+  receiveFrames(port: PortIx, count: number, now: number): void {
+    if (!this.#raw.receive_frames(port, count, now)) throw refused(this.#raw.last_refusal());
   }
 
   /** Lets a frame in at a host port. It is copied. False: the queue was full; it was dropped, as `host-queue-full`. */
@@ -400,7 +405,8 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
-  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode, reorderTimeoutMs } = change;
+  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
+  const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
     ...(cookie && { cookie }),
@@ -409,6 +415,8 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(recvSeq !== undefined && { recv_seq: recvSeq }),
     ...(lnsMode !== undefined && { lns_mode: lnsMode }),
     ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
+    ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
+    ...(restartRun !== undefined && { restart_run: restartRun }),
   };
 }
 
@@ -418,6 +426,10 @@ function u32(value: number, what: string): number {
     throw new WasmError("invalid", `${value} is no ${what}`);
   }
   return value;
+}
+
+function vnetBits({ checksum, tcp, udp }: VnetSpec): number {
+  return 1 | (checksum ? 2 : 0) | (tcp ? 4 : 0) | (udp ? 8 : 0);
 }
 
 /** Handles, then the counters of each, as the module gives them. */

@@ -66,10 +66,24 @@ export interface SessionSpec {
   readonly lnsMode: boolean;
   /** Milliseconds that a frame waits for those before it; 0: never queue. */
   readonly reorderTimeoutMs: number;
+  /** Milliseconds, at least 1, without a number near the expected one, after which any is where numbering goes on. */
+  readonly restartAfterMs: number;
+  /** So many numbers in a row (at least 1), far before the expected one, show that numbering began anew. */
+  readonly restartRun: number;
 }
 
 /** What may change in a session while it runs. */
 export type SessionChange = Partial<Omit<SessionSpec, "sessionId" | "peerSessionId" | "frameType">>;
+
+/** What a device with IFF_VNET_HDR takes beyond plain frames: the TUNSETOFFLOAD that succeeded. */
+export interface VnetSpec {
+  /** Frames with unfinished transport checksums. */
+  readonly checksum: boolean;
+  /** TCP super-frames of both families. */
+  readonly tcp: boolean;
+  /** UDP super-frames of both families. */
+  readonly udp: boolean;
+}
 
 /** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
 export const sessionCounters = [

@@ -13,14 +13,16 @@ export class Raw {
         wasm.__wbg_raw_free(ptr, 0);
     }
     /**
+     * `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
      * @param {number} fd
      * @param {number} frame
+     * @param {number} vnet
      * @returns {number}
      */
-    add_device(fd, frame) {
+    add_device(fd, frame, vnet) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame);
+            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame, vnet);
             var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
             var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
             var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
@@ -392,10 +394,11 @@ export class Raw {
      * As `receive_datagrams`.
      * @param {number} port
      * @param {number} count
+     * @param {number} now
      * @returns {boolean}
      */
-    receive_frames(port, count) {
-        const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count);
+    receive_frames(port, count, now) {
+        const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count, now);
         return ret !== 0;
     }
     /**
@@ -840,6 +843,20 @@ export class RawSession {
         return ret;
     }
     /**
+     * @returns {number}
+     */
+    get restart_after_ms() {
+        const ret = wasm.__wbg_get_rawsession_restart_after_ms(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get restart_run() {
+        const ret = wasm.__wbg_get_rawsession_restart_run(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
      * @returns {boolean}
      */
     get send_seq() {
@@ -910,6 +927,18 @@ export class RawSession {
      */
     set reorder_timeout_ms(arg0) {
         wasm.__wbg_set_rawsession_reorder_timeout_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set restart_after_ms(arg0) {
+        wasm.__wbg_set_rawsession_restart_after_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set restart_run(arg0) {
+        wasm.__wbg_set_rawsession_restart_run(this.__wbg_ptr, arg0);
     }
     /**
      * @param {boolean} arg0

@@ -2,9 +2,11 @@
 
 use std::cmp::Reverse;
 
-use crate::core::{Core, Frame};
+use crate::core::Core;
 use crate::counters::Reason;
 use crate::counters::at::OOS_PACKETS;
+use crate::frame::Frame;
+use crate::port::Port;
 use crate::reorder::{Held, Queue};
 use crate::sequence::{Doubt, Sequence, Verdict};
 use crate::session::Options;
@@ -212,8 +214,10 @@ impl Core {
         let Some((handle, mut held)) = self.ready.pop_front() else { return false };
         match self.sessions.find(handle) {
             Some(session) => {
-                self.deliver(session, Frame { buffer: &mut held.buffer, floor: 0, start: held.start });
-                self.transmit.hold(held.buffer);
+                let frame_type = self.sessions.rx[session].frame_type;
+                let frame = held.frame(Port::Session(session), frame_type, self.now);
+                self.deliver(session, frame);
+                self.keep(held.buffer);
             }
             None => self.drop_frame(Reason::PortRemoved),
         }
