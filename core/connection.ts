@@ -24,7 +24,6 @@ import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, Parsed } from "./message.ts";
 import type { VendorAvp } from "./vendor_avp.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport, type TransportHost } from "./transport.ts";
@@ -33,12 +32,9 @@ import { type Incoming, Transport, type TransportHost } from "./transport.ts";
 export interface ConnectionHost extends TransportHost {
   random(length: number): Uint8Array;
   event(event: LcceEvent): void;
-  allocateSessionId(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined;
-  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
+  /** v3's session ids are the LCCE's (RFC 3931 §4.1). @param narrow One that would do in v2 as well. */
+  allocateSessionId(narrow: boolean): number | undefined;
+  releaseSessionId(id: number, now: number): void;
 }
 
 type Deadline = "establish" | "hello" | "stop" | "linger";
