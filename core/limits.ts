@@ -6,8 +6,9 @@
  * @module
  */
 
-import { formatIp, parseIp } from "./endpoint.ts";
+import { siteKey } from "./path.ts";
 import { Line } from "./queues.ts";
+import type { Path } from "./settings.ts";
 
 /** What strangers may cost. */
 export interface AdmissionLimits {
@@ -74,10 +75,10 @@ export class Admission<T extends object> {
     return this.#answers[from].take(now);
   }
 
-  /** The connection that must go before another one of `address` may be half open. */
-  makeRoom(address: string): T | undefined {
+  /** The connection that must go before another one from there may be half open. */
+  makeRoom(path: Path): T | undefined {
     const { halfOpen, halfOpenPerAddress } = this.#limits;
-    const neighbours = this.#perAddress.get(network(address));
+    const neighbours = this.#perAddress.get(siteKey(path));
     const evicted = neighbours && neighbours.size >= halfOpenPerAddress
       ? neighbours.first
       : this.#halfOpen.size >= halfOpen
@@ -87,8 +88,8 @@ export class Admission<T extends object> {
     return evicted;
   }
 
-  opened(connection: T, address: string): void {
-    const from = network(address);
+  opened(connection: T, path: Path): void {
+    const from = siteKey(path);
     this.#halfOpen.add(connection);
     this.#from.set(connection, from);
     const neighbours = this.#perAddress.get(from) ?? new Line<T>();
@@ -105,10 +106,4 @@ export class Admission<T extends object> {
     neighbours.delete(connection);
     if (neighbours.size === 0) this.#perAddress.delete(from);
   }
-}
-
-/** What one site can send from: an IPv4 address, an IPv6 /64. */
-function network(address: string): string {
-  const bytes = parseIp(address);
-  return bytes?.length === 16 ? formatIp(bytes.fill(0, 8)) : address;
 }

@@ -6,10 +6,11 @@ import type { ConnectionHandle } from "./events.ts";
 import { IdPool } from "./ids_pool.ts";
 import type { Glance } from "./glance.ts";
 import { parseBody } from "./message.ts";
+import { mayAnswer, pathKey } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 
-/** The connections with one address and port. */
+/** The connections by one path. */
 interface Peers {
   readonly byId: Map<number, Connection>;
   /** What their peers may hide an id with. Mostly they share a secret. */
@@ -22,7 +23,7 @@ export class ConnectionRegistry {
     2: new Map(),
     3: new Map(),
   };
-  /** By version and the peer's address and port. */
+  /** By version and path. */
   readonly #byPeer = new Map<string, Peers>();
   /** Connections of ours that the peer has not answered, by the address that was dialed, then by whom it is to be. */
   readonly #dialing = new Map<string, Map<string, Set<Connection>>>();
@@ -65,8 +66,10 @@ export class ConnectionRegistry {
   }
 
   /** The connections that we dial to a peer at an address, and that it has not answered. */
-  dialing(path: Path, settings: PeerSettings): Iterable<Connection> {
-    return this.#dialing.get(addressKey(path))?.get(peerKey(settings)) ?? [];
+  *dialing(path: Path, settings: PeerSettings): Generator<Connection> {
+    for (const one of this.#dialing.get(addressKey(path))?.get(peerKey(settings)) ?? []) {
+      if (mayAnswer(one.path, path)) yield one;
+    }
   }
 
   add(connection: Connection): void {
@@ -93,7 +96,7 @@ export class ConnectionRegistry {
   meet(connection: Connection): void {
     const { hidingKey, settings, path, peerId } = connection;
     if (peerId === 0) return;
-    const key = endpointKey(settings.version, path);
+    const key = versionKey(settings.version, path);
     let peers = this.#byPeer.get(key);
     if (!peers) this.#byPeer.set(key, peers = { byId: new Map(), keys: new Set() });
     peers.byId.set(peerId, connection);
@@ -110,7 +113,7 @@ export class ConnectionRegistry {
     { assignedId }: Glance,
     body: Uint8Array,
   ): Connection | undefined {
-    const peers = this.#byPeer.get(endpointKey(version, path));
+    const peers = this.#byPeer.get(versionKey(version, path));
     const said = assignedId[version];
     if (!peers || said === undefined) return undefined;
     if (said !== "hidden") return peers.byId.get(said);
@@ -126,10 +129,20 @@ export class ConnectionRegistry {
     let found: Connection | undefined;
     for (const connections of this.#dialing.get(addressKey(path))?.values() ?? []) {
       for (const one of connections) {
-        if (one.ids[version] === undefined) continue;
+        if (one.ids[version] === undefined || !mayAnswer(one.path, path)) continue;
         if (found) return undefined;
         found = one;
       }
+    }
+    return found;
+  }
+
+  /** The connections that go by a path, and those that we dial there. */
+  reachedBy(path: Path): Connection[] {
+    const dialed = [...this.#dialing.get(addressKey(path))?.values() ?? []];
+    const found = dialed.flatMap((peers) => [...peers]).filter((one) => mayAnswer(one.path, path));
+    for (const version of [2, 3] as const) {
+      found.push(...this.#byPeer.get(versionKey(version, path))?.byId.values() ?? []);
     }
     return found;
   }
@@ -139,7 +152,7 @@ export class ConnectionRegistry {
     this.#all.delete(handle);
     this.#releaseId(connection, settings.version, now);
     this.#dialed(connection);
-    const key = endpointKey(settings.version, path);
+    const key = versionKey(settings.version, path);
     const peers = this.#byPeer.get(key);
     if (peers?.byId.get(peerId) !== connection) return;
     peers.byId.delete(peerId);
@@ -181,15 +194,15 @@ export function unhiddenId(
   return parsed.kind === "refused" ? dialects[version].assignedId(parsed.avps) : undefined;
 }
 
-/** The address that was dialed is also the one that answers, whatever port it answers from. */
-function addressKey({ encap, remote }: Path): string {
-  return `${encap} ${remote.address}`;
+/** What an answer has in common with what was dialed, whatever port it comes from: see {@linkcode mayAnswer}. */
+function addressKey({ encap, mark, remote }: Path): string {
+  return `${encap} ${remote.address} ${mark}`;
 }
 
 function peerKey({ name, version }: Pick<PeerSettings, "name" | "version">): string {
   return `${version} ${name}`;
 }
 
-function endpointKey(version: ProtoVersion, { encap, remote }: Path): string {
-  return `${version} ${encap} ${remote.address} ${remote.port}`;
+function versionKey(version: ProtoVersion, path: Path): string {
+  return `${version} ${pathKey(path)}`;
 }

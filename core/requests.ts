@@ -7,7 +7,8 @@
 
 import { Authenticator } from "./authenticator.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
-import type { Connection, ConnectionHost } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import { type Glance, offeredVersion } from "./glance.ts";
@@ -176,13 +177,13 @@ export class Requests {
   }
 
   /** The half-open connection that must go before another one of an address may be made. */
-  makeRoom({ remote }: Path): Connection | undefined {
-    return this.#admission.makeRoom(remote.address);
+  makeRoom(path: Path): Connection | undefined {
+    return this.#admission.makeRoom(path);
   }
 
   /** A connection was made for an SCCRQ. */
   opened(connection: Connection): void {
-    this.#admission.opened(connection, connection.path.remote.address);
+    this.#admission.opened(connection, connection.path);
   }
 
   /** A connection came up, or ended. */

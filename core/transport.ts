@@ -12,6 +12,7 @@ import { dialects, messageOf } from "./dialect.ts";
 import type { ControlDrop } from "./events.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { type AnyMessage, emitBody, type MessageType, parseBody, type Parsed } from "./message.ts";
+import { mayAnswer, samePath } from "./path.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 
 /** What a transport needs from the LCCE. */
@@ -110,10 +111,9 @@ export class Transport {
   }
 
   /** Whether a datagram may come this way; one that may not must not be received. */
-  accepts({ encap, remote }: Path): boolean {
-    const expected = this.path;
-    if (encap !== expected.encap || remote.address !== expected.remote.address) return false;
-    return remote.port === expected.remote.port || (this.#initiator && this.peerId === 0);
+  accepts(path: Path): boolean {
+    return samePath(this.path, path) ||
+      (this.#initiator && this.peerId === 0 && mayAnswer(this.path, path));
   }
 
   /** Takes a datagram and returns the messages whose turn has come with it. */
@@ -187,6 +187,16 @@ export class Transport {
   /** Sends again what is due; false: the peer counts as gone. */
   timeout(now: number): boolean {
     return this.#channel.timeout(now);
+  }
+
+  /** Sends what is not acknowledged at a steady pace: see {@linkcode ReliableChannel.hurry}. */
+  hurry(everyMs: number, now: number): void {
+    this.#channel.hurry(everyMs, now);
+  }
+
+  /** As before {@linkcode hurry}. */
+  calm(now: number): void {
+    this.#channel.calm(now);
   }
 
   /** Forgets what was not sent yet. */

@@ -14,7 +14,7 @@ import type {
   SessionState,
   TunnelConfig,
   TunnelState,
-} from "../model.ts";
+} from "../config/model.ts";
 import type { ControlView, EventView, SessionView, TunnelView } from "./schemas.ts";
 
 /** What a tunnel could be made from again: `buildTunnel` gives the same configuration back. */

@@ -3,7 +3,7 @@
 import { canonicalIp, type Endpoint } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "../model.ts";
+import type { SessionConfig, TunnelConfig } from "./model.ts";
 import {
   type AttributeName,
   pseudowireTypes,

@@ -1,7 +1,7 @@
 /** Calls of the file: those that a peer may place, and those that a tunnel places. @module */
 
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
-import type { CallConfig } from "../model.ts";
+import type { CallConfig } from "./model.ts";
 import { pseudowireTypes } from "./attributes.ts";
 import { checkPayload } from "./checks.ts";
 import { checkCircuit } from "./circuit.ts";

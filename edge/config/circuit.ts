@@ -1,7 +1,7 @@
 /** Circuits as configured: which plugin, and whether its options are right. Shared by the file and the admin API. @module */
 
 import type { Json, Plugin } from "../../plugins/plugin.ts";
-import type { SessionConfig } from "../model.ts";
+import type { SessionConfig } from "./model.ts";
 import { attributes, pseudowireTypeNames } from "./attributes.ts";
 import type { Problem } from "./checks.ts";
 import { check, type Checked } from "./issues.ts";

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "./model.ts";
 import { hidden } from "./secrets.ts";
 
 /** Few, so that they are shared often. */

@@ -11,7 +11,7 @@ import type {
   PeerConfig,
   SessionConfig,
   TunnelConfig,
-} from "../model.ts";
+} from "./model.ts";
 import { pseudowireTypeNames } from "./attributes.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
-import type { PeerConfig } from "../model.ts";
+import type { PeerConfig } from "./model.ts";
 import { readAccept } from "./calls.ts";
 import type { PlacedCall } from "./conflicts.ts";
 import {

@@ -2,7 +2,7 @@
 
 import { ipVersion } from "../../core/endpoint.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "../model.ts";
+import type { SessionConfig, TunnelConfig } from "./model.ts";
 import type { TunnelAttributes } from "./attributes.ts";
 import { buildSession, buildTunnel } from "./build.ts";
 import { checkCircuit } from "./circuit.ts";

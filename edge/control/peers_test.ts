@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
-import type { CallConfig, PeerConfig } from "../model.ts";
+import type { CallConfig, PeerConfig } from "../config/model.ts";
 import { matchCall, matchPeer, pickRemotes, settingsFor } from "./peers.ts";
 
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
