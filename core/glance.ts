@@ -47,7 +47,11 @@ export function glance(body: Uint8Array): Glance | undefined {
         if (!hidden) vendorName ??= body.subarray(value, at);
         break;
       case 9:
-        tunnelId ??= hidden ? "hidden" : octets === 2 ? readU16(body, value) || undefined : undefined;
+        tunnelId ??= hidden
+          ? "hidden"
+          : octets === 2
+          ? readU16(body, value) || undefined
+          : undefined;
         break;
       case 60:
         if (!hidden && octets === 4) routerId ??= readU32(body, value);

@@ -11,7 +11,7 @@ import type { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
-import { type Glance, offeredVersion } from "./glance.ts";
+import { type Glance, glance, offeredVersion } from "./glance.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { impossibleIntroduction } from "./introduction.ts";
 import { Admission, type AdmissionLimits, type Expected } from "./limits.ts";
@@ -99,16 +99,20 @@ export class Requests {
     return this.#policy.expects?.(path) ?? "anybody";
   }
 
-  /** Looks at an SCCRQ, if nobody's limit is in the way; undefined: it was dropped. */
-  look(request: Unread, now: number, seen: () => Glance | undefined): Request | undefined {
-    const { body, path } = request;
-    const from = this.expects(path);
-    if (from === "nobody") return this.#drop("unknown-peer");
+  /**
+   * Looks at a message to id 0, an SCCRQ or a StopCCN, if no limit is in the way; undefined: it was dropped. Whom we dial
+   * need not be among whom we expect: it may say StopCCN.
+   */
+  look(unread: Unread, isRequest: boolean, now: number): Request | undefined {
+    const { body, path } = unread;
+    const expected = this.expects(path);
+    if (isRequest && expected === "nobody") return this.#drop("unknown-peer");
+    const from = expected === "nobody" ? "anybody" : expected;
     if (body.length > LONGEST_REQUEST) return this.#drop("too-long");
     if (!this.#admission.look(from, now)) return this.#drop("request-limit");
-    const said = seen();
-    if (said?.hostName === undefined) return this.#drop("malformed");
-    return { ...request, from, seen: said };
+    const seen = glance(body);
+    if (!seen || (isRequest && !seen.hostName)) return this.#drop("malformed");
+    return { ...unread, from, seen };
   }
 
   /** Judges an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */

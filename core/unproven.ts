@@ -15,8 +15,9 @@
  * @module
  */
 
-import type { Path } from "./settings.ts";
+import { samePath } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import type { Path } from "./settings.ts";
 
 /** Octets of an SCCRQ's body: several times what any known LCCE says of itself. */
 export const LONGEST_REQUEST = 4096;
@@ -92,15 +93,14 @@ export class Tombstones {
   answer(
     version: ProtoVersion,
     localId: number,
-    { encap, remote }: Path,
+    from: Path,
     octets: number,
     now: number,
   ): Pick<Tombstone, "path" | "lastWord"> | undefined {
     const found = this.#all.get(`${version} ${localId}`);
     if (!found || found.until <= now) return undefined;
     const { path, lastWord, allowance } = found;
-    if (path.encap !== encap || path.remote.address !== remote.address) return undefined;
-    if (path.remote.port !== remote.port) return undefined;
+    if (!samePath(path, from)) return undefined;
     allowance.earn(octets);
     if (!allowance.covers(lastWord.length)) return undefined;
     allowance.spend(lastWord.length);
