@@ -5,6 +5,7 @@ import type { Dialect } from "./dialect.ts";
 import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
 import type { MessageType } from "./message.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
 
@@ -25,6 +26,13 @@ export interface CallsOwner {
   readonly dialect: Dialect;
   readonly state: ConnectionState;
   readonly peer: PeerIdentity | undefined;
+  /** Whether what we say is hidden, where it may be. */
+  readonly hides: boolean;
   /** Queues a message to the peer. */
-  send(type: MessageType, avps: AvpValues, sessionId: number): void;
+  send(
+    type: MessageType,
+    avps: AvpValues,
+    sessionId: number,
+    others?: readonly RawAvp[],
+  ): void;
 }

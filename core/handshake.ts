@@ -131,6 +131,12 @@ export class Handshake {
     return inV2.proves("SCCRP", parsed.message.avps.challengeResponse);
   }
 
+  /** Takes the settings of a peer that was configured anew. */
+  reconfigure(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#transport.reconfigure(settings);
+  }
+
   #introduction() {
     const { nonce } = this.#transport.authenticator;
     return {

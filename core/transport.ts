@@ -16,6 +16,7 @@ import { CONTROL_HEADER, type ControlHeader, emitMessage } from "./header.ts";
 import { emitBody, type MessageType, messageTypes, parseBody, type Parsed } from "./message.ts";
 import { mayAnswer, samePath } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
 
@@ -84,7 +85,7 @@ export class Transport {
     this.path = path;
     this.#authenticator = authenticator;
     this.#initiator = initiator;
-    this.#channel = new ReliableChannel({ ...settings, queueLimit: 4 * settings.callLimit + 64 });
+    this.#channel = new ReliableChannel({ ...settings, queueLimit: queueLimit(settings) });
     this.#channel.earlyLimit = EARLY_OCTETS;
     this.#allowance = initiator ? undefined : new Allowance();
   }
@@ -188,12 +189,17 @@ export class Transport {
   }
 
   /** Queues a message. Where there is no room for it, the transport is {@linkcode overflown}. */
-  send(type: MessageType, avps: AvpValues, sessionId: number): void {
+  send(
+    type: MessageType,
+    avps: AvpValues,
+    sessionId: number,
+    others: readonly RawAvp[] = [],
+  ): void {
     if (!this.#channel.hasRoom) {
       this.#overflown = true;
       return;
     }
-    const message = messageOf(this.#settings.version, type, avps);
+    const message = messageOf(this.#settings.version, type, avps, others);
     const { authenticator } = this;
     const body = emitBody(message, authenticator.hiding(message), authenticator.blankDigests());
     this.#channel.send({ type, body, sessionId });
@@ -203,6 +209,19 @@ export class Transport {
   offer(body: Uint8Array): void {
     this.#offered = true;
     this.#channel.send({ type: "SCCRQ", body, sessionId: 0 });
+  }
+
+  /** Takes the settings of a peer that was configured anew. */
+  reconfigure(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#authenticator.reconfigure(settings, this.path.encap);
+    const { retransmitMs, retransmitCapMs, attempts } = settings;
+    this.#channel.reconfigure({
+      retransmitMs,
+      retransmitCapMs,
+      attempts,
+      queueLimit: queueLimit(settings),
+    });
   }
 
   /** From here on in v2. */
@@ -290,4 +309,9 @@ export class Transport {
 export function isAcknowledgement(version: ProtoVersion, body: Uint8Array): boolean {
   return body.length === 0 ||
     (version === 3 && messageTypeOf(body) === messageTypes.ACK && readU16(body, 2) === 0);
+}
+
+/** How many messages may wait for the window: a few for each call, and those of the connection. */
+function queueLimit({ callLimit }: PeerSettings): number {
+  return 4 * callLimit + 64;
 }

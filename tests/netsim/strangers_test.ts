@@ -342,6 +342,7 @@ Deno.test("Lcce reads nothing from an address that nobody is expected from", () 
   });
   acceptEverything(b);
   const a = net.add(A, { policy: () => ({ kind: "ignore" }), limits: generous });
+  acceptEverything(a);
   net.inject(b, request(settings, 5), stranger);
   assert.deepEqual([judged, drops(b)["unknown-peer"]], [0, 1]);
   const connection = a.lcce.dial(settings, net.path(A, B), 0);

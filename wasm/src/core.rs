@@ -3,16 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use crate::counters::{Counters, Drops, Reason, Work};
+use crate::counters::{Drops, Reason, Work};
+use crate::egress::Unfinished;
 use crate::leaving::{ControlMessage, Leaving};
-use crate::port::{Device, Forwarder, HostPort, Port};
+use crate::port::{Device, Forwarder, HostPort, Hub, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
-use crate::session::{Sessions, add_counters};
+use crate::session::Sessions;
 use crate::slab::{Handle, Kind, Slab};
 use crate::table::Table;
 use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
+use crate::twins::Twins;
 
 /// Sockets, devices and host ports; tunnels may be as many as sessions.
 const MAX_OTHERS: usize = 65_536;
@@ -35,29 +37,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { sessions: 1 << 18, reorder_frames: 256, reorder_bytes: 32 << 20, punt_bytes: 1 << 20 }
-    }
-}
-
-/// A frame in a buffer that a header can be written into.
-pub struct Frame<'a> {
-    /// The buffer, up to the frame's end.
-    pub buffer: &'a mut [u8],
-    /// The first byte that may be overwritten by a header.
-    pub floor: usize,
-    /// The frame's first byte.
-    pub start: usize,
-}
-
-impl Frame<'_> {
-    /// The frame's bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..]
-    }
-
-    /// Their number.
-    #[expect(clippy::len_without_is_empty, reason = "no frame is")]
-    pub fn len(&self) -> usize {
-        self.buffer.len() - self.start
     }
 }
 
@@ -105,12 +84,18 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
-    /// Counts the additions and removals of sessions.
+    /// Hubs.
+    pub hubs: Slab<Hub>,
+    /// The last instant that the caller told, in microseconds.
+    pub now: u64,
+    /// Counts whatever changes which session a datagram belongs to.
     pub epoch: u64,
     /// v2 sessions by tunnel and session id.
     pub v2: Table,
-    /// v3 sessions by session id: the first of a chain.
+    /// v3 sessions by session id.
     pub v3: Table,
+    /// v3 sessions whose id does not suffice.
+    pub twins: Twins,
     /// Tunnels by version and id.
     pub tunnel_ids: BTreeMap<(bool, u32), u32>,
     /// What leaves.
@@ -133,6 +118,8 @@ pub struct Core {
     pub controls: Bounded<Box<ControlMessage>>,
     /// Frames of groups that the kernel refused, to be sent one by one.
     pub retries: VecDeque<Leaving>,
+    /// The frame that there was not room enough for; nothing else is forwarded before it.
+    pub unfinished: Option<Unfinished>,
 }
 
 impl Core {
@@ -145,9 +132,12 @@ impl Core {
             sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
+            hubs: Slab::new(Kind::Hub, MAX_OTHERS),
+            now: 0,
             epoch: 0,
             v2: Table::new(),
             v3: Table::new(),
+            twins: Twins::default(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),
@@ -159,6 +149,7 @@ impl Core {
             injected: Bounded::new(),
             controls: Bounded::new(),
             retries: VecDeque::new(),
+            unfinished: None,
         }
     }
 
@@ -180,7 +171,7 @@ impl Core {
             Kind::Session => self.sessions.find(handle),
             Kind::Device => self.devices.find(handle),
             Kind::Host => self.hosts.find(handle),
-            Kind::Socket | Kind::Tunnel => None,
+            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
         };
         live.and_then(|_| Port::of(handle))
     }
@@ -192,26 +183,5 @@ impl Core {
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
         }
-    }
-
-    /// A tunnel's counters: those of its sessions, live and removed.
-    pub fn tunnel_counters(&self, tunnel: u32) -> Counters {
-        let mut sum = self.tunnels[tunnel].removed;
-        for at in self.sessions.indices().filter(|at| self.sessions.rx[*at].tunnel == tunnel) {
-            add_counters(&mut sum, &self.sessions.counters(at));
-        }
-        sum
-    }
-
-    /// The counters of all live tunnels, in the order of their indices.
-    pub fn all_tunnel_counters(&self) -> Vec<Counters> {
-        let mut sums: BTreeMap<u32, Counters> =
-            self.tunnels.indices().map(|at| (at, self.tunnels[at].removed)).collect();
-        for at in self.sessions.indices() {
-            if let Some(sum) = sums.get_mut(&self.sessions.rx[at].tunnel) {
-                add_counters(sum, &self.sessions.counters(at));
-            }
-        }
-        sums.into_values().collect()
     }
 }

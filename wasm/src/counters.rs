@@ -79,6 +79,8 @@ named! {
         SequenceDuplicate = "sequence-duplicate",
         /// The reorder queues hold all the bytes that they may.
         ReorderQueueFull = "reorder-queue-full",
+        /// A device's frame whose offload header does not fit its own headers.
+        BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
         /// Its port or socket was removed while it waited.
@@ -117,20 +119,26 @@ named! {
         RxDatagrams = "rx-datagrams",
         /// Super-datagrams that UDP_GRO made.
         RxGroDatagrams = "rx-gro-datagrams",
-        /// Frames read from devices.
+        /// Frames read from devices, those inside super-frames counted singly.
         RxFrames = "rx-frames",
+        /// Super-frames among what was read from devices.
+        RxSuperFrames = "rx-super-frames",
         /// Frames injected by TypeScript.
         Injected = "injected",
         /// Messages sent.
         TxMessages = "tx-messages",
         /// L2TP datagrams in them: more than messages where UDP_SEGMENT grouped some.
         TxSegments = "tx-segments",
-        /// Frames written to devices.
+        /// Frames written to devices, those inside super-frames counted singly.
         TxFrames = "tx-frames",
+        /// Super-frames written to devices.
+        TxSuperFrames = "tx-super-frames",
         /// Control messages sent.
         TxControl = "tx-control",
         /// Groups that the kernel refused and that were sent again one by one.
         TxRegrouped = "tx-regrouped",
+        /// Copies made of frames that left by several ports, beyond the first.
+        Copies = "copies",
         /// Control messages handed to TypeScript.
         PuntedControl = "punted-control",
         /// Frames handed to TypeScript.
@@ -143,3 +151,18 @@ pub const SESSION_COUNTERS: usize = 10;
 
 /// A session's or a tunnel's counters, in the order of `sessionCounters` in `mod.ts`.
 pub type Counters = [u64; SESSION_COUNTERS];
+
+/// Where in [`Counters`] what stands.
+pub mod at {
+    #![expect(missing_docs, reason = "the names are those of `sessionCounters`")]
+    pub const TX_PACKETS: usize = 0;
+    pub const TX_BYTES: usize = 1;
+    pub const TX_ERRORS: usize = 2;
+    pub const RX_PACKETS: usize = 3;
+    pub const RX_BYTES: usize = 4;
+    pub const RX_ERRORS: usize = 5;
+    pub const SEQ_DISCARDS: usize = 6;
+    pub const OOS_PACKETS: usize = 7;
+    pub const COOKIE_DISCARDS: usize = 8;
+    pub const INVALID: usize = 9;
+}

@@ -1,16 +1,18 @@
 //! A datagram's way in: what it is, whose it is, whether it may be believed, and its frame.
 
 use crate::abi::{Ip, Name, read_control};
-use crate::core::{Core, Frame};
-use crate::counters::{Io, Reason};
+use crate::core::Core;
+use crate::counters::{Io, Reason, at};
 use crate::forward::Run;
-use crate::header::{self, Class, Data, Encap, Stripped, Version, tunnel_of_key};
+use crate::frame::{About, Frame, Place};
+use crate::header::{self, Class, Data, Stripped, Version, tunnel_of_key};
 use crate::port::{Forwarder, Port};
-use crate::receive::{HEADROOM, Messages, STRIDE};
+use crate::receive::{HEADROOM, Messages};
 use crate::session::NONE;
 use crate::slab::Handle;
 use crate::table::Table;
-use crate::tunnel::{Destination, SocketKind};
+use crate::tunnel::SocketKind;
+use crate::twins::SHARED;
 use crate::window::Entry;
 
 /// Where a datagram came from.
@@ -30,11 +32,11 @@ impl Core {
     /// Takes an entry's first datagram in from its slot, and as many of the others as can be dealt with like it. Gives
     /// how many.
     #[inline]
-    pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8; STRIDE]) -> u32 {
+    pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8]) -> u32 {
         match entry.what {
             Ok(Class::Data(data)) if entry.session != NONE => self.data(origin, entry, &data, slot),
             Ok(Class::Data(data)) => self.drop_frames(self.unknown(&data), entry.count),
-            Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.end as usize], at),
+            Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.place.end], at),
             Err(reason) => self.drop_frames(reason, entry.count),
         }
     }
@@ -51,7 +53,7 @@ impl Core {
             SocketKind::Ip4 => datagram.get(16..20).and_then(Ip::new),
             _ => None,
         });
-        let control = &datagram[entry.start as usize - HEADROOM + at..];
+        let control = &datagram[entry.place.start - HEADROOM + at..];
         if self.punts.control(origin.socket, source, local, control) {
             self.io.add(Io::PuntedControl, 1);
         } else {
@@ -74,34 +76,19 @@ impl Core {
         let tunnel = (false, u32::from(tunnel_of_key(data.key)));
         match data.version {
             Version::V2 if !self.tunnel_ids.contains_key(&tunnel) => Reason::UnknownTunnel,
+            Version::V3 if self.v3.get(data.key) == SHARED => Reason::WrongSource,
             _ => Reason::UnknownSession,
         }
-    }
-
-    /// Where v3 sessions of several tunnels have one id, the tunnel decides: it is known by the socket and the sender.
-    #[cold]
-    fn find_in_chain(&self, origin: &Origin, message: usize, first: u32) -> Option<u32> {
-        let mut at = first;
-        while at != NONE {
-            let rx = &self.sessions.rx[at];
-            let Destination { socket, name, .. } = &self.tunnels[rx.tunnel].destination;
-            let with_port = origin.kind.encap() == Encap::Udp;
-            if *socket == origin.socket.index && origin.messages.is_from(message, name, with_port) {
-                return Some(at);
-            }
-            at = rx.next_same_id;
-        }
-        None
     }
 
     /// Data messages of a session: checks their source and the first one's cookie, strips it of its header, and gives
     /// its frame to the session's numbering, or passes the whole run on.
     #[inline]
-    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8; STRIDE]) -> u32 {
+    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8]) -> u32 {
         let mut at = entry.session;
         let message = entry.message as usize;
-        if self.sessions.rx[at].next_same_id != NONE {
-            match self.find_in_chain(origin, message, at) {
+        if self.sessions.rx[at].next_twin != NONE {
+            match self.find_twin(origin, message, at) {
                 Some(session) => at = session,
                 None => return self.drop_frames(Reason::WrongSource, entry.count),
             }
@@ -111,8 +98,8 @@ impl Core {
         if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), is_from) {
             return self.drop_frames(Reason::WrongSource, entry.count);
         }
-        let header = entry.start as usize;
-        let datagram = &slot[header..entry.end as usize];
+        let Place { floor, start: header, .. } = entry.place;
+        let datagram = &slot[header..entry.place.end];
         let stripped = match data.version {
             Version::V2 => header::strip_v2(datagram, data),
             Version::V3 => header::strip_v3(datagram, data, &rx.cookie, rx.l2spec),
@@ -129,17 +116,20 @@ impl Core {
             }
         };
         let plain = ns.is_none() && rx.plain;
+        self.tunnels[rx.tunnel].last_heard = Some(origin.now);
         if plain
             && entry.count > 1
             && end == datagram.len()
             && let Forwarder::CrossConnect(Port::Session(out)) = rx.forwarder
             && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)
         {
-            self.sessions.rx[at].deliver(count, end - start);
+            self.count_delivered(at, count, end - start);
             return count;
         }
-        let frame =
-            Frame { buffer: &mut slot[..header + end], floor: entry.floor as usize, start: header + start };
+        let place = Place { floor, start: header + start, end: header + end };
+        let about =
+            About::plain(Port::Session(at), self.sessions.rx[at].frame_type, origin.now, entry.message);
+        let frame = Frame { buffer: slot, place, about };
         if plain {
             self.deliver(at, frame);
         } else {
@@ -152,16 +142,20 @@ impl Core {
     #[cold]
     pub fn refuse(&mut self, session: u32, reason: Reason) {
         let rare = self.sessions.rare_mut(session);
+        let counters = &mut self.tunnels[rare.identity.tunnel].counters;
         rare.rx_errors += 1;
-        match reason {
-            Reason::CookieMismatch => rare.cookie_discards += 1,
-            Reason::Truncated | Reason::Runt => rare.invalid += 1,
+        counters[at::RX_ERRORS] += 1;
+        let (count, of_tunnel) = match reason {
+            Reason::CookieMismatch => (&mut rare.cookie_discards, at::COOKIE_DISCARDS),
+            Reason::Truncated | Reason::Runt => (&mut rare.invalid, at::INVALID),
             Reason::Unnumbered
             | Reason::SequenceLate
             | Reason::SequenceDuplicate
-            | Reason::ReorderQueueFull => rare.seq_discards += 1,
-            _ => {}
-        }
+            | Reason::ReorderQueueFull => (&mut rare.seq_discards, at::SEQ_DISCARDS),
+            _ => return self.drop_frame(reason),
+        };
+        *count += 1;
+        counters[of_tunnel] += 1;
         self.drop_frame(reason);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::cmp::Reverse;
 
-use crate::core::{Core, Frame};
+use crate::core::Core;
 use crate::counters::Reason;
+use crate::counters::at::OOS_PACKETS;
+use crate::frame::Frame;
+use crate::port::Port;
 use crate::reorder::{Held, Queue};
 use crate::sequence::Verdict;
 use crate::session::Options;
@@ -45,7 +48,7 @@ impl Core {
                 let waiting = rx.waiting;
                 self.deliver(session, frame);
                 if waiting {
-                    self.sessions.rare_mut(session).oos_packets += 1; // others came before it that belong behind it
+                    self.count_out_of_order(session); // others came before it that belong behind it
                     self.release_run(session);
                 }
             }
@@ -80,7 +83,7 @@ impl Core {
     fn queue(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
         let max = self.numbers(session);
         let expected = self.sessions.rx[session].sequence.expected;
-        let Core { sessions, limits, reorder_bytes, agenda, .. } = self;
+        let Core { sessions, tunnels, limits, reorder_bytes, agenda, .. } = self;
         let rare = sessions.rare_mut(session);
         let queue = rare.queue.get_or_insert_default();
         let at = match queue.place(ns, expected, max) {
@@ -92,7 +95,9 @@ impl Core {
             return self.refuse(session, Reason::ReorderQueueFull);
         }
         *reorder_bytes += cost;
-        rare.oos_packets += u64::from(at < queue.len());
+        let early = u64::from(at < queue.len());
+        rare.oos_packets += early;
+        tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += early;
         queue.insert(at, ns, now, Held::copy(frame.bytes()));
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;
@@ -104,6 +109,12 @@ impl Core {
         if full {
             self.skip_gap(session);
         }
+    }
+
+    fn count_out_of_order(&mut self, session: u32) {
+        let rare = self.sessions.rare_mut(session);
+        rare.oos_packets += 1;
+        self.tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += 1;
     }
 
     fn set_waiting(&mut self, session: u32, waiting: bool) {
@@ -158,8 +169,10 @@ impl Core {
         self.reorder_bytes -= held.cost();
         match self.sessions.find(handle) {
             Some(session) => {
-                self.deliver(session, Frame { buffer: &mut held.buffer, floor: 0, start: held.start });
-                self.transmit.hold(held.buffer);
+                let frame_type = self.sessions.rx[session].frame_type;
+                let frame = held.frame(Port::Session(session), frame_type, self.now);
+                self.deliver(session, frame);
+                self.keep(held.buffer);
             }
             None => self.drop_frame(Reason::PortRemoved),
         }

@@ -2,8 +2,10 @@
 
 mod kernel;
 
+use std::collections::HashMap;
+
 use isthmus_datapath::core::Limits;
-use isthmus_datapath::counters::{Io, Reason};
+use isthmus_datapath::counters::{Counters, Io, Reason};
 use isthmus_datapath::header::Version;
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::Options;
@@ -158,7 +160,7 @@ fn world() -> World {
         }
     }
     let core = &mut lab.datapath.core;
-    let device = core.add_device(9, FrameType::Ppp).unwrap();
+    let device = core.add_device(9, FrameType::Ppp, None).unwrap();
     let host = core.add_host_port(FrameType::Ppp).unwrap();
     for (a, b) in [(0, 6), (1, 7), (3, 9), (4, 12), (10, 15)] {
         core.cross_connect(ports[a], ports[b]).unwrap();
@@ -167,6 +169,10 @@ fn world() -> World {
     core.cross_connect(ports[8], host).unwrap();
     ports.extend([device, host]);
     World { lab, sockets, ports, device, host }
+}
+
+fn add(sum: &mut Counters, counters: Counters) {
+    sum.iter_mut().zip(counters).for_each(|(sum, count)| *sum += count);
 }
 
 /// Frames that wait in reorder queues.
@@ -186,6 +192,7 @@ proptest! {
         let World { mut lab, sockets, ports, device, host } = world();
         let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);
         let mut failures = failures.into_iter().cycle();
+        let mut removed: HashMap<u32, Counters> = HashMap::new();
         for step in steps {
             match step {
                 Step::Datagrams(socket, messages) => {
@@ -210,7 +217,7 @@ proptest! {
                 Step::Frames(lens) => {
                     if lab.datapath.core.port(device).is_none() { continue }
                     given += lens.len() as u64;
-                    lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>());
+                    lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>(), now);
                 }
                 Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
                 Step::Control(socket) => {
@@ -231,7 +238,14 @@ proptest! {
                         core.change_session(port, change).unwrap();
                     }
                 }
-                Step::Remove(port) => drop(lab.datapath.core.remove_port(ports[port % ports.len()])),
+                Step::Remove(port) => {
+                    let core = &mut lab.datapath.core;
+                    let port = ports[port % ports.len()];
+                    if let Some(at) = core.sessions.find(port) {
+                        add(removed.entry(core.sessions.rx[at].tunnel).or_default(), core.sessions.counters(at));
+                    }
+                    drop(core.remove_port(port));
+                }
                 Step::Disconnect(port) => drop(lab.datapath.core.disconnect(ports[port % ports.len()])),
             }
             let output = lab.run_failing(|| failures.next().flatten());
@@ -249,8 +263,16 @@ proptest! {
             prop_assert!(came <= given);
             prop_assert_eq!(io(Io::TxSegments) + io(Io::TxControl), sent);
             prop_assert_eq!(io(Io::TxFrames), written);
-            let tunnels = core.all_tunnel_counters();
-            prop_assert_eq!(tunnels.iter().map(|counters| counters[0]).sum::<u64>(), io(Io::TxSegments));
+            let tunnels: Vec<_> = core.tunnels.indices().collect();
+            let sent_by = |at: &u32| core.tunnels[*at].counters[0];
+            prop_assert_eq!(tunnels.iter().map(sent_by).sum::<u64>(), io(Io::TxSegments));
+            for tunnel in tunnels {
+                let mut sum = removed.get(&tunnel).copied().unwrap_or_default();
+                for at in core.sessions.indices().filter(|at| core.sessions.rx[*at].tunnel == tunnel) {
+                    add(&mut sum, core.sessions.counters(at));
+                }
+                prop_assert_eq!(core.tunnels[tunnel].counters, sum);
+            }
             if waiting(&lab) == 0 {
                 prop_assert_eq!(core.reorder_bytes, 0);
             }
