@@ -3,6 +3,7 @@
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/plugin.ts";
 import type { PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import { errnoName } from "../io/errno.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
 import { boundAddress } from "../io/sockets.ts";
@@ -12,9 +13,13 @@ import {
   type Datapath,
   DatapathError,
   type DatapathTunnel,
+  type GroupingState,
+  type PathError,
   type SocketId,
   type TunnelHandle,
 } from "./datapath.ts";
+import type { GroupingLimit } from "./grouping.ts";
+import type { PathErrors } from "./path_errors.ts";
 import { addCounts, type DatapathLimits } from "./protocol.ts";
 import {
   type Batch,
@@ -95,6 +100,11 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       device.gone = undefined;
       gone?.();
     },
+    socketFailed(socket, errno) {
+      datapath.onSocketFailure?.(socket as number as SocketId, errnoName(errno));
+    },
+    pathErrors: (errors) => datapath.onPathErrors?.(errors.map(toPathError)),
+    networkChanged: () => datapath.onNetworkChange?.(),
     failed(error) {
       closeAll();
       datapath.onFailure?.(error);
@@ -156,6 +166,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
 
   const datapath: Datapath = {
     onControl: undefined,
+    onPathErrors: undefined,
+    onNetworkChange: undefined,
+    onSocketFailure: undefined,
     onFailure: undefined,
     async addSocket(fd, kind) {
       const address = readable(() => boundAddress(libc, fd));
@@ -219,8 +232,12 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
         drop("control-queue-full", batch.length);
     },
     async stats() {
-      const { sessions, tunnels, drops: workerDrops, io } = await worker.request("stats", {});
+      const { sessions, tunnels, grouping, drops: workerDrops, io } = await worker.request(
+        "stats",
+        {},
+      );
       return {
+        grouping: groupingStates(grouping),
         sessions: countersByHandle<PortId>(sessions),
         tunnels: countersByHandle<TunnelHandle>(tunnels),
         drops: addCounts(workerDrops, drops),
@@ -237,6 +254,24 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     return false;
   };
   return datapath;
+}
+
+function toPathError({ socket, peer, reporter, ...same }: PathErrors): PathError {
+  return {
+    ...same,
+    socket: socket as number as SocketId,
+    remote: fromSockAddr(peer),
+    ...(reporter && { reporter: fromSockAddr({ address: reporter, port: 0 }).address }),
+  };
+}
+
+function groupingStates(
+  limits: ReadonlyMap<TunnelIx, GroupingLimit>,
+): ReadonlyMap<TunnelHandle, GroupingState> {
+  return new Map([...limits].map(([tunnel, { errno, ...same }]) => [
+    tunnel as number as TunnelHandle,
+    { ...same, error: errnoName(errno) },
+  ]));
 }
 
 /** @throws {DatapathError} where an address cannot be read */

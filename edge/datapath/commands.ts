@@ -1,7 +1,8 @@
 /** Carries out main's commands on the WASM datapath and the worker's sources. @module */
 
-import { type WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { type TunnelIx, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { IoError } from "../io/errno.ts";
+import type { Grouping } from "./grouping.ts";
 import {
   addCounts,
   type CommandName,
@@ -21,6 +22,7 @@ export type Commands = {
 export function createCommands(
   datapath: WasmDatapath,
   sources: Sources,
+  grouping: Grouping<TunnelIx>,
   figures: () => { drops: Record<string, number>; io: Record<string, number> },
 ): Commands {
   return {
@@ -37,8 +39,14 @@ export function createCommands(
       sources.removeSocket(socket);
     },
     addTunnel: ({ spec }) => datapath.addTunnel(spec),
-    changeTunnel: ({ tunnel, spec }) => datapath.changeTunnel(tunnel, spec),
-    removeTunnel: ({ tunnel }) => datapath.removeTunnel(tunnel),
+    changeTunnel({ tunnel, spec }) {
+      datapath.changeTunnel(tunnel, spec);
+      grouping.forget(tunnel);
+    },
+    removeTunnel({ tunnel }) {
+      datapath.removeTunnel(tunnel);
+      grouping.forget(tunnel);
+    },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, frameType }) {
@@ -57,6 +65,7 @@ export function createCommands(
       return {
         sessions: datapath.sessionTable(),
         tunnels: datapath.tunnelTable(),
+        grouping: grouping.limits(performance.now()),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
       };

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Counters, Drops, Reason, Work};
-use crate::leaving::{ControlMessage, Leaving};
+use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
@@ -131,8 +131,6 @@ pub struct Core {
     pub injected: Bounded<(Handle, Held)>,
     /// Control messages from TypeScript.
     pub controls: Bounded<Box<ControlMessage>>,
-    /// Frames of groups that the kernel refused, to be sent one by one.
-    pub retries: VecDeque<Leaving>,
 }
 
 impl Core {
@@ -158,7 +156,6 @@ impl Core {
             agenda: BinaryHeap::new(),
             injected: Bounded::new(),
             controls: Bounded::new(),
-            retries: VecDeque::new(),
         }
     }
 

@@ -120,14 +120,11 @@ impl Datapath {
     /// 0 when all is done. What was laid out before is forgotten.
     pub fn pump(&mut self) -> usize {
         let core = &mut self.core;
-        core.transmit.clear(!core.retries.is_empty());
-        while core.transmit.has_room() && core.retry() {}
-        if core.retries.is_empty() {
-            while core.transmit.has_room()
-                && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-            {}
-            self.go_on();
-        }
+        core.transmit.clear();
+        while core.transmit.has_room()
+            && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
+        {}
+        self.go_on();
         self.core.lay_out()
     }
 

@@ -8,6 +8,7 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use isthmus_datapath::abi::{Control, IoVec, Ip, MmsgHdr, Name};
 use isthmus_datapath::core::Limits;
+use isthmus_datapath::counters::Reason;
 use isthmus_datapath::datapath::Datapath;
 use isthmus_datapath::header::{Cookie, Version};
 use isthmus_datapath::manage::{Refusal, TunnelRequest};
@@ -15,6 +16,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::transmit::SPLIT;
 use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
 
 /// A datagram as it reaches a socket.
@@ -102,8 +104,8 @@ impl Lab {
         self.datapath.receive_frames(port, frames.len()).unwrap();
     }
 
-    /// Pumps until nothing is left; `errno` says whether a message or write fails.
-    pub fn run_failing(&mut self, mut errno: impl FnMut() -> Option<i32>) -> Output {
+    /// Pumps until nothing is left; `refused` says whether a message or write fails. A refused group is split.
+    pub fn run_failing(&mut self, mut refused: impl FnMut() -> Option<Reason>) -> Output {
         let mut output = Output::default();
         loop {
             let count = self.datapath.pump();
@@ -115,26 +117,40 @@ impl Lab {
                 // SAFETY: pump laid out so many ops, and messages and iovecs for them.
                 let [kind, fd, first, count] = unsafe { *(ops as *const [i32; 4]).add(op) };
                 for at in first as usize..(first + count) as usize {
-                    let failure = errno();
+                    let failure = refused();
                     if kind == 1 {
                         // SAFETY: as above.
                         let iovec = unsafe { *(iovecs as *const IoVec).add(at) };
                         match failure {
-                            Some(errno) => {
-                                self.datapath.core.write_failed(op, errno);
+                            Some(reason) => {
+                                self.datapath.core.write_dropped(op, reason);
                                 output.failed += 1;
                             }
                             None => output.written.push((fd, gather(&[iovec]))),
                         }
                         continue;
                     }
-                    if let Some(errno) = failure {
-                        output.failed += usize::from(!self.datapath.core.message_failed(at, errno));
+                    let Some(reason) = failure else {
+                        // SAFETY: as above.
+                        let message = unsafe { *(messages as *const MmsgHdr).add(at) };
+                        output.sent.push(send(fd, &message));
                         continue;
+                    };
+                    let singles = self.datapath.core.split_message(at);
+                    if singles == 0 {
+                        self.datapath.core.message_dropped(at, reason);
+                        output.failed += 1;
                     }
-                    // SAFETY: as above.
-                    let message = unsafe { *(messages as *const MmsgHdr).add(at) };
-                    output.sent.push(send(fd, &message));
+                    for single in SPLIT..SPLIT + singles {
+                        if let Some(reason) = refused() {
+                            self.datapath.core.message_dropped(single, reason);
+                            output.failed += 1;
+                            continue;
+                        }
+                        // SAFETY: split_message laid it out.
+                        let message = unsafe { *(messages as *const MmsgHdr).add(single) };
+                        output.sent.push(send(fd, &message));
+                    }
                 }
             }
         }
