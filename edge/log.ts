@@ -7,7 +7,7 @@
 
 import type { Json, Log } from "../plugins/plugin.ts";
 import { hidden, isSecretKey } from "./config/secrets.ts";
-import type { Config } from "./model.ts";
+import type { Config } from "./config/model.ts";
 
 /** The longest value and the longest line, in UTF-16 units; what is longer is cut and ends in `…`. */
 const MAX_VALUE = 1024;

@@ -3,9 +3,9 @@
 import type { Plugin } from "../plugins/plugin.ts";
 import type { AdminServer } from "./admin/mod.ts";
 import { makeLog } from "./log.ts";
-import type { AdminConfig, Config } from "./model.ts";
-import { startAppliance } from "./start.ts";
-import { openSystem } from "./system.ts";
+import type { AdminConfig, Config } from "./config/model.ts";
+import { startAppliance } from "./appliance/appliance.ts";
+import { openSystem } from "./io/system.ts";
 
 /** How long a listening socket may take to close after it was told to, in milliseconds. */
 const CLOSING_MS = 50;

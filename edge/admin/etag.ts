@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { SessionState, TunnelState } from "../model.ts";
+import type { SessionState, TunnelState } from "../config/model.ts";
 import { PreconditionError } from "./problem.ts";
 
 /** The version of a tunnel, apart from its sessions. */

@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback, isWildcard, parseIp } from "../../core/endpoint.ts";
-import type { AdminConfig } from "../model.ts";
+import type { AdminConfig } from "../config/model.ts";
 import { httpProblem } from "./problem.ts";
 
 /** The largest request body, in bytes. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AdminConfig } from "../model.ts";
+import type { AdminConfig } from "../config/model.ts";
 import { asking } from "./_ask.ts";
 import { hostAllowed } from "./guard.ts";
 import { branchOffice } from "./testing.ts";

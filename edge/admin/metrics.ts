@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { ApplianceApi } from "../appliance.ts";
-import type { TunnelState } from "../model.ts";
+import type { ApplianceApi } from "../appliance/api.ts";
+import type { TunnelState } from "../config/model.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 import { createTotals } from "./totals.ts";
 

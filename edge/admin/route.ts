@@ -5,7 +5,7 @@ import type { Result } from "../../core/errors.ts";
 import { check } from "../config/issues.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import type { ApplianceApi } from "../appliance.ts";
+import type { ApplianceApi } from "../appliance/api.ts";
 import type { Metrics } from "./metrics.ts";
 import { FaultsError, problemSchema } from "./problem.ts";
 import { readOnly, type ResultQuery } from "./schemas.ts";

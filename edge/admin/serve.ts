@@ -1,7 +1,7 @@
 /** Where the admin endpoint meets a socket: TCP, or a Unix socket that only its owner and group may open. @module */
 
 import { isLoopback } from "../../core/endpoint.ts";
-import type { AdminConfig } from "../model.ts";
+import type { AdminConfig } from "../config/model.ts";
 
 /** An endpoint that listens. Disposal stops it after the requests under way were answered. */
 export interface AdminServer extends AsyncDisposable {

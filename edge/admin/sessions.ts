@@ -1,8 +1,8 @@
 /** /v1/tunnels/{tunnel}/sessions, and /v1/sessions over all tunnels. @module */
 
 import { createRoute } from "@hono/zod-openapi";
-import { ApplianceError } from "../appliance.ts";
-import type { SessionState, TunnelState } from "../model.ts";
+import { ApplianceError } from "../appliance/errors.ts";
+import type { SessionState, TunnelState } from "../config/model.ts";
 import { checkMatch, sessionTag } from "./etag.ts";
 import { newSession, sessionPatch } from "./input.ts";
 import { page, type PageQuery, pageQuery } from "./page.ts";

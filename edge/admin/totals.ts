@@ -6,7 +6,7 @@
  */
 
 import type { Counters } from "../../wasm/mod.ts";
-import type { TunnelState } from "../model.ts";
+import type { TunnelState } from "../config/model.ts";
 import { counterNames } from "./statistics.ts";
 
 /** The sums since it was made. */

@@ -3,7 +3,7 @@
 import { ipVersion, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
 import { maxId } from "../../core/ids.ts";
 import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "../model.ts";
+import type { SessionConfig, TunnelConfig } from "./model.ts";
 import { type AttributeName, pseudowireTypeNames } from "./attributes.ts";
 
 /** One thing wrong with a tunnel or session: in which attribute, what is wrong and what would be right. */

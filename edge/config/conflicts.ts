@@ -2,7 +2,7 @@
 
 import { formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import type { CallConfig, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { CallConfig, Listener, SessionConfig, TunnelConfig } from "./model.ts";
 import { claimsOf } from "./circuit.ts";
 import { formatPath, type Path } from "./problem.ts";
 

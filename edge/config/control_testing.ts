@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "./model.ts";
 import { hidden } from "./secrets.ts";
 
 /** Few, so that they are shared often. */
@@ -49,6 +49,7 @@ const peerArbitrary: fc.Arbitrary<PeerConfig> = fc.constantFrom<2 | 3>(2, 3).cha
     secret,
     settings: fc.record({
       version: fc.constant(version),
+      fallback: version === 3 ? fc.boolean() : fc.constant(false),
       hideAvps: fc.boolean(),
       tieBreaker: fc.boolean(),
       framing: fc.constant(3),

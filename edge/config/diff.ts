@@ -2,8 +2,8 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { formatEndpoint } from "../../core/endpoint.ts";
-import type { ReloadReport } from "../appliance.ts";
-import type { Config, Listener, ManagedTunnelConfig, PeerConfig, TunnelConfig } from "../model.ts";
+import type { ReloadReport } from "../appliance/api.ts";
+import type { Config, Listener, ManagedTunnelConfig, PeerConfig, TunnelConfig } from "./model.ts";
 import {
   type ConfigDiff,
   managedIdentity,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
 import { diffConfig, type Operation, summarizeDiff } from "./diff.ts";
 import { configArbitrary, goodText, parse } from "./testing.ts";
 

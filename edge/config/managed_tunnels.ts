@@ -2,7 +2,7 @@
 
 import { type Endpoint, ipVersion } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { ManagedTunnelConfig, PeerConfig } from "../model.ts";
+import type { ManagedTunnelConfig, PeerConfig } from "./model.ts";
 import { l2tpPort } from "./build.ts";
 import { readPlacedCalls } from "./calls.ts";
 import { localAddressProblems, portProblems, remoteAddressProblems } from "./checks.ts";

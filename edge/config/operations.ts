@@ -9,7 +9,7 @@ import type {
   PeerConfig,
   SessionConfig,
   TunnelConfig,
-} from "../model.ts";
+} from "./model.ts";
 
 /** What makes a tunnel another one: where any of these changes, it is removed and added anew. */
 export const tunnelIdentity = ["name", "version", "tunnelId", "encap"] as const;

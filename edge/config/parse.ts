@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import { isLoopback, parseEndpoint, parseIp } from "../../core/endpoint.ts";
-import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "../model.ts";
+import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "./model.ts";
 import { l2tpPort } from "./build.ts";
 import {
   circuitConflicts,

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { CircuitError, type Plugin } from "../../plugins/plugin.ts";
-import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "../model.ts";
+import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
 import { controlArbitrary } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";

@@ -5,7 +5,7 @@ import { CdnResult, type Result } from "../../core/errors.ts";
 import type { SessionId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { CallParameters, SessionParameters } from "../../core/settings.ts";
-import type { CallConfig, SessionConfig } from "../model.ts";
+import type { CallConfig, SessionConfig } from "../config/model.ts";
 
 /** What a v2 LAC says of a line that it knows nothing about (RFC 2661 §4.4.4, Tx Connect Speed): 1 Gbit/s. */
 const SPEED = 1_000_000_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { SessionParameters } from "../../core/settings.ts";
-import type { CallConfig } from "../model.ts";
+import type { CallConfig } from "../config/model.ts";
 import { callParameters, refusalOf, sessionConfig } from "./parameters.ts";
 
 const call: CallConfig = {

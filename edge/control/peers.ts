@@ -3,7 +3,7 @@
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { inNetwork } from "../config/network.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../model.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import { globMatches } from "./glob.ts";
 
 /** Our Vendor Name (RFC 2661 §4.4.3). */

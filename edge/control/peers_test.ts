@@ -2,13 +2,20 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
-import type { CallConfig, PeerConfig } from "../model.ts";
+import type { CallConfig, PeerConfig } from "../config/model.ts";
 import { matchCall, matchPeer, pickRemotes, settingsFor } from "./peers.ts";
 
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
   const { name: _n, hostName: _h, vendorName: _v, routerId: _r, pseudowires: _p, ...settings } =
     testSettings({ version });
-  return { name, addresses: [], settings, tunnelLimit: 10, accept: [], ...changes };
+  return {
+    name,
+    addresses: [],
+    settings: { fallback: false, ...settings },
+    tunnelLimit: 10,
+    accept: [],
+    ...changes,
+  };
 }
 
 function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethernet): CallConfig {

@@ -42,6 +42,8 @@ export interface ControlDatagram {
   readonly remote: Endpoint;
   /** The address that the peer talked to, or the source to send from. */
   readonly local: string;
+  /** The kernel's mark of it (SO_RCVMARK, SO_MARK); absent: 0, none. */
+  readonly mark?: number;
   readonly data: Uint8Array;
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "../../edge/model.ts";
+import type { SessionConfig, TunnelConfig } from "../../edge/config/model.ts";
 import { loopback, type Node, sleep, startNode, until } from "./support.ts";
 
 const A = loopback(11);

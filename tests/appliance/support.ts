@@ -7,7 +7,7 @@ import { parseConfig } from "../../edge/config/mod.ts";
 import { openLibc } from "../../edge/io/libc.ts";
 import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { makeLog } from "../../edge/log.ts";
-import { type Appliance, startAppliance } from "../../edge/start.ts";
+import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { HostPort, Plugin } from "../../plugins/plugin.ts";
 import { probe } from "../../plugins/probe/mod.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { makeNamespace, namespacesAvailable } from "../../edge/testing_netns.ts";
+import { makeNamespace, namespacesAvailable } from "../../edge/testing/netns.ts";
 import { freePort, loopback, type Node, startNode, until } from "./support.ts";
 
 const ignore = !namespacesAvailable();

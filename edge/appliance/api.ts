@@ -1,0 +1,65 @@
+/** The running appliance, as its admin endpoint, its signals and its tests see it. @module */
+
+import type { Result } from "../../core/errors.ts";
+import type { ConnectionState } from "../../core/events.ts";
+import type { Subscription } from "../control/mod.ts";
+import type {
+  AdminConfig,
+  Config,
+  SessionConfig,
+  TunnelConfig,
+  TunnelState,
+} from "../config/model.ts";
+
+/** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
+export type TunnelPatch = Partial<
+  Omit<TunnelConfig, "name" | "version" | "tunnelId" | "encap" | "sessions">
+>;
+/** What may change in a session while it runs. */
+export type SessionPatch = Partial<Omit<SessionConfig, "name" | "sessionId" | "pseudowireType">>;
+
+/** What a reload did, by resource path (`tunnels/branch`, `tunnels/branch/sessions/office`, `listen/…`). */
+export interface ReloadReport {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+  readonly unchanged: number;
+}
+
+/** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
+export interface ApplianceApi {
+  readonly startedAt: number;
+  config(): Config;
+  tunnels(): Promise<readonly TunnelState[]>;
+  tunnel(tunnel: string): Promise<TunnelState>;
+  createTunnel(config: TunnelConfig): Promise<TunnelState>;
+  changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
+  /**
+   * @param result what the StopCCN says, of a tunnel with a control connection only. One of the configuration stays
+   * down until the next reload.
+   */
+  deleteTunnel(tunnel: string, result?: Result): Promise<void>;
+  createSession(tunnel: string, config: SessionConfig): Promise<TunnelState>;
+  changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
+  /** @param result what the CDN says; otherwise as for {@linkcode ApplianceApi.deleteTunnel} */
+  deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
+  /** Every state change of control connections and calls from now on. */
+  events(): Subscription;
+  /** Control connections by state, those that somebody only began among them. */
+  connections(): Readonly<Record<ConnectionState, number>>;
+  /** Frames dropped, by reason, and the datapath's own figures. */
+  datapath(): Promise<
+    {
+      readonly drops: Readonly<Record<string, number>>;
+      readonly io: Readonly<Record<string, number>>;
+    }
+  >;
+  /** Reads the configuration file again. @throws {ConfigError} and changes nothing */
+  reload(): Promise<ReloadReport>;
+  /** Plugins' numbers for `/metrics`. */
+  metrics(): Promise<
+    readonly { name: string; help: string; type: "counter" | "gauge"; value: number }[]
+  >;
+}
+
+export type { AdminConfig };

@@ -1,0 +1,81 @@
+/** Several steps of which either all happen or none. @module */
+
+import type { Log } from "../../plugins/plugin.ts";
+
+/** A step of a transaction. */
+type Step = () => unknown;
+
+/** What a transaction is to do in the end. */
+export interface Transaction {
+  /** Takes back what was just done, if a later step fails. */
+  undo(step: Step): void;
+  /** Lets go of what was only kept to be able to go back, once all is done. */
+  commit(step: Step): void;
+}
+
+/**
+ * Runs `work`; where it throws, the steps told to `undo` are run, last first, and the error passes on, else those told
+ * to `commit`. A step among these that fails is logged, and the others still run.
+ */
+export async function transaction<T>(
+  log: Log,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const undo: Step[] = [];
+  const commit: Step[] = [];
+  try {
+    const result = await work({
+      undo: (step) => void undo.push(step),
+      commit: (step) => void commit.push(step),
+    });
+    await runAll(log, commit, "cannot let go of what a change replaced");
+    return result;
+  } catch (error) {
+    await runAll(log, undo.reverse(), "cannot take back a step of a change that failed");
+    throw error;
+  }
+}
+
+async function runAll(log: Log, steps: readonly Step[], complaint: string): Promise<void> {
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      log.error(complaint, { error: String(error) });
+    }
+  }
+}
+
+/**
+ * Runs `work` on every item, at most `width` at a time. After a failure no more are begun, those begun are waited
+ * for, and the first failure passes on.
+ */
+export async function forEach<T>(
+  items: Iterable<T>,
+  width: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  const failures: unknown[] = [];
+  const lane = async (first: IteratorYieldResult<T>) => {
+    for (
+      let item: IteratorResult<T> = first;
+      !item.done && (item === first || failures.length === 0);
+      item = rest.next()
+    ) {
+      try {
+        await work(item.value);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  const lanes: Promise<void>[] = [];
+  // No more lanes than items: most tunnels come and go without sessions.
+  for (let item = rest.next(); !item.done; item = rest.next()) {
+    lanes.push(lane(item));
+    if (lanes.length === width) break;
+  }
+  await Promise.all(lanes);
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,0 +1,175 @@
+/** What the appliance holds: tunnels and sessions as configured, and as they are. @module */
+
+import type { Endpoint } from "../../core/endpoint.ts";
+import type { PeerSettings } from "../../core/settings.ts";
+import type { ChannelCounters } from "../../core/channel.ts";
+import type { ConnectionState } from "../../core/events.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
+import type { Json } from "../../plugins/plugin.ts";
+import type { Counters } from "../../wasm/mod.ts";
+import type {
+  callOptions,
+  connectionOptions,
+  peerOptions,
+  sessionOptions,
+  tunnelOptions,
+} from "./attributes.ts";
+import type { Fields } from "./option.ts";
+
+/** An address that the appliance receives tunnels on; port 0 with protocol 115. */
+export interface Listener extends Endpoint {
+  readonly encap: EncapType;
+}
+
+/** The admin endpoint: TCP or a Unix socket. */
+export interface AdminConfig {
+  readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
+  /** Required beyond loopback. A secret. */
+  readonly token?: string;
+}
+
+/** A whole configuration, validated. */
+export interface Config {
+  readonly listen: readonly Listener[];
+  readonly admin: AdminConfig;
+  readonly log: {
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly format: "text" | "json";
+  };
+  /** Our Host Name. */
+  readonly hostName: string;
+  /** v3's Router ID. */
+  readonly routerId: number;
+  /** How to treat peers; the first that fits counts. */
+  readonly peers: readonly PeerConfig[];
+  /** Static tunnels. */
+  readonly tunnels: readonly TunnelConfig[];
+  /** Tunnels with a control connection. */
+  readonly managed: readonly ManagedTunnelConfig[];
+}
+
+/** How to treat a peer, whoever of the two dials; its other fields are those of {@linkcode peerOptions}. */
+export interface PeerConfig extends Fields<typeof peerOptions> {
+  readonly name: string;
+  /** Who it may be: addresses and networks in canonical text; empty: anybody. */
+  readonly addresses: readonly string[];
+  /** What its control connections are set up with; holds its secrets. */
+  readonly settings:
+    & Fields<typeof connectionOptions>
+    & Pick<PeerSettings, "secret" | "otherSecret" | "framing" | "bearer">;
+  /** The calls that it may place; the first that fits counts. */
+  readonly accept: readonly CallConfig[];
+}
+
+/** A circuit: the plugin's name and its options, checked by the plugin's schema. */
+export interface CircuitConfig {
+  readonly plugin: string;
+  readonly options: Json;
+}
+
+/**
+ * A call of a managed tunnel: one that we place, or that a peer may; its other fields are those of
+ * {@linkcode callOptions}.
+ */
+export interface CallConfig extends Fields<typeof callOptions> {
+  /** Placed: the session's name. Accepted: a glob over Remote End ID (v3) or Called Number (v2). */
+  readonly name: string;
+  /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
+  readonly remoteEndId: string;
+  /** Absent: frames are dropped as `no-forwarder`. */
+  readonly circuit?: CircuitConfig;
+}
+
+/** A tunnel with a control connection, as asked for. */
+export interface ManagedTunnelConfig {
+  readonly name: string;
+  /** A peer's name. */
+  readonly peer: string;
+  readonly mode: "persistent" | "on-demand" | "passive";
+  readonly encap: EncapType;
+  /** Port 0: any. */
+  readonly local: Endpoint;
+  /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
+  readonly remotes: readonly {
+    readonly endpoint: Endpoint;
+    readonly preference: number;
+    readonly weight: number;
+  }[];
+  /** Calls to place. */
+  readonly calls: readonly CallConfig[];
+}
+
+/** A static tunnel as asked for; its other fields are those of {@linkcode tunnelOptions}. */
+export interface TunnelConfig extends Fields<typeof tunnelOptions> {
+  readonly name: string;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
+  readonly checksum: {
+    readonly udp: boolean;
+    readonly zero6Tx: boolean;
+    readonly zero6Rx: boolean;
+  };
+  readonly sessions: readonly SessionConfig[];
+}
+
+/** A session as asked for; its other fields are those of {@linkcode sessionOptions}. */
+export interface SessionConfig extends Fields<typeof sessionOptions> {
+  readonly name: string;
+  /** Absent: frames are dropped as `no-forwarder`. */
+  readonly circuit?: CircuitConfig;
+}
+
+/** Where a tunnel or session was asked for: a reload touches only the file's. */
+export type Origin = "config" | "api" | "control";
+
+/** The control connection of a managed tunnel, as it is. */
+export interface ControlState {
+  readonly peer: string;
+  readonly mode: ManagedTunnelConfig["mode"] | "accepted";
+  readonly state: ConnectionState | "waiting" | "idle";
+  /** What the peer calls itself. */
+  readonly hostName?: string;
+  readonly vendorName?: string;
+  /** Unix milliseconds. */
+  readonly establishedAt?: number;
+  /** When the peer is dialed again; Unix milliseconds. */
+  readonly redialAt?: number;
+  /** Why the last connection ended. */
+  readonly reason?: string;
+  readonly window?: { readonly size: number; readonly outstanding: number };
+  readonly messages?: Readonly<ChannelCounters>;
+}
+
+/** A tunnel as it is. */
+export interface TunnelState {
+  /** Of managed tunnels; those that are not up have ids of 0. */
+  readonly control?: ControlState;
+  readonly config: TunnelConfig;
+  readonly origin: Origin;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  /** Path MTU to the peer, in bytes of IP; absent: not known. */
+  readonly pathMtu?: number;
+  readonly counters: Counters;
+  readonly sessions: readonly SessionState[];
+}
+
+/** A session as it is. */
+export interface SessionState {
+  readonly config: SessionConfig;
+  readonly origin: Origin;
+  readonly createdAt: number;
+  /** What the datapath does now; differs from the configuration where a LAC follows its LNS (`lns-mode`). */
+  readonly counters: Counters;
+  /** `up`, or why not. */
+  readonly status: "up" | "down";
+  readonly reason?: string;
+  readonly ifname?: string;
+  readonly mtu?: number;
+  readonly circuit?: {
+    readonly plugin: string;
+    readonly summary?: string;
+    readonly details?: Json;
+  };
+}

@@ -1,0 +1,61 @@
+/** Stanzas of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
+
+import type { CircuitError } from "../../plugins/plugin.ts";
+import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
+import type { CallConfig } from "../config/model.ts";
+
+/** A template that runs. */
+export interface CallTemplate {
+  readonly call: CallConfig;
+  /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
+  readonly path: string;
+  /** Undefined: it wants none, or could not have it, or it broke. */
+  circuit: SharedCircuit | undefined;
+  /** The circuit is being made. */
+  making: Promise<void> | undefined;
+}
+
+/** A template without its circuit. */
+export function makeCallTemplate(path: string, call: CallConfig): CallTemplate {
+  return { call, path, circuit: undefined, making: undefined };
+}
+
+/** Whether a template lacks the circuit that it asks for. */
+export function isBroken({ call, circuit }: CallTemplate): boolean {
+  return call.circuit !== undefined && !circuit;
+}
+
+/**
+ * Gives a template the circuit that it asks for, if it has none.
+ * @param broken called once if the circuit breaks; the template is without it by then
+ * @throws {ApplianceError}
+ */
+export function provision(
+  template: CallTemplate,
+  circuits: Circuits,
+  broken: (reason: CircuitError) => void,
+): Promise<void> {
+  const { call, path } = template;
+  const { circuit: wanted } = call;
+  if (!wanted || template.circuit) return Promise.resolve();
+  return template.making ??= (async () => {
+    try {
+      const circuit = await circuits.provisionShared(path, wanted, (reason) => {
+        if (template.circuit !== circuit) return;
+        broken(reason);
+        void release(template);
+      });
+      template.circuit = circuit;
+    } finally {
+      template.making = undefined;
+    }
+  })();
+}
+
+/** Lets go of a template's circuit, also of one that is still being made. Never fails. */
+export async function release(template: CallTemplate): Promise<void> {
+  await template.making?.catch(() => {});
+  const { circuit } = template;
+  template.circuit = undefined;
+  await circuit?.[Symbol.asyncDispose]();
+}

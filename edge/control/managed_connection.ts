@@ -1,0 +1,169 @@
+/**
+ * A control connection's way into the datapath: its tunnel, and a session for each of its calls. Nothing here waits
+ * for one call before it begins the next, so that thousands come up at once.
+ *
+ * @module
+ */
+
+import { sessionParameters } from "../../core/call.ts";
+import type { Connection } from "../../core/connection.ts";
+import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import type { TunnelId } from "../../core/ids.ts";
+import type { SessionParameters } from "../../core/settings.ts";
+import type { SocketId } from "../datapath/datapath.ts";
+import type { Logger } from "../log.ts";
+import type { TunnelConfig } from "../config/model.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import type { SocketLease, Sockets } from "../sessions/sockets.ts";
+import { transaction } from "../appliance/transaction.ts";
+import type { Tunnels } from "../sessions/tunnels.ts";
+import type {
+  ManagedCall,
+  ManagedConnection,
+  ManagedConnections,
+  ManagedTunnel,
+} from "./context.ts";
+import type { Driver } from "./driver.ts";
+import { sessionConfig } from "./parameters.ts";
+
+export interface ManagedConnectionDependencies {
+  readonly driver: Driver;
+  readonly log: Logger;
+  readonly sessions: Sessions;
+  readonly sockets: Sockets;
+  readonly tunnels: Tunnels;
+}
+
+/** A connection without a tunnel. */
+export function makeManagedConnection(
+  { handle, settings }: Connection,
+  name: string,
+  managed: ManagedTunnel | undefined,
+  lease: SocketLease | undefined,
+): ManagedConnection {
+  return {
+    handle,
+    peer: settings.name,
+    version: settings.version,
+    name,
+    managed,
+    calls: new Map(),
+    names: new Set(),
+    lease,
+    established: false,
+    establishedAt: undefined,
+    upSince: undefined,
+    opening: undefined,
+    entry: undefined,
+    closing: undefined,
+    leaving: new Set(),
+    reason: undefined,
+    gone: Promise.withResolvers(),
+  };
+}
+
+export function makeManagedConnections(
+  { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
+): ManagedConnections {
+  const endConnection = (link: ManagedConnection, message: string) => {
+    log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
+    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
+    driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
+  };
+  const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
+    const message = messageOf(error);
+    const path = `tunnels/${link.name}/sessions/${call.name}`;
+    log.warn("a session cannot be", { path, reason: message });
+    const result: Result = { result: CdnResult.NoFacilitiesNow, message };
+    driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+  };
+
+  const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
+    try {
+      await transaction(log, (tx) => tunnels.add(config, "control", [], tx, lease));
+      return link.entry = tunnels.all.get(config.name);
+    } catch (error) {
+      endConnection(link, messageOf(error));
+    }
+  };
+
+  const closeTunnel = async (link: ManagedConnection) => {
+    const entry = await link.opening;
+    while (link.leaving.size > 0) await Promise.all(link.leaving);
+    if (entry) await tunnels.remove(entry);
+    link.entry = undefined;
+    link.gone.resolve();
+  };
+
+  /** Opens a session. Without a wait where the tunnel is there: the order of what the datapath is told counts. */
+  const openSession = (link: ManagedConnection, call: ManagedCall, agreed: SessionParameters) => {
+    const config = sessionConfig(call.name, call.template.call, agreed);
+    const opened = link.entry
+      ? sessions.open(link.entry, config)
+      : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
+        entry && !call.closed ? sessions.open(entry, config) : undefined
+      );
+    call.work = opened.catch((error) => void endCall(link, call, error));
+  };
+
+  return {
+    open(link, { localId, path, peerId, settings }, before) {
+      const { encap, local, remote, socket } = path;
+      const lease = sockets.hold(socket as SocketId);
+      if (!lease) return endConnection(link, "its socket is closed");
+      const config: TunnelConfig = {
+        name: link.name,
+        version: settings.version,
+        tunnelId: localId as TunnelId,
+        peerTunnelId: peerId as TunnelId,
+        encap,
+        local: { address: local, port: lease.local.port },
+        remote,
+        checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
+        sessions: [],
+      };
+      link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
+    },
+    close: (link) => void (link.closing ??= closeTunnel(link)),
+    openCall(link, call, of) {
+      openSession(link, call, sessionParameters(of, link.version));
+    },
+    joinCall(link, call, agreed, active) {
+      if (!call.work) openSession(link, call, agreed);
+      const config = sessionConfig(call.name, call.template.call, agreed);
+      call.work = call.work!.then(async (session) => {
+        if (!session || !link.entry || call.closed) return session;
+        try {
+          await sessions.join(link.entry, session, config, call.template.circuit?.share());
+          if (!active) sessions.follow(session, false);
+        } catch (error) {
+          endCall(link, call, error);
+        }
+        return session;
+      });
+    },
+    closeCall(link, call) {
+      call.closed = true;
+      link.calls.delete(call.handle.localSessionId);
+      const left = (async () => {
+        const session = await call.work;
+        if (session && link.entry) await sessions.remove(link.entry, session);
+        // Only now: until here the name stood for this session.
+        link.names.delete(call.name);
+        call.onGone?.();
+      })();
+      link.leaving.add(left);
+      void left.finally(() => link.leaving.delete(left));
+    },
+    follow(call, active) {
+      call.work = call.work?.then((session) => {
+        if (session && !call.closed) sessions.follow(session, active);
+        return session;
+      });
+    },
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { openLibc } from "./libc.ts";
+import { openSystem } from "./system.ts";
+import { makeNamespace, namespacesAvailable } from "../testing/netns.ts";
+
+const ignore = !namespacesAvailable();
+
+Deno.test("notify() sends to the service manager's socket, named or abstract", () => {
+  using libc = openLibc();
+  const directory = Deno.makeTempDirSync();
+  const paths = [`${directory}/notify`, `@isthmus-test-${Deno.pid}`];
+  try {
+    for (const path of paths) {
+      const name = new TextEncoder().encode(
+        `\x01\0${path.replace("@", "\0")}${path.startsWith("@") ? "" : "\0"}`,
+      );
+      const fd = libc.call.socket(1, 2, 0);
+      assert.equal(libc.call.bind(fd, name, name.length), 0);
+      using system = openSystem(path);
+      system.notify("READY=1");
+      const room = new Uint8Array(64);
+      const length = libc.call.recv(fd, room, 64n, 0x40);
+      assert.equal(new TextDecoder().decode(room.subarray(0, Math.max(0, length))), "READY=1");
+      libc.call.close(fd);
+    }
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("notify() does nothing where nobody listens", () => {
+  for (const path of [undefined, "", "/nonexistent/notify", "x".repeat(200)]) {
+    using system = openSystem(path);
+    system.notify("READY=1");
+  }
+});
+
+Deno.test("openSocket() lets connected sockets share a listener's port", () => {
+  using system = openSystem();
+  using libc = openLibc();
+  const listener = system.openSocket("udp", { local: { address: "127.0.0.1", port: 0 } });
+  const name = new Uint8Array(16);
+  libc.call.getsockname(listener.fd, name, Int32Array.of(16));
+  const local = { address: "127.0.0.1", port: new DataView(name.buffer).getUint16(2) };
+  const connected = system.openSocket("udp", { local, remote: { address: "127.0.0.2", port: 9 } });
+  assert.throws(() => system.openSocket("udp", { local }), { code: "EADDRINUSE" });
+  const beside = system.openSocket("udp", {
+    local: { address: "0.0.0.0", port: local.port },
+    shared: true,
+  });
+  for (const { fd } of [listener, connected, beside]) system.close(fd);
+});
+
+Deno.test("pathMtu() knows loopback's, and nothing without a route", () => {
+  using system = openSystem();
+  assert.ok(system.pathMtu("127.0.0.1", "127.0.0.1")! >= 1500);
+  assert.equal(system.pathMtu("198.51.100.1", "127.0.0.1"), undefined);
+});
+
+Deno.test({
+  name: "openTap() makes a device what its options say, and change() changes it",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("sys");
+    using system = openSystem();
+    const tap = system.openTap({
+      name: "office0",
+      netns: space.name,
+      mtu: 1400,
+      mac: "02:00:00:00:00:07",
+      addresses: ["192.168.7.1/24", "fd00:7::1/64"],
+    });
+    const show = () => space.ip("address", "show", "dev", "office0");
+    assert.match(
+      (await show()).text,
+      /mtu 1400[^]*02:00:00:00:00:07[^]*192\.168\.7\.1\/24[^]*fd00:7::1\/64/,
+    );
+    tap.setCarrier(false);
+    assert.match((await show()).text, /NO-CARRIER/);
+    tap.setCarrier(true);
+    tap.change({ mtu: 1300, mac: "02:00:00:00:00:08", addresses: ["192.168.7.2/24"] });
+    assert.deepEqual([tap.mtu(), tap.mac()], [1300, "02:00:00:00:00:08"]);
+    const after = (await show()).text;
+    assert.match(after, /LOWER_UP[^]*192\.168\.7\.2\/24/);
+    assert.doesNotMatch(after, /192\.168\.7\.1|fd00:7::1/);
+    tap.release(false);
+    system.close(tap.fd);
+    assert.equal((await show()).success, false);
+  },
+});
+
+Deno.test({
+  name: "openTap() adopts a device that exists, and takes back its own addresses only",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("adopt");
+    using system = openSystem();
+    await space.ip("tuntap", "add", "dev", "office0", "mode", "tap");
+    await space.ip("address", "add", "10.9.0.1/24", "dev", "office0");
+    const addresses = ["10.9.0.1/24", "10.9.0.2/24"];
+    const tap = system.openTap({ name: "office0", netns: space.name, addresses });
+    assert.equal(tap.adopted, true);
+    tap.release(true);
+    system.close(tap.fd);
+    const after = (await space.ip("address", "show", "dev", "office0")).text;
+    assert.match(after, /10\.9\.0\.1\/24/);
+    assert.doesNotMatch(after, /10\.9\.0\.2\/24/);
+  },
+});

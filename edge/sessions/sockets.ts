@@ -1,0 +1,266 @@
+/**
+ * The sockets that tunnels travel on. A tunnel uses the listener that covers its local address and port; where none
+ * does, or where its UDP checksums differ from a listener's, it gets a connected socket of its own, as the kernel
+ * gives each tunnel. Tunnels between the same two endpoints share theirs.
+ *
+ * @module
+ */
+
+import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
+import type { Clock } from "../../plugins/plugin.ts";
+import type { SocketKind } from "../../wasm/mod.ts";
+import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
+import type { Datapath, SocketId } from "../datapath/datapath.ts";
+import type { Listener, TunnelConfig } from "../config/model.ts";
+import type { System } from "../io/system.ts";
+
+/** What of a tunnel decides about its socket. */
+export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">;
+
+/** The use of a socket until it is disposed of. */
+export interface SocketLease extends AsyncDisposable {
+  readonly socket: SocketId;
+  /** Where it is bound, with the port that the kernel chose. */
+  readonly local: Endpoint;
+  /** Disposal for a tunnel that lives on with another socket: datagrams that wait in this one are not lost. */
+  retire(): Promise<void>;
+}
+
+/** All open sockets. */
+export interface Sockets {
+  /** Opens a listener, which new leases then use. @throws {ApplianceError} */
+  open(listener: Listener): Promise<void>;
+  /** New leases no longer use the listener; it is closed when the last one of it is disposed of. */
+  close(listener: Listener): Promise<void>;
+  /** Whether a lease taken now would be of another socket than `lease`. */
+  moved(path: TunnelPath, lease: SocketLease): boolean;
+  /** @throws {ApplianceError} */
+  lease(path: TunnelPath): Promise<SocketLease>;
+  /**
+   * A socket to dial from: the listener that covers `local`, or else one that takes what comes from anywhere, for the
+   * peer may answer from another port (RFC 2661 §8.1). Port 0: one of its own. @throws {ApplianceError}
+   */
+  dial(encap: EncapType, local: Endpoint): Promise<SocketLease>;
+  /** Another lease of an open socket; undefined where it is not open any more. */
+  hold(socket: SocketId): SocketLease | undefined;
+}
+
+interface OpenSocket {
+  readonly id: SocketId;
+  readonly fd: number;
+  readonly kind: SocketKind;
+  /** Where it is bound, with the port that the kernel chose. */
+  readonly local: Endpoint;
+}
+
+/** How long the datapath may take to read what waits in a socket that takes no more, in milliseconds. */
+const DRAIN_MS = 50;
+
+/** An open socket, or one being opened. */
+interface Entry {
+  readonly encap: EncapType;
+  readonly local: Endpoint;
+  readonly remote?: Endpoint;
+  readonly socket: Promise<OpenSocket>;
+  users: number;
+  /** A listener that takes no new leases. */
+  closing?: boolean;
+}
+
+/** No sockets yet. */
+export function makeSockets(system: System, datapath: Datapath, clock: Clock): Sockets {
+  /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
+  const listeners = new Map<string, Entry>();
+  const connected = new Map<string, Entry>();
+  /** Sockets to dial from that are no listeners, by {@linkcode listenerKey}; those of ephemeral ports are not here. */
+  const dialing = new Map<string, Entry>();
+  const byId = new Map<SocketId, { readonly entry: Entry; readonly socket: OpenSocket }>();
+  /** All entries, those of closed listeners with leases left too. */
+  const entries = new Set<Entry>();
+  const leases = new WeakMap<SocketLease, Entry>();
+
+  const openEntry = (encap: EncapType, local: Endpoint, path?: TunnelPath): Entry => {
+    // Beside sockets of ours; alone, it must find out that another program holds the address.
+    const shared = local.port !== 0 &&
+      [...entries].some((entry) =>
+        entry.encap === encap && entry.local.port === local.port &&
+        overlap(entry.local.address, local.address)
+      );
+    const entry: Entry = {
+      encap,
+      local,
+      ...(path && { remote: path.remote }),
+      socket: openSocket(system, datapath, { encap, local, shared, ...(path && { path }) }),
+      users: 0,
+    };
+    entries.add(entry);
+    return entry;
+  };
+
+  const use = async (entry: Entry): Promise<OpenSocket> => {
+    entry.users++;
+    try {
+      const socket = await entry.socket;
+      byId.set(socket.id, { entry, socket });
+      return socket;
+    } catch (error) {
+      await release(entry);
+      throw error;
+    }
+  };
+
+  const release = async (entry: Entry, drain = false) => {
+    if (--entry.users > 0) return;
+    entries.delete(entry);
+    for (const map of [listeners, connected, dialing]) {
+      for (const [key, value] of map) if (value === entry) map.delete(key);
+    }
+    const socket = await entry.socket.catch(() => undefined);
+    if (!socket) return;
+    byId.delete(socket.id);
+    if (drain) {
+      system.stopReceiving(socket.fd, socket.kind);
+      await new Promise<void>((resolve) => clock.timer(clock.now() + DRAIN_MS, resolve));
+    }
+    await datapath.removeSocket(socket.id);
+  };
+
+  /** A lease of a socket whose user was counted. */
+  const leaseOf = (entry: Entry, { id, local }: OpenSocket): SocketLease => {
+    let released: Promise<void> | undefined;
+    const lease: SocketLease = {
+      socket: id,
+      local,
+      retire: () => released ??= release(entry, true),
+      [Symbol.asyncDispose]: () => released ??= release(entry),
+    };
+    leases.set(lease, entry);
+    return lease;
+  };
+
+  const covering = (path: TunnelPath): Entry | undefined => {
+    if (!hasDefaultChecksum(path)) return undefined;
+    const wildcard = {
+      ...path.local,
+      address: ipVersion(path.local.address) === 4 ? "0.0.0.0" : "::",
+    };
+    return listeners.get(listenerKey(path.encap, path.local)) ??
+      listeners.get(listenerKey(path.encap, wildcard));
+  };
+
+  /** Raw sockets each get a copy of a packet, so that two which match one tunnel would deliver its frames twice. */
+  const refuseOverlap = (encap: EncapType, local: Endpoint, remote?: Endpoint) => {
+    if (encap !== "ip") return;
+    for (const entry of entries) {
+      if (entry.encap !== "ip" || entry.closing || !overlap(entry.local.address, local.address)) {
+        continue;
+      }
+      if (entry.remote && remote && entry.remote.address !== remote.address) continue;
+      throw new ApplianceError(
+        "in-use",
+        ipVersion(local.address) === 4 ? "ip-saddr" : "ip6-saddr",
+        `IP protocol 115 at ${local.address} overlaps with the socket at ${entry.local.address}`,
+      );
+    }
+  };
+
+  return {
+    async open(listener) {
+      const key = listenerKey(listener.encap, listener);
+      if (listeners.has(key)) {
+        throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
+      }
+      // One that is being closed while tunnels move away from it is taken back.
+      const closing = [...entries].find((entry) =>
+        entry.closing && !entry.remote && listenerKey(entry.encap, entry.local) === key
+      );
+      const entry = closing ?? openEntry(listener.encap, listener);
+      entry.closing = false;
+      listeners.set(key, entry);
+      await use(entry);
+    },
+    async close(listener) {
+      const key = listenerKey(listener.encap, listener);
+      const entry = listeners.get(key);
+      if (!entry) return;
+      listeners.delete(key);
+      entry.closing = true;
+      await release(entry);
+    },
+    moved(path, lease) {
+      const entry = leases.get(lease);
+      return entry !== (covering(path) ?? connected.get(connectedKey(path)));
+    },
+    async lease(path) {
+      let entry = covering(path) ?? connected.get(connectedKey(path));
+      if (!entry) {
+        refuseOverlap(path.encap, path.local, path.remote);
+        entry = openEntry(path.encap, path.local, path);
+        connected.set(connectedKey(path), entry);
+      }
+      return leaseOf(entry, await use(entry));
+    },
+    async dial(encap, local) {
+      const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
+      const fixed = encap === "ip" || local.port !== 0;
+      const key = listenerKey(encap, local);
+      const known = fixed
+        ? covering({ encap, local, remote: local, checksum }) ?? dialing.get(key)
+        : undefined;
+      if (!known) refuseOverlap(encap, local);
+      const entry = known ?? openEntry(encap, local);
+      if (!known && fixed) dialing.set(key, entry);
+      return leaseOf(entry, await asApplianceErrors("local", () => use(entry)));
+    },
+    hold(id) {
+      const found = byId.get(id);
+      if (!found) return undefined;
+      found.entry.users++;
+      return leaseOf(found.entry, found.socket);
+    },
+  };
+}
+
+async function openSocket(
+  system: System,
+  datapath: Datapath,
+  { encap, local, shared, path }: {
+    readonly encap: EncapType;
+    readonly local: Endpoint;
+    readonly shared: boolean;
+    readonly path?: TunnelPath;
+  },
+): Promise<OpenSocket> {
+  const { fd, kind, local: bound } = system.openSocket(encap, {
+    local,
+    shared,
+    ...(path && { remote: path.remote }),
+    ...(path && encap === "udp" && { checksum: path.checksum }),
+  });
+  try {
+    return { id: await datapath.addSocket(fd, kind), fd, kind, local: bound };
+  } catch (error) {
+    system.close(fd);
+    throw error;
+  }
+}
+
+/** Whether UDP checksums are as a listener has them: everywhere. */
+function hasDefaultChecksum({ encap, local, checksum }: TunnelPath): boolean {
+  if (encap === "ip") return true;
+  return ipVersion(local.address) === 4 ? checksum.udp : !checksum.zero6Tx && !checksum.zero6Rx;
+}
+
+function listenerKey(encap: EncapType, local: Endpoint): string {
+  return `${encap} ${formatEndpoint(local)}`;
+}
+
+function connectedKey({ encap, local, remote, checksum }: TunnelPath): string {
+  const { udp, zero6Tx, zero6Rx } = checksum;
+  return [encap, formatEndpoint(local), formatEndpoint(remote), udp, zero6Tx, zero6Rx].join(" ");
+}
+
+function overlap(a: string, b: string): boolean {
+  return ipVersion(a) === ipVersion(b) && (a === b || isWildcard(a) || isWildcard(b));
+}

@@ -1,0 +1,90 @@
+/** Tunnels and sessions as the appliance holds them. @module */
+
+import type { PortId } from "../../plugins/plugin.ts";
+import { ApplianceError } from "../appliance/errors.ts";
+import type { RunningCircuit } from "../circuits/circuits.ts";
+import type { TunnelHandle } from "../datapath/datapath.ts";
+import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { SocketLease } from "./sockets.ts";
+
+/** A tunnel that runs. Changed only by work in its queue. */
+export interface TunnelEntry {
+  /** As it is; its `sessions` are empty: those are in {@linkcode TunnelEntry.sessions}. */
+  config: TunnelConfig;
+  readonly origin: Origin;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  handle: TunnelHandle;
+  lease: SocketLease;
+  pathMtu: number | undefined;
+  readonly sessions: SessionTable;
+}
+
+/** A session that runs. */
+export interface SessionEntry {
+  config: SessionConfig;
+  readonly origin: Origin;
+  readonly createdAt: number;
+  port: PortId;
+  circuit: RunningCircuit | undefined;
+  /** Why it is down; undefined: it is up. */
+  reason: string | undefined;
+}
+
+/** A tunnel's sessions, by name and by session id. */
+export interface SessionTable {
+  readonly size: number;
+  byName(name: string): SessionEntry | undefined;
+  byId(id: number): SessionEntry | undefined;
+  add(session: SessionEntry): void;
+  delete(session: SessionEntry): void;
+  values(): IterableIterator<SessionEntry>;
+}
+
+/** A table without sessions. */
+export function makeSessionTable(): SessionTable {
+  const names = new Map<string, SessionEntry>();
+  const ids = new Map<number, SessionEntry>();
+  return {
+    get size() {
+      return names.size;
+    },
+    byName: (name) => names.get(name),
+    byId: (id) => ids.get(id),
+    add(session) {
+      names.set(session.config.name, session);
+      ids.set(session.config.sessionId, session);
+    },
+    delete({ config }) {
+      names.delete(config.name);
+      ids.delete(config.sessionId);
+    },
+    values: () => names.values(),
+  };
+}
+
+/** The tunnel of that name, or else of that tunnel id. @throws {ApplianceError} */
+export function findTunnel(tunnels: ReadonlyMap<string, TunnelEntry>, tunnel: string): TunnelEntry {
+  const found = tunnels.get(tunnel) ??
+    [...tunnels.values()].find(({ config }) => String(config.tunnelId) === tunnel);
+  if (found) return found;
+  throw new ApplianceError("not-found", undefined, `there is no tunnel ${tunnel}`);
+}
+
+/** The session of that name, or else of that session id. @throws {ApplianceError} */
+export function findSession(tunnel: TunnelEntry, session: string): SessionEntry {
+  const id = /^[1-9]\d*$/.test(session) ? Number(session) : 0;
+  const found = tunnel.sessions.byName(session) ?? tunnel.sessions.byId(id);
+  if (found) return found;
+  const message = `the tunnel ${tunnel.config.name} has no session ${session}`;
+  throw new ApplianceError("not-found", undefined, message);
+}
+
+/** The configuration that would make the tunnel as it is, with the sessions that `include` takes. */
+export function configOf(
+  tunnel: TunnelEntry,
+  include: (session: SessionEntry) => boolean = () => true,
+): TunnelConfig {
+  const sessions = [...tunnel.sessions.values()].filter(include).map(({ config }) => config);
+  return { ...tunnel.config, sessions };
+}
