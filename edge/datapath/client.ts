@@ -6,7 +6,7 @@ import type { PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
-import { boundAddress } from "../io/sockets.ts";
+import { boundAddress, socketDrops } from "../io/sockets.ts";
 import { countersByHandle } from "./counters.ts";
 import {
   type ControlDatagram,
@@ -76,6 +76,8 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     "no-such-port": 0,
   };
   let open = true;
+  /** Datagrams that the kernel dropped at sockets that are closed. */
+  let closedDrops = 0;
 
   /** The worker has ended, one way or the other. */
   const closeAll = () => {
@@ -180,7 +182,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       await worker.request("removeSocket", { socket: socket as number as SocketIx });
       const removed = sockets.get(socket);
       sockets.delete(socket);
-      if (removed) libc.call.close(removed.fd);
+      if (!removed) return;
+      closedDrops += socketDrops(libc, removed.fd);
+      libc.call.close(removed.fd);
     },
     async addTunnel(tunnel) {
       return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
@@ -236,11 +240,16 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
         "stats",
         {},
       );
+      const atSockets = new Map(
+        [...sockets].map(([socket, { fd }]) => [socket, socketDrops(libc, fd)]),
+      );
+      const lost = [...atSockets.values()].reduce((sum, count) => sum + count, closedDrops);
       return {
         grouping: groupingStates(grouping),
+        socketDrops: atSockets,
         sessions: countersByHandle<PortId>(sessions),
         tunnels: countersByHandle<TunnelHandle>(tunnels),
-        drops: addCounts(workerDrops, drops),
+        drops: { ...addCounts(workerDrops, drops), "receive-buffer-full": lost },
         io,
       };
     },

@@ -75,6 +75,8 @@ export interface DatapathStats {
   readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
   /** Tunnels whose datagrams are not all grouped (UDP_SEGMENT), as the kernel refused it. */
   readonly grouping: ReadonlyMap<TunnelHandle, GroupingState>;
+  /** Datagrams that the kernel dropped at each socket: its receive buffer was full, or a checksum wrong. */
+  readonly socketDrops: ReadonlyMap<SocketId, number>;
   /** Every reason that a frame can be dropped for, with how many were. */
   readonly drops: Readonly<Record<string, number>>;
   /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */

@@ -185,6 +185,24 @@ function getOption(libc: Libc, fd: number, name: OptionName): number {
   return value[0]!;
 }
 
+const SO_MEMINFO = 55;
+/** What `sk_meminfo` holds (linux/sock_diag.h): nine counts, the drops last. */
+const memInfoCounts = 9;
+
+/** Datagrams that came for a socket and that the kernel dropped, as its receive buffer was full or their checksum wrong. */
+export function socketDrops(libc: Libc, fd: number): number {
+  const counts = new Uint32Array(memInfoCounts);
+  const length = Int32Array.of(counts.byteLength);
+  const result = libc.call.getsockopt(
+    fd,
+    SOL_SOCKET,
+    SO_MEMINFO,
+    counts as unknown as Buffer,
+    length,
+  );
+  return result === 0 ? counts[memInfoCounts - 1]! : 0;
+}
+
 /** The address that a socket is bound to; a wildcard where it is bound to none. @throws {IoError} */
 export function boundAddress(libc: Libc, fd: number): string {
   const name = socketName(libc, fd);

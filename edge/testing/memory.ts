@@ -85,6 +85,9 @@ export function memoryDatapath(system: System): MemoryDatapath {
     calls,
     refuse: undefined,
     onControl: undefined,
+    onPathErrors: undefined,
+    onNetworkChange: undefined,
+    onSocketFailure: undefined,
     onFailure: undefined,
     vanish(fd) {
       for (const device of devices.values()) if (device.fd === fd) device.gone();
@@ -170,7 +173,14 @@ export function memoryDatapath(system: System): MemoryDatapath {
     disconnect: (port) => command("disconnect", () => part(port)),
     sendControl: () => true,
     stats: () =>
-      command("stats", () => ({ sessions: new Map(), tunnels: new Map(), drops: {}, io: {} })),
+      command("stats", () => ({
+        sessions: new Map(),
+        tunnels: new Map(),
+        grouping: new Map(),
+        socketDrops: new Map(),
+        drops: {},
+        io: {},
+      })),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return datapath;
@@ -231,6 +241,7 @@ export function memorySystem(): MemorySystem {
     },
     stopReceiving() {},
     pathMtu: () => system.mtu,
+    ownsAddress: () => false,
     openTap,
     close(fd) {
       const { device } = open.get(fd) ?? {};
