@@ -178,6 +178,7 @@ export function memoryDatapath(system: System): MemoryDatapath {
         tunnels: new Map(),
         grouping: new Map(),
         socketDrops: new Map(),
+        heardAgoMs: new Map(),
         drops: {},
         io: {},
       })),
