@@ -54,12 +54,10 @@ impl Core {
         }
     }
 
-    /// The write of op `index` failed: its frame is dropped.
+    /// The write of op `index` failed: its frames are dropped.
     pub fn write_dropped(&mut self, index: usize, reason: Reason) {
-        if !self.transmit.is_write(index) {
-            return;
-        }
-        self.io.take_back(Io::TxFrames, 1);
-        self.drop_frame(reason);
+        let Some(frames) = self.transmit.written(index) else { return };
+        self.io.take_back(Io::TxFrames, frames.into());
+        self.drop_frames(reason, frames);
     }
 }

@@ -16,7 +16,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
-use isthmus_datapath::transmit::SPLIT;
+use isthmus_datapath::transmit::{IOVECS, SPLIT};
 use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
 
 /// A datagram as it reaches a socket.
@@ -92,7 +92,7 @@ impl Lab {
     }
 
     /// Hands in frames read from a device.
-    pub fn read(&mut self, port: Handle, frames: &[Vec<u8>]) {
+    pub fn read(&mut self, port: Handle, frames: &[Vec<u8>], now: u64) {
         let places = self.datapath.receive.places();
         for (at, frame) in frames.iter().enumerate() {
             // SAFETY: as in `receive`.
@@ -101,7 +101,7 @@ impl Lab {
                 write(places.lengths + at * 4, &(frame.len() as i32).to_le_bytes(), 4);
             }
         }
-        self.datapath.receive_frames(port, frames.len()).unwrap();
+        self.datapath.receive_frames(port, frames.len(), now).unwrap();
     }
 
     /// Pumps until nothing is left; `refused` says whether a message or write fails. A refused group is split.
@@ -116,21 +116,23 @@ impl Lab {
             for op in 0..count {
                 // SAFETY: pump laid out so many ops, and messages and iovecs for them.
                 let [kind, fd, first, count] = unsafe { *(ops as *const [i32; 4]).add(op) };
-                for at in first as usize..(first + count) as usize {
-                    let failure = refused();
-                    if kind == 1 {
-                        // SAFETY: as above.
-                        let iovec = unsafe { *(iovecs as *const IoVec).add(at) };
-                        match failure {
-                            Some(reason) => {
-                                self.datapath.core.write_dropped(op, reason);
-                                output.failed += 1;
-                            }
-                            None => output.written.push((fd, gather(&[iovec]))),
+                if kind == 1 {
+                    // SAFETY: as above.
+                    let iovecs = unsafe {
+                        from_raw_parts((iovecs as *const IoVec).add(first as usize), count as usize)
+                    };
+                    assert!((1..=1024).contains(&count) && first as usize + count as usize <= IOVECS);
+                    match refused() {
+                        Some(reason) => {
+                            self.datapath.core.write_dropped(op, reason);
+                            output.failed += 1;
                         }
-                        continue;
+                        None => output.written.push((fd, gather(iovecs))),
                     }
-                    let Some(reason) = failure else {
+                    continue;
+                }
+                for at in first as usize..(first + count) as usize {
+                    let Some(reason) = refused() else {
                         // SAFETY: as above.
                         let message = unsafe { *(messages as *const MmsgHdr).add(at) };
                         output.sent.push(send(fd, &message));
