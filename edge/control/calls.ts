@@ -103,12 +103,6 @@ export function makeCallHandler(
   ) => {
     const of = lcce.call(event.call);
     if (!of || !event.session) return;
-    const refusal = refusalOf(call.template.call, link.version, {
-      ...of.peer,
-      // The type was said in the request only.
-      pseudowireType: of.parameters!.pseudowireType,
-    });
-    if (refusal) return lcce.closeCall(event.call, refusal, now);
     links.openCall(link, call, event.session, () => {
       if (event.state === "wait-proceed") driver.act((_, now) => proceed(event.call, of.role, now));
     });
