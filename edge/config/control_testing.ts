@@ -118,8 +118,12 @@ function tunnelArbitrary(peer: PeerConfig): fc.Arbitrary<ManagedTunnelConfig> {
         selector: (call) => call.name,
         maxLength: 4,
       }),
+      freshPort: fc.boolean(),
     });
-  });
+  }).map((tunnel) => ({
+    ...tunnel,
+    freshPort: tunnel.freshPort && tunnel.encap === "udp" && tunnel.local.port === 1701,
+  }));
 }
 
 /** What a file says of control connections. Tunnels may have one name with those that are static, and calls a TAP. */
