@@ -79,7 +79,7 @@ export class ReliableChannel<Out, In> {
     outOfOrder: 0,
     outsideWindow: 0,
   };
-  readonly #options: ChannelOptions;
+  #options: ChannelOptions;
   /** Unacknowledged messages, oldest first; the first `#flying` of them are in the air. */
   readonly #unacknowledged: Outgoing<Out>[] = [];
   #flying = 0;
@@ -103,6 +103,13 @@ export class ReliableChannel<Out, In> {
   constructor(options: ChannelOptions) {
     this.#options = options;
     this.#timeoutMs = options.retransmitMs;
+  }
+
+  /** Takes other times and limits; what is in the air keeps the time that it was given. */
+  reconfigure(options: Omit<ChannelOptions, "receiveWindow">): void {
+    this.#options = { ...this.#options, ...options };
+    this.#timeoutMs = Math.min(this.#timeoutMs, options.retransmitCapMs);
+    if (this.#timeouts === 0) this.#timeoutMs = options.retransmitMs;
   }
 
   /** Ns of the next new message; what a bare acknowledgement carries. */

@@ -19,6 +19,7 @@ import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, Parsed } from "./message.ts";
 import type { VendorAvp } from "./vendor_avp.ts";
+import { livingSettings } from "./living_settings.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
@@ -192,6 +193,15 @@ export class Connection implements CallsOwner {
     if (this.#state === "established") this.heard(now);
     for (const incoming of delivered) this.#take(incoming, now);
     if (this.#state === "stopping" && this.#transport.outstanding === 0) this.#close(now);
+  }
+
+  /** Its peer was configured anew: what needs no agreement counts from now on, all else for the next connection. */
+  reconfigure(next: PeerSettings, now: number): void {
+    const { helloMs } = this.settings;
+    this.#handshake.reconfigure(livingSettings(this.settings, next));
+    if (this.#state !== "established" || this.settings.helloMs === helloMs) return;
+    this.#deadlines.clear("hello");
+    this.#restartHello(now);
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */

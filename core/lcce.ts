@@ -128,6 +128,14 @@ export class Lcce {
     return connection.handle;
   }
 
+  /** Gives a living connection its peer's new settings, as far as they need no agreement; the next one has them all. */
+  reconfigure(connection: ConnectionHandle, settings: PeerSettings, now: number): void {
+    const owner = this.#registry.get(connection);
+    if (!owner) return;
+    owner.reconfigure(settings, now);
+    this.#settle(owner, now);
+  }
+
   /**
    * Requests a call; it waits until its connection is up. Where the connection has ended meanwhile, or carries as many
    * calls as it may, the call ends at once, and an event says so as for any other.

@@ -68,7 +68,7 @@ export class Transport {
     this.path = path;
     this.#authenticator = authenticator;
     this.#initiator = initiator;
-    this.#channel = new ReliableChannel({ ...settings, queueLimit: 4 * settings.callLimit + 64 });
+    this.#channel = new ReliableChannel({ ...settings, queueLimit: queueLimit(settings) });
   }
 
   get authenticator(): Authenticator {
@@ -158,6 +158,19 @@ export class Transport {
     this.#channel.send({ type: "SCCRQ", body, sessionId: 0 });
   }
 
+  /** Takes the settings of a peer that was configured anew. */
+  reconfigure(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#authenticator.reconfigure(settings, this.path.encap);
+    const { retransmitMs, retransmitCapMs, attempts } = settings;
+    this.#channel.reconfigure({
+      retransmitMs,
+      retransmitCapMs,
+      attempts,
+      queueLimit: queueLimit(settings),
+    });
+  }
+
   /** From here on in v2. */
   fallBack(settings: PeerSettings): void {
     this.#settings = settings;
@@ -223,4 +236,9 @@ export class Transport {
   #drop(reason: ControlDrop): undefined {
     this.#host.drop(reason);
   }
+}
+
+/** How many messages may wait for the window: a few for each call, and those of the connection. */
+function queueLimit({ callLimit }: PeerSettings): number {
+  return 4 * callLimit + 64;
 }

@@ -8,7 +8,7 @@ import { makeCircuits } from "../circuits/circuits.ts";
 import { systemClock } from "../clock.ts";
 import { startControl } from "../control/mod.ts";
 import { startDatapath } from "../datapath/client.ts";
-import type { Datapath } from "../datapath/datapath.ts";
+import type { Datapath, StatsOf } from "../datapath/datapath.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { makeMeters } from "../circuits/meters.ts";
 import type {
@@ -23,7 +23,7 @@ import { applyConfig, fileConfig } from "./reload.ts";
 import { makeSessions, sessionPath } from "../sessions/sessions.ts";
 import { makeSockets } from "../sessions/sockets.ts";
 import { configOf, findSession, findTunnel } from "../sessions/table.ts";
-import { managedState, stateOf } from "./view.ts";
+import { countersOf, managedState, stateOf } from "./view.ts";
 import { openSystem, type System } from "../io/system.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
 import { located, makeTunnels } from "../sessions/tunnels.ts";
@@ -122,10 +122,10 @@ function assemble(
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
 
-  const statistics = () => asApplianceErrors(undefined, () => datapath.stats());
+  const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
-    const stats = await statistics();
     const name = idToName(tunnel);
+    const stats = await statistics(countersOf(tunnels.all.get(name)));
     const managed = control.states().get(name);
     if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
     const state = stateOf(findTunnel(tunnels.all, name), stats);
@@ -284,7 +284,7 @@ function assemble(
       log.info("session deleted", { path });
     },
     async datapath() {
-      const { drops, io } = await statistics();
+      const { drops, io } = await statistics(countersOf(undefined));
       return { drops: { ...drops, ...control.drops() }, io };
     },
     events: () => control.subscribe(),

@@ -2,9 +2,18 @@
 
 import type { Counters } from "../../wasm/mod.ts";
 import type { ManagedState } from "../control/mod.ts";
-import type { DatapathStats } from "../datapath/datapath.ts";
+import type { DatapathStats, StatsOf } from "../datapath/datapath.ts";
 import type { SessionState, TunnelState } from "../config/model.ts";
 import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
+
+/** Whose counters a tunnel's state needs. */
+export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
+  if (!tunnel) return { sessions: [], tunnels: [] };
+  return {
+    sessions: Array.from(tunnel.sessions.values(), ({ port }) => port),
+    tunnels: [tunnel.handle],
+  };
+}
 
 /** A tunnel as the API shows it. */
 export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {

@@ -11,7 +11,8 @@ import {
 } from "../../plugins/plugin.ts";
 import type { VendorAvp } from "../../core/vendor_avp.ts";
 import { ApplianceError, applianceError, asApplianceErrors } from "../appliance/errors.ts";
-import { type CircuitConfig, claimsOf } from "../config/circuit.ts";
+import { claimsOf } from "../config/circuit.ts";
+import type { CircuitConfig } from "../config/model.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Logger } from "../log.ts";
 import type { Meters } from "./meters.ts";

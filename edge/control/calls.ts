@@ -4,7 +4,7 @@ import type { PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
-import { attributes } from "../config/attributes.ts";
+import { nameSchema } from "../config/attributes.ts";
 import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
@@ -251,7 +251,7 @@ function nameFor(
   { name }: PeerCall,
 ): string {
   const taken = (candidate: string) =>
-    !attributes.name.safeParse(candidate).success || names.has(candidate);
+    !nameSchema.safeParse(candidate).success || names.has(candidate);
   if (!taken(name)) return name;
   const numbered = `${name}-${localSessionId}`;
   return taken(numbered) ? `session-${localSessionId}` : numbered;

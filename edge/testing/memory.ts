@@ -170,7 +170,13 @@ export function memoryDatapath(system: System): MemoryDatapath {
     disconnect: (port) => command("disconnect", () => part(port)),
     sendControl: () => true,
     stats: () =>
-      command("stats", () => ({ sessions: new Map(), tunnels: new Map(), drops: {}, io: {} })),
+      command("stats", () => ({
+        sessions: new Map(),
+        tunnels: new Map(),
+        heardAgoMs: new Map(),
+        drops: {},
+        io: {},
+      })),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return datapath;
