@@ -19,7 +19,6 @@ import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
 import type { CallTemplate } from "./call_template.ts";
-import type { Takeover } from "./takeover.ts";
 
 /** What the control plane is made from. */
 export interface ControlDependencies {
@@ -200,4 +199,20 @@ export interface ManagedConnections {
   closeCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer says whether its circuit is up. */
   follow(call: ManagedCall, active: boolean): void;
+}
+
+/** What a peer that is back takes over: see `takeover.ts`. */
+export interface Takeover {
+  /**
+   * Asks connections whether they are there. `settled` is told the first that ended, or, once all have answered,
+   * undefined.
+   */
+  ask(
+    holders: readonly ManagedConnection[],
+    settled: (ended: ManagedConnection | undefined) => void,
+  ): void;
+  /** A connection answered. */
+  answered(handle: ConnectionHandle): void;
+  /** A connection ended. */
+  ended(link: ManagedConnection): void;
 }

@@ -10,26 +10,11 @@
 import type { Connection } from "../../core/connection.ts";
 import type { ConnectionHandle } from "../../core/events.ts";
 import { sameHost } from "../../core/path.ts";
-import type { ManagedConnection } from "./context.ts";
+import type { ManagedConnection, Takeover } from "./context.ts";
 import type { Driver } from "./driver.ts";
 
 /** How long those may be silent who are asked whether they are there, in milliseconds. */
 export const SILENCE_MS = 3000;
-
-export interface Takeover {
-  /**
-   * Asks connections whether they are there. `settled` is told the first that ended, or, once all have answered,
-   * undefined.
-   */
-  ask(
-    holders: readonly ManagedConnection[],
-    settled: (ended: ManagedConnection | undefined) => void,
-  ): void;
-  /** A connection answered. */
-  answered(handle: ConnectionHandle): void;
-  /** A connection ended. */
-  ended(link: ManagedConnection): void;
-}
 
 interface Question {
   /** Who has not answered. */
