@@ -287,7 +287,7 @@ impl Core {
     fn lay_out(&mut self) -> usize {
         let Self { transmit, sockets, devices, .. } = self;
         transmit.lay_out(|socket| sockets[socket].fd, |device| devices[device].fd);
-        let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames];
+        let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames, Io::TxSuperFrames];
         for (what, count) in work.into_iter().zip(self.transmit.counts()) {
             self.io.add(what, count as u64);
         }

@@ -6,6 +6,7 @@
 //! never overtake each other.
 
 mod arena;
+mod coalesce;
 mod layout;
 
 use crate::abi::{Control, IoVec, MmsgHdr};
@@ -15,6 +16,7 @@ use crate::template::Template;
 use crate::tunnel::{Destination, Tunnel};
 use arena::Arena;
 pub use arena::LONGEST as LONGEST_HEADER;
+use coalesce::Flows;
 use layout::{iovec, place};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
@@ -66,6 +68,8 @@ pub struct Transmit {
     writing: Vec<Writing>,
     /// The stretches of what is written to devices.
     spans: Vec<Span>,
+    /// What may still grow before it is written.
+    flows: Flows,
     /// Headers for which there was no room before their frames.
     headers: Arena,
     messages: Box<[MmsgHdr; MESSAGES]>,
@@ -86,8 +90,9 @@ pub struct Transmit {
     /// Datagrams that leave, and how many of them are control messages.
     datagrams: usize,
     control_messages: usize,
-    /// Wire frames in the writes.
+    /// Wire frames in the writes, and super-frames that they were made part of.
     frames_written: usize,
+    super_frames: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
     held_messages: Vec<Box<ControlMessage>>,
@@ -103,6 +108,7 @@ impl Transmit {
             leaving: Vec::with_capacity(FRAMES),
             writing: Vec::with_capacity(FRAMES),
             spans: Vec::with_capacity(IOVECS),
+            flows: Flows::default(),
             headers: Arena::new(),
             messages: zeroed(),
             controls: zeroed(),
@@ -116,6 +122,7 @@ impl Transmit {
             datagrams: 0,
             control_messages: 0,
             frames_written: 0,
+            super_frames: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
         }
@@ -146,6 +153,7 @@ impl Transmit {
         self.datagrams = 0;
         self.control_messages = 0;
         self.frames_written = 0;
+        self.super_frames = 0;
         if !keep_buffers {
             self.headers.clear();
             self.held.clear();
@@ -165,16 +173,23 @@ impl Transmit {
     #[inline]
     pub fn has_room_for(&self, header: usize, spans: usize) -> bool {
         self.groups.len() + RUN_GROUPS <= MESSAGES
-            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
-            && 2 * (self.leaving.len() + RUN_GROUPS) + self.spans.len() + spans <= IOVECS
+            && self.leaving.len() + self.writing.len() + self.flows.writes() + RUN_GROUPS <= FRAMES
+            && 2 * (self.leaving.len() + RUN_GROUPS) + self.spans.len() + self.flows.spans() + spans <= IOVECS
             && self.headers.left() >= header
+    }
+
+    /// Whether one more frame fits that may be coalesced.
+    #[inline]
+    pub fn has_room_for_flow(&self) -> bool {
+        self.has_room_for(coalesce::ROOM, 2)
     }
 
     /// Room for `len` bytes of headers that do not lie before their frame; there is as much as
     /// [`Transmit::has_room_for`] said.
     #[inline]
     pub fn header(&mut self, len: usize) -> &mut [u8] {
-        self.headers.take(len)
+        let taken = self.headers.take(len);
+        self.headers.at(taken)
     }
 
     /// Keeps a buffer that frames lie in until they left.
@@ -229,12 +244,22 @@ impl Transmit {
         self.control_messages += 1;
     }
 
-    /// Lets what lies in `spans` leave by a device, in one write that is `frames` on a wire.
+    /// Lets what lies in `spans` leave by a device, in one write that is `frames` on a wire. Empty ones are left out.
     #[inline]
     pub fn write(&mut self, device: u32, spans: &[Span], frames: u32) {
-        self.spans.extend_from_slice(spans);
-        self.writing.push(Writing { device, spans: spans.len() as u32, frames });
+        let before = self.spans.len();
+        self.spans.extend(spans.iter().filter(|span| span.len > 0));
+        self.writing.push(Writing { device, spans: (self.spans.len() - before) as u32, frames });
         self.frames_written += frames as usize;
+    }
+
+    /// Lets a super-frame leave by a device.
+    fn write_super(&mut self, device: u32, head: Span, payloads: &[Span], frames: u32) {
+        self.spans.push(head);
+        self.spans.extend_from_slice(payloads);
+        self.writing.push(Writing { device, spans: 1 + payloads.len() as u32, frames });
+        self.frames_written += frames as usize;
+        self.super_frames += 1;
     }
 
     /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
@@ -360,10 +385,11 @@ impl Transmit {
         self.ops.len()
     }
 
-    /// How many messages, data and control messages in them, and wire frames for devices are laid out.
-    pub fn counts(&self) -> [usize; 4] {
+    /// How many messages, data and control messages in them, wire frames for devices and super-frames
+    /// that were made for them are laid out.
+    pub fn counts(&self) -> [usize; 5] {
         let data = self.datagrams - self.control_messages;
-        [self.groups.len(), data, self.control_messages, self.frames_written]
+        [self.groups.len(), data, self.control_messages, self.frames_written, self.super_frames]
     }
 
     /// The datagrams of message `index`, the tunnel they leave by or [`NONE`], and the length that they are grouped by

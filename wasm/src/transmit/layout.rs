@@ -7,6 +7,7 @@ use crate::leaving::{Span, Writing};
 impl Transmit {
     /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
     pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
+        self.flush();
         if self.scattered {
             self.place_anew();
         }

@@ -4,6 +4,8 @@
 #![allow(unsafe_code, reason = "the kernel knows its buffers by their addresses only")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod packet;
+
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use isthmus_datapath::abi::{Control, IoVec, Ip, MmsgHdr, Name};
