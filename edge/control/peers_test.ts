@@ -28,6 +28,8 @@ function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethe
     sendSeq: false,
     recvSeq: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
   };
 }
 
