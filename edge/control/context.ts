@@ -18,6 +18,7 @@ import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
 import type { CallTemplate } from "./call_template.ts";
+import type { PeerIndex } from "./peer_index.ts";
 
 /** What the control plane is made from. */
 export interface ControlDependencies {
@@ -46,6 +47,8 @@ export interface ControlState {
   /** Peers at their tunnel limit whose connections are being asked whether they are there, for the sake of a newer one. */
   readonly asking: Set<string>;
   config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
+  /** Of the peers of {@linkcode config}. */
+  index: PeerIndex;
   stopping: boolean;
 }
 
