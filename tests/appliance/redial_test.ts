@@ -75,7 +75,6 @@ Deno.test("who does not answer port 1701 is dialed from a fresh port with anothe
   assert.notEqual(second!.port, 1701);
   assert.notEqual(first!.id, second!.id);
   assert.equal(third!.port, 1701);
-  assert.ok(second!.at - first!.at >= 95, "one retransmission time later");
   assert.ok(peer.requests.filter(({ id }) => id === second!.id).length >= 2, "its full time");
 });
 
