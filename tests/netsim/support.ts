@@ -45,13 +45,20 @@ export function pair(settings: PeerSettings, options: PairOptions = {}): Pair {
   return { net, a, b };
 }
 
-/** Has a node accept every call, and say of outgoing ones that they were answered. */
+/** Has a node accept every call, proceed with it, and say of outgoing ones that they were answered. */
 export function acceptEverything(node: Node, answer: CallParameters = testCall()): void {
   node.onEvent = (event, now) => {
-    if (event.type !== "call-requested") return;
-    node.lcce.acceptCall(event.call, answer, now);
-    if (event.role === "outgoing-answerer") node.lcce.callConnected(event.call, now);
+    if (event.type === "call-requested") node.lcce.acceptCall(event.call, answer, now);
+    goOn(node, event, now);
   };
+}
+
+/** Has a node proceed with a call that waits for it. */
+export function goOn({ lcce }: Node, event: LcceEvent, now: number): void {
+  if (event.type !== "call-state" || event.state !== "wait-proceed") return;
+  const outgoing = lcce.call(event.call)?.role === "outgoing-answerer";
+  if (lcce.call(event.call)) lcce.proceed(event.call, now);
+  if (outgoing) lcce.callConnected(event.call, now);
 }
 
 /** A pair whose tunnel from A to B is up, with a call of A's. */
@@ -89,19 +96,20 @@ export function converse(
   net.run(2_000);
   assert.equal(sessions(a).length, 2, "both calls came up");
   a.lcce.setCircuitStatus(call, false, net.now);
-  a.lcce.reportErrors(call, {
+  const callErrors = {
     crcErrors: 1,
     framingErrors: 2,
     hardwareOverruns: 3,
     bufferOverruns: 4,
     timeoutErrors: 5,
     alignmentErrors: 6,
-  }, net.now);
-  const theirs = { connection: [...b.lcce.connections()][0]!.handle };
-  b.lcce.setAccm({ ...theirs, localSessionId: sessions(b)[0]!.localSessionId }, {
-    send: 1,
-    receive: 2,
-  }, net.now);
+  };
+  a.lcce.tell(call, "WEN", { callErrors }, net.now);
+  const theirs = {
+    connection: [...b.lcce.connections()][0]!.handle,
+    localSessionId: sessions(b)[0]!.localSessionId,
+  };
+  b.lcce.tell(theirs, "SLI", { accm: { send: 1, receive: 2 } }, net.now);
   net.run(100_000);
   a.lcce.closeCall(call, { result: 2, error: 6, message: "the line is down" }, net.now);
   net.run(101_000);
@@ -132,7 +140,7 @@ export function callCauses(node: Node) {
 /** The sessions that came up at a node, in order. */
 export function sessions(node: Node): SessionParameters[] {
   return node.events.flatMap((event) =>
-    event.type === "call-state" && event.session ? [event.session] : []
+    event.type === "call-state" && event.state === "established" ? [event.session!] : []
   );
 }
 
