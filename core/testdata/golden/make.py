@@ -62,7 +62,7 @@ def octets(value):
 MESSAGES = []
 
 
-def message(name, version, kind, avps, values, connection=0x0102, session=0, ns=3, nr=5, others=(),
+def message(name, version, kind, avps, values, connection=0x0102, session=0, ns=3, nr=5, vendor_avps=(),
             digest=None, nonces=(b"", b""), hidden=(), keys=None):
     """`avps`: octets behind Message Type; `digest`: the Digest Type that signs them, `nonces`: the sender's first."""
     first = avp(0, u16(TYPES[kind]))
@@ -81,7 +81,7 @@ def message(name, version, kind, avps, values, connection=0x0102, session=0, ns=
         values = dict(values, messageDigest=dict(type=digest, digest=octets(value)))
     entry = dict(name=name, version=version, type=kind, hex=packet.hex(),
                  header=dict(version=version, connectionId=connection, sessionId=session, ns=ns, nr=nr),
-                 avps=values, others=list(others))
+                 avps=values, others=list(vendor_avps))
     if hidden:
         entry["hidden"] = {n: octets(p) for n, p in hidden}
     if digest is not None:
@@ -159,7 +159,7 @@ def v2():
         avp(1, b"\x01\x02", mandatory=False, vendor=3561)],
         dict(assignedSessionId=session, callSerialNumber=9, callingNumber=number.decode(),
              calledNumber=called.decode()),
-        others=[dict(vendorId=3561, type=1, mandatory=False, value=octets(b"\x01\x02"))],
+        vendor_avps=[dict(vendorId=3561, type=1, mandatory=False, value=octets(b"\x01\x02"))],
         hidden=[("assignedSessionId", b"\xAA" * 3), ("callSerialNumber", b""), ("callingNumber", b"\x55" * 13),
                 ("calledNumber", b"\x77")])
 
