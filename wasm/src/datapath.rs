@@ -126,17 +126,13 @@ impl Datapath {
     /// 0 when all is done. What was laid out before is forgotten.
     pub fn pump(&mut self) -> usize {
         let core = &mut self.core;
-        core.transmit.clear(!core.retries.is_empty());
-        // Those need no headers; what room there was for them may be used up.
-        while core.transmit.has_room_for(0, 2) && core.retry() {}
-        if core.retries.is_empty() {
-            self.finish();
-            let core = &mut self.core;
-            while core.can_go_on()
-                && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-            {}
-            self.go_on();
-        }
+        core.transmit.clear();
+        self.finish();
+        let core = &mut self.core;
+        while core.can_go_on()
+            && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
+        {}
+        self.go_on();
         self.core.lay_out()
     }
 

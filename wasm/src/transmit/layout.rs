@@ -1,6 +1,6 @@
 //! Finishing the arrays that the kernel reads.
 
-use super::{IOVECS, OP_SEND, OP_WRITE, Transmit};
+use super::{ALL_IOVECS, OP_SEND, OP_WRITE, Transmit};
 use crate::abi::IoVec;
 use crate::leaving::{Span, Writing};
 
@@ -92,7 +92,7 @@ pub(super) fn iovec(base: u64, span: Span) -> IoVec {
 
 /// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
 #[inline]
-pub(super) fn place(iovecs: &mut [IoVec; IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
+pub(super) fn place(iovecs: &mut [IoVec; ALL_IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
     if span.len == 0 {
         return;
     }
