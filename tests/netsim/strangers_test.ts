@@ -72,7 +72,7 @@ Deno.test("Lcce keeps no connection of an SCCRQ that is taken back by StopCCN, a
   for (const version of versions) {
     const settings = testSettings({ version });
     const { net, b, sent } = alone(settings);
-    for (let id = 1; id <= 5_000; id++) {
+    for (let id = 1; id <= 2_000; id++) {
       net.inject(b, request(settings, id % 1000 + 1), stranger);
       net.inject(b, stop(version, id % 1000 + 1), stranger);
       if (id % 100 === 0) {
@@ -382,27 +382,4 @@ Deno.test("Lcce.sort() tells proven peers' datagrams from all others, and drops 
     const reply = message(version, "SCCCN", {}, { connectionId: connectionsOf(half)[0]!.localId });
     assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }), "unproven");
   }
-});
-
-Deno.test("Lcce refuses what it has no id for: a tunnel by StopCCN 2/4, and it goes on as soon as one is free", () => {
-  const settings = testSettings({ version: 2 });
-  const net = new Netsim(1);
-  const limits = { halfOpen: 70_000, halfOpenPerAddress: 70_000, requestsPerSecond: 1e9 };
-  const b = net.add(B, { policy: () => ({ kind: "accept", settings }), limits });
-  let last: Uint8Array | undefined;
-  net.tap = (_from, _to, data) => (last = data, false);
-  for (let id = 1; id <= 0xffff; id++) {
-    net.inject(b, request(settings, id), stranger);
-    b.events.length = 0;
-  }
-  assert.equal(connectionsOf(b).length, 0xffff, "each id is given out before there is none");
-  const more = { address: "10.6.6.7", port: 1701 };
-  net.inject(b, request(settings, 1), more);
-  const refusal = parseBody(parseHeader(last!).body, { version: 2 });
-  assert.ok(refusal.kind === "message" && refusal.message.type === "StopCCN");
-  const { result, error } = refusal.message.avps.resultCode!;
-  assert.deepEqual([result, error, drops(b)["no-free-id"]], [2, 4, 1]);
-  net.inject(b, stop(2, 500), stranger);
-  net.inject(b, request(settings, 1), more);
-  assert.equal(connectionsOf(b).length, 0xffff);
 });
