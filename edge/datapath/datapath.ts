@@ -32,7 +32,14 @@ export interface DatapathTunnel {
 export type SessionChange = Partial<
   Pick<
     SessionSpec,
-    "sendSeq" | "recvSeq" | "lnsMode" | "reorderTimeoutMs" | "cookie" | "peerCookie"
+    | "sendSeq"
+    | "recvSeq"
+    | "lnsMode"
+    | "reorderTimeoutMs"
+    | "restartAfterMs"
+    | "restartRun"
+    | "cookie"
+    | "peerCookie"
   >
 >;
 

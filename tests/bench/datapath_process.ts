@@ -57,6 +57,8 @@ const session = (index: number): SessionSpec => ({
   recvSeq: false,
   lnsMode: false,
   reorderTimeoutMs: 0,
+  restartAfterMs: 1000,
+  restartRun: 32,
 });
 
 const sender = await addTunnel(1, peerPort);
