@@ -4,7 +4,7 @@ import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/plugin.ts";
 import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
-import { type Libc, openLibc } from "../io/libc.ts";
+import { hollow, type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
 import { boundAddress, socketDrops } from "../io/sockets.ts";
 import { concatenated, countersByHandle, joined } from "./counters.ts";
@@ -85,12 +85,13 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
   /** Datagrams that the kernel dropped at sockets that are closed. */
   let closedDrops = 0;
 
-  /** The worker has ended, one way or the other. */
-  const closeAll = () => {
+  /** The worker has ended, one way or the other: if not by itself, its thread may still use numbers of descriptors. */
+  const closeAll = (byItself: boolean) => {
     if (!open) return;
     open = false;
-    for (const { fd } of sockets.values()) libc.call.close(fd);
-    for (const port of ports.values()) if (port.kind === "device") libc.call.close(port.fd);
+    const close = (fd: number) => byItself ? libc.call.close(fd) : hollow(libc, fd);
+    for (const { fd } of sockets.values()) close(fd);
+    for (const port of ports.values()) if (port.kind === "device") close(port.fd);
     sockets.clear();
     ports.clear();
     libc[Symbol.dispose]();
@@ -113,8 +114,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     },
     pathErrors: (errors) => datapath.onPathErrors?.(errors.map(toPathError)),
     networkChanged: () => datapath.onNetworkChange?.(),
-    failed(error) {
-      closeAll();
+    responsive: (yes) => datapath.onResponsive?.(yes),
+    failed(error, byItself) {
+      closeAll(byItself);
       datapath.onFailure?.(error);
     },
   });
@@ -192,6 +194,10 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     onPathErrors: undefined,
     onNetworkChange: undefined,
     onSocketFailure: undefined,
+    onResponsive: undefined,
+    get responsive() {
+      return worker.responsive;
+    },
     onFailure: undefined,
     async addSocket(fd, kind) {
       const address = readable(() => boundAddress(libc, fd));
@@ -206,6 +212,11 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       if (!removed) return;
       closedDrops += socketDrops(libc, removed.fd);
       libc.call.close(removed.fd);
+    },
+    async rewatchSocket(socket) {
+      const { fd } = sockets.get(socket) ?? {};
+      if (fd === undefined) throw new DatapathError("no-such-socket", "no such socket");
+      await worker.request("rewatchSocket", { fd, socket: socket as number as SocketIx });
     },
     async addTunnel(tunnel) {
       return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
@@ -276,8 +287,7 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       };
     },
     async [Symbol.asyncDispose]() {
-      await worker.stop();
-      closeAll();
+      closeAll(await worker.stop());
     },
   };
   const drop = (reason: ClientDrop, frames: number) => {

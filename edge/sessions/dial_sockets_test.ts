@@ -6,7 +6,7 @@ import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 function scene() {
   const system = memorySystem();
   const datapath = memoryDatapath(system);
-  return { system, datapath, sockets: makeSockets(system, datapath, systemClock) };
+  return { system, datapath, sockets: makeSockets(system, datapath, systemClock, log) };
 }
 
 const listener = { encap: "udp", address: "0.0.0.0", port: 1701 } as const;

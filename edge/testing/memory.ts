@@ -88,6 +88,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
     onPathErrors: undefined,
     onNetworkChange: undefined,
     onSocketFailure: undefined,
+    onResponsive: undefined,
+    responsive: true,
     onFailure: undefined,
     vanish(fd) {
       for (const device of devices.values()) if (device.fd === fd) device.gone();
@@ -104,6 +106,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
         system.close(sockets.get(socket) ?? fail("no-such-socket"));
         sockets.delete(socket);
       }),
+    rewatchSocket: (socket) =>
+      command("rewatchSocket", () => void (sockets.has(socket) || fail("no-such-socket"))),
     addTunnel: (tunnel) =>
       command("addTunnel", () => {
         if (!sockets.has(tunnel.socket)) fail("no-such-socket");
@@ -241,6 +245,12 @@ export function memorySystem(): MemorySystem {
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
     stopReceiving() {},
+    reopenSocket(fd, encap, options) {
+      const { address } = options.local;
+      if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);
+      if (!open.has(fd)) throw new Error(`descriptor ${fd} is not open`);
+      open.set(fd, { options });
+    },
     pathMtu: () => system.mtu,
     ownsAddress: () => false,
     openTap,
