@@ -303,7 +303,8 @@ function assemble(
     },
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, pathErrors: paths.errors(), io };
+      const queues = { "device-queue-full": system.deviceQueueDrops() };
+      return { drops: { ...drops, ...queues, ...control.drops() }, pathErrors: paths.errors(), io };
     },
     events: () => control.subscribe(),
     connections: () => control.connections(),

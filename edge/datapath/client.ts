@@ -35,7 +35,7 @@ import {
   readControl,
   readFrames,
 } from "./records.ts";
-import { startWorker } from "./worker_link.ts";
+import { startWorker, type WorkerTiming } from "./worker_link.ts";
 
 /** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
 type Port =
@@ -54,7 +54,10 @@ type ClientDrop = "control-queue-full" | "inject-queue-full" | "no-such-port";
  * @throws {DatapathError} `invalid` where a limit is no count
  * @throws {Error} where the C library may not be opened or the worker cannot start; nothing is left behind then
  */
-export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapath> {
+export async function startDatapath(
+  limits: DatapathLimits = {},
+  timing: WorkerTiming = {},
+): Promise<Datapath> {
   for (const [name, limit] of Object.entries(limits)) {
     if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
       throw new DatapathError(
@@ -65,14 +68,18 @@ export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapa
   }
   const libc = openLibc();
   try {
-    return await start(libc, limits);
+    return await start(libc, limits, timing);
   } catch (error) {
     libc[Symbol.dispose]();
     throw error;
   }
 }
 
-async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
+async function start(
+  libc: Libc,
+  limits: DatapathLimits,
+  timing: WorkerTiming,
+): Promise<Datapath> {
   // With one worker its indices serve as ids.
   const sockets = new Map<SocketId, { readonly fd: number; readonly address: string }>();
   const ports = new Map<PortId, Port>();
@@ -97,7 +104,7 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     libc[Symbol.dispose]();
   };
 
-  const worker = await startWorker(libc, limits, {
+  const worker = await startWorker(libc, limits, timing, {
     batch(lane, batch) {
       if (lane === "control") receiveControl(batch);
       else receiveFrames(batch);

@@ -52,10 +52,15 @@ export interface WorkerLink {
   stop(): Promise<boolean>;
 }
 
-/** How long a worker may take to end by itself. */
-const stopGraceMs = 2000;
-/** How often the worker is asked for a sign of life, and how many signs may be missing. */
-const heartbeatMs = 3000;
+/** How long things may take, in milliseconds; tests are less patient. */
+export interface WorkerTiming {
+  /** How often the worker is asked for a sign of life; 3000 unless told. */
+  readonly heartbeatMs?: number;
+  /** How long it may take to end by itself; 2000 unless told. */
+  readonly stopGraceMs?: number;
+}
+
+/** How many signs of life may be missing. */
 const missingSigns = 3;
 
 interface Waiting {
@@ -67,6 +72,7 @@ interface Waiting {
 export async function startWorker(
   libc: Libc,
   limits: DatapathLimits,
+  { heartbeatMs = 3000, stopGraceMs = 2000 }: WorkerTiming,
   events: WorkerEvents,
 ): Promise<WorkerLink> {
   let state: "starting" | "running" | "stopping" | "ended" = "starting";

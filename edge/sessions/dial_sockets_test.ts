@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../clock.ts";
+import { makeLog } from "../log.ts";
 import { makeSockets } from "./sockets.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
+
+const log = makeLog({ level: "error", format: "text" });
 
 function scene() {
   const system = memorySystem();

@@ -227,6 +227,7 @@ export function memorySystem(): MemorySystem {
       mtu: () => device.mtu,
       change,
       setCarrier: (up) => void (device.carrier = up),
+      onLost: undefined,
       release() {},
     };
   };
@@ -253,6 +254,7 @@ export function memorySystem(): MemorySystem {
     },
     pathMtu: () => system.mtu,
     ownsAddress: () => false,
+    deviceQueueDrops: () => 0,
     openTap,
     close(fd) {
       const { device } = open.get(fd) ?? {};
