@@ -91,7 +91,7 @@ export async function startWorker(
   const { epoll, network, ping, pong, wake } = own;
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 
-  let heartbeat: ReturnType<typeof setInterval> | undefined;
+  let heartbeat: ReturnType<typeof setInterval> | undefined = undefined;
   let missed = 0;
   /** Asks for a sign of life, and looks for the one before. Costs both sides some microseconds. */
   const beat = () => {

@@ -246,7 +246,7 @@ export function memorySystem(): MemorySystem {
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
     stopReceiving() {},
-    reopenSocket(fd, encap, options) {
+    reopenSocket(fd, _encap, options) {
       const { address } = options.local;
       if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);
       if (!open.has(fd)) throw new Error(`descriptor ${fd} is not open`);
