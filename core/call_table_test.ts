@@ -9,6 +9,7 @@ function tableOf(seed: number): CallTable {
     random: bytes,
     allocateSessionId: () => assert.fail("v2 asks nobody for ids"),
     releaseSessionId: () => assert.fail("v2 asks nobody for ids"),
+    claimSessionId: () => assert.fail("v2 asks nobody for ids"),
   };
   return new CallTable(testSettings({ version: 2 }), host, false);
 }
