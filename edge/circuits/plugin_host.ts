@@ -149,9 +149,10 @@ async function openTapPort(
     present = false;
     port.onGone?.();
   };
+  device.onLost = gone;
   let id: PortId;
   try {
-    id = await datapath.addTap(device.fd, gone);
+    id = await datapath.addTap(device.fd, gone, device.vnet);
   } catch (error) {
     device.release(device.adopted);
     system.close(device.fd);

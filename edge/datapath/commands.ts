@@ -45,6 +45,10 @@ export function createCommands(
       datapath.removeSocket(socket);
       sources.removeSocket(socket);
     },
+    rewatchSocket({ fd, socket }) {
+      sources.removeSocket(socket);
+      sources.addSocket(fd, socket);
+    },
     addTunnel: ({ spec }) => datapath.addTunnel(spec),
     changeTunnel({ tunnel, spec }) {
       datapath.changeTunnel(tunnel, spec);
@@ -56,8 +60,8 @@ export function createCommands(
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
-    addDevice({ fd, frameType }) {
-      const port = datapath.addDevice(fd, frameType);
+    addDevice({ fd, frameType, vnet }) {
+      const port = datapath.addDevice(fd, frameType, vnet);
       return orUndo(port, () => sources.addDevice(fd, port), () => datapath.removePort(port));
     },
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),

@@ -26,12 +26,16 @@ export interface Link {
   readonly up: boolean;
   /** The driver has a carrier (IFF_LOWER_UP). */
   readonly carrier: boolean;
+  /** Frames that the device could not take: of a TAP or TUN, as its reader was too slow. */
+  readonly txDropped: number;
 }
 
 /** What may change in a device. */
 export interface LinkChange {
   readonly mtu?: number;
   readonly mac?: string;
+  /** Frames that may wait to be sent. */
+  readonly queueLength?: number;
   readonly up?: boolean;
 }
 
@@ -71,6 +75,8 @@ const IFF_LOWER_UP = 0x10000;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_TXQLEN = 13;
+const IFLA_STATS64 = 23;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 
@@ -106,10 +112,11 @@ export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
       }
     },
     setLink(index, change) {
-      const { mtu, mac, up } = change;
+      const { mtu, mac, queueLength, up } = change;
       const attributes: Attribute[] = [];
       if (mac !== undefined) attributes.push([IFLA_ADDRESS, parseMac(mac)]);
       if (mtu !== undefined) attributes.push([IFLA_MTU, u32(mtu)]);
+      if (queueLength !== undefined) attributes.push([IFLA_TXQLEN, u32(queueLength)]);
       const body = ifinfomsg(index, up ? IFF_UP : 0, up === undefined ? 0 : IFF_UP);
       const attempted = `set ${describeChange(change)} on device ${index}`;
       request(attempted, RTM_SETLINK, 0, body, attributes);
@@ -204,7 +211,14 @@ function parseLink(body: Uint8Array): Link | undefined {
     mac: formatMac(attributes.get(IFLA_ADDRESS) ?? new Uint8Array()),
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
+    txDropped: readTxDropped(attributes.get(IFLA_STATS64)),
   };
+}
+
+/** `rtnl_link_stats64`: packets, bytes, errors and drops, of each what was received and what was sent, 8 bytes each. */
+function readTxDropped(stats: Uint8Array | undefined): number {
+  if (!stats || stats.length < 64) return 0;
+  return Number(new DataView(stats.buffer, stats.byteOffset).getBigUint64(56, true));
 }
 
 function ifaddrmsg(family: number, prefixLength: number, index: number): Buffer {
@@ -260,10 +274,11 @@ function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-function describeChange({ mtu, mac, up }: LinkChange): string {
+function describeChange({ mtu, mac, queueLength, up }: LinkChange): string {
   const parts = [
     ...(mtu === undefined ? [] : [`MTU ${mtu}`]),
     ...(mac === undefined ? [] : [`MAC ${mac}`]),
+    ...(queueLength === undefined ? [] : [`queue length ${queueLength}`]),
     ...(up === undefined ? [] : [up ? "up" : "down"]),
   ];
   return parts.join(", ");

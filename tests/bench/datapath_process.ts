@@ -72,7 +72,7 @@ if (setup.tap === undefined) {
   }
 } else {
   const tap = openTap(libc, setup.tap);
-  const port = await datapath.addTap(tap.fd, () => {});
+  const port = await datapath.addTap(tap.fd, () => {}, tap.vnet);
   await datapath.crossConnect(await addSession(sender, 0), port);
 }
 say("ready");
