@@ -15,7 +15,7 @@ import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
-import { lookup, memory } from "./rows/wasm.ts";
+import { lookup, memory, twins } from "./rows/wasm.ts";
 
 type Row =
   | { readonly lab: true; measure(effort: Effort, lab: Lab): Promise<Figure[]> }
@@ -27,6 +27,7 @@ const rows = new Map<string, Row>([
     { lab: true, measure: (effort, lab) => compare(lab, comparison, effort) },
   ]),
   ["lookup", { lab: false, measure: lookup }],
+  ["twins", { lab: false, measure: twins }],
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
   ["strangers", { lab: false, measure: strangersCost }],
