@@ -129,9 +129,9 @@ impl Datapath {
         core.transmit.clear();
         self.finish();
         let core = &mut self.core;
-        while core.can_go_on()
-            && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-        {}
+        while core.can_go_on() && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
+        {
+        }
         self.go_on();
         self.core.lay_out()
     }
