@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
 import type { CircuitError } from "../../plugins/plugin.ts";
-import type { SessionSpec } from "../../wasm/mod.ts";
+import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { RateLimit } from "../config/attributes.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
 import { frameMtu } from "./frame_mtu.ts";
@@ -170,7 +171,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
     await datapath.removePort(session.port);
-    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(config)));
+    tx.undo(async () =>
+      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
+    );
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -180,7 +183,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(next));
+    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
     tx.undo(() => datapath.removePort(session.port));
   };
 
@@ -197,8 +200,16 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
-  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) =>
+  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) => {
     session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+    if (session.config.mssClamp !== "auto") return;
+    const policy = policyOf(tunnel, session.config);
+    datapath.changeSession(session.port, { policy }).catch((error) => {
+      logOf(tunnel, session).warn("cannot follow the path with the TCP segment size", {
+        error: String(error),
+      });
+    });
+  };
 
   const follow: Sessions["follow"] = (session, up) => {
     const { attachment } = session.circuit ?? {};
@@ -228,7 +239,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       const session: SessionEntry = {
         config,
@@ -246,7 +257,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     async open(tunnel, config) {
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       return {
         config,
@@ -309,7 +320,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           await lift(tunnel, session, tx);
           await place(tunnel, session, next, tx);
         } else {
-          const [forth, back] = liveChange(before, next);
+          const [forth, back] = liveChange(tunnel, before, next);
           if (Object.keys(forth).length > 0) {
             await datapath.changeSession(session.port, forth);
             tx.undo(() => datapath.changeSession(session.port, back));
@@ -346,8 +357,9 @@ async function dropCircuit(session: SessionEntry): Promise<void> {
   await circuit?.[Symbol.asyncDispose]();
 }
 
-function specOf(config: SessionConfig): SessionSpec {
+function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
   return {
+    policy: policyOf(tunnel, config),
     sessionId: config.sessionId,
     peerSessionId: config.peerSessionId,
     frameType: frameTypeOf(config.pseudowireType),
@@ -363,6 +375,25 @@ function specOf(config: SessionConfig): SessionSpec {
   };
 }
 
+/** What the frames' way to the peer depends on. */
+type Path = Pick<TunnelEntry, "config" | "pathMtu">;
+
+/** Octets that pass at once where nobody says how many: what passes in 50 ms, and some frames at least. */
+function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
+  const octetsPerMs = Math.max(rx, tx) / 8;
+  return Math.min(0xffff_ffff, Math.max(65_536, Math.round(50 * octetsPerMs)));
+}
+
+function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
+  const { mssClamp, rateLimit } = config;
+  const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
+  return {
+    ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(mssClamp !== undefined && mssClamp !== "off" &&
+      { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
 const liveKeys = [
   "sendSeq",
   "recvSeq",
@@ -372,14 +403,18 @@ const liveKeys = [
   "restartRun",
   "cookie",
   "peerCookie",
+  "policy",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */
-function liveChange(before: SessionConfig, after: SessionConfig): [SessionChange, SessionChange] {
-  const changed = liveKeys.filter((key) => before[key] !== after[key]);
-  const pick = (config: SessionConfig): SessionChange => {
-    const spec = specOf(config);
-    return Object.fromEntries(changed.map((key) => [key, spec[key]]));
-  };
-  return [pick(after), pick(before)];
+function liveChange(
+  tunnel: Path,
+  before: SessionConfig,
+  after: SessionConfig,
+): [SessionChange, SessionChange] {
+  const [old, next] = [specOf(tunnel, before), specOf(tunnel, after)];
+  const changed = liveKeys.filter((key) => !isDeepStrictEqual(old[key], next[key]));
+  const pick = (spec: SessionSpec): SessionChange =>
+    Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  return [pick(next), pick(old)];
 }
