@@ -56,6 +56,8 @@ export class Connection implements CallsOwner {
   #settledAt: number | undefined;
   /** When it last answered a question whether it is there. */
   #answeredAt = -Infinity;
+  /** The time between two SCCRQs, while they are sent at a steady pace. */
+  #hurriedMs = Infinity;
   /** Why an SCCRQ was given up: what its answer is told. */
   #inVain: Result | undefined;
 
@@ -312,10 +314,17 @@ export class Connection implements CallsOwner {
   unreachable(now: number): void {
     if (this.#state === "established") {
       if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
-    } else if (this.#state === "wait-ctl-reply" && this.#deadlines.get("calm") === undefined) {
-      this.#transport.hurry(ASK_MS, now);
-      this.#deadlines.set("calm", now + HURRY_MS);
+    } else {
+      this.hurry(ASK_MS, HURRY_MS, now);
     }
+  }
+
+  /** Sends an SCCRQ at a steady pace, for some time, as long as nobody answers it. */
+  hurry(everyMs: number, forMs: number, now: number): void {
+    if (this.#state !== "wait-ctl-reply" || this.#hurriedMs <= everyMs) return;
+    this.#hurriedMs = everyMs;
+    this.#transport.hurry(everyMs, now);
+    this.#deadlines.set("calm", now + forMs);
   }
 
   /** Something valid came from the peer, on the control connection or in its sessions. */
@@ -369,6 +378,7 @@ export class Connection implements CallsOwner {
           this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
           break;
         case "calm":
+          this.#hurriedMs = Infinity;
           this.#transport.calm(now);
           break;
         case "stop":

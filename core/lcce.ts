@@ -328,6 +328,14 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
+  /** Sends the SCCRQ of a connection that we dial at a steady pace for some time: its peer is expected back soon. */
+  hurry(handle: ConnectionHandle, everyMs: number, forMs: number, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.hurry(everyMs, forMs, now);
+    this.#settle(connection, now);
+  }
+
   /** Something valid came in the sessions of a connection, as the datapath says. */
   heard(handle: ConnectionHandle, now: number): void {
     const connection = this.#registry.get(handle);
