@@ -110,7 +110,8 @@ const mssClampError = "expected auto, off or a number of octets from 64 to 65495
 const mssClamp: Kind<number | "auto" | "off"> = {
   schema: z.union([
     z.enum(["auto", "off"]),
-    z.int().min(64).max(65_495),
+    z.int({ error: mssClampError }).min(64, { error: mssClampError })
+      .max(65_495, { error: mssClampError }),
   ], { error: mssClampError }),
   word: { as: "yaml" },
   placeholder: "auto|OCTETS|off",
