@@ -10,7 +10,7 @@
  */
 
 import type { ZodType } from "zod";
-import type { VendorAvp } from "../core/vendor_avp.ts";
+import type { RawAvp } from "../core/raw_avp.ts";
 import type { SessionId, TunnelId } from "../core/ids.ts";
 import type { FrameType, ProtoVersion, PseudowireType } from "../core/pseudowire.ts";
 
@@ -28,7 +28,7 @@ export interface Plugin<Options = unknown> {
   /** The options under `circuit.<name>`: an object schema that refuses unknown keys. */
   readonly options: ZodType<Options>;
   /** Vendors' AVPs that it understands: a mandatory one that no plugin does refuses its message (RFC 2661 §4.2). */
-  readonly vendorAvps?: readonly Pick<VendorAvp, "vendorId" | "type">[];
+  readonly vendorAvps?: readonly Pick<RawAvp, "vendorId" | "type">[];
   /**
    * What only one circuit of a configuration may hold, in the operator's words (`TAP office0`): two circuits that
    * claim the same are refused before either is provisioned. Pure.
@@ -47,7 +47,7 @@ export interface Circuit<Options = unknown> extends AsyncDisposable {
    * Decides, without side effects, whether a call may be attached. Absent: every call of a carried type.
    * @param vendorAvps what the peer's request carried of {@linkcode Plugin.vendorAvps} and of other vendors' AVPs
    */
-  admit?(call: Call, vendorAvps?: readonly VendorAvp[]): Admission;
+  admit?(call: Call, vendorAvps?: readonly RawAvp[]): Admission;
   /**
    * Joins a session to the circuit. The attachment's disposal undoes exactly this; disposing of the circuit
    * disposes of its attachments first.
