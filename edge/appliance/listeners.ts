@@ -76,11 +76,13 @@ export function listenerPart(
       steps.keep(wanted.size - added.length);
     },
     async end() {
-      for (const { close } of withdrawn) {
-        await close().catch((error: unknown) =>
-          log.debug("cannot close a listener in order", { error: String(error) })
-        );
-      }
+      await Promise.all(
+        withdrawn.map(({ retire }) =>
+          retire().catch((error: unknown) =>
+            log.debug("cannot close a listener in order", { error: String(error) })
+          )
+        ),
+      );
     },
   };
 }

@@ -12,6 +12,14 @@ export interface ReloadStep {
   readonly why?: string;
 }
 
+/** The paths of a report's steps of one kind. */
+export function pathsOf(
+  { steps }: { readonly steps: readonly ReloadStep[] },
+  step: ReloadStep["step"],
+): string[] {
+  return steps.filter((each) => each.step === step).map(({ path }) => path);
+}
+
 /** Takes down which steps were carried out. */
 export interface Steps {
   readonly all: readonly ReloadStep[];
@@ -40,8 +48,14 @@ export function makeSteps(): Steps {
  * the next; a part that has nothing to do in one of them leaves it out.
  */
 export interface Part {
-  /** Finds what waiting cannot mend, and touches nothing. @throws {ApplianceError} */
-  check?(): void;
+  /** What is let go of on the way: tunnels and circuits, by their paths. */
+  readonly leaving?: ReadonlySet<string>;
+  /**
+   * Finds what waiting cannot mend, and touches nothing.
+   * @param leaving that of all parts
+   * @throws {ApplianceError}
+   */
+  check?(leaving: ReadonlySet<string>): void;
   /** Opens what needs nothing freed, and changes in place what can be. @throws {ApplianceError} and is taken back */
   open?(tx: Transaction): Promise<void>;
   /** Ends what can be begun again if the reload fails, and begins what waited for that. @throws {ApplianceError} likewise */

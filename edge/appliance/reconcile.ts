@@ -28,7 +28,8 @@ export async function reconcile(
   parts: readonly Part[],
   { down, log, steps }: { readonly down: DownList; readonly log: Logger; readonly steps: Steps },
 ): Promise<ReloadReport> {
-  for (const part of parts) part.check?.();
+  const leaving = new Set(parts.flatMap((part) => [...part.leaving ?? []]));
+  for (const part of parts) part.check?.(leaving);
   const before = down.all().map(({ path }) => path);
   await transaction(log, async (tx) => {
     for (const part of parts) await part.open?.(tx);

@@ -78,5 +78,7 @@ export function changedKeys<T extends object>(
 
 /** Keys as operators write them: `peer-tunnel-id`. */
 export function keyWords(keys: readonly string[]): string {
-  return keys.map((key) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join(", ");
+  return keys.map((key) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join(
+    ", ",
+  );
 }

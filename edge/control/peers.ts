@@ -25,13 +25,20 @@ export interface Caller {
  */
 export function matchPeer(
   peers: readonly PeerConfig[],
-  { address, hostName, version }: Caller,
+  caller: Caller,
 ): PeerConfig | undefined {
-  const fitting = peers.filter((peer) =>
-    (peer.addresses.length === 0 || peer.addresses.some((each) => inNetwork(address, each))) &&
-    (peer.hostName === undefined || globMatches(peer.hostName, hostName))
-  );
-  return fitting.find(({ settings }) => settings.version === version) ?? fitting[0];
+  const fitting = peers.filter((peer) => fitsPeer(peer, caller));
+  return fitting.find(({ settings }) => settings.version === caller.version) ?? fitting[0];
+}
+
+/** Whether somebody may be a peer, whatever version is spoken. */
+export function fitsPeer(
+  peer: PeerConfig,
+  { address, hostName }: Pick<Caller, "address" | "hostName">,
+): boolean {
+  return (peer.addresses.length === 0 ||
+    peer.addresses.some((each) => inNetwork(address, each))) &&
+    (peer.hostName === undefined || globMatches(peer.hostName, hostName));
 }
 
 /** All that a control connection with `peer` is set up with. */

@@ -74,12 +74,14 @@ export interface Sessions {
   /**
    * Changes a session. A circuit that cannot take its new options is let go of once the new one has its place, or
    * ahead of it where the two claim the same.
+   * @param patient whether a session whose new circuit cannot be had yet is down until then; else this fails
    */
   change(
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
     tx: Transaction,
+    patient?: boolean,
   ): Promise<void>;
   /** Gives a session that is down the circuit that it waits for. @throws {ApplianceError} where it stays down */
   revive(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
@@ -168,30 +170,31 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     tx.commit(() => dependencies.attached(sessionPath(tunnel.config, config)));
   };
 
-  /** The same; a session of the file stays down where waiting may mend it. */
+  /** The same; the session stays down where waiting may mend it. */
   const attachOrWait = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
     config: SessionConfig,
     tx: Transaction,
+    patient: boolean,
   ) => {
     try {
       await attachCircuit(tunnel, session, config, tx);
     } catch (error) {
-      if (!mayWait(tunnel, session, config, error)) throw error;
+      if (!patient || !mayWait(tunnel, session, config, error)) throw error;
       await dropCircuit(session);
       session.reason = error.message;
       tx.commit(() => dependencies.waiting(tunnel, session, error));
     }
   };
-  /** Whether a session of the file is down until later. What another circuit of ours claims is for a reload to settle. */
+  /** Whether a session may be down until later. What another circuit of ours claims is for a reload to settle. */
   const mayWait = (
     tunnel: TunnelEntry,
     session: SessionEntry,
     { circuit }: SessionConfig,
     error: unknown,
   ): error is ApplianceError => {
-    if (session.origin !== "config" || !isPassing(error)) return false;
+    if (!isPassing(error)) return false;
     const path = sessionPath(tunnel.config, session.config);
     return !circuit || [...circuits.holders(circuit)].every((holder) => holder === path);
   };
@@ -250,31 +253,36 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     session: SessionEntry,
     next: SessionConfig,
     tx: Transaction,
+    patient: boolean,
   ) => {
     const { circuit: former } = session;
-    if (await reconfigure(session, next, tx)) return attachOrWait(tunnel, session, next, tx);
+    if (await reconfigure(session, next, tx)) {
+      return attachOrWait(tunnel, session, next, tx, patient);
+    }
     const path = sessionPath(tunnel.config, session.config);
     const mustFree = next.circuit && circuits.holders(next.circuit).has(path);
     if (!former || mustFree) {
       await releaseCircuit(tunnel, session, next, tx);
-      return attachOrWait(tunnel, session, next, tx);
+      return attachOrWait(tunnel, session, next, tx, patient);
     }
     let fresh: RunningCircuit | undefined;
     try {
       fresh = next.circuit && await provision(tunnel, session, next);
     } catch (error) {
       // It is tried again below, without the former one.
-      if (!mayWait(tunnel, session, next, error)) throw error;
+      if (!patient || !mayWait(tunnel, session, next, error)) throw error;
     }
     tx.undo(() => fresh?.[Symbol.asyncDispose]());
+    // It is not, where the session was lifted out of the datapath for the change.
+    const wasAttached = former.attachment !== undefined;
     await former.detach();
     tx.undo(async () => {
       session.circuit = former;
-      await attach(tunnel, session, session.config);
+      if (wasAttached) await attach(tunnel, session, session.config);
     });
     tx.commit(() => former[Symbol.asyncDispose]());
     session.circuit = fresh;
-    await attachOrWait(tunnel, session, next, tx);
+    await attachOrWait(tunnel, session, next, tx, patient);
   };
 
   const changeFrameMtu = (
@@ -332,7 +340,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
       tx.undo(() => datapath.removePort(session.port));
-      await attachOrWait(tunnel, session, config, tx);
+      await attachOrWait(tunnel, session, config, tx, origin === "config");
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
     },
@@ -385,7 +393,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     },
     releaseCircuit,
     revive: (tunnel, session, tx) => attachCircuit(tunnel, session, session.config, tx),
-    change: (tunnel, session, next, tx) =>
+    change: (tunnel, session, next, tx, patient = false) =>
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
@@ -401,7 +409,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           }
         }
         changeFrameMtu(tunnel, session, next, tx);
-        await changeCircuit(tunnel, session, next, tx);
+        await changeCircuit(tunnel, session, next, tx, patient);
         session.config = next;
         tx.undo(() => session.config = before);
       }),

@@ -52,6 +52,8 @@ export interface WithdrawnListener {
   restore(): void;
   /** It is closed when its last lease is disposed of. */
   close(): Promise<void>;
+  /** The same for one whose tunnels live on: datagrams that wait in it are not lost. */
+  retire(): Promise<void>;
 }
 
 interface OpenSocket {
@@ -200,6 +202,7 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
           listeners.set(key, entry);
         },
         close: () => release(entry),
+        retire: () => release(entry, true),
       };
     },
     moved(path, lease) {

@@ -88,7 +88,8 @@ export function makeJobs(
             await nested(log, tx, add);
             tx.commit(() => down.delete(path));
           } catch (error) {
-            const waits = isPassing(error) &&
+            // What another circuit of ours claims stays claimed.
+            const waits = isPassing(error) && error.attribute !== "circuit" &&
               (inTheWay === "wait" || error.code === "unavailable");
             if (!waits) throw error;
             tx.commit(() => wait(error));
@@ -110,8 +111,7 @@ export function makeJobs(
           await add(tx);
           steps.note(path, step, why);
         },
-        wait: (error) =>
-          down.add(path, error, { queue: name, retry: () => transaction(log, add) }),
+        wait: (error) => down.add(path, error, { queue: name, retry: () => transaction(log, add) }),
       };
     },
 
@@ -123,7 +123,7 @@ export function makeJobs(
         const tunnel = tunnels.all.get(name);
         const session = tunnel?.sessions.byName(after.name);
         if (tunnel && session) {
-          await located(path, () => sessions.change(tunnel, session, after, tx));
+          await located(path, () => sessions.change(tunnel, session, after, tx, true));
         }
       };
       return {

@@ -7,33 +7,35 @@ import type { TunnelConfig } from "../config/model.ts";
 import { sessionPath } from "./sessions.ts";
 import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
 import { planStatic, type StaticPlan, type StaticSituation } from "./static_plan.ts";
-import type { OwnedSession } from "./tunnels.ts";
-
-/** What runs, what was asked for, and what of other parts matters here. */
-export interface StaticSurroundings extends Omit<StaticSituation, "isDown"> {
-  /** Paths of circuits, and of tunnels, that other parts let go of in the end. */
-  readonly leaving: ReadonlySet<string>;
-}
+import type { OwnedSession, Tunnels } from "./tunnels.ts";
 
 /** How many tunnels or sessions are worked on at a time. */
 const WIDTH = 16;
 
 /** From the tunnels of the file that run to those that it has now. */
 export function staticPart(
-  surroundings: StaticSurroundings,
+  situation: Omit<StaticSituation, "isDown">,
   dependencies: StaticDependencies,
   steps: Steps,
 ): Part {
   const { down, log, sessions, tunnels } = dependencies;
-  const { leaving, running } = surroundings;
-  const plan = planStatic({
-    ...surroundings,
-    isDown: (name) => down.get(`tunnels/${name}`)?.tunnel !== undefined,
-  });
   /** Sessions that requests had made in tunnels that are removed. */
   const orphans = new Map<string, readonly OwnedSession[]>();
-  const jobs = makeJobs({ ...dependencies, orphans, running, steps });
+  /** Tunnels that were down before: nothing of them runs. */
+  const wereDown = new Set<string>();
+  for (const { tunnel: { config, sessions } } of down.tunnels()) {
+    wereDown.add(config.name);
+    orphans.set(config.name, sessions.filter(({ origin }) => origin === "api"));
+  }
+  const plan = planStatic({
+    ...situation,
+    isDown: (name) => wereDown.has(name),
+  });
+  const jobs = makeJobs({ ...dependencies, orphans, running: situation.running, steps });
   const removed = [...plan.removed];
+  const own = leavingOf(plan, tunnels);
+  /** Something of other parts leaves once this one is done with what can be taken back. */
+  let othersLeave = false;
   /** What could not be done before something ends: of ours, and of other parts. */
   let waiting: Job[] = [];
   let late: Job[] = [];
@@ -70,26 +72,29 @@ export function staticPart(
   const removeTunnels = async (tx: Transaction) => {
     await forEach(removed, WIDTH, async (config) => {
       const path = `tunnels/${config.name}`;
-      const tunnel = tunnels.all.get(config.name);
-      const owned = tunnel && [...tunnel.sessions.values()]
-        .map(({ config, origin }): OwnedSession => ({ config, origin }));
-      const known = owned ?? down.get(path)?.tunnel?.sessions ?? [];
-      orphans.set(config.name, known.filter(({ origin }) => origin === "api"));
+      const tunnel = wereDown.has(config.name) ? undefined : tunnels.all.get(config.name);
       if (tunnel) {
+        const owned = [...tunnel.sessions.values()]
+          .map(({ config, origin }): OwnedSession => ({ config, origin }));
+        orphans.set(config.name, owned.filter(({ origin }) => origin === "api"));
         await tunnels.remove(tunnel);
         tx.undo(() =>
-          irrevocable(log, (tx) => tunnels.add(tunnel.config, tunnel.origin, owned!, tx))
+          irrevocable(log, (tx) => tunnels.add(tunnel.config, tunnel.origin, owned, tx))
         );
       }
       // One that is wanted again is listed anew by now, if it is still down.
-      const again = !tunnel && surroundings.wanted.some(({ name }) => name === config.name);
+      const again = !tunnel && situation.wanted.some(({ name }) => name === config.name);
       if (!again) tx.commit(() => down.deleteAll(path));
-      noteRemoved(config, surroundings.wanted, steps);
+      noteRemoved(config, situation.wanted, steps);
     });
   };
 
   return {
-    check: () => refuseClashes(plan, leaving, dependencies),
+    leaving: own,
+    check(leaving) {
+      othersLeave = leaving.size > own.size;
+      refuseClashes(plan, leaving, dependencies);
+    },
     async open(tx) {
       steps.keep(plan.kept);
       const restarted = new Set<string>();
@@ -120,7 +125,7 @@ export function staticPart(
       // Changes first: they may let go of what others want.
       const clashing = await attempt(waiting, tx);
       waiting = await attempt(clashing, tx);
-      if (leaving.size > 0) late = waiting;
+      if (othersLeave) late = waiting;
       else for (const job of waiting) await job.run(tx, "wait");
     },
     async begin() {
@@ -143,6 +148,18 @@ function noteRemoved(
   }
 }
 
+/** The sessions whose circuits make room for others. */
+function leavingOf(plan: StaticPlan, { all }: Tunnels): Set<string> {
+  return new Set([
+    ...plan.removed.flatMap((tunnel) =>
+      [...all.get(tunnel.name)?.sessions.values() ?? []]
+        .map(({ config }) => sessionPath(tunnel, config))
+    ),
+    ...plan.removedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item)),
+    ...plan.changedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item.after)),
+  ]);
+}
+
 /** Finds what would fail because of tunnels that the file does not know, before anything is touched. */
 function refuseClashes(
   plan: StaticPlan,
@@ -163,18 +180,9 @@ function refuseClashes(
       throw new ApplianceError("exists", attribute, message);
     }
   }
-  const freed = new Set([
-    ...leaving,
-    ...plan.removed.flatMap((tunnel) =>
-      [...tunnels.all.get(tunnel.name)?.sessions.values() ?? []]
-        .map(({ config }) => sessionPath(tunnel, config))
-    ),
-    ...plan.removedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item)),
-    ...plan.changedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item.after)),
-  ]);
   for (const { item: tunnel } of plan.added) {
-    for (const session of tunnel.sessions) sessions.check(tunnel, session, freed);
+    for (const session of tunnel.sessions) sessions.check(tunnel, session, leaving);
   }
-  for (const { item, tunnel } of plan.addedSessions) sessions.check(tunnel, item, freed);
-  for (const { item, tunnel } of plan.changedSessions) sessions.check(tunnel, item.after, freed);
+  for (const { item, tunnel } of plan.addedSessions) sessions.check(tunnel, item, leaving);
+  for (const { item, tunnel } of plan.changedSessions) sessions.check(tunnel, item.after, leaving);
 }

@@ -56,7 +56,11 @@ export function planStatic({ isDown, lastFile, running, wanted }: StaticSituatio
   const kept: TunnelConfig[] = [];
   for (const change of tunnels.changed) {
     if (isDown(change.after.name)) restarted.push(restart(change));
-    else changed.push({ item: change, step: "changed", why: whatChanged(change, last.get(change.after.name)) });
+    else {changed.push({
+        item: change,
+        step: "changed",
+        why: whatChanged(change, last.get(change.after.name)),
+      });}
   }
   for (const tunnel of tunnels.kept) {
     const former = before.get(tunnel.name)!;
