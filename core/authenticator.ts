@@ -169,10 +169,13 @@ export class Authenticator {
   }
 
   /** How to hide what may be hidden of a message; undefined where nothing is. */
-  hiding({ avps }: AnyMessage): Hiding | undefined {
+  hiding({ avps, type }: AnyMessage): Hiding | undefined {
     const key = this.hidingKey;
-    if (!this.#settings.hideAvps || !key) return undefined;
-    const names = (Object.keys(avps) as AvpName[]).filter((name) => catalogue[name].hidable);
+    const { hideAvps } = this.#settings;
+    if (!hideAvps || !key || (type === "SCCRQ" && hideAvps !== "all")) return undefined;
+    const names = (Object.keys(avps) as AvpName[]).filter((name) =>
+      catalogue[name].hidable && (hideAvps === "all" || !assignedIds.has(name))
+    );
     if (names.length === 0) return undefined;
     const padding = new Map(
       names.map((name) => [name, this.#random(this.#random(1)[0]! & 15)]),
@@ -180,6 +183,15 @@ export class Authenticator {
     return { key, randomVector: this.#random(16), padding };
   }
 }
+
+/** Ids that a side gives out: what a message is for is known by them. */
+const assignedIds: ReadonlySet<AvpName> = new Set([
+  "assignedTunnelId",
+  "assignedConnectionId",
+  "assignedSessionId",
+  "localSessionId",
+  "remoteSessionId",
+]);
 
 /** The number of a body's Message Type, by its fixed place; undefined where there is none. */
 export function messageTypeOf(body: Uint8Array): number | undefined {

@@ -155,6 +155,16 @@ export interface HostDatapath {
   crossConnect(a: PortId, b: PortId): Promise<AsyncDisposable>;
 }
 
+/** Which of its tricks a device may use; all where absent, as far as the kernel has them. */
+export interface Offload {
+  /** Tell checksums and segments in a header before each frame (IFF_VNET_HDR); without it the others are off, too. */
+  readonly vnet?: boolean;
+  /** Take super-frames of up to 64 KiB from the device, and cut them where they leave. */
+  readonly gso?: boolean;
+  /** Join segments of one flow to super-frames for the device. */
+  readonly gro?: boolean;
+}
+
 /** How a TAP device shall be. What is absent stays as the kernel has it. */
 export interface TapOptions {
   /** At most 15 bytes; an existing TAP of this name is adopted and outlives us. */
@@ -167,6 +177,8 @@ export interface TapOptions {
   readonly addresses?: readonly string[];
   /** The named network namespace (`ip netns`) that the device lives in. */
   readonly netns?: string;
+  /** Fixed once the device is open. */
+  readonly offload?: Offload;
 }
 
 /** A TAP device that is a port. Disposal removes the device unless it was adopted. */
@@ -182,7 +194,7 @@ export interface TapPort extends AsyncDisposable {
   /** The device's MTU now. */
   mtu(): number;
   /** Applies changed options other than name and netns. @throws {CircuitError} */
-  change(options: Omit<TapOptions, "name" | "netns">): void;
+  change(options: Omit<TapOptions, "name" | "netns" | "offload">): void;
   /** Switches the device's carrier. */
   setCarrier(up: boolean): void;
   /** Called once if the device vanishes under us (`ip link del`). */

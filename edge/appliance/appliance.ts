@@ -108,7 +108,7 @@ function assemble(
     tunnel: show,
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, io };
+      return { drops: { ...drops, ...control.drops() }, pathErrors: context.paths.errors(), io };
     },
     down: () => down.all(),
     events: () => control.subscribe(),
@@ -174,6 +174,7 @@ function logReport(log: ApplianceContext["log"], { down, kept, steps }: ReloadRe
 async function stop(context: ApplianceContext): Promise<void> {
   const { control, datapath, down, log, sockets, state, tunnels } = context;
   down[Symbol.dispose]();
+  context.paths[Symbol.dispose]();
   await control[Symbol.asyncDispose]();
   await forEach([...tunnels.all.values()], WIDTH, (tunnel) => tunnels.remove(tunnel));
   for (const listener of state.inForce.listen) {

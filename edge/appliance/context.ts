@@ -9,6 +9,7 @@ import { type ControlPlane, startControl } from "../control/mod.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
+import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
@@ -41,6 +42,7 @@ export interface ApplianceContext {
   readonly down: DownList;
   readonly log: Logger;
   readonly meters: Meters;
+  readonly paths: Paths;
   readonly queues: Queues;
   readonly sessions: Sessions;
   readonly sockets: Sockets;
@@ -103,6 +105,15 @@ export function makeContext(
     }
   };
   const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const paths = followPaths({
+    clock,
+    datapath,
+    log,
+    system,
+    tunnels,
+    follow: (tunnel) =>
+      queues.run(tunnel.config.name, () => Promise.resolve(tunnels.followPath(tunnel))),
+  });
   const control = startControl({
     circuits,
     clock,
@@ -125,6 +136,7 @@ export function makeContext(
     down,
     log,
     meters,
+    paths,
     queues,
     sessions,
     sockets,

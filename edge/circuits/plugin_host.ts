@@ -151,7 +151,7 @@ async function openTapPort(
   };
   let id: PortId;
   try {
-    id = await datapath.addTap(device.fd, gone);
+    id = await datapath.addTap(device.fd, gone, device.vnet);
   } catch (error) {
     device.release(device.adopted);
     system.close(device.fd);

@@ -27,6 +27,10 @@ import {
   whole,
 } from "./option.ts";
 
+/** The largest `restart-after`, in milliseconds. */
+export const maxRestartAfterMs = 60_000;
+/** The largest `restart-run`. */
+export const maxRestartRun = 1024;
 /** The largest `reorder-timeout`, in milliseconds. */
 export const maxReorderTimeoutMs = 60_000;
 /** The least cap of the time between two retransmissions, in seconds (RFC 2661 §5.8, RFC 3931 §4.2). */
@@ -162,6 +166,20 @@ const payloadOptions = {
     default: 0,
     change: "live",
   }),
+  "restart-after": option({ ...whole(1, maxRestartAfterMs), placeholder: "MS" }, {
+    field: "restartAfterMs",
+    help:
+      "milliseconds without an expected sequence number, 1 to 60000, after which any is taken: the peer's numbering began anew",
+    default: 1000,
+    change: "live",
+  }),
+  "restart-run": option({ ...whole(1, maxRestartRun), placeholder: "FRAMES" }, {
+    field: "restartRun",
+    help:
+      "so many old sequence numbers in a row, 1 to 1024, far before the expected one, show at once that the peer's numbering began anew",
+    default: 32,
+    change: "live",
+  }),
   mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {
     field: "mtu",
     help: "the largest payload, in bytes (68 to 65535), that the circuit sends into the pseudowire",
@@ -237,6 +255,11 @@ const glob = { min: 1, error: "expected a quoted glob of 1 to 255 characters, su
 /** A glob over what a peer calls itself or asks for. */
 export const globText: z.ZodType<string> = z.string(glob).min(1, glob).max(255, glob);
 
+const hostNameError = "expected 1 to 255 printable ASCII characters without spaces";
+/** A Host Name of ours (RFC 2661 §4.4.3). */
+export const hostNameText: z.ZodType<string> = z.string({ error: hostNameError })
+  .regex(/^[!-~]{1,255}$/, { error: hostNameError });
+
 const never = "expected a number of seconds from 1 to 86400, or 0: never";
 const hello: Kind<number> = {
   ...seconds(0, 86_400),
@@ -246,6 +269,13 @@ const hello: Kind<number> = {
 
 /** How a peer is treated before it has a control connection. */
 export const peerOptions = {
+  "local-host-name": option(text(hostNameText, "NAME"), {
+    field: "localHostName",
+    help: "our Host Name to it",
+    default: undefined,
+    otherwise: "`host-name` of the file",
+    change: "restart",
+  }),
   "host-name": option(text(globText, "GLOB"), {
     field: "hostName",
     help:
@@ -282,9 +312,14 @@ export const connectionOptions = {
     default: false,
     change: "restart",
   }),
-  "hide-avps": option(flag(), {
+  "hide-avps": option({
+    schema: z.union([z.boolean(), z.literal("all")], { error: "expected true, false or all" }),
+    word: { as: "yaml" },
+    placeholder: "true|false|all",
+  }, {
     field: "hideAvps",
-    help: "whether what may be hidden in messages is; needs a secret",
+    help:
+      "whether what may be hidden in messages is: `true`, but for assigned ids and what stands in an SCCRQ, on which several peers hang up; `all`: those too; needs a secret",
     default: false,
     change: "restart",
   }),

@@ -89,6 +89,8 @@ export interface ManagedTunnelConfig {
   readonly encap: EncapType;
   /** Port 0: any. */
   readonly local: Endpoint;
+  /** The port of {@linkcode local} is but the first to dial from: where nobody answers there, a fresh one follows. */
+  readonly freshPort: boolean;
   /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
   readonly remotes: readonly {
     readonly endpoint: Endpoint;
@@ -141,6 +143,20 @@ export interface ControlState {
   readonly messages?: Readonly<ChannelCounters>;
 }
 
+/** Whether a tunnel's datagrams leave grouped (UDP_SEGMENT), and why not. */
+export type Grouping =
+  | { readonly state: "on" }
+  /** Protocol 115, or UDP without checksums. */
+  | { readonly state: "never" }
+  /** The kernel refused groups whose datagrams it took singly. */
+  | {
+    readonly state: "limited" | "off";
+    /** Datagrams up to this length are still grouped. */
+    readonly longest: number;
+    readonly error: string;
+    readonly retryInMs: number;
+  };
+
 /** A tunnel as it is. */
 export interface TunnelState {
   /** Of managed tunnels; those that are not up have ids of 0. */
@@ -154,6 +170,12 @@ export interface TunnelState {
   /** Path MTU to the peer, in bytes of IP; absent: not known. */
   readonly pathMtu?: number;
   readonly counters: Counters;
+  /** Absent while it is not in the datapath. */
+  readonly grouping?: Grouping;
+  /** ICMP errors that came for what was sent to the peer, by what they said. */
+  readonly pathErrors?: Readonly<Record<string, number>>;
+  /** Datagrams that the kernel dropped at the tunnel's socket, which it may share with others. */
+  readonly socketDrops?: number;
   readonly sessions: readonly SessionState[];
 }
 

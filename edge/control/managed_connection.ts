@@ -50,12 +50,14 @@ export function makeManagedConnection(
     names: new Set(),
     lease,
     established: false,
+    waiting: undefined,
     establishedAt: undefined,
     upSince: undefined,
     opening: undefined,
     entry: undefined,
     closing: undefined,
     leaving: new Set(),
+    cause: undefined,
     reason: undefined,
     gone: Promise.withResolvers(),
   };
@@ -149,13 +151,15 @@ export function makeManagedConnections(
     },
     changeCall: (link, call) =>
       then(link, call, async (session, tunnel) => {
-        const { circuit, mtu, reorderTimeoutMs } = call.template.call;
+        const { circuit, mtu, reorderTimeoutMs, restartAfterMs, restartRun } = call.template.call;
         const { circuit: _, mtu: __, ...rest } = session.config;
         // The circuit has taken its new options already.
         session.config = { ...session.config, ...(circuit && { circuit }) };
         const next = {
           ...rest,
           reorderTimeoutMs: rest.recvSeq ? reorderTimeoutMs : 0,
+          restartAfterMs,
+          restartRun,
           ...(mtu !== undefined && { mtu }),
           ...(circuit && { circuit }),
         };

@@ -60,7 +60,13 @@ export interface ControlPlan {
 }
 
 /** What of a call changes while it is up; both ends agreed on all the rest. */
-const live: readonly (keyof CallConfig)[] = ["mtu", "reorderTimeoutMs", "circuit"];
+const live: readonly string[] = [
+  "mtu",
+  "reorderTimeoutMs",
+  "restartAfterMs",
+  "restartRun",
+  "circuit",
+] satisfies (keyof CallConfig)[];
 
 /** @param callerOf who the other end of a connection is */
 export function planControl(

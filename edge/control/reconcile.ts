@@ -20,6 +20,7 @@ import type {
   PeerEntry,
   PlacedCall,
 } from "./context.ts";
+import { indexPeers } from "./peer_index.ts";
 import { settingsFor } from "./peers.ts";
 import { changeWords, type ControlPlan, planControl, type TemplatePlan } from "./plan.ts";
 import { type TemplatePart, templatePart } from "./template_part.ts";
@@ -47,7 +48,7 @@ export function makeReconciler(context: ControlContext): Reconciler {
           return { address, hostName: connection?.peer?.hostName ?? "" };
         })
       );
-      const templates = templatePart(templatesOf(plan, next), context, down, steps);
+      const templates = templatePart(templatesOf(plan), context, down, steps);
       return {
         leaving: leavingOf(plan),
         check: templates.check,
@@ -84,7 +85,7 @@ export function makeReconciler(context: ControlContext): Reconciler {
 }
 
 /** The plans of what stays, and what comes and goes with peers and tunnels. */
-function templatesOf({ accepted, peers, placed, tunnels }: ControlPlan, next: Config) {
+function templatesOf({ accepted, peers, placed, tunnels }: ControlPlan) {
   const entering = (path: string, calls: readonly CallConfig[], names: boolean): TemplatePlan => ({
     kept: 0,
     changed: [],
@@ -174,6 +175,7 @@ function takeOver(
     }
   }
   state.config = next;
+  state.index = indexPeers(next.peers);
 }
 
 function noteChanges(

@@ -1,9 +1,12 @@
 /** What the appliance asks of the datapath; how many workers carry it out stays hidden behind this. @module */
 
-import type { Counters, SessionSpec, SocketKind } from "../../wasm/mod.ts";
+import type { Counters, SessionSpec, SocketKind, VnetSpec } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/plugin.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
+import type { PathTrouble } from "../io/error_queue.ts";
+
+export type { PathTrouble } from "../io/error_queue.ts";
 
 /** A socket handed to the datapath. */
 export type SocketId = number & { readonly brand: "SocketId" };
@@ -29,7 +32,14 @@ export interface DatapathTunnel {
 export type SessionChange = Partial<
   Pick<
     SessionSpec,
-    "sendSeq" | "recvSeq" | "lnsMode" | "reorderTimeoutMs" | "cookie" | "peerCookie"
+    | "sendSeq"
+    | "recvSeq"
+    | "lnsMode"
+    | "reorderTimeoutMs"
+    | "restartAfterMs"
+    | "restartRun"
+    | "cookie"
+    | "peerCookie"
   >
 >;
 
@@ -44,6 +54,28 @@ export interface ControlDatagram {
   readonly data: Uint8Array;
 }
 
+/** What the kernel does not group for a tunnel, and for how long that is believed. */
+export interface GroupingState {
+  /** Datagrams up to this length are still grouped; 0: none. */
+  readonly longest: number;
+  /** The error of the last group that was refused, `EINVAL`. */
+  readonly error: string;
+  /** Milliseconds until it is tried again. */
+  readonly retryInMs: number;
+}
+
+/** What ICMP said of what we had sent to a peer, some of it together. It may be forged: a hint, never a proof. */
+export interface PathError {
+  readonly socket: SocketId;
+  readonly remote: Endpoint;
+  readonly trouble: PathTrouble;
+  readonly count: number;
+  /** What the path carries, with `too-big`: bytes of IP. */
+  readonly mtu?: number;
+  /** Who sent the last one. */
+  readonly reporter?: string;
+}
+
 /** Whose counters are asked for. */
 export interface StatsOf {
   readonly sessions: Iterable<PortId>;
@@ -55,6 +87,10 @@ export interface DatapathStats {
   readonly sessions: ReadonlyMap<PortId, Counters>;
   /** The sums over a tunnel's sessions, removed ones included. */
   readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
+  /** Tunnels whose datagrams are not all grouped (UDP_SEGMENT), as the kernel refused it. */
+  readonly grouping: ReadonlyMap<TunnelHandle, GroupingState>;
+  /** Datagrams that the kernel dropped at each socket: its receive buffer was full, or a checksum wrong. */
+  readonly socketDrops: ReadonlyMap<SocketId, number>;
   /** How many milliseconds ago a tunnel last received a valid data message; absent: it has not. */
   readonly heardAgoMs: ReadonlyMap<TunnelHandle, number>;
   /** Every reason that a frame can be dropped for, with how many were. */
@@ -78,8 +114,11 @@ export interface Datapath extends AsyncDisposable {
   removeTunnel(tunnel: TunnelHandle): Promise<void>;
   addSession(tunnel: TunnelHandle, session: SessionSpec): Promise<PortId>;
   changeSession(session: PortId, change: SessionChange): Promise<void>;
-  /** Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. */
-  addTap(fd: number, gone: () => void): Promise<PortId>;
+  /**
+   * Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. `vnet`: frames
+   * come and go behind a `virtio_net_hdr`.
+   */
+  addTap(fd: number, gone: () => void, vnet?: VnetSpec): Promise<PortId>;
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
@@ -96,6 +135,12 @@ export interface Datapath extends AsyncDisposable {
    * @throws {DatapathError} `invalid` where an address cannot be read
    */
   sendControl(batch: readonly ControlDatagram[]): boolean;
+  /** Called with what ICMP says of what was sent, a few times a second at most. */
+  onPathErrors: ((errors: readonly PathError[]) => void) | undefined;
+  /** Called when links, addresses or routes changed, a few times a second at most. */
+  onNetworkChange: (() => void) | undefined;
+  /** Called once for a socket that failed for good and is read no more, with the error's name. */
+  onSocketFailure: ((socket: SocketId, error: string) => void) | undefined;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;
   /**

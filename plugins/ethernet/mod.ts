@@ -78,6 +78,7 @@ async function provision(host: Host, first: EthernetOptions): Promise<Circuit<Et
     attach,
     reconfigure(next) {
       if (next.name !== options.name || next.netns !== options.netns) return false;
+      if (tricks(next) !== tricks(options)) return false;
       change(tap, changes(next, mtuFor(next)), changes(options, mtuFor(options)));
       options = next;
       return true;
@@ -99,6 +100,13 @@ function mtuOf(frameMtu: number): number {
     `the path leaves ${mtu} bytes for a frame's payload; a device needs ${MIN_MTU}`,
     { option: "mtu" },
   );
+}
+
+/** The offloads as they will be, to be compared: they are settled when a device is opened. */
+function tricks(
+  { offload: { vnet = true, gso = true, gro = true } = {} }: EthernetOptions,
+): string {
+  return `${vnet} ${vnet && gso} ${vnet && gro}`;
 }
 
 type TapChange = Parameters<TapPort["change"]>[0];

@@ -111,6 +111,7 @@ impl Core {
             shape,
             destination,
             source_check: request.source_check,
+            segment: segment_limit(&request) > 0,
             segment_limit: segment_limit(&request),
             ..Tunnel::default()
         };
@@ -137,6 +138,7 @@ impl Core {
         sockets[destination.socket].tunnels += 1;
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
+        tunnel.segment = segment_limit(&request) > 0;
         tunnel.segment_limit = segment_limit(&request);
         self.enter_twins(twins);
         Ok(())
@@ -149,6 +151,14 @@ impl Core {
             return Err(Refusal::invalid("the socket is of another encapsulation than the tunnel"));
         }
         Destination::new((at, kind), request.remote, request.local).map_err(Refusal::invalid)
+    }
+
+    /// Lets datagrams of a tunnel leave grouped up to a length; 0: none, and no more than the tunnel was asked to group.
+    pub fn limit_grouping(&mut self, tunnel: Handle, longest: u16) -> Result<(), Refusal> {
+        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let tunnel = &mut self.tunnels[at];
+        tunnel.segment_limit = if tunnel.segment { longest } else { 0 };
+        Ok(())
     }
 
     /// Removes a tunnel that has no sessions.
@@ -209,7 +219,8 @@ impl Core {
         Ok(())
     }
 
-    /// Changes a session's options. Frames that wait are released, in order, when it is no longer to reorder.
+    /// Changes a session's options, at once: frames that wait are released, in order, when it is no longer to reorder, or
+    /// with the next [`Core::age`] when they have waited for longer than they may now.
     pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
         let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
         let shape = self.tunnels[self.sessions.rx[at].tunnel].shape;
@@ -218,6 +229,7 @@ impl Core {
             self.release_all(at);
         }
         self.sessions.configure(at, options, &shape);
+        self.plan(at);
         Ok(())
     }
 
@@ -268,7 +280,6 @@ impl Core {
         self.epoch += 1;
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
-        self.drop_retries(at);
     }
 
     /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.
@@ -380,6 +391,9 @@ fn check_options(version: Version, options: &Options) -> Result<(), Refusal> {
     let cookies = !options.cookie.bytes().is_empty() || !options.peer_cookie.bytes().is_empty();
     if version == Version::V2 && cookies {
         return Err(Refusal::invalid("L2TPv2 has no cookies"));
+    }
+    if options.patience.restart_after == 0 || options.patience.restart_run == 0 {
+        return Err(Refusal::invalid("without patience every late frame would restart the numbering"));
     }
     Ok(())
 }
