@@ -65,6 +65,10 @@ function assemble(
   const { control, datapath, down, log, meters, queues, state, tunnels } = context;
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
+  datapath.onResponsive = (responsive) => {
+    if (responsive) log.info("the datapath gives signs of life again");
+    else log.error("the datapath gives no sign of life: no frames flow");
+  };
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
     const name = tunnelName(context, tunnel);
@@ -81,6 +85,9 @@ function assemble(
   const appliance: Appliance = {
     startedAt: context.wallClock(),
     failed: failure.promise,
+    get healthy() {
+      return datapath.responsive;
+    },
     onAdminChange: undefined,
     ...makeRequests(context, show),
     config: () => ({
@@ -108,7 +115,12 @@ function assemble(
     tunnel: show,
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, pathErrors: context.paths.errors(), io };
+      const queued = { "device-queue-full": context.system.deviceQueueDrops() };
+      return {
+        drops: { ...drops, ...queued, ...control.drops() },
+        pathErrors: context.paths.errors(),
+        io,
+      };
     },
     down: () => down.all(),
     events: () => control.subscribe(),

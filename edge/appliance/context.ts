@@ -46,6 +46,7 @@ export interface ApplianceContext {
   readonly queues: Queues;
   readonly sessions: Sessions;
   readonly sockets: Sockets;
+  readonly system: System;
   readonly tunnels: Tunnels;
   wallClock(): number;
   readonly state: {
@@ -67,7 +68,7 @@ export function makeContext(
   const queues = makeQueues();
   const meters = makeMeters();
   const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
-  const sockets = makeSockets(system, datapath, clock);
+  const sockets = makeSockets(system, datapath, clock, log);
   const down = makeDownList({
     clock,
     log,
@@ -140,6 +141,7 @@ export function makeContext(
     queues,
     sessions,
     sockets,
+    system,
     tunnels,
     wallClock,
     state: { inForce: emptyConfig(config), running: true },
