@@ -67,14 +67,14 @@ export function makeManagedConnections(
   { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
 ): ManagedConnections {
   const endConnection = (link: ManagedConnection, message: string) => {
-    log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
+    log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
   };
   const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
-    log.warn("a session cannot be", { path, reason: message });
+    log.warn("cannot create a session", { path, reason: message });
     const result: Result = { result: CdnResult.NoFacilitiesNow, message };
     driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
   };
