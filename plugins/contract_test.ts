@@ -1,7 +1,8 @@
-import { testPlugin } from "./contract.ts";
+import { bridge } from "./bridge/mod.ts";
 import { ethernet } from "./ethernet/mod.ts";
-import { host } from "./host/mod.ts";
 import { probe } from "./probe/mod.ts";
+import { sink } from "./sink/mod.ts";
+import { testPlugin } from "./testing/contract.ts";
 
 testPlugin({
   plugin: ethernet,
@@ -16,4 +17,6 @@ testPlugin({
   changed: { address: "192.168.7.3/24", ping: "192.168.7.2", "interval-ms": 100 },
 });
 
-testPlugin({ plugin: host, options: {}, changed: { echo: true } });
+testPlugin({ plugin: sink, options: {}, changed: { echo: true } });
+
+testPlugin({ plugin: bridge, options: {} });
