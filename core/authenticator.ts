@@ -40,11 +40,11 @@ const NOTHING = new Uint8Array(0);
 const integrityKeys = [deriveDigestKey(NOTHING)];
 
 export class Authenticator {
-  readonly #settings: PeerSettings;
+  #settings: PeerSettings;
   readonly #random: (length: number) => Uint8Array;
   /** The keys of the secret and, while secrets change, of the other one. */
-  readonly #keys: readonly Keys[];
-  readonly #signing: readonly Uint8Array[];
+  #keys: readonly Keys[] = [];
+  #signing: readonly Uint8Array[] = [];
   readonly #nonce: Uint8Array;
   #peerNonce: Uint8Array = NOTHING;
   /** Which of the secrets the peer put first, once it has signed something. */
@@ -59,10 +59,12 @@ export class Authenticator {
     this.#settings = settings;
     this.#random = random;
     this.#nonce = nonce;
-    const { secret, otherSecret, version } = settings;
+    this.#takeSecrets(settings, encap);
+  }
+
+  #takeSecrets({ secret, otherSecret, version }: PeerSettings, encap: EncapType): void {
     if (version === 2) {
       this.#keys = secret ? [{ digest: NOTHING, hiding: secret }] : [];
-      this.#signing = [];
     } else {
       this.#keys = [secret, otherSecret].filter((one) => one !== undefined).map(keysOf);
       // Straight on IP no checksum covers a control message: RFC 3931 §4.1.1.2 wants a digest even without a secret.
@@ -72,6 +74,15 @@ export class Authenticator {
         ? integrityKeys
         : [];
     }
+  }
+
+  /** Takes the settings of a peer that was configured anew; the next message is signed with its secrets. */
+  reconfigure(settings: PeerSettings, encap: EncapType): void {
+    const agreed = this.#keys[this.#agreed ?? -1];
+    this.#settings = settings;
+    this.#takeSecrets(settings, encap);
+    const index = agreed ? this.#keys.findIndex((keys) => equalKeys(keys, agreed)) : -1;
+    this.#agreed = index < 0 ? undefined : index;
   }
 
   /** The same for a peer that answered in v2 what was offered in both: v3's nonce was v2's Challenge as well. */
@@ -182,6 +193,10 @@ function keysOf(secret: Uint8Array): Keys {
     derived.set(secret, keys);
   }
   return keys;
+}
+
+function equalKeys(a: Keys, b: Keys): boolean {
+  return equalConstantTime(a.hiding, b.hiding) && equalConstantTime(a.digest, b.digest);
 }
 
 /** The nonce of an SCCRP that is not yet believed. */

@@ -11,7 +11,7 @@ import {
 import { CallTable } from "./call_table.ts";
 import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
 import type { AvpValues } from "./catalogue.ts";
-import type { Connection, ConnectionHost } from "./connection.ts";
+import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
 import type { CallHandle, Cause } from "./events.ts";
@@ -25,7 +25,7 @@ import { compareTies } from "./ties.ts";
 const PENDING_LIMIT = 256;
 
 export class Calls {
-  readonly #connection: Connection;
+  readonly #connection: CallsOwner;
   readonly #host: ConnectionHost;
   readonly #calls: CallTable;
   /** Calls of ours that wait for the connection, or for others to be set up. */
@@ -35,7 +35,7 @@ export class Calls {
   /** Calls of ours that are being set up. */
   #pending = 0;
 
-  constructor(connection: Connection, host: ConnectionHost) {
+  constructor(connection: CallsOwner, host: ConnectionHost) {
     this.#connection = connection;
     this.#host = host;
     const { 2: v2, 3: v3 } = connection.ids;

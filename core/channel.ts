@@ -79,7 +79,7 @@ export class ReliableChannel<Out, In> {
     outOfOrder: 0,
     outsideWindow: 0,
   };
-  readonly #options: ChannelOptions;
+  #options: ChannelOptions;
   /** Unacknowledged messages, oldest first; the first `#flying` of them are in the air. */
   readonly #unacknowledged: Outgoing<Out>[] = [];
   #flying = 0;
@@ -97,10 +97,19 @@ export class ReliableChannel<Out, In> {
   #retransmitAt: number | undefined;
   /** Timeouts since the peer last acknowledged something new. */
   #timeouts = 0;
+  /** Milliseconds between two times that a message is sent while the peer is asked whether it is there. */
+  #pace: number | undefined;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
     this.#timeoutMs = options.retransmitMs;
+  }
+
+  /** Takes other times and limits; what is in the air keeps the time that it was given. */
+  reconfigure(options: Omit<ChannelOptions, "receiveWindow">): void {
+    this.#options = { ...this.#options, ...options };
+    this.#timeoutMs = Math.min(this.#timeoutMs, options.retransmitCapMs);
+    if (this.#timeouts === 0) this.#timeoutMs = options.retransmitMs;
   }
 
   /** Ns of the next new message; what a bare acknowledgement carries. */
@@ -177,7 +186,7 @@ export class ReliableChannel<Out, In> {
       else this.counters.sent++;
       next.sent = true;
       this.#flying++;
-      this.#retransmitAt ??= now + this.#timeoutMs;
+      this.#retransmitAt ??= now + (this.#pace ?? this.#timeoutMs);
       this.#owesAck = false;
       return { ns: next.ns, nr: this.#nextNr, payload: next.payload };
     }
@@ -201,6 +210,10 @@ export class ReliableChannel<Out, In> {
     if (this.#retransmitAt === undefined || this.#retransmitAt > now) return true;
     this.#retransmitAt = undefined;
     if (this.#unacknowledged.length === 0) return true;
+    if (this.#pace !== undefined) {
+      this.#flying = 0;
+      return true;
+    }
     if (++this.#timeouts >= this.#options.attempts) return false;
     this.#slowStartThreshold = Math.max(1, Math.floor(this.#congestionWindow / 2));
     this.#congestionWindow = 1;
@@ -208,6 +221,23 @@ export class ReliableChannel<Out, In> {
     this.#timeoutMs = Math.min(2 * this.#timeoutMs, this.#options.retransmitCapMs);
     this.#flying = 0;
     return true;
+  }
+
+  /**
+   * From now on the oldest message that is not acknowledged is sent at a steady pace; that counts neither as an attempt
+   * nor as a sign of congestion.
+   */
+  hurry(everyMs: number, now: number): void {
+    this.#pace = everyMs;
+    if (this.#retransmitAt === undefined) return;
+    this.#retransmitAt = Math.min(this.#retransmitAt, now + everyMs);
+  }
+
+  /** As before {@linkcode hurry}, as if nothing had been sent meanwhile. */
+  calm(now: number): void {
+    if (this.#pace === undefined) return;
+    this.#pace = undefined;
+    if (this.#retransmitAt !== undefined) this.#retransmitAt = now + this.#timeoutMs;
   }
 
   /** Forgets what was not sent yet; what is in the air is still made sure of. */
@@ -225,7 +255,7 @@ export class ReliableChannel<Out, In> {
 
   /** The next message that the window lets out: one to send again, or a new one. */
   #nextToFly(): Outgoing<Out> | undefined {
-    if (this.#flying >= this.window) return undefined;
+    if (this.#flying >= (this.#pace === undefined ? this.window : 1)) return undefined;
     if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged[this.#flying];
     if (this.#waiting.length === 0) return undefined;
     const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, sent: false };
@@ -244,7 +274,7 @@ export class ReliableChannel<Out, In> {
     this.#timeouts = 0;
     this.#flying = Math.max(0, this.#flying - count);
     this.#timeoutMs = this.#options.retransmitMs;
-    this.#retransmitAt = this.#flying > 0 ? now + this.#timeoutMs : undefined;
+    this.#retransmitAt = this.#flying > 0 ? now + (this.#pace ?? this.#timeoutMs) : undefined;
     // One acknowledgement may be for many messages: counting messages doubles the window each round trip, as Appendix A wants.
     for (let i = 0; i < count; i++) this.#grow();
   }

@@ -13,38 +13,30 @@ import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
 import { connectionTable, hasEnded, isCallMessage } from "./connection_states.ts";
 import type { Dialect } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
-import type {
-  Cause,
-  ConnectionHandle,
-  ConnectionState,
-  LcceEvent,
-  PeerIdentity,
-} from "./events.ts";
+import type { Cause, ConnectionHandle, ConnectionState, PeerIdentity } from "./events.ts";
+import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, Parsed } from "./message.ts";
 import type { VendorAvp } from "./vendor_avp.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import { livingSettings } from "./living_settings.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
-import { type Incoming, Transport, type TransportHost } from "./transport.ts";
+import { type Incoming, Transport } from "./transport.ts";
 
-/** What a connection needs from the LCCE that it belongs to. */
-export interface ConnectionHost extends TransportHost {
-  random(length: number): Uint8Array;
-  event(event: LcceEvent): void;
-  allocateSessionId(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined;
-  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
-}
+type Deadline = "establish" | "hello" | "ask" | "calm" | "stop" | "linger";
 
-type Deadline = "establish" | "hello" | "stop" | "linger";
+/** Milliseconds between two HELLOs to a peer of whom it is doubtful whether it is there, and between two such SCCRQs. */
+const ASK_MS = 250;
+/** How long a peer is asked that is said to be unreachable, in milliseconds. */
+const UNREACHABLE_MS = 2000;
+/** One that answered is not doubted for so long. */
+const TRUST_MS = 5000;
+/** For so long an SCCRQ is sent at a quick pace, once its addressee is said to be unreachable. */
+const HURRY_MS = 10_000;
 
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
-export class Connection {
+export class Connection implements CallsOwner {
   /** Never reused within the LCCE. */
   readonly handle: ConnectionHandle;
   /** We sent the SCCRQ. */
@@ -59,6 +51,10 @@ export class Connection {
   #establishedAt: number | undefined;
   /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
   #settledAt: number | undefined;
+  /** When it last answered a question whether it is there. */
+  #answeredAt = -Infinity;
+  /** Why an SCCRQ was given up: what its answer is told. */
+  #inVain: Result | undefined;
 
   /** A connection that has said nothing yet. `now` is in milliseconds, as everywhere. */
   constructor(
@@ -192,9 +188,18 @@ export class Connection {
     }
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
-    if (this.#state === "established") this.#restartHello(now);
+    if (this.#state === "established") this.heard(now);
     for (const incoming of delivered) this.#take(incoming, now);
     if (this.#state === "stopping" && this.#transport.outstanding === 0) this.#close(now);
+  }
+
+  /** Its peer was configured anew: what needs no agreement counts from now on, all else for the next connection. */
+  reconfigure(next: PeerSettings, now: number): void {
+    const { helloMs } = this.settings;
+    this.#handshake.reconfigure(livingSettings(this.settings, next));
+    if (this.#state !== "established" || this.settings.helloMs === helloMs) return;
+    this.#deadlines.clear("hello");
+    this.#restartHello(now);
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */
@@ -216,6 +221,54 @@ export class Connection {
     this.#deadlines.clearAll();
     this.#deadlines.set("stop", now + this.#lingerMs());
     this.#announce(cause);
+  }
+
+  /**
+   * Gives up an SCCRQ that nobody answered, without a word: an answer that comes late is told by StopCCN that it was in
+   * vain (RFC 2661 §8.1).
+   */
+  giveUp(result: Result, now: number): void {
+    if (this.#state !== "wait-ctl-reply") return;
+    this.#inVain = result;
+    this.#transport.abandon();
+    const cause: Cause = { by: "timeout", result };
+    this.#state = "stopping";
+    this.calls.closeAll({ ...cause, by: "connection" }, now);
+    this.#close(now, cause);
+  }
+
+  /** Asks the peer by HELLO whether it is there; the connection ends where nothing is heard of it for `silenceMs`. */
+  ask(silenceMs: number, now: number): void {
+    if (this.#state !== "established") return;
+    const asked = this.#deadlines.get("ask");
+    this.#deadlines.set("ask", Math.min(asked ?? Infinity, now + silenceMs));
+    if (asked !== undefined) return;
+    this.#transport.hurry(ASK_MS, now);
+    if (this.#transport.outstanding === 0) this.send("HELLO", {}, 0);
+  }
+
+  /**
+   * Somebody on the way says that the peer cannot be reached (RFC 1122 §3.2.2.1). Anybody can say that: it makes us ask,
+   * and ends nothing.
+   */
+  unreachable(now: number): void {
+    if (this.#state === "established") {
+      if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
+    } else if (this.#state === "wait-ctl-reply" && this.#deadlines.get("calm") === undefined) {
+      this.#transport.hurry(ASK_MS, now);
+      this.#deadlines.set("calm", now + HURRY_MS);
+    }
+  }
+
+  /** Something valid came from the peer, on the control connection or in its sessions. */
+  heard(now: number): void {
+    if (this.#state !== "established") return;
+    this.#restartHello(now);
+    if (this.#deadlines.get("ask") === undefined) return;
+    this.#deadlines.clear("ask");
+    this.#transport.calm(now);
+    this.#answeredAt = now;
+    this.#host.event({ type: "connection-answered", connection: this.handle });
   }
 
   /** Ends the connection without a word to the peer. */
@@ -254,6 +307,12 @@ export class Connection {
           this.close(result, { by: "timeout", result }, now);
           break;
         }
+        case "ask":
+          this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
+          break;
+        case "calm":
+          this.#transport.calm(now);
+          break;
         case "stop":
           this.#vanish();
           break;
@@ -288,11 +347,17 @@ export class Connection {
       case "call":
         return this.calls.take(header, message, now);
       case "late-reply":
-        if (this.peerId === 0) this.#handshake.meet(message);
-        return;
+        return this.#answeredLate(message);
       case "nothing":
         return;
     }
+  }
+
+  /** The answer to an SCCRQ that we have given up: the StopCCN needs it to name whom it is for. */
+  #answeredLate(message: AnyMessage): void {
+    if (this.peerId !== 0) return;
+    this.#handshake.meet(message);
+    if (this.#inVain) this.send("StopCCN", this.dialect.stop(this.localId, this.#inVain), 0);
   }
 
   /** A message that must not be acted on clears its call, where it is for one, else the connection (RFC 2661 §4.2). */
@@ -316,7 +381,8 @@ export class Connection {
   /** It is up, unless the peer's introduction was `refused`. */
   #establish(refused: Result | undefined, now: number): void {
     if (refused) return this.#breach(refused, now);
-    this.#deadlines.clear("establish");
+    this.#deadlines.clearAll();
+    this.#transport.calm(now);
     this.#state = "established";
     this.#establishedAt = now;
     this.#settledAt = now;

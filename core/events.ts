@@ -72,6 +72,8 @@ export type LcceEvent =
     /** Of the peer's StopCCN. Those of its SCCRQ or SCCRP stand in {@linkcode PeerIdentity}. */
     readonly vendorAvps?: readonly VendorAvp[];
   }
+  /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
+  | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
   /** The peer requests a call: answer with `acceptCall` or `closeCall`. */
   | {
     readonly type: "call-requested";

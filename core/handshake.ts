@@ -115,6 +115,12 @@ export class Handshake {
     return true;
   }
 
+  /** Takes the settings of a peer that was configured anew. */
+  reconfigure(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#transport.reconfigure(settings);
+  }
+
   #introduction() {
     const { nonce } = this.#transport.authenticator;
     return {

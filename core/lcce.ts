@@ -11,7 +11,8 @@
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
 import type { AvpValue, AvpValues } from "./catalogue.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
 import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
@@ -127,6 +128,14 @@ export class Lcce {
     return connection.handle;
   }
 
+  /** Gives a living connection its peer's new settings, as far as they need no agreement; the next one has them all. */
+  reconfigure(connection: ConnectionHandle, settings: PeerSettings, now: number): void {
+    const owner = this.#registry.get(connection);
+    if (!owner) return;
+    owner.reconfigure(settings, now);
+    this.#settle(owner, now);
+  }
+
   /**
    * Requests a call; it waits until its connection is up. Where the connection has ended meanwhile, or carries as many
    * calls as it may, the call ends at once, and an event says so as for any other.
@@ -205,6 +214,44 @@ export class Lcce {
     if (!connection) return;
     connection.close(result, { by: "local", result }, now);
     this.#settle(connection, now);
+  }
+
+  /** Gives up a connection that we dial and that nobody answered yet; an answer that comes late is told so. */
+  giveUp(handle: ConnectionHandle, result: Result, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.giveUp(result, now);
+    this.#settle(connection, now);
+  }
+
+  /**
+   * Asks the peer of an established connection by HELLO, at a quick pace, whether it is there. An event says that it
+   * answered; where it is silent for `silenceMs` the connection ends.
+   */
+  ask(handle: ConnectionHandle, silenceMs: number, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.ask(silenceMs, now);
+    this.#settle(connection, now);
+  }
+
+  /** Something valid came in the sessions of a connection, as the datapath says. */
+  heard(handle: ConnectionHandle, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.heard(now);
+    this.#settle(connection, now);
+  }
+
+  /**
+   * Somebody says that whom we talk to by this path cannot be reached (ICMP). That may be forged: peers are asked by
+   * HELLO, and what we dial is sent again sooner.
+   */
+  unreachable(path: Path, now: number): void {
+    for (const connection of this.#registry.reachedBy(path)) {
+      connection.unreachable(now);
+      this.#settle(connection, now);
+    }
   }
 
   /** The next thing to do; undefined: nothing until the next input. */

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { formatIp, parseIp } from "./endpoint.ts";
+import { siteKey } from "./path.ts";
+import type { Path } from "./settings.ts";
 
 /** What strangers may cost. */
 export interface AdmissionLimits {
@@ -33,12 +34,12 @@ export class Admission<T extends object> {
   }
 
   /** Whether a request may be looked at, or the reason why not. */
-  request(address: string, now: number): "request-limit" | "half-open-limit" | undefined {
+  request(path: Path, now: number): "request-limit" | "half-open-limit" | undefined {
     const { requestsPerSecond, halfOpenPerAddress } = this.#limits;
     const passed = now - (this.#filledAt ?? now);
     this.#filledAt = now;
     this.#tokens = Math.min(requestsPerSecond, this.#tokens + requestsPerSecond * passed / 1000);
-    if ((this.#perAddress.get(network(address)) ?? 0) >= halfOpenPerAddress) {
+    if ((this.#perAddress.get(siteKey(path)) ?? 0) >= halfOpenPerAddress) {
       return "half-open-limit";
     }
     if (this.#tokens < 1) return "request-limit";
@@ -54,8 +55,8 @@ export class Admission<T extends object> {
     return oldest;
   }
 
-  opened(connection: T, address: string): void {
-    const from = network(address);
+  opened(connection: T, path: Path): void {
+    const from = siteKey(path);
     this.#halfOpen.set(connection, from);
     this.#perAddress.set(from, (this.#perAddress.get(from) ?? 0) + 1);
   }
@@ -69,10 +70,4 @@ export class Admission<T extends object> {
     if (left === 0) this.#perAddress.delete(from);
     else this.#perAddress.set(from, left);
   }
-}
-
-/** What one site can send from: an IPv4 address, an IPv6 /64. */
-function network(address: string): string {
-  const bytes = parseIp(address);
-  return bytes?.length === 16 ? formatIp(bytes.fill(0, 8)) : address;
 }

@@ -5,6 +5,7 @@ import { dialects } from "./dialect.ts";
 import type { ConnectionHandle } from "./events.ts";
 import { IdPool } from "./ids_pool.ts";
 import { parseBody } from "./message.ts";
+import { mayAnswer, pathKey } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path } from "./settings.ts";
 
@@ -14,7 +15,7 @@ export class ConnectionRegistry {
     2: new Map(),
     3: new Map(),
   };
-  /** By version and the peer's address and port, then by the peer's id. */
+  /** By version and path, then by the peer's id. */
   readonly #byPeer = new Map<string, Map<number, Connection>>();
   /** Connections of ours that the peer has not answered. */
   readonly #dialing = new Set<Connection>();
@@ -75,7 +76,7 @@ export class ConnectionRegistry {
   meet(connection: Connection): void {
     const { settings, path, peerId } = connection;
     if (peerId === 0) return;
-    const key = endpointKey(settings.version, path);
+    const key = peerKey(settings.version, path);
     const known = this.#byPeer.get(key);
     if (known) known.set(peerId, connection);
     else this.#byPeer.set(key, new Map([[peerId, connection]]));
@@ -86,7 +87,7 @@ export class ConnectionRegistry {
    * A StopCCN may also be all that a peer answers to our SCCRQ.
    */
   addressed(version: ProtoVersion, path: Path, body: Uint8Array): Connection | undefined {
-    const peers = this.#byPeer.get(endpointKey(version, path));
+    const peers = this.#byPeer.get(peerKey(version, path));
     if (!peers) return undefined;
     const open = assignedId(version, body);
     if (open !== undefined) return peers.get(open);
@@ -103,13 +104,21 @@ export class ConnectionRegistry {
   }
 
   /** The one connection that we dial at an address; undefined where there is none, or several. */
-  onlyDialed(version: ProtoVersion, { encap, remote }: Path): Connection | undefined {
+  onlyDialed(version: ProtoVersion, path: Path): Connection | undefined {
     let found: Connection | undefined;
     for (const one of this.#dialing) {
-      if (one.ids[version] === undefined || one.path.encap !== encap) continue;
-      if (one.path.remote.address !== remote.address) continue;
+      if (one.ids[version] === undefined || !mayAnswer(one.path, path)) continue;
       if (found) return undefined;
       found = one;
+    }
+    return found;
+  }
+
+  /** The connections that go by a path, and those that we dial there. */
+  reachedBy(path: Path): Connection[] {
+    const found = [...this.#dialing].filter((one) => mayAnswer(one.path, path));
+    for (const version of [2, 3] as const) {
+      found.push(...this.#byPeer.get(peerKey(version, path))?.values() ?? []);
     }
     return found;
   }
@@ -119,7 +128,7 @@ export class ConnectionRegistry {
     this.#all.delete(handle);
     this.#releaseId(connection, settings.version, now);
     this.#dialing.delete(connection);
-    const key = endpointKey(settings.version, path);
+    const key = peerKey(settings.version, path);
     const peers = this.#byPeer.get(key);
     if (peers?.get(peerId) !== connection) return;
     peers.delete(peerId);
@@ -145,6 +154,6 @@ export function assignedId(
   return parsed.kind === "refused" ? dialects[version].assignedId(parsed.avps) : undefined;
 }
 
-function endpointKey(version: ProtoVersion, { encap, remote }: Path): string {
-  return `${version} ${encap} ${remote.address} ${remote.port}`;
+function peerKey(version: ProtoVersion, path: Path): string {
+  return `${version} ${pathKey(path)}`;
 }

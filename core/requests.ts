@@ -7,13 +7,15 @@
 
 import { Authenticator } from "./authenticator.ts";
 import type { AvpValues } from "./catalogue.ts";
-import type { Connection, ConnectionHost } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection_host.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { type Result, StopResult } from "./errors.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { impossibleIntroduction } from "./introduction.ts";
 import { Admission, type AdmissionLimits } from "./limits.ts";
 import { type AnyMessage, emitBody, parseBody } from "./message.ts";
+import { mayAnswer } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { ConnectionRegistry } from "./registry.ts";
 import type { Path, PeerSettings } from "./settings.ts";
@@ -94,7 +96,7 @@ export class Requests {
       : undefined;
     const digest = authenticator?.check(datagram, body) ?? "valid";
     if (digest !== "valid") return this.#drop(`digest-${digest}`);
-    const refused = this.#admission.request(path.remote.address, now);
+    const refused = this.#admission.request(path, now);
     if (refused) return this.#drop(refused);
     if (verdict.kind === "refuse") {
       this.#drop("unknown-peer");
@@ -147,7 +149,7 @@ export class Requests {
 
   /** A connection was made for an SCCRQ. */
   opened(connection: Connection): void {
-    this.#admission.opened(connection, connection.path.remote.address);
+    this.#admission.opened(connection, connection.path);
   }
 
   /** A connection came up, or ended. */
@@ -162,7 +164,7 @@ export class Requests {
   #losesTie(
     { avps }: AnyMessage,
     settings: PeerSettings,
-    { encap, remote }: Path,
+    path: Path,
     end: (loser: Connection) => void,
   ): boolean {
     for (const ours of this.#registry.dialing()) {
@@ -170,7 +172,7 @@ export class Requests {
       if (ours.settings.version !== settings.version || ours.settings.name !== settings.name) {
         continue;
       }
-      if (ours.path.encap !== encap || ours.path.remote.address !== remote.address) continue;
+      if (!mayAnswer(ours.path, path)) continue;
       if (!ours.tieBreaker && !avps.tieBreaker) continue;
       const order = compareTies(ours.tieBreaker, avps.tieBreaker);
       if (order < 0) return true;

@@ -4,7 +4,7 @@ import type { DigestType } from "./authentication.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EncapType, L2SpecType, ProtoVersion } from "./pseudowire.ts";
 
-/** Where datagrams of a connection go and come from. */
+/** Where datagrams of a connection go and come from. All but the socket tells one peer from another: see `path.ts`. */
 export interface Path {
   /** UDP, or straight on IP. */
   readonly encap: EncapType;
@@ -12,6 +12,8 @@ export interface Path {
   readonly remote: Endpoint;
   /** The address that we are talked to on. */
   readonly local: string;
+  /** The kernel's mark on what comes and goes (SO_MARK), 0: none. It alone tells two IPsec clients behind one NAT apart. */
+  readonly mark: number;
   /** The caller's own name for the socket; never looked into. */
   readonly socket: number;
 }

@@ -32,6 +32,8 @@ export interface Node {
   port: number;
   /** The LCCE itself. */
   readonly lcce: Lcce;
+  /** The mark of what comes from it: it tells nodes apart that share an address and a port. */
+  mark: number;
   /** All events so far, the oldest first. */
   readonly events: LcceEvent[];
   /** Called for each event as it comes; may act on the LCCE. */
@@ -44,6 +46,8 @@ interface Flight {
   readonly at: number;
   readonly order: number;
   readonly to: Endpoint;
+  /** The way that it was sent by. */
+  readonly mark: number;
   readonly path: Path;
   readonly data: Uint8Array;
 }
@@ -89,7 +93,15 @@ export class Netsim {
     port = 1701,
   ): Node {
     const lcce = new Lcce({ random: (length) => this.#random.bytes(length), ...options });
-    const node: Node = { address, port, lcce, events: [], onEvent: undefined, unreachable: false };
+    const node: Node = {
+      address,
+      port,
+      mark: 0,
+      lcce,
+      events: [],
+      onEvent: undefined,
+      unreachable: false,
+    };
     this.#nodes.push(node);
     return node;
   }
@@ -101,17 +113,17 @@ export class Netsim {
 
   /** The path from one address to another, over UDP. */
   path(from: string, to: string, port = 1701): Path {
-    return { encap: "udp", local: from, remote: { address: to, port }, socket: 0 };
+    return { encap: "udp", local: from, remote: { address: to, port }, mark: 0, socket: 0 };
   }
 
   /** The path from one address to another, over IP 115. */
   ipPath(from: string, to: string): Path {
-    return { encap: "ip", local: from, remote: { address: to, port: 0 }, socket: 0 };
+    return { encap: "ip", local: from, remote: { address: to, port: 0 }, mark: 0, socket: 0 };
   }
 
   /** Hands a node a datagram as if it came from `remote`, at once. */
   inject(node: Node, data: Uint8Array, remote: Endpoint): void {
-    const path: Path = { encap: "udp", local: node.address, remote, socket: 0 };
+    const path: Path = { encap: "udp", local: node.address, remote, mark: 0, socket: 0 };
     node.lcce.receive(data, path, this.now);
     this.#drain(node);
   }
@@ -145,16 +157,18 @@ export class Netsim {
       }
     }
     while (this.#flights[0] && this.#flights[0].at <= this.now) {
-      const { to, path, data } = this.#flights.shift()!;
-      const node = this.#at(to);
+      const { to, mark, path, data } = this.#flights.shift()!;
+      const node = this.#at(to, mark);
       if (!node || node.unreachable) continue;
       node.lcce.receive(data, path, this.now);
       this.#drain(node);
     }
   }
 
-  #at({ address, port }: Endpoint): Node | undefined {
-    const there = this.#nodes.filter((node) => node.address === address);
+  #at({ address, port }: Endpoint, mark: number): Node | undefined {
+    const here = this.#nodes.filter((node) => node.address === address);
+    const marked = here.filter((node) => node.mark === mark);
+    const there = marked.length > 0 ? marked : here;
     return there.length === 1 ? there[0] : there.find((node) => node.port === port);
   }
 
@@ -169,7 +183,7 @@ export class Netsim {
     }
   }
 
-  #send(from: Node, { encap, remote }: Path, data: Uint8Array): void {
+  #send(from: Node, { encap, mark, remote }: Path, data: Uint8Array): void {
     if (this.tap && !this.tap(from.address, remote.address, data)) return;
     if (from.unreachable) return;
     const { loss, duplication, delayMs: [least, most] } = this.conditions;
@@ -181,9 +195,10 @@ export class Netsim {
         encap,
         local: remote.address,
         remote: { address: from.address, port: encap === "ip" ? 0 : from.port },
+        mark: from.mark,
         socket: 0,
       };
-      this.#insert({ at, order: this.#order++, to: remote, path, data });
+      this.#insert({ at, order: this.#order++, to: remote, mark, path, data });
     }
   }
 

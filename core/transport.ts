@@ -12,6 +12,7 @@ import { dialects, messageOf } from "./dialect.ts";
 import type { ControlDrop } from "./events.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { type AnyMessage, emitBody, type MessageType, parseBody, type Parsed } from "./message.ts";
+import { mayAnswer, samePath } from "./path.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 
 /** What a transport needs from the LCCE. */
@@ -67,7 +68,7 @@ export class Transport {
     this.path = path;
     this.#authenticator = authenticator;
     this.#initiator = initiator;
-    this.#channel = new ReliableChannel({ ...settings, queueLimit: 4 * settings.callLimit + 64 });
+    this.#channel = new ReliableChannel({ ...settings, queueLimit: queueLimit(settings) });
   }
 
   get authenticator(): Authenticator {
@@ -110,10 +111,9 @@ export class Transport {
   }
 
   /** Whether a datagram may come this way; one that may not must not be received. */
-  accepts({ encap, remote }: Path): boolean {
-    const expected = this.path;
-    if (encap !== expected.encap || remote.address !== expected.remote.address) return false;
-    return remote.port === expected.remote.port || (this.#initiator && this.peerId === 0);
+  accepts(path: Path): boolean {
+    return samePath(this.path, path) ||
+      (this.#initiator && this.peerId === 0 && mayAnswer(this.path, path));
   }
 
   /** Takes a datagram and returns the messages whose turn has come with it. */
@@ -158,6 +158,19 @@ export class Transport {
     this.#channel.send({ type: "SCCRQ", body, sessionId: 0 });
   }
 
+  /** Takes the settings of a peer that was configured anew. */
+  reconfigure(settings: PeerSettings): void {
+    this.#settings = settings;
+    this.#authenticator.reconfigure(settings, this.path.encap);
+    const { retransmitMs, retransmitCapMs, attempts } = settings;
+    this.#channel.reconfigure({
+      retransmitMs,
+      retransmitCapMs,
+      attempts,
+      queueLimit: queueLimit(settings),
+    });
+  }
+
   /** From here on in v2. */
   fallBack(settings: PeerSettings): void {
     this.#settings = settings;
@@ -189,6 +202,16 @@ export class Transport {
     return this.#channel.timeout(now);
   }
 
+  /** Sends what is not acknowledged at a steady pace: see {@linkcode ReliableChannel.hurry}. */
+  hurry(everyMs: number, now: number): void {
+    this.#channel.hurry(everyMs, now);
+  }
+
+  /** As before {@linkcode hurry}. */
+  calm(now: number): void {
+    this.#channel.calm(now);
+  }
+
   /** Forgets what was not sent yet. */
   dropWaiting(): void {
     this.#channel.dropWaiting();
@@ -213,4 +236,9 @@ export class Transport {
   #drop(reason: ControlDrop): undefined {
     this.#host.drop(reason);
   }
+}
+
+/** How many messages may wait for the window: a few for each call, and those of the connection. */
+function queueLimit({ callLimit }: PeerSettings): number {
+  return 4 * callLimit + 64;
 }

@@ -2,8 +2,8 @@
 
 import manifest from "../deno.json" with { type: "json" };
 import { ethernet } from "../plugins/ethernet/mod.ts";
-import { host } from "../plugins/host/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
+import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
 import { readConfigFile } from "./config/file.ts";
@@ -11,8 +11,8 @@ import { readConfigFile } from "./config/file.ts";
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [
   ethernet,
-  host,
   probe,
+  sink,
 ];
 
 const { version } = manifest;

@@ -22,7 +22,7 @@ import {
 } from "./pkg/isthmus_datapath.js";
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
-import { refused, refusing, WasmError } from "./error.ts";
+import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import {
   type Counters,
@@ -100,6 +100,12 @@ export interface CounterTable {
   readonly handles: Float64Array;
   /** Copies: none is a view of the memory. */
   readonly values: Float64Array;
+}
+
+/** A part of a table, which may be empty. */
+export interface CounterSlice extends CounterTable {
+  /** Where the next slice starts; undefined: this was the last. */
+  readonly next: number | undefined;
 }
 
 /** What bounds a datapath's memory. */
@@ -301,22 +307,46 @@ export class WasmDatapath {
 
   /** A session's counters. */
   sessionCounters(session: PortIx): Counters {
-    return counters(refusing(() => this.#raw.session_counters(session)), 0);
+    return this.#countersOf(session, "no-such-port");
   }
 
   /** The sums over a tunnel's sessions, removed ones included. */
   tunnelCounters(tunnel: TunnelIx): Counters {
-    return counters(refusing(() => this.#raw.tunnel_counters(tunnel)), 0);
+    return this.#countersOf(tunnel, "no-such-tunnel");
   }
 
-  /** The counters of every session. */
-  sessionTable(): CounterTable {
-    return { handles: this.#raw.sessions(), values: this.#raw.all_session_counters() };
+  #countersOf(handle: PortIx | TunnelIx, missing: WasmErrorCode): Counters {
+    const { handles, values } = this.counters([handle]);
+    if (handles.length === 0) {
+      throw new WasmError(missing, `there is no session or tunnel ${handle}`);
+    }
+    return Object.fromEntries(sessionCounters.map((name, i) => [name, values[i]!])) as Counters;
   }
 
-  /** The counters of every tunnel. */
-  tunnelTable(): CounterTable {
-    return { handles: this.#raw.tunnels(), values: this.#raw.all_tunnel_counters() };
+  /** The counters of sessions and tunnels that are asked for, in that order; those that there are not are left out. */
+  counters(handles: readonly (PortIx | TunnelIx)[]): CounterTable {
+    return table(this.#raw.counters(Float64Array.from(handles)));
+  }
+
+  /**
+   * The counters of the sessions in at most `slots` slots of the table from `from` on (0 at first), so that a big table
+   * never holds up frames for long. A session that is there all the while is in exactly one slice.
+   */
+  sessionSlice(from: number, slots: number): CounterSlice {
+    return slice(this.#raw.session_slice(from, slots), from + slots, this.#raw.session_slots());
+  }
+
+  /** As {@linkcode sessionSlice}, of tunnels. */
+  tunnelSlice(from: number, slots: number): CounterSlice {
+    return slice(this.#raw.tunnel_slice(from, slots), from + slots, this.#raw.tunnel_slots());
+  }
+
+  /**
+   * When each tunnel last received a valid data message (from its peer, with the session's cookie, and whole), as
+   * {@linkcode receiveDatagrams} was told the time; NaN: it has not, or there is no such tunnel.
+   */
+  lastHeard(tunnels: Float64Array): Float64Array {
+    return this.#raw.last_heard(tunnels);
   }
 
   /** How many frames and datagrams were dropped, by reason; every reason is there. */
@@ -390,10 +420,14 @@ function u32(value: number, what: string): number {
   return value;
 }
 
-function counters(numbers: Float64Array, from: number): Counters {
-  return Object.fromEntries(
-    sessionCounters.map((name, i) => [name, numbers[from + i]!]),
-  ) as Counters;
+/** Handles, then the counters of each, as the module gives them. */
+function table(numbers: Float64Array): CounterTable {
+  const rows = numbers.length / (1 + sessionCounters.length);
+  return { handles: numbers.slice(0, rows), values: numbers.slice(rows) };
+}
+
+function slice(numbers: Float64Array, next: number, end: number): CounterSlice {
+  return { ...table(numbers), next: next < end ? next : undefined };
 }
 
 function named(names: string, counts: Float64Array): Record<string, number> {

@@ -121,24 +121,48 @@ Deno.test("nextDeadline() and age() release what waits", () => {
   assert.equal(datapath.nextDeadline(), undefined);
 });
 
-Deno.test("sessionTable() and tunnelTable() have all counters", () => {
+Deno.test("counters() has what is asked for and is there, in that order", () => {
   using a = makeEnd("udp4", 0);
   using b = makeEnd("udp4", 1);
-  cross(a, b, [ethernet(60)]);
-  const counted = Object.values(a.datapath.sessionCounters(a.session));
-  const table = (handle: number) => ({
-    handles: Float64Array.of(handle),
-    values: Float64Array.from(counted),
+  const { datapath, session, tunnel } = a;
+  assert.deepEqual(datapath.lastHeard(Float64Array.of(tunnel, 5)), Float64Array.of(NaN, NaN));
+  cross(b, a, [ethernet(60)]);
+  const counted = Object.values(datapath.sessionCounters(session));
+  assert.deepEqual(Object.keys(datapath.sessionCounters(session)), [...sessionCounters]);
+  assert.deepEqual(datapath.counters([tunnel, 5 as TunnelIx, a.host, session]), {
+    handles: Float64Array.of(tunnel, session),
+    values: Float64Array.from([...counted, ...counted]),
   });
-  assert.deepEqual(Object.keys(a.datapath.sessionCounters(a.session)), [...sessionCounters]);
-  assert.deepEqual(a.datapath.sessionTable(), table(a.session));
-  assert.deepEqual(a.datapath.tunnelTable(), table(a.tunnel));
-  a.datapath.removePort(a.session);
-  assert.deepEqual(
-    a.datapath.tunnelTable(),
-    table(a.tunnel),
-    "what removed sessions had counted stays",
+  assert.deepEqual(datapath.lastHeard(Float64Array.of(session, tunnel)), Float64Array.of(NaN, 0));
+  datapath.removePort(session);
+  assert.deepEqual(datapath.counters([session, tunnel]), {
+    handles: Float64Array.of(tunnel),
+    values: Float64Array.from(counted),
+  }, "what removed sessions had counted stays");
+});
+
+Deno.test("sessionSlice() and tunnelSlice() have everything once, a few at a time", () => {
+  using a = makeEnd("udp4", 0);
+  const { datapath, tunnel } = a;
+  const sessions = Array.from(
+    { length: 20 },
+    (_, i) => datapath.addSession(tunnel, sessionSpec({ sessionId: 100 + i })),
   );
+  for (const gone of sessions.splice(3, 9)) datapath.removePort(gone);
+  sessions.unshift(a.session);
+  const found: number[] = [];
+  let slices = 0;
+  for (let from: number | undefined = 0; from !== undefined; slices++) {
+    const { handles, values, next } = datapath.sessionSlice(from, 4);
+    assert.ok(handles.length <= 4);
+    assert.equal(values.length, handles.length * sessionCounters.length);
+    found.push(...handles);
+    from = next;
+  }
+  assert.deepEqual([slices, found], [6, sessions]);
+  const { handles, next } = datapath.tunnelSlice(0, 1);
+  assert.deepEqual([[...handles], next], [[tunnel], undefined]);
+  assert.deepEqual([...datapath.sessionSlice(2 ** 32 - 1, 5).handles], []);
 });
 
 Deno.test("setBase() moves every pointer", () => {

@@ -1,7 +1,8 @@
 /** From request bodies that their schemas accepted to what the appliance is asked for. Pure. @module */
 
 import type { z } from "@hono/zod-openapi";
-import type { AttributeName } from "../config/attributes.ts";
+import { type AttributeName, sessionOptions, tunnelOptions } from "../config/attributes.ts";
+import { fieldsThat, type Table } from "../config/option.ts";
 import { buildSession, buildTunnel, type Built } from "../config/build.ts";
 import { checkCircuit, parseCircuit } from "../config/circuit.ts";
 import { formatPath } from "../config/problem.ts";
@@ -38,13 +39,13 @@ export function tunnelPatch(now: TunnelConfig, input: TunnelInput): TunnelPatch 
   const after = built(
     buildTunnel(input.name ?? now.name, { ...sameFamily(tunnelAttributes(now), input), ...input }),
   );
-  refuse<TunnelConfig>(now, after, {
-    name: "name",
-    version: "proto-version",
-    tunnelId: "tunnel-id",
-    encap: "encap-type",
-  });
-  return difference(now, after, ["peerTunnelId", "local", "remote", "checksum"]);
+  refuse(tunnelOptions, now, after);
+  return difference(now, after, [
+    ...fieldsThat(tunnelOptions, "live"),
+    "local",
+    "remote",
+    "checksum",
+  ]);
 }
 
 /** What changes in a session when some attributes are given anew; a circuit is replaced whole. @throws {FaultsError} */
@@ -54,29 +55,14 @@ export function sessionPatch(
   input: SessionInput,
   plugins: readonly Plugin[],
 ): SessionPatch {
-  const before = { ...sessionAttributes(now), "pw-type": now.pseudowireType as 5 | 7 };
+  const before = sessionAttributes(now);
   const circuit = circuitOf(input, plugins) ?? now.circuit;
   const after = carried(
     built(buildSession(input.name ?? now.name, tunnel.version, { ...before, ...input }, circuit)),
     plugins,
   );
-  refuse<SessionConfig>(now, after, {
-    name: "name",
-    sessionId: "session-id",
-    pseudowireType: "pw-type",
-  });
-  return difference(now, after, [
-    "peerSessionId",
-    "l2spec",
-    "cookie",
-    "peerCookie",
-    "sendSeq",
-    "recvSeq",
-    "lnsMode",
-    "reorderTimeoutMs",
-    "mtu",
-    "circuit",
-  ]);
+  refuse(sessionOptions, now, after);
+  return difference(now, after, [...fieldsThat(sessionOptions, "live"), "circuit"]);
 }
 
 function built<T>(result: Built<T>): T {
@@ -127,17 +113,19 @@ function sameFamily(
   return stays;
 }
 
+const nameRow: { readonly field: string; readonly show?: (value: unknown) => unknown } = {
+  field: "name",
+};
+
 /** Refuses a change of what only a new tunnel or session can have. */
-function refuse<T>(
-  now: T,
-  after: T,
-  fixed: { readonly [Key in keyof T]?: AttributeName },
-): void {
+function refuse(table: Table, now: object, after: object): void {
   const faults: Fault[] = [];
-  for (const [key, attribute] of Object.entries(fixed) as [keyof T, AttributeName][]) {
-    if (now[key] === after[key]) continue;
-    const message = `cannot be changed from ${now[key]}; delete it and create it anew`;
-    faults.push({ attribute, message });
+  const fixed = Object.entries(table).filter(([, row]) => row.change === "identity");
+  for (const [attribute, { field, show }] of [["name", nameRow] as const, ...fixed]) {
+    const [was, is] = [now, after].map((config) => (config as Record<string, unknown>)[field]);
+    if (was === is) continue;
+    const message = `cannot be changed from ${show?.(was) ?? was}; delete it and create it anew`;
+    faults.push({ attribute: attribute as AttributeName, message });
   }
   if (faults.length > 0) throw new FaultsError(faults);
 }

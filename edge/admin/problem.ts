@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "@hono/zod-openapi";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError } from "../appliance/errors.ts";
 
 /** One thing wrong with a request, by the attribute or parameter it is in. */
 export interface Fault {

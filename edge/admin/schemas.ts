@@ -1,28 +1,44 @@
 /** What goes in and out of the admin endpoint: flat objects of attributes. @module */
 
 import { z } from "@hono/zod-openapi";
-import { attributes, sessionAttributeNames, tunnelAttributeNames } from "../config/attributes.ts";
+import {
+  circuitSchema,
+  endpointAttributes,
+  nameSchema,
+  sessionOptions,
+  tunnelOptions,
+} from "../config/attributes.ts";
+import { optionalShape, type Table } from "../config/option.ts";
 import type { SessionCounter } from "../../wasm/mod.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 
-/** The attributes of some names, each optional: what must be there depends on the others, and `edge/config` knows. */
-function optional<Name extends keyof typeof attributes>(names: readonly Name[]) {
-  return Object.fromEntries(names.map((name) => [name, attributes[name].optional()])) as {
-    [Key in Name]: z.ZodOptional<(typeof attributes)[Key]>;
+/** Where a tunnel's packets go, each optional: what must be there depends on the others, and `edge/config` knows. */
+const endpointShape = z.object(endpointAttributes).partial().shape;
+
+/** Options as they are shown: those that have a value whatever was asked for are always there. */
+function viewShape<T extends Table>(table: T) {
+  const shape = Object.entries(table).map(([name, row]) => [
+    name,
+    row.default === undefined ? row.schema.optional() : row.schema,
+  ]);
+  return Object.fromEntries(shape) as {
+    [Name in keyof T]: undefined extends T[Name]["default"] ? z.ZodOptional<T[Name]["schema"]>
+      : T[Name]["schema"];
   };
 }
 
 /** A tunnel as it is asked for. */
 export const tunnelInput = z.strictObject({
-  name: attributes.name.optional(),
-  ...optional(tunnelAttributeNames),
+  name: nameSchema.optional(),
+  ...optionalShape(tunnelOptions),
+  ...endpointShape,
 }).openapi("TunnelInput");
 
 /** A session as it is asked for. */
 export const sessionInput = z.strictObject({
-  name: attributes.name.optional(),
-  ...optional(sessionAttributeNames),
-  circuit: attributes.circuit.optional(),
+  name: nameSchema.optional(),
+  ...optionalShape(sessionOptions),
+  circuit: circuitSchema.optional(),
 }).openapi("SessionInput");
 
 const count = z.int().min(0);
@@ -109,12 +125,9 @@ export type EventView = z.output<typeof eventView>;
 
 /** A tunnel as it is. */
 export const tunnelView = z.object({
-  ...optional(tunnelAttributeNames),
-  name: attributes.name,
-  "tunnel-id": attributes["tunnel-id"],
-  "peer-tunnel-id": attributes["peer-tunnel-id"],
-  "proto-version": attributes["proto-version"],
-  "encap-type": attributes["encap-type"],
+  name: nameSchema,
+  ...viewShape(tunnelOptions),
+  ...endpointShape,
   "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
   sessions: count.describe("How many sessions the tunnel has."),
   control: controlView.optional().describe("Its control connection; absent: it is static."),
@@ -126,25 +139,16 @@ export type TunnelView = z.output<typeof tunnelView>;
 
 /** A session as it is. */
 export const sessionView = z.object({
-  tunnel: attributes.name.describe("The tunnel's name."),
-  "tunnel-id": attributes["tunnel-id"],
-  "peer-tunnel-id": attributes["peer-tunnel-id"],
-  name: attributes.name,
-  "session-id": attributes["session-id"],
-  "peer-session-id": attributes["peer-session-id"],
+  tunnel: nameSchema.describe("The tunnel's name."),
+  "tunnel-id": tunnelOptions["tunnel-id"].schema,
+  "peer-tunnel-id": tunnelOptions["peer-tunnel-id"].schema,
+  name: nameSchema,
+  ...viewShape(sessionOptions),
   "pw-type": z.string().describe("What the pseudowire emulates."),
-  "l2spec-type": attributes["l2spec-type"],
-  cookie: attributes.cookie,
-  "peer-cookie": attributes["peer-cookie"],
-  "recv-seq": attributes["recv-seq"],
-  "send-seq": attributes["send-seq"],
-  "lns-mode": attributes["lns-mode"],
-  "reorder-timeout": attributes["reorder-timeout"],
-  mtu: attributes.mtu.optional(),
-  ifname: attributes.ifname.optional(),
+  ifname: z.string().optional().describe("The network device of the session's circuit."),
   status: z.enum(["up", "down"]).describe("Whether frames can flow."),
   reason: z.string().optional().describe("Why the session is down."),
-  circuit: attributes.circuit.optional(),
+  circuit: circuitSchema.optional(),
   "circuit-state": z.object({
     summary: z.string().optional().describe("The circuit in one short line."),
     details: z.unknown().optional().describe("What the plugin tells of the circuit."),

@@ -1,7 +1,7 @@
 /** /v1/tunnels/{tunnel}/sessions, and /v1/sessions over all tunnels. @module */
 
 import { createRoute } from "@hono/zod-openapi";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError } from "../appliance/errors.ts";
 import type { SessionState, TunnelState } from "../config/model.ts";
 import { checkMatch, sessionTag } from "./etag.ts";
 import { newSession, sessionPatch } from "./input.ts";

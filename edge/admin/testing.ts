@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { type Plugin } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
-import { type ApplianceApi, ApplianceError } from "../appliance/api.ts";
+import type { ApplianceApi } from "../appliance/api.ts";
+import { ApplianceError } from "../appliance/errors.ts";
 import { type EventBus, makeEventBus } from "../control/events.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {

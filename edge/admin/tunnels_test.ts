@@ -55,7 +55,7 @@ Deno.test("POST /v1/tunnels names every wrong attribute", async () => {
   assert.equal(body.instance, "/v1/tunnels");
   assert.deepEqual(body.errors, [
     { attribute: "encap-type", message: 'got "tcp"; expected udp or ip' },
-    { attribute: "udp-sport", message: "got 70000; expected a number from 1 to 65535" },
+    { attribute: "udp-sport", message: "got 70000; expected a whole number from 1 to 65535" },
     { attribute: "tunnel_id", message: 'unknown key; did you mean "tunnel-id"?' },
     { attribute: "sessions", message: "only the appliance sets this; leave it out" },
   ]);

@@ -3,9 +3,11 @@
 import { ipVersion } from "../../core/endpoint.ts";
 import {
   pseudowireTypeNames,
-  type SessionAttributes,
+  sessionOptions,
   type TunnelAttributes,
+  tunnelOptions,
 } from "../config/attributes.ts";
+import { type Shown, showOptions } from "../config/option.ts";
 import { maskSecrets } from "../config/secrets.ts";
 import type { ControlEvent } from "../control/mod.ts";
 import type {
@@ -23,10 +25,7 @@ export function tunnelAttributes(config: TunnelConfig) {
   const udp = config.encap === "udp";
   const v6 = ipVersion(remote.address) === 6;
   return {
-    "tunnel-id": config.tunnelId,
-    "peer-tunnel-id": config.peerTunnelId,
-    "proto-version": config.version,
-    "encap-type": config.encap,
+    ...showOptions(tunnelOptions, config),
     ...(v6
       ? { "ip6-saddr": local.address, "ip6-daddr": remote.address }
       : { "ip-saddr": local.address, "ip-daddr": remote.address }),
@@ -40,19 +39,8 @@ export function tunnelAttributes(config: TunnelConfig) {
 }
 
 /** What a session could be made from again, apart from its circuit. */
-export function sessionAttributes(config: SessionConfig) {
-  return {
-    "session-id": config.sessionId,
-    "peer-session-id": config.peerSessionId,
-    "l2spec-type": config.l2spec,
-    cookie: config.cookie,
-    "peer-cookie": config.peerCookie,
-    "recv-seq": config.recvSeq,
-    "send-seq": config.sendSeq,
-    "lns-mode": config.lnsMode,
-    "reorder-timeout": config.reorderTimeoutMs,
-    ...(config.mtu !== undefined && { mtu: config.mtu }),
-  } satisfies SessionAttributes;
+export function sessionAttributes(config: SessionConfig): Shown<typeof sessionOptions> {
+  return showOptions(sessionOptions, config);
 }
 
 /** A control connection as operators see it. */

@@ -26,27 +26,6 @@ export interface ReloadReport {
   readonly unchanged: number;
 }
 
-/** Why a request could not be carried out; nothing was changed. `status` is the HTTP status that says the same. */
-export class ApplianceError extends Error {
-  override readonly name = "ApplianceError";
-  constructor(
-    readonly code:
-      | "not-found"
-      | "exists"
-      | "invalid"
-      | "in-use"
-      | "limit"
-      | "unavailable"
-      | "not-permitted",
-    /** Which attribute is wrong, by its API name, where one is. */
-    readonly attribute: string | undefined,
-    message: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
   readonly startedAt: number;

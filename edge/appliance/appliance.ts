@@ -2,19 +2,13 @@
 
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { Clock, Plugin } from "../../plugins/plugin.ts";
-import {
-  type ApplianceApi,
-  ApplianceError,
-  type ReloadReport,
-  type SessionPatch,
-  type TunnelPatch,
-} from "./api.ts";
+import type { ApplianceApi, ReloadReport, SessionPatch, TunnelPatch } from "./api.ts";
+import { ApplianceError, asApplianceErrors } from "./errors.ts";
 import { makeCircuits } from "../circuits/circuits.ts";
 import { systemClock } from "../clock.ts";
 import { startControl } from "../control/mod.ts";
 import { startDatapath } from "../datapath/client.ts";
-import type { Datapath } from "../datapath/datapath.ts";
-import { asApplianceErrors } from "./errors.ts";
+import type { Datapath, StatsOf } from "../datapath/datapath.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { makeMeters } from "../circuits/meters.ts";
 import type {
@@ -28,7 +22,8 @@ import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
 import { makeSessions, sessionPath } from "../sessions/sessions.ts";
 import { makeSockets } from "../sessions/sockets.ts";
-import { configOf, findSession, findTunnel, managedState, stateOf } from "./state.ts";
+import { configOf, findSession, findTunnel } from "../sessions/table.ts";
+import { countersOf, managedState, stateOf } from "./view.ts";
 import { openSystem, type System } from "../io/system.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
 import { located, makeTunnels } from "../sessions/tunnels.ts";
@@ -127,10 +122,10 @@ function assemble(
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
 
-  const statistics = () => asApplianceErrors(undefined, () => datapath.stats());
+  const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
-    const stats = await statistics();
     const name = idToName(tunnel);
+    const stats = await statistics(countersOf(tunnels.all.get(name)));
     const managed = control.states().get(name);
     if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
     const state = stateOf(findTunnel(tunnels.all, name), stats);
@@ -263,7 +258,7 @@ function assemble(
         const next = { ...entry.config, ...patch };
         path = sessionPath(owner.config, next);
         sessions.check(owner.config, next);
-        await sessions.letGo(owner, entry, next, tx);
+        await sessions.releaseCircuit(owner, entry, next, tx);
         await sessions.change(owner, entry, next, tx);
       });
       log.info("session changed", { path, attributes: Object.keys(patch) });
@@ -289,7 +284,7 @@ function assemble(
       log.info("session deleted", { path });
     },
     async datapath() {
-      const { drops, io } = await statistics();
+      const { drops, io } = await statistics(countersOf(undefined));
       return { drops: { ...drops, ...control.drops() }, io };
     },
     events: () => control.subscribe(),

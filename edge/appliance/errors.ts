@@ -1,9 +1,29 @@
 /** What went wrong below, as the API says it. @module */
 
 import { CircuitError } from "../../plugins/plugin.ts";
-import { ApplianceError } from "./api.ts";
 import { DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
+
+/** Why a request could not be carried out; nothing was changed. `status` is the HTTP status that says the same. */
+export class ApplianceError extends Error {
+  override readonly name = "ApplianceError";
+  constructor(
+    readonly code:
+      | "not-found"
+      | "exists"
+      | "invalid"
+      | "in-use"
+      | "limit"
+      | "unavailable"
+      | "not-permitted",
+    /** Which attribute is wrong, by its API name, where one is. */
+    readonly attribute: string | undefined,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
 
 type Code = ApplianceError["code"];
 

@@ -1,13 +1,13 @@
 /** From the configuration in force to another: only what differs is touched, and all of it or nothing. @module */
 
-import { ApplianceError, type ReloadReport } from "./api.ts";
+import type { ReloadReport } from "./api.ts";
+import { ApplianceError, asApplianceErrors } from "./errors.ts";
 import { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "../config/diff.ts";
-import { asApplianceErrors } from "./errors.ts";
 import type { Logger } from "../log.ts";
 import type { AdminConfig, Config } from "../config/model.ts";
 import { sessionPath, type Sessions } from "../sessions/sessions.ts";
 import type { Sockets } from "../sessions/sockets.ts";
-import { configOf, type SessionEntry, type TunnelEntry } from "./state.ts";
+import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
 import { forEach, type Transaction, transaction } from "./transaction.ts";
 import { located, type OwnedSession, type Tunnels } from "../sessions/tunnels.ts";
 
@@ -127,7 +127,8 @@ async function carryOut(
   await forEach(
     changes,
     WIDTH,
-    ({ path, tunnel, entry, next }) => located(path, () => sessions.letGo(tunnel, entry, next, tx)),
+    ({ path, tunnel, entry, next }) =>
+      located(path, () => sessions.releaseCircuit(tunnel, entry, next, tx)),
   );
   await forEach(
     changes,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ApplianceError } from "./api.ts";
+import { ApplianceError } from "./errors.ts";
 import {
   branch,
   config,

@@ -10,10 +10,10 @@ import {
   type Session,
 } from "../../plugins/plugin.ts";
 import type { VendorAvp } from "../../core/vendor_avp.ts";
-import { ApplianceError } from "../appliance/api.ts";
-import { type CircuitConfig, claimsOf } from "../config/circuit.ts";
+import { ApplianceError, applianceError, asApplianceErrors } from "../appliance/errors.ts";
+import { claimsOf } from "../config/circuit.ts";
+import type { CircuitConfig } from "../config/model.ts";
 import { formatPath } from "../config/problem.ts";
-import { applianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Meters } from "./meters.ts";
 import { type HostDependencies, scopedHost } from "./plugin_host.ts";
@@ -65,7 +65,7 @@ export interface Circuits {
     config: CircuitConfig,
     broken: (reason: CircuitError) => void,
   ): Promise<RunningCircuit>;
-  /** The same, for the calls of one stanza at `path` (`peers/hq/accept/0`). @throws {ApplianceError} */
+  /** The same, for the calls of one call template at `path` (`peers/hq/accept/0`). @throws {ApplianceError} */
   provisionShared(
     path: string,
     config: CircuitConfig,

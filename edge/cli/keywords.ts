@@ -1,7 +1,9 @@
 /** Pairs of keywords and values, as `ip l2tp` takes them. Pure. @module */
 
 import { canonicalIp } from "../../core/endpoint.ts";
+import type { Option, Table } from "../config/option.ts";
 import { hint } from "../config/suggest.ts";
+import { parseYaml } from "../config/yaml.ts";
 import { UsageError } from "./errors.ts";
 
 /** Attributes as the admin endpoint takes them. */
@@ -107,6 +109,44 @@ export function describeKeywords(known: readonly Keyword[]): string {
   const heads = known.map(({ name, value }) => `  ${name} ${value}`);
   const width = Math.max(...heads.map((head) => head.length));
   return heads.map((head, i) => `${head.padEnd(width)}  ${known[i]!.help}`).join("\n");
+}
+
+/** A keyword for each option, called as the file calls it. */
+export function optionKeywords(table: Table): readonly Keyword[] {
+  return Object.entries(table).map(([attribute, { default: otherwise, ...row }]): Keyword => {
+    const name = row.fileKey ?? attribute;
+    const read = (given: string) => ({ [attribute]: valueOf(name, row.word, given) });
+    const none = otherwise === "" && row.word.as === "text";
+    return {
+      name,
+      value: row.placeholder,
+      help: row.help.replaceAll("`", ""),
+      read: none ? (given) => given === "none" ? { [attribute]: "" } : read(given) : read,
+    };
+  });
+}
+
+/** @throws {UsageError} when `given` is no such value */
+function valueOf(name: string, word: Option["word"], given: string): unknown {
+  switch (word.as) {
+    case "number":
+      return readNumber(name, given);
+    case "flag":
+      return oneOf(name, given, ["on", "off"]) === "on";
+    case "choice":
+      return oneOf(name, given, word.words);
+    case "yaml":
+      return yamlValue(name, given);
+    case "text":
+      return given;
+  }
+}
+
+/** A value as the configuration file would have it. @throws {UsageError} */
+export function yamlValue(where: string, text: string): unknown {
+  const { document, problems } = parseYaml(text);
+  if (document && problems.length === 0) return document.value;
+  throw new UsageError(`${where}: ${problems[0]?.message ?? "expected a value"}`);
 }
 
 /** A keyword for a number, decimal or hexadecimal (0x…). */

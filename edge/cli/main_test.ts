@@ -161,8 +161,8 @@ Deno.test("what the appliance refuses is exit status 1 and names every attribute
       {
         status: 1,
         out: "",
-        err: "isthmus: udp-sport: got 70000; expected a number from 1 to 65535\n" +
-          "isthmus: udp-dport: got 0; expected a number from 1 to 65535\n",
+        err: "isthmus: udp-sport: got 70000; expected a whole number from 1 to 65535\n" +
+          "isthmus: udp-dport: got 0; expected a whole number from 1 to 65535\n",
       },
     );
     assert.equal(

@@ -1,6 +1,7 @@
 /** What `isthmus add|set|del|show session` understand. @module */
 
-import { parseYaml } from "../config/yaml.ts";
+import { sessionOptions } from "../config/attributes.ts";
+import { directionsOf } from "../config/reading.ts";
 import { UsageError } from "./errors.ts";
 import {
   type Attributes,
@@ -10,19 +11,29 @@ import {
   type Keyword,
   numeric,
   onlyOne,
-  onOff,
+  optionKeywords,
   parsePairs,
   resultKeywords,
   resultQuery,
   text,
+  yamlValue,
 } from "./keywords.ts";
 import { idOrName } from "./tunnel_words.ts";
 
 const name = text("name", "NAME", "the session's name");
 const tunnelId: Keyword = { name: "tunnel-id", value: "ID", help: "its tunnel, by id" };
 const tunnel: Keyword = { name: "tunnel", value: "NAME", help: "its tunnel, by name" };
-const sessionId = numeric("session-id", "ID", "the session's id at this end");
-const peerSessionId = numeric("peer-session-id", "ID", "the session's id at the peer");
+const {
+  "session-id": sessionIdOption,
+  "peer-session-id": peerSessionIdOption,
+  "send-seq": _send,
+  "recv-seq": _recv,
+  ...otherOptions
+} = sessionOptions;
+const [sessionId, peerSessionId] = optionKeywords({
+  "session-id": sessionIdOption,
+  "peer-session-id": peerSessionIdOption,
+}) as [Keyword, Keyword];
 
 /** Which session. */
 export const sessionSelectors: readonly Keyword[] = [
@@ -49,21 +60,13 @@ export const sessionKeywords: readonly Keyword[] = [
   sessionId,
   peerSessionId,
   name,
-  cookie("cookie", "the cookie in every frame sent"),
-  cookie("peer-cookie", "the cookie that every frame received must carry"),
-  choice("l2spec-type", ["default", "none"], "the L2-Specific Sublayer", (word) => ({
-    "l2spec-type": word,
-  })),
-  choice("seq", ["none", "send", "recv", "both"], "sequence numbers", (word) => ({
-    "send-seq": word === "send" || word === "both",
-    "recv-seq": word === "recv" || word === "both",
-  })),
-  onOff("lns-mode", "decide about sequence numbers (LNS), not follow (LAC)"),
-  numeric("reorder-timeout", "MS", "how long a frame waits for those before it"),
-  choice("pw-type", ["ethernet", "ppp"], "what the pseudowire emulates", (word) => ({
-    "pw-type": word,
-  })),
-  numeric("mtu", "BYTES", "the largest payload; worked out from the path if absent"),
+  ...optionKeywords(otherOptions),
+  choice(
+    "seq",
+    ["none", "send", "recv", "both"],
+    "sequence numbers: `send` them; `recv`, drop frames without one; or `both`",
+    directionsOf,
+  ),
   { name: "tap", value: "IFNAME", help: "end on this TAP device" },
   {
     name: "address",
@@ -169,20 +172,4 @@ function anyCircuit(given: Given): Attributes {
     options[key] = yamlValue(`circuit ${plugin}: ${key}`, value);
   }
   return { [plugin!]: options };
-}
-
-function yamlValue(where: string, text: string): unknown {
-  const { document, problems } = parseYaml(text);
-  if (document && problems.length === 0) return document.value;
-  throw new UsageError(`${where}: ${problems[0]?.message ?? "expected a value"}`);
-}
-
-/** Hexadecimal digits as they are; `none` for no cookie. */
-function cookie(keyword: string, help: string): Keyword {
-  return {
-    name: keyword,
-    value: "HEX|none",
-    help: `${help}: 8 or 16 digits`,
-    read: (given) => ({ [keyword]: given === "none" ? "" : given }),
-  };
 }

@@ -1,15 +1,16 @@
 /** What `isthmus add|set|del|show tunnel` understand: `ip l2tp`'s keywords and the admin endpoint's attributes. @module */
 
+import { tunnelOptions } from "../config/attributes.ts";
 import { UsageError } from "./errors.ts";
 import {
   address,
   type Attributes,
   attributesOf,
-  choice,
   type Keyword,
   numeric,
   onlyOne,
   onOff,
+  optionKeywords,
   parsePairs,
   readNumber,
   resultKeywords,
@@ -18,8 +19,12 @@ import {
 } from "./keywords.ts";
 
 const name = text("name", "NAME", "the tunnel's name");
-const tunnelId = numeric("tunnel-id", "ID", "the tunnel's id at this end");
-const peerTunnelId = numeric("peer-tunnel-id", "ID", "the tunnel's id at the peer");
+const { "encap-type": encap, ...otherOptions } = tunnelOptions;
+const [tunnelId, peerTunnelId, ...otherKeywords] = optionKeywords(otherOptions) as [
+  Keyword,
+  Keyword,
+  ...Keyword[],
+];
 
 /** Which tunnel. */
 export const tunnelSelectors: readonly Keyword[] = [tunnelId, name, ...resultKeywords];
@@ -32,7 +37,7 @@ export const tunnelKeywords: readonly Keyword[] = [
   tunnelId,
   peerTunnelId,
   name,
-  choice("encap", ["udp", "ip"], "UDP, or IP protocol 115", (word) => ({ "encap-type": word })),
+  ...optionKeywords({ "encap-type": encap }),
   address("local", "the local address; the kernel chooses if absent", "ip-saddr", "ip6-saddr"),
   address("remote", "the peer's address", "ip-daddr", "ip6-daddr"),
   numeric("udp-sport", "PORT", "the local UDP port (1701)"),
@@ -44,7 +49,7 @@ export const tunnelKeywords: readonly Keyword[] = [
   onOff("udp6-csum-rx", "demand UDP checksums over IPv6 (on)", (on) => ({
     "udp-zero-csum6-rx": !on,
   })),
-  numeric("proto-version", "2|3", "the L2TP version (3)"),
+  ...otherKeywords,
 ];
 
 /** The body of a request that adds a tunnel. @throws {UsageError} */

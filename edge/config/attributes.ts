@@ -1,22 +1,39 @@
 /**
- * The attributes of tunnels and sessions under the names that the kernel's L2TP netlink API gives them, in kebab-case:
- * one zod schema each, shared by the configuration file and the admin API.
+ * The options of tunnels, sessions, calls and peers, one row each, under the names that the kernel's L2TP netlink API
+ * gives them, in kebab-case. The file, the admin API, the command line, the views and the docs all follow from these
+ * rows: a new option is one row here, and the code that makes it true.
  *
- * The schemas check one value by itself and change nothing; what two values must agree on is in `checks.ts`, how
- * attributes become a {@linkcode TunnelConfig} or {@linkcode SessionConfig} (with all defaults) in `build.ts`.
+ * What two values must agree on is in `checks.ts`; addresses and checksums, which several attributes write together,
+ * in `build.ts`.
  *
  * @module
  */
 
 import { z } from "zod";
+import type { DigestType } from "../../core/authentication.ts";
 import { canonicalIp, ipVersion } from "../../core/endpoint.ts";
-import { PseudowireType } from "../../core/pseudowire.ts";
+import type { SessionId, TunnelId } from "../../core/ids.ts";
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import {
+  choice,
+  flag,
+  type Given,
+  inMilliseconds,
+  type Kind,
+  option,
+  required,
+  seconds,
+  text,
+  whole,
+} from "./option.ts";
 
 /** The largest `reorder-timeout`, in milliseconds. */
 export const maxReorderTimeoutMs = 60_000;
+/** The least cap of the time between two retransmissions, in seconds (RFC 2661 §5.8, RFC 3931 §4.2). */
+export const minRetransmitCap = 8;
 
 /** What `pw-type` may be written as, and the IANA number that each stands for. */
-export const pseudowireTypes: ReadonlyMap<string | number, PseudowireType> = new Map<
+const pseudowireTypes: ReadonlyMap<string | number, PseudowireType> = new Map<
   string | number,
   PseudowireType
 >([
@@ -34,151 +51,368 @@ export const pseudowireTypeNames: Readonly<Record<PseudowireType, string>> = {
   [PseudowireType.Ppp]: "ppp",
 };
 
-/** Names of tunnels and sessions stand beside their ids in URLs, so they never look like one. */
-const namePattern = /^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-/** 0, 4 or 8 bytes. */
-const cookiePattern = /^(?:[0-9a-fA-F]{8}){0,2}$/;
-/** A network device's name, as the kernel allows it (dev_valid_name): 1 to 15 bytes, no `/`, `:` or white space. */
-const ifnamePattern = /^(?!\.{1,2}$)[!-.0-9;-~]{1,15}$/;
+/** Digest Types by their names (RFC 3931 §5.4.1). */
+const digestTypes = { md5: 0, sha1: 1 } as const satisfies Record<string, DigestType>;
 
-function integer(min: number, max: number, description: string) {
-  return z.int({ error: `expected a whole number from ${min} to ${max}` })
-    .min(min, { error: `expected a number from ${min} to ${max}` })
-    .max(max, { error: `expected a number from ${min} to ${max}` })
-    .describe(description);
+/** An id that no schema can tell from one of the other version: `checks.ts` does. */
+function id<Id extends number>() {
+  const read = (given: number) => given as Id;
+  return { kind: { ...whole(1, 0xffff_ffff), placeholder: "ID" }, read };
 }
+const tunnelId = id<TunnelId>();
+const sessionId = id<SessionId>();
+const anId = "a number above 0";
 
-const id = (description: string) => integer(1, 0xffff_ffff, description);
+/** 0, 4 or 8 bytes. */
+const cookie = text(
+  z.string({
+    error: 'expected a quoted string of 8 or 16 hexadecimal digits, such as "00112233"',
+  }).regex(/^(?:[0-9a-fA-F]{8}){0,2}$/, {
+    error: "expected 8 or 16 hexadecimal digits (4 or 8 bytes)",
+  }),
+  "HEX|none",
+);
 
-const flag = (description: string) =>
-  z.boolean({ error: "expected true or false" }).describe(description);
+const pwTypeError = "expected ethernet (5) or ppp (7)";
+const pwType: Kind<string | number> = {
+  schema: z.union([
+    z.enum(["ethernet", "eth", "ppp"]),
+    z.literal([PseudowireType.Ethernet, PseudowireType.Ppp]),
+  ], { error: pwTypeError }),
+  word: { as: "choice", words: ["ethernet", "ppp"] },
+  placeholder: "ethernet|ppp",
+};
 
-function address(version: 4 | 6, description: string) {
+const only = <Word>(v2: Word, v3: Word) => (version: ProtoVersion) => version === 2 ? v2 : v3;
+
+/** What a tunnel has, whichever way its packets go. */
+export const tunnelOptions = {
+  "tunnel-id": option(tunnelId.kind, {
+    field: "tunnelId",
+    help:
+      "this end's id, 1 to 4294967295 (version 2: 65535); no two tunnels share one (version 3: the Control Connection ID)",
+    default: required,
+    otherwise: anId,
+    change: "identity",
+    read: tunnelId.read,
+  }),
+  "peer-tunnel-id": option(tunnelId.kind, {
+    field: "peerTunnelId",
+    help: "the peer's id, in the same range",
+    default: required,
+    otherwise: anId,
+    change: "live",
+    read: tunnelId.read,
+  }),
+  "proto-version": option({
+    schema: z.literal([2, 3], { error: "expected 2 (RFC 2661) or 3 (RFC 3931)" }),
+    word: { as: "number" },
+    placeholder: "2|3",
+  }, {
+    field: "version",
+    help: "`3` (RFC 3931) or `2` (RFC 2661)",
+    default: 3,
+    change: "identity",
+  }),
+  "encap-type": option(choice(["udp", "ip"]), {
+    field: "encap",
+    fileKey: "encap",
+    help: "`udp`, or `ip` (IP protocol 115; version 3 only)",
+    default: "udp",
+    change: "identity",
+  }),
+} as const;
+
+/** What a session carries, and how: of static sessions and of calls. */
+const payloadOptions = {
+  "pw-type": option(pwType, {
+    field: "pseudowireType",
+    help: "what the pseudowire emulates: `ethernet` (also `eth`, `5`) or `ppp` (`7`)",
+    default: only(PseudowireType.Ppp, PseudowireType.Ethernet),
+    otherwise: "`ethernet`; version 2, which has no other: `ppp`",
+    change: "identity",
+    read: (given): PseudowireType => pseudowireTypes.get(given)!,
+    show: (type) => pseudowireTypeNames[type],
+  }),
+  "l2spec-type": option(choice(["none", "default"]), {
+    field: "l2spec",
+    help: "the L2-Specific Sublayer (RFC 3931 §4.6): `default` (4 bytes) or `none`; version 3 only",
+    default: only<"none" | "default">("none", "default"),
+    otherwise: "`default`",
+    change: "live",
+  }),
+  "recv-seq": option(flag(), {
+    field: "recvSeq",
+    fileKey: "seq",
+    help: "whether frames received without a sequence number are dropped",
+    default: false,
+    change: "live",
+  }),
+  "send-seq": option(flag(), {
+    field: "sendSeq",
+    fileKey: "seq",
+    help: "whether frames are sent with sequence numbers",
+    default: false,
+    change: "live",
+  }),
+  "reorder-timeout": option({ ...whole(0, maxReorderTimeoutMs), placeholder: "MS" }, {
+    field: "reorderTimeoutMs",
+    help:
+      "milliseconds that a frame waits for those before it, at most 60000; 0: late ones are dropped",
+    default: 0,
+    change: "live",
+  }),
+  mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {
+    field: "mtu",
+    help: "the largest payload, in bytes (68 to 65535), that the circuit sends into the pseudowire",
+    default: undefined,
+    otherwise: "worked out from the path",
+    change: "live",
+  }),
+} as const;
+
+/** What a session of a static tunnel has, apart from its circuit. */
+export const sessionOptions = {
+  "session-id": option(sessionId.kind, {
+    field: "sessionId",
+    help: "this end's id, 1 to 4294967295 (version 2: 65535); the peer's `peer-session-id`",
+    default: required,
+    otherwise: anId,
+    change: "identity",
+    read: sessionId.read,
+  }),
+  "peer-session-id": option(sessionId.kind, {
+    field: "peerSessionId",
+    help: "the peer's id, in the same range",
+    default: required,
+    otherwise: anId,
+    change: "live",
+    read: sessionId.read,
+  }),
+  cookie: option(cookie, {
+    field: "cookie",
+    help: "sent in every frame: 8 or 16 hexadecimal digits (4 or 8 bytes), quoted; version 3 only",
+    default: "",
+    otherwise: "none",
+    change: "live",
+    read: (given) => given.toLowerCase(),
+  }),
+  "peer-cookie": option(cookie, {
+    field: "peerCookie",
+    help: "what every frame received must carry, in the same form",
+    default: "",
+    otherwise: "none",
+    change: "live",
+    read: (given) => given.toLowerCase(),
+  }),
+  "lns-mode": option(flag(), {
+    field: "lnsMode",
+    help:
+      "`true`: this end decides whether numbers are sent (LNS); `false`: it follows what it receives (LAC)",
+    default: false,
+    change: "live",
+  }),
+  ...payloadOptions,
+} as const;
+
+/** What a call has, apart from its name and its circuit. */
+export const callOptions = {
+  "cookie-size": option({
+    schema: z.literal([0, 4, 8], { error: "expected 0, 4 or 8" }),
+    word: { as: "number" },
+    placeholder: "0|4|8",
+  }, {
+    field: "cookieSize",
+    help:
+      "bytes of the random cookie that every frame received must carry: `0`, `4` or `8`; version 3 only",
+    // Where it costs the operator nothing (RFC 3931 §8.2).
+    default: only<0 | 4 | 8>(0, 8),
+    otherwise: "`8`",
+    change: "restart",
+  }),
+  ...payloadOptions,
+} as const;
+
+const glob = { min: 1, error: "expected a quoted glob of 1 to 255 characters, such as 'hq-*'" };
+/** A glob over what a peer calls itself or asks for. */
+export const globText: z.ZodType<string> = z.string(glob).min(1, glob).max(255, glob);
+
+const never = "expected a number of seconds from 1 to 86400, or 0: never";
+const hello: Kind<number> = {
+  ...seconds(0, 86_400),
+  schema: z.number({ error: never })
+    .refine((value) => value === 0 || (value >= 1 && value <= 86_400), { error: never }),
+};
+
+/** How a peer is treated before it has a control connection. */
+export const peerOptions = {
+  "host-name": option(text(globText, "GLOB"), {
+    field: "hostName",
+    help:
+      "what it must call itself: a glob, where `*` stands for any characters and `?` for one; case matters",
+    default: undefined,
+    otherwise: "anything",
+    change: "live",
+  }),
+  "tunnel-limit": option(whole(1, 65_535), {
+    field: "tunnelLimit",
+    help: "tunnels of the peer at once, 1 to 65535",
+    default: 100,
+    change: "live",
+  }),
+} as const;
+
+/** What the control connections of a peer are set up with. */
+export const connectionOptions = {
+  "proto-version": tunnelOptions["proto-version"],
+  digest: option(choice(["md5", "sha1"]), {
+    field: "digest",
+    help:
+      "version 3: how messages are signed with the secret: `md5` (HMAC-MD5, which every peer knows) or `sha1` (HMAC-SHA-1)",
+    default: 0,
+    otherwise: "`md5`",
+    change: "restart",
+    read: (given): DigestType => digestTypes[given],
+    show: (type) => type === digestTypes.md5 ? "md5" : "sha1",
+  }),
+  fallback: option(flag(), {
+    field: "fallback",
+    help:
+      "version 3 over UDP: whether the tunnel becomes one of version 2 where the peer speaks no other (RFC 3931 §4.7.3); only calls of PPP come up then",
+    default: false,
+    change: "restart",
+  }),
+  "hide-avps": option(flag(), {
+    field: "hideAvps",
+    help: "whether what may be hidden in messages is; needs a secret",
+    default: false,
+    change: "restart",
+  }),
+  "tie-breaker": option(flag(), {
+    field: "tieBreaker",
+    help:
+      "when both ends dial at once, one of the two connections goes by lot; `false`: ours goes, or, where the peer says so too, neither",
+    default: true,
+    change: "live",
+  }),
+  hello: option(hello, {
+    field: "helloMs",
+    help:
+      "seconds of silence after which the peer is asked whether it is there, 1 to 86400; 0: never",
+    default: 60_000,
+    change: "live",
+    ...inMilliseconds,
+  }),
+  "receive-window": option(whole(1, 1024), {
+    field: "receiveWindow",
+    help: "how many messages the peer may have under way to us, 1 to 1024",
+    default: 128,
+    change: "live",
+  }),
+  retransmit: option(seconds(0.1, 60), {
+    field: "retransmitMs",
+    help: "seconds until a message is sent again, 0.1 to 60; doubled each time, up to the cap",
+    default: 1000,
+    change: "live",
+    ...inMilliseconds,
+  }),
+  "retransmit-cap": option(seconds(minRetransmitCap, 600, " (RFC 2661 §5.8)"), {
+    field: "retransmitCapMs",
+    help: "the most seconds between two times, 8 to 600; not less than `retransmit`",
+    default: minRetransmitCap * 1000,
+    change: "live",
+    ...inMilliseconds,
+  }),
+  attempts: option(whole(1, 100), {
+    field: "attempts",
+    help: "how often a message is sent in all before the peer counts as gone, 1 to 100",
+    // 23 and 63 seconds with the other defaults.
+    default: only(5, 10),
+    otherwise: "`10`; version 2: `5`",
+    change: "live",
+  }),
+  "establish-timeout": option(seconds(1, 3600), {
+    field: "establishMs",
+    help: "seconds that a control connection may take to come up, 1 to 3600",
+    default: 30_000,
+    change: "live",
+    ...inMilliseconds,
+  }),
+  "call-timeout": option(seconds(1, 3600), {
+    field: "callMs",
+    help: "seconds that a call may take to come up, 1 to 3600",
+    default: 60_000,
+    change: "live",
+    ...inMilliseconds,
+  }),
+  "session-limit": option(whole(1, 65_535), {
+    field: "callLimit",
+    help: "calls of one tunnel at once, 1 to 65535",
+    default: 1000,
+    change: "live",
+  }),
+} as const;
+
+function address(version: 4 | 6) {
   const error = version === 4
     ? "expected an IPv4 address such as 10.0.0.1"
     : "expected an IPv6 address such as fd77::1";
   return z.string({ error })
-    .refine((text) => canonicalIp(text) !== undefined && ipVersion(text) === version, { error })
-    .describe(description);
+    .refine((given) => canonicalIp(given) !== undefined && ipVersion(given) === version, { error });
 }
 
-const cookie = (description: string) =>
-  z.string({
-    error: 'expected a quoted string of 8 or 16 hexadecimal digits, such as "00112233"',
-  })
-    .regex(cookiePattern, { error: "expected 8 or 16 hexadecimal digits (4 or 8 bytes)" })
-    .describe(description);
+const port = whole(1, 0xffff).schema;
+const bool = flag().schema;
 
-/** Every attribute's schema, by its name. */
-export const attributes = {
-  name: z.string({ error: "expected a name" })
-    .regex(namePattern, {
-      error:
-        "expected a letter or digit, then at most 62 letters, digits, dots, dashes or underscores; not digits alone, for those are ids",
-    })
-    .describe("The name of the tunnel, or of the session within its tunnel."),
-
-  "tunnel-id": id(
-    "The tunnel's id at this end (v2: 16 bits; v3: the Control Connection ID, 32 bits). Never 0.",
-  ),
-  "peer-tunnel-id": id("The tunnel's id at the peer."),
-  "proto-version": z.literal([2, 3], {
-    error: "expected 2 (RFC 2661) or 3 (RFC 3931)",
-  }).describe("The L2TP version: 2 (RFC 2661) or 3 (RFC 3931)."),
-  "encap-type": z.enum(["udp", "ip"], { error: "expected udp or ip" })
-    .describe("How the tunnel travels: over UDP, or straight on IP as protocol 115 (v3 only)."),
-  "ip-saddr": address(4, "The local IPv4 address; 0.0.0.0: the kernel chooses."),
-  "ip-daddr": address(4, "The peer's IPv4 address."),
-  "ip6-saddr": address(6, "The local IPv6 address; ::, the kernel chooses."),
-  "ip6-daddr": address(6, "The peer's IPv6 address; a link-local one carries its zone (%eth0)."),
-  "udp-sport": integer(1, 0xffff, "The local UDP port."),
-  "udp-dport": integer(1, 0xffff, "The peer's UDP port."),
-  "udp-csum": flag("Whether UDP checksums are sent over IPv4."),
-  "udp-zero-csum6-tx": flag("Whether UDP checksums are left out over IPv6 (RFC 6936)."),
-  "udp-zero-csum6-rx": flag("Whether UDP packets without a checksum are accepted over IPv6."),
-
-  "session-id": id("The session's id at this end (v2: 16 bits; v3: 32 bits). Never 0."),
-  "peer-session-id": id("The session's id at the peer."),
-  "pw-type": z.union(
-    [z.enum(["ethernet", "eth", "ppp"]), z.literal([PseudowireType.Ethernet, PseudowireType.Ppp])],
-    { error: "expected ethernet (5) or ppp (7)" },
-  ).describe("What the pseudowire emulates: ethernet (IANA type 5) or ppp (7)."),
-  "l2spec-type": z.enum(["none", "default"], { error: "expected none or default" })
-    .describe("The L2-Specific Sublayer (RFC 3931 §4.6): none, or default (4 bytes). v3 only."),
-  cookie: cookie("The cookie in every frame sent: 8 or 16 hexadecimal digits. v3 only."),
-  "peer-cookie": cookie("The cookie that every frame received must carry. v3 only."),
-  "recv-seq": flag("Whether received frames without a sequence number are dropped."),
-  "send-seq": flag("Whether frames are sent with sequence numbers."),
-  "lns-mode": flag(
-    "Whether this end decides about sequence numbers (LNS); otherwise it follows what it receives (LAC).",
-  ),
-  "reorder-timeout": integer(
-    0,
-    maxReorderTimeoutMs,
-    "Milliseconds that a frame waits for those before it; 0: never wait, drop what is late.",
-  ),
-  ifname: z.string({ error: "expected the name of a network device" })
-    .regex(ifnamePattern, {
-      error: "expected the name of a network device: 1 to 15 characters, no slash, colon or space",
-    })
-    .describe("The network device of the session's circuit."),
-  mtu: integer(
-    68,
-    0xffff,
-    "The largest payload, in bytes, that the circuit sends into the pseudowire.",
-  ),
-  circuit: z.record(
-    z.string(),
-    z.unknown(),
-    { error: "expected one plugin's name with its options, such as tap: { name: l2tp0 }" },
-  )
-    .refine((value) => Object.keys(value).length === 1, {
-      error: "names none or several; expected exactly one plugin's name with its options",
-    })
-    .describe("The attachment circuit: one plugin's name, and under it that plugin's options."),
+/** Where a tunnel's packets go: schemas, for `build.ts` reads several of them together. */
+export const endpointAttributes = {
+  "ip-saddr": address(4).describe("The local IPv4 address; 0.0.0.0: the kernel chooses."),
+  "ip-daddr": address(4).describe("The peer's IPv4 address."),
+  "ip6-saddr": address(6).describe("The local IPv6 address; ::, the kernel chooses."),
+  "ip6-daddr": address(6)
+    .describe("The peer's IPv6 address; a link-local one carries its zone (%eth0)."),
+  "udp-sport": port.describe("The local UDP port."),
+  "udp-dport": port.describe("The peer's UDP port."),
+  "udp-csum": bool.describe("Whether UDP checksums are sent over IPv4."),
+  "udp-zero-csum6-tx": bool
+    .describe("Whether UDP checksums are left out over IPv6 (RFC 6936)."),
+  "udp-zero-csum6-rx": bool
+    .describe("Whether UDP packets without a checksum are accepted over IPv6."),
 } as const;
 
-/** An attribute's name. */
-export type AttributeName = keyof typeof attributes;
+/** Names of tunnels and sessions stand beside their ids in URLs, so they never look like one. */
+export const nameSchema: z.ZodType<string> = z.string({ error: "expected a name" })
+  .regex(/^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+    error:
+      "expected a letter or digit, then at most 62 letters, digits, dots, dashes or underscores; not digits alone, for those are ids",
+  })
+  .describe("The name of the tunnel, or of the session within its tunnel.");
 
-/** The values of some attributes; those not given get their defaults. */
-export type Attributes<Name extends AttributeName> = {
-  readonly [Key in Name]?: z.output<(typeof attributes)[Key]> | undefined;
+/** A circuit as it is written: `{ <plugin>: <options> }`. */
+export const circuitSchema: z.ZodType<Record<string, unknown>> = z.record(
+  z.string(),
+  z.unknown(),
+  { error: "expected one plugin's name with its options, such as tap: { name: l2tp0 }" },
+).refine((value) => Object.keys(value).length === 1, {
+  error: "names none or several; expected exactly one plugin's name with its options",
+}).describe("The attachment circuit: one plugin's name, and under it that plugin's options.");
+
+/** What several attributes of a tunnel say together. */
+type EndpointAttributes = {
+  readonly [Name in keyof typeof endpointAttributes]?:
+    | z.output<(typeof endpointAttributes)[Name]>
+    | undefined;
 };
-
-/** What a tunnel can be made from. */
-export const tunnelAttributeNames = [
-  "tunnel-id",
-  "peer-tunnel-id",
-  "proto-version",
-  "encap-type",
-  "ip-saddr",
-  "ip-daddr",
-  "ip6-saddr",
-  "ip6-daddr",
-  "udp-sport",
-  "udp-dport",
-  "udp-csum",
-  "udp-zero-csum6-tx",
-  "udp-zero-csum6-rx",
-] as const satisfies readonly AttributeName[];
-
-/** What a session can be made from, apart from its circuit. */
-export const sessionAttributeNames = [
-  "session-id",
-  "peer-session-id",
-  "pw-type",
-  "l2spec-type",
-  "cookie",
-  "peer-cookie",
-  "recv-seq",
-  "send-seq",
-  "lns-mode",
-  "reorder-timeout",
-  "mtu",
-] as const satisfies readonly AttributeName[];
-
 /** A tunnel as attributes. */
-export type TunnelAttributes = Attributes<(typeof tunnelAttributeNames)[number]>;
+export type TunnelAttributes = Given<typeof tunnelOptions> & EndpointAttributes;
 /** A session as attributes, without its circuit. */
-export type SessionAttributes = Attributes<(typeof sessionAttributeNames)[number]>;
+export type SessionAttributes = Given<typeof sessionOptions>;
+
+/** A name that problems are told under. */
+export type AttributeName =
+  | keyof typeof tunnelOptions
+  | keyof typeof endpointAttributes
+  | keyof typeof sessionOptions
+  | keyof typeof callOptions
+  | "name"
+  | "circuit";

@@ -1,16 +1,17 @@
-/** From attributes to a {@linkcode TunnelConfig} or {@linkcode SessionConfig}: the one place that knows the defaults. Pure. @module */
+/** From attributes to a {@linkcode TunnelConfig} or {@linkcode SessionConfig}: with all defaults. Pure. @module */
 
 import { canonicalIp, type Endpoint } from "../../core/endpoint.ts";
-import type { SessionId, TunnelId } from "../../core/ids.ts";
-import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
-import type { SessionConfig, TunnelConfig } from "./model.ts";
+import type { EncapType, ProtoVersion } from "../../core/pseudowire.ts";
 import {
   type AttributeName,
-  pseudowireTypes,
   type SessionAttributes,
+  sessionOptions,
   type TunnelAttributes,
+  tunnelOptions,
 } from "./attributes.ts";
 import { checkSession, checkTunnel, type Problem } from "./checks.ts";
+import type { CircuitConfig, SessionConfig, TunnelConfig } from "./model.ts";
+import { type Missing, readOptions } from "./option.ts";
 
 /** The UDP port registered for L2TP (RFC 2661 §8.1). */
 export const l2tpPort = 1701;
@@ -23,29 +24,23 @@ export type Built<T> =
 /**
  * A tunnel without sessions from attributes that their schemas accepted.
  *
- * Defaults: `proto-version` 3, `encap-type` udp, the local address the wildcard (the kernel chooses), both ports 1701,
- * `udp-csum` true over UDP.
+ * Defaults beside those of the table: the local address is the wildcard (the kernel chooses), both ports are 1701,
+ * `udp-csum` is true over UDP.
  */
 export function buildTunnel(name: string, given: TunnelAttributes): Built<TunnelConfig> {
-  const problems: Problem[] = [];
-  const tunnelId = required(given, "tunnel-id", problems);
-  const peerTunnelId = required(given, "peer-tunnel-id", problems);
+  const { fields, missing } = readOptions(tunnelOptions, given["proto-version"] ?? 3, given);
+  const problems = missing.map(problemOf);
   const remoteAddress = one(given, "ip-daddr", "ip6-daddr", problems);
   const localAddress = one(given, "ip-saddr", "ip6-saddr", problems);
   if (remoteAddress === undefined && problems.every(({ attribute }) => attribute !== "ip6-daddr")) {
     problems.push({ attribute: "ip-daddr", message: "missing; expected the peer's address" });
   }
-  if (tunnelId === undefined || peerTunnelId === undefined || remoteAddress === undefined) {
-    return { ok: false, problems };
-  }
-  const encap = given["encap-type"] ?? "udp";
+  if (missing.length > 0 || remoteAddress === undefined) return { ok: false, problems };
+  const { encap } = fields;
   const wildcard = remoteAddress.includes(":") ? "::" : "0.0.0.0";
   const value: TunnelConfig = {
     name,
-    version: given["proto-version"] ?? 3,
-    tunnelId: tunnelId as TunnelId,
-    peerTunnelId: peerTunnelId as TunnelId,
-    encap,
+    ...fields,
     local: endpoint(localAddress ?? wildcard, given["udp-sport"], encap),
     remote: endpoint(remoteAddress, given["udp-dport"], encap),
     checksum: {
@@ -59,52 +54,22 @@ export function buildTunnel(name: string, given: TunnelAttributes): Built<Tunnel
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value };
 }
 
-/**
- * A session of a tunnel of version `version` from attributes that their schemas accepted, and its circuit, checked.
- *
- * Defaults: `pw-type` ethernet in v3 and ppp in v2, `l2spec-type` default in v3 (v2 has none), no cookies, no
- * sequence numbers, `lns-mode` false, `reorder-timeout` 0, the MTU worked out from the path.
- */
+/** A session of a tunnel of version `version` from attributes that their schemas accepted, and its circuit, checked. */
 export function buildSession(
   name: string,
   version: ProtoVersion,
   given: SessionAttributes,
-  circuit?: SessionConfig["circuit"],
+  circuit?: CircuitConfig,
 ): Built<SessionConfig> {
-  const problems: Problem[] = [];
-  const sessionId = required(given, "session-id", problems);
-  const peerSessionId = required(given, "peer-session-id", problems);
-  if (sessionId === undefined || peerSessionId === undefined) return { ok: false, problems };
-  const pwType = given["pw-type"] ?? (version === 2 ? PseudowireType.Ppp : PseudowireType.Ethernet);
-  const value: SessionConfig = {
-    name,
-    sessionId: sessionId as SessionId,
-    peerSessionId: peerSessionId as SessionId,
-    pseudowireType: pseudowireTypes.get(pwType)!,
-    l2spec: given["l2spec-type"] ?? (version === 2 ? "none" : "default"),
-    cookie: (given.cookie ?? "").toLowerCase(),
-    peerCookie: (given["peer-cookie"] ?? "").toLowerCase(),
-    sendSeq: given["send-seq"] ?? false,
-    recvSeq: given["recv-seq"] ?? false,
-    lnsMode: given["lns-mode"] ?? false,
-    reorderTimeoutMs: given["reorder-timeout"] ?? 0,
-    ...(given.mtu !== undefined && { mtu: given.mtu }),
-    ...(circuit && { circuit }),
-  };
-  problems.push(...checkSession(value, version));
+  const { fields, missing } = readOptions(sessionOptions, version, given);
+  if (missing.length > 0) return { ok: false, problems: missing.map(problemOf) };
+  const value: SessionConfig = { name, ...fields, ...(circuit && { circuit }) };
+  const problems = checkSession(value, version);
   return problems.length > 0 ? { ok: false, problems } : { ok: true, value };
 }
 
-function required<Key extends AttributeName, Value>(
-  given: { readonly [K in Key]?: Value | undefined },
-  attribute: Key,
-  problems: Problem[],
-): Value | undefined {
-  const value = given[attribute];
-  if (value === undefined) {
-    problems.push({ attribute, message: "missing; expected a number above 0" });
-  }
-  return value;
+function problemOf({ attribute, message }: Missing): Problem {
+  return { attribute: attribute as AttributeName, message };
 }
 
 /** The address under either of two names, of which at most one may be given. */

@@ -1,27 +1,47 @@
 import assert from "node:assert/strict";
-import { type AttributeName, attributes } from "./attributes.ts";
+import type { z } from "zod";
+import {
+  circuitSchema,
+  endpointAttributes,
+  nameSchema,
+  sessionOptions,
+  tunnelOptions,
+} from "./attributes.ts";
 import { buildSession, buildTunnel } from "./build.ts";
 
 Deno.test("attributes accept what the kernel's API can hold, and say what they expect otherwise", () => {
-  const cases: [AttributeName, unknown[], unknown[]][] = [
-    ["tunnel-id", [1, 0xffff_ffff], [0, -1, 1.5, 2 ** 32, NaN, "1", null]],
-    ["udp-sport", [1, 65535], [0, 65536]],
-    ["ip-saddr", ["0.0.0.0", "10.0.0.1"], ["::1", "10.0.0.256", "10.0.0.1:1701", 1]],
-    ["ip6-daddr", ["fd77::1", "fe80::1%eth0"], ["10.0.0.1", "[fd77::1]", "fe80::1%"]],
-    ["cookie", ["", "00112233", "AABBCCDDEEFF0011"], ["0011223", "0x112233", 112233, "zz112233"]],
-    ["pw-type", ["eth", "ethernet", "ppp", 5, 7], [4, "5", "vlan", null]],
-    ["proto-version", [2, 3], [1, 4, "3"]],
-    ["ifname", ["l2tpeth0", "a.b", "x"], ["", ".", "..", "a/b", "a b", "a:b", "x".repeat(16)]],
-    ["name", ["a", "7up", "branch-1.b_c"], ["", "7", "-a", "a b", "a/b", "x".repeat(64), "é"]],
-    ["circuit", [{ tap: null }], [{}, { tap: {}, probe: {} }, "tap", null]],
+  const cases: [z.ZodType, unknown[], unknown[]][] = [
+    [tunnelOptions["tunnel-id"].schema, [1, 0xffff_ffff], [0, -1, 1.5, 2 ** 32, NaN, "1", null]],
+    [endpointAttributes["udp-sport"], [1, 65535], [0, 65536]],
+    [endpointAttributes["ip-saddr"], ["0.0.0.0", "10.0.0.1"], [
+      "::1",
+      "10.0.0.256",
+      "10.0.0.1:1701",
+      1,
+    ]],
+    [endpointAttributes["ip6-daddr"], ["fd77::1", "fe80::1%eth0"], [
+      "10.0.0.1",
+      "[fd77::1]",
+      "fe80::1%",
+    ]],
+    [sessionOptions.cookie.schema, ["", "00112233", "AABBCCDDEEFF0011"], [
+      "0011223",
+      "0x112233",
+      112233,
+      "zz112233",
+    ]],
+    [sessionOptions["pw-type"].schema, ["eth", "ethernet", "ppp", 5, 7], [4, "5", "vlan", null]],
+    [tunnelOptions["proto-version"].schema, [2, 3], [1, 4, "3"]],
+    [nameSchema, ["a", "7up", "branch-1.b_c"], ["", "7", "-a", "a b", "a/b", "x".repeat(64), "é"]],
+    [circuitSchema, [{ tap: null }], [{}, { tap: {}, probe: {} }, "tap", null]],
   ];
-  for (const [name, good, bad] of cases) {
+  for (const [schema, good, bad] of cases) {
     for (const value of good) {
-      assert.ok(attributes[name].safeParse(value).success, `${name} ${value}`);
+      assert.ok(schema.safeParse(value).success, `${schema.description}: ${value}`);
     }
     for (const value of bad) {
-      const { error } = attributes[name].safeParse(value);
-      assert.match(error!.issues[0]!.message, /expected/, `${name} ${value}`);
+      const { error } = schema.safeParse(value);
+      assert.match(error!.issues[0]!.message, /expected/, `${schema.description}: ${value}`);
     }
   }
 });

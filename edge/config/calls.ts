@@ -1,8 +1,8 @@
 /** Calls of the file: those that a peer may place, and those that a tunnel places. @module */
 
-import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { CallConfig } from "./model.ts";
-import { pseudowireTypes } from "./attributes.ts";
+import { callOptions } from "./attributes.ts";
 import { checkPayload } from "./checks.ts";
 import { checkCircuit } from "./circuit.ts";
 import type { PlacedCall } from "./conflicts.ts";
@@ -12,6 +12,7 @@ import {
   type CallFile,
   placedCallSchema,
 } from "./control_schema.ts";
+import { readOptions } from "./option.ts";
 import type { Path } from "./problem.ts";
 import { asObject, directionsOf, type ParseOptions, readCircuit } from "./reading.ts";
 import type { Report } from "./report.ts";
@@ -85,10 +86,6 @@ function readOwnCircuit(
   return readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
 }
 
-/**
- * Defaults: those of static sessions, and a cookie of 8 octets in v3, where it costs the operator nothing (RFC 3931
- * §8.2).
- */
 function buildCall(
   name: string,
   remoteEndId: string,
@@ -96,19 +93,8 @@ function buildCall(
   file: CallFile,
   circuit: CallConfig["circuit"],
 ): CallConfig {
-  const v2 = version === 2;
-  const pwType = file["pw-type"] ?? (v2 ? PseudowireType.Ppp : PseudowireType.Ethernet);
-  return {
-    name,
-    remoteEndId,
-    pseudowireType: pseudowireTypes.get(pwType)!,
-    l2spec: file["l2spec-type"] ?? (v2 ? "none" : "default"),
-    cookieSize: file["cookie-size"] ?? (v2 ? 0 : 8),
-    ...directionsOf(file.seq),
-    reorderTimeoutMs: file["reorder-timeout"] ?? 0,
-    ...(file.mtu !== undefined && { mtu: file.mtu }),
-    ...(circuit && { circuit }),
-  };
+  const { fields } = readOptions(callOptions, version, { ...file, ...directionsOf(file.seq) });
+  return { name, remoteEndId, ...fields, ...(circuit && { circuit }) };
 }
 
 function checkCall(

@@ -1,15 +1,12 @@
 /** Circuits as configured: which plugin, and whether its options are right. Shared by the file and the admin API. @module */
 
 import type { Json, Plugin } from "../../plugins/plugin.ts";
-import type { SessionConfig } from "./model.ts";
-import { attributes, pseudowireTypeNames } from "./attributes.ts";
+import { circuitSchema, pseudowireTypeNames } from "./attributes.ts";
 import type { Problem } from "./checks.ts";
 import { check, type Checked } from "./issues.ts";
+import type { CircuitConfig, SessionConfig } from "./model.ts";
 import type { Path } from "./problem.ts";
 import { hint } from "./suggest.ts";
-
-/** A session's circuit. */
-export type CircuitConfig = NonNullable<SessionConfig["circuit"]>;
 
 /**
  * Reads `{ <plugin>: <options> }`. Options left empty are none; those returned are the plugin's schema's output.
@@ -21,7 +18,7 @@ export function parseCircuit(
   plugins: readonly Plugin[],
   at: Path = ["circuit"],
 ): Checked<CircuitConfig> {
-  const shape = check(attributes.circuit, value, at);
+  const shape = check(circuitSchema, value, at);
   if (!shape.ok) return shape;
   const [[name, options]] = Object.entries(shape.value) as [[string, unknown]];
   const plugin = plugins.find((candidate) => candidate.name === name);

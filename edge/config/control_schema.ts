@@ -2,33 +2,20 @@
 
 import { z } from "zod";
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
-import { attributes } from "./attributes.ts";
+import {
+  callOptions,
+  connectionOptions,
+  globText,
+  peerOptions,
+  tunnelOptions,
+} from "./attributes.ts";
 import { canonicalNetwork } from "./network.ts";
-import { endpoint, filePath, flag, seq, tunnelSchema } from "./schema.ts";
-
-/** The least cap of the time between two retransmissions, in seconds (RFC 2661 §5.8, RFC 3931 §4.2). */
-export const minRetransmitCap = 8;
-/** How often a message is sent in all, by version: 23 and 63 seconds with the other defaults. */
-export const defaultAttempts = { 2: 5, 3: 10 } as const;
-
-/** A number of seconds; milliseconds are the finest that counts. */
-function seconds(min: number, max: number, because = "") {
-  const error = `expected a number of seconds from ${min} to ${max}${because}`;
-  return z.number({ error }).min(min, { error }).max(max, { error });
-}
-
-function integer(min: number, max: number) {
-  const error = `expected a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
+import { optionalShape, whole } from "./option.ts";
+import { endpoint, filePath, seq, tunnelSchema } from "./schema.ts";
 
 /** A secret may not be empty: HMAC and MD5 would take it, and prove nothing. */
 const secret = z.string({ error: "expected a quoted string" })
   .min(1, { error: "expected at least one character" });
-
-const globError = "expected a quoted glob of 1 to 255 characters, such as 'hq-*'";
-const glob = z.string({ error: globError }).min(1, { error: globError })
-  .max(255, { error: globError });
 
 const hostNameError = "expected 1 to 255 printable ASCII characters without spaces";
 
@@ -59,45 +46,21 @@ export const networksSchema = z.array(z.unknown()).min(1, {
   error: "expected at least one address; leave it out for any",
 });
 
-const never = "expected a number of seconds from 1 to 86400, or 0: never";
-
 /** One entry of `peers:`. */
 export const peerSchema = z.strictObject({
-  "proto-version": attributes["proto-version"].default(3),
+  ...optionalShape(connectionOptions),
+  ...optionalShape(peerOptions),
   address: z.unknown().optional(),
-  "host-name": glob.optional(),
   secret: secret.optional(),
   "secret-file": filePath.optional(),
   "other-secret": secret.optional(),
   "other-secret-file": filePath.optional(),
-  digest: z.enum(["md5", "sha1"], { error: "expected md5 or sha1" }).optional(),
-  fallback: flag.default(false),
-  "hide-avps": flag.default(false),
-  "tie-breaker": flag.default(true),
-  hello: z.number({ error: never })
-    .refine((value) => value === 0 || (value >= 1 && value <= 86_400), { error: never })
-    .default(60),
-  "receive-window": integer(1, 1024).default(128),
-  retransmit: seconds(0.1, 60).default(1),
-  "retransmit-cap": seconds(minRetransmitCap, 600, " (RFC 2661 §5.8)").optional(),
-  attempts: integer(1, 100).optional(),
-  "establish-timeout": seconds(1, 3600).default(30),
-  "call-timeout": seconds(1, 3600).default(60),
-  "session-limit": integer(1, 65_535).default(1000),
-  "tunnel-limit": integer(1, 65_535).default(100),
   accept: z.unknown().optional(),
 }, { error: "expected the keys proto-version, address, secret, accept" });
 
+const { "send-seq": _send, "recv-seq": _recv, ...callShape } = optionalShape(callOptions);
 /** What calls have in common, whoever places them. */
-const call = {
-  "pw-type": attributes["pw-type"].optional(),
-  "cookie-size": z.literal([0, 4, 8], { error: "expected 0, 4 or 8" }).optional(),
-  "l2spec-type": attributes["l2spec-type"].optional(),
-  seq: seq.optional(),
-  "reorder-timeout": attributes["reorder-timeout"].optional(),
-  mtu: attributes.mtu.optional(),
-  circuit: z.unknown().optional(),
-} as const;
+const call = { ...callShape, seq: seq.optional(), circuit: z.unknown().optional() } as const;
 
 /** `accept:` as a whole. */
 export const acceptListSchema = z.array(z.unknown(), {
@@ -105,7 +68,7 @@ export const acceptListSchema = z.array(z.unknown(), {
 });
 
 /** One entry of a peer's `accept:`. */
-export const acceptSchema = z.strictObject({ name: glob.default("*"), ...call }, {
+export const acceptSchema = z.strictObject({ name: globText.default("*"), ...call }, {
   error: "expected the keys name, pw-type, circuit",
 });
 
@@ -124,7 +87,7 @@ export const managedTunnelSchema = z.strictObject({
   mode: z.enum(["persistent", "on-demand", "passive"], {
     error: "expected persistent, on-demand or passive",
   }).default("persistent"),
-  encap: attributes["encap-type"].default("udp"),
+  encap: tunnelOptions["encap-type"].schema.default("udp"),
   local: endpoint.optional(),
   remote: z.unknown().optional(),
   sessions: z.unknown().optional(),
@@ -142,8 +105,8 @@ export const anyTunnelSchema = z.strictObject(
 /** One entry of `remote:` as a list. */
 export const remoteSchema = z.strictObject({
   address: endpoint,
-  preference: integer(0, 65_535).default(1),
-  weight: integer(1, 65_535).default(1),
+  preference: whole(0, 65_535).schema.default(1),
+  weight: whole(1, 65_535).schema.default(1),
 }, { error: "expected an entry such as { address: 10.0.0.1, preference: 1, weight: 2 }" });
 
 /** The fields of a call that its schema accepted; {@linkcode acceptSchema} and {@linkcode placedCallSchema} agree. */

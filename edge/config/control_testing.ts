@@ -49,6 +49,7 @@ const peerArbitrary: fc.Arbitrary<PeerConfig> = fc.constantFrom<2 | 3>(2, 3).cha
     secret,
     settings: fc.record({
       version: fc.constant(version),
+      fallback: version === 3 ? fc.boolean() : fc.constant(false),
       hideAvps: fc.boolean(),
       tieBreaker: fc.boolean(),
       framing: fc.constant(3),

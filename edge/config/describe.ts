@@ -12,7 +12,14 @@ import type {
   SessionConfig,
   TunnelConfig,
 } from "./model.ts";
-import { pseudowireTypeNames } from "./attributes.ts";
+import {
+  callOptions,
+  connectionOptions,
+  peerOptions,
+  sessionOptions,
+  tunnelOptions,
+} from "./attributes.ts";
+import { showOptions } from "./option.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 
 /**
@@ -45,10 +52,16 @@ function describeAdmin({ listen, token }: AdminConfig): Json {
 }
 
 function describeTunnel(tunnel: TunnelConfig): Json {
+  const {
+    "tunnel-id": tunnelId,
+    "peer-tunnel-id": peerTunnelId,
+    "encap-type": encap,
+    ...others
+  } = showOptions(tunnelOptions, tunnel);
   return {
-    static: { "tunnel-id": tunnel.tunnelId, "peer-tunnel-id": tunnel.peerTunnelId },
-    "proto-version": tunnel.version,
-    encap: tunnel.encap,
+    static: { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId },
+    ...others,
+    encap,
     local: formatEndpoint(tunnel.local),
     remote: formatEndpoint(tunnel.remote),
     ...(tunnel.encap === "udp" && {
@@ -64,16 +77,7 @@ function describeTunnel(tunnel: TunnelConfig): Json {
 
 function describeSession(session: SessionConfig): Json {
   return {
-    "session-id": session.sessionId,
-    "peer-session-id": session.peerSessionId,
-    "pw-type": pseudowireTypeNames[session.pseudowireType],
-    "l2spec-type": session.l2spec,
-    cookie: session.cookie,
-    "peer-cookie": session.peerCookie,
-    seq: describeSeq(session),
-    "lns-mode": session.lnsMode,
-    "reorder-timeout": session.reorderTimeoutMs,
-    ...(session.mtu !== undefined && { mtu: session.mtu }),
+    ...describePayload(showOptions(sessionOptions, session)),
     ...describeCircuit(session.circuit),
   };
 }
@@ -86,27 +90,16 @@ function describeRouterId(routerId: number): string {
 }
 
 function describePeer(peer: PeerConfig): Json {
-  const { addresses, hostName, settings, tunnelLimit, accept } = peer;
+  const { addresses, settings, accept } = peer;
+  const { digest, ...connection } = showOptions(connectionOptions, settings);
   const signed = settings.version === 3 && settings.secret !== undefined;
   return {
-    "proto-version": settings.version,
     ...(addresses.length > 0 && { address: addresses }),
-    ...(hostName !== undefined && { "host-name": hostName }),
+    ...showOptions(peerOptions, peer),
     ...(settings.secret && { secret: hidden }),
     ...(settings.otherSecret && { "other-secret": hidden }),
-    ...(signed && { digest: settings.digest === 0 ? "md5" : "sha1" }),
-    ...(settings.fallback && { fallback: true }),
-    "hide-avps": settings.hideAvps,
-    "tie-breaker": settings.tieBreaker,
-    hello: settings.helloMs / 1000,
-    "receive-window": settings.receiveWindow,
-    retransmit: settings.retransmitMs / 1000,
-    "retransmit-cap": settings.retransmitCapMs / 1000,
-    attempts: settings.attempts,
-    "establish-timeout": settings.establishMs / 1000,
-    "call-timeout": settings.callMs / 1000,
-    "session-limit": settings.callLimit,
-    "tunnel-limit": tunnelLimit,
+    ...(signed && { digest }),
+    ...connection,
     accept: accept.map((call) => ({ name: call.name, ...describeCall(call) })),
   };
 }
@@ -135,19 +128,13 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
 }
 
 function describeCall(call: CallConfig): { readonly [key: string]: Json } {
-  return {
-    "pw-type": pseudowireTypeNames[call.pseudowireType],
-    "cookie-size": call.cookieSize,
-    "l2spec-type": call.l2spec,
-    seq: describeSeq(call),
-    "reorder-timeout": call.reorderTimeoutMs,
-    ...(call.mtu !== undefined && { mtu: call.mtu }),
-    ...describeCircuit(call.circuit),
-  };
+  return { ...describePayload(showOptions(callOptions, call)), ...describeCircuit(call.circuit) };
 }
 
-function describeSeq({ sendSeq, recvSeq }: Pick<SessionConfig, "sendSeq" | "recvSeq">): string {
-  return sendSeq ? recvSeq ? "both" : "send" : recvSeq ? "recv" : "none";
+/** Options as the file has them: `seq` says both directions. */
+function describePayload<T extends { "send-seq": boolean; "recv-seq": boolean }>(shown: T) {
+  const { "send-seq": send, "recv-seq": recv, ...others } = shown;
+  return { ...others, seq: send ? recv ? "both" : "send" : recv ? "recv" : "none" };
 }
 
 function describeCircuit(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {

@@ -20,6 +20,7 @@ Deno.test("describeConfig() shows the file's shape with all defaults, and hides 
         secret: "<hidden>",
         "other-secret": "<hidden>",
         digest: "sha1",
+        fallback: false,
         "hide-avps": true,
         "tie-breaker": true,
         hello: 2.5,
@@ -53,6 +54,7 @@ Deno.test("describeConfig() shows the file's shape with all defaults, and hides 
       },
       lac: {
         "proto-version": 2,
+        fallback: false,
         "hide-avps": false,
         "tie-breaker": false,
         hello: 60,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import { host } from "../../plugins/host/mod.ts";
 import { probe } from "../../plugins/probe/mod.ts";
+import { sink } from "../../plugins/sink/mod.ts";
 import {
   acceptSchema,
   identitySchema,
@@ -15,7 +15,7 @@ import {
 import { parseConfig } from "./parse.ts";
 import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
-const plugins: readonly Plugin[] = [ethernet, host, probe];
+const plugins: readonly Plugin[] = [ethernet, probe, sink];
 const root = new URL("../../", import.meta.url);
 
 function parses(text: string, file: string): void {

@@ -2,18 +2,13 @@
 
 export {
   type AttributeName,
-  type Attributes,
-  attributes,
   pseudowireTypeNames,
-  pseudowireTypes,
-  sessionAttributeNames,
   type SessionAttributes,
-  tunnelAttributeNames,
   type TunnelAttributes,
 } from "./attributes.ts";
 export { buildSession, buildTunnel, type Built, l2tpPort } from "./build.ts";
 export { checkSession, checkTunnel, type Problem } from "./checks.ts";
-export { checkCircuit, type CircuitConfig, claimsOf, parseCircuit } from "./circuit.ts";
+export { checkCircuit, claimsOf, parseCircuit } from "./circuit.ts";
 export { describeConfig } from "./describe.ts";
 export { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "./diff.ts";
 export { parseConfig } from "./parse.ts";

@@ -1,13 +1,20 @@
 /** What the appliance holds: tunnels and sessions as configured, and as they are. @module */
 
 import type { Endpoint } from "../../core/endpoint.ts";
-import type { SessionId, TunnelId } from "../../core/ids.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
-import type { EncapType, L2SpecType, ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
 import type { Json } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
+import type {
+  callOptions,
+  connectionOptions,
+  peerOptions,
+  sessionOptions,
+  tunnelOptions,
+} from "./attributes.ts";
+import type { Fields } from "./option.ts";
 
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
 export interface Listener extends Endpoint {
@@ -41,39 +48,36 @@ export interface Config {
   readonly managed: readonly ManagedTunnelConfig[];
 }
 
-/** How to treat a peer, whoever of the two dials. */
-export interface PeerConfig {
+/** How to treat a peer, whoever of the two dials; its other fields are those of {@linkcode peerOptions}. */
+export interface PeerConfig extends Fields<typeof peerOptions> {
   readonly name: string;
   /** Who it may be: addresses and networks in canonical text; empty: anybody. */
   readonly addresses: readonly string[];
-  /** What it must call itself: a glob with `*` and `?`; absent: anything. */
-  readonly hostName?: string;
   /** What its control connections are set up with; holds its secrets. */
-  readonly settings: Omit<
-    PeerSettings,
-    "name" | "hostName" | "vendorName" | "routerId" | "pseudowires"
-  >;
-  /** Tunnels at once. */
-  readonly tunnelLimit: number;
+  readonly settings:
+    & Fields<typeof connectionOptions>
+    & Pick<PeerSettings, "secret" | "otherSecret" | "framing" | "bearer">;
   /** The calls that it may place; the first that fits counts. */
   readonly accept: readonly CallConfig[];
 }
 
-/** A call of a managed tunnel: one that we place, or that a peer may. */
-export interface CallConfig {
+/** A circuit: the plugin's name and its options, checked by the plugin's schema. */
+export interface CircuitConfig {
+  readonly plugin: string;
+  readonly options: Json;
+}
+
+/**
+ * A call of a managed tunnel: one that we place, or that a peer may; its other fields are those of
+ * {@linkcode callOptions}.
+ */
+export interface CallConfig extends Fields<typeof callOptions> {
   /** Placed: the session's name. Accepted: a glob over Remote End ID (v3) or Called Number (v2). */
   readonly name: string;
   /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
-  readonly pseudowireType: PseudowireType;
-  readonly l2spec: L2SpecType;
-  /** Octets of the cookie that the peer must send us, v3: 0, 4 or 8. */
-  readonly cookieSize: number;
-  readonly sendSeq: boolean;
-  readonly recvSeq: boolean;
-  readonly reorderTimeoutMs: number;
-  readonly mtu?: number;
-  readonly circuit?: { readonly plugin: string; readonly options: Json };
+  /** Absent: frames are dropped as `no-forwarder`. */
+  readonly circuit?: CircuitConfig;
 }
 
 /** A tunnel with a control connection, as asked for. */
@@ -95,13 +99,9 @@ export interface ManagedTunnelConfig {
   readonly calls: readonly CallConfig[];
 }
 
-/** A tunnel as asked for. */
-export interface TunnelConfig {
+/** A static tunnel as asked for; its other fields are those of {@linkcode tunnelOptions}. */
+export interface TunnelConfig extends Fields<typeof tunnelOptions> {
   readonly name: string;
-  readonly version: ProtoVersion;
-  readonly tunnelId: TunnelId;
-  readonly peerTunnelId: TunnelId;
-  readonly encap: EncapType;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
@@ -113,24 +113,11 @@ export interface TunnelConfig {
   readonly sessions: readonly SessionConfig[];
 }
 
-/** A session as asked for. */
-export interface SessionConfig {
+/** A session as asked for; its other fields are those of {@linkcode sessionOptions}. */
+export interface SessionConfig extends Fields<typeof sessionOptions> {
   readonly name: string;
-  readonly sessionId: SessionId;
-  readonly peerSessionId: SessionId;
-  readonly pseudowireType: PseudowireType;
-  readonly l2spec: L2SpecType;
-  /** 0, 8 or 16 lower-case hexadecimal digits. */
-  readonly cookie: string;
-  readonly peerCookie: string;
-  readonly sendSeq: boolean;
-  readonly recvSeq: boolean;
-  readonly lnsMode: boolean;
-  readonly reorderTimeoutMs: number;
-  /** Absent: worked out from the path. */
-  readonly mtu?: number;
-  /** The plugin's name and its options, checked by the plugin's schema. Absent: frames are dropped as `no-forwarder`. */
-  readonly circuit?: { readonly plugin: string; readonly options: Json };
+  /** Absent: frames are dropped as `no-forwarder`. */
+  readonly circuit?: CircuitConfig;
 }
 
 /** Where a tunnel or session was asked for: a reload touches only the file's. */

@@ -168,8 +168,8 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ]],
     // Ids and names.
     [tunnel("remote: 10.0.0.2", "tunnel-id: 0, peer-tunnel-id: 4294967296"), [
-      "3:26: tunnels.t.static.tunnel-id: got 0; expected a number from 1 to 4294967295",
-      "3:45: tunnels.t.static.peer-tunnel-id: got 4294967296; expected a number from 1 to 4294967295",
+      "3:26: tunnels.t.static.tunnel-id: got 0; expected a whole number from 1 to 4294967295",
+      "3:45: tunnels.t.static.peer-tunnel-id: got 4294967296; expected a whole number from 1 to 4294967295",
     ]],
     [
       tunnel(
@@ -294,8 +294,8 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ]],
     [session("pw-type: 4, reorder-timeout: 60001, mtu: 67, lns-mode: 1"), [
       "7:56: tunnels.t.sessions.s.pw-type: got 4; expected ethernet (5) or ppp (7)",
-      "7:76: tunnels.t.sessions.s.reorder-timeout: got 60001; expected a number from 0 to 60000",
-      "7:88: tunnels.t.sessions.s.mtu: got 67; expected a number from 68 to 65535",
+      "7:76: tunnels.t.sessions.s.reorder-timeout: got 60001; expected a whole number from 0 to 60000",
+      "7:88: tunnels.t.sessions.s.mtu: got 67; expected a whole number from 68 to 65535",
       "7:102: tunnels.t.sessions.s.lns-mode: got 1; expected true or false",
     ]],
     // Circuits.

@@ -5,14 +5,10 @@ import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerConfig } from "./model.ts";
 import { readAccept } from "./calls.ts";
 import type { PlacedCall } from "./conflicts.ts";
-import {
-  defaultAttempts,
-  minRetransmitCap,
-  networkSchema,
-  networksSchema,
-  peerSchema,
-} from "./control_schema.ts";
+import { connectionOptions, peerOptions } from "./attributes.ts";
+import { networkSchema, networksSchema, peerSchema } from "./control_schema.ts";
 import { canonicalNetwork } from "./network.ts";
+import { readOptions } from "./option.ts";
 import type { Path } from "./problem.ts";
 import { asObject, type ParseOptions, readSecret } from "./reading.ts";
 import type { Report } from "./report.ts";
@@ -27,9 +23,6 @@ export interface ReadPeer {
   /** The calls that it may place. */
   readonly placed: readonly PlacedCall[];
 }
-
-/** Digest Types by their names in the file (RFC 3931 §5.4.1). */
-export const digestTypes = { md5: 0, sha1: 1 } as const;
 
 /**
  * What peers are told in SCCRQ and SCCRP of framing and bearer (RFC 2661 §4.4.3): both kinds of framing; no bearer,
@@ -71,27 +64,13 @@ function readPeer(
   if (file.fallback && version === 2) {
     report.add([...path, "fallback"], "version 2 has nothing to fall back to; leave it out");
   }
-  const settings = {
-    version: file["proto-version"],
-    ...secrets,
-    digest: digestTypes[file.digest ?? "md5"],
-    ...(file.fallback && { fallback: true }),
-    hideAvps: file["hide-avps"],
-    tieBreaker: file["tie-breaker"],
-    ...capabilities,
-    receiveWindow: file["receive-window"],
-    helloMs: milliseconds(file.hello),
-    ...retransmission(file, path, report),
-    establishMs: milliseconds(file["establish-timeout"]),
-    callMs: milliseconds(file["call-timeout"]),
-    callLimit: file["session-limit"],
-  };
+  const { fields } = readOptions(connectionOptions, version, file);
+  checkRetransmission(fields, file, path, report);
   const config = {
     name,
     addresses,
-    ...(file["host-name"] !== undefined && { hostName: file["host-name"] }),
-    settings,
-    tunnelLimit: file["tunnel-limit"],
+    ...readOptions(peerOptions, version, file).fields,
+    settings: { ...fields, ...secrets, ...capabilities },
     accept: placed.map(({ session }) => session),
   };
   return { version, config, placed };
@@ -147,21 +126,21 @@ function checkAuthentication(file: PeerFile, path: Path, report: Report): void {
   if (given("other-secret")) report.add([...path, other], needs);
 }
 
-function retransmission(file: PeerFile, path: Path, report: Report) {
-  const cap = file["retransmit-cap"] ?? minRetransmitCap;
-  if (file.retransmit > cap) {
-    const [key, message] = file["retransmit-cap"] === undefined
-      ? ["retransmit", `more than retransmit-cap, which is ${cap}; expected a larger one too`]
-      : ["retransmit-cap", `less than retransmit, which is ${file.retransmit}; expected no less`];
-    report.add([...path, key], message);
-  }
-  return {
-    retransmitMs: milliseconds(file.retransmit),
-    retransmitCapMs: milliseconds(cap),
-    attempts: file.attempts ?? defaultAttempts[file["proto-version"]],
-  };
-}
-
-function milliseconds(seconds: number): number {
-  return Math.round(seconds * 1000);
+function checkRetransmission(
+  { retransmitMs, retransmitCapMs }: Pick<
+    PeerConfig["settings"],
+    "retransmitMs" | "retransmitCapMs"
+  >,
+  file: PeerFile,
+  path: Path,
+  report: Report,
+): void {
+  if (retransmitMs <= retransmitCapMs) return;
+  const [key, message] = file["retransmit-cap"] === undefined
+    ? [
+      "retransmit",
+      `more than retransmit-cap, which is ${retransmitCapMs / 1000}; expected a larger one too`,
+    ]
+    : ["retransmit-cap", `less than retransmit, which is ${file.retransmit}; expected no less`];
+  report.add([...path, key], message);
 }

@@ -3,8 +3,8 @@
 import { dirname, resolve } from "node:path";
 import { parseEndpoint } from "../../core/endpoint.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import type { CircuitConfig } from "./circuit.ts";
 import { parseCircuit } from "./circuit.ts";
+import type { CircuitConfig } from "./model.ts";
 import type { Path } from "./problem.ts";
 import type { Report } from "./report.ts";
 
@@ -34,11 +34,14 @@ export function endpointOf(text: string): { address: string; port: number | unde
   return { address, port: port === unwritten ? undefined : port };
 }
 
-/** The directions that `seq` names. */
-export function directionsOf(seq: string | undefined): { sendSeq: boolean; recvSeq: boolean } {
+/** The attributes that `seq` stands for. */
+export function directionsOf(
+  seq: string | undefined,
+): { "send-seq"?: boolean; "recv-seq"?: boolean } {
+  if (seq === undefined) return {};
   return {
-    sendSeq: seq === "send" || seq === "both",
-    recvSeq: seq === "recv" || seq === "both",
+    "send-seq": seq === "send" || seq === "both",
+    "recv-seq": seq === "recv" || seq === "both",
   };
 }
 

@@ -1,25 +1,27 @@
 /** Collects what is wrong with one configuration file, and finds the place of each problem. @module */
 
 import type { z } from "zod";
-import { type AttributeName, attributes } from "./attributes.ts";
+import { nameSchema, sessionOptions, tunnelOptions } from "./attributes.ts";
 import type { Problem } from "./checks.ts";
 import { check } from "./issues.ts";
+import type { Option } from "./option.ts";
 import { ConfigError, type ConfigProblem, formatPath, type Path } from "./problem.ts";
 import type { Position } from "./yaml.ts";
 
 /** Where the file writes an attribute; the others are written under their own names. */
-const filePaths: Partial<Record<AttributeName, Path>> = {
+const filePaths: Readonly<Record<string, Path>> = {
+  ...Object.fromEntries(
+    Object.entries<Option>({ ...tunnelOptions, ...sessionOptions })
+      .map(([name, { fileKey }]) => [name, [fileKey ?? name]]),
+  ),
   "tunnel-id": ["static", "tunnel-id"],
   "peer-tunnel-id": ["static", "peer-tunnel-id"],
-  "encap-type": ["encap"],
   "ip-saddr": ["local"],
   "ip6-saddr": ["local"],
   "udp-sport": ["local"],
   "ip-daddr": ["remote"],
   "ip6-daddr": ["remote"],
   "udp-dport": ["remote"],
-  "send-seq": ["seq"],
-  "recv-seq": ["seq"],
 };
 
 /** The problems of one file, each at its place. */
@@ -73,7 +75,7 @@ export class Report {
   }
 
   checkName(name: string, path: Path): void {
-    const checked = check(attributes.name, name, path);
+    const checked = check(nameSchema, name, path);
     if (checked.ok) return;
     for (const { message } of checked.issues) this.add(path, message, "key");
   }

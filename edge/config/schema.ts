@@ -10,8 +10,9 @@
 
 import { z } from "zod";
 import { parseEndpoint } from "../../core/endpoint.ts";
-import { attributes } from "./attributes.ts";
+import { endpointAttributes, sessionOptions, tunnelOptions } from "./attributes.ts";
 import { l2tpPort } from "./build.ts";
+import { optionalShape } from "./option.ts";
 
 /** Where the admin endpoint listens unless told otherwise. */
 export const defaultAdminListen = "127.0.0.1:8701";
@@ -94,34 +95,34 @@ export const mapSchema = z.record(z.string(), z.unknown(), {
   error: "expected a map of names",
 });
 
+const { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId, ...otherTunnelOptions } =
+  tunnelOptions;
+const { "encap-type": encap, ...tunnelShape } = optionalShape(otherTunnelOptions);
+
 /** One entry of `tunnels:` with `static:`. */
 export const tunnelSchema = z.strictObject({
   static: z.strictObject({
-    "tunnel-id": attributes["tunnel-id"],
-    "peer-tunnel-id": attributes["peer-tunnel-id"],
+    "tunnel-id": tunnelId.schema,
+    "peer-tunnel-id": peerTunnelId.schema,
   }, { error: "expected the keys tunnel-id, peer-tunnel-id" }),
-  "proto-version": attributes["proto-version"].optional(),
-  encap: attributes["encap-type"].optional(),
+  ...tunnelShape,
+  encap,
   local: endpoint.optional(),
   remote: endpoint,
-  "udp-csum": flag.optional(),
-  "udp-zero-csum6-tx": flag.optional(),
-  "udp-zero-csum6-rx": flag.optional(),
+  "udp-csum": endpointAttributes["udp-csum"].optional(),
+  "udp-zero-csum6-tx": endpointAttributes["udp-zero-csum6-tx"].optional(),
+  "udp-zero-csum6-rx": endpointAttributes["udp-zero-csum6-rx"].optional(),
   sessions: z.unknown().optional(),
 }, { error: "expected the keys static, encap, local, remote, sessions" });
 
+const { "send-seq": _send, "recv-seq": _recv, ...sessionShape } = optionalShape(sessionOptions);
+
 /** One entry of a tunnel's `sessions:`. */
 export const sessionSchema = z.strictObject({
-  "session-id": attributes["session-id"],
-  "peer-session-id": attributes["peer-session-id"],
-  "pw-type": attributes["pw-type"].optional(),
-  "l2spec-type": attributes["l2spec-type"].optional(),
-  cookie: attributes.cookie.optional(),
-  "peer-cookie": attributes["peer-cookie"].optional(),
+  ...sessionShape,
+  "session-id": sessionOptions["session-id"].schema,
+  "peer-session-id": sessionOptions["peer-session-id"].schema,
   seq: seq.optional(),
-  "lns-mode": attributes["lns-mode"].optional(),
-  "reorder-timeout": attributes["reorder-timeout"].optional(),
-  mtu: attributes.mtu.optional(),
   circuit: z.unknown().optional(),
 }, { error: "expected the keys session-id, peer-session-id, circuit" });
 

@@ -38,14 +38,11 @@ function readTunnel(
   const file = report.check(tunnelSchema, entry, path);
   if (!file) return undefined;
   const built = buildTunnel(name, {
+    ...file,
     ...file.static,
-    "proto-version": file["proto-version"],
     "encap-type": file.encap,
     ...sourceAttributes(file.local),
     ...destinationAttributes(file.remote),
-    "udp-csum": file["udp-csum"],
-    "udp-zero-csum6-tx": file["udp-zero-csum6-tx"],
-    "udp-zero-csum6-rx": file["udp-zero-csum6-rx"],
   });
   if (built.ok) return built.value;
   report.addProblems(built.problems, path);
@@ -81,14 +78,7 @@ function readSession(
   const circuit = readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
   const file = report.check(sessionSchema, entry, path);
   if (!file) return undefined;
-  const { seq, circuit: _, ...given } = file;
-  const { sendSeq, recvSeq } = directionsOf(seq);
-  const built = buildSession(
-    name,
-    version,
-    { ...given, "send-seq": sendSeq, "recv-seq": recvSeq },
-    circuit,
-  );
+  const built = buildSession(name, version, { ...file, ...directionsOf(file.seq) }, circuit);
   if (!built.ok) {
     report.addProblems(built.problems, path);
     return undefined;

@@ -4,14 +4,12 @@ import type { PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
-import { attributes } from "../config/attributes.ts";
-import type { ControlContext } from "./control.ts";
-import type { Placement } from "./dialer.ts";
+import { nameSchema } from "../config/attributes.ts";
+import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
-import type { Link, LinkCall } from "./link.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
 import { matchCall } from "./peers.ts";
-import { isBroken, provision, type Stanza } from "./stanza.ts";
+import { type CallTemplate, isBroken, provision } from "./call_template.ts";
 
 type CallEvent = Exclude<LcceEvent, { type: "connection-state" }>;
 type Of<Type extends CallEvent["type"]> = Extract<CallEvent, { type: Type }>;
@@ -21,10 +19,13 @@ export function makeCallHandler(
   lcce: Lcce,
 ): (event: CallEvent, now: number) => void {
   /** A call of the peer that we would have placed ourselves. */
-  const configured = ({ slot }: Link, { name }: PeerCall): Placement | undefined => {
-    for (const placement of slot && name !== "" ? slot.placements.values() : []) {
-      if (placement.stanza.call.remoteEndId !== name) continue;
-      if (!placement.call && !placement.gone) return placement;
+  const configured = (
+    { managed }: ManagedConnection,
+    { name }: PeerCall,
+  ): PlacedCall | undefined => {
+    for (const placed of managed && name !== "" ? managed.placedCalls.values() : []) {
+      if (placed.template.call.remoteEndId !== name) continue;
+      if (!placed.call && !placed.gone) return placed;
     }
   };
 
@@ -55,51 +56,56 @@ export function makeCallHandler(
       });
       lcce.closeCall(handle, result, now);
     };
-    const placement = configured(link, request);
+    const placed = configured(link, request);
     const accepted = matchCall(peer.config.accept, request);
-    const stanza = placement?.stanza ?? (accepted && peer.stanzas.get(accepted));
-    if (!stanza) {
+    const template = placed?.template ?? (accepted && peer.templates.get(accepted));
+    if (!template) {
       return refuse({ result: CdnResult.InvalidDestination, message: "no such call" });
     }
-    const refusal = refusalOf(stanza.call, link.version, request);
+    const refusal = refusalOf(template.call, link.version, request);
     if (refusal) return refuse(refusal);
-    if (isBroken(stanza)) {
-      repair(stanza);
+    if (isBroken(template)) {
+      repair(template);
       const message = "the circuit is not there";
       return refuse({ result: CdnResult.NoFacilitiesNow, message });
     }
-    const name = placement ? stanza.call.name : nameFor(link, handle, request);
-    const admission = stanza.circuit?.admit({
-      pseudowireType: stanza.call.pseudowireType,
+    const name = placed ? template.call.name : nameFor(link, handle, request);
+    const admission = template.circuit?.admit({
+      pseudowireType: template.call.pseudowireType,
       version: link.version,
       tunnel: link.name,
       name,
     }, vendorAvps);
     if (admission?.accept === false) return refuse(admission);
 
-    const call = makeCall(link, handle, name, stanza, placement);
-    if (placement) placement.call = call;
-    lcce.acceptCall(handle, callParameters(stanza.call, link.version, random), now);
+    const call = makeCall(link, handle, name, template, placed);
+    if (placed) placed.call = call;
+    lcce.acceptCall(handle, callParameters(template.call, link.version, random), now);
     links.openCall(link, call, lcce.call(handle)!);
     // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
     if (role === "outgoing-answerer") lcce.callConnected(handle, now);
   };
 
-  const repair = (stanza: Stanza) => {
+  const repair = (template: CallTemplate) => {
     const broken = ({ message }: Error) =>
-      endCalls(stanza, { result: CdnResult.LossOfCarrier, message });
-    provision(stanza, circuits, broken).catch((error: unknown) =>
+      endCalls(template, { result: CdnResult.LossOfCarrier, message });
+    provision(template, circuits, broken).catch((error: unknown) =>
       log.warn("a circuit cannot be", {
-        path: stanza.path,
+        path: template.path,
         reason: error instanceof Error ? error.message : String(error),
       })
     );
   };
 
-  const established = (link: Link, call: LinkCall, event: Of<"call-state">, now: number) => {
+  const established = (
+    link: ManagedConnection,
+    call: ManagedCall,
+    event: Of<"call-state">,
+    now: number,
+  ) => {
     const of = lcce.call(event.call);
     if (!of || !event.session) return;
-    const refusal = refusalOf(call.stanza.call, link.version, {
+    const refusal = refusalOf(call.template.call, link.version, {
       ...of.peer,
       // The type was said in the request only.
       pseudowireType: of.parameters!.pseudowireType,
@@ -118,7 +124,7 @@ export function makeCallHandler(
     if (event.state === "established") established(link, call, event, now);
     if (event.state === "closed") {
       links.closeCall(link, call);
-      if (call.placement) dialer.ended(call.placement, call, cause?.by === "connection");
+      if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
     }
     bus.publish({
       type: "call-state",
@@ -158,17 +164,17 @@ export function makeCallHandler(
 }
 
 function makeCall(
-  link: Link,
+  link: ManagedConnection,
   handle: CallHandle,
   name: string,
-  stanza: Stanza,
-  placement: Placement | undefined,
-): LinkCall {
-  const call: LinkCall = {
+  template: CallTemplate,
+  placed: PlacedCall | undefined,
+): ManagedCall {
+  const call: ManagedCall = {
     handle,
     name,
-    stanza,
-    placement,
+    template,
+    placed,
     work: undefined,
     closed: false,
     upSince: undefined,
@@ -180,9 +186,13 @@ function makeCall(
 }
 
 /** What the peer calls it, where that can be a name and is none yet in this tunnel; else by its id. */
-function nameFor({ names }: Link, { localSessionId }: CallHandle, { name }: PeerCall): string {
+function nameFor(
+  { names }: ManagedConnection,
+  { localSessionId }: CallHandle,
+  { name }: PeerCall,
+): string {
   const taken = (candidate: string) =>
-    !attributes.name.safeParse(candidate).success || names.has(candidate);
+    !nameSchema.safeParse(candidate).success || names.has(candidate);
   if (!taken(name)) return name;
   const numbered = `${name}-${localSessionId}`;
   return taken(numbered) ? `session-${localSessionId}` : numbered;

@@ -6,11 +6,10 @@ import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import type { SocketId } from "../datapath/datapath.ts";
-import type { ControlContext } from "./control.ts";
-import type { Slot } from "./dialer.ts";
+import type { ControlContext, ManagedConnection, ManagedTunnel } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { globMatches } from "./glob.ts";
-import { type Link, makeLink } from "./link.ts";
+import { makeManagedConnection } from "./managed_connection.ts";
 
 type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
 
@@ -22,27 +21,30 @@ export function makeConnectionHandler(
   lcce: Lcce,
 ): (event: ConnectionEvent, now: number) => void {
   /** The managed tunnel that an accepted connection is: one of this peer that has none, or that this one replaces. */
-  const slotFor = (link: Link, connection: Connection): Slot | undefined => {
-    let replaced: Slot | undefined;
-    for (const slot of state.slots.values()) {
-      if (slot.config.peer !== link.peer || slot.gone) continue;
-      if (!slot.link) return slot;
-      const former = lcce.connection(slot.link.handle);
-      if (former && sameEnd(former, connection)) replaced ??= slot;
+  const managedTunnelFor = (
+    link: ManagedConnection,
+    connection: Connection,
+  ): ManagedTunnel | undefined => {
+    let replaced: ManagedTunnel | undefined;
+    for (const managed of state.managedTunnels.values()) {
+      if (managed.config.peer !== link.peer || managed.gone) continue;
+      if (!managed.link) return managed;
+      const former = lcce.connection(managed.link.handle);
+      if (former && sameEnd(former, connection)) replaced ??= managed;
     }
     return replaced;
   };
 
   /** A connection that the peer dialed becomes the managed tunnel that is configured for it. */
-  const adopt = (link: Link, connection: Connection, now: number) => {
-    const slot = slotFor(link, connection);
-    if (!slot) return;
-    const former = slot.link;
-    slot.link = link;
-    link.slot = slot;
-    link.name = slot.config.name;
+  const adopt = (link: ManagedConnection, connection: Connection, now: number) => {
+    const managed = managedTunnelFor(link, connection);
+    if (!managed) return;
+    const former = managed.link;
+    managed.link = link;
+    link.managed = managed;
+    link.name = managed.config.name;
     if (!former) return;
-    former.slot = undefined;
+    former.managed = undefined;
     const result = {
       result: StopResult.Clear,
       message: "replaced by a newer control connection",
@@ -52,27 +54,27 @@ export function makeConnectionHandler(
     // Its calls are over now, so that the newer one's find their circuits free.
     for (const call of former.calls.values()) links.closeCall(former, call);
     links.close(former);
-    slot.leaving = former.closing;
+    managed.leaving = former.closing;
   };
 
-  const established = (link: Link, connection: Connection, now: number) => {
-    if (!link.slot) adopt(link, connection, now);
+  const established = (link: ManagedConnection, connection: Connection, now: number) => {
+    if (!link.managed) adopt(link, connection, now);
     link.established = true;
     count(link, 1);
     link.upSince = now;
     link.version = connection.settings.version;
     link.establishedAt = wallClock();
-    links.open(link, connection, link.slot?.leaving);
-    if (link.slot) dialer.up(link.slot);
+    links.open(link, connection, link.managed?.leaving);
+    if (link.managed) dialer.up(link.managed);
   };
 
-  const ended = (link: Link) => {
+  const ended = (link: ManagedConnection) => {
     if (link.established) count(link, -1);
     link.established = false;
     links.close(link);
-    if (link.slot) link.slot.leaving = link.closing;
+    if (link.managed) link.managed.leaving = link.closing;
   };
-  const count = ({ peer }: Link, change: number) =>
+  const count = ({ peer }: ManagedConnection, change: number) =>
     void state.established.set(peer, (state.established.get(peer) ?? 0) + change);
 
   /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
@@ -82,7 +84,7 @@ export function makeConnectionHandler(
   };
 
   /** The socket is kept while what the peer says again is still acknowledged. */
-  const forget = (link: Link, connection: Connection | undefined, now: number) => {
+  const forget = (link: ManagedConnection, connection: Connection | undefined, now: number) => {
     const lingerMs = 4 * (connection?.settings.retransmitCapMs ?? 0) + LINGER_SLACK_MS;
     const due = () => {
       state.links.delete(link.handle);
@@ -101,7 +103,12 @@ export function makeConnectionHandler(
       return undefined;
     }
     const lease = sockets.hold(connection.path.socket as SocketId);
-    const link = makeLink(connection, acceptedName(event, connection), undefined, lease);
+    const link = makeManagedConnection(
+      connection,
+      acceptedName(event, connection),
+      undefined,
+      lease,
+    );
     state.links.set(event.connection, link);
     return link;
   };
@@ -123,7 +130,7 @@ export function makeConnectionHandler(
     if (link && (event.state === "stopping" || event.state === "closed")) {
       ended(link);
       if (event.state === "closed") {
-        if (link.slot) dialer.down(link.slot, link, event.cause?.by === "tie");
+        if (link.managed) dialer.down(link.managed, link, event.cause?.by === "tie");
         forget(link, connection, now);
       }
     }
@@ -136,7 +143,7 @@ export function makeConnectionHandler(
       state: event.state,
       ...(ending && { ending }),
     });
-    const notable = event.state === "established" || wasUp || link?.slot !== undefined;
+    const notable = event.state === "established" || wasUp || link?.managed !== undefined;
     const suspicious = event.cause?.by === "protocol";
     log[suspicious ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
       path: `tunnels/${name}`,

@@ -6,66 +6,26 @@
  */
 
 import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
-import type { ConnectionHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
+import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
-import type { Clock } from "../../plugins/plugin.ts";
-import type { Circuits } from "../circuits/circuits.ts";
-import type { Datapath } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
-import type { Config } from "../config/model.ts";
-import type { Sessions } from "../sessions/sessions.ts";
-import type { Sockets } from "../sessions/sockets.ts";
-import type { Tunnels } from "../sessions/tunnels.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
-import { type Dialer, makeDialer, type Slot } from "./dialer.ts";
-import { type Driver, startDriver } from "./driver.ts";
-import { type EventBus, makeEventBus, type Subscription } from "./events.ts";
-import { type Link, type LinkCall, type Links, makeLink, makeLinks } from "./link.ts";
+import { makeDialer } from "./dialer.ts";
+import { startDriver } from "./driver.ts";
+import { makeEventBus, type Subscription } from "./events.ts";
+import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
 import { matchPeer } from "./peers.ts";
 import { bufferedRandom } from "./random.ts";
-import { makeReconciler, type PeerEntry, type Reconciler } from "./reconcile.ts";
-import type { Stanza } from "./stanza.ts";
+import { makeReconciler, type Reconciler } from "./reconcile.ts";
+import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
-
-/** What the control plane is made from. */
-export interface ControlDependencies {
-  readonly circuits: Circuits;
-  readonly clock: Clock;
-  readonly datapath: Datapath;
-  readonly log: Logger;
-  readonly sessions: Sessions;
-  readonly sockets: Sockets;
-  readonly tunnels: Tunnels;
-  random(length: number): Uint8Array;
-  /** Whether some plugin understands a vendor's AVP. */
-  knowsVendor(vendorId: number, type: number): boolean;
-  /** Unix milliseconds. */
-  wallClock(): number;
-}
-
-/** All that runs. Shared by the parts of the control plane, and changed in their turns only. */
-export interface ControlState {
-  readonly peers: Map<string, PeerEntry>;
-  /** By name. */
-  readonly slots: Map<string, Slot>;
-  readonly links: Map<ConnectionHandle, Link>;
-  /** How many connections are established, by peer. */
-  readonly established: Map<string, number>;
-  config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
-  stopping: boolean;
-}
-
-/** What the parts of the control plane work with. */
-export interface ControlContext extends ControlDependencies {
-  readonly bus: EventBus;
-  readonly dialer: Dialer;
-  readonly driver: Driver;
-  readonly links: Links;
-  readonly state: ControlState;
-  /** Ends all calls of a stanza. */
-  endCalls(stanza: Stanza, result: Result): void;
-}
+import type {
+  ControlContext,
+  ControlDependencies,
+  ControlState,
+  ManagedCall,
+  ManagedConnection,
+} from "./context.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
 export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, AsyncDisposable {
@@ -94,7 +54,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
   const random = bufferedRandom(dependencies.random);
   const state: ControlState = {
     peers: new Map(),
-    slots: new Map(),
+    managedTunnels: new Map(),
     links: new Map(),
     established: new Map(),
     config: { peers: [], managed: [], hostName: "", routerId: 0 },
@@ -114,11 +74,11 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     log,
     onEvent: (event, now) => onEvent(event, now),
   });
-  const links = makeLinks({ ...dependencies, driver });
-  const endCalls = (stanza: Stanza, result: Result) => {
+  const links = makeManagedConnections({ ...dependencies, driver });
+  const endCalls = (template: CallTemplate, result: Result) => {
     for (const link of state.links.values()) {
       for (const call of link.calls.values()) {
-        if (call.stanza !== stanza) continue;
+        if (call.template !== template) continue;
         driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
       }
     }
@@ -127,17 +87,22 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     ...dependencies,
     random,
     driver,
-    dialed(slot, handle, lease) {
-      const link = makeLink(lcce.connection(handle)!, slot.config.name, slot, lease);
+    dialed(managed, handle, lease) {
+      const link = makeManagedConnection(
+        lcce.connection(handle)!,
+        managed.config.name,
+        managed,
+        lease,
+      );
       state.links.set(handle, link);
       return link;
     },
-    placed(placement, link, localSessionId) {
-      const call: LinkCall = {
+    placed(placed, link, localSessionId) {
+      const call: ManagedCall = {
         handle: { connection: link.handle, localSessionId },
-        name: placement.stanza.call.name,
-        stanza: placement.stanza,
-        placement,
+        name: placed.template.call.name,
+        template: placed.template,
+        placed,
         work: undefined,
         closed: false,
         upSince: undefined,
@@ -147,7 +112,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       link.names.add(call.name);
       return call;
     },
-    broken: (stanza, message) => endCalls(stanza, { result: CdnResult.LossOfCarrier, message }),
+    broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
   });
   const context: ControlContext = {
     ...dependencies,
@@ -169,13 +134,13 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
   };
 
   const linkOf = (tunnel: string) => {
-    const slot = state.slots.get(tunnel);
-    if (slot) return slot.link;
+    const managed = state.managedTunnels.get(tunnel);
+    if (managed) return managed.link;
     for (const link of state.links.values()) {
       if (link.established && (link.name === tunnel || idOf(link) === tunnel)) return link;
     }
   };
-  const idOf = ({ handle }: Link) => String(lcce.connection(handle)?.localId);
+  const idOf = ({ handle }: ManagedConnection) => String(lcce.connection(handle)?.localId);
 
   /** Waits until every peer acknowledged our farewell, or for as long as is decent. */
   const farewell = async () => {
@@ -198,15 +163,15 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
   return {
     apply: reconciler.apply,
     retire: reconciler.retire,
-    owns: (tunnel) => state.slots.has(tunnel) || linkOf(tunnel) !== undefined,
+    owns: (tunnel) => state.managedTunnels.has(tunnel) || linkOf(tunnel) !== undefined,
     states: () => statesOf(state, lcce, clock.now(), wallClock()),
     async closeTunnel(tunnel, result) {
-      const slot = state.slots.get(tunnel);
+      const managed = state.managedTunnels.get(tunnel);
       const link = linkOf(tunnel);
-      if (slot) {
-        slot.held = true;
-        slot.redialAt = undefined;
-        slot.reason = "ended by an operator";
+      if (managed) {
+        managed.held = true;
+        managed.redialAt = undefined;
+        managed.reason = "ended by an operator";
       }
       if (!link) return;
       driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
@@ -218,7 +183,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
         name === session || String(handle.localSessionId) === session
       );
       if (!call) return false;
-      if (call.placement) call.placement.held = true;
+      if (call.placed) call.placed.held = true;
       const gone = new Promise<void>((resolve) => call.onGone = resolve);
       driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
       await gone;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { isWanted, pauseMs, type Placement, type Slot } from "./dialer.ts";
+import type { ManagedTunnel, PlacedCall } from "./context.ts";
+import { isWanted, pauseMs } from "./dialer.ts";
 
 Deno.test("pauseMs() doubles from 1 s to 60 s, a quarter more or less", () => {
   const middle = Array.from({ length: 9 }, (_, failures) => pauseMs(failures, 0.5));
@@ -9,18 +10,18 @@ Deno.test("pauseMs() doubles from 1 s to 60 s, a quarter more or less", () => {
 });
 
 Deno.test("isWanted(): persistent always, on-demand while a call is wanted, passive never", () => {
-  const slot = (mode: Slot["config"]["mode"], held: readonly boolean[], more = {}) => ({
-    config: { mode } as Slot["config"],
-    placements: new Map(held.map((held, i) => [`s${i}`, { held } as Placement])),
+  const managed = (mode: ManagedTunnel["config"]["mode"], held: readonly boolean[], more = {}) => ({
+    config: { mode } as ManagedTunnel["config"],
+    placedCalls: new Map(held.map((held, i) => [`s${i}`, { held } as PlacedCall])),
     held: false,
     gone: false,
     ...more,
-  } as Slot);
-  assert.ok(isWanted(slot("persistent", [])));
-  assert.ok(!isWanted(slot("on-demand", [])));
-  assert.ok(isWanted(slot("on-demand", [true, false])));
-  assert.ok(!isWanted(slot("on-demand", [true])));
-  assert.ok(!isWanted(slot("passive", [false])));
-  assert.ok(!isWanted(slot("persistent", [], { held: true })));
-  assert.ok(!isWanted(slot("persistent", [], { gone: true })));
+  } as ManagedTunnel);
+  assert.ok(isWanted(managed("persistent", [])));
+  assert.ok(!isWanted(managed("on-demand", [])));
+  assert.ok(isWanted(managed("on-demand", [true, false])));
+  assert.ok(!isWanted(managed("on-demand", [true])));
+  assert.ok(!isWanted(managed("passive", [false])));
+  assert.ok(!isWanted(managed("persistent", [], { held: true })));
+  assert.ok(!isWanted(managed("persistent", [], { gone: true })));
 });

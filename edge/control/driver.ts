@@ -78,8 +78,8 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
       return true;
     }
     if (output) {
-      const { local, remote, socket } = output.path;
-      outbox.push({ socket: socket as SocketId, remote, local, data: output.data });
+      const { local, mark, remote, socket } = output.path;
+      outbox.push({ socket: socket as SocketId, remote, local, mark, data: output.data });
       return true;
     }
     // Timers, datagrams and jobs take turns, so that none keeps the others waiting.
@@ -89,8 +89,9 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     if (due) guarded(() => due.due(now));
     const datagram = inbox.take();
     if (datagram) {
-      const { data, local, remote, socket } = datagram;
-      const path = { encap: remote.port === 0 ? "ip" : "udp", remote, local, socket } as const;
+      const { data, local, mark = 0, remote, socket } = datagram;
+      const encap = remote.port === 0 ? "ip" : "udp";
+      const path = { encap, remote, local, mark, socket } as const;
       guarded(() => lcce.receive(data, path, now, inbox.length > 0));
     }
     const job = datagram ? undefined : jobs.take();

@@ -64,6 +64,7 @@ const path = {
   encap: "udp",
   local: "10.0.0.1",
   remote: { address: "10.0.0.2", port: 1701 },
+  mark: 0,
   socket: 1 as SocketId,
 } as const;
 

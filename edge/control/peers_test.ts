@@ -8,7 +8,14 @@ import { matchCall, matchPeer, pickRemotes, settingsFor } from "./peers.ts";
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
   const { name: _n, hostName: _h, vendorName: _v, routerId: _r, pseudowires: _p, ...settings } =
     testSettings({ version });
-  return { name, addresses: [], settings, tunnelLimit: 10, accept: [], ...changes };
+  return {
+    name,
+    addresses: [],
+    settings: { fallback: false, ...settings },
+    tunnelLimit: 10,
+    accept: [],
+    ...changes,
+  };
 }
 
 function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethernet): CallConfig {

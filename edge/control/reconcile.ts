@@ -11,19 +11,15 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import { forEach } from "../appliance/transaction.ts";
 import { located } from "../sessions/tunnels.ts";
-import type { ControlContext } from "./control.ts";
-import type { Placement, Slot } from "./dialer.ts";
-import type { Link } from "./link.ts";
+import type {
+  ControlContext,
+  ManagedConnection,
+  ManagedTunnel,
+  PeerEntry,
+  PlacedCall,
+} from "./context.ts";
 import { settingsFor } from "./peers.ts";
-import { makeStanza, provision, release, type Stanza } from "./stanza.ts";
-
-/** A peer that runs. */
-export interface PeerEntry {
-  config: PeerConfig;
-  readonly settings: PeerSettings;
-  /** By the stanzas of {@linkcode PeerConfig.accept}. */
-  readonly stanzas: Map<CallConfig, Stanza>;
-}
+import { type CallTemplate, makeCallTemplate, provision, release } from "./call_template.ts";
 
 export interface Reconciler {
   /** Takes down what `config` does not have any more, or has differently. */
@@ -49,7 +45,7 @@ const CALL_ENDED: Result = {
 export function makeReconciler(
   { circuits, dialer, driver, endCalls, log, state }: ControlContext,
 ): Reconciler {
-  const endLinks = async (which: (link: Link) => boolean) => {
+  const endConnections = async (which: (link: ManagedConnection) => boolean) => {
     const ending = [...state.links.values()].filter((link) => which(link) && !link.closing);
     driver.act((lcce, now) => {
       for (const { handle } of ending) lcce.closeConnection(handle, ENDED, now);
@@ -59,36 +55,40 @@ export function makeReconciler(
     );
   };
 
-  const dropStanza = async (stanza: Stanza) => {
-    endCalls(stanza, CALL_ENDED);
-    await release(stanza);
+  const dropTemplate = async (template: CallTemplate) => {
+    endCalls(template, CALL_ENDED);
+    await release(template);
   };
 
-  const dropPlacement = async (slot: Slot, placement: Placement) => {
-    placement.gone = true;
-    slot.placements.delete(placement.stanza.call.name);
-    const { call, stanza } = placement;
+  const dropPlacedCall = async (managed: ManagedTunnel, placed: PlacedCall) => {
+    placed.gone = true;
+    managed.placedCalls.delete(placed.template.call.name);
+    const { call, template } = placed;
     if (call) driver.act((lcce, now) => lcce.closeCall(call.handle, CALL_ENDED, now));
-    await release(stanza);
+    await release(template);
   };
 
-  const dropSlot = async (slot: Slot) => {
-    slot.gone = true;
-    state.slots.delete(slot.config.name);
-    const { link } = slot;
-    if (link) await endLinks((other) => other === link);
-    await forEach([...slot.placements.values()], WIDTH, (each) => dropPlacement(slot, each));
+  const dropManagedTunnel = async (managed: ManagedTunnel) => {
+    managed.gone = true;
+    state.managedTunnels.delete(managed.config.name);
+    const { link } = managed;
+    if (link) await endConnections((other) => other === link);
+    await forEach(
+      [...managed.placedCalls.values()],
+      WIDTH,
+      (each) => dropPlacedCall(managed, each),
+    );
   };
 
-  const open = async (stanza: Stanza, strict: boolean) => {
+  const open = async (template: CallTemplate, strict: boolean) => {
     const broken = ({ message }: Error) =>
-      endCalls(stanza, { result: CdnResult.LossOfCarrier, message });
+      endCalls(template, { result: CdnResult.LossOfCarrier, message });
     try {
-      await located(stanza.path, () => provision(stanza, circuits, broken));
+      await located(template.path, () => provision(template, circuits, broken));
     } catch (error) {
       if (strict) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      log.warn("a circuit cannot be", { path: stanza.path, reason });
+      log.warn("a circuit cannot be", { path: template.path, reason });
     }
   };
 
@@ -98,87 +98,87 @@ export function makeReconciler(
         const wanted = next.peers.find((config) => config.name === name);
         if (!wanted || !samePeer(peer, settingsFor(next, wanted), wanted)) {
           state.peers.delete(name);
-          for (const slot of [...state.slots.values()]) {
-            if (slot.config.peer !== name) continue;
-            await dropSlot(slot);
+          for (const managed of [...state.managedTunnels.values()]) {
+            if (managed.config.peer !== name) continue;
+            await dropManagedTunnel(managed);
           }
-          await endLinks((link) => link.peer === name);
-          await forEach([...peer.stanzas.values()], WIDTH, dropStanza);
+          await endConnections((link) => link.peer === name);
+          await forEach([...peer.templates.values()], WIDTH, dropTemplate);
           continue;
         }
-        for (const [call, stanza] of [...peer.stanzas]) {
+        for (const [call, template] of [...peer.templates]) {
           if (wanted.accept.some((each) => isDeepStrictEqual(each, call))) continue;
-          peer.stanzas.delete(call);
-          await dropStanza(stanza);
+          peer.templates.delete(call);
+          await dropTemplate(template);
         }
       }
-      for (const slot of [...state.slots.values()]) {
-        const wanted = next.managed.find(({ name }) => name === slot.config.name);
-        if (!wanted || !sameTunnel(slot.config, wanted)) {
-          await dropSlot(slot);
+      for (const managed of [...state.managedTunnels.values()]) {
+        const wanted = next.managed.find(({ name }) => name === managed.config.name);
+        if (!wanted || !sameTunnel(managed.config, wanted)) {
+          await dropManagedTunnel(managed);
           continue;
         }
         const calls = new Map(wanted.calls.map((call) => [call.name, call]));
-        for (const placement of [...slot.placements.values()]) {
-          const { call } = placement.stanza;
+        for (const placed of [...managed.placedCalls.values()]) {
+          const { call } = placed.template;
           if (isDeepStrictEqual(calls.get(call.name), call)) continue;
-          await dropPlacement(slot, placement);
+          await dropPlacedCall(managed, placed);
         }
       }
     },
 
     async apply(config, strict) {
-      const stanzas: Stanza[] = [];
+      const templates: CallTemplate[] = [];
       const fresh = (path: string, call: CallConfig) => {
-        const stanza = makeStanza(path, call);
-        stanzas.push(stanza);
-        return stanza;
+        const template = makeCallTemplate(path, call);
+        templates.push(template);
+        return template;
       };
       for (const peer of config.peers) {
         const known = state.peers.get(peer.name);
         const entry = known ??
-          { config: peer, settings: settingsFor(config, peer), stanzas: new Map() };
+          { config: peer, settings: settingsFor(config, peer), templates: new Map() };
         state.peers.set(peer.name, entry);
-        // The stanzas that stay keep their circuits under the new configuration's keys.
-        const before = [...entry.stanzas];
-        entry.stanzas.clear();
+        // The templates that stay keep their circuits under the new configuration's keys.
+        const before = [...entry.templates];
+        entry.templates.clear();
         for (const [i, call] of peer.accept.entries()) {
           const same = before.findIndex(([each]) => isDeepStrictEqual(each, call));
           const kept = same < 0 ? undefined : before.splice(same, 1)[0]![1];
-          entry.stanzas.set(call, kept ?? fresh(`peers/${peer.name}/accept/${i}`, call));
+          entry.templates.set(call, kept ?? fresh(`peers/${peer.name}/accept/${i}`, call));
         }
         entry.config = peer;
       }
-      const begun: Placement[] = [];
+      const begun: PlacedCall[] = [];
       for (const tunnel of config.managed) {
-        const known = state.slots.get(tunnel.name);
+        const known = state.managedTunnels.get(tunnel.name);
         const peer = state.peers.get(tunnel.peer);
         if (!peer) continue;
-        const slot = known ?? dialer.makeSlot(tunnel, peer.settings);
-        state.slots.set(tunnel.name, slot);
-        slot.held = false;
+        const managed = known ?? dialer.makeManagedTunnel(tunnel, peer.settings);
+        state.managedTunnels.set(tunnel.name, managed);
+        managed.held = false;
         for (const call of tunnel.calls) {
-          const there = slot.placements.get(call.name);
+          const there = managed.placedCalls.get(call.name);
           if (there) there.held = false;
-          const placement = there ??
-            dialer.makePlacement(slot, fresh(callPath(tunnel.name, call), call));
-          slot.placements.set(call.name, placement);
-          if (!placement.call) begun.push(placement);
+          const placed = there ??
+            dialer.makePlacedCall(managed, fresh(callPath(tunnel.name, call), call));
+          managed.placedCalls.set(call.name, placed);
+          if (!placed.call) begun.push(placed);
         }
       }
       state.config = config;
-      await forEach(stanzas, WIDTH, (stanza) => open(stanza, strict));
-      for (const slot of state.slots.values()) {
-        if (slot.redialAt === undefined) driver.defer(() => dialer.dial(slot));
+      await forEach(templates, WIDTH, (template) => open(template, strict));
+      for (const managed of state.managedTunnels.values()) {
+        if (managed.redialAt === undefined) driver.defer(() => dialer.dial(managed));
       }
-      for (const placement of begun) driver.defer(() => dialer.place(placement));
+      for (const placed of begun) driver.defer(() => dialer.place(placed));
     },
 
     async releaseAll() {
       const all = [
-        ...[...state.peers.values()].flatMap(({ stanzas }) => [...stanzas.values()]),
-        ...[...state.slots.values()].flatMap(({ placements }) =>
-          [...placements.values()].map(({ stanza }) => stanza)
+        ...[...state.peers.values()].flatMap(({ templates }) => [...templates.values()]),
+        ...[...state.managedTunnels.values()].flatMap(({ placedCalls }) =>
+          [...placedCalls.values()].map(({ template }) => template)
         ),
       ];
       await forEach(all, WIDTH, release);

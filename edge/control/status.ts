@@ -3,9 +3,8 @@
 import type { TunnelId } from "../../core/ids.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import type { ControlState as ControlView, TunnelConfig } from "../config/model.ts";
-import type { ControlState } from "./control.ts";
-import { isWanted, type Slot } from "./dialer.ts";
-import type { Link } from "./link.ts";
+import type { ControlState, ManagedConnection, ManagedTunnel } from "./context.ts";
+import { isWanted } from "./dialer.ts";
 
 /** A managed tunnel. */
 export interface ManagedState {
@@ -18,14 +17,14 @@ export interface ManagedState {
 
 /** All managed tunnels by name; connections that somebody only began are not among them. */
 export function statesOf(
-  { links, slots }: ControlState,
+  { links, managedTunnels }: ControlState,
   lcce: Lcce,
   now: number,
   wall: number,
 ): ReadonlyMap<string, ManagedState> {
   const states = new Map<string, ManagedState>();
-  for (const slot of slots.values()) {
-    const { config, createdAt, settings } = slot;
+  for (const managed of managedTunnels.values()) {
+    const { config, createdAt, settings } = managed;
     const remote = config.remotes[0]?.endpoint ?? { address: "0.0.0.0", port: 0 };
     states.set(config.name, {
       createdAt,
@@ -39,13 +38,13 @@ export function statesOf(
         remote,
         checksum: { udp: config.encap === "udp", zero6Tx: false, zero6Rx: false },
         sessions: [],
-        ...(slot.link && idsOf(slot.link, lcce)),
+        ...(managed.link && idsOf(managed.link, lcce)),
       },
-      control: viewOf(lcce, slot.link, slot, now, wall),
+      control: viewOf(lcce, managed.link, managed, now, wall),
     });
   }
   for (const link of links.values()) {
-    if (link.slot || !link.entry) continue;
+    if (link.managed || !link.entry) continue;
     states.set(link.name, {
       createdAt: link.entry.createdAt,
       config: link.entry.config,
@@ -55,7 +54,7 @@ export function statesOf(
   return states;
 }
 
-function idsOf({ handle }: Link, lcce: Lcce): Partial<TunnelConfig> {
+function idsOf({ handle }: ManagedConnection, lcce: Lcce): Partial<TunnelConfig> {
   const connection = lcce.connection(handle);
   if (!connection) return {};
   const { localId, path, peerId, settings } = connection;
@@ -69,25 +68,25 @@ function idsOf({ handle }: Link, lcce: Lcce): Partial<TunnelConfig> {
 
 function viewOf(
   lcce: Lcce,
-  link: Link | undefined,
-  slot: Slot | undefined,
+  link: ManagedConnection | undefined,
+  managed: ManagedTunnel | undefined,
   now: number,
   wall: number,
 ): ControlView {
   const connection = link && lcce.connection(link.handle);
   const identity = connection?.peer;
-  const reason = link?.reason ?? slot?.reason;
+  const reason = link?.reason ?? managed?.reason;
   return {
-    peer: link?.peer ?? slot!.config.peer,
-    mode: slot?.config.mode ?? "accepted",
+    peer: link?.peer ?? managed!.config.peer,
+    mode: managed?.config.mode ?? "accepted",
     state: connection?.state ??
-      (slot && (isWanted(slot) || slot.config.mode === "passive" && !slot.held)
+      (managed && (isWanted(managed) || managed.config.mode === "passive" && !managed.held)
         ? "waiting"
         : "idle"),
     ...(identity && { hostName: identity.hostName, vendorName: identity.vendorName }),
     ...(link?.established && { establishedAt: link.establishedAt! }),
-    ...(slot?.redialAt !== undefined &&
-      { redialAt: Math.round(wall + Math.max(0, slot.redialAt - now)) }),
+    ...(managed?.redialAt !== undefined &&
+      { redialAt: Math.round(wall + Math.max(0, managed.redialAt - now)) }),
     ...(reason !== undefined && { reason }),
     ...(connection && { window: connection.window, messages: { ...connection.counters } }),
   };

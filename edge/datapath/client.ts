@@ -2,20 +2,26 @@
 
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/plugin.ts";
-import type { PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
 import { boundAddress } from "../io/sockets.ts";
-import { countersByHandle } from "./counters.ts";
+import { concatenated, countersByHandle, joined } from "./counters.ts";
 import {
   type ControlDatagram,
   type Datapath,
   DatapathError,
   type DatapathTunnel,
   type SocketId,
+  type StatsOf,
   type TunnelHandle,
 } from "./datapath.ts";
-import { addCounts, type DatapathLimits } from "./protocol.ts";
+import {
+  addCounts,
+  type DatapathLimits,
+  type TunnelTable,
+  type WorkerCounters,
+} from "./protocol.ts";
 import {
   type Batch,
   type ControlRecord,
@@ -154,6 +160,21 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     return id;
   };
 
+  const askedFor = (of: StatsOf) =>
+    worker.request("counters", {
+      sessions: Array.from(of.sessions, toIx),
+      tunnels: Array.from(of.tunnels, toTunnelIx),
+    });
+
+  const everything = async (): Promise<WorkerCounters> => {
+    const [sessions, tunnels] = await Promise.all([
+      slices((from) => worker.request("sessionSlice", { from })),
+      slices((from) => worker.request("tunnelSlice", { from })),
+    ]);
+    const heardAgoMs = concatenated(tunnels.map((slice) => slice.heardAgoMs));
+    return { sessions: joined(sessions), tunnels: { ...joined(tunnels), heardAgoMs } };
+  };
+
   const datapath: Datapath = {
     onControl: undefined,
     onFailure: undefined,
@@ -218,13 +239,17 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       return worker.send("control", bytes, (packer) => records.forEach(packer.control)) ||
         drop("control-queue-full", batch.length);
     },
-    async stats() {
-      const { sessions, tunnels, drops: workerDrops, io } = await worker.request("stats", {});
+    async stats(of) {
+      const [totals, { sessions, tunnels }] = await Promise.all([
+        worker.request("totals", {}),
+        of ? askedFor(of) : everything(),
+      ]);
       return {
         sessions: countersByHandle<PortId>(sessions),
         tunnels: countersByHandle<TunnelHandle>(tunnels),
-        drops: addCounts(workerDrops, drops),
-        io,
+        heardAgoMs: new Map(heard(tunnels)),
+        drops: addCounts(totals.drops, drops),
+        io: totals.io,
       };
     },
     async [Symbol.asyncDispose]() {
@@ -237,6 +262,26 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     return false;
   };
   return datapath;
+}
+
+/** Asks for one slice of a table after the other. */
+async function slices<Slice extends CounterSlice>(
+  ask: (from: number) => Promise<Slice>,
+): Promise<Slice[]> {
+  const all: Slice[] = [];
+  for (let from: number | undefined = 0; from !== undefined;) {
+    const slice: Slice = await ask(from);
+    all.push(slice);
+    from = slice.next;
+  }
+  return all;
+}
+
+function* heard({ handles, heardAgoMs }: TunnelTable): Generator<[TunnelHandle, number]> {
+  for (const [row, handle] of handles.entries()) {
+    const ago = heardAgoMs[row]!;
+    if (!Number.isNaN(ago)) yield [handle as TunnelHandle, ago];
+  }
 }
 
 /** @throws {DatapathError} where an address cannot be read */

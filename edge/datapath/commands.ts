@@ -1,6 +1,6 @@
 /** Carries out main's commands on the WASM datapath and the worker's sources. @module */
 
-import { type WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { type CounterTable, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { IoError } from "../io/errno.ts";
 import {
   addCounts,
@@ -8,7 +8,8 @@ import {
   type CommandTable,
   type Reply,
   type Request,
-  type WorkerStats,
+  sliceSlots,
+  type TunnelTable,
 } from "./protocol.ts";
 import type { Sources } from "./sources.ts";
 
@@ -23,6 +24,12 @@ export function createCommands(
   sources: Sources,
   figures: () => { drops: Record<string, number>; io: Record<string, number> },
 ): Commands {
+  /** The clock of batches and that of main have different origins: only how long ago means the same to both. */
+  const withHeard = <Table extends CounterTable>(table: Table): Table & TunnelTable => {
+    const now = performance.now();
+    const heardAgoMs = datapath.lastHeard(table.handles).map((heard) => now - heard);
+    return { ...table, heardAgoMs };
+  };
   return {
     addSocket({ fd, kind }) {
       const socket = datapath.addSocket(fd, kind);
@@ -52,15 +59,16 @@ export function createCommands(
     },
     crossConnect: ({ a, b }) => datapath.crossConnect(a, b),
     disconnect: ({ port }) => datapath.disconnect(port),
-    stats(): WorkerStats {
+    totals() {
       const { drops, io } = figures();
-      return {
-        sessions: datapath.sessionTable(),
-        tunnels: datapath.tunnelTable(),
-        drops: addCounts(datapath.drops(), drops),
-        io: addCounts(datapath.io(), io),
-      };
+      return { drops: addCounts(datapath.drops(), drops), io: addCounts(datapath.io(), io) };
     },
+    counters: ({ sessions, tunnels }) => ({
+      sessions: datapath.counters(sessions),
+      tunnels: withHeard(datapath.counters(tunnels)),
+    }),
+    sessionSlice: ({ from }) => datapath.sessionSlice(from, sliceSlots),
+    tunnelSlice: ({ from }) => withHeard(datapath.tunnelSlice(from, sliceSlots)),
   };
 }
 
@@ -82,10 +90,9 @@ export function reply(commands: Commands, request: Request): Reply {
 
 /** What of a result moves to main instead of being copied. */
 export function transferOf(request: Request, reply: Reply): ArrayBuffer[] {
-  if (request.name !== "stats" || !reply.ok) return [];
-  const { sessions, tunnels } = reply.result as WorkerStats;
-  return [sessions.handles, sessions.values, tunnels.handles, tunnels.values]
-    .map(({ buffer }) => buffer as ArrayBuffer);
+  if (!reply.ok || (request.name !== "sessionSlice" && request.name !== "tunnelSlice")) return [];
+  const { handles, values } = reply.result as CounterTable;
+  return [handles, values].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function orUndo<T>(result: T, next: () => void, undo: () => void): T {

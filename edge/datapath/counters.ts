@@ -1,4 +1,4 @@
-/** Counters by handle, out of the table that a worker hands over. @module */
+/** Counters by handle, out of the tables that a worker hands over. @module */
 
 import type { Counters, CounterTable } from "../../wasm/mod.ts";
 
@@ -41,6 +41,25 @@ export function countersByHandle<Handle extends number>(
     [Symbol.iterator]: () => map.entries(),
   };
   return map;
+}
+
+/** Tables as one. */
+export function joined(tables: readonly CounterTable[]): CounterTable {
+  return {
+    handles: concatenated(tables.map(({ handles }) => handles)),
+    values: concatenated(tables.map(({ values }) => values)),
+  };
+}
+
+/** Arrays as one. */
+export function concatenated(arrays: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const array of arrays) {
+    all.set(array, at);
+    at += array.length;
+  }
+  return all;
 }
 
 function countersAt(values: Float64Array, row: number): Counters {

@@ -39,13 +39,24 @@ export interface ControlDatagram {
   readonly remote: Endpoint;
   /** The address that the peer talked to, or the source to send from. */
   readonly local: string;
+  /** The kernel's mark of it (SO_RCVMARK, SO_MARK); absent: 0, none. */
+  readonly mark?: number;
   readonly data: Uint8Array;
 }
 
-/** All counters at one instant. */
+/** Whose counters are asked for. */
+export interface StatsOf {
+  readonly sessions: Iterable<PortId>;
+  readonly tunnels: Iterable<TunnelHandle>;
+}
+
+/** Counters. Those of all sessions or tunnels are read in slices, so they are not of one instant. */
 export interface DatapathStats {
   readonly sessions: ReadonlyMap<PortId, Counters>;
+  /** The sums over a tunnel's sessions, removed ones included. */
   readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
+  /** How many milliseconds ago a tunnel last received a valid data message; absent: it has not. */
+  readonly heardAgoMs: ReadonlyMap<TunnelHandle, number>;
   /** Every reason that a frame can be dropped for, with how many were. */
   readonly drops: Readonly<Record<string, number>>;
   /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */
@@ -87,7 +98,11 @@ export interface Datapath extends AsyncDisposable {
   sendControl(batch: readonly ControlDatagram[]): boolean;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;
-  stats(): Promise<DatapathStats>;
+  /**
+   * The counters of what is asked for, without those that there are not; of everything unless told. However much that
+   * is, frames wait for no more than a small part of it.
+   */
+  stats(of?: StatsOf): Promise<DatapathStats>;
 }
 
 /** Why the datapath refused. */

@@ -13,6 +13,7 @@
 
 import type { FrameType } from "../../core/pseudowire.ts";
 import type {
+  CounterSlice,
   CounterTable,
   PortIx,
   SessionSpec,
@@ -34,6 +35,9 @@ export const lanes = {
 } as const;
 /** A lane's name. */
 export type Lane = keyof typeof lanes;
+
+/** Slots of a table that one request looks at: well below a millisecond of the worker's time. */
+export const sliceSlots = 4096;
 
 /** How big a worker's tables and queues are; what is absent has the WASM module's default. */
 export interface DatapathLimits {
@@ -67,7 +71,14 @@ export interface CommandTable {
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];
   disconnect: [{ port: PortIx }, void];
-  stats: [Record<never, never>, WorkerStats];
+  /** The drops and the work of the whole worker. */
+  totals: [Record<never, never>, WorkerTotals];
+  /** The counters of what is asked for; what there is not is left out. */
+  counters: [{ sessions: readonly PortIx[]; tunnels: readonly TunnelIx[] }, WorkerCounters];
+  /** A part of the table of sessions, and where the next one starts. */
+  sessionSlice: [{ from: number }, CounterSlice];
+  /** A part of the table of tunnels, and where the next one starts. */
+  tunnelSlice: [{ from: number }, CounterSlice & TunnelTable];
 }
 /** A command's name. */
 export type CommandName = keyof CommandTable;
@@ -118,10 +129,20 @@ export type FromWorker =
   /** The last message: the worker ended as it was told to, or because of an error. */
   | { readonly kind: "stopped"; readonly error?: string };
 
-/** A worker's counters at one instant. */
-export interface WorkerStats {
+/** Counters of tunnels. */
+export interface TunnelTable extends CounterTable {
+  /** How many milliseconds ago each last received a valid data message; NaN: it has not. */
+  readonly heardAgoMs: Float64Array;
+}
+
+/** Counters by handle. */
+export interface WorkerCounters {
   readonly sessions: CounterTable;
-  readonly tunnels: CounterTable;
+  readonly tunnels: TunnelTable;
+}
+
+/** What a worker counts as a whole. */
+export interface WorkerTotals {
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
 }

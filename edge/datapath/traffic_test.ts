@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { PortId } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
+import { sliceSlots } from "./protocol.ts";
 import {
   addTunnel,
   collectAt,
@@ -109,6 +111,41 @@ Deno.test("stats() has tunnels, drops by reason, and figures of system calls", a
   assert.ok(sent.io["tx-calls"]! >= 1);
   assert.ok(received.io["rx-calls"]! >= 1);
   assert.equal(received.drops["host-queue-full"], 0);
+});
+
+Deno.test("stats() has what is asked for alone, and when each tunnel last received something valid", async () => {
+  await using a = await startLcce();
+  await using b = await startLcce();
+  const { sessions, tunnels, hosts } = await joined(a, b);
+  const asked = { sessions: [sessions[1], 0x7fff as PortId], tunnels: [tunnels[1]] };
+  assert.deepEqual([...(await b.datapath.stats(asked)).heardAgoMs], []);
+  a.datapath.inject(hosts[0].port, [frameOf(1, 100)]);
+  await hosts[1].received(1);
+  await sleep(20);
+  const stats = await b.datapath.stats(asked);
+  assert.deepEqual([...stats.sessions.keys()], [sessions[1]]);
+  assert.deepEqual([...stats.tunnels.keys()], [tunnels[1]]);
+  assert.equal(stats.tunnels.get(tunnels[1])!["rx-packets"], 1);
+  const ago = stats.heardAgoMs.get(tunnels[1])!;
+  assert.ok(ago >= 15 && ago < 5000, `${ago}`);
+  const all = await b.datapath.stats();
+  assert.ok(all.heardAgoMs.get(tunnels[1])! >= ago);
+  assert.equal((await a.datapath.stats()).heardAgoMs.size, 0);
+  const none = await b.datapath.stats({ sessions: [], tunnels: [] });
+  assert.deepEqual([none.sessions.size, none.tunnels.size], [0, 0]);
+  assert.equal(none.io["rx-datagrams"], 1);
+});
+
+Deno.test("stats() has every session and tunnel of tables of many slices", async () => {
+  await using a = await startLcce();
+  const ids = Array.from({ length: sliceSlots + 10 }, (_, i) => i + 1);
+  const tunnels = await Promise.all(ids.map((id) => addTunnel(a, a, id)));
+  const ports = await Promise.all(
+    ids.map((id, i) => a.datapath.addSession(tunnels[i]!, sessionSpec(id))),
+  );
+  const stats = await a.datapath.stats();
+  assert.deepEqual([...stats.sessions.keys()], ports);
+  assert.deepEqual([...stats.tunnels.keys()], tunnels);
 });
 
 Deno.test("inject() refuses beyond its bound, counts it, and works again", async () => {

@@ -20,7 +20,7 @@ export interface System extends Disposable {
     options: SocketOptions,
   ): { readonly fd: number; readonly kind: SocketKind; readonly local: Endpoint };
   /** Has a UDP socket take no more datagrams, so that others get them, while those that wait in it can still be read. */
-  deafen(fd: number, kind: SocketKind): void;
+  stopReceiving(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */
   pathMtu(local: string, remote: string): number | undefined;
   /** Opens a TAP and makes it what the options say, up and running. */
@@ -54,7 +54,7 @@ export function openSystem(notifySocket?: string): System {
       shareLocalPort(libc, socket.fd);
       return socket;
     },
-    deafen: (fd, kind) => deafen(libc, fd, kind),
+    stopReceiving: (fd, kind) => stopReceiving(libc, fd, kind),
     pathMtu(local, remote) {
       try {
         return pathMtu(libc, local, remote);
@@ -92,7 +92,7 @@ function shareLocalPort(libc: Libc, fd: number): void {
 }
 
 /** Connects a socket to where nothing comes from: the discard port (RFC 863) of this host. Best effort. */
-function deafen(libc: Libc, fd: number, kind: SocketKind): void {
+function stopReceiving(libc: Libc, fd: number, kind: SocketKind): void {
   if (kind !== "udp4" && kind !== "udp6") return;
   const address = kind === "udp4" ? "127.0.0.1" : "::1";
   const nowhere = emitSockaddr(toSockAddr(libc, { address, port: DISCARD }));

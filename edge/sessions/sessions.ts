@@ -4,15 +4,14 @@ import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
 import type { CircuitError } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
-import { asApplianceErrors } from "../appliance/errors.ts";
 import { frameMtu } from "./frame_mtu.ts";
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
-import type { SessionEntry, TunnelEntry } from "../appliance/state.ts";
+import type { SessionEntry, TunnelEntry } from "./table.ts";
 import type { Transaction } from "../appliance/transaction.ts";
 
 /** What sessions are made with. */
@@ -56,7 +55,7 @@ export interface Sessions {
    * The first half of a change: hands changed options to the circuit, or lets go of a circuit that cannot take them.
    * Circuits may thus trade what they hold.
    */
-  letGo(
+  releaseCircuit(
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
@@ -113,7 +112,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
   };
 
   /** Gives the session the circuit that `config` asks for, and attaches it. */
-  const equip = async (
+  const attachCircuit = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
     config: SessionConfig,
@@ -139,9 +138,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
   };
 
   /** Goes back to the circuit of before; the session is down where that cannot be. */
-  const reequip = async (tunnel: TunnelEntry, session: SessionEntry) => {
+  const restoreCircuit = async (tunnel: TunnelEntry, session: SessionEntry) => {
     try {
-      await equip(tunnel, session, session.config, { undo() {}, commit() {} });
+      await attachCircuit(tunnel, session, session.config, { undo() {}, commit() {} });
     } catch (error) {
       await dropCircuit(session);
       session.reason = `the circuit could not be restored: ${(error as Error).message}`;
@@ -216,7 +215,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
       tx.undo(() => datapath.removePort(session.port));
-      await equip(tunnel, session, config, tx);
+      await attachCircuit(tunnel, session, config, tx);
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
     },
@@ -267,7 +266,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         logOf(tunnel, session).warn("cannot remove a session in order", { error: String(error) });
       }
     },
-    async letGo(tunnel, session, next, tx) {
+    async releaseCircuit(tunnel, session, next, tx) {
       const { circuit, config } = session;
       if (!circuit || isDeepStrictEqual(config.circuit, next.circuit)) return;
       if (next.circuit && await circuit.reconfigure(next.circuit)) {
@@ -275,7 +274,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         return;
       }
       await dropCircuit(session);
-      tx.undo(() => reequip(tunnel, session));
+      tx.undo(() => restoreCircuit(tunnel, session));
     },
     change: (tunnel, session, next, tx) =>
       asApplianceErrors(undefined, async () => {
@@ -293,14 +292,14 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           }
         }
         changeFrameMtu(tunnel, session, next, tx);
-        await equip(tunnel, session, next, tx);
+        await attachCircuit(tunnel, session, next, tx);
         session.config = next;
         tx.undo(() => session.config = before);
       }),
     lift,
     async land(tunnel, session, tx) {
       await place(tunnel, session, session.config, tx);
-      if (session.circuit) await equip(tunnel, session, session.config, tx);
+      if (session.circuit) await attachCircuit(tunnel, session, session.config, tx);
     },
     refreshMtu(tunnel, session) {
       const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);

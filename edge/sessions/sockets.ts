@@ -10,9 +10,8 @@ import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Clock } from "../../plugins/plugin.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Datapath, SocketId } from "../datapath/datapath.ts";
-import { asApplianceErrors } from "../appliance/errors.ts";
 import type { Listener, TunnelConfig } from "../config/model.ts";
 import type { System } from "../io/system.ts";
 
@@ -121,7 +120,7 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
     if (!socket) return;
     byId.delete(socket.id);
     if (drain) {
-      system.deafen(socket.fd, socket.kind);
+      system.stopReceiving(socket.fd, socket.kind);
       await new Promise<void>((resolve) => clock.timer(clock.now() + DRAIN_MS, resolve));
     }
     await datapath.removeSocket(socket.id);

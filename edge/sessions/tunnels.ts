@@ -1,7 +1,7 @@
 /** Tunnels: their sockets and their place in the datapath. Every function is to be called from the tunnel's queue. @module */
 
 import { ipVersion, isWildcard } from "../../core/endpoint.ts";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { checkTunnel } from "../config/checks.ts";
 import {
   type Datapath,
@@ -9,12 +9,11 @@ import {
   type DatapathTunnel,
   type SocketId,
 } from "../datapath/datapath.ts";
-import { asApplianceErrors } from "../appliance/errors.ts";
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
-import { makeSessionTable, type SessionEntry, type TunnelEntry } from "../appliance/state.ts";
+import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./table.ts";
 import type { System } from "../io/system.ts";
 import { forEach, type Transaction } from "../appliance/transaction.ts";
 

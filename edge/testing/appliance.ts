@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
-import { ApplianceError } from "../appliance/api.ts";
+import { ApplianceError } from "../appliance/errors.ts";
 import { makeLog } from "../log.ts";
 import type { Config, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Appliance, startAppliance } from "../appliance/appliance.ts";

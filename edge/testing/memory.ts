@@ -170,7 +170,13 @@ export function memoryDatapath(system: System): MemoryDatapath {
     disconnect: (port) => command("disconnect", () => part(port)),
     sendControl: () => true,
     stats: () =>
-      command("stats", () => ({ sessions: new Map(), tunnels: new Map(), drops: {}, io: {} })),
+      command("stats", () => ({
+        sessions: new Map(),
+        tunnels: new Map(),
+        heardAgoMs: new Map(),
+        drops: {},
+        io: {},
+      })),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return datapath;
@@ -229,7 +235,7 @@ export function memorySystem(): MemorySystem {
       const local = { address, port: encap === "udp" ? options.local.port || 40_000 + fd : 0 };
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
-    deafen() {},
+    stopReceiving() {},
     pathMtu: () => system.mtu,
     openTap,
     close(fd) {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { testHost } from "../testing.ts";
-import { host } from "./mod.ts";
+import { sink } from "./mod.ts";
 
-Deno.test("host counts frames of each session, and sends them back with echo", async () => {
+Deno.test("sink counts frames of each session, and sends them back with echo", async () => {
   const world = testHost();
-  const circuit = await host.provision(world, { echo: true });
+  const circuit = await sink.provision(world, { echo: true });
   const session = world.session({ pseudowireType: PseudowireType.Ppp });
   const attachment = await circuit.attach(session);
   const port = world.ports.get(world.ports.get(session.port)!.joined!)!;
@@ -20,9 +20,9 @@ Deno.test("host counts frames of each session, and sends them back with echo", a
   assert.deepEqual(world.leftovers(), []);
 });
 
-Deno.test("host takes many sessions at once", async () => {
+Deno.test("sink takes many sessions at once", async () => {
   const world = testHost();
-  const circuit = await host.provision(world, {});
+  const circuit = await sink.provision(world, {});
   const attachments = await Promise.all(
     [1, 2, 3].map(() => circuit.attach(world.session({ pseudowireType: PseudowireType.Ppp }))),
   );

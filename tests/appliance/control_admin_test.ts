@@ -11,7 +11,7 @@ async function scene(last: number) {
 listen: [{ udp: "${b}:1701" }]
 host-name: hq
 peers:
-  branch: { proto-version: 3, accept: [{ name: "*", circuit: { host: {} } }] }
+  branch: { proto-version: 3, accept: [{ name: "*", circuit: { sink: {} } }] }
 `);
   const caller = await startControlNode(`
 listen: [{ udp: "${a}:1701" }]
@@ -23,7 +23,7 @@ tunnels:
     mode: persistent
     local: ${a}:1701
     remote: ${b}:1701
-    sessions: { one: { circuit: { host: {} } }, two: { circuit: { host: {} } } }
+    sessions: { one: { circuit: { sink: {} } }, two: { circuit: { sink: {} } } }
   quiet: { peer: hq, mode: passive }
 `);
   const app = createAdmin(caller.appliance, {

@@ -5,10 +5,10 @@ import type { ControlEvent } from "../../edge/control/mod.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
-import { host } from "../../plugins/host/mod.ts";
 import { probe } from "../../plugins/probe/mod.ts";
+import { sink } from "../../plugins/sink/mod.ts";
 
-const plugins = [host, probe];
+const plugins = [probe, sink];
 
 /** An appliance in this process. */
 export interface ControlNode extends AsyncDisposable {

@@ -13,7 +13,7 @@ peers:
     hello: 1
     retransmit: 0.1
     attempts: 3
-    accept: [{ name: "*", circuit: { host: { echo: true } } }]
+    accept: [{ name: "*", circuit: { sink: { echo: true } } }]
 ${more}`;
 }
 
@@ -68,14 +68,14 @@ async function spawnPeer(text: string) {
 }
 
 const quiet = (admin: string) => `admin: { listen: "${admin}:8701" }\nlog: { level: warn }\n`;
-const host = "circuit: { host: {} }";
+const sink = "circuit: { sink: {} }";
 
 for (const secret of ["", "secret: hush", "secret: hush, hide-avps: true"]) {
   Deno.test(`L2TPv2 calls come up ${secret === "" ? "without a secret" : `with ${secret}`}`, async () => {
     const [a, b] = [loopback(31), loopback(32)];
     await using called = await startControlNode(lns(b, secret.replaceAll(", ", "\n    ")));
     await using caller = await startControlNode(
-      lac(a, `${b}:1701`, secret, `one: { ${host} }, two: { seq: both, ${host} }`),
+      lac(a, `${b}:1701`, secret, `one: { ${sink} }, two: { seq: both, ${sink} }`),
     );
     await until(async () => (await caller.up("to-lns")).length === 2);
     const theirs = async () => (await called.appliance.tunnels())[0]!;
@@ -108,7 +108,7 @@ Deno.test("the next address is tried where one does not answer, the lowest prefe
       a,
       `[{ address: "${b}:1701", preference: 1 }, { address: "${c}:1701", preference: 2 }]`,
       "",
-      `one: { ${host} }`,
+      `one: { ${sink} }`,
     ),
   );
   await until(async () => (await caller.up("to-lns")).length === 1);
@@ -120,7 +120,7 @@ Deno.test("a peer that vanishes is noticed by HELLO, and dialed again when it is
   const [a, b] = [loopback(38), loopback(39)];
   await using peer = await spawnPeer(lns(b, "secret: hush", quiet(b)));
   await using caller = await startControlNode(
-    lac(a, `${b}:1701`, "secret: hush", `one: { ${host} }`),
+    lac(a, `${b}:1701`, "secret: hush", `one: { ${sink} }`),
   );
   await until(async () => (await caller.up("to-lns")).length === 1);
   const first = (await caller.tunnel("to-lns"))?.config.tunnelId;
@@ -137,7 +137,7 @@ Deno.test("a peer that vanishes is noticed by HELLO, and dialed again when it is
 Deno.test("a peer that was killed comes back into its passive tunnel at once", async () => {
   const [a, b] = [loopback(40), loopback(41)];
   await using peer = await spawnPeer(
-    lac(a, `${b}:1701`, "", `one: { ${host} }`, quiet(a)),
+    lac(a, `${b}:1701`, "", `one: { ${sink} }`, quiet(a)),
   );
   await using called = await startControlNode(
     lns(b, "", "tunnels: { from-lac: { peer: lac, mode: passive } }\n").replace(
@@ -161,7 +161,7 @@ Deno.test("many peers behind one address each get their tunnel", async () => {
   const [a, b] = [loopback(42), loopback(43)];
   await using called = await startControlNode(lns(b, ""));
   const tunnel = (n: number) => `
-  t${n}: { peer: lns, mode: persistent, local: "${a}:0", remote: "${b}:1701", sessions: { s: { ${host} } } }`;
+  t${n}: { peer: lns, mode: persistent, local: "${a}:0", remote: "${b}:1701", sessions: { s: { ${sink} } } }`;
   await using caller = await startControlNode(
     `
 listen: []

@@ -12,7 +12,7 @@ peers:
     ${peer}
     accept:
       - { name: "office*", circuit: { probe: { address: 10.0.0.1/24 } } }
-      - { name: "lab*", circuit: { host: { echo: true } } }
+      - { name: "lab*", circuit: { sink: { echo: true } } }
 ${more}`;
 }
 
@@ -84,25 +84,25 @@ host-name: hq
 peers:
   branch:
     proto-version: 3
-    accept: [{ name: one, circuit: { host: {} } }]
+    accept: [{ name: one, circuit: { sink: {} } }]
 tunnels:
   from-branch:
     peer: branch
     mode: passive
-    sessions: { two: { circuit: { host: {} } }, both: { circuit: { host: {} } } }
+    sessions: { two: { circuit: { sink: {} } }, both: { circuit: { sink: {} } } }
 `);
   await using caller = await startControlNode(`
 listen: [{ udp: "${a}:1701" }]
 host-name: branch
 peers:
-  hq: { proto-version: 3, accept: [{ name: two, circuit: { host: {} } }] }
+  hq: { proto-version: 3, accept: [{ name: two, circuit: { sink: {} } }] }
 tunnels:
   to-hq:
     peer: hq
     mode: persistent
     local: "${a}:0"
     remote: ${b}:1701
-    sessions: { one: { circuit: { host: {} } }, both: { circuit: { host: {} } } }
+    sessions: { one: { circuit: { sink: {} } }, both: { circuit: { sink: {} } } }
 `);
   const all = ["both", "one", "two"];
   await until(async () => (await caller.up("to-hq")).length === 3);
@@ -140,7 +140,7 @@ tunnels:
     mode: persistent
     local: ${at}:1701
     remote: ${to}:1701
-    sessions: { office: { circuit: { host: {} } } }
+    sessions: { office: { circuit: { sink: {} } } }
 `;
   await using one = await startControlNode(text(a, b));
   await using two = await startControlNode(text(b, a));
@@ -195,7 +195,7 @@ Deno.test("deleting says why, and what is configured stays down until a reload",
   const [a, b] = [loopback(13), loopback(14)];
   await using called = await startControlNode(hq(b, "proto-version: 3"));
   await using caller = await startControlNode(
-    branch(a, b, "proto-version: 3", "lab1: { circuit: { host: {} } }"),
+    branch(a, b, "proto-version: 3", "lab1: { circuit: { sink: {} } }"),
   );
   await until(async () => (await caller.up("to-hq")).length === 1);
   await caller.appliance.deleteSession("to-hq", "lab1", { result: 3, message: "enough" });
@@ -221,7 +221,7 @@ Deno.test("an appliance that stops tells its peers", async () => {
   await using called = await startControlNode(hq(b, "proto-version: 3"));
   {
     await using caller = await startControlNode(
-      branch(a, b, "proto-version: 3", "lab1: { circuit: { host: {} } }"),
+      branch(a, b, "proto-version: 3", "lab1: { circuit: { sink: {} } }"),
     );
     await until(async () => (await caller.up("to-hq")).length === 1);
   }
@@ -242,7 +242,7 @@ Deno.test("a reload touches only the tunnels and calls that changed", async () =
     remote: ${b}:1701
     sessions: { ${second} }
 `;
-  const lab = (n: number, echo = false) => `lab${n}: { circuit: { host: { echo: ${echo} } } }`;
+  const lab = (n: number, echo = false) => `lab${n}: { circuit: { sink: { echo: ${echo} } } }`;
   await using caller = await startControlNode(text(`${lab(1)}, ${lab(2)}`, lab(3)));
   await until(async () =>
     (await caller.up("to-hq")).length === 2 && (await caller.up("again")).length === 1
@@ -274,7 +274,7 @@ Deno.test("a call to a circuit that is taken is refused with the circuit's reaso
   const [a, b] = [loopback(19), loopback(20)];
   await using called = await startControlNode(hq(b, "proto-version: 3"));
   await using caller = await startControlNode(
-    branch(a, b, "proto-version: 3", "office1: { circuit: { host: {} } }, office2: {}"),
+    branch(a, b, "proto-version: 3", "office1: { circuit: { sink: {} } }, office2: {}"),
   );
   const refusal = () =>
     caller.events.find((event) => event.type === "call-state" && event.ending?.by === "peer");
@@ -300,8 +300,8 @@ peers:
   branch:
     secret: ${secret}
     accept:
-      - { name: "lab*", circuit: { host: { echo: ${lab} } } }
-      - { name: "shop*", circuit: { host: {} } }
+      - { name: "lab*", circuit: { sink: { echo: ${lab} } } }
+      - { name: "shop*", circuit: { sink: {} } }
 `;
   await using hq = await startControlNode(called("false", "hush"));
   await using _caller = await startControlNode(

@@ -13,6 +13,7 @@ import {
   connected,
   connectionCauses,
   connectionStates,
+  firstIs,
   generous,
   secretOf,
   sessions,
@@ -107,22 +108,6 @@ function restartWithId(net: Netsim, node: Node, settings: PeerSettings, id: numb
   });
   acceptEverything(fresh);
   return fresh;
-}
-
-/** Octets that make the first draw of four be `id`. */
-function firstIs(id: number): (length: number) => Uint8Array {
-  let state = id;
-  let first = true;
-  return (length) => {
-    if (length === 4 && first) {
-      first = false;
-      return Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id);
-    }
-    return Uint8Array.from({ length }, () => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      return state >>> 16;
-    });
-  };
 }
 
 Deno.test("Lcce comes up with a peer that dials again with the same id soon after it hung up", () => {

@@ -124,3 +124,19 @@ export function assertIdle({ net, a, b }: Pair, what = ""): void {
     assert.equal(node.lcce.deadline(), undefined, `${what}: a timer is left`);
   }
 }
+
+/** Octets that make the first draw of four be `id`. */
+export function firstIs(id: number): (length: number) => Uint8Array {
+  let state = id;
+  let first = true;
+  return (length) => {
+    if (length === 4 && first) {
+      first = false;
+      return Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id);
+    }
+    return Uint8Array.from({ length }, () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return state >>> 16;
+    });
+  };
+}

@@ -13,22 +13,22 @@ export class Raw {
     add_socket(fd: number, kind: number): number;
     add_tunnel(tunnel: RawTunnel): number;
     age(now: number): void;
-    /**
-     * The counters of all sessions, in the order of `sessions`.
-     */
-    all_session_counters(): Float64Array;
-    /**
-     * The counters of all tunnels, in the order of `tunnels`.
-     */
-    all_tunnel_counters(): Float64Array;
     change_session(session: number, spec: RawSession): void;
     change_tunnel(tunnel: number, spec: RawTunnel): void;
     clear_punts(): void;
+    /**
+     * Those of `handles` that are of live sessions and tunnels, then the counters of each.
+     */
+    counters(handles: Float64Array): Float64Array;
     cross_connect(a: number, b: number): void;
     disconnect(a: number): void;
     drops(): Float64Array;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
+    /**
+     * When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
+     */
+    last_heard(tunnels: Float64Array): Float64Array;
     /**
      * `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
      */
@@ -66,17 +66,23 @@ export class Raw {
      * The session as it is now.
      */
     session(session: number): RawSession;
-    session_counters(session: number): Float64Array;
     /**
-     * Handles of all sessions.
+     * The sessions in `count` slots from `from` on: their handles, then the counters of each.
      */
-    sessions(): Float64Array;
+    session_slice(from: number, count: number): Float64Array;
+    /**
+     * How many slots there are that sessions may be in.
+     */
+    session_slots(): number;
     set_base(base: bigint): void;
-    tunnel_counters(tunnel: number): Float64Array;
     /**
-     * Handles of all tunnels.
+     * The tunnels in `count` slots from `from` on: their handles, then the counters of each.
      */
-    tunnels(): Float64Array;
+    tunnel_slice(from: number, count: number): Float64Array;
+    /**
+     * How many slots there are that tunnels may be in.
+     */
+    tunnel_slots(): number;
     write_failed(op: number, errno: number): void;
 }
 

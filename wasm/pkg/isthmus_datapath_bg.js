@@ -119,40 +119,6 @@ export class Raw {
         wasm.raw_age(this.__wbg_ptr, now);
     }
     /**
-     * The counters of all sessions, in the order of `sessions`.
-     * @returns {Float64Array}
-     */
-    all_session_counters() {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_all_session_counters(retptr, this.__wbg_ptr);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var v1 = getArrayF64FromWasm0(r0, r1).slice();
-            wasm.__wbindgen_export(r0, r1 * 8, 8);
-            return v1;
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
-    }
-    /**
-     * The counters of all tunnels, in the order of `tunnels`.
-     * @returns {Float64Array}
-     */
-    all_tunnel_counters() {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_all_tunnel_counters(retptr, this.__wbg_ptr);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var v1 = getArrayF64FromWasm0(r0, r1).slice();
-            wasm.__wbindgen_export(r0, r1 * 8, 8);
-            return v1;
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
-    }
-    /**
      * @param {number} session
      * @param {RawSession} spec
      */
@@ -190,6 +156,26 @@ export class Raw {
     }
     clear_punts() {
         wasm.raw_clear_punts(this.__wbg_ptr);
+    }
+    /**
+     * Those of `handles` that are of live sessions and tunnels, then the counters of each.
+     * @param {Float64Array} handles
+     * @returns {Float64Array}
+     */
+    counters(handles) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArrayF64ToWasm0(handles, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_counters(retptr, this.__wbg_ptr, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v2 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v2;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} a
@@ -274,6 +260,26 @@ export class Raw {
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
             wasm.__wbindgen_export(r0, r1 * 8, 8);
             return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
+     * @param {Float64Array} tunnels
+     * @returns {Float64Array}
+     */
+    last_heard(tunnels) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArrayF64ToWasm0(tunnels, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_last_heard(retptr, this.__wbg_ptr, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v2 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v2;
         } finally {
             wasm.__wbindgen_add_to_stack_pointer(16);
         }
@@ -491,20 +497,17 @@ export class Raw {
         }
     }
     /**
-     * @param {number} session
+     * The sessions in `count` slots from `from` on: their handles, then the counters of each.
+     * @param {number} from
+     * @param {number} count
      * @returns {Float64Array}
      */
-    session_counters(session) {
+    session_slice(from, count) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_session_counters(retptr, this.__wbg_ptr, session);
+            wasm.raw_session_slice(retptr, this.__wbg_ptr, from, count);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
-            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
-            if (r3) {
-                throw takeObject(r2);
-            }
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
             wasm.__wbindgen_export(r0, r1 * 8, 8);
             return v1;
@@ -513,21 +516,12 @@ export class Raw {
         }
     }
     /**
-     * Handles of all sessions.
-     * @returns {Float64Array}
+     * How many slots there are that sessions may be in.
+     * @returns {number}
      */
-    sessions() {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_sessions(retptr, this.__wbg_ptr);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var v1 = getArrayF64FromWasm0(r0, r1).slice();
-            wasm.__wbindgen_export(r0, r1 * 8, 8);
-            return v1;
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
+    session_slots() {
+        const ret = wasm.raw_session_slots(this.__wbg_ptr);
+        return ret >>> 0;
     }
     /**
      * @param {bigint} base
@@ -536,20 +530,17 @@ export class Raw {
         wasm.raw_set_base(this.__wbg_ptr, base);
     }
     /**
-     * @param {number} tunnel
+     * The tunnels in `count` slots from `from` on: their handles, then the counters of each.
+     * @param {number} from
+     * @param {number} count
      * @returns {Float64Array}
      */
-    tunnel_counters(tunnel) {
+    tunnel_slice(from, count) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_tunnel_counters(retptr, this.__wbg_ptr, tunnel);
+            wasm.raw_tunnel_slice(retptr, this.__wbg_ptr, from, count);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
-            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
-            if (r3) {
-                throw takeObject(r2);
-            }
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
             wasm.__wbindgen_export(r0, r1 * 8, 8);
             return v1;
@@ -558,21 +549,12 @@ export class Raw {
         }
     }
     /**
-     * Handles of all tunnels.
-     * @returns {Float64Array}
+     * How many slots there are that tunnels may be in.
+     * @returns {number}
      */
-    tunnels() {
-        try {
-            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_tunnels(retptr, this.__wbg_ptr);
-            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
-            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
-            var v1 = getArrayF64FromWasm0(r0, r1).slice();
-            wasm.__wbindgen_export(r0, r1 * 8, 8);
-            return v1;
-        } finally {
-            wasm.__wbindgen_add_to_stack_pointer(16);
-        }
+    tunnel_slots() {
+        const ret = wasm.raw_tunnel_slots(this.__wbg_ptr);
+        return ret >>> 0;
     }
     /**
      * @param {number} op
@@ -1265,6 +1247,13 @@ let heap_next = heap.length;
 function passArray8ToWasm0(arg, malloc) {
     const ptr = malloc(arg.length * 1, 1) >>> 0;
     getUint8ArrayMemory0().set(arg, ptr / 1);
+    WASM_VECTOR_LEN = arg.length;
+    return ptr;
+}
+
+function passArrayF64ToWasm0(arg, malloc) {
+    const ptr = malloc(arg.length * 8, 8) >>> 0;
+    getFloat64ArrayMemory0().set(arg, ptr / 8);
     WASM_VECTOR_LEN = arg.length;
     return ptr;
 }

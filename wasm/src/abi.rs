@@ -168,6 +168,29 @@ impl Name {
         }
     }
 
+    /// A number that is the same for all names of one family, address and, if that matters, port; scopes and flow
+    /// labels play no part.
+    #[inline]
+    pub fn hash(buffer: &[u8; Self::MAX], with_port: bool) -> u64 {
+        let word = |at: usize| u64::from_le_bytes(buffer[at..].first_chunk().copied().unwrap_or_default());
+        let port = if with_port { 0xffff_0000 } else { 0 };
+        let words = match u16::from_le_bytes([buffer[0], buffer[1]]) {
+            // Family 2, port 2, address 4.
+            AF_INET => word(0) & (0xffff_ffff_0000_ffff | port),
+            _ => (word(0) & port) ^ word(8).wrapping_mul(Self::MIX) ^ word(16).rotate_left(32),
+        };
+        let mixed = (words ^ words >> 32).wrapping_mul(Self::MIX);
+        mixed ^ mixed >> 29
+    }
+
+    /// Odd, and near 2⁶⁴/φ.
+    const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
+
+    /// Its bytes, with zeros behind them.
+    pub fn buffer(&self) -> &[u8; Self::MAX] {
+        &self.bytes
+    }
+
     fn is_v6(&self) -> bool {
         usize::from(self.len) == Self::MAX
     }

@@ -12,9 +12,9 @@ use crate::counters::{Counters, Io, Reason};
 use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
-use crate::port::{FrameType, Port};
+use crate::port::FrameType;
 use crate::session::{Options, Rare, TunnelShape};
-use crate::slab::Handle;
+use crate::slab::{Handle, Kind};
 use crate::transmit::{IOVECS, MESSAGES};
 use crate::tunnel::{SocketKind, SourceCheck};
 
@@ -329,50 +329,56 @@ impl Raw {
         self.datapath.core.punts.clear();
     }
 
-    /// Handles of all sessions.
-    pub fn sessions(&self) -> Vec<f64> {
-        let sessions = &self.datapath.core.sessions;
-        sessions.indices().map(|at| sessions.handle(at).to_number()).collect()
+    /// How many slots there are that sessions may be in.
+    pub fn session_slots(&self) -> u32 {
+        self.datapath.core.sessions.slots()
     }
 
-    /// Handles of all tunnels.
-    pub fn tunnels(&self) -> Vec<f64> {
+    /// How many slots there are that tunnels may be in.
+    pub fn tunnel_slots(&self) -> u32 {
+        self.datapath.core.tunnels.slots()
+    }
+
+    /// The sessions in `count` slots from `from` on: their handles, then the counters of each.
+    pub fn session_slice(&self, from: u32, count: u32) -> Vec<f64> {
+        let sessions = &self.datapath.core.sessions;
+        let live = slots(from, count).filter(|at| sessions.is_live(*at));
+        table(live.map(|at| (sessions.handle(at), sessions.counters(at))))
+    }
+
+    /// The tunnels in `count` slots from `from` on: their handles, then the counters of each.
+    pub fn tunnel_slice(&self, from: u32, count: u32) -> Vec<f64> {
         let tunnels = &self.datapath.core.tunnels;
-        tunnels.indices().map(|at| tunnels.handle(at).to_number()).collect()
+        let live = slots(from, count).filter(|at| tunnels.is_live(*at));
+        table(live.map(|at| (tunnels.handle(at), tunnels[at].counters)))
     }
 
-    pub fn session_counters(&self, session: f64) -> Result<Vec<f64>, Refusal> {
+    /// Those of `handles` that are of live sessions and tunnels, then the counters of each.
+    pub fn counters(&self, handles: &[f64]) -> Vec<f64> {
         let core = &self.datapath.core;
-        match handle(session).and_then(|handle| core.port(handle)) {
-            Some(Port::Session(at)) => Ok(numbers(&core.sessions.counters(at))),
-            _ => Err(Refusal::no_such_port()),
-        }
+        table(handles.iter().filter_map(|number| {
+            let handle = handle(*number)?;
+            let counters = match handle.kind {
+                Kind::Tunnel => core.tunnels[core.tunnels.find(handle)?].counters,
+                _ => core.sessions.counters(core.sessions.find(handle)?),
+            };
+            Some((handle, counters))
+        }))
     }
 
-    pub fn tunnel_counters(&self, tunnel: f64) -> Result<Vec<f64>, Refusal> {
-        let core = &self.datapath.core;
-        let at =
-            handle(tunnel).and_then(|handle| core.tunnels.find(handle)).ok_or(Refusal::no_such_tunnel())?;
-        Ok(numbers(&core.tunnel_counters(at)))
-    }
-
-    /// The counters of all sessions, in the order of `sessions`.
-    pub fn all_session_counters(&self) -> Vec<f64> {
-        let sessions = &self.datapath.core.sessions;
-        sessions.indices().flat_map(|at| sessions.counters(at).map(|count| count as f64)).collect()
-    }
-
-    /// The counters of all tunnels, in the order of `tunnels`.
-    pub fn all_tunnel_counters(&self) -> Vec<f64> {
-        self.datapath.core.all_tunnel_counters().as_flattened().iter().map(|count| *count as f64).collect()
+    /// When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
+    pub fn last_heard(&self, tunnels: &[f64]) -> Vec<f64> {
+        let known = &self.datapath.core.tunnels;
+        let heard = |number: &f64| known[known.find(handle(*number)?)?].last_heard;
+        tunnels.iter().map(|number| heard(number).map_or(f64::NAN, |micros| micros as f64 / 1000.0)).collect()
     }
 
     pub fn drops(&self) -> Vec<f64> {
-        numbers_of(self.datapath.core.drops.all())
+        numbers(self.datapath.core.drops.all())
     }
 
     pub fn io(&self) -> Vec<f64> {
-        numbers_of(self.datapath.core.io.all())
+        numbers(self.datapath.core.io.all())
     }
 }
 
@@ -409,10 +415,21 @@ fn micros(ms: f64) -> u64 {
     (ms * 1000.0) as u64
 }
 
-fn numbers(counters: &Counters) -> Vec<f64> {
-    numbers_of(counters)
+fn slots(from: u32, count: u32) -> std::ops::Range<u32> {
+    from..from.saturating_add(count)
 }
 
-fn numbers_of(counts: &[u64]) -> Vec<f64> {
+/// Handles, then the counters of each.
+fn table(rows: impl Iterator<Item = (Handle, Counters)>) -> Vec<f64> {
+    let (mut handles, mut values) = (Vec::new(), Vec::new());
+    for (handle, counters) in rows {
+        handles.push(handle.to_number());
+        values.extend(counters.map(|count| count as f64));
+    }
+    handles.append(&mut values);
+    handles
+}
+
+fn numbers(counts: &[u64]) -> Vec<f64> {
     counts.iter().map(|count| *count as f64).collect()
 }

@@ -3,16 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use crate::counters::{Counters, Drops, Reason, Work};
+use crate::counters::{Drops, Reason, Work};
 use crate::leaving::{ControlMessage, Leaving};
 use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
-use crate::session::{Sessions, add_counters};
+use crate::session::Sessions;
 use crate::slab::{Handle, Kind, Slab};
 use crate::table::Table;
 use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
+use crate::twins::Twins;
 
 /// Sockets, devices and host ports; tunnels may be as many as sessions.
 const MAX_OTHERS: usize = 65_536;
@@ -105,12 +106,14 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
-    /// Counts the additions and removals of sessions.
+    /// Counts whatever changes which session a datagram belongs to.
     pub epoch: u64,
     /// v2 sessions by tunnel and session id.
     pub v2: Table,
-    /// v3 sessions by session id: the first of a chain.
+    /// v3 sessions by session id.
     pub v3: Table,
+    /// v3 sessions whose id does not suffice.
+    pub twins: Twins,
     /// Tunnels by version and id.
     pub tunnel_ids: BTreeMap<(bool, u32), u32>,
     /// What leaves.
@@ -148,6 +151,7 @@ impl Core {
             epoch: 0,
             v2: Table::new(),
             v3: Table::new(),
+            twins: Twins::default(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),
@@ -192,26 +196,5 @@ impl Core {
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
         }
-    }
-
-    /// A tunnel's counters: those of its sessions, live and removed.
-    pub fn tunnel_counters(&self, tunnel: u32) -> Counters {
-        let mut sum = self.tunnels[tunnel].removed;
-        for at in self.sessions.indices().filter(|at| self.sessions.rx[*at].tunnel == tunnel) {
-            add_counters(&mut sum, &self.sessions.counters(at));
-        }
-        sum
-    }
-
-    /// The counters of all live tunnels, in the order of their indices.
-    pub fn all_tunnel_counters(&self) -> Vec<Counters> {
-        let mut sums: BTreeMap<u32, Counters> =
-            self.tunnels.indices().map(|at| (at, self.tunnels[at].removed)).collect();
-        for at in self.sessions.indices() {
-            if let Some(sum) = sums.get_mut(&self.sessions.rx[at].tunnel) {
-                add_counters(sum, &self.sessions.counters(at));
-            }
-        }
-        sums.into_values().collect()
     }
 }

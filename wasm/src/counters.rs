@@ -143,3 +143,18 @@ pub const SESSION_COUNTERS: usize = 10;
 
 /// A session's or a tunnel's counters, in the order of `sessionCounters` in `mod.ts`.
 pub type Counters = [u64; SESSION_COUNTERS];
+
+/// Where in [`Counters`] what stands.
+pub mod at {
+    #![expect(missing_docs, reason = "the names are those of `sessionCounters`")]
+    pub const TX_PACKETS: usize = 0;
+    pub const TX_BYTES: usize = 1;
+    pub const TX_ERRORS: usize = 2;
+    pub const RX_PACKETS: usize = 3;
+    pub const RX_BYTES: usize = 4;
+    pub const RX_ERRORS: usize = 5;
+    pub const SEQ_DISCARDS: usize = 6;
+    pub const OOS_PACKETS: usize = 7;
+    pub const COOKIE_DISCARDS: usize = 8;
+    pub const INVALID: usize = 9;
+}

@@ -66,7 +66,7 @@ impl Datapath {
         let at = self.core.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
         let kind = self.core.sockets[at].kind;
         self.core.io.add(Io::RxBatches, 1);
-        let mut cursor = Cursor::new(kind, count);
+        let mut cursor = Cursor::new(at, kind, count);
         let Receive { slots, messages, .. } = &*self.receive;
         self.window.fill(&mut cursor, slots, messages, &self.core);
         self.pending = Pending::Datagrams(Datagrams { socket, kind, count, now, cursor });
@@ -164,7 +164,7 @@ impl Datapath {
             if !core.transmit.has_room() {
                 break false;
             }
-            let Some(entry) = window.next(core) else {
+            let Some(entry) = window.next(&batch.cursor, messages, core) else {
                 if window.fill(&mut batch.cursor, slots, messages, core) {
                     continue;
                 }

@@ -34,7 +34,9 @@ impl Core {
         let other = datagrams.position(|datagram| !exchange(&mut datagram[..header], old, new));
         let count = other.map_or(*count, |other| other as u32);
         tx.packets += u64::from(count);
-        tx.bytes += u64::from(count) * (size - header) as u64;
+        let bytes = u64::from(count) * (size - header) as u64;
+        tx.bytes += bytes;
+        tunnel.sent(count, bytes);
         let first = Leaving::new(out, header as u32, Span::default(), Span::of(&slot[start..start + size]));
         transmit.send_run(tx, tunnel, first, count);
         Some(count)
@@ -43,10 +45,17 @@ impl Core {
     /// A frame of a session is in order: counts it and passes it on.
     #[inline]
     pub fn deliver(&mut self, session: u32, frame: Frame) {
-        let rx = &mut self.sessions.rx[session];
-        rx.deliver(1, frame.len());
-        let forwarder = rx.forwarder;
+        self.count_delivered(session, 1, frame.len());
+        let forwarder = self.sessions.rx[session].forwarder;
         self.forward(forwarder, frame);
+    }
+
+    /// Counts frames of `len` bytes of a session that are in order.
+    #[inline]
+    pub fn count_delivered(&mut self, session: u32, count: u32, len: usize) {
+        let rx = &mut self.sessions.rx[session];
+        rx.deliver(count, len);
+        self.tunnels[rx.tunnel].received(count, u64::from(count) * len as u64);
     }
 
     /// Passes a frame to where `forwarder` says.
@@ -76,6 +85,7 @@ impl Core {
         let tunnel = &mut tunnels[tx.tunnel];
         tx.packets += 1;
         tx.bytes += frame.len() as u64;
+        tunnel.sent(1, frame.len() as u64);
         let length = tx.template.len();
         let header = length as u32;
         let Frame { buffer, floor, start } = frame;

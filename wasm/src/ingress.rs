@@ -2,15 +2,16 @@
 
 use crate::abi::{Ip, Name, read_control};
 use crate::core::{Core, Frame};
-use crate::counters::{Io, Reason};
+use crate::counters::{Io, Reason, at};
 use crate::forward::Run;
-use crate::header::{self, Class, Data, Encap, Stripped, Version, tunnel_of_key};
+use crate::header::{self, Class, Data, Stripped, Version, tunnel_of_key};
 use crate::port::{Forwarder, Port};
 use crate::receive::{HEADROOM, Messages, STRIDE};
 use crate::session::NONE;
 use crate::slab::Handle;
 use crate::table::Table;
-use crate::tunnel::{Destination, SocketKind};
+use crate::tunnel::SocketKind;
+use crate::twins::SHARED;
 use crate::window::Entry;
 
 /// Where a datagram came from.
@@ -74,24 +75,9 @@ impl Core {
         let tunnel = (false, u32::from(tunnel_of_key(data.key)));
         match data.version {
             Version::V2 if !self.tunnel_ids.contains_key(&tunnel) => Reason::UnknownTunnel,
+            Version::V3 if self.v3.get(data.key) == SHARED => Reason::WrongSource,
             _ => Reason::UnknownSession,
         }
-    }
-
-    /// Where v3 sessions of several tunnels have one id, the tunnel decides: it is known by the socket and the sender.
-    #[cold]
-    fn find_in_chain(&self, origin: &Origin, message: usize, first: u32) -> Option<u32> {
-        let mut at = first;
-        while at != NONE {
-            let rx = &self.sessions.rx[at];
-            let Destination { socket, name, .. } = &self.tunnels[rx.tunnel].destination;
-            let with_port = origin.kind.encap() == Encap::Udp;
-            if *socket == origin.socket.index && origin.messages.is_from(message, name, with_port) {
-                return Some(at);
-            }
-            at = rx.next_same_id;
-        }
-        None
     }
 
     /// Data messages of a session: checks their source and the first one's cookie, strips it of its header, and gives
@@ -100,8 +86,8 @@ impl Core {
     fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8; STRIDE]) -> u32 {
         let mut at = entry.session;
         let message = entry.message as usize;
-        if self.sessions.rx[at].next_same_id != NONE {
-            match self.find_in_chain(origin, message, at) {
+        if self.sessions.rx[at].next_twin != NONE {
+            match self.find_twin(origin, message, at) {
                 Some(session) => at = session,
                 None => return self.drop_frames(Reason::WrongSource, entry.count),
             }
@@ -129,13 +115,14 @@ impl Core {
             }
         };
         let plain = ns.is_none() && rx.plain;
+        self.tunnels[rx.tunnel].last_heard = Some(origin.now);
         if plain
             && entry.count > 1
             && end == datagram.len()
             && let Forwarder::CrossConnect(Port::Session(out)) = rx.forwarder
             && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)
         {
-            self.sessions.rx[at].deliver(count, end - start);
+            self.count_delivered(at, count, end - start);
             return count;
         }
         let frame =
@@ -152,16 +139,20 @@ impl Core {
     #[cold]
     pub fn refuse(&mut self, session: u32, reason: Reason) {
         let rare = self.sessions.rare_mut(session);
+        let counters = &mut self.tunnels[rare.identity.tunnel].counters;
         rare.rx_errors += 1;
-        match reason {
-            Reason::CookieMismatch => rare.cookie_discards += 1,
-            Reason::Truncated | Reason::Runt => rare.invalid += 1,
+        counters[at::RX_ERRORS] += 1;
+        let (count, of_tunnel) = match reason {
+            Reason::CookieMismatch => (&mut rare.cookie_discards, at::COOKIE_DISCARDS),
+            Reason::Truncated | Reason::Runt => (&mut rare.invalid, at::INVALID),
             Reason::Unnumbered
             | Reason::SequenceLate
             | Reason::SequenceDuplicate
-            | Reason::ReorderQueueFull => rare.seq_discards += 1,
-            _ => {}
-        }
+            | Reason::ReorderQueueFull => (&mut rare.seq_discards, at::SEQ_DISCARDS),
+            _ => return self.drop_frame(reason),
+        };
+        *count += 1;
+        counters[of_tunnel] += 1;
         self.drop_frame(reason);
     }
 }

@@ -29,4 +29,5 @@ pub mod table;
 pub mod template;
 pub mod transmit;
 pub mod tunnel;
+pub mod twins;
 pub mod window;

@@ -3,10 +3,10 @@
 use crate::abi::{Control, Ip};
 use crate::core::Core;
 use crate::counters::Reason;
-use crate::header::{Encap, Version, key_v2, key_v3};
+use crate::header::{Encap, Version, key_v2};
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
-use crate::session::{Identity, NONE, Options, TunnelShape, add_counters};
+use crate::session::{Identity, NONE, Options, TunnelShape};
 use crate::slab::Handle;
 use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
 
@@ -129,6 +129,7 @@ impl Core {
             return Err(Refusal::invalid("a tunnel's version, encapsulation and ids cannot change"));
         }
         let destination = self.destination(&request)?;
+        let twins = self.leave_twins(at);
         let Core { tunnels, sockets, .. } = self;
         let tunnel = &mut tunnels[at];
         sockets[tunnel.destination.socket].tunnels -= 1;
@@ -136,6 +137,7 @@ impl Core {
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
         tunnel.segment_limit = segment_limit(&request);
+        self.enter_twins(twins);
         Ok(())
     }
 
@@ -181,17 +183,7 @@ impl Core {
         self.epoch += 1;
         match shape.version {
             Version::V2 => self.v2.set(self.v2_key(tunnel, session_id), at),
-            Version::V3 => {
-                let key = key_v3(session_id);
-                match self.v3.get(key) {
-                    NONE => self.v3.set(key, at),
-                    first => {
-                        let next = self.sessions.rx[first].next_same_id;
-                        self.sessions.rx[at].next_same_id = next;
-                        self.sessions.rx[first].next_same_id = at;
-                    }
-                }
-            }
+            Version::V3 => self.enter_v3(at),
         }
         Ok(self.sessions.handle(at))
     }
@@ -205,15 +197,7 @@ impl Core {
         let mine = &self.tunnels[tunnel];
         let exists = match mine.shape.version {
             Version::V2 => self.v2.get(self.v2_key(tunnel, session_id)) != NONE,
-            Version::V3 => {
-                let first = Some(self.v3.get(key_v3(session_id))).filter(|first| *first != NONE);
-                let chain = std::iter::successors(first, |at| {
-                    Some(self.sessions.rx[*at].next_same_id).filter(|next| *next != NONE)
-                });
-                chain.map(|at| &self.tunnels[self.sessions.rx[at].tunnel].destination).any(|other| {
-                    other.socket == mine.destination.socket && other.name == mine.destination.name
-                })
-            }
+            Version::V3 => self.has_v3(&mine.destination, session_id),
         };
         if exists {
             return Err(Refusal::new(
@@ -266,27 +250,13 @@ impl Core {
         let Identity { session_id, tunnel, .. } = self.sessions.rare(at).identity;
         match self.tunnels[tunnel].shape.version {
             Version::V2 => self.v2.remove(self.v2_key(tunnel, session_id)),
-            Version::V3 => self.unchain(key_v3(session_id), at),
+            Version::V3 => self.leave_v3(at),
         }
-        add_counters(&mut self.tunnels[tunnel].removed, &self.sessions.counters(at));
         self.tunnels[tunnel].sessions -= 1;
         self.epoch += 1;
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
         self.drop_retries(at);
-    }
-
-    /// Takes a v3 session out of the chain of those with its id.
-    fn unchain(&mut self, key: u32, at: u32) {
-        let next = self.sessions.rx[at].next_same_id;
-        let mut before = self.v3.get(key);
-        if before == at {
-            return if next == NONE { self.v3.remove(key) } else { self.v3.set(key, next) };
-        }
-        while self.sessions.rx[before].next_same_id != at {
-            before = self.sessions.rx[before].next_same_id;
-        }
-        self.sessions.rx[before].next_same_id = next;
     }
 
     /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.

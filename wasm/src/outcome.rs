@@ -2,7 +2,7 @@
 
 use crate::abi::errno::*;
 use crate::core::Core;
-use crate::counters::{Io, Reason};
+use crate::counters::{Io, Reason, at};
 use crate::leaving::Leaving;
 use crate::session::NONE;
 
@@ -40,9 +40,14 @@ impl Core {
     fn not_sent(&mut self, datagram: Leaving, reason: Reason) {
         self.drop_frame(reason);
         if datagram.session != NONE && self.sessions.is_live(datagram.session) {
+            let bytes = u64::from(datagram.frame_len());
             let tx = &mut self.sessions.tx[datagram.session];
             tx.packets -= 1;
-            tx.bytes -= u64::from(datagram.frame_len());
+            tx.bytes -= bytes;
+            let counters = &mut self.tunnels[tx.tunnel].counters;
+            counters[at::TX_PACKETS] -= 1;
+            counters[at::TX_BYTES] -= bytes;
+            counters[at::TX_ERRORS] += 1;
             self.sessions.rare_mut(datagram.session).tx_errors += 1;
         }
     }

@@ -153,6 +153,12 @@ impl Messages {
         Name::read(&self.names[at].0, self.headers[at].name_len as usize)
     }
 
+    /// The name that message `at` came from, as the kernel wrote it.
+    #[inline]
+    pub fn name(&self, at: usize) -> &[u8; Name::MAX] {
+        &self.names[at].0
+    }
+
     /// Whether message `at` came from `peer`'s address, and from its port if that matters.
     #[inline]
     pub fn is_from(&self, at: usize, peer: &Name, with_port: bool) -> bool {

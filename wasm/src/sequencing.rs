@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::core::{Core, Frame};
 use crate::counters::Reason;
+use crate::counters::at::OOS_PACKETS;
 use crate::reorder::{Held, Queue};
 use crate::sequence::Verdict;
 use crate::session::Options;
@@ -45,7 +46,7 @@ impl Core {
                 let waiting = rx.waiting;
                 self.deliver(session, frame);
                 if waiting {
-                    self.sessions.rare_mut(session).oos_packets += 1; // others came before it that belong behind it
+                    self.count_out_of_order(session); // others came before it that belong behind it
                     self.release_run(session);
                 }
             }
@@ -80,7 +81,7 @@ impl Core {
     fn queue(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
         let max = self.numbers(session);
         let expected = self.sessions.rx[session].sequence.expected;
-        let Core { sessions, limits, reorder_bytes, agenda, .. } = self;
+        let Core { sessions, tunnels, limits, reorder_bytes, agenda, .. } = self;
         let rare = sessions.rare_mut(session);
         let queue = rare.queue.get_or_insert_default();
         let at = match queue.place(ns, expected, max) {
@@ -92,7 +93,9 @@ impl Core {
             return self.refuse(session, Reason::ReorderQueueFull);
         }
         *reorder_bytes += cost;
-        rare.oos_packets += u64::from(at < queue.len());
+        let early = u64::from(at < queue.len());
+        rare.oos_packets += early;
+        tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += early;
         queue.insert(at, ns, now, Held::copy(frame.bytes()));
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;
@@ -104,6 +107,12 @@ impl Core {
         if full {
             self.skip_gap(session);
         }
+    }
+
+    fn count_out_of_order(&mut self, session: u32) {
+        let rare = self.sessions.rare_mut(session);
+        rare.oos_packets += 1;
+        self.tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += 1;
     }
 
     fn set_waiting(&mut self, session: u32, waiting: bool) {

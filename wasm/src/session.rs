@@ -1,7 +1,7 @@
 //! Sessions. What is looked at for each frame lies in one cache line a direction, together with the same of others: with
 //! many sessions the pages that are touched count too.
 
-use crate::counters::{Counters, SESSION_COUNTERS};
+use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
@@ -9,7 +9,7 @@ use crate::sequence::Sequence;
 use crate::slab::{Chunks, Handle, Kind, Slab};
 use crate::template::{Shape, Template};
 
-/// No session: not found, or the end of a chain of v3 sessions with one id.
+/// No session.
 pub const NONE: u32 = crate::table::EMPTY;
 
 /// What a change may not change.
@@ -52,8 +52,8 @@ pub struct Receiving {
     pub bytes: u64,
     /// The tunnel, by its index.
     pub tunnel: u32,
-    /// The next session with this id in another tunnel, or [`NONE`].
-    pub next_same_id: u32,
+    /// Whether others have its id, see [`crate::twins`].
+    pub next_twin: u32,
     /// Where frames go.
     pub forwarder: Forwarder,
     /// Numbers of what comes.
@@ -154,7 +154,7 @@ impl Sessions {
         let tunnel = identity.tunnel;
         self.rx.make_room(at);
         self.tx.make_room(at);
-        self.rx[at] = Receiving { tunnel, frame_type, next_same_id: NONE, ..Receiving::default() };
+        self.rx[at] = Receiving { tunnel, frame_type, next_twin: NONE, ..Receiving::default() };
         self.tx[at] = Sending { tunnel, ..Sending::default() };
         Some(at)
     }
@@ -177,6 +177,11 @@ impl Sessions {
     /// Whether there is a session at an index.
     pub fn is_live(&self, at: u32) -> bool {
         self.slab.is_live(at)
+    }
+
+    /// How many slots there are that sessions may be in.
+    pub fn slots(&self) -> u32 {
+        self.slab.slots()
     }
 
     /// The indices of all sessions.
@@ -232,13 +237,6 @@ impl Sessions {
             rare.cookie_discards,
             rare.invalid,
         ]
-    }
-}
-
-/// Adds one set of counters to another.
-pub fn add_counters(sum: &mut Counters, counters: &Counters) {
-    for at in 0..SESSION_COUNTERS {
-        sum[at] += counters[at];
     }
 }
 

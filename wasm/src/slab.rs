@@ -162,6 +162,11 @@ impl<T: Default> Slab<T> {
         self.generations.get(index as usize).is_some_and(|generation| generation & 1 == 1)
     }
 
+    /// How many slots there are, in use or free.
+    pub fn slots(&self) -> u32 {
+        self.generations.len() as u32
+    }
+
     /// The indices of all live items.
     pub fn indices(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.generations.len() as u32).filter(|index| self.is_live(*index))

@@ -1,35 +1,62 @@
 //! The session table: open addressing with linear probing over 8-byte entries, at most half full.
 //!
-//! Keys are ids exactly as they stand in the packet (four bytes read as a little-endian word), so that looking one up
-//! swaps no bytes.
+//! Keys begin with ids exactly as they stand in the packet (four bytes read as a little-endian word), so that looking
+//! one up swaps no bytes.
 
 /// No index.
 pub const EMPTY: u32 = u32::MAX;
 const FIRST_BITS: u32 = 6;
 
+/// What a table can be searched by.
+pub trait Key: Copy + Default + PartialEq {
+    /// The key in 32 bits, of which any may differ between keys.
+    fn fold(self) -> u32;
+}
+
+impl Key for u32 {
+    #[inline]
+    fn fold(self) -> u32 {
+        self
+    }
+}
+
+impl Key for u64 {
+    #[inline]
+    fn fold(self) -> u32 {
+        (self ^ self >> 32) as u32
+    }
+}
+
 #[derive(Clone, Copy)]
-struct Entry {
-    key: u32,
+struct Entry<K> {
+    key: K,
     index: u32,
 }
 
-/// A map from 32-bit keys to slab indices.
-pub struct Table {
-    entries: Vec<Entry>,
+impl<K: Key> Entry<K> {
+    fn empty() -> Self {
+        Self { key: K::default(), index: EMPTY }
+    }
+}
+
+/// A map from keys to slab indices.
+pub struct Table<K = u32> {
+    entries: Vec<Entry<K>>,
     bits: u32,
     used: usize,
 }
 
-impl Table {
+impl<K: Key> Table<K> {
     /// An empty table.
     pub fn new() -> Self {
-        Self { entries: vec![Entry { key: 0, index: EMPTY }; 1 << FIRST_BITS], bits: FIRST_BITS, used: 0 }
+        Self { entries: vec![Entry::empty(); 1 << FIRST_BITS], bits: FIRST_BITS, used: 0 }
     }
 
     /// Where the search for `key` starts. The multiplier is odd and near 2³²/φ; the high half of the key is folded
     /// in first because ids that are dense differ only there.
     #[inline]
-    pub fn home(&self, key: u32) -> usize {
+    pub fn home(&self, key: K) -> usize {
+        let key = key.fold();
         ((key ^ key >> 15).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
     }
 
@@ -40,13 +67,13 @@ impl Table {
     }
 
     /// The index stored under `key`, or [`EMPTY`].
-    pub fn get(&self, key: u32) -> u32 {
+    pub fn get(&self, key: K) -> u32 {
         self.get_from(self.home(key), key)
     }
 
     /// [`Table::get`] where the home of `key` is known.
     #[inline]
-    pub fn get_from(&self, home: usize, key: u32) -> u32 {
+    pub fn get_from(&self, home: usize, key: K) -> u32 {
         let mask = self.entries.len() - 1;
         let mut at = home;
         loop {
@@ -59,7 +86,7 @@ impl Table {
     }
 
     /// Stores `index` under `key`, in the place of what was there.
-    pub fn set(&mut self, key: u32, index: u32) {
+    pub fn set(&mut self, key: K, index: u32) {
         if (self.used + 1) * 2 > self.entries.len() {
             self.grow();
         }
@@ -71,7 +98,7 @@ impl Table {
     }
 
     /// Removes `key`, moving back what was pushed on by it, so that no tombstones are needed.
-    pub fn remove(&mut self, key: u32) {
+    pub fn remove(&mut self, key: K) {
         let mask = self.entries.len() - 1;
         let mut hole = self.place_of(key);
         if self.entries[hole].index == EMPTY {
@@ -95,7 +122,7 @@ impl Table {
     }
 
     /// The place of `key`, or the empty one where it would go.
-    fn place_of(&self, key: u32) -> usize {
+    fn place_of(&self, key: K) -> usize {
         let mask = self.entries.len() - 1;
         let mut at = self.home(key);
         while self.entries[at].index != EMPTY && self.entries[at].key != key {
@@ -106,7 +133,7 @@ impl Table {
 
     fn grow(&mut self) {
         self.bits += 1;
-        let larger = vec![Entry { key: 0, index: EMPTY }; 1 << self.bits];
+        let larger = vec![Entry::empty(); 1 << self.bits];
         for entry in std::mem::replace(&mut self.entries, larger) {
             if entry.index != EMPTY {
                 let at = self.place_of(entry.key);
@@ -116,7 +143,7 @@ impl Table {
     }
 }
 
-impl Default for Table {
+impl<K: Key> Default for Table<K> {
     fn default() -> Self {
         Self::new()
     }

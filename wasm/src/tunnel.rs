@@ -1,7 +1,9 @@
 //! Sockets, and the tunnels that send through them.
 
+use std::collections::BTreeSet;
+
 use crate::abi::{Control, Ip, Name};
-use crate::counters::Counters;
+use crate::counters::{Counters, at};
 use crate::header::Encap;
 use crate::session::TunnelShape;
 
@@ -120,11 +122,29 @@ pub struct Tunnel {
     pub open: [u32; OPEN_GROUPS],
     /// Live sessions.
     pub sessions: u32,
-    /// What the removed ones had counted.
-    pub removed: Counters,
+    /// Those of them whose id is also in use in other tunnels.
+    pub twins: BTreeSet<u32>,
+    /// When the last data message came that was valid: from the peer, with the session's cookie, and whole.
+    pub last_heard: Option<u64>,
+    /// The sums over its sessions, removed ones included: asking for them goes through no table.
+    pub counters: Counters,
 }
 
 impl Tunnel {
+    /// Counts frames that were delivered, and `bytes` in them.
+    #[inline]
+    pub fn received(&mut self, count: u32, bytes: u64) {
+        self.counters[at::RX_PACKETS] += u64::from(count);
+        self.counters[at::RX_BYTES] += bytes;
+    }
+
+    /// Counts frames that leave, and `bytes` in them.
+    #[inline]
+    pub fn sent(&mut self, count: u32, bytes: u64) {
+        self.counters[at::TX_PACKETS] += u64::from(count);
+        self.counters[at::TX_BYTES] += bytes;
+    }
+
     /// Whether a datagram may be this tunnel's. `is_from` tells whether it came from an address and, if asked, port.
     #[inline]
     pub fn accepts(&self, encap: Encap, is_from: impl FnOnce(&Name, bool) -> bool) -> bool {

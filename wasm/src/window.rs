@@ -12,6 +12,7 @@ use crate::receive::{HEADROOM, Messages, STRIDE, Slots};
 use crate::session::NONE;
 use crate::transmit::MAX_RUN;
 use crate::tunnel::SocketKind;
+use crate::twins::SHARED;
 
 const WINDOW: usize = 64;
 
@@ -32,13 +33,14 @@ pub struct Entry {
     pub count: u32,
     /// What it is.
     pub what: Result<Class, Reason>,
-    /// The session that is first under a data message's key, or [`NONE`].
+    /// The session that is first under a data message's key (see [`crate::twins`]), or [`NONE`].
     pub session: u32,
 }
 
 /// A batch of datagrams, and how far it got.
 #[derive(Clone, Copy)]
 pub struct Cursor {
+    socket: u32,
     kind: SocketKind,
     count: usize,
     message: usize,
@@ -72,8 +74,8 @@ impl Entry {
 
 impl Cursor {
     /// The start of a batch.
-    pub fn new(kind: SocketKind, count: usize) -> Self {
-        Self { kind, count, message: 0, offset: 0, joined: 0 }
+    pub fn new(socket: u32, kind: SocketKind, count: usize) -> Self {
+        Self { socket, kind, count, message: 0, offset: 0, joined: 0 }
     }
 
     /// Puts the next datagram into `entry`, its session not looked up; false when there is none.
@@ -175,13 +177,13 @@ impl Window {
             }
             self.len += 1;
         }
-        self.look_up(core);
+        self.look_up(cursor, messages, core);
         self.len > 0
     }
 
     /// Finds the sessions of what is left in the window. The loops that touch memory are as short as can be: the more
     /// of their rounds the processor has under way at a time, the more waits overlap.
-    fn look_up(&mut self, core: &Core) {
+    fn look_up(&mut self, cursor: &Cursor, messages: &Messages, core: &Core) {
         self.epoch = core.epoch;
         let left = &mut self.entries[self.next..self.len];
         let mut homes = [0; WINDOW];
@@ -197,7 +199,12 @@ impl Window {
         let mut known = 0;
         for (entry, home) in left.iter_mut().zip(homes) {
             if let Ok(Class::Data(data)) = entry.what {
-                entry.session = core.table(data.version).get_from(home, data.key);
+                let mut session = core.table(data.version).get_from(home, data.key);
+                if session == SHARED {
+                    let Cursor { socket, kind, .. } = *cursor;
+                    session = core.twins.first(data.key, socket, kind, messages, entry.message as usize);
+                }
+                entry.session = session;
                 sessions[known] = entry.session;
                 known += usize::from(entry.session != NONE);
             }
@@ -221,9 +228,9 @@ impl Window {
 
     /// The next datagram. Those that were looked up before sessions came or went are looked up again.
     #[inline]
-    pub fn next(&mut self, core: &Core) -> Option<&Entry> {
+    pub fn next(&mut self, cursor: &Cursor, messages: &Messages, core: &Core) -> Option<&Entry> {
         if self.epoch != core.epoch {
-            self.look_up(core);
+            self.look_up(cursor, messages, core);
         }
         self.entries[..self.len].get(self.next)
     }

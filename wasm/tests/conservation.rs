@@ -2,8 +2,10 @@
 
 mod kernel;
 
+use std::collections::HashMap;
+
 use isthmus_datapath::core::Limits;
-use isthmus_datapath::counters::{Io, Reason};
+use isthmus_datapath::counters::{Counters, Io, Reason};
 use isthmus_datapath::header::Version;
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::Options;
@@ -169,6 +171,10 @@ fn world() -> World {
     World { lab, sockets, ports, device, host }
 }
 
+fn add(sum: &mut Counters, counters: Counters) {
+    sum.iter_mut().zip(counters).for_each(|(sum, count)| *sum += count);
+}
+
 /// Frames that wait in reorder queues.
 fn waiting(lab: &Lab) -> u64 {
     let sessions = &lab.datapath.core.sessions;
@@ -186,6 +192,7 @@ proptest! {
         let World { mut lab, sockets, ports, device, host } = world();
         let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);
         let mut failures = failures.into_iter().cycle();
+        let mut removed: HashMap<u32, Counters> = HashMap::new();
         for step in steps {
             match step {
                 Step::Datagrams(socket, messages) => {
@@ -231,7 +238,14 @@ proptest! {
                         core.change_session(port, change).unwrap();
                     }
                 }
-                Step::Remove(port) => drop(lab.datapath.core.remove_port(ports[port % ports.len()])),
+                Step::Remove(port) => {
+                    let core = &mut lab.datapath.core;
+                    let port = ports[port % ports.len()];
+                    if let Some(at) = core.sessions.find(port) {
+                        add(removed.entry(core.sessions.rx[at].tunnel).or_default(), core.sessions.counters(at));
+                    }
+                    drop(core.remove_port(port));
+                }
                 Step::Disconnect(port) => drop(lab.datapath.core.disconnect(ports[port % ports.len()])),
             }
             let output = lab.run_failing(|| failures.next().flatten());
@@ -249,8 +263,16 @@ proptest! {
             prop_assert!(came <= given);
             prop_assert_eq!(io(Io::TxSegments) + io(Io::TxControl), sent);
             prop_assert_eq!(io(Io::TxFrames), written);
-            let tunnels = core.all_tunnel_counters();
-            prop_assert_eq!(tunnels.iter().map(|counters| counters[0]).sum::<u64>(), io(Io::TxSegments));
+            let tunnels: Vec<_> = core.tunnels.indices().collect();
+            let sent_by = |at: &u32| core.tunnels[*at].counters[0];
+            prop_assert_eq!(tunnels.iter().map(sent_by).sum::<u64>(), io(Io::TxSegments));
+            for tunnel in tunnels {
+                let mut sum = removed.get(&tunnel).copied().unwrap_or_default();
+                for at in core.sessions.indices().filter(|at| core.sessions.rx[*at].tunnel == tunnel) {
+                    add(&mut sum, core.sessions.counters(at));
+                }
+                prop_assert_eq!(core.tunnels[tunnel].counters, sum);
+            }
             if waiting(&lab) == 0 {
                 prop_assert_eq!(core.reorder_bytes, 0);
             }

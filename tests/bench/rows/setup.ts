@@ -92,12 +92,12 @@ listen: [{ udp: "${called}:1701" }]
 admin: { listen: "${called}:8701" }
 host-name: called
 peers:
-  caller: { ${peer}, accept: [{ circuit: { host: {} } }] }
+  caller: { ${peer}, accept: [{ circuit: { sink: {} } }] }
 `);
   await until(() => isListening(called), callee);
   const calls = Array.from(
     { length: sessions },
-    (_, i) => `      s${i}: { circuit: { host: {} } }`,
+    (_, i) => `      s${i}: { circuit: { sink: {} } }`,
   );
   const names = Array.from({ length: tunnels }, (_, i) => `t${i}`);
   await using dialer = await startAppliance(`

@@ -5,77 +5,28 @@
  * @module
  */
 
-import type { Call } from "../../core/call.ts";
 import { sessionParameters } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
 import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
-import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
 import type { TunnelId } from "../../core/ids.ts";
-import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { SessionParameters } from "../../core/settings.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
-import type { SessionEntry, TunnelEntry } from "../appliance/state.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
-import type { Placement, Slot } from "./dialer.ts";
+import type {
+  ManagedCall,
+  ManagedConnection,
+  ManagedConnections,
+  ManagedTunnel,
+} from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { sessionConfig } from "./parameters.ts";
-import type { Stanza } from "./stanza.ts";
 
-/** A control connection and what it carries. */
-export interface Link {
-  readonly handle: ConnectionHandle;
-  /** The peer's name in the configuration. */
-  readonly peer: string;
-  /** That of the offer, until the connection is established: it may fall back (RFC 3931 §4.7.3). */
-  version: ProtoVersion;
-  /** The tunnel's name; that of accepted ones may still change until they are established. */
-  name: string;
-  /** The managed tunnel that it is; undefined: the peer dialed, and we configured no tunnel for it. */
-  slot: Slot | undefined;
-  /** By our session id. */
-  readonly calls: Map<number, LinkCall>;
-  /** Names of its sessions. */
-  readonly names: Set<string>;
-  /** Keeps the socket open until the peer's last message was acknowledged. */
-  lease: SocketLease | undefined;
-  established: boolean;
-  /** When it was established: Unix and monotonic milliseconds. */
-  establishedAt: number | undefined;
-  upSince: number | undefined;
-  /** The tunnel, on its way into the datapath. */
-  opening: Promise<TunnelEntry | undefined> | undefined;
-  entry: TunnelEntry | undefined;
-  /** Its way out again. */
-  closing: Promise<void> | undefined;
-  /** Sessions on their way out. */
-  readonly leaving: Set<Promise<unknown>>;
-  /** Why it ended, for operators. */
-  reason: string | undefined;
-  /** Resolves once the tunnel has left the datapath. */
-  readonly gone: PromiseWithResolvers<void>;
-}
-
-/** A call and its session. */
-export interface LinkCall {
-  readonly handle: CallHandle;
-  readonly name: string;
-  readonly stanza: Stanza;
-  /** What we configured for it; undefined: the peer called, and it is among what the peer may. */
-  readonly placement: Placement | undefined;
-  /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
-  work: Promise<SessionEntry | undefined> | undefined;
-  closed: boolean;
-  upSince: number | undefined;
-  /** Called when the session has left the datapath. */
-  onGone: (() => void) | undefined;
-}
-
-export interface LinkDependencies {
+export interface ManagedConnectionDependencies {
   readonly driver: Driver;
   readonly log: Logger;
   readonly sessions: Sessions;
@@ -83,33 +34,19 @@ export interface LinkDependencies {
   readonly tunnels: Tunnels;
 }
 
-export interface Links {
-  /** The tunnel of an established connection; where it cannot be, the connection is ended. @param before is waited for */
-  open(link: Link, connection: Connection, before?: Promise<void>): void;
-  /** Takes the tunnel out again. */
-  close(link: Link): void;
-  /** Puts the session of a call into the datapath, ahead of the message that lets the peer send. */
-  openCall(link: Link, call: LinkCall, of: Call): void;
-  /** The call is established: its session gets its circuit. */
-  joinCall(link: Link, call: LinkCall, agreed: SessionParameters, active: boolean): void;
-  closeCall(link: Link, call: LinkCall): void;
-  /** The peer says whether its circuit is up. */
-  follow(call: LinkCall, active: boolean): void;
-}
-
 /** A connection without a tunnel. */
-export function makeLink(
+export function makeManagedConnection(
   { handle, settings }: Connection,
   name: string,
-  slot: Slot | undefined,
+  managed: ManagedTunnel | undefined,
   lease: SocketLease | undefined,
-): Link {
+): ManagedConnection {
   return {
     handle,
     peer: settings.name,
     version: settings.version,
     name,
-    slot,
+    managed,
     calls: new Map(),
     names: new Set(),
     lease,
@@ -125,13 +62,15 @@ export function makeLink(
   };
 }
 
-export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDependencies): Links {
-  const endConnection = (link: Link, message: string) => {
+export function makeManagedConnections(
+  { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
+): ManagedConnections {
+  const endConnection = (link: ManagedConnection, message: string) => {
     log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
   };
-  const endCall = (link: Link, call: LinkCall, error: unknown) => {
+  const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
     log.warn("a session cannot be", { path, reason: message });
@@ -139,7 +78,7 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
     driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
   };
 
-  const openTunnel = async (link: Link, config: TunnelConfig, lease: SocketLease) => {
+  const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
     try {
       await transaction(log, (tx) => tunnels.add(config, "control", [], tx, lease));
       return link.entry = tunnels.all.get(config.name);
@@ -148,7 +87,7 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
     }
   };
 
-  const closeTunnel = async (link: Link) => {
+  const closeTunnel = async (link: ManagedConnection) => {
     const entry = await link.opening;
     while (link.leaving.size > 0) await Promise.all(link.leaving);
     if (entry) await tunnels.remove(entry);
@@ -157,8 +96,8 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
   };
 
   /** Opens a session. Without a wait where the tunnel is there: the order of what the datapath is told counts. */
-  const openSession = (link: Link, call: LinkCall, agreed: SessionParameters) => {
-    const config = sessionConfig(call.name, call.stanza.call, agreed);
+  const openSession = (link: ManagedConnection, call: ManagedCall, agreed: SessionParameters) => {
+    const config = sessionConfig(call.name, call.template.call, agreed);
     const opened = link.entry
       ? sessions.open(link.entry, config)
       : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
@@ -191,11 +130,11 @@ export function makeLinks({ driver, log, sessions, sockets, tunnels }: LinkDepen
     },
     joinCall(link, call, agreed, active) {
       if (!call.work) openSession(link, call, agreed);
-      const config = sessionConfig(call.name, call.stanza.call, agreed);
+      const config = sessionConfig(call.name, call.template.call, agreed);
       call.work = call.work!.then(async (session) => {
         if (!session || !link.entry || call.closed) return session;
         try {
-          await sessions.join(link.entry, session, config, call.stanza.circuit?.share());
+          await sessions.join(link.entry, session, config, call.template.circuit?.share());
           if (!active) sessions.follow(session, false);
         } catch (error) {
           endCall(link, call, error);

@@ -1,19 +1,11 @@
-/** Tunnels and sessions as the appliance holds them, and what of them the API shows. @module */
+/** Tunnels and sessions as the appliance holds them. @module */
 
 import type { PortId } from "../../plugins/plugin.ts";
-import type { Counters } from "../../wasm/mod.ts";
-import { ApplianceError } from "./api.ts";
+import { ApplianceError } from "../appliance/errors.ts";
 import type { RunningCircuit } from "../circuits/circuits.ts";
-import type { ManagedState } from "../control/mod.ts";
-import type { DatapathStats, TunnelHandle } from "../datapath/datapath.ts";
-import type {
-  Origin,
-  SessionConfig,
-  SessionState,
-  TunnelConfig,
-  TunnelState,
-} from "../config/model.ts";
-import type { SocketLease } from "../sessions/sockets.ts";
+import type { TunnelHandle } from "../datapath/datapath.ts";
+import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { SocketLease } from "./sockets.ts";
 
 /** A tunnel that runs. Changed only by work in its queue. */
 export interface TunnelEntry {
@@ -96,63 +88,3 @@ export function configOf(
   const sessions = [...tunnel.sessions.values()].filter(include).map(({ config }) => config);
   return { ...tunnel.config, sessions };
 }
-
-/** A tunnel as the API shows it. */
-export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
-  const { createdAt, handle, origin, pathMtu } = tunnel;
-  return {
-    config: configOf(tunnel),
-    origin,
-    createdAt,
-    ...(pathMtu !== undefined && { pathMtu }),
-    counters: stats.tunnels.get(handle) ?? zeroCounters,
-    sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
-  };
-}
-
-/** A managed tunnel as the API shows it; `there` is its part in the datapath, while there is one. */
-export function managedState(
-  { config, control, createdAt }: ManagedState,
-  there: TunnelState | undefined,
-): TunnelState {
-  if (there) return { ...there, control };
-  return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
-}
-
-function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
-  const { circuit, config, createdAt, origin, port, reason } = session;
-  const { attachment } = circuit ?? {};
-  const [summary, details] = [attachment?.describe?.(), attachment?.details?.()];
-  const mtu = attachment?.mtu ?? config.mtu;
-  return {
-    config,
-    origin,
-    createdAt,
-    counters: stats.sessions.get(port) ?? zeroCounters,
-    status: reason === undefined ? "up" : "down",
-    ...(reason !== undefined && { reason }),
-    ...(attachment?.ifname !== undefined && { ifname: attachment.ifname }),
-    ...(mtu !== undefined && { mtu }),
-    ...(circuit && {
-      circuit: {
-        plugin: circuit.plugin,
-        ...(summary !== undefined && { summary }),
-        ...(details !== undefined && { details }),
-      },
-    }),
-  };
-}
-
-/** Written out, as the datapath's own list would load its WASM module into this isolate too. */
-const zeroCounters: Counters = {
-  "tx-packets": 0,
-  "tx-bytes": 0,
-  "tx-errors": 0,
-  "rx-packets": 0,
-  "rx-bytes": 0,
-  "rx-errors": 0,
-  "rx-seq-discards": 0,
-  "rx-oos-packets": 0,
-  "rx-cookie-discards": 0,
-  "rx-invalid": 0,
-};

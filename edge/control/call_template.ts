@@ -4,8 +4,8 @@ import type { CircuitError } from "../../plugins/plugin.ts";
 import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
 import type { CallConfig } from "../config/model.ts";
 
-/** A stanza that runs. */
-export interface Stanza {
+/** A template that runs. */
+export interface CallTemplate {
   readonly call: CallConfig;
   /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
   readonly path: string;
@@ -15,47 +15,47 @@ export interface Stanza {
   making: Promise<void> | undefined;
 }
 
-/** A stanza without its circuit. */
-export function makeStanza(path: string, call: CallConfig): Stanza {
+/** A template without its circuit. */
+export function makeCallTemplate(path: string, call: CallConfig): CallTemplate {
   return { call, path, circuit: undefined, making: undefined };
 }
 
-/** Whether a stanza lacks the circuit that it asks for. */
-export function isBroken({ call, circuit }: Stanza): boolean {
+/** Whether a template lacks the circuit that it asks for. */
+export function isBroken({ call, circuit }: CallTemplate): boolean {
   return call.circuit !== undefined && !circuit;
 }
 
 /**
- * Gives a stanza the circuit that it asks for, if it has none.
- * @param broken called once if the circuit breaks; the stanza is without it by then
+ * Gives a template the circuit that it asks for, if it has none.
+ * @param broken called once if the circuit breaks; the template is without it by then
  * @throws {ApplianceError}
  */
 export function provision(
-  stanza: Stanza,
+  template: CallTemplate,
   circuits: Circuits,
   broken: (reason: CircuitError) => void,
 ): Promise<void> {
-  const { call, path } = stanza;
+  const { call, path } = template;
   const { circuit: wanted } = call;
-  if (!wanted || stanza.circuit) return Promise.resolve();
-  return stanza.making ??= (async () => {
+  if (!wanted || template.circuit) return Promise.resolve();
+  return template.making ??= (async () => {
     try {
       const circuit = await circuits.provisionShared(path, wanted, (reason) => {
-        if (stanza.circuit !== circuit) return;
+        if (template.circuit !== circuit) return;
         broken(reason);
-        void release(stanza);
+        void release(template);
       });
-      stanza.circuit = circuit;
+      template.circuit = circuit;
     } finally {
-      stanza.making = undefined;
+      template.making = undefined;
     }
   })();
 }
 
-/** Lets go of a stanza's circuit, also of one that is still being made. Never fails. */
-export async function release(stanza: Stanza): Promise<void> {
-  await stanza.making?.catch(() => {});
-  const { circuit } = stanza;
-  stanza.circuit = undefined;
+/** Lets go of a template's circuit, also of one that is still being made. Never fails. */
+export async function release(template: CallTemplate): Promise<void> {
+  await template.making?.catch(() => {});
+  const { circuit } = template;
+  template.circuit = undefined;
   await circuit?.[Symbol.asyncDispose]();
 }

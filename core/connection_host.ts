@@ -1,0 +1,34 @@
+/** What control connections have of their LCCE, and their calls of them. @module */
+
+import type { AvpValues } from "./catalogue.ts";
+import type { Dialect } from "./dialect.ts";
+import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from "./events.ts";
+import type { ConnectionIds } from "./handshake.ts";
+import type { MessageType } from "./message.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
+import type { PeerSettings } from "./settings.ts";
+import type { TransportHost } from "./transport.ts";
+
+/** What a connection needs from the LCCE that it belongs to. */
+export interface ConnectionHost extends TransportHost {
+  random(length: number): Uint8Array;
+  event(event: LcceEvent): void;
+  allocateSessionId(
+    version: ProtoVersion,
+    taken: (id: number) => boolean,
+    narrow: boolean,
+  ): number | undefined;
+  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
+}
+
+/** What the calls of a connection know of it. */
+export interface CallsOwner {
+  readonly handle: ConnectionHandle;
+  readonly ids: ConnectionIds;
+  readonly settings: PeerSettings;
+  readonly dialect: Dialect;
+  readonly state: ConnectionState;
+  readonly peer: PeerIdentity | undefined;
+  /** Queues a message to the peer. */
+  send(type: MessageType, avps: AvpValues, sessionId: number): void;
+}

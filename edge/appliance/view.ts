@@ -1,0 +1,76 @@
+/** What the API shows of tunnels and sessions. @module */
+
+import type { Counters } from "../../wasm/mod.ts";
+import type { ManagedState } from "../control/mod.ts";
+import type { DatapathStats, StatsOf } from "../datapath/datapath.ts";
+import type { SessionState, TunnelState } from "../config/model.ts";
+import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
+
+/** Whose counters a tunnel's state needs. */
+export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
+  if (!tunnel) return { sessions: [], tunnels: [] };
+  return {
+    sessions: Array.from(tunnel.sessions.values(), ({ port }) => port),
+    tunnels: [tunnel.handle],
+  };
+}
+
+/** A tunnel as the API shows it. */
+export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
+  const { createdAt, handle, origin, pathMtu } = tunnel;
+  return {
+    config: configOf(tunnel),
+    origin,
+    createdAt,
+    ...(pathMtu !== undefined && { pathMtu }),
+    counters: stats.tunnels.get(handle) ?? zeroCounters,
+    sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
+  };
+}
+
+/** A managed tunnel as the API shows it; `there` is its part in the datapath, while there is one. */
+export function managedState(
+  { config, control, createdAt }: ManagedState,
+  there: TunnelState | undefined,
+): TunnelState {
+  if (there) return { ...there, control };
+  return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
+}
+
+function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
+  const { circuit, config, createdAt, origin, port, reason } = session;
+  const { attachment } = circuit ?? {};
+  const [summary, details] = [attachment?.describe?.(), attachment?.details?.()];
+  const mtu = attachment?.mtu ?? config.mtu;
+  return {
+    config,
+    origin,
+    createdAt,
+    counters: stats.sessions.get(port) ?? zeroCounters,
+    status: reason === undefined ? "up" : "down",
+    ...(reason !== undefined && { reason }),
+    ...(attachment?.ifname !== undefined && { ifname: attachment.ifname }),
+    ...(mtu !== undefined && { mtu }),
+    ...(circuit && {
+      circuit: {
+        plugin: circuit.plugin,
+        ...(summary !== undefined && { summary }),
+        ...(details !== undefined && { details }),
+      },
+    }),
+  };
+}
+
+/** Written out, as the datapath's own list would load its WASM module into this isolate too. */
+const zeroCounters: Counters = {
+  "tx-packets": 0,
+  "tx-bytes": 0,
+  "tx-errors": 0,
+  "rx-packets": 0,
+  "rx-bytes": 0,
+  "rx-errors": 0,
+  "rx-seq-discards": 0,
+  "rx-oos-packets": 0,
+  "rx-cookie-discards": 0,
+  "rx-invalid": 0,
+};

@@ -1,0 +1,189 @@
+/** What runs in the control plane, and what its parts work with. @module */
+
+import type { Call } from "../../core/call.ts";
+import type { Connection } from "../../core/connection.ts";
+import type { Result } from "../../core/errors.ts";
+import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
+import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
+import type { Clock } from "../../plugins/plugin.ts";
+import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import type { Circuits } from "../circuits/circuits.ts";
+import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
+import type { Datapath } from "../datapath/datapath.ts";
+import type { Logger } from "../log.ts";
+import type { Sessions } from "../sessions/sessions.ts";
+import type { SocketLease, Sockets } from "../sessions/sockets.ts";
+import type { Tunnels } from "../sessions/tunnels.ts";
+import type { Driver, Due } from "./driver.ts";
+import type { EventBus } from "./events.ts";
+import type { CallTemplate } from "./call_template.ts";
+
+/** What the control plane is made from. */
+export interface ControlDependencies {
+  readonly circuits: Circuits;
+  readonly clock: Clock;
+  readonly datapath: Datapath;
+  readonly log: Logger;
+  readonly sessions: Sessions;
+  readonly sockets: Sockets;
+  readonly tunnels: Tunnels;
+  random(length: number): Uint8Array;
+  /** Whether some plugin understands a vendor's AVP. */
+  knowsVendor(vendorId: number, type: number): boolean;
+  /** Unix milliseconds. */
+  wallClock(): number;
+}
+
+/** All that runs. Shared by the parts of the control plane, and changed in their turns only. */
+export interface ControlState {
+  readonly peers: Map<string, PeerEntry>;
+  /** By name. */
+  readonly managedTunnels: Map<string, ManagedTunnel>;
+  readonly links: Map<ConnectionHandle, ManagedConnection>;
+  /** How many connections are established, by peer. */
+  readonly established: Map<string, number>;
+  config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
+  stopping: boolean;
+}
+
+/** What the parts of the control plane work with. */
+export interface ControlContext extends ControlDependencies {
+  readonly bus: EventBus;
+  readonly dialer: Dialer;
+  readonly driver: Driver;
+  readonly links: ManagedConnections;
+  readonly state: ControlState;
+  /** Ends all calls of a template. */
+  endCalls(template: CallTemplate, result: Result): void;
+}
+
+/** A peer that runs. */
+export interface PeerEntry {
+  config: PeerConfig;
+  readonly settings: PeerSettings;
+  /** By the templates of {@linkcode PeerConfig.accept}. */
+  readonly templates: Map<CallConfig, CallTemplate>;
+}
+
+/** A managed tunnel of the configuration. */
+export interface ManagedTunnel extends Due {
+  readonly config: ManagedTunnelConfig;
+  readonly settings: PeerSettings;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  /** By the name of the call. */
+  readonly placedCalls: Map<string, PlacedCall>;
+  /** Its control connection, in whatever state. */
+  link: ManagedConnection | undefined;
+  /** The tunnel of its last connection, on its way out of the datapath; the next one has the same name. */
+  leaving: Promise<void> | undefined;
+  /** A socket is being opened for it. */
+  dialing: boolean;
+  /** Whom to try next, in this round. */
+  left: ManagedTunnelConfig["remotes"][number][];
+  /** Rounds in a row in which nobody was reached. */
+  failures: number;
+  /** Monotonic milliseconds. */
+  redialAt: number | undefined;
+  /** An operator ended it: it stays down until a reload. */
+  held: boolean;
+  /** It is not in the configuration any more. */
+  gone: boolean;
+  /** Why the last connection ended. */
+  reason: string | undefined;
+}
+
+/** A call that we place. */
+export interface PlacedCall extends Due {
+  readonly managed: ManagedTunnel;
+  readonly template: CallTemplate;
+  call: ManagedCall | undefined;
+  failures: number;
+  retryAt: number | undefined;
+  held: boolean;
+  gone: boolean;
+}
+
+/** A control connection and what it carries. */
+export interface ManagedConnection {
+  readonly handle: ConnectionHandle;
+  /** The peer's name in the configuration. */
+  readonly peer: string;
+  /** That of the offer, until the connection is established: it may fall back (RFC 3931 §4.7.3). */
+  version: ProtoVersion;
+  /** The tunnel's name; that of accepted ones may still change until they are established. */
+  name: string;
+  /** The managed tunnel that it is; undefined: the peer dialed, and we configured no tunnel for it. */
+  managed: ManagedTunnel | undefined;
+  /** By our session id. */
+  readonly calls: Map<number, ManagedCall>;
+  /** Names of its sessions. */
+  readonly names: Set<string>;
+  /** Keeps the socket open until the peer's last message was acknowledged. */
+  lease: SocketLease | undefined;
+  established: boolean;
+  /** When it was established: Unix and monotonic milliseconds. */
+  establishedAt: number | undefined;
+  upSince: number | undefined;
+  /** The tunnel, on its way into the datapath. */
+  opening: Promise<TunnelEntry | undefined> | undefined;
+  entry: TunnelEntry | undefined;
+  /** Its way out again. */
+  closing: Promise<void> | undefined;
+  /** Sessions on their way out. */
+  readonly leaving: Set<Promise<unknown>>;
+  /** Why it ended, for operators. */
+  reason: string | undefined;
+  /** Resolves once the tunnel has left the datapath. */
+  readonly gone: PromiseWithResolvers<void>;
+}
+
+/** A call and its session. */
+export interface ManagedCall {
+  readonly handle: CallHandle;
+  readonly name: string;
+  readonly template: CallTemplate;
+  /** What we configured for it; undefined: the peer called, and it is among what the peer may. */
+  readonly placed: PlacedCall | undefined;
+  /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
+  work: Promise<SessionEntry | undefined> | undefined;
+  closed: boolean;
+  upSince: number | undefined;
+  /** Called when the session has left the datapath. */
+  onGone: (() => void) | undefined;
+}
+
+export interface Dialer {
+  makeManagedTunnel(config: ManagedTunnelConfig, settings: PeerSettings): ManagedTunnel;
+  makePlacedCall(managed: ManagedTunnel, template: CallTemplate): PlacedCall;
+  /** Dials, if the tunnel wants to be dialed and nothing is under way. */
+  dial(managed: ManagedTunnel): void;
+  /** A managed's connection came up: its calls are placed. */
+  up(managed: ManagedTunnel): void;
+  /** A managed's connection ended; it may be dialed again. After a tie, the peer's connection gets time to come up first. */
+  down(managed: ManagedTunnel, link: ManagedConnection, tie: boolean): void;
+  /** Places a call, if it is wanted and its tunnel is up. */
+  place(placed: PlacedCall): void;
+  /** A placed call ended; it may be placed again. Where its connection ended, too, the next one places it at once. */
+  ended(placed: PlacedCall, call: ManagedCall, withConnection: boolean): void;
+}
+
+export interface ManagedConnections {
+  /** The tunnel of an established connection; where it cannot be, the connection is ended. @param before is waited for */
+  open(link: ManagedConnection, connection: Connection, before?: Promise<void>): void;
+  /** Takes the tunnel out again. */
+  close(link: ManagedConnection): void;
+  /** Puts the session of a call into the datapath, ahead of the message that lets the peer send. */
+  openCall(link: ManagedConnection, call: ManagedCall, of: Call): void;
+  /** The call is established: its session gets its circuit. */
+  joinCall(
+    link: ManagedConnection,
+    call: ManagedCall,
+    agreed: SessionParameters,
+    active: boolean,
+  ): void;
+  closeCall(link: ManagedConnection, call: ManagedCall): void;
+  /** The peer says whether its circuit is up. */
+  follow(call: ManagedCall, active: boolean): void;
+}
