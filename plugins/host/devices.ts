@@ -31,8 +31,9 @@ export function openTap(
     let present = true;
     gone = () => {
       present = false;
-      end();
+      // First the reason that matters: who joined it breaks for that one too.
       life.fail(new Failure("unavailable", `${name} vanished`));
+      end();
     };
     const undo = async () => {
       end();
