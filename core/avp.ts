@@ -15,6 +15,8 @@ import { ApiMisuse, ErrorCode, PeerError } from "./errors.ts";
 export const AVP_HEADER = 6;
 /** The longest value: the length field has 10 bits and counts the header. */
 export const MAX_AVP_VALUE = 1023 - AVP_HEADER;
+/** The longest value that can be hidden: its length stands before it (RFC 2661 §4.3). */
+export const MAX_HIDDEN_VALUE = MAX_AVP_VALUE - 2;
 
 /** One AVP, its value still bytes (and still hidden, where `hidden`). */
 export interface Avp {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CallAvps } from "./call_avps.ts";
 import type { MessageType } from "./message.ts";
 import { PseudowireType } from "./pseudowire.ts";
 import type { CallParameters, SessionParameters } from "./settings.ts";
@@ -22,43 +23,45 @@ export type CallState =
   /** Our own side decides whether to accept. */
   | "deciding"
   | "wait-reply"
+  /**
+   * Both ends said what they require, and our own side makes ready for the frames that come once the peer is told to
+   * go on: by ICRP, OCRP or ICCN.
+   */
+  | "wait-proceed"
   | "wait-connect"
   /** The LAC places the outgoing call. */
   | "wait-cs-answer"
   | "established"
   | "closed";
 
-/** What a message leads to; a message that a state has no entry for is a finite state machine error. */
+/** What a message leads to; that a state has no entry for is a finite state machine error. */
 export type CallAction =
-  /** ICRP: send ICCN, and be established. */
-  | "connect"
-  /** OCRP: wait for OCCN. */
+  /** ICRP: it is agreed on what the session is like. */
+  | "agree"
+  /** OCRP: it is agreed on, and OCCN is still to come. */
   | "await-connect"
   /** ICCN, OCCN: be established. */
   | "establish"
-  | "link-info"
-  | "error-info"
+  /** SLI, WEN: news of the circuit, at whatever moment (RFC 3931 §5.4.5). */
+  | "hear"
   | "close";
 
-const always = { CDN: "close" } as const;
-const established = { ...always, SLI: "link-info", WEN: "error-info" } as const;
+const always = { CDN: "close", SLI: "hear", WEN: "hear" } as const;
+/** The states in which our own side is to act. */
+const ours = { deciding: always, "wait-proceed": always, established: always } as const;
 
 /** What each message means in each state of each role. */
 export const callTable: Readonly<
   Record<CallRole, Partial<Record<CallState, Partial<Record<MessageType, CallAction>>>>>
 > = {
-  "incoming-caller": { "wait-reply": { ...always, ICRP: "connect" }, established },
-  "incoming-answerer": {
-    deciding: always,
-    "wait-connect": { ...always, ICCN: "establish" },
-    established,
-  },
+  "incoming-caller": { ...ours, "wait-reply": { ...always, ICRP: "agree" } },
+  "incoming-answerer": { ...ours, "wait-connect": { ...always, ICCN: "establish" } },
   "outgoing-caller": {
+    ...ours,
     "wait-reply": { ...always, OCRP: "await-connect" },
     "wait-connect": { ...always, OCCN: "establish" },
-    established,
   },
-  "outgoing-answerer": { deciding: always, "wait-cs-answer": always, established },
+  "outgoing-answerer": { ...ours, "wait-cs-answer": always },
 };
 
 /** A call of a connection. */
@@ -81,12 +84,15 @@ export interface Call {
   remoteId: number;
   /** What the peer asked for, as far as its messages said. */
   peer: PeerCall;
+  /** All else that its messages said so far. */
+  said: CallAvps;
   /** When the call counts as failed, unless established. */
   deadline: number | undefined;
 }
 
 /** What the peer said of a call. */
 export interface PeerCall {
+  /** v2: Called Number. v3: Remote End ID, as {@linkcode formatEndId} writes it. */
   readonly name: string;
   readonly pseudowireType: number;
   readonly l2spec: "none" | "default";

@@ -71,6 +71,7 @@ export class CallTable {
       state: "idle",
       remoteId: 0,
       peer: dialects[version].learn(undefined, {}),
+      said: {},
       deadline: undefined,
     };
     this.#calls.set(localId, call);

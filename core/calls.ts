@@ -10,19 +10,22 @@ import {
 } from "./call.ts";
 import { CallTable } from "./call_table.ts";
 import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
 import type { AvpValues } from "./catalogue.ts";
 import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
-import type { CallHandle, Cause } from "./events.ts";
+import type { CallCause, CallHandle } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
-import type { VendorAvp } from "./vendor_avp.ts";
-import type { CallParameters, PeerSettings } from "./settings.ts";
+import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
+import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
 import { compareTies } from "./ties.ts";
 
 /** How many calls of ours are set up at once; the others wait their turn. */
 const PENDING_LIMIT = 256;
+/** What we ask with, by our part in the call. */
+const requests = { "incoming-caller": "ICRQ", "outgoing-caller": "OCRQ" } as const;
 
 export class Calls {
   readonly #connection: CallsOwner;
@@ -58,13 +61,17 @@ export class Calls {
   /**
    * Requests a call of the peer, as soon as the connection is up. Where the connection has ended or is full, the call
    * ends at once: an event says so. Returns our session id; undefined where none is free.
+   * @throws {UnsendableAvp} where the request cannot say it all; there is no call then
    */
   place(
     role: "incoming-caller" | "outgoing-caller",
     parameters: CallParameters,
     now: number,
   ): number | undefined {
-    const full = this.#calls.size >= this.#connection.settings.callLimit;
+    const { hides, settings: { callLimit, version } } = this.#connection;
+    const { say } = parameters;
+    if (say) assertSendable(toSay(version, requests[role], say), othersToSay(version, say), hides);
+    const full = this.#calls.size >= callLimit;
     const call = this.#calls.create(role, parameters);
     if (!call) return undefined;
     if (full || hasEnded(this.#connection.state)) {
@@ -90,40 +97,70 @@ export class Calls {
       }
       this.#waiting.delete(call);
       this.#enter(call, "wait-reply", now);
-      this.#send(call.role === "incoming-caller" ? "ICRQ" : "OCRQ", call);
+      this.#announce(call);
+      this.#send(requests[call.role as keyof typeof requests], call, call.parameters!.say ?? {});
     }
   }
 
-  /** Accepts a call that the peer requested; false: it has ended. @throws {ApiMisuse} where it waits for no decision */
+  /**
+   * Accepts a call that the peer requested, and waits for {@linkcode proceed}; false: it has ended.
+   * @throws {ApiMisuse} where it waits for no decision
+   */
   accept(localId: number, parameters: CallParameters, now: number): boolean {
     const call = this.#calls.get(localId);
     if (!call) return false;
     if (call.state !== "deciding") throw new ApiMisuse(`session ${localId} waits for no decision`);
     call.parameters = parameters;
-    const incoming = call.role === "incoming-answerer";
-    this.#send(incoming ? "ICRP" : "OCRP", call);
-    this.#enter(call, incoming ? "wait-connect" : "wait-cs-answer", now);
+    this.#agreed(call, "wait-proceed", now);
     return true;
   }
 
-  /** The outgoing call which the peer requested was answered; false: it has ended. @throws {ApiMisuse} where it is no such call */
-  connected(localId: number, now: number): boolean {
+  /**
+   * Tells the peer to go on: ICRP, OCRP or ICCN. False: the call has ended.
+   * @throws {ApiMisuse} where the peer does not wait for that
+   * @throws {UnsendableAvp} where the message cannot say it all; nothing has changed then
+   */
+  proceed(localId: number, say: CallAvps, now: number): boolean {
+    const call = this.#calls.get(localId);
+    if (!call) return false;
+    if (call.state !== "wait-proceed") {
+      throw new ApiMisuse(`session ${localId} does not wait to proceed`);
+    }
+    if (isCaller(call.role)) {
+      this.#send("ICCN", call, say);
+      this.#establish(call, now);
+      return true;
+    }
+    const incoming = call.role === "incoming-answerer";
+    this.#send(incoming ? "ICRP" : "OCRP", call, say);
+    this.#enter(call, incoming ? "wait-connect" : "wait-cs-answer", now);
+    this.#announce(call);
+    return true;
+  }
+
+  /**
+   * The outgoing call which the peer requested was answered: OCCN. False: it has ended.
+   * @throws {ApiMisuse} where it is no such call
+   * @throws {UnsendableAvp} where the message cannot say it all; nothing has changed then
+   */
+  connected(localId: number, say: CallAvps, now: number): boolean {
     const call = this.#calls.get(localId);
     if (!call) return false;
     if (call.state !== "wait-cs-answer") {
       throw new ApiMisuse(`session ${localId} places no outgoing call`);
     }
-    this.#send("OCCN", call);
-    this.#establish(call, [], now);
+    this.#send("OCCN", call, say);
+    this.#establish(call, now);
     return true;
   }
 
   /** Ends a call, with a CDN where the peer knows of it. */
-  close(call: Call, result: Result, cause: Cause, now: number): void {
+  close(call: Call, end: CallEnd, cause: CallCause, now: number): void {
     if (call.state === "closed") return;
     if (call.state !== "idle") {
-      const { dialect } = this.#connection;
-      this.#connection.send("CDN", dialect.disconnect(call, result), call.remoteId);
+      const { dialect, settings: { version } } = this.#connection;
+      const others = othersToSay(version, end);
+      this.#connection.send("CDN", dialect.disconnect(call, end), call.remoteId, others);
     }
     this.#forget(call, cause, now);
   }
@@ -134,7 +171,7 @@ export class Calls {
   }
 
   /** All calls end with their connection. */
-  closeAll(cause: Cause, now: number): void {
+  closeAll(cause: CallCause, now: number): void {
     for (const call of [...this.#calls.values()]) this.#forget(call, cause, now);
   }
 
@@ -146,76 +183,65 @@ export class Calls {
     this.#tellStatus(call);
   }
 
-  /** Sends an SLI or WEN for a call that is up. */
-  tell(localId: number, type: "SLI" | "WEN", avps: AvpValues): void {
+  /**
+   * Sends an SLI or WEN for a call that is up; false: there is none.
+   * @throws {UnsendableAvp} where the message cannot say it all
+   */
+  tell(localId: number, type: "SLI" | "WEN", say: CallAvps): boolean {
     const call = this.#calls.get(localId);
-    if (call?.state !== "established") return;
-    this.#connection.send(
-      type,
-      { ...this.#connection.dialect.naming(call), ...avps },
-      call.remoteId,
-    );
+    if (call?.state !== "established") return false;
+    this.#send(type, call, say);
+    return true;
   }
 
   /** A message for a call, in its turn. */
   take(header: ControlHeader, message: AnyMessage, now: number): void {
-    const { type, avps, vendorAvps } = message;
+    const { type, avps, others } = message;
     if (type === "ICRQ" || type === "OCRQ") return this.#request(message, now);
     const call = this.#find(header, avps);
     if (!call) return this.#disown(header, message);
     const action = callTable[call.role][call.state]?.[type];
     if (action === undefined) return this.#breach(call, `${type} in state ${call.state}`, now);
     if (action === "close") {
-      const result = avps.resultCode ?? { result: CdnResult.GeneralError };
-      return this.#forget(call, { by: "peer", result }, now, vendorAvps);
+      const result = endSaidBy(avps, others, { result: CdnResult.GeneralError });
+      return this.#forget(call, { by: "peer", result }, now);
     }
     const wasActive = call.peer.active;
     if (!this.#learn(call, avps)) return this.#breach(call, "the session id is in use", now);
-    if (action === "link-info") return this.#linkInfo(call, avps, wasActive);
-    if (action === "error-info") {
-      const errors = avps.callErrors!;
-      return this.#host.event({ type: "call-errors", call: this.#handle(call), errors });
-    }
+    const said = saidBy(avps, others);
+    // News may come without end: of what they say only the latest is kept.
+    call.said = action === "hear" ? { ...call.said, ...saidBy(avps, []) } : merged(call.said, said);
+    if (action === "hear") return this.#hear(call, type as "SLI" | "WEN", said, wasActive);
     const refused = refusedRequirements(this.#connection.settings, call.peer, avps);
     if (refused) return this.close(call, refused, { by: "protocol", result: refused }, now);
-    if (action === "await-connect") return this.#enter(call, "wait-connect", now, vendorAvps);
-    if (action === "connect") this.#send("ICCN", call);
-    this.#establish(call, vendorAvps, now);
+    if (action === "agree") return this.#agreed(call, "wait-proceed", now, said);
+    if (action === "await-connect") return this.#agreed(call, "wait-connect", now, said);
+    this.#establish(call, now, said);
   }
 
   /**
-   * A message for a call that must not be acted on: the call is cleared (RFC 2661 §4.2). False: nobody knows which call,
-   * and it is the connection that is wrong.
+   * A message for a call that must not be acted on: it costs that call, and no other (RFC 2661 §4.2, RFC 3931 §5.2).
+   * One that does not even say which call it is for is acknowledged, and nothing else comes of it.
    */
   refuse(
     header: ControlHeader,
-    type: MessageType,
+    type: MessageType | undefined,
     avps: AvpValues,
     error: PeerError,
     now: number,
-  ): boolean {
+  ): void {
     const result = error.outcome;
-    const known = this.#find(header, avps);
-    if (type === "CDN") {
-      if (known) this.#forget(known, { by: "peer", result: avps.resultCode ?? result }, now);
-      else this.#host.drop("unknown-call");
-      return true;
-    }
-    if (known && type !== "ICRQ" && type !== "OCRQ") {
+    const isRequest = type === "ICRQ" || type === "OCRQ";
+    const known = isRequest ? undefined : this.#find(header, avps);
+    if (known && type === "CDN") {
+      this.#forget(known, { by: "peer", result: avps.resultCode ?? result }, now);
+    } else if (known) {
       this.close(known, result, { by: "protocol", result }, now);
-      return true;
+    } else {
+      const remoteId = this.#connection.dialect.remoteSession(avps);
+      if (isRequest && remoteId !== undefined) this.#turnAway(remoteId, result, now);
+      else this.#host.drop(isRequest ? "malformed" : "unknown-call");
     }
-    const { dialect } = this.#connection;
-    const remoteId = dialect.remoteSession(avps);
-    if (type === "ICRQ" || type === "OCRQ") {
-      if (remoteId === undefined) return false;
-      this.#turnAway(remoteId, result, now);
-      return true;
-    }
-    // It names a call that is gone already.
-    if (dialect.localSession(header, avps) === 0) return false;
-    this.#host.drop("unknown-call");
-    return true;
   }
 
   deadline(): number | undefined {
@@ -234,7 +260,7 @@ export class Calls {
   }
 
   /** ICRQ or OCRQ: the peer wants a call. */
-  #request({ avps, type, vendorAvps }: AnyMessage, now: number): void {
+  #request({ avps, type, others }: AnyMessage, now: number): void {
     const { dialect, settings } = this.#connection;
     const remoteId = dialect.remoteSession(avps)!;
     // RFC 3931 §7.3.2: a request for a session that exists clears it.
@@ -252,13 +278,16 @@ export class Calls {
     if (!call) return this.#turnAway(remoteId, { result: CdnResult.NoFacilitiesNow }, now);
     this.#calls.meet(call, remoteId);
     call.peer = peer;
-    this.#enter(call, "deciding", now, vendorAvps);
+    call.said = saidBy(avps, others);
+    this.#enter(call, "deciding", now);
+    this.#announce(call, { said: call.said });
+    const { said } = call;
     this.#host.event({
       type: "call-requested",
       call: this.#handle(call),
       role,
       request: peer,
-      vendorAvps,
+      said,
     });
   }
 
@@ -275,12 +304,12 @@ export class Calls {
     return order === 0;
   }
 
-  #linkInfo(call: Call, avps: AvpValues, wasActive: boolean): void {
+  #hear(call: Call, message: "SLI" | "WEN", said: CallAvps, wasActive: boolean): void {
     const handle = this.#handle(call);
-    if (avps.accm) this.#host.event({ type: "accm", call: handle, ...avps.accm });
-    if (call.peer.active !== wasActive) {
+    if (call.state === "established" && call.peer.active !== wasActive) {
       this.#host.event({ type: "circuit-status", call: handle, active: call.peer.active });
     }
+    this.#host.event({ type: "call-news", call: handle, message, said });
   }
 
   /** Takes over what a message says of a call. False: it gives the call the session id of another. */
@@ -329,9 +358,17 @@ export class Calls {
     this.close(call, result, { by: "protocol", result }, now);
   }
 
-  #send(type: MessageType, call: Call): void {
-    if (type !== "ICCN" && type !== "OCCN") call.toldActive = call.parameters!.active;
-    this.#connection.send(type, this.#connection.dialect.call(type, call), call.remoteId);
+  /** @throws {UnsendableAvp} and nothing has changed */
+  #send(type: CallMessage, call: Call, say: CallAvps): void {
+    const { dialect, settings: { version }, hides } = this.#connection;
+    const active = say.circuitStatus?.active ?? call.parameters!.active;
+    const parameters = { ...call.parameters!, active };
+    const avps = dialect.call(type, { ...call, parameters }, say);
+    const others = othersToSay(version, say);
+    if (Object.keys(say).length > 0) assertSendable(avps, others, hides);
+    call.parameters = parameters;
+    if (avps.circuitStatus) call.toldActive = avps.circuitStatus.active;
+    this.#connection.send(type, avps, call.remoteId, others);
   }
 
   /** SLI, where the peer was told otherwise. */
@@ -339,16 +376,10 @@ export class Calls {
     const { active } = call.parameters!;
     const told = this.#connection.settings.version === 2 || call.toldActive === active;
     if (told || call.state !== "established") return;
-    call.toldActive = active;
-    this.tell(call.localId, "SLI", { circuitStatus: { active, new: false } });
+    this.#send("SLI", call, { circuitStatus: { active, new: false } });
   }
 
-  #enter(
-    call: Call,
-    state: Call["state"],
-    now: number,
-    vendorAvps: readonly VendorAvp[] = [],
-  ): void {
+  #enter(call: Call, state: Call["state"], now: number): void {
     const was = isPending(call);
     call.state = state;
     const is = isPending(call);
@@ -360,48 +391,48 @@ export class Calls {
     } else {
       this.#calls.decided(call);
     }
-    if (state !== "established" && state !== "closed") this.#announce(call, vendorAvps);
     if (was && !is) this.start(now);
   }
 
-  #establish(call: Call, vendorAvps: readonly VendorAvp[], now: number): void {
+  /** Both ends have said what they require of the session. */
+  #agreed(call: Call, state: "wait-proceed" | "wait-connect", now: number, said?: CallAvps): void {
+    this.#enter(call, state, now);
+    const session = sessionParameters(call, this.#connection.settings.version);
+    this.#announce(call, { session, ...(said && { said }) });
+  }
+
+  #establish(call: Call, now: number, said?: CallAvps): void {
     this.#enter(call, "established", now);
-    this.#host.event({
-      type: "call-state",
-      call: this.#handle(call),
-      state: "established",
-      session: sessionParameters(call, this.#connection.settings.version),
-      ...(vendorAvps.length > 0 && { vendorAvps }),
-    });
+    const session = sessionParameters(call, this.#connection.settings.version);
+    this.#announce(call, { session, ...(said && { said }) });
     if (!call.peer.active) {
       this.#host.event({ type: "circuit-status", call: this.#handle(call), active: false });
     }
     this.#tellStatus(call);
   }
 
-  #forget(call: Call, cause: Cause, now: number, vendorAvps: readonly VendorAvp[] = []): void {
+  #forget(call: Call, cause: CallCause, now: number): void {
     this.#waiting.delete(call);
     this.#calls.remove(call, now);
     this.#enter(call, "closed", now);
-    this.#host.event({
-      type: "call-state",
-      call: this.#handle(call),
-      state: "closed",
-      cause,
-      ...(vendorAvps.length > 0 && { vendorAvps }),
-    });
+    this.#announce(call, { cause });
   }
 
   #handle({ localId }: Call): CallHandle {
     return { connection: this.#connection.handle, localSessionId: localId };
   }
 
-  #announce(call: Call, vendorAvps: readonly VendorAvp[] = []): void {
-    this.#host.event({
-      type: "call-state",
-      call: this.#handle(call),
-      state: call.state,
-      ...(vendorAvps.length > 0 && { vendorAvps }),
-    });
+  #announce(
+    call: Call,
+    more: { session?: SessionParameters; cause?: CallCause; said?: CallAvps } = {},
+  ): void {
+    const { state } = call;
+    this.#host.event({ type: "call-state", call: this.#handle(call), state, ...more });
   }
+}
+
+/** What a call's peer said before and now. */
+function merged(before: CallAvps, now: CallAvps): CallAvps {
+  const others = [...before.others ?? [], ...now.others ?? []];
+  return { ...before, ...now, ...(others.length > 0 && { others }) };
 }

@@ -11,7 +11,8 @@ const secret = new TextEncoder().encode("secret");
 
 Deno.test("parseBody() reads every captured control message, and emitBody() writes it again", async () => {
   const seen = new Map<string, number>();
-  for await (const { name } of Deno.readDir(testdata)) {
+  for await (const { name, isFile } of Deno.readDir(testdata)) {
+    if (!isFile) continue;
     const messages = controlMessages(await Deno.readFile(new URL(name, testdata)));
     assert.ok(messages.length > 0, `${name}: no control message`);
     for (const [i, datagram] of messages.entries()) {

@@ -14,6 +14,7 @@ import {
   messageDigest,
   nonZero,
   octets,
+  pppDisconnectCause,
   presence,
   q931Cause,
   resultCode,
@@ -29,7 +30,7 @@ import type { ProtoVersion } from "./pseudowire.ts";
 export interface AvpEntry<T> {
   readonly type: number;
   readonly versions: readonly ProtoVersion[];
-  /** The M bit that we send. */
+  /** The M bit that we send in those versions; in the other one it is clear. */
   readonly mandatory: boolean;
   /** Whether it may be hidden (the H bit). */
   readonly hidable: boolean;
@@ -68,6 +69,7 @@ export const catalogue = {
   // Results
   resultCode: avp(1, resultCode, BOTH, "M", "RFC 2661 §4.4.2"),
   q931Cause: avp(12, q931Cause, V2, "M", "RFC 2661 §4.4.3"),
+  pppDisconnectCause: avp(46, pppDisconnectCause, V2, "H", "RFC 3145 §2"),
   // Control connection
   protocolVersion: avp(2, u16, V2, "M", "RFC 2661 §4.4.3"),
   framingCapabilities: avp(3, u32, V2, "MH", "RFC 2661 §4.4.3"),
@@ -158,7 +160,7 @@ export function nameOf(version: ProtoVersion, type: number): AvpName | undefined
   return byType[version].get(type);
 }
 
-/** A v3 peer may send what only RFC 2661 defines (RFC 3931 §5.2 keeps its numbers): known, and of no use. */
+/** A v3 peer may send what only RFC 2661 defines (RFC 3931 §5.2 keeps its numbers): known all the same. */
 function index(version: ProtoVersion): ReadonlyMap<number, AvpName> {
   const names = Object.keys(catalogue) as AvpName[];
   const others = names.filter((name) => version === 3 && !catalogue[name].versions.includes(3));

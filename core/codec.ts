@@ -132,6 +132,37 @@ export const q931Cause: Codec<Q931Cause> = {
   },
 };
 
+/** PPP Disconnect Cause (RFC 3145 §2). */
+export interface PppDisconnectCause {
+  readonly code: number;
+  /** The PPP number of the control protocol that ended the link; 0: none in particular. */
+  readonly protocol: number;
+  /** 0: of neither end alone, 1: at the peer, 2: at the sender. */
+  readonly direction: number;
+  readonly message?: string;
+}
+export const pppDisconnectCause: Codec<PppDisconnectCause> = {
+  parse(bytes) {
+    if (bytes.length < 5) return undefined;
+    const message = utf8.decode(bytes.subarray(5));
+    return {
+      code: readU16(bytes, 0),
+      protocol: readU16(bytes, 2),
+      direction: bytes[4]!,
+      ...(message && { message }),
+    };
+  },
+  emit({ code, protocol, direction, message = "" }) {
+    const tail = toUtf8.encode(message);
+    const bytes = new Uint8Array(5 + tail.length);
+    writeU16(bytes, 0, code);
+    writeU16(bytes, 2, protocol);
+    bytes[4] = direction;
+    bytes.set(tail, 5);
+    return bytes;
+  },
+};
+
 /** 32-bit counters behind 2 reserved octets, as Call Errors, Circuit Errors and ACCM are (RFC 2661 §4.4.6). */
 export function counters<Name extends string>(
   ...names: readonly Name[]

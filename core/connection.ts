@@ -18,7 +18,7 @@ import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType, Parsed } from "./message.ts";
-import type { VendorAvp } from "./vendor_avp.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
@@ -131,6 +131,11 @@ export class Connection implements CallsOwner {
     return this.#transport.authenticator.hidingKey;
   }
 
+  /** Whether what we say is hidden, where it may be. */
+  get hides(): boolean {
+    return this.settings.hideAvps && this.settings.secret !== undefined;
+  }
+
   /** What the reliable channel did. */
   get counters(): Readonly<ChannelCounters> {
     return this.#transport.counters;
@@ -203,8 +208,13 @@ export class Connection implements CallsOwner {
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */
-  send(type: MessageType, avps: AvpValues, sessionId: number): void {
-    this.#transport.send(type, avps, sessionId);
+  send(
+    type: MessageType,
+    avps: AvpValues,
+    sessionId: number,
+    others: readonly RawAvp[] = [],
+  ): void {
+    this.#transport.send(type, avps, sessionId, others);
   }
 
   /** Ends the connection: StopCCN with `result`; its calls end with it. */
@@ -342,7 +352,7 @@ export class Connection implements CallsOwner {
         // A refusal may be all that the peer ever says: its acknowledgement goes to the id that it names.
         if (this.peerId === 0) this.#transport.meet(message.avps);
         const result = message.avps.resultCode ?? { result: StopResult.Clear };
-        return this.#stopped({ by: "peer", result }, now, message.vendorAvps);
+        return this.#stopped({ by: "peer", result }, now, message.others);
       }
       case "call":
         return this.calls.take(header, message, now);
@@ -368,8 +378,10 @@ export class Connection implements CallsOwner {
       return this.#stopped({ by: "peer", result: avps.resultCode ?? error.outcome }, now);
     }
     if (hasEnded(this.#state)) return;
-    if (type !== undefined && isCallMessage(type) && this.#state === "established") {
-      if (this.calls.refuse(header, type, avps, error, now)) return;
+    // What names a session in v2's header is for a call, whatever else is wrong with it.
+    const forCall = type === undefined ? header.sessionId !== 0 : isCallMessage(type);
+    if (forCall && this.#state === "established") {
+      return this.calls.refuse(header, type, avps, error, now);
     }
     if (type === "SCCRP" && this.peerId === 0) {
       // The StopCCN should name whom it is for, if that much could be read.
@@ -425,22 +437,22 @@ export class Connection implements CallsOwner {
   }
 
   /** The peer said StopCCN: nothing more is sent but acknowledgements. */
-  #stopped(cause: Cause, now: number, vendorAvps?: readonly VendorAvp[]): void {
+  #stopped(cause: Cause, now: number, others?: readonly RawAvp[]): void {
     const ending = hasEnded(this.#state);
     this.#transport.abandon();
     if (this.#state === "closed") return;
     this.#state = "stopping";
     this.calls.closeAll({ ...cause, by: "connection" }, now);
-    this.#close(now, ending ? undefined : cause, vendorAvps);
+    this.#close(now, ending ? undefined : cause, others);
   }
 
   /** Closed; what comes again is still acknowledged for a full retransmission cycle (RFC 2661 §5.7). */
-  #close(now: number, cause?: Cause, vendorAvps?: readonly VendorAvp[]): void {
+  #close(now: number, cause?: Cause, others?: readonly RawAvp[]): void {
     this.#deadlines.clearAll();
     this.#deadlines.set("linger", now + this.#lingerMs());
     this.#state = "closed";
     this.#settledAt = now;
-    this.#announce(cause, vendorAvps);
+    this.#announce(cause, others);
   }
 
   /** A full retransmission cycle: ours, or what RFC 2661 §5.7 recommends. */
@@ -448,14 +460,14 @@ export class Connection implements CallsOwner {
     return Math.max(31 * this.settings.retransmitMs, retransmissionCycle(this.settings));
   }
 
-  #announce(cause?: Cause, vendorAvps: readonly VendorAvp[] = []): void {
+  #announce(cause?: Cause, others: readonly RawAvp[] = []): void {
     this.#host.event({
       type: "connection-state",
       connection: this.handle,
       peer: this.settings.name,
       state: this.#state,
       ...(cause && { cause }),
-      ...(vendorAvps.length > 0 && { vendorAvps }),
+      ...(others.length > 0 && { others }),
     });
   }
 }

@@ -6,6 +6,7 @@ import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from 
 import type { ConnectionIds } from "./handshake.ts";
 import type { MessageType } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
 
@@ -29,6 +30,13 @@ export interface CallsOwner {
   readonly dialect: Dialect;
   readonly state: ConnectionState;
   readonly peer: PeerIdentity | undefined;
+  /** Whether what we say is hidden, where it may be. */
+  readonly hides: boolean;
   /** Queues a message to the peer. */
-  send(type: MessageType, avps: AvpValues, sessionId: number): void;
+  send(
+    type: MessageType,
+    avps: AvpValues,
+    sessionId: number,
+    others?: readonly RawAvp[],
+  ): void;
 }

@@ -6,11 +6,15 @@
  */
 
 import type { Call, PeerCall } from "./call.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
 import type { AvpValues } from "./catalogue.ts";
+import { formatEndId, parseEndId } from "./end_id.ts";
 import type { Result } from "./errors.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import { type ProtoVersion, PseudowireType } from "./pseudowire.ts";
+import type { RawAvp } from "./raw_avp.ts";
+import { endToSay, toSay } from "./saying.ts";
 import type { PeerSettings } from "./settings.ts";
 
 /** What a side says of itself in SCCRQ and SCCRP. */
@@ -36,11 +40,9 @@ export interface Dialect {
   /** The challenge or nonce that the peer sent. */
   nonce(avps: AvpValues): Uint8Array | undefined;
   stop(localId: number, result: Result): AvpValues;
-  /** The AVPs of ICRQ, ICRP, ICCN, OCRQ, OCRP and OCCN. */
-  call(type: MessageType, call: Call): AvpValues;
-  disconnect(ids: SessionIds, result: Result): AvpValues;
-  /** The AVPs that name a call in SLI and WEN. */
-  naming(ids: SessionIds): AvpValues;
+  /** The AVPs of a message for a call; `said`: what the call's owner has it say. */
+  call(type: CallMessage, call: Call, said: CallAvps): AvpValues;
+  disconnect(ids: SessionIds, end: CallEnd): AvpValues;
   /** Our session id that a message is for; 0 where it is for a new or not yet known one. */
   localSession(header: ControlHeader, avps: AvpValues): number;
   /** The peer's own session id, where the message says it. */
@@ -50,8 +52,6 @@ export interface Dialect {
 }
 
 const NO_COOKIE = new Uint8Array(0);
-const UTF8 = new TextEncoder();
-const FROM_UTF8 = new TextDecoder();
 
 const v2: Dialect = {
   version: 2,
@@ -70,40 +70,33 @@ const v2: Dialect = {
   assignedId: (avps) => avps.assignedTunnelId,
   nonce: (avps) => avps.challenge,
   stop: (localId, resultCode) => ({ assignedTunnelId: localId, resultCode }),
-  call(type, { localId, serial, parameters }) {
-    const { name, callingNumber, speed, sequencing } = parameters!;
-    switch (type) {
-      case "ICRQ":
-        return {
-          assignedSessionId: localId,
-          callSerialNumber: serial,
-          bearerType: 0,
-          ...(name && { calledNumber: name }),
-          ...(callingNumber !== undefined && { callingNumber }),
-        };
-      case "OCRQ":
-        return {
-          assignedSessionId: localId,
-          callSerialNumber: serial,
-          minimumBps: 0,
-          maximumBps: speed,
-          bearerType: 0,
-          framingType: 1,
-          calledNumber: name,
-        };
-      case "ICRP":
-      case "OCRP":
-        return { assignedSessionId: localId };
-      default:
-        return {
-          txConnectSpeed: speed,
-          framingType: 1,
-          ...(sequencing && { sequencingRequired: true }),
-        };
-    }
+  call(type, call, said) {
+    const { localId, serial, parameters } = call;
+    const { name, sequencing, speed } = parameters!;
+    const request = {
+      assignedSessionId: localId,
+      callSerialNumber: serial,
+      bearerType: 0,
+      ...(name && { calledNumber: name }),
+    };
+    const connected = {
+      txConnectSpeed: speed,
+      framingType: 1,
+      ...(sequencing && { sequencingRequired: true as const }),
+    };
+    const own: Readonly<Record<CallMessage, AvpValues>> = {
+      ICRQ: request,
+      OCRQ: { ...request, minimumBps: 0, maximumBps: speed, framingType: 1, calledNumber: name },
+      ICRP: { assignedSessionId: localId },
+      OCRP: { assignedSessionId: localId },
+      ICCN: connected,
+      OCCN: connected,
+      SLI: {},
+      WEN: {},
+    };
+    return { ...own[type], ...toSay(2, type, said) };
   },
-  disconnect: ({ localId }, resultCode) => ({ resultCode, assignedSessionId: localId }),
-  naming: () => ({}),
+  disconnect: ({ localId }, end) => ({ ...endToSay(end), assignedSessionId: localId }),
   localSession: (header) => header.sessionId,
   remoteSession: (avps) => avps.assignedSessionId,
   learn: (before, avps) => ({
@@ -131,39 +124,38 @@ const v3: Dialect = {
   assignedId: (avps) => avps.assignedConnectionId,
   nonce: (avps) => avps.nonce,
   stop: (localId, resultCode) => ({ resultCode, assignedConnectionId: localId }),
-  call(type, call) {
+  call(type, call, said) {
     const { pseudowireType, name, cookie, l2spec, sequencing, active } = call.parameters!;
     const requirements: AvpValues = {
+      circuitStatus: { active, new: true },
       ...(cookie.length > 0 && { assignedCookie: cookie }),
       ...(l2spec === "default" && { l2SpecificSublayer: 1 }),
       ...(sequencing && { dataSequencing: 2 }),
     };
-    const circuitStatus = { active, new: true };
-    switch (type) {
-      case "ICRQ":
-      case "OCRQ":
-        return {
-          ...v3.naming(call),
-          callSerialNumber: call.serial,
-          pseudowireType,
-          remoteEndId: UTF8.encode(name),
-          circuitStatus,
-          ...(call.tieBreaker && { tieBreaker: call.tieBreaker }),
-          ...requirements,
-        };
-      case "ICRP":
-      case "OCRP":
-        return { ...v3.naming(call), circuitStatus, ...requirements };
-      default:
-        return v3.naming(call);
-    }
+    const request: AvpValues = {
+      callSerialNumber: call.serial,
+      pseudowireType,
+      remoteEndId: parseEndId(name),
+      ...(call.tieBreaker && { tieBreaker: call.tieBreaker }),
+      ...requirements,
+    };
+    const own: Readonly<Record<CallMessage, AvpValues>> = {
+      ICRQ: request,
+      OCRQ: request,
+      ICRP: requirements,
+      OCRP: requirements,
+      ICCN: {},
+      OCCN: {},
+      SLI: {},
+      WEN: {},
+    };
+    return { ...naming(call), ...own[type], ...toSay(3, type, said) };
   },
-  disconnect: (ids, resultCode) => ({ resultCode, ...v3.naming(ids) }),
-  naming: ({ localId, remoteId }) => ({ localSessionId: localId, remoteSessionId: remoteId }),
+  disconnect: (ids, end) => ({ ...endToSay(end), ...naming(ids) }),
   localSession: (_header, avps) => avps.remoteSessionId ?? 0,
   remoteSession: (avps) => avps.localSessionId,
   learn: (before, avps) => ({
-    name: avps.remoteEndId ? FROM_UTF8.decode(avps.remoteEndId) : before?.name ?? "",
+    name: avps.remoteEndId ? formatEndId(avps.remoteEndId) : before?.name ?? "",
     pseudowireType: avps.pseudowireType ?? before?.pseudowireType ?? 0,
     l2spec: avps.l2SpecificSublayer === undefined
       ? before?.l2spec ?? "none"
@@ -178,9 +170,19 @@ const v3: Dialect = {
   }),
 };
 
+/** The AVPs that name a call in v3. */
+function naming({ localId, remoteId }: SessionIds): AvpValues {
+  return { localSessionId: localId, remoteSessionId: remoteId };
+}
+
 export const dialects: Readonly<Record<ProtoVersion, Dialect>> = { 2: v2, 3: v3 };
 
 /** A message of ours. */
-export function messageOf(version: ProtoVersion, type: MessageType, avps: AvpValues): AnyMessage {
-  return { version, type, avps, vendorAvps: [] } as unknown as AnyMessage;
+export function messageOf(
+  version: ProtoVersion,
+  type: MessageType,
+  avps: AvpValues,
+  others: readonly RawAvp[] = [],
+): AnyMessage {
+  return { version, type, avps, others } as unknown as AnyMessage;
 }

@@ -65,6 +65,11 @@ export class PeerError extends Error {
   }
 }
 
+/** What our caller wants said does not fit into an AVP or a message. Nothing has changed. */
+export class UnsendableAvp extends Error {
+  override readonly name = "UnsendableAvp";
+}
+
 /** Our caller asked for what cannot be: a bug on this side, never the peer's doing. */
 export class ApiMisuse extends Error {
   override readonly name = "ApiMisuse";

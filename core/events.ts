@@ -1,8 +1,9 @@
 /** What an LCCE tells its owner. @module */
 
 import type { CallRole, CallState, PeerCall } from "./call.ts";
+import type { CallAvps, CallEnd } from "./call_avps.ts";
 import type { Result } from "./errors.ts";
-import type { VendorAvp } from "./vendor_avp.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
@@ -33,6 +34,11 @@ export interface Cause {
   readonly result: Result;
 }
 
+/** Why a call ended. */
+export interface CallCause extends Cause {
+  readonly result: CallEnd;
+}
+
 /** What is known of a peer once it has introduced itself. */
 export interface PeerIdentity {
   /** Host Name. */
@@ -46,7 +52,7 @@ export interface PeerIdentity {
   /** v3: the pseudowire types that it offers, by their IANA numbers. */
   readonly pseudowires: readonly number[];
   /** Vendors' AVPs of its SCCRQ or SCCRP. */
-  readonly vendorAvps: readonly VendorAvp[];
+  readonly others: readonly RawAvp[];
 }
 
 /** A control connection's handle: never reused within an LCCE. */
@@ -70,46 +76,44 @@ export type LcceEvent =
     /** Why it ended; said once, with `stopping` or `closed`, whichever comes first. */
     readonly cause?: Cause;
     /** Of the peer's StopCCN. Those of its SCCRQ or SCCRP stand in {@linkcode PeerIdentity}. */
-    readonly vendorAvps?: readonly VendorAvp[];
+    readonly others?: readonly RawAvp[];
   }
   /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
   | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
-  /** The peer requests a call: answer with `acceptCall` or `closeCall`. */
+  /** The peer requests a call: answer with `acceptCall` or `closeCall`, at once or later. */
   | {
     readonly type: "call-requested";
     readonly call: CallHandle;
     readonly role: CallRole;
     readonly request: PeerCall;
-    readonly vendorAvps: readonly VendorAvp[];
+    /** What else the request says. */
+    readonly said: CallAvps;
   }
   | {
     readonly type: "call-state";
     readonly call: CallHandle;
     readonly state: CallState;
-    /** With `established`. */
+    /**
+     * With `wait-proceed`, and with `wait-connect` of an outgoing call of ours: what frames of the session will be
+     * like. The peer may send from the moment on that it is told to go on. With `established`: what they are like.
+     */
     readonly session?: SessionParameters;
     /** With `closed`. */
-    readonly cause?: Cause;
-    /** Of the peer's message that led to this state. */
-    readonly vendorAvps?: readonly VendorAvp[];
+    readonly cause?: CallCause;
+    /** What the peer's message that led to this state says. */
+    readonly said?: CallAvps;
   }
   /**
    * The circuit behind the peer's end went up or down (SLI, RFC 3931 §5.4.5), or is down as the call comes up. While it
    * is down nothing may be sent to the peer.
    */
   | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
-  /** The LNS negotiated another ACCM (SLI, RFC 2661 §4.4.6). */
+  /** News of the line at the peer (SLI: ACCM, circuit status; WEN: errors), also of a call that is still on its way up. */
   | {
-    readonly type: "accm";
+    readonly type: "call-news";
     readonly call: CallHandle;
-    readonly send: number;
-    readonly receive: number;
-  }
-  /** Errors on the LAC's line (WEN). */
-  | {
-    readonly type: "call-errors";
-    readonly call: CallHandle;
-    readonly errors: Readonly<Record<string, number>>;
+    readonly message: "SLI" | "WEN";
+    readonly said: CallAvps;
   };
 
 /** What an LCCE wants done. Data is the caller's to keep. */

@@ -9,14 +9,14 @@ import type { AnyMessage } from "./message.ts";
 const PROTOCOL_VERSION = 0x0100;
 
 /** What the peer says of itself. */
-export function identityOf({ avps, vendorAvps }: AnyMessage, receiveWindow: number): PeerIdentity {
+export function identityOf({ avps, others }: AnyMessage, receiveWindow: number): PeerIdentity {
   return {
     hostName: avps.hostName ?? "",
     vendorName: avps.vendorName ?? "",
     ...(avps.routerId !== undefined && { routerId: avps.routerId }),
     receiveWindow,
     pseudowires: avps.pseudowireCapabilities ?? [],
-    vendorAvps,
+    others,
   };
 }
 

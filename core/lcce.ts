@@ -10,7 +10,7 @@
 
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
-import type { AvpValue, AvpValues } from "./catalogue.ts";
+import type { CallAvps, CallEnd } from "./call_avps.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
@@ -140,6 +140,7 @@ export class Lcce {
    * Requests a call; it waits until its connection is up. Where the connection has ended meanwhile, or carries as many
    * calls as it may, the call ends at once, and an event says so as for any other.
    * @throws {ApiMisuse} where there never was such a connection
+   * @throws {UnsendableAvp} where the request cannot say what it is to; there is no call then
    */
   placeCall(
     connection: ConnectionHandle,
@@ -155,7 +156,8 @@ export class Lcce {
   }
 
   /**
-   * Accepts a requested call. False: it has ended meanwhile, as an event says or said.
+   * Accepts a requested call: an event says what its frames will be like, and {@linkcode proceed} is waited for. False:
+   * it has ended meanwhile, as an event says or said.
    * @throws {ApiMisuse} where it was accepted before, or there never was such a connection
    */
   acceptCall(
@@ -170,18 +172,38 @@ export class Lcce {
   }
 
   /**
-   * An outgoing call that the peer requested was answered. False: it has ended meanwhile.
-   * @throws {ApiMisuse} where it is no such call, or was answered before
+   * The session of a call in `wait-proceed` carries frames: tells the peer to go on (ICRP, OCRP; ICCN of a call that we
+   * placed). False: the call has ended meanwhile.
+   * @param say what the message carries, as far as it has a place for it
+   * @throws {ApiMisuse} where the call is in another state, or there never was such a connection
+   * @throws {UnsendableAvp} where `say` does not fit; nothing has changed then
    */
-  callConnected({ connection, localSessionId }: CallHandle, now: number): boolean {
+  proceed({ connection, localSessionId }: CallHandle, now: number, say: CallAvps = {}): boolean {
     const owner = this.#owner(connection);
-    if (!owner?.calls.connected(localSessionId, now)) return false;
+    if (!owner?.calls.proceed(localSessionId, say, now)) return false;
+    this.#settle(owner, now);
+    return true;
+  }
+
+  /**
+   * An outgoing call that the peer requested was answered: OCCN. False: it has ended meanwhile.
+   * @param say as {@linkcode proceed}'s
+   * @throws {ApiMisuse} where it is no such call, or was answered before
+   * @throws {UnsendableAvp} where `say` does not fit; nothing has changed then
+   */
+  callConnected(
+    { connection, localSessionId }: CallHandle,
+    now: number,
+    say: CallAvps = {},
+  ): boolean {
+    const owner = this.#owner(connection);
+    if (!owner?.calls.connected(localSessionId, say, now)) return false;
     this.#settle(owner, now);
     return true;
   }
 
   /** Ends a call, requested or up, with a CDN. One that has ended already is left alone. */
-  closeCall({ connection, localSessionId }: CallHandle, result: Result, now: number): void {
+  closeCall({ connection, localSessionId }: CallHandle, result: CallEnd, now: number): void {
     const owner = this.#registry.get(connection);
     const call = owner?.calls.get(localSessionId);
     if (!owner || !call) return;
@@ -197,15 +219,22 @@ export class Lcce {
     this.#settle(owner, now);
   }
 
-  /** v2, as LNS: tells the LAC which characters the client's line needs escaped (SLI, RFC 2661 §4.4.6). */
-  setAccm(call: CallHandle, accm: AvpValue<"accm">, now: number): void {
-    if (this.#registry.get(call.connection)?.settings.version !== 2) return;
-    this.#tell(call, "SLI", { accm }, now);
-  }
-
-  /** As LAC: tells the LNS of errors on the line since the call came up (WEN), no more often than once in 60 s. */
-  reportErrors(call: CallHandle, callErrors: AvpValue<"callErrors">, now: number): void {
-    this.#tell(call, "WEN", { callErrors }, now);
+  /**
+   * Tells the peer news of a call that is up: which characters the client's line needs escaped, as a v2 LNS, or whether
+   * the circuit is up, in v3 (SLI); errors on the line, as LAC, no more often than once in 60 s (WEN). False: it is
+   * not up.
+   * @throws {UnsendableAvp} where `say` does not fit
+   */
+  tell(
+    { connection, localSessionId }: CallHandle,
+    message: "SLI" | "WEN",
+    say: CallAvps,
+    now: number,
+  ): boolean {
+    const owner = this.#registry.get(connection);
+    if (!owner?.calls.tell(localSessionId, message, say)) return false;
+    this.#settle(owner, now);
+    return true;
   }
 
   /** Ends a connection with a StopCCN, and its calls with it. One that has ended already is left alone. */
@@ -375,18 +404,6 @@ export class Lcce {
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
     return connection;
-  }
-
-  #tell(
-    { connection, localSessionId }: CallHandle,
-    type: "SLI" | "WEN",
-    avps: AvpValues,
-    now: number,
-  ): void {
-    const owner = this.#registry.get(connection);
-    if (!owner) return;
-    owner.calls.tell(localSessionId, type, avps);
-    this.#settle(owner, now);
   }
 
   /** Ids for a new connection: in both versions where it is open which one is spoken. Undefined: none is free. */

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { type Avp, AVP_HEADER, emitAvp, parseAvps } from "./avp.ts";
+import { type Avp, AVP_HEADER, emitAvp, MAX_HIDDEN_VALUE, parseAvps } from "./avp.ts";
 import { type AvpName, type AvpValue, type AvpValues, catalogue, nameOf } from "./catalogue.ts";
 import type { MessageDigest } from "./codec.ts";
 import { ErrorCode, PeerError } from "./errors.ts";
 import { hide, unhide } from "./hiding.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import type { VendorAvp } from "./vendor_avp.ts";
+import type { RawAvp } from "./raw_avp.ts";
+import { emitRaw, isExtended, parseRaw } from "./raw_codec.ts";
 
 /** Message types and their numbers (RFC 2661 §3.2, RFC 3931 §3.1). */
 export const messageTypes = {
@@ -99,7 +100,8 @@ export interface Message<
   readonly version: V;
   readonly type: T;
   readonly avps: AvpValues & { readonly [Name in Required<V, T>]: AvpValue<Name> };
-  readonly vendorAvps: readonly VendorAvp[];
+  /** Vendors' AVPs, and optional ones that nobody knows. */
+  readonly others: readonly RawAvp[];
 }
 
 /** Every message that a peer of a version can send. */
@@ -151,7 +153,7 @@ export function parseBody<V extends ProtoVersion>(
 ): Parsed<V> {
   if (body.length === 0) return { kind: "zlb" };
   const avps: { [Name in AvpName]?: AvpValue<AvpName> } = {};
-  const vendorAvps: VendorAvp[] = [];
+  const others: RawAvp[] = [];
   let type: MessageType | undefined;
   try {
     const list = parseAvps(body);
@@ -172,7 +174,7 @@ export function parseBody<V extends ProtoVersion>(
           : `unknown mandatory message type ${number}`,
       );
     }
-    readAvps(list, context, avps, vendorAvps);
+    readAvps(list, context, avps, others);
     for (const name of required[context.version][type]) {
       if (avps[name] === undefined) {
         const { type: number, section } = catalogue[name];
@@ -188,16 +190,16 @@ export function parseBody<V extends ProtoVersion>(
   }
   return {
     kind: "message",
-    message: { version: context.version, type, avps, vendorAvps } as unknown as AnyMessage<V>,
+    message: { version: context.version, type, avps, others } as unknown as AnyMessage<V>,
   };
 }
 
-/** Reads all AVPs into `avps` and `vendorAvps`: of an AVP that stands twice the first counts. */
+/** Reads all AVPs into `avps` and `others`: of an AVP that stands twice the first counts. */
 function readAvps(
   list: readonly Avp[],
   { version, hidingKey, knowsVendor }: BodyContext,
   avps: { [Name in AvpName]?: AvpValue<AvpName> },
-  vendorAvps: VendorAvp[],
+  others: RawAvp[],
 ): void {
   let randomVector: Uint8Array | undefined;
   let problem: PeerError | undefined;
@@ -209,14 +211,14 @@ function readAvps(
       if (avp.mandatory) problem ??= new PeerError(code, `${label}: ${why}`);
     };
     const name = avp.vendorId === 0 && !reserved ? nameOf(version, avp.type) : undefined;
-    const known = name !== undefined ||
+    const known = name !== undefined || isExtended(avp) ||
       (avp.vendorId !== 0 && !reserved && knowsVendor?.(avp.vendorId, avp.type));
     if (!known) {
       refuse(
         ErrorCode.UnknownMandatoryAvp,
         reserved ? "a reserved bit is set" : "unknown, and its M bit is set",
       );
-      if (avp.vendorId === 0 || reserved) continue;
+      if (reserved) continue;
     }
     let value = avp.value;
     if (avp.hidden) {
@@ -235,12 +237,7 @@ function readAvps(
       }
     }
     if (name === undefined) {
-      vendorAvps.push({
-        vendorId: avp.vendorId,
-        type: avp.type,
-        mandatory: avp.mandatory,
-        value: value.slice(),
-      });
+      others.push(parseRaw(avp, value));
       continue;
     }
     const parsed = catalogue[name].codec.parse(value) as AvpValue<AvpName> | undefined;
@@ -273,27 +270,30 @@ export function emitBody(
   hiding?: Hiding,
   digests: readonly MessageDigest[] = [],
 ): Uint8Array<ArrayBuffer> {
+  const { version } = message;
   const list: Avp[] = [
-    avpOf("messageType", catalogue.messageType.codec.emit(messageTypes[message.type])),
+    avpOf(version, "messageType", catalogue.messageType.codec.emit(messageTypes[message.type])),
   ];
   const { messageDigest, ...rest } = message.avps as AvpValues;
   for (const digest of messageDigest ? [messageDigest] : digests) {
-    list.push(avpOf("messageDigest", catalogue.messageDigest.codec.emit(digest)));
+    list.push(avpOf(version, "messageDigest", catalogue.messageDigest.codec.emit(digest)));
   }
-  if (hiding) list.push(avpOf("randomVector", hiding.randomVector));
+  if (hiding) list.push(avpOf(version, "randomVector", hiding.randomVector));
   for (const name of Object.keys(rest) as (keyof typeof rest)[]) {
     if (name === "messageType" || name === "randomVector") continue;
     const value = emitValue(name, rest[name]);
     if (value === undefined) continue;
     const padding = hiding?.padding.get(name);
     if (hiding && padding) {
-      const hidden = hide(catalogue[name].type, value, hiding.key, hiding.randomVector, padding);
-      list.push({ ...avpOf(name, hidden), hidden: true });
+      const { type } = catalogue[name];
+      const room = Math.max(0, MAX_HIDDEN_VALUE - value.length);
+      const hidden = hide(type, value, hiding.key, hiding.randomVector, padding.subarray(0, room));
+      list.push({ ...avpOf(version, name, hidden), hidden: true });
     } else {
-      list.push(avpOf(name, value));
+      list.push(avpOf(version, name, value));
     }
   }
-  for (const vendorAvp of message.vendorAvps) list.push({ ...vendorAvp, hidden: false });
+  list.push(...message.others.map(emitRaw));
   const body = new Uint8Array(
     list.reduce((length, { value }) => length + AVP_HEADER + value.length, 0),
   );
@@ -302,9 +302,11 @@ export function emitBody(
   return body;
 }
 
-function avpOf(name: AvpName, value: Uint8Array): Avp {
-  const { type, mandatory } = catalogue[name];
-  return { vendorId: 0, type, mandatory, hidden: false, value };
+function avpOf(version: ProtoVersion, name: AvpName, value: Uint8Array): Avp {
+  const { type, mandatory, versions } = catalogue[name];
+  // What the other version's RFC defines must not cost a call of a peer that does not know it.
+  const known = versions.includes(version);
+  return { vendorId: 0, type, mandatory: mandatory && known, hidden: false, value };
 }
 
 function emitValue<Name extends AvpName>(

@@ -14,7 +14,7 @@ import { type ControlHeader, emitMessage, parseHeader } from "./header.ts";
 import { hide, unhide } from "./hiding.ts";
 import { type AnyMessage, emitBody, type MessageType, messageTypes, parseBody } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import type { VendorAvp } from "./vendor_avp.ts";
+import type { RawAvp } from "./raw_avp.ts";
 
 const bytes = (minLength: number, maxLength = 40) => fc.uint8Array({ minLength, maxLength });
 /** fc.record with plain objects, as the parsers make. */
@@ -65,6 +65,8 @@ function valueOf(name: AvpName): fc.Arbitrary<unknown> {
       );
     case "accm":
       return counters("send", "receive");
+    case "pppDisconnectCause":
+      return record({ code: u16, protocol: u16, direction: fc.integer({ min: 0, max: 255 }) });
     case "tieBreaker":
       return bytes(8, 8);
     case "challengeResponse":
@@ -88,17 +90,18 @@ const anyMessage: fc.Arbitrary<AnyMessage> = fc.constantFrom(...versions).chain(
   const usable = names.filter((name) =>
     catalogue[name].versions.includes(version) && name !== "messageType" && name !== "randomVector"
   );
-  const vendorAvp: fc.Arbitrary<VendorAvp> = record({
-    vendorId: fc.integer({ min: 1, max: 0xffff }),
-    type: u16,
-    mandatory: fc.constant(false),
-    value: bytes(0),
-  });
+  const raw = (vendorId: fc.Arbitrary<number>, type: fc.Arbitrary<number>) =>
+    record({ vendorId, type, mandatory: fc.constant(false), value: bytes(0) });
+  const other: fc.Arbitrary<RawAvp> = fc.oneof(
+    raw(fc.integer({ min: 1, max: 0xffff }), u16),
+    raw(fc.integer({ min: 0x1_0000, max: 0xffff_ffff }), u16),
+    raw(fc.constant(0), fc.integer({ min: 200, max: 0xffff })),
+  );
   return record({
     version: fc.constant(version),
     type: fc.constantFrom(...types.filter((type) => version === 3 || type !== "ACK")),
     avps: record(Object.fromEntries(usable.map((name) => [name, valueOf(name)]))),
-    vendorAvps: fc.array(vendorAvp, { maxLength: 2 }),
+    others: fc.array(other, { maxLength: 3 }),
   }) as fc.Arbitrary<AnyMessage>;
 });
 
@@ -186,7 +189,7 @@ Deno.test("parseHeader(emitMessage(x)) is x, and padding behind the length is le
 });
 
 Deno.test("parseBody() refuses an unknown mandatory AVP and skips one that is not", () => {
-  const hello = emitBody({ version: 2, type: "HELLO", avps: {}, vendorAvps: [] });
+  const hello = emitBody({ version: 2, type: "HELLO", avps: {}, others: [] });
   const unknown = (flags: number) => new Uint8Array([...hello, flags, 8, 0, 0, 0x7f, 1, 0, 0]);
   assert.equal(parseBody(unknown(0), { version: 2 }).kind, "message");
   const refused = parseBody(unknown(0x80), { version: 2 });
@@ -198,7 +201,7 @@ Deno.test("parseBody() refuses an unknown mandatory AVP and skips one that is no
 
 Deno.test("parseBody() takes an AVP with a reserved bit for unknown in v2 and ignores the bit in v3", () => {
   const hello = (version: ProtoVersion) =>
-    emitBody({ version, type: "HELLO", avps: {}, vendorAvps: [] });
+    emitBody({ version, type: "HELLO", avps: {}, others: [] });
   const reserved = (version: ProtoVersion) =>
     new Uint8Array([...hello(version), 0x84, 10, 0, 0, 0, 15, 0, 0, 0, 7]);
   assert.equal(parseBody(reserved(2), { version: 2 }).kind, "refused");
@@ -219,7 +222,7 @@ Deno.test("parseBody() refuses an unknown message type by its M bit", () => {
 });
 
 Deno.test("parseBody() names the AVP that a message lacks", () => {
-  const body = emitBody({ version: 3, type: "HELLO", avps: {}, vendorAvps: [] });
+  const body = emitBody({ version: 3, type: "HELLO", avps: {}, others: [] });
   body[7] = messageTypes.StopCCN;
   const parsed = parseBody(body, { version: 3 });
   assert.equal(parsed.kind, "refused");
@@ -267,7 +270,7 @@ Deno.test("verify() accepts what sign() made and refuses any changed octet, anot
       version: 3,
       type: "HELLO",
       avps: { messageDigest: { type, digest: new Uint8Array(type === 0 ? 16 : 20) } },
-      vendorAvps: [],
+      others: [],
     });
     const datagram = emitMessage({ version: 3, connectionId: 9, sessionId: 0, ns: 3, nr: 4 }, body);
     sign(datagram, [key], nonces);

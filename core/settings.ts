@@ -1,6 +1,7 @@
 /** What a control connection and a call are set up with. Values only. @module */
 
 import type { DigestType } from "./authentication.ts";
+import type { CallAvps } from "./call_avps.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EncapType, L2SpecType, ProtoVersion } from "./pseudowire.ts";
 
@@ -71,7 +72,7 @@ export interface PeerSettings {
 
 /** What a call is asked for with, whichever end asks. */
 export interface CallParameters {
-  /** What the peer shall know the call by: Remote End ID (v3), Called Number (v2). */
+  /** What the peer shall know the call by: Remote End ID (v3, see {@linkcode parseEndId}), Called Number (v2). */
   readonly name: string;
   /** v3: the pseudowire type; v2 knows PPP only. */
   readonly pseudowireType: number;
@@ -83,10 +84,10 @@ export interface CallParameters {
   readonly sequencing: boolean;
   /** v3: whether the circuit behind the call is up. */
   readonly active: boolean;
-  /** v2: bits per second of the client's line. */
+  /** v2: bits per second of the client's line, where nothing else is said of it. */
   readonly speed: number;
-  /** v2: who calls, where known. */
-  readonly callingNumber?: string;
+  /** What else ICRQ or OCRQ says. */
+  readonly say?: CallAvps;
 }
 
 /** What both ends of a call agreed on: all that the datapath needs. */

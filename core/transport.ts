@@ -13,6 +13,7 @@ import type { ControlDrop } from "./events.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { type AnyMessage, emitBody, type MessageType, parseBody, type Parsed } from "./message.ts";
 import { mayAnswer, samePath } from "./path.ts";
+import type { RawAvp } from "./raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 
 /** What a transport needs from the LCCE. */
@@ -141,12 +142,17 @@ export class Transport {
   }
 
   /** Queues a message. Where there is no room for it, the transport is {@linkcode overflown}. */
-  send(type: MessageType, avps: AvpValues, sessionId: number): void {
+  send(
+    type: MessageType,
+    avps: AvpValues,
+    sessionId: number,
+    others: readonly RawAvp[] = [],
+  ): void {
     if (!this.#channel.hasRoom) {
       this.#overflown = true;
       return;
     }
-    const message = messageOf(this.#settings.version, type, avps);
+    const message = messageOf(this.#settings.version, type, avps, others);
     const { authenticator } = this;
     const body = emitBody(message, authenticator.hiding(message), authenticator.blankDigests());
     this.#channel.send({ type, body, sessionId });

@@ -4,7 +4,7 @@ const modules = [
   "core/ids.ts",
   "core/pseudowire.ts",
   "core/endpoint.ts",
-  "core/vendor_avp.ts",
+  "core/raw_avp.ts",
   "plugins/plugin.ts",
   "wasm/mod.ts",
 ];

@@ -71,6 +71,16 @@ export interface SessionSpec {
 /** What may change in a session while it runs. */
 export type SessionChange = Partial<Omit<SessionSpec, "sessionId" | "peerSessionId" | "frameType">>;
 
+/** What a device with IFF_VNET_HDR takes beyond plain frames: the TUNSETOFFLOAD that succeeded. */
+export interface VnetSpec {
+  /** Frames with unfinished transport checksums. */
+  readonly checksum: boolean;
+  /** TCP super-frames of both families. */
+  readonly tcp: boolean;
+  /** UDP super-frames of both families. */
+  readonly udp: boolean;
+}
+
 /** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
 export const sessionCounters = [
   "tx-packets",

@@ -9,7 +9,7 @@ import {
   type Plugin,
   type Session,
 } from "../../plugins/plugin.ts";
-import type { VendorAvp } from "../../core/vendor_avp.ts";
+import type { RawAvp } from "../../core/raw_avp.ts";
 import { ApplianceError, applianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { claimsOf } from "../config/circuit.ts";
 import type { CircuitConfig } from "../config/model.ts";
@@ -36,7 +36,7 @@ export interface RunningCircuit extends AsyncDisposable {
 export interface SharedCircuit extends AsyncDisposable {
   readonly plugin: string;
   /** Whether the circuit would take a call now. */
-  admit(call: Call, vendorAvps?: readonly VendorAvp[]): Admission;
+  admit(call: Call, vendorAvps?: readonly RawAvp[]): Admission;
   /** The circuit for one session: disposal lets go of that session only. */
   share(): RunningCircuit;
 }

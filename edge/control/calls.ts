@@ -1,6 +1,6 @@
 /** What becomes of calls: which are accepted, their sessions, events, log lines. @module */
 
-import type { PeerCall } from "../../core/call.ts";
+import type { CallRole, PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
@@ -15,7 +15,7 @@ type CallEvent = Exclude<LcceEvent, { type: "connection-state" }>;
 type Of<Type extends CallEvent["type"]> = Extract<CallEvent, { type: Type }>;
 
 export function makeCallHandler(
-  { bus, circuits, dialer, endCalls, links, log, random, state }: ControlContext,
+  { bus, circuits, dialer, driver, endCalls, links, log, random, state }: ControlContext,
   lcce: Lcce,
 ): (event: CallEvent, now: number) => void {
   /** A call of the peer that we would have placed ourselves. */
@@ -30,7 +30,7 @@ export function makeCallHandler(
   };
 
   const requested = (
-    { call: handle, request, role, vendorAvps }: Of<"call-requested">,
+    { call: handle, request, said }: Of<"call-requested">,
     now: number,
   ) => {
     const link = state.links.get(handle.connection);
@@ -75,15 +75,12 @@ export function makeCallHandler(
       version: link.version,
       tunnel: link.name,
       name,
-    }, vendorAvps);
+    }, said.others);
     if (admission?.accept === false) return refuse(admission);
 
     const call = makeCall(link, handle, name, template, placed);
     if (placed) placed.call = call;
     lcce.acceptCall(handle, callParameters(template.call, link.version, random), now);
-    links.openCall(link, call, lcce.call(handle)!);
-    // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
-    if (role === "outgoing-answerer") lcce.callConnected(handle, now);
   };
 
   const repair = (template: CallTemplate) => {
@@ -97,7 +94,8 @@ export function makeCallHandler(
     );
   };
 
-  const established = (
+  /** It is agreed on what frames will be like: the peer is told to go on once they can be carried. */
+  const agreed = (
     link: ManagedConnection,
     call: ManagedCall,
     event: Of<"call-state">,
@@ -111,8 +109,29 @@ export function makeCallHandler(
       pseudowireType: of.parameters!.pseudowireType,
     });
     if (refusal) return lcce.closeCall(event.call, refusal, now);
+    links.openCall(link, call, event.session, () => {
+      if (event.state === "wait-proceed") driver.act((_, now) => proceed(event.call, of.role, now));
+    });
+  };
+
+  const proceed = (handle: CallHandle, role: CallRole, now: number) => {
+    // It may have ended in a way that was not told yet.
+    if (lcce.call(handle)?.state !== "wait-proceed") return;
+    lcce.proceed(handle, now);
+    // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
+    if (role === "outgoing-answerer") lcce.callConnected(handle, now);
+  };
+
+  const established = (
+    link: ManagedConnection,
+    call: ManagedCall,
+    event: Of<"call-state">,
+    now: number,
+  ) => {
+    const of = lcce.call(event.call);
+    if (!of || !event.session) return;
     call.upSince = now;
-    links.joinCall(link, call, event.session, of.peer.active);
+    links.establishCall(link, call, event.session, of.peer.active);
   };
 
   const changed = (event: Of<"call-state">, now: number) => {
@@ -122,6 +141,7 @@ export function makeCallHandler(
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
     if (event.state === "established") established(link, call, event, now);
+    else if (event.session) agreed(link, call, event, now);
     if (event.state === "closed") {
       links.closeCall(link, call);
       if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
@@ -151,12 +171,12 @@ export function makeCallHandler(
       case "call-state":
         return changed(event, now);
       case "circuit-status": {
-        const call = state.links.get(event.call.connection)?.calls.get(event.call.localSessionId);
-        if (call) links.follow(call, event.active);
+        const link = state.links.get(event.call.connection);
+        const call = link?.calls.get(event.call.localSessionId);
+        if (link && call) links.follow(link, call, event.active);
         return;
       }
-      case "call-errors":
-      case "accm":
+      case "call-news":
         // For PPP: no circuit of today has a use for them.
         return;
     }

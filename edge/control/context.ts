@@ -1,6 +1,5 @@
 /** What runs in the control plane, and what its parts work with. @module */
 
-import type { Call } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Result } from "../../core/errors.ts";
 import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
@@ -174,16 +173,24 @@ export interface ManagedConnections {
   open(link: ManagedConnection, connection: Connection, before?: Promise<void>): void;
   /** Takes the tunnel out again. */
   close(link: ManagedConnection): void;
-  /** Puts the session of a call into the datapath, ahead of the message that lets the peer send. */
-  openCall(link: ManagedConnection, call: ManagedCall, of: Call): void;
-  /** The call is established: its session gets its circuit. */
-  joinCall(
+  /**
+   * It is agreed on what the session of a call is like: it comes into the datapath and to its circuit, and `ready` is
+   * called once it carries frames. Where it cannot be, the call is ended.
+   */
+  openCall(
     link: ManagedConnection,
     call: ManagedCall,
     agreed: SessionParameters,
-    active: boolean,
+    ready: () => void,
+  ): void;
+  /** The call is established: its session is up, unless the peer's circuit is not. */
+  establishCall(
+    link: ManagedConnection,
+    call: ManagedCall,
+    agreed: SessionParameters,
+    up: boolean,
   ): void;
   closeCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer says whether its circuit is up. */
-  follow(call: ManagedCall, active: boolean): void;
+  follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }

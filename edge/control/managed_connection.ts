@@ -5,16 +5,15 @@
  * @module
  */
 
-import { sessionParameters } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
 import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
-import type { SessionParameters } from "../../core/settings.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
+import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
 import type {
@@ -95,15 +94,21 @@ export function makeManagedConnections(
     link.gone.resolve();
   };
 
-  /** Opens a session. Without a wait where the tunnel is there: the order of what the datapath is told counts. */
-  const openSession = (link: ManagedConnection, call: ManagedCall, agreed: SessionParameters) => {
-    const config = sessionConfig(call.name, call.template.call, agreed);
-    const opened = link.entry
-      ? sessions.open(link.entry, config)
-      : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
-        entry && !call.closed ? sessions.open(entry, config) : undefined
-      );
-    call.work = opened.catch((error) => void endCall(link, call, error));
+  /** Does more with the session of a call, once all before is done; what fails ends the call. */
+  const then = (
+    link: ManagedConnection,
+    call: ManagedCall,
+    more: (session: SessionEntry, tunnel: TunnelEntry) => Promise<void> | void,
+  ) => {
+    call.work = call.work?.then(async (session) => {
+      if (!session || !link.entry || call.closed) return session;
+      try {
+        await more(session, link.entry);
+      } catch (error) {
+        endCall(link, call, error);
+      }
+      return session;
+    });
   };
 
   return {
@@ -125,22 +130,22 @@ export function makeManagedConnections(
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
     },
     close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, of) {
-      openSession(link, call, sessionParameters(of, link.version));
-    },
-    joinCall(link, call, agreed, active) {
-      if (!call.work) openSession(link, call, agreed);
+    openCall(link, call, agreed, ready) {
       const config = sessionConfig(call.name, call.template.call, agreed);
-      call.work = call.work!.then(async (session) => {
-        if (!session || !link.entry || call.closed) return session;
-        try {
-          await sessions.join(link.entry, session, config, call.template.circuit?.share());
-          if (!active) sessions.follow(session, false);
-        } catch (error) {
-          endCall(link, call, error);
-        }
-        return session;
+      const opened = link.entry
+        ? sessions.open(link.entry, config)
+        : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
+          entry && !call.closed ? sessions.open(entry, config) : undefined
+        );
+      call.work = opened.catch((error) => void endCall(link, call, error));
+      then(link, call, async (session, tunnel) => {
+        await sessions.join(tunnel, session, call.template.circuit?.share());
+        if (!call.closed) ready();
       });
+    },
+    establishCall(link, call, agreed, up) {
+      const config = sessionConfig(call.name, call.template.call, agreed);
+      then(link, call, (session, tunnel) => sessions.establish(tunnel, session, config, up));
     },
     closeCall(link, call) {
       call.closed = true;
@@ -155,12 +160,7 @@ export function makeManagedConnections(
       link.leaving.add(left);
       void left.finally(() => link.leaving.delete(left));
     },
-    follow(call, active) {
-      call.work = call.work?.then((session) => {
-        if (session && !call.closed) sessions.follow(session, active);
-        return session;
-      });
-    },
+    follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
   };
 }
 

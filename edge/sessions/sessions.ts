@@ -40,12 +40,21 @@ export interface Sessions {
    * The datapath is asked before this returns, so that a message sent afterwards finds the session there.
    */
   open(tunnel: TunnelEntry, config: SessionConfig): Promise<SessionEntry>;
-  /** Makes an opened session what was agreed on, and attaches it to `circuit`. @throws {ApplianceError} */
+  /**
+   * Joins an opened session to `circuit`: from here on it carries what its peer sends. It is not up yet.
+   * @throws {ApplianceError}
+   */
   join(
     tunnel: TunnelEntry,
     session: SessionEntry,
-    config: SessionConfig,
     circuit: RunningCircuit | undefined,
+  ): Promise<void>;
+  /** A joined session is up, as it was agreed on in the end: everybody sees it. @throws {ApplianceError} */
+  establish(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    config: SessionConfig,
+    up: boolean,
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
   follow(session: SessionEntry, up: boolean): void;
@@ -95,7 +104,12 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
   const logOf = (tunnel: TunnelEntry, session: SessionEntry) =>
     dependencies.log.with({ path: sessionPath(tunnel.config, session.config) });
 
-  const attach = async (tunnel: TunnelEntry, session: SessionEntry, config: SessionConfig) => {
+  const attach = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    config: SessionConfig,
+    up = true,
+  ) => {
     await session.circuit?.attach({
       tunnel: tunnel.config.name,
       name: config.name,
@@ -106,7 +120,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       frameType: frameTypeOf(config.pseudowireType),
       port: session.port,
       frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
-      up: true,
+      up,
     });
     session.reason = undefined;
   };
@@ -183,6 +197,16 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
+  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) =>
+    session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+
+  const follow: Sessions["follow"] = (session, up) => {
+    const { attachment } = session.circuit ?? {};
+    if (!attachment) return;
+    session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
+    attachment.onStatus?.(up);
+  };
+
   const check: Sessions["check"] = (tunnel, config, leaving) => {
     const [problem] = checkSession(config, tunnel.version);
     if (problem) throw new ApplianceError("invalid", problem.attribute, problem.message);
@@ -233,26 +257,26 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
     },
-    async join(tunnel, session, config, circuit) {
-      const { sendSeq, recvSeq } = config;
-      if (sendSeq !== session.config.sendSeq || recvSeq !== session.config.recvSeq) {
+    async join(tunnel, session, circuit) {
+      session.circuit = circuit;
+      session.reason = circuit ? undefined : NO_CIRCUIT;
+      if (circuit) await attach(tunnel, session, session.config, false);
+    },
+    async establish(tunnel, session, config, up) {
+      const { sendSeq, recvSeq, reorderTimeoutMs } = config;
+      const before = session.config;
+      if (sendSeq !== before.sendSeq || recvSeq !== before.recvSeq) {
         await asApplianceErrors(
           undefined,
-          () => datapath.changeSession(session.port, { sendSeq, recvSeq }),
+          () => datapath.changeSession(session.port, { sendSeq, recvSeq, reorderTimeoutMs }),
         );
       }
       session.config = config;
-      session.circuit = circuit;
-      session.reason = circuit ? undefined : NO_CIRCUIT;
-      if (circuit) await attach(tunnel, session, config);
       tunnel.sessions.add(session);
+      refreshMtu(tunnel, session);
+      follow(session, up);
     },
-    follow(session, up) {
-      const { attachment } = session.circuit ?? {};
-      if (!attachment) return;
-      session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-      attachment.onStatus?.(up);
-    },
+    follow,
     async remove(tunnel, session) {
       // One that was never joined is not in the table, where its id may be another's by now.
       if (tunnel.sessions.byId(session.config.sessionId) === session) {
@@ -301,10 +325,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       await place(tunnel, session, session.config, tx);
       if (session.circuit) await attachCircuit(tunnel, session, session.config, tx);
     },
-    refreshMtu(tunnel, session) {
-      const bytes = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
-      session.circuit?.setFrameMtu(bytes);
-    },
+    refreshMtu,
     async breakDown(tunnel, session, { circuit }, reason) {
       if (!circuit || session.circuit !== circuit) return;
       await dropCircuit(session);

@@ -283,6 +283,7 @@ Deno.test("a call to a circuit that is taken is refused with the circuit's reaso
     [refusal()?.ending?.result, refusal()?.ending?.message],
     [4, "the probe already carries a session"],
   );
+  await until(async () => (await accepted(called))?.sessions.length === 1);
   const [first] = (await accepted(called))!.sessions.map(({ config }) => config.name);
   await caller.appliance.deleteSession("to-hq", first!);
   const other = first === "office1" ? "office2" : "office1";

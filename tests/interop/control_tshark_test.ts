@@ -33,19 +33,20 @@ function conversation(settings: PeerSettings, encap: "udp" | "ip"): Passed[] {
   net.run(2_000);
   assert.equal(sessions(a).length, 2, "both calls came up");
   a.lcce.setCircuitStatus(call, false, net.now);
-  a.lcce.reportErrors(call, {
+  const callErrors = {
     crcErrors: 1,
     framingErrors: 2,
     hardwareOverruns: 3,
     bufferOverruns: 4,
     timeoutErrors: 5,
     alignmentErrors: 6,
-  }, net.now);
-  const theirs = { connection: [...b.lcce.connections()][0]!.handle };
-  b.lcce.setAccm({ ...theirs, localSessionId: sessions(b)[0]!.localSessionId }, {
-    send: 1,
-    receive: 2,
-  }, net.now);
+  };
+  a.lcce.tell(call, "WEN", { callErrors }, net.now);
+  const theirs = {
+    connection: [...b.lcce.connections()][0]!.handle,
+    localSessionId: sessions(b)[0]!.localSessionId,
+  };
+  b.lcce.tell(theirs, "SLI", { accm: { send: 1, receive: 2 } }, net.now);
   net.run(100_000);
   a.lcce.closeCall(call, { result: 2, error: 6, message: "the line is down" }, net.now);
   net.run(101_000);

@@ -16,6 +16,7 @@ import {
   connectionCauses,
   connectionStates,
   drops,
+  goOn,
   pair,
   secretOf,
   sessions,
@@ -91,7 +92,7 @@ Deno.test("Lcce that fell back knows no session ties: v2 has none", () => {
   const settings = testSettings({ version: 3, fallback: true });
   const { net, a, b } = pair(settings, { theirs: testSettings({ version: 2 }) });
   const connection = a.lcce.dial(settings, net.path(A, B), 0);
-  b.onEvent = undefined;
+  b.onEvent = (event, now) => goOn(b, event, now);
   a.lcce.placeCall(connection, "incoming-caller", ppp, 0);
   net.run(1_000);
   b.lcce.placeCall(up(b)[0]!.handle, "incoming-caller", ppp, net.now);

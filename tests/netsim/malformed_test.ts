@@ -233,7 +233,7 @@ Deno.test("Lcce passes vendors' AVPs on, refuses unknown mandatory ones, and tak
         assert.match(connectionCauses(a)[0]!.result.message!, /9\/42/);
         continue;
       }
-      assert.deepEqual(up(heard)[0]?.peer?.vendorAvps, [
+      assert.deepEqual(up(heard)[0]?.peer?.others, [
         { vendorId: 9, type: 42, mandatory: true, value: Uint8Array.of(1) },
         { vendorId: 9, type: 43, mandatory: false, value: Uint8Array.of(4, 5) },
       ]);
@@ -261,10 +261,12 @@ Deno.test("Lcce passes the vendors' AVPs of a call's messages on with the state 
     a.lcce.closeCall(call, { result: 3 }, net.now);
     net.run(2000);
     const withVendor = (node: Node) =>
-      eventsOf(node, "call-state").flatMap(({ state, vendorAvps }) => vendorAvps ? [state] : []);
-    assert.deepEqual(withVendor(a), ["established"], "ICRP");
+      eventsOf(node, "call-state").flatMap(({ state, said, cause }) =>
+        said?.others ?? cause?.result.others ? [state] : []
+      );
+    assert.deepEqual(withVendor(a), ["wait-proceed"], "ICRP");
     assert.deepEqual(withVendor(b), ["deciding", "established", "closed"], "ICRQ, ICCN, CDN");
-    assert.deepEqual(eventsOf(b, "call-requested")[0]!.vendorAvps, [vendor]);
+    assert.deepEqual(eventsOf(b, "call-requested")[0]!.said.others, [vendor]);
   }
 });
 

@@ -30,6 +30,7 @@ Deno.test("Lcce brings an outgoing call up once the LAC says that it was answere
       assert.equal(event.request.name, "5551234");
       requested = event.call;
       b.lcce.acceptCall(event.call, testCall(), now);
+      b.lcce.proceed(event.call, now);
     };
     const connection = a.lcce.dial(settings, net.path(A, B), 0);
     const call = a.lcce.placeCall(connection, "outgoing-caller", testCall({ name: "5551234" }), 0);
@@ -53,6 +54,7 @@ Deno.test("Lcce ends an outgoing call that the LAC cannot place", () => {
     b.onEvent = (event, now) => {
       if (event.type !== "call-requested") return;
       b.lcce.acceptCall(event.call, testCall(), now);
+      b.lcce.proceed(event.call, now);
       b.lcce.closeCall(event.call, result, now);
     };
     const connection = a.lcce.dial(settings, net.path(A, B), 0);
@@ -81,6 +83,7 @@ Deno.test("Lcce.setCircuitStatus() tells the peer each change, also one made whi
   b.onEvent = (event, now) => {
     if (event.type !== "call-requested") return;
     b.lcce.acceptCall(event.call, testCall(), now);
+    b.lcce.proceed(event.call, now);
     b.lcce.setCircuitStatus(event.call, false, now);
   };
   const { handle } = up(a)[0]!;
@@ -96,11 +99,11 @@ Deno.test("Lcce.setCircuitStatus() tells the peer each change, also one made whi
   assert.deepEqual(told(b), [false, true, false], "down as the call came up");
 });
 
-Deno.test("Lcce.setAccm() and reportErrors() reach the peer's owner", () => {
+Deno.test("Lcce.tell() reaches the peer's owner, with what the version has a place for", () => {
   for (const version of versions) {
     const { net, a, b, call } = connected(testSettings({ version }));
     const theirs = eventsOf(b, "call-requested")[0]!.call;
-    const errors = {
+    const callErrors = {
       crcErrors: 1,
       framingErrors: 2,
       hardwareOverruns: 3,
@@ -108,12 +111,16 @@ Deno.test("Lcce.setAccm() and reportErrors() reach the peer's owner", () => {
       timeoutErrors: 5,
       alignmentErrors: 6,
     };
-    a.lcce.reportErrors(call, errors, net.now);
-    b.lcce.setAccm(theirs, { send: 0xa0000, receive: 1 }, net.now);
+    const accm = { send: 0xa0000, receive: 1 };
+    assert.equal(a.lcce.tell(call, "WEN", { callErrors, accm }, net.now), true);
+    assert.equal(b.lcce.tell(theirs, "SLI", { callErrors, accm }, net.now), true);
     net.run(net.now + 100);
-    assert.deepEqual(eventsOf(b, "call-errors"), [{ type: "call-errors", call: theirs, errors }]);
-    const accm = version === 2 ? [{ type: "accm", call, send: 0xa0000, receive: 1 }] : [];
-    assert.deepEqual(eventsOf(a, "accm"), accm);
+    const news = { type: "call-news", call: theirs, message: "WEN", said: { callErrors } };
+    assert.deepEqual(eventsOf(b, "call-news"), [news]);
+    assert.deepEqual(eventsOf(a, "call-news"), [
+      { type: "call-news", call, message: "SLI", said: { accm } },
+    ]);
+    assert.deepEqual(a.lcce.call(call)?.said.accm, accm, "the latest is kept");
     assert.equal(callsUp(a).length, 1);
   }
 });

@@ -45,13 +45,20 @@ export function pair(settings: PeerSettings, options: PairOptions = {}): Pair {
   return { net, a, b };
 }
 
-/** Has a node accept every call, and say of outgoing ones that they were answered. */
+/** Has a node accept every call, proceed with it, and say of outgoing ones that they were answered. */
 export function acceptEverything(node: Node, answer: CallParameters = testCall()): void {
   node.onEvent = (event, now) => {
-    if (event.type !== "call-requested") return;
-    node.lcce.acceptCall(event.call, answer, now);
-    if (event.role === "outgoing-answerer") node.lcce.callConnected(event.call, now);
+    if (event.type === "call-requested") node.lcce.acceptCall(event.call, answer, now);
+    goOn(node, event, now);
   };
+}
+
+/** Has a node proceed with a call that waits for it. */
+export function goOn({ lcce }: Node, event: LcceEvent, now: number): void {
+  if (event.type !== "call-state" || event.state !== "wait-proceed") return;
+  const outgoing = lcce.call(event.call)?.role === "outgoing-answerer";
+  if (lcce.call(event.call)) lcce.proceed(event.call, now);
+  if (outgoing) lcce.callConnected(event.call, now);
 }
 
 /** A pair whose tunnel from A to B is up, with a call of A's. */
@@ -90,7 +97,7 @@ export function callCauses(node: Node) {
 /** The sessions that came up at a node, in order. */
 export function sessions(node: Node): SessionParameters[] {
   return node.events.flatMap((event) =>
-    event.type === "call-state" && event.session ? [event.session] : []
+    event.type === "call-state" && event.state === "established" ? [event.session!] : []
   );
 }
 

@@ -86,6 +86,7 @@ Deno.test("Lcce.closeCall() ends a call at each step of its way, and the peer's 
         b.onEvent = (event, now) => {
           if (event.type === "call-requested" && answer === "late") {
             b.lcce.acceptCall(event.call, testCall(), now);
+            b.lcce.proceed(event.call, now);
           }
         };
         const connection = a.lcce.dial(settings, net.path(A, B), 0);
@@ -325,7 +326,9 @@ Deno.test("Lcce ends a connection whose queue is full with a result, and loses n
     net.tap = (from) => from === A;
     for (let i = 0; i < 100; i++) {
       a.lcce.setCircuitStatus(handleOf(a), i % 2 === 0, net.now);
-      if (version === 2) a.lcce.setAccm(handleOf(a), { send: i, receive: i }, net.now);
+      if (version === 2) {
+        a.lcce.tell(handleOf(a), "SLI", { accm: { send: i, receive: i } }, net.now);
+      }
     }
     net.run(net.now + 100);
     assert.deepEqual(

@@ -14,6 +14,7 @@ import {
   connectionCauses,
   eventsOf,
   generous,
+  goOn,
   pair,
   up,
   versions,
@@ -188,7 +189,7 @@ Deno.test("Lcce lets a request of its own that waits its turn give way, whatever
   for (let seed = 0; seed < 8; seed++) {
     const settings = testSettings({ version: 3 });
     const { net, a, b } = pair(settings, { seed });
-    b.onEvent = undefined;
+    b.onEvent = (event, now) => goOn(b, event, now);
     const connection = a.lcce.dial(settings, net.path(A, B), 0);
     for (let i = 0; i < 300; i++) {
       a.lcce.placeCall(connection, "incoming-caller", testCall({ name: `${i}` }), 0);

@@ -13,14 +13,16 @@ export class Raw {
         wasm.__wbg_raw_free(ptr, 0);
     }
     /**
+     * `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
      * @param {number} fd
      * @param {number} frame
+     * @param {number} vnet
      * @returns {number}
      */
-    add_device(fd, frame) {
+    add_device(fd, frame, vnet) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame);
+            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame, vnet);
             var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
             var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
             var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
@@ -392,10 +394,11 @@ export class Raw {
      * As `receive_datagrams`.
      * @param {number} port
      * @param {number} count
+     * @param {number} now
      * @returns {boolean}
      */
-    receive_frames(port, count) {
-        const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count);
+    receive_frames(port, count, now) {
+        const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count, now);
         return ret !== 0;
     }
     /**

@@ -12,6 +12,7 @@ use crate::counters::{Counters, Io, Reason};
 use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
+use crate::offload::Takes;
 use crate::port::FrameType;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
@@ -225,8 +226,11 @@ impl Raw {
         self.datapath.core.change_session(session, spec.options()?)
     }
 
-    pub fn add_device(&mut self, fd: i32, frame: u8) -> Result<f64, Refusal> {
-        self.datapath.core.add_device(fd, frame_type(frame)?).map(Handle::to_number)
+    /// `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
+    pub fn add_device(&mut self, fd: i32, frame: u8, vnet: u32) -> Result<f64, Refusal> {
+        let takes = Takes { checksum: vnet & 2 != 0, tcp: vnet & 4 != 0, udp: vnet & 8 != 0 };
+        let takes = (vnet & 1 != 0).then_some(takes);
+        self.datapath.core.add_device(fd, frame_type(frame)?, takes).map(Handle::to_number)
     }
 
     pub fn add_host_port(&mut self, frame: u8) -> Result<f64, Refusal> {
@@ -256,9 +260,9 @@ impl Raw {
     }
 
     /// As `receive_datagrams`.
-    pub fn receive_frames(&mut self, port: f64, count: u32) -> bool {
+    pub fn receive_frames(&mut self, port: f64, count: u32, now: f64) -> bool {
         let port = handle(port).ok_or(Refusal::no_such_port());
-        let result = port.and_then(|port| self.datapath.receive_frames(port, count as usize));
+        let result = port.and_then(|port| self.datapath.receive_frames(port, count as usize, micros(now)));
         self.note(result)
     }
 

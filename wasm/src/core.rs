@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Drops, Reason, Work};
+use crate::egress::Unfinished;
 use crate::leaving::{ControlMessage, Leaving};
-use crate::port::{Device, Forwarder, HostPort, Port};
+use crate::port::{Device, Forwarder, HostPort, Hub, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
@@ -36,29 +37,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { sessions: 1 << 18, reorder_frames: 256, reorder_bytes: 32 << 20, punt_bytes: 1 << 20 }
-    }
-}
-
-/// A frame in a buffer that a header can be written into.
-pub struct Frame<'a> {
-    /// The buffer, up to the frame's end.
-    pub buffer: &'a mut [u8],
-    /// The first byte that may be overwritten by a header.
-    pub floor: usize,
-    /// The frame's first byte.
-    pub start: usize,
-}
-
-impl Frame<'_> {
-    /// The frame's bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..]
-    }
-
-    /// Their number.
-    #[expect(clippy::len_without_is_empty, reason = "no frame is")]
-    pub fn len(&self) -> usize {
-        self.buffer.len() - self.start
     }
 }
 
@@ -106,6 +84,10 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
+    /// Hubs.
+    pub hubs: Slab<Hub>,
+    /// The last instant that the caller told, in microseconds.
+    pub now: u64,
     /// Counts whatever changes which session a datagram belongs to.
     pub epoch: u64,
     /// v2 sessions by tunnel and session id.
@@ -136,6 +118,8 @@ pub struct Core {
     pub controls: Bounded<Box<ControlMessage>>,
     /// Frames of groups that the kernel refused, to be sent one by one.
     pub retries: VecDeque<Leaving>,
+    /// The frame that there was not room enough for; nothing else is forwarded before it.
+    pub unfinished: Option<Unfinished>,
 }
 
 impl Core {
@@ -148,6 +132,8 @@ impl Core {
             sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
+            hubs: Slab::new(Kind::Hub, MAX_OTHERS),
+            now: 0,
             epoch: 0,
             v2: Table::new(),
             v3: Table::new(),
@@ -163,6 +149,7 @@ impl Core {
             injected: Bounded::new(),
             controls: Bounded::new(),
             retries: VecDeque::new(),
+            unfinished: None,
         }
     }
 
@@ -184,7 +171,7 @@ impl Core {
             Kind::Session => self.sessions.find(handle),
             Kind::Device => self.devices.find(handle),
             Kind::Host => self.hosts.find(handle),
-            Kind::Socket | Kind::Tunnel => None,
+            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
         };
         live.and_then(|_| Port::of(handle))
     }

@@ -79,6 +79,8 @@ named! {
         SequenceDuplicate = "sequence-duplicate",
         /// The reorder queues hold all the bytes that they may.
         ReorderQueueFull = "reorder-queue-full",
+        /// A device's frame whose offload header does not fit its own headers.
+        BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
         /// Its port or socket was removed while it waited.
@@ -117,20 +119,26 @@ named! {
         RxDatagrams = "rx-datagrams",
         /// Super-datagrams that UDP_GRO made.
         RxGroDatagrams = "rx-gro-datagrams",
-        /// Frames read from devices.
+        /// Frames read from devices, those inside super-frames counted singly.
         RxFrames = "rx-frames",
+        /// Super-frames among what was read from devices.
+        RxSuperFrames = "rx-super-frames",
         /// Frames injected by TypeScript.
         Injected = "injected",
         /// Messages sent.
         TxMessages = "tx-messages",
         /// L2TP datagrams in them: more than messages where UDP_SEGMENT grouped some.
         TxSegments = "tx-segments",
-        /// Frames written to devices.
+        /// Frames written to devices, those inside super-frames counted singly.
         TxFrames = "tx-frames",
+        /// Super-frames written to devices.
+        TxSuperFrames = "tx-super-frames",
         /// Control messages sent.
         TxControl = "tx-control",
         /// Groups that the kernel refused and that were sent again one by one.
         TxRegrouped = "tx-regrouped",
+        /// Copies made of frames that left by several ports, beyond the first.
+        Copies = "copies",
         /// Control messages handed to TypeScript.
         PuntedControl = "punted-control",
         /// Frames handed to TypeScript.

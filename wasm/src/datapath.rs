@@ -1,11 +1,14 @@
 //! The datapath: batches in, `pump`, batches out.
 
-use crate::core::{Core, Frame, Limits};
+use crate::core::{Core, Limits};
 use crate::counters::{Io, Reason};
+use crate::egress::Unfinished;
+use crate::frame::{About, Frame, HELD, Place};
 use crate::ingress::Origin;
 use crate::manage::Refusal;
+use crate::offload::{Offload, VNET_HEADER};
 use crate::port::Port;
-use crate::receive::{BATCH, HEADROOM, Receive};
+use crate::receive::{BATCH, HEADROOM, ROOM, Receive};
 use crate::reorder::Held;
 use crate::slab::Handle;
 use crate::tunnel::SocketKind;
@@ -65,6 +68,7 @@ impl Datapath {
         self.check_idle(count)?;
         let at = self.core.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
         let kind = self.core.sockets[at].kind;
+        self.core.now = now;
         self.core.io.add(Io::RxBatches, 1);
         let mut cursor = Cursor::new(at, kind, count);
         let Receive { slots, messages, .. } = &*self.receive;
@@ -74,12 +78,13 @@ impl Datapath {
     }
 
     /// Takes in `count` frames that were read from a device into the slots.
-    pub fn receive_frames(&mut self, port: Handle, count: usize) -> Result<(), Refusal> {
+    pub fn receive_frames(&mut self, port: Handle, count: usize, now: u64) -> Result<(), Refusal> {
         self.check_idle(count)?;
         match self.core.port(port) {
             Some(Port::Device(_)) => {}
             _ => return Err(Refusal::no_such_port()),
         }
+        self.core.now = now;
         self.core.io.add(Io::RxBatches, 1);
         self.pending = Pending::Frames(Frames { port, next: 0, count });
         Ok(())
@@ -113,6 +118,7 @@ impl Datapath {
 
     /// Gives up waiting wherever it has lasted long enough.
     pub fn age(&mut self, now: u64) {
+        self.core.now = now;
         self.core.age(now);
     }
 
@@ -121,14 +127,27 @@ impl Datapath {
     pub fn pump(&mut self) -> usize {
         let core = &mut self.core;
         core.transmit.clear(!core.retries.is_empty());
-        while core.transmit.has_room() && core.retry() {}
+        // Those need no headers; what room there was for them may be used up.
+        while core.transmit.has_room_for(0, 2) && core.retry() {}
         if core.retries.is_empty() {
-            while core.transmit.has_room()
+            self.finish();
+            let core = &mut self.core;
+            while core.can_go_on()
                 && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
             {}
             self.go_on();
         }
         self.core.lay_out()
+    }
+
+    /// Goes on with the frame that there was not room enough for.
+    fn finish(&mut self) {
+        let Self { receive, core, .. } = self;
+        match core.unfinished.as_ref().map(Unfinished::slot) {
+            None => {}
+            Some(HELD) => core.go_on(&mut []),
+            Some(slot) => core.go_on(receive.slots.slot_mut(slot as usize)),
+        }
     }
 
     /// Goes on with the pending batch as long as there is room.
@@ -160,8 +179,8 @@ impl Datapath {
         let mut received = 0;
         let done = loop {
             // What a datagram released from its session's queue goes before the next one.
-            while core.transmit.has_room() && core.deliver_ready() {}
-            if !core.transmit.has_room() {
+            while core.can_go_on() && core.deliver_ready() {}
+            if !core.can_go_on() {
                 break false;
             }
             let Some(entry) = window.next(&batch.cursor, messages, core) else {
@@ -190,21 +209,56 @@ impl Datapath {
     fn frames(&mut self, batch: &mut Frames) -> bool {
         let Self { receive, core, .. } = self;
         let Receive { slots, messages, .. } = &mut **receive;
-        while batch.next < batch.count && core.transmit.has_room() {
-            core.io.add(Io::RxFrames, 1);
-            let end = HEADROOM + messages.frame_len(batch.next);
-            let buffer = &mut slots.slot_mut(batch.next)[..end];
+        while batch.next < batch.count && core.can_go_on() {
+            let at = batch.next;
+            let len = messages.frame_len(at);
             match core.port(batch.port) {
-                Some(port) => core.forward(core.forwarder(port), Frame { buffer, floor: 0, start: HEADROOM }),
-                None => core.drop_frame(Reason::PortRemoved),
+                Some(port) => core.device_frame(port, slots.slot_mut(at), at as u32, len),
+                None => {
+                    core.io.add(Io::RxFrames, 1);
+                    core.drop_frame(Reason::PortRemoved);
+                }
             }
             batch.next += 1;
         }
-        batch.next == batch.count
+        batch.next == batch.count && core.unfinished.is_none()
     }
 }
 
 impl Core {
+    /// Whether another frame may begin to leave.
+    #[inline]
+    fn can_go_on(&self) -> bool {
+        self.unfinished.is_none() && self.transmit.has_room()
+    }
+
+    /// Forwards what was read from a device into a slot: `len` bytes, a `virtio_net_hdr` included where it has one.
+    #[inline]
+    fn device_frame(&mut self, port: Port, buffer: &mut [u8], slot: u32, len: usize) {
+        let Port::Device(at) = port else { return };
+        let (vnet, frame_type) = (self.devices[at].vnet, self.devices[at].frame_type);
+        let start = HEADROOM + if vnet { VNET_HEADER } else { 0 };
+        let end = HEADROOM + len;
+        let offload = match buffer[HEADROOM..].first_chunk() {
+            _ if len == ROOM || end <= start => Err(Reason::Truncated),
+            Some(header) if vnet => Offload::read(header, frame_type, &buffer[start..end]),
+            _ => Ok(Offload::NONE),
+        };
+        let offload = match offload {
+            Ok(offload) => offload,
+            Err(reason) => {
+                self.io.add(Io::RxFrames, 1);
+                return self.drop_frame(reason);
+            }
+        };
+        let about = About { offload, ..About::plain(port, frame_type, self.now, slot) };
+        let frame = Frame { buffer, place: Place { floor: 0, start, end }, about };
+        let segments = frame.segments();
+        self.io.add(Io::RxFrames, segments.into());
+        self.io.add(Io::RxSuperFrames, u64::from(segments > 1));
+        self.forward(self.forwarder(port), frame);
+    }
+
     /// Sends one control message; false when there is none.
     fn send_one_control(&mut self) -> bool {
         let Some(message) = self.controls.pop() else { return false };
@@ -221,9 +275,9 @@ impl Core {
         let Some((handle, mut held)) = self.injected.pop() else { return false };
         match self.port(handle) {
             Some(port) => {
-                let forwarder = self.forwarder(port);
-                self.forward(forwarder, Frame { buffer: &mut held.buffer, floor: 0, start: held.start });
-                self.transmit.hold(held.buffer);
+                let frame = held.frame(port, self.frame_type(port), self.now);
+                self.forward(self.forwarder(port), frame);
+                self.keep(held.buffer);
             }
             None => self.drop_frame(Reason::PortRemoved),
         }

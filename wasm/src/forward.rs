@@ -1,10 +1,8 @@
-//! A frame's way from the port it came in at to the one it leaves by.
+//! What is done with frames that are in order: one by one, or a run of datagrams at once.
 
-use crate::core::{Core, Frame};
-use crate::counters::{Io, Reason};
+use crate::core::Core;
+use crate::frame::Frame;
 use crate::leaving::{Leaving, Span};
-use crate::port::{Forwarder, Port};
-use crate::receive::STRIDE;
 use crate::template::Template;
 use crate::window::Entry;
 
@@ -19,12 +17,12 @@ pub struct Run<'a> {
 impl Core {
     /// Lets the datagrams of a run that have the first one's header leave by a session whose header is as long: each
     /// header is overwritten, and all of it leaves as one piece. Gives how many, unless it cannot be done like that.
-    pub fn forward_run(&mut self, out: u32, run: Run, slot: &mut [u8; STRIDE]) -> Option<u32> {
+    pub fn forward_run(&mut self, out: u32, run: Run, slot: &mut [u8]) -> Option<u32> {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[out];
         let tunnel = &mut tunnels[tx.tunnel];
-        let Run { entry: Entry { start, end, count, .. }, header } = run;
-        let (start, size) = (*start as usize, (end - start) as usize);
+        let Run { entry: Entry { place, count, .. }, header } = run;
+        let (start, size) = (place.start, place.end - place.start);
         let template = tx.template;
         let new = template.constant(header).filter(|_| size <= usize::from(tunnel.segment_limit))?;
         let mut room = [0; Template::MAX];
@@ -56,55 +54,6 @@ impl Core {
         let rx = &mut self.sessions.rx[session];
         rx.deliver(count, len);
         self.tunnels[rx.tunnel].received(count, u64::from(count) * len as u64);
-    }
-
-    /// Passes a frame to where `forwarder` says.
-    #[inline]
-    pub fn forward(&mut self, forwarder: Forwarder, frame: Frame) {
-        match forwarder {
-            Forwarder::CrossConnect(Port::Session(at)) => self.send(at, frame),
-            Forwarder::CrossConnect(Port::Device(at)) => self.transmit.write(at, frame.bytes()),
-            Forwarder::CrossConnect(Port::Host(at)) => self.punt_frame(at, frame),
-            Forwarder::None => self.drop_frame(Reason::NoForwarder),
-        }
-    }
-
-    fn punt_frame(&mut self, host: u32, frame: Frame) {
-        if self.punts.frame(self.hosts.handle(host), frame.bytes()) {
-            self.io.add(Io::PuntedFrames, 1);
-        } else {
-            self.drop_frame(Reason::HostQueueFull);
-        }
-    }
-
-    /// Lets a frame leave by a session: with its header right before it where there is room, else elsewhere.
-    #[inline]
-    fn send(&mut self, session: u32, frame: Frame) {
-        let Core { sessions, tunnels, transmit, .. } = self;
-        let tx = &mut sessions.tx[session];
-        let tunnel = &mut tunnels[tx.tunnel];
-        tx.packets += 1;
-        tx.bytes += frame.len() as u64;
-        tunnel.sent(1, frame.len() as u64);
-        let length = tx.template.len();
-        let header = length as u32;
-        let Frame { buffer, floor, start } = frame;
-        // All the template's room before the frame (most frames), just the header's, or neither.
-        let datagram = if let Some(room) = buffer[floor..start].last_chunk_mut() {
-            tx.template.write(room, &mut tx.ns);
-            Leaving::new(session, header, Span::default(), Span::from(buffer, start - length))
-        } else if start - floor >= length {
-            let mut room = [0; Template::ROOM];
-            tx.template.write(&mut room, &mut tx.ns);
-            buffer[start - length..start].copy_from_slice(&room[Template::ROOM - length..]);
-            Leaving::new(session, header, Span::default(), Span::from(buffer, start - length))
-        } else {
-            let room = transmit.header();
-            tx.template.write(room, &mut tx.ns);
-            let head = Span::from(room, Template::ROOM - length);
-            Leaving::new(session, header, head, Span::from(buffer, start))
-        };
-        transmit.send(tx, tunnel, datagram);
     }
 }
 

@@ -1,12 +1,13 @@
 //! A datagram's way in: what it is, whose it is, whether it may be believed, and its frame.
 
 use crate::abi::{Ip, Name, read_control};
-use crate::core::{Core, Frame};
+use crate::core::Core;
 use crate::counters::{Io, Reason, at};
 use crate::forward::Run;
+use crate::frame::{About, Frame, Place};
 use crate::header::{self, Class, Data, Stripped, Version, tunnel_of_key};
 use crate::port::{Forwarder, Port};
-use crate::receive::{HEADROOM, Messages, STRIDE};
+use crate::receive::{HEADROOM, Messages};
 use crate::session::NONE;
 use crate::slab::Handle;
 use crate::table::Table;
@@ -31,11 +32,11 @@ impl Core {
     /// Takes an entry's first datagram in from its slot, and as many of the others as can be dealt with like it. Gives
     /// how many.
     #[inline]
-    pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8; STRIDE]) -> u32 {
+    pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8]) -> u32 {
         match entry.what {
             Ok(Class::Data(data)) if entry.session != NONE => self.data(origin, entry, &data, slot),
             Ok(Class::Data(data)) => self.drop_frames(self.unknown(&data), entry.count),
-            Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.end as usize], at),
+            Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.place.end], at),
             Err(reason) => self.drop_frames(reason, entry.count),
         }
     }
@@ -52,7 +53,7 @@ impl Core {
             SocketKind::Ip4 => datagram.get(16..20).and_then(Ip::new),
             _ => None,
         });
-        let control = &datagram[entry.start as usize - HEADROOM + at..];
+        let control = &datagram[entry.place.start - HEADROOM + at..];
         if self.punts.control(origin.socket, source, local, control) {
             self.io.add(Io::PuntedControl, 1);
         } else {
@@ -83,7 +84,7 @@ impl Core {
     /// Data messages of a session: checks their source and the first one's cookie, strips it of its header, and gives
     /// its frame to the session's numbering, or passes the whole run on.
     #[inline]
-    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8; STRIDE]) -> u32 {
+    fn data(&mut self, origin: &Origin, entry: &Entry, data: &Data, slot: &mut [u8]) -> u32 {
         let mut at = entry.session;
         let message = entry.message as usize;
         if self.sessions.rx[at].next_twin != NONE {
@@ -97,8 +98,8 @@ impl Core {
         if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), is_from) {
             return self.drop_frames(Reason::WrongSource, entry.count);
         }
-        let header = entry.start as usize;
-        let datagram = &slot[header..entry.end as usize];
+        let Place { floor, start: header, .. } = entry.place;
+        let datagram = &slot[header..entry.place.end];
         let stripped = match data.version {
             Version::V2 => header::strip_v2(datagram, data),
             Version::V3 => header::strip_v3(datagram, data, &rx.cookie, rx.l2spec),
@@ -125,8 +126,10 @@ impl Core {
             self.count_delivered(at, count, end - start);
             return count;
         }
-        let frame =
-            Frame { buffer: &mut slot[..header + end], floor: entry.floor as usize, start: header + start };
+        let place = Place { floor, start: header + start, end: header + end };
+        let about =
+            About::plain(Port::Session(at), self.sessions.rx[at].frame_type, origin.now, entry.message);
+        let frame = Frame { buffer: slot, place, about };
         if plain {
             self.deliver(at, frame);
         } else {

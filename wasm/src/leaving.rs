@@ -72,13 +72,15 @@ impl Leaving {
     }
 }
 
-/// A frame that is to be written to a device.
+/// What is to be written to a device at once.
 #[derive(Clone, Copy)]
 pub struct Writing {
     /// The device, by its index.
     pub device: u32,
-    /// The frame.
-    pub body: Span,
+    /// How many stretches it lies in.
+    pub spans: u32,
+    /// How many frames it is on a wire.
+    pub frames: u32,
 }
 
 /// A control message that is to leave.

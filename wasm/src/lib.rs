@@ -8,14 +8,19 @@
 
 pub mod abi;
 pub mod api;
+pub mod checksum;
 pub mod core;
 pub mod counters;
 pub mod datapath;
+pub mod egress;
 pub mod forward;
+pub mod frame;
 pub mod header;
+pub mod headers;
 pub mod ingress;
 pub mod leaving;
 pub mod manage;
+pub mod offload;
 pub mod outcome;
 pub mod port;
 pub mod punt;
@@ -25,6 +30,7 @@ pub mod sequence;
 pub mod sequencing;
 pub mod session;
 pub mod slab;
+pub mod split;
 pub mod table;
 pub mod template;
 pub mod transmit;

@@ -5,7 +5,8 @@ use crate::core::Core;
 use crate::counters::Reason;
 use crate::header::{Encap, Version, key_v2};
 use crate::leaving::ControlMessage;
-use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
+use crate::offload::Takes;
+use crate::port::{Device, Forwarder, FrameType, HostPort, Hub, Port};
 use crate::session::{Identity, NONE, Options, TunnelShape};
 use crate::slab::Handle;
 use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
@@ -220,9 +221,20 @@ impl Core {
         Ok(())
     }
 
-    /// Adds a device.
-    pub fn add_device(&mut self, fd: i32, frame_type: FrameType) -> Result<Handle, Refusal> {
-        let device = Device { fd, frame_type, forwarder: Forwarder::None };
+    /// Adds a device. `takes`: it was opened with IFF_VNET_HDR, and takes that much.
+    pub fn add_device(
+        &mut self,
+        fd: i32,
+        frame_type: FrameType,
+        takes: Option<Takes>,
+    ) -> Result<Handle, Refusal> {
+        let device = Device {
+            fd,
+            frame_type,
+            vnet: takes.is_some(),
+            takes: takes.unwrap_or_default(),
+            forwarder: Forwarder::None,
+        };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
         Ok(self.devices.handle(at))
     }
@@ -277,6 +289,28 @@ impl Core {
         Ok(())
     }
 
+    /// Makes a hub without ports.
+    pub fn add_hub(&mut self) -> Result<Handle, Refusal> {
+        let at = self.hubs.insert(Hub::default()).ok_or(Refusal::limit("too many hubs"))?;
+        Ok(self.hubs.handle(at))
+    }
+
+    /// Joins a port that is joined to nothing to a hub, whose ports carry frames of one type.
+    pub fn join_hub(&mut self, hub: Handle, port: Handle) -> Result<(), Refusal> {
+        let hub = self.hubs.find(hub).ok_or(Refusal::invalid("no such hub"))?;
+        let port = self.port(port).ok_or(Refusal::no_such_port())?;
+        if self.forwarder(port) != Forwarder::None {
+            return Err(Refusal::new("port-joined", "the port is in a forwarder already"));
+        }
+        let first = self.hubs[hub].ports.first().copied();
+        if first.is_some_and(|first| self.frame_type(first) != self.frame_type(port)) {
+            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
+        }
+        self.hubs[hub].ports.push(port);
+        *self.forwarder_mut(port) = Forwarder::Flood(hub);
+        Ok(())
+    }
+
     /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
     pub fn disconnect(&mut self, a: Handle) -> Result<(), Refusal> {
         let port = self.port(a).ok_or(Refusal::no_such_port())?;
@@ -285,12 +319,15 @@ impl Core {
     }
 
     fn part(&mut self, port: Port) {
-        if let Forwarder::CrossConnect(other) = std::mem::take(self.forwarder_mut(port)) {
-            *self.forwarder_mut(other) = Forwarder::None;
+        match std::mem::take(self.forwarder_mut(port)) {
+            Forwarder::None => {}
+            Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,
+            Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
         }
     }
 
-    fn frame_type(&self, port: Port) -> FrameType {
+    /// What a port's frames are.
+    pub fn frame_type(&self, port: Port) -> FrameType {
         match port {
             Port::Session(at) => self.sessions.rx[at].frame_type,
             Port::Device(at) => self.devices[at].frame_type,

@@ -69,15 +69,14 @@ impl Core {
 
     /// The write of op `index` failed.
     pub fn write_failed(&mut self, index: usize, errno: i32) {
-        if !self.transmit.is_write(index) {
-            return;
-        }
-        self.io.take_back(Io::TxFrames, 1);
-        self.drop_frame(match errno {
+        let Some(frames) = self.transmit.written(index) else { return };
+        self.io.take_back(Io::TxFrames, frames.into());
+        let reason = match errno {
             EIO | ENETDOWN => Reason::DeviceDown,
             EBADF | EBADFD | ENODEV | ENXIO => Reason::DeviceGone,
             EAGAIN | ENOBUFS | ENOMEM => Reason::DeviceFull,
             _ => Reason::DeviceRefused,
-        });
+        };
+        self.drop_frames(reason, frames);
     }
 }

@@ -1,5 +1,6 @@
 //! Ports and the forwarders that join them.
 
+use crate::offload::{Offload, Takes};
 use crate::slab::{Handle, Kind};
 
 /// What the frames of a port are; only ports of one type can be joined.
@@ -49,7 +50,7 @@ impl Port {
             Kind::Session => Some(Self::Session(handle.index)),
             Kind::Device => Some(Self::Device(handle.index)),
             Kind::Host => Some(Self::Host(handle.index)),
-            Kind::Socket | Kind::Tunnel => None,
+            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
         }
     }
 }
@@ -62,17 +63,38 @@ pub enum Forwarder {
     None,
     /// Out at the one other port.
     CrossConnect(Port),
+    /// Out at all other ports of a hub.
+    Flood(u32),
 }
 
-/// A network device: a TAP.
+/// Ports that flood each other, as those of an Ethernet repeater do.
+#[derive(Default)]
+pub struct Hub {
+    /// Its ports.
+    pub ports: Vec<Port>,
+}
+
+/// A network device: a TAP or TUN.
 #[derive(Default)]
 pub struct Device {
     /// Stored for the caller.
     pub fd: i32,
+    /// Whether a `virtio_net_hdr` stands before each frame, both ways.
+    pub vnet: bool,
+    /// What it takes beyond plain frames.
+    pub takes: Takes,
     /// What its frames are.
     pub frame_type: FrameType,
     /// Where they go.
     pub forwarder: Forwarder,
+}
+
+impl Device {
+    /// Whether it takes a frame as it is.
+    #[inline]
+    pub fn takes_all_of(&self, offload: &Offload) -> bool {
+        self.takes.all_of(offload)
+    }
 }
 
 /// A port whose frames TypeScript handles.

@@ -56,22 +56,23 @@ impl Punts {
             local,
             ..Record::default()
         };
-        self.push(record, data, self.limit)
+        self.push(record, &[data], self.limit)
     }
 
-    /// Queues a frame for a host port; false when there is no room.
-    pub fn frame(&mut self, port: Handle, data: &[u8]) -> bool {
+    /// Queues a frame that lies in `parts` for a host port; false when there is no room.
+    pub fn frame(&mut self, port: Handle, parts: &[&[u8]]) -> bool {
         let limit = self.limit / FRAMES_SHARE.1 * FRAMES_SHARE.0;
-        self.push(Record { handle: port.to_number(), kind: 1, ..Record::default() }, data, limit)
+        self.push(Record { handle: port.to_number(), kind: 1, ..Record::default() }, parts, limit)
     }
 
-    fn push(&mut self, record: Record, data: &[u8], limit: usize) -> bool {
+    fn push(&mut self, record: Record, parts: &[&[u8]], limit: usize) -> bool {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
         let used = self.bytes.len() + self.records.len() * size_of::<Record>();
-        if used + data.len() + size_of::<Record>() > limit {
+        if used + len + size_of::<Record>() > limit {
             return false;
         }
-        self.records.push(Record { data: self.bytes.len() as u32, len: data.len() as u32, ..record });
-        self.bytes.extend_from_slice(data);
+        self.records.push(Record { data: self.bytes.len() as u32, len: len as u32, ..record });
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         true
     }
 
@@ -121,7 +122,7 @@ mod tests {
         let at = slab.insert(()).unwrap();
         let handle = slab.handle(at);
         let mut punts = Punts::new(4096);
-        while punts.frame(handle, &[0; 100]) {}
+        while punts.frame(handle, &[&[0; 60], &[0; 40]]) {}
         let frames = punts.len();
         assert!(punts.bytes().len() + frames * size_of::<Record>() <= 4096 * 3 / 4);
         let peer = Name::new(false, Ip::new(&[10, 0, 0, 1]).unwrap(), 1701, 0).unwrap();

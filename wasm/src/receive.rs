@@ -4,8 +4,9 @@ use crate::abi::{IoVec, MSG_CUT, MmsgHdr, Name};
 
 /// Messages in a batch. Larger batches make GRO sockets see fewer, not more, packets each (design.md §8).
 pub const BATCH: usize = 64;
-/// Room for a datagram or frame.
-pub const ROOM: usize = 65_536;
+/// Room for a datagram, or for a device's longest super-frame (64 KiB behind an Ethernet header, two VLAN tags and a
+/// `virtio_net_hdr`) and more: what fills it all was cut.
+pub const ROOM: usize = 65_536 + 128;
 /// Room before it, for longer headers than it came with.
 pub const HEADROOM: usize = 256;
 /// One cache line more than the room: otherwise the first lines of all slots would compete for one set of the cache.
@@ -124,13 +125,13 @@ impl Receive {
 impl Slots {
     /// Slot `at`: headroom, then room.
     #[inline]
-    pub fn slot(&self, at: usize) -> &[u8; STRIDE] {
+    pub fn slot(&self, at: usize) -> &[u8] {
         &self.0[at].0
     }
 
     /// Slot `at`, to be written to.
     #[inline]
-    pub fn slot_mut(&mut self, at: usize) -> &mut [u8; STRIDE] {
+    pub fn slot_mut(&mut self, at: usize) -> &mut [u8] {
         &mut self.0[at].0
     }
 }

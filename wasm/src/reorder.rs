@@ -2,6 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::frame::{About, Frame, HELD, Place};
+use crate::port::{FrameType, Port};
+
 /// A copied frame, with room before it for a header.
 pub struct Held {
     /// Headroom and frame.
@@ -20,6 +23,12 @@ impl Held {
         buffer.extend_from_slice(&[0; Self::HEADROOM]);
         buffer.extend_from_slice(frame);
         Self { buffer: buffer.into(), start: Self::HEADROOM }
+    }
+
+    /// The frame again, which came in at a port.
+    pub fn frame(&mut self, ingress: Port, frame_type: FrameType, now: u64) -> Frame<'_> {
+        let place = Place { floor: 0, start: self.start, end: self.buffer.len() };
+        Frame { buffer: &mut self.buffer, place, about: About::plain(ingress, frame_type, now, HELD) }
     }
 
     /// What it costs of a budget in bytes.

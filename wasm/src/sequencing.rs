@@ -2,9 +2,11 @@
 
 use std::cmp::Reverse;
 
-use crate::core::{Core, Frame};
+use crate::core::Core;
 use crate::counters::Reason;
 use crate::counters::at::OOS_PACKETS;
+use crate::frame::Frame;
+use crate::port::Port;
 use crate::reorder::{Held, Queue};
 use crate::sequence::Verdict;
 use crate::session::Options;
@@ -167,8 +169,10 @@ impl Core {
         self.reorder_bytes -= held.cost();
         match self.sessions.find(handle) {
             Some(session) => {
-                self.deliver(session, Frame { buffer: &mut held.buffer, floor: 0, start: held.start });
-                self.transmit.hold(held.buffer);
+                let frame_type = self.sessions.rx[session].frame_type;
+                let frame = held.frame(Port::Session(session), frame_type, self.now);
+                self.deliver(session, frame);
+                self.keep(held.buffer);
             }
             None => self.drop_frame(Reason::PortRemoved),
         }

@@ -20,6 +20,8 @@ pub enum Kind {
     Device,
     /// A host port.
     Host,
+    /// A hub.
+    Hub,
 }
 
 /// A reference handed to TypeScript: 24 bits of index, 3 of kind, 26 of generation, which a JS number carries exactly.
@@ -50,7 +52,7 @@ impl Handle {
         {
             return None;
         }
-        let kinds = [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host];
+        let kinds = [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host, Kind::Hub];
         Some(Self {
             kind: *kinds.get((bits >> Self::INDEX_BITS) as usize & ((1 << Self::KIND_BITS) - 1))?,
             index: bits as u32 & ((1 << Self::INDEX_BITS) - 1),

@@ -41,8 +41,8 @@ enum Numbered {
 impl Template {
     /// The longest header: v3 over UDP with a cookie of 8 bytes and the sublayer.
     pub const MAX: usize = 20;
-    /// [`Template::MAX`] in whole words.
-    pub const ROOM: usize = 24;
+    /// [`Template::MAX`], and room for what one more header takes (PPP's over L2TPv3, or PPPoE's), in whole vectors.
+    pub const ROOM: usize = 32;
 
     /// The header of a session, without Length, Offset and Priority in v2 as the kernel sends it.
     pub fn new(shape: &Shape) -> Self {
@@ -86,11 +86,11 @@ impl Template {
         match self.numbered {
             Numbered::No => {}
             Numbered::V2 => {
-                [room[20], room[21]] = (*ns as u16).to_be_bytes();
+                [room[Self::ROOM - 4], room[Self::ROOM - 3]] = (*ns as u16).to_be_bytes();
                 *ns = (*ns + 1) & V2_NUMBERS;
             }
             Numbered::V3 => {
-                [room[20], room[21], room[22], room[23]] = (L2SPEC_S | *ns).to_be_bytes();
+                room[Self::ROOM - 4..].copy_from_slice(&(L2SPEC_S | *ns).to_be_bytes());
                 *ns = (*ns + 1) & V3_NUMBERS;
             }
         }

@@ -5,6 +5,7 @@
 //! frame only joins a group that is not older than the one its session's last frame went into: frames of one session
 //! never overtake each other.
 
+mod arena;
 mod layout;
 
 use crate::abi::{Control, IoVec, MmsgHdr};
@@ -12,6 +13,8 @@ use crate::leaving::{ControlMessage, Leaving, Span, Writing};
 use crate::session::{NONE, Sending};
 use crate::template::Template;
 use crate::tunnel::{Destination, Tunnel};
+use arena::Arena;
+pub use arena::LONGEST as LONGEST_HEADER;
 use layout::{iovec, place};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
@@ -61,9 +64,10 @@ pub struct Transmit {
     groups: Vec<Group>,
     leaving: Vec<Leaving>,
     writing: Vec<Writing>,
+    /// The stretches of what is written to devices.
+    spans: Vec<Span>,
     /// Headers for which there was no room before their frames.
-    headers: Vec<[u8; Template::ROOM]>,
-    headers_used: usize,
+    headers: Arena,
     messages: Box<[MmsgHdr; MESSAGES]>,
     /// The control buffer of each group.
     controls: Box<[Control; MESSAGES]>,
@@ -82,6 +86,8 @@ pub struct Transmit {
     /// Datagrams that leave, and how many of them are control messages.
     datagrams: usize,
     control_messages: usize,
+    /// Wire frames in the writes.
+    frames_written: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
     held_messages: Vec<Box<ControlMessage>>,
@@ -96,8 +102,8 @@ impl Transmit {
             groups: Vec::with_capacity(MESSAGES),
             leaving: Vec::with_capacity(FRAMES),
             writing: Vec::with_capacity(FRAMES),
-            headers: vec![[0; Template::ROOM]; FRAMES],
-            headers_used: 0,
+            spans: Vec::with_capacity(IOVECS),
+            headers: Arena::new(),
             messages: zeroed(),
             controls: zeroed(),
             iovecs: zeroed(),
@@ -109,6 +115,7 @@ impl Transmit {
             first_write: 0,
             datagrams: 0,
             control_messages: 0,
+            frames_written: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
         }
@@ -130,6 +137,7 @@ impl Transmit {
         self.groups.clear();
         self.leaving.clear();
         self.writing.clear();
+        self.spans.clear();
         self.ops.clear();
         self.order.clear();
         self.iovecs_used = 0;
@@ -137,25 +145,36 @@ impl Transmit {
         self.mixed = false;
         self.datagrams = 0;
         self.control_messages = 0;
+        self.frames_written = 0;
         if !keep_buffers {
-            self.headers_used = 0;
+            self.headers.clear();
             self.held.clear();
             self.held_messages.clear();
         }
     }
 
-    /// Whether one more frame fits, or one more run, which may be spread over [`RUN_GROUPS`].
+    /// Whether one more frame fits that asks for nothing special, or one more run, which may be spread over
+    /// [`RUN_GROUPS`].
     #[inline]
     pub fn has_room(&self) -> bool {
-        self.groups.len() + RUN_GROUPS <= MESSAGES
-            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
-            && self.headers_used < FRAMES
+        self.has_room_for(Template::ROOM, 2)
     }
 
-    /// Room for a header that does not fit before its frame; there is one while [`Transmit::has_room`].
-    pub fn header(&mut self) -> &mut [u8; Template::ROOM] {
-        self.headers_used += 1;
-        &mut self.headers[self.headers_used - 1]
+    /// Whether one more piece fits: with `header` bytes of headers that lie elsewhere, in `spans` stretches if a device
+    /// is to have it. No more than [`LONGEST_HEADER`] and [`IOVECS`] of them can be asked for.
+    #[inline]
+    pub fn has_room_for(&self, header: usize, spans: usize) -> bool {
+        self.groups.len() + RUN_GROUPS <= MESSAGES
+            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
+            && 2 * (self.leaving.len() + RUN_GROUPS) + self.spans.len() + spans <= IOVECS
+            && self.headers.left() >= header
+    }
+
+    /// Room for `len` bytes of headers that do not lie before their frame; there is as much as
+    /// [`Transmit::has_room_for`] said.
+    #[inline]
+    pub fn header(&mut self, len: usize) -> &mut [u8] {
+        self.headers.take(len)
     }
 
     /// Keeps a buffer that frames lie in until they left.
@@ -210,10 +229,12 @@ impl Transmit {
         self.control_messages += 1;
     }
 
-    /// Lets a frame leave by a device.
+    /// Lets what lies in `spans` leave by a device, in one write that is `frames` on a wire.
     #[inline]
-    pub fn write(&mut self, device: u32, frame: &[u8]) {
-        self.writing.push(Writing { device, body: Span::of(frame) });
+    pub fn write(&mut self, device: u32, spans: &[Span], frames: u32) {
+        self.spans.extend_from_slice(spans);
+        self.writing.push(Writing { device, spans: spans.len() as u32, frames });
+        self.frames_written += frames as usize;
     }
 
     /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
@@ -339,10 +360,10 @@ impl Transmit {
         self.ops.len()
     }
 
-    /// How many messages, data and control messages in them, and device frames are laid out.
+    /// How many messages, data and control messages in them, and wire frames for devices are laid out.
     pub fn counts(&self) -> [usize; 4] {
         let data = self.datagrams - self.control_messages;
-        [self.groups.len(), data, self.control_messages, self.writing.len()]
+        [self.groups.len(), data, self.control_messages, self.frames_written]
     }
 
     /// The datagrams of message `index`, the tunnel they leave by or [`NONE`], and the length that they are grouped by
@@ -355,9 +376,10 @@ impl Transmit {
         Some((datagrams, group.tunnel, (group.frames > 1).then_some(group.size as u16)))
     }
 
-    /// Whether op `index` writes a frame to a device.
-    pub fn is_write(&self, index: usize) -> bool {
-        (self.first_write..self.ops.len()).contains(&index)
+    /// How many wire frames op `index` writes to a device; `None`: it is no write.
+    pub fn written(&self, index: usize) -> Option<u32> {
+        let at = index.checked_sub(self.first_write)?;
+        self.writing.get(at).map(|writing| writing.frames)
     }
 }
 

@@ -6,9 +6,10 @@
 use crate::abi::read_control;
 use crate::core::Core;
 use crate::counters::Reason;
+use crate::frame::Place;
 use crate::header::{Class, classify, head_of};
 use crate::port::{Forwarder, Port};
-use crate::receive::{HEADROOM, Messages, STRIDE, Slots};
+use crate::receive::{HEADROOM, Messages, Slots};
 use crate::session::NONE;
 use crate::transmit::MAX_RUN;
 use crate::tunnel::SocketKind;
@@ -22,13 +23,10 @@ const WINDOW: usize = 64;
 pub struct Entry {
     /// The message that it came in.
     pub message: u32,
-    /// The first byte of the slot that a header may be written to: before the first datagram of a message there is
-    /// headroom, before the others that UDP_GRO joined to it only the header that is stripped.
-    pub floor: u32,
-    /// Its first byte in the slot, behind the IPv4 header that raw sockets deliver.
-    pub start: u32,
-    /// The byte after its last.
-    pub end: u32,
+    /// Where in the slot it lies, behind the IPv4 header that raw sockets deliver. A header may be written to the headroom
+    /// before the first datagram of a message; before the others that UDP_GRO joined to it, only to the header that is
+    /// stripped.
+    pub place: Place,
     /// How many datagrams there are, each as long as the first.
     pub count: u32,
     /// What it is.
@@ -53,9 +51,7 @@ pub struct Cursor {
 impl Entry {
     const NOTHING: Self = Self {
         message: 0,
-        floor: 0,
-        start: 0,
-        end: 0,
+        place: Place { floor: 0, start: 0, end: 0 },
         count: 0,
         what: Err(Reason::Truncated),
         session: NONE,
@@ -64,10 +60,9 @@ impl Entry {
     /// Goes on to the datagram that is `count` further.
     #[inline]
     fn advance(&mut self, count: u32) {
-        let by = count * (self.end - self.start);
-        self.start += by;
-        self.end += by;
-        self.floor = self.start;
+        let Place { start, end, .. } = self.place;
+        let by = count as usize * (end - start);
+        self.place = Place { floor: start + by, start: start + by, end: end + by };
         self.count -= count;
     }
 }
@@ -90,9 +85,8 @@ impl Cursor {
         let size = if cut { total } else { segment_size(messages, message, total) };
         let (from, to) = (self.offset, total.min(self.offset + size));
         entry.message = message as u32;
-        entry.floor = if from == 0 { 0 } else { (HEADROOM + from) as u32 };
-        entry.start = (HEADROOM + from) as u32;
-        entry.end = (HEADROOM + to) as u32;
+        let floor = if from == 0 { 0 } else { HEADROOM + from };
+        entry.place = Place { floor, start: HEADROOM + from, end: HEADROOM + to };
         entry.session = NONE;
         entry.count = 1;
         entry.what = if cut { Err(Reason::Truncated) } else { self.classify(slots.slot(message), entry) };
@@ -115,10 +109,10 @@ impl Cursor {
 
     /// Says what the entry's datagram is, and moves its start behind the IPv4 header if there is one.
     #[inline]
-    fn classify(&self, slot: &[u8; STRIDE], entry: &mut Entry) -> Result<Class, Reason> {
-        let datagram = &slot[entry.start as usize..entry.end as usize];
+    fn classify(&self, slot: &[u8], entry: &mut Entry) -> Result<Class, Reason> {
+        let datagram = &slot[entry.place.start..entry.place.end];
         let start = l2tp_start(self.kind, datagram).ok_or(Reason::ShortHeader)?;
-        entry.start += start as u32;
+        entry.place.start += start;
         let l2tp = &datagram[start..];
         classify(head_of(l2tp), l2tp.len(), self.kind.encap())
     }

@@ -160,7 +160,7 @@ fn world() -> World {
         }
     }
     let core = &mut lab.datapath.core;
-    let device = core.add_device(9, FrameType::Ppp).unwrap();
+    let device = core.add_device(9, FrameType::Ppp, None).unwrap();
     let host = core.add_host_port(FrameType::Ppp).unwrap();
     for (a, b) in [(0, 6), (1, 7), (3, 9), (4, 12), (10, 15)] {
         core.cross_connect(ports[a], ports[b]).unwrap();
@@ -217,7 +217,7 @@ proptest! {
                 Step::Frames(lens) => {
                     if lab.datapath.core.port(device).is_none() { continue }
                     given += lens.len() as u64;
-                    lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>());
+                    lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>(), now);
                 }
                 Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
                 Step::Control(socket) => {

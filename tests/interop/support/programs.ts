@@ -1,7 +1,7 @@
 /** What a machine must have for these tests, and whether it does. @module */
 
 /** A program by its name, or one of the things that programs need. */
-export type Need = "root" | "tun" | "lab" | (string & Record<never, never>);
+export type Need = "root" | "tun" | "lab" | "scapy" | (string & Record<never, never>);
 
 /** The folder of lab.sh: beside the project, or wherever `ISTHMUS_LAB` says. */
 export const labFolder: string = Deno.env.get("ISTHMUS_LAB") ??
@@ -17,6 +17,8 @@ export function missing(needs: readonly Need[]): string[] {
         return exists("/dev/net/tun") ? [] : ["no /dev/net/tun"];
       case "lab":
         return exists(`${labFolder}/lab.sh`) ? [] : [`no lab at ${labFolder} (ISTHMUS_LAB)`];
+      case "scapy":
+        return exists("/usr/lib/python3/dist-packages/scapy") ? [] : ["no python3-scapy"];
       default:
         return installed(need) ? [] : [`no ${need}`];
     }

@@ -2,7 +2,7 @@
 
 use super::{IOVECS, OP_SEND, OP_WRITE, Transmit};
 use crate::abi::IoVec;
-use crate::leaving::Span;
+use crate::leaving::{Span, Writing};
 
 impl Transmit {
     /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
@@ -36,11 +36,14 @@ impl Transmit {
             first = end;
         }
         self.first_write = self.ops.len();
-        for writing in &self.writing {
+        let mut spans = self.spans.iter();
+        for Writing { device, spans: count, .. } in &self.writing {
             let at = self.iovecs_used;
-            self.iovecs[at] = iovec(self.base, writing.body);
-            self.iovecs_used += 1;
-            self.ops.push([OP_WRITE, device_fd(writing.device), at as i32, 1]);
+            for span in spans.by_ref().take(*count as usize) {
+                self.iovecs[self.iovecs_used] = iovec(self.base, *span);
+                self.iovecs_used += 1;
+            }
+            self.ops.push([OP_WRITE, device_fd(*device), at as i32, *count as i32]);
         }
     }
 

@@ -15,6 +15,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::transmit::IOVECS;
 use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
 
 /// A datagram as it reaches a socket.
@@ -90,7 +91,7 @@ impl Lab {
     }
 
     /// Hands in frames read from a device.
-    pub fn read(&mut self, port: Handle, frames: &[Vec<u8>]) {
+    pub fn read(&mut self, port: Handle, frames: &[Vec<u8>], now: u64) {
         let places = self.datapath.receive.places();
         for (at, frame) in frames.iter().enumerate() {
             // SAFETY: as in `receive`.
@@ -99,7 +100,7 @@ impl Lab {
                 write(places.lengths + at * 4, &(frame.len() as i32).to_le_bytes(), 4);
             }
         }
-        self.datapath.receive_frames(port, frames.len()).unwrap();
+        self.datapath.receive_frames(port, frames.len(), now).unwrap();
     }
 
     /// Pumps until nothing is left; `errno` says whether a message or write fails.
@@ -114,20 +115,23 @@ impl Lab {
             for op in 0..count {
                 // SAFETY: pump laid out so many ops, and messages and iovecs for them.
                 let [kind, fd, first, count] = unsafe { *(ops as *const [i32; 4]).add(op) };
+                if kind == 1 {
+                    // SAFETY: as above.
+                    let iovecs = unsafe {
+                        from_raw_parts((iovecs as *const IoVec).add(first as usize), count as usize)
+                    };
+                    assert!((1..=1024).contains(&count) && first as usize + count as usize <= IOVECS);
+                    match errno() {
+                        Some(errno) => {
+                            self.datapath.core.write_failed(op, errno);
+                            output.failed += 1;
+                        }
+                        None => output.written.push((fd, gather(iovecs))),
+                    }
+                    continue;
+                }
                 for at in first as usize..(first + count) as usize {
                     let failure = errno();
-                    if kind == 1 {
-                        // SAFETY: as above.
-                        let iovec = unsafe { *(iovecs as *const IoVec).add(at) };
-                        match failure {
-                            Some(errno) => {
-                                self.datapath.core.write_failed(op, errno);
-                                output.failed += 1;
-                            }
-                            None => output.written.push((fd, gather(&[iovec]))),
-                        }
-                        continue;
-                    }
                     if let Some(errno) = failure {
                         output.failed += usize::from(!self.datapath.core.message_failed(at, errno));
                         continue;

@@ -1,0 +1,265 @@
+//! How a frame leaves, piece by piece.
+//!
+//! Room is asked for before each piece. Where there is none, what is left of the frame waits with its [`Cursor`] until
+//! what was laid out has left, and goes on from there: nothing is ever laid out beyond an array's end.
+
+use crate::core::Core;
+use crate::counters::{Io, Reason};
+use crate::frame::{About, Cursor, Frame, HELD, Place};
+use crate::leaving::{Leaving, Span};
+use crate::offload::{Segments, VNET_HEADER};
+use crate::port::{Forwarder, Port};
+use crate::split::Split;
+use crate::template::Template;
+
+/// A frame of which not all pieces have left.
+pub struct Unfinished {
+    forwarder: Forwarder,
+    place: Place,
+    about: About,
+    cursor: Cursor,
+    /// Its buffer, if it lies in no receive slot.
+    held: Option<Box<[u8]>>,
+}
+
+impl Unfinished {
+    /// The slot that the frame lies in, or [`HELD`].
+    pub fn slot(&self) -> u32 {
+        self.about.slot
+    }
+}
+
+impl Core {
+    /// Passes a frame to where `forwarder` says. What there is no room for is left in [`Core::unfinished`].
+    #[inline]
+    pub fn forward(&mut self, forwarder: Forwarder, mut frame: Frame) {
+        let mut cursor = Cursor::default();
+        if !self.emit(forwarder, &mut frame, &mut cursor) {
+            let Frame { place, about, .. } = frame;
+            self.unfinished = Some(Unfinished { forwarder, place, about, cursor, held: None });
+        }
+    }
+
+    /// Goes on with the frame that is unfinished; `buffer` is that of its slot.
+    pub fn go_on(&mut self, buffer: &mut [u8]) {
+        let Some(Unfinished { forwarder, place, about, mut cursor, held }) = self.unfinished.take() else {
+            return;
+        };
+        let mut held = held;
+        let buffer = held.as_deref_mut().unwrap_or(buffer);
+        let mut frame = Frame { buffer, place, about };
+        let done = self.emit(forwarder, &mut frame, &mut cursor);
+        let Frame { place, about, .. } = frame;
+        if !done {
+            self.unfinished = Some(Unfinished { forwarder, place, about, cursor, held });
+        } else if let Some(buffer) = held {
+            self.transmit.hold(buffer);
+        }
+    }
+
+    /// Keeps the buffer of a frame that was forwarded until all of it has left.
+    pub fn keep(&mut self, buffer: Box<[u8]>) {
+        match &mut self.unfinished {
+            Some(unfinished) if unfinished.about.slot == HELD => unfinished.held = Some(buffer),
+            _ => self.transmit.hold(buffer),
+        }
+    }
+
+    /// Lets a frame leave by all its ports, from the cursor on; false where room ran out.
+    #[inline]
+    fn emit(&mut self, forwarder: Forwarder, frame: &mut Frame, cursor: &mut Cursor) -> bool {
+        match forwarder {
+            Forwarder::CrossConnect(port) => self.leave(port, frame, cursor, false),
+            Forwarder::Flood(hub) => self.flood(hub, frame, cursor),
+            Forwarder::None => {
+                self.drop_frames(Reason::NoForwarder, frame.segments());
+                true
+            }
+        }
+    }
+
+    /// Lets a copy leave by each port of a hub but the one that the frame came in at. The copies share its body, and no
+    /// copy may change it.
+    fn flood(&mut self, hub: u32, frame: &mut Frame, cursor: &mut Cursor) -> bool {
+        if self.hubs[hub].ports.len() < 2 {
+            self.drop_frames(Reason::NoForwarder, frame.segments());
+            return true;
+        }
+        let first = u32::from(self.hubs[hub].ports.first() == Some(&frame.about.ingress));
+        while let Some(port) = self.hubs[hub].ports.get(cursor.output as usize).copied() {
+            if port != frame.about.ingress {
+                if !self.leave(port, frame, cursor, true) {
+                    return false;
+                }
+                let copies = if cursor.output == first { 0 } else { frame.segments() };
+                self.io.add(Io::Copies, copies.into());
+            }
+            *cursor = Cursor { output: cursor.output + 1, piece: 0 };
+        }
+        true
+    }
+
+    /// Lets a frame leave by one port, from the cursor's piece on; false where room ran out.
+    #[inline]
+    fn leave(&mut self, port: Port, frame: &mut Frame, cursor: &mut Cursor, shared: bool) -> bool {
+        if frame.about.offload.segments == Segments::None && frame.about.offload.finish && !shared {
+            match port {
+                Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {}
+                _ => frame.finish_checksum(),
+            }
+        }
+        match port {
+            Port::Session(at) if frame.about.offload.is_none() => self.send(at, frame, shared),
+            Port::Session(at) => self.send_pieces(at, frame, cursor),
+            Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {
+                self.write(at, frame, shared)
+            }
+            Port::Device(at) => self.write_pieces(at, frame, cursor),
+            Port::Host(at) => {
+                self.punt_frame(at, frame);
+                true
+            }
+        }
+    }
+
+    /// Lets a frame leave by a session: with its header right before it where there is room, else elsewhere.
+    #[inline]
+    fn send(&mut self, session: u32, frame: &mut Frame, shared: bool) -> bool {
+        let Core { sessions, tunnels, transmit, .. } = self;
+        if !transmit.has_room() {
+            return false;
+        }
+        let tx = &mut sessions.tx[session];
+        let tunnel = &mut tunnels[tx.tunnel];
+        tx.packets += 1;
+        tx.bytes += frame.len() as u64;
+        tunnel.sent(1, frame.len() as u64);
+        let length = tx.template.len();
+        let header = length as u32;
+        let Place { floor, start, end } = frame.place;
+        let floor = if shared { start } else { floor };
+        // All the template's room before the frame (most frames), just the header's, or neither.
+        let datagram = if let Some(room) = frame.buffer[floor..start].last_chunk_mut() {
+            tx.template.write(room, &mut tx.ns);
+            Leaving::new(session, header, Span::default(), Span::of(&frame.buffer[start - length..end]))
+        } else if start - floor >= length {
+            let mut room = [0; Template::ROOM];
+            tx.template.write(&mut room, &mut tx.ns);
+            frame.buffer[start - length..start].copy_from_slice(&room[Template::ROOM - length..]);
+            Leaving::new(session, header, Span::default(), Span::of(&frame.buffer[start - length..end]))
+        } else {
+            let room = transmit.header(Template::ROOM);
+            if let Some(room) = room.first_chunk_mut() {
+                tx.template.write(room, &mut tx.ns);
+            }
+            let head = Span::from(room, Template::ROOM - length);
+            Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
+        };
+        transmit.send(tx, tunnel, datagram);
+        true
+    }
+
+    /// Lets a frame with something to be done leave by a session: each piece has its headers elsewhere.
+    fn send_pieces(&mut self, session: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
+        let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
+        let Core { sessions, tunnels, transmit, .. } = self;
+        let tx = &mut sessions.tx[session];
+        let tunnel = &mut tunnels[tx.tunnel];
+        let length = tx.template.len();
+        while cursor.piece < split.pieces() {
+            let room = Template::ROOM + split.header();
+            if !transmit.has_room_for(room, 2) {
+                return false;
+            }
+            let room = transmit.header(room);
+            let Some((before, inner)) = room.split_first_chunk_mut() else { return true };
+            tx.template.write(before, &mut tx.ns);
+            let payload = split.write(cursor.piece, inner);
+            tx.packets += 1;
+            let len = (inner.len() + payload.len()) as u64;
+            tx.bytes += len;
+            tunnel.sent(1, len);
+            let head = Span::from(room, Template::ROOM - length);
+            transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(payload)));
+            cursor.piece += 1;
+        }
+        true
+    }
+
+    /// Lets a frame leave by a device that takes it as it is.
+    #[inline]
+    fn write(&mut self, device: u32, frame: &mut Frame, shared: bool) -> bool {
+        if !self.transmit.has_room_for(VNET_HEADER, 2) {
+            return false;
+        }
+        let segments = frame.segments();
+        if frame.about.offload.segments != Segments::None {
+            self.io.add(Io::TxSuperFrames, 1);
+        }
+        let Place { floor, start, end } = frame.place;
+        if !self.devices[device].vnet {
+            self.transmit.write(device, &[Span::of(&frame.buffer[start..end])], segments);
+        } else if start - floor >= VNET_HEADER && !shared {
+            frame.buffer[start - VNET_HEADER..start].copy_from_slice(&frame.about.offload.write());
+            self.transmit.write(device, &[Span::of(&frame.buffer[start - VNET_HEADER..end])], segments);
+        } else {
+            let vnet = self.transmit.header(VNET_HEADER);
+            vnet.copy_from_slice(&frame.about.offload.write());
+            let spans = [Span::of(vnet), Span::of(&frame.buffer[start..end])];
+            self.transmit.write(device, &spans, segments);
+        }
+        true
+    }
+
+    /// Lets a frame leave by a device that takes plain frames only.
+    fn write_pieces(&mut self, device: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
+        let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
+        let vnet = if self.devices[device].vnet { VNET_HEADER } else { 0 };
+        while cursor.piece < split.pieces() {
+            if !self.transmit.has_room_for(vnet + split.header(), 2) {
+                return false;
+            }
+            let head = self.transmit.header(vnet + split.header());
+            head[..vnet].fill(0);
+            let payload = split.write(cursor.piece, &mut head[vnet..]);
+            let spans = [Span::of(head), Span::of(payload)];
+            self.transmit.write(device, &spans, 1);
+            cursor.piece += 1;
+        }
+        true
+    }
+
+    /// Hands a frame to TypeScript, as frames go over a wire.
+    fn punt_frame(&mut self, host: u32, frame: &Frame) {
+        let port = self.hosts.handle(host);
+        if frame.about.offload.is_none() {
+            let queued = self.punts.frame(port, &[frame.bytes()]);
+            return self.count_punt(queued);
+        }
+        let Some(split) = Split::new(frame) else {
+            self.cannot_split(frame);
+            return;
+        };
+        let mut head = vec![0; split.header()];
+        for piece in 0..split.pieces() {
+            let payload = split.write(piece, &mut head);
+            let queued = self.punts.frame(port, &[&head, payload]);
+            self.count_punt(queued);
+        }
+    }
+
+    fn count_punt(&mut self, queued: bool) {
+        if queued {
+            self.io.add(Io::PuntedFrames, 1);
+        } else {
+            self.drop_frame(Reason::HostQueueFull);
+        }
+    }
+
+    /// What was checked when a frame came no longer holds: a forwarder changed its headers.
+    #[cold]
+    fn cannot_split(&mut self, frame: &Frame) -> bool {
+        self.drop_frames(Reason::BadOffload, frame.segments());
+        true
+    }
+}
