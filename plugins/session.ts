@@ -47,8 +47,8 @@ export interface SessionTunnel {
 
 /** What the host tells while a session lives. */
 export interface SessionEvents {
-  /** {@linkcode Session.up} or the port's `frameMtu` changed. */
-  changed?(): void;
+  /** {@linkcode Session.up} or the port's `frameMtu` changed. Where it cannot follow, it throws: the change is refused, or the session ends. */
+  changed?(): void | Promise<void>;
   /** The peer said more. `said` is what this message said; {@linkcode Session.said} has it all. */
   heard?(message: CallMessage, said: CallAvps): void;
 }

@@ -1,10 +1,13 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
-import type { Clock, Plugin } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi, ReloadReport, SessionPatch, TunnelPatch } from "./api.ts";
 import { ApplianceError, asApplianceErrors } from "./errors.ts";
+import { makeHost } from "../../plugins/host/host.ts";
 import { makeCircuits } from "../circuits/circuits.ts";
+import { makeLeaves } from "../circuits/leaves.ts";
 import { systemClock } from "../clock.ts";
 import { startControl } from "../control/mod.ts";
 import { startDatapath } from "../datapath/client.ts";
@@ -87,7 +90,9 @@ function assemble(
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const queues = makeQueues();
   const meters = makeMeters();
-  const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
+  const leaves = makeLeaves({ clock, datapath, log, meters, random, system, wallClock });
+  const host = makeHost(leaves, plugins);
+  const circuits = makeCircuits({ host, plugins, random });
   const sockets = makeSockets(system, datapath, clock);
   const sessions = makeSessions({
     circuits,
@@ -163,6 +168,7 @@ function assemble(
   };
 
   async function bringUp() {
+    await host.start(new Map());
     for (const listener of first.listen) {
       await asApplianceErrors("listen", () => sockets.open(listener));
     }
@@ -184,6 +190,7 @@ function assemble(
         log.debug("cannot close a listener in order", { error: String(error) })
       );
     }
+    await host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
     await datapath[Symbol.asyncDispose]();
     if (!options.system) system[Symbol.dispose]();
   }

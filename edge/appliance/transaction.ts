@@ -1,6 +1,6 @@
 /** Several steps of which either all happen or none. @module */
 
-import type { Log } from "../../plugins/plugin.ts";
+import type { Log } from "../../plugins/host/leaves.ts";
 
 /** A step of a transaction. */
 type Step = () => unknown;

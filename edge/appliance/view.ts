@@ -40,7 +40,7 @@ export function managedState(
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
   const { circuit, config, createdAt, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
-  const [summary, details] = [attachment?.describe?.(), attachment?.details?.()];
+  const shown = attachment?.show?.();
   const mtu = attachment?.mtu ?? config.mtu;
   return {
     config,
@@ -54,8 +54,7 @@ function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionSta
     ...(circuit && {
       circuit: {
         plugin: circuit.plugin,
-        ...(summary !== undefined && { summary }),
-        ...(details !== undefined && { details }),
+        ...(shown !== undefined && { shown }),
       },
     }),
   };

@@ -4,6 +4,8 @@ import type { CallRole, PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
+import type { Attachment } from "../../plugins/plugin.ts";
+import type { CallFacts } from "../circuits/circuits.ts";
 import { nameSchema } from "../config/attributes.ts";
 import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
@@ -30,7 +32,7 @@ export function makeCallHandler(
   };
 
   const requested = (
-    { call: handle, request, said }: Of<"call-requested">,
+    { call: handle, request }: Of<"call-requested">,
     now: number,
   ) => {
     const link = state.links.get(handle.connection);
@@ -70,13 +72,8 @@ export function makeCallHandler(
       return refuse({ result: CdnResult.NoFacilitiesNow, message });
     }
     const name = placed ? template.call.name : nameFor(link, handle, request);
-    const admission = template.circuit?.admit({
-      pseudowireType: template.call.pseudowireType,
-      version: link.version,
-      tunnel: link.name,
-      name,
-    }, said.others);
-    if (admission?.accept === false) return refuse(admission);
+    const full = template.circuit?.refusal();
+    if (full) return refuse(full);
 
     const call = makeCall(link, handle, name, template, placed);
     if (placed) placed.call = call;
@@ -109,17 +106,38 @@ export function makeCallHandler(
       pseudowireType: of.parameters!.pseudowireType,
     });
     if (refusal) return lcce.closeCall(event.call, refusal, now);
-    links.openCall(link, call, event.session, () => {
-      if (event.state === "wait-proceed") driver.act((_, now) => proceed(event.call, of.role, now));
+    const facts: CallFacts = {
+      request: of.role.startsWith("incoming") ? "ICRQ" : "OCRQ",
+      hostName: lcce.connection(link.handle)?.peer?.hostName ?? "",
+      said: of.said,
+      tell: (message, said) =>
+        void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),
+    };
+    links.openCall(link, call, event.session, facts, (attachment) => {
+      if (event.state !== "wait-proceed") return;
+      driver.act((_, now) => proceed(event.call, of.role, attachment, now));
     });
   };
 
-  const proceed = (handle: CallHandle, role: CallRole, now: number) => {
+  const proceed = (
+    handle: CallHandle,
+    role: CallRole,
+    { answered, say }: Attachment,
+    now: number,
+  ) => {
     // It may have ended in a way that was not told yet.
     if (lcce.call(handle)?.state !== "wait-proceed") return;
-    lcce.proceed(handle, now);
-    // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
-    if (role === "outgoing-answerer") lcce.callConnected(handle, now);
+    lcce.proceed(handle, now, say);
+    if (role !== "outgoing-answerer") return;
+    // A circuit without a number to dial answers a call as soon as it takes it.
+    if (!answered) return void lcce.callConnected(handle, now, say);
+    answered.then((said) => {
+      driver.act((lcce, now) => lcce.callConnected(handle, now, said));
+    }).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      const result = { result: CdnResult.NoCarrier, message };
+      driver.act((lcce, now) => lcce.closeCall(handle, result, now));
+    });
   };
 
   const established = (
@@ -141,7 +159,14 @@ export function makeCallHandler(
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
     if (event.state === "established") established(link, call, event, now);
-    else if (event.session) agreed(link, call, event, now);
+    if (event.state === "established" && event.said) {
+      links.hear(
+        link,
+        call,
+        lcce.call(handle)!.role.startsWith("incoming") ? "ICCN" : "OCCN",
+        event.said,
+      );
+    } else if (event.session) agreed(link, call, event, now);
     if (event.state === "closed") {
       links.closeCall(link, call);
       if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
@@ -176,9 +201,12 @@ export function makeCallHandler(
         if (link && call) links.follow(link, call, event.active);
         return;
       }
-      case "call-news":
-        // For PPP: no circuit of today has a use for them.
+      case "call-news": {
+        const link = state.links.get(event.call.connection);
+        const call = link?.calls.get(event.call.localSessionId);
+        if (link && call) links.hear(link, call, event.message, event.said);
         return;
+      }
     }
   };
 }
@@ -195,6 +223,7 @@ function makeCall(
     name,
     template,
     placed,
+    circuit: undefined,
     work: undefined,
     closed: false,
     upSince: undefined,

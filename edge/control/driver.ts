@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import type { LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import { Schedule } from "../../core/schedule.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 

@@ -130,12 +130,17 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket));
       tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket)));
     });
-    const become = (config: TunnelConfig, lease: SocketLease, pathMtu: number | undefined) => {
+    const become = async (
+      config: TunnelConfig,
+      lease: SocketLease,
+      pathMtu: number | undefined,
+    ) => {
       Object.assign(tunnel, { config, lease, pathMtu });
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      const refresh = (session: SessionEntry) => sessions.refreshMtu(tunnel, session);
+      await forEach(tunnel.sessions.values(), WIDTH, refresh);
     };
     tx.undo(() => become(config, lease, before));
-    become(next, nextLease, pathMtu(next));
+    await become(next, nextLease, pathMtu(next));
     if (!same) tx.commit(() => lease.retire());
   };
 

@@ -52,9 +52,9 @@ async function provision(scope: Scope, first: EthernetOptions): Promise<Circuit<
         get mtu() {
           return tap.mtu;
         },
-        changed() {
+        async changed() {
           tap.carrier(joining.up);
-          fit().catch(life.fail);
+          await fit();
         },
         show: () => ({ mac: tap.mac, adopted: tap.adopted, netns: options.netns ?? null }),
       };

@@ -1,6 +1,7 @@
 /** One session on a circuit: asked for, refused or joined, told of what happens, and let go of. @module */
 
 import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
+import { CdnResult } from "../../core/errors.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Attachment, Circuit } from "../plugin.ts";
 import { isRefusal, type Refusal, type Session } from "../session.ts";
@@ -15,8 +16,10 @@ export type SessionFacts = Omit<Session, "end">;
 export interface Attached extends Endable {
   /** What the plugin tells of it. */
   readonly attachment: Attachment;
-  /** {@linkcode SessionEvents.changed}; a defect in it breaks this session. */
-  changed(): void;
+  /** {@linkcode SessionEvents.changed}. Rejects where the plugin cannot follow; what then, the caller decides. */
+  changed(): Promise<void>;
+  /** Ends it for a fault. */
+  fail(failure: Error): void;
   heard(message: CallMessage, said: CallAvps): void;
   /** Takes changed port options; false: the session is to be attached anew. Throws, and has gone back then. */
   reconfigure(options: object): Promise<boolean>;
@@ -27,12 +30,16 @@ export interface Attached extends Endable {
 /** Called once, when a joined session begins to end and its owner did not ask for that. */
 export type Ended = (why: CallEnd, failure: Error | undefined) => void;
 
+const CALLED_OFF: CallEnd = { result: CdnResult.Administrative, message: "it was called off" };
+
 /** A session that asks for a circuit. */
 export interface Asking {
   readonly facts: SessionFacts;
   /** The port options. */
   readonly options: object;
   readonly ended: Ended;
+  /** Aborted where nobody waits for the answer any more. */
+  readonly signal: AbortSignal | undefined;
   /** Called with its life before the plugin is asked. */
   begun(life: Life): void;
 }
@@ -45,7 +52,7 @@ export async function attach(
   inside: Life,
   setting: ScopeSetting,
   circuit: Circuit,
-  { begun, ended, facts, options }: Asking,
+  { begun, ended, facts, options, signal }: Asking,
 ): Promise<Attached | Refusal> {
   /** Until the session is joined, its end is the answer. */
   const early = Promise.withResolvers<Refusal>();
@@ -58,6 +65,10 @@ export async function attach(
     else if (!asked) ended(why, failure);
   });
   begun(life);
+  const callOff = () => void life.end(CALLED_OFF);
+  if (signal?.aborted) callOff();
+  signal?.addEventListener("abort", callOff);
+  life.push(() => signal?.removeEventListener("abort", callOff));
   const session = Object.create(facts, {
     end: { value: (why: CallEnd) => void life.end(why), enumerable: true },
   }) as Session;
@@ -103,7 +114,10 @@ function attached(
   };
   return {
     attachment,
-    changed: () => guard(() => attachment.changed?.()),
+    async changed() {
+      if (!life.ending) await attachment.changed?.();
+    },
+    fail: life.fail,
     heard: (message, said) => guard(() => attachment.heard?.(message, said)),
     async reconfigure(options) {
       if (life.ending) throw new Failure("unavailable", `${life.label} has ended`);

@@ -1,12 +1,18 @@
 /** A circuit as the host runs it: kept for as long as it shall be there, with the sessions that attach to it. @module */
 
-import type { CallEnd } from "../../core/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
-import { asError, Failure } from "../failure.ts";
+import { Failure } from "../failure.ts";
 import type { Circuit, Service } from "../plugin.ts";
 import type { Endable } from "../scope.ts";
 import { isRefusal, type Refusal } from "../session.ts";
-import { attach, type Attached, change, type Ended, type SessionFacts } from "./attachment.ts";
+import {
+  type Asking,
+  attach,
+  type Attached,
+  change,
+  type Ended,
+  type SessionFacts,
+} from "./attachment.ts";
 import { keep, type Keeper } from "./keeper.ts";
 import type { Life } from "./life.ts";
 import { makeScope, type ScopeSetting } from "./scope.ts";
@@ -29,25 +35,22 @@ export interface HostedCircuit extends Endable {
   /** Why it would take no session now; undefined: it may take one. */
   refusal(): Refusal | undefined;
   /** Asks for a session to be joined; rejects with the failure where that broke. */
-  attach(facts: SessionFacts, options: object, ended: Ended): Promise<Attached | Refusal>;
-  /** Joins a session now and again, for as long as it is wanted: when the circuit comes up, and after an end. */
-  keep(facts: SessionFacts, options: object, changed: () => void): KeptSession;
+  attach(
+    facts: SessionFacts,
+    options: object,
+    ended: Ended,
+    signal?: AbortSignal,
+  ): Promise<Attached | Refusal>;
   /** Takes changed options; false: it is to be made anew. Throws, and has gone back then. */
   reconfigure(options: object): Promise<boolean>;
   /** Tries it now, if it is down; resolves with the failure. */
   retry(): Promise<Error | undefined>;
 }
 
-/** A session that is joined again and again. Its end is for good. */
-export interface KeptSession extends Endable {
-  /** While it is joined. */
-  readonly attached: Attached | undefined;
-  /** Why it is not. */
-  readonly reason: string | undefined;
-  /** Resolves when it was joined or failed for the first time, with the failure. */
-  readonly first: Promise<Error | undefined>;
-  /** Takes changed port options, where need be by attaching anew. Throws, and has gone back then. */
-  reconfigure(options: object): Promise<void>;
+/** What the host tells of a circuit. */
+export interface CircuitEvents {
+  /** It came up, or failed: then with the failure. */
+  changed?(failure: Error | undefined): void;
 }
 
 /** A circuit, and what its service tells it. */
@@ -61,13 +64,12 @@ export interface ServedCircuit extends HostedCircuit {
 /**
  * A circuit of a service that is not up yet.
  * @param label for messages (`circuit lan`)
- * @param over called when it has ended for good
  */
 export function makeCircuit(
   setting: ScopeSetting,
   label: string,
   first: object,
-  over: () => void,
+  { changed: changedState = () => {}, over }: CircuitEvents & { over(): void },
 ): ServedCircuit {
   const keeping = { clock: setting.leaves.clock, listing: setting.listing };
   let options = first;
@@ -77,7 +79,6 @@ export function makeCircuit(
   let places = 0;
   let waiting = 0;
   const joined = new Set<Attached>();
-  const kept = new Set<{ begin(): void }>();
   const outcome = Promise.withResolvers<Error | undefined>();
 
   const failure = () => circuit ? undefined : keeper?.failure ?? down;
@@ -95,16 +96,12 @@ export function makeCircuit(
     if (waiting >= MAX_WAITING) return refuse(`${waiting} sessions wait for ${label}`);
   };
 
-  const join = async (inside: Life, facts: SessionFacts, own: object, ended: Ended) => {
-    const refused = refusal();
-    if (refused) return refused;
+  const join = async (inside: Life, asking: Omit<Asking, "begun">) => {
     let life: Life;
     waiting++;
     try {
       const answer = await attach(inside, setting, circuit!, {
-        facts,
-        options: own,
-        ended,
+        ...asking,
         begun(its) {
           life = its;
           places++;
@@ -123,10 +120,9 @@ export function makeCircuit(
 
   const changed = (of: Keeper) => {
     if (of !== keeper) return;
-    if (of.state === "up") {
-      for (const each of kept) each.begin();
-    } else circuit = undefined;
+    if (of.state !== "up") circuit = undefined;
     outcome.resolve(of.failure);
+    changedState(of.failure);
   };
 
   return {
@@ -159,24 +155,10 @@ export function makeCircuit(
       circuit = undefined;
       down = failure;
       outcome.resolve(failure);
+      changedState(failure);
     },
-    async attach(facts, own, ended) {
-      const inside = keeper?.life;
-      return refusal() ?? await join(inside!, facts, own, ended);
-    },
-    keep(facts, own, changed) {
-      const session = keptSession(facts, own, {
-        join,
-        label,
-        changed,
-        keep: (label, begin, changed) =>
-          keeper?.life && circuit && keep(keeper.life, keeping, label, begin, changed),
-        reason: () => failure()?.message,
-        over: () => kept.delete(session),
-      });
-      kept.add(session);
-      session.begin();
-      return session;
+    async attach(facts, options, ended, signal) {
+      return refusal() ?? await join(keeper!.life!, { facts, options, ended, signal });
     },
     async reconfigure(next) {
       if (!circuit || !keeper?.life) {
@@ -197,81 +179,6 @@ export function makeCircuit(
       await keeper?.end(why);
       circuit = undefined;
       over();
-    },
-  };
-}
-
-/** What a kept session needs of its circuit. */
-interface KeptSetting {
-  readonly label: string;
-  join(inside: Life, facts: SessionFacts, own: object, ended: Ended): Promise<Attached | Refusal>;
-  /** Keeps something in the circuit's life; undefined: the circuit is down. */
-  keep(
-    label: string,
-    begin: (life: Life) => Promise<void>,
-    changed: (keeper: Keeper) => void,
-  ): Keeper | undefined;
-  reason(): string | undefined;
-  changed(): void;
-  over(): void;
-}
-
-const AGAIN: CallEnd = { result: CdnResult.Administrative, message: "attached anew" };
-
-function keptSession(
-  facts: SessionFacts,
-  first: object,
-  setting: KeptSetting,
-): KeptSession & { begin(): void } {
-  let options = first;
-  let keeper: Keeper | undefined;
-  let attached: Attached | undefined;
-  const outcome = Promise.withResolvers<Error | undefined>();
-
-  const changed = (of: Keeper) => {
-    if (of.state !== "up") attached = undefined;
-    outcome.resolve(of.failure);
-    setting.changed();
-  };
-  const begin = async (life: Life) => {
-    const ended: Ended = (why, failure) => life.fail(failure ?? saying(why));
-    const answer = await setting.join(life, facts, options, ended);
-    if (isRefusal(answer)) throw saying(answer.refuse);
-    attached = answer;
-  };
-  const saying = ({ message, result }: CallEnd) =>
-    new Failure("unavailable", message ?? `${setting.label} ended it with result ${result}`);
-
-  return {
-    get attached() {
-      return attached;
-    },
-    get reason() {
-      if (attached) return undefined;
-      return setting.reason() ?? keeper?.failure?.message ?? "not attached yet";
-    },
-    first: outcome.promise,
-    begin() {
-      keeper = setting.keep(facts.name, begin, changed);
-      if (!keeper) outcome.resolve(new Failure("unavailable", setting.reason() ?? "down"));
-    },
-    async reconfigure(next) {
-      const before = options;
-      options = next;
-      if (!attached || !keeper) return;
-      try {
-        if (await attached.reconfigure(next)) return;
-        const failure = await keeper.restart(AGAIN);
-        if (failure) throw failure;
-      } catch (error) {
-        options = before;
-        if (!attached) await keeper.restart(AGAIN);
-        throw asError(error);
-      }
-    },
-    async end(why) {
-      setting.over();
-      await keeper?.end(why);
     },
   };
 }

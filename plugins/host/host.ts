@@ -12,7 +12,12 @@ import { Failure } from "../failure.ts";
 import type { Plugin, Service } from "../plugin.ts";
 import type { Json, Row } from "../values.ts";
 import { change } from "./attachment.ts";
-import { type HostedCircuit, makeCircuit, type ServedCircuit } from "./circuit.ts";
+import {
+  type CircuitEvents,
+  type HostedCircuit,
+  makeCircuit,
+  type ServedCircuit,
+} from "./circuit.ts";
 import { keep, type Keeper, type Listing } from "./keeper.ts";
 import type { Leaves, PortId } from "./leaves.ts";
 import { makeLife } from "./life.ts";
@@ -34,7 +39,7 @@ export interface PluginHost {
   /** Takes a changed section, where need be by starting the service anew; which of both. Throws, and has gone back then. */
   reconfigure(plugin: string, section: object): Promise<"changed" | "restarted">;
   /** A circuit that is wanted from now on. @param label for messages */
-  circuit(plugin: string, label: string, options: object): HostedCircuit;
+  circuit(plugin: string, label: string, options: object, events?: CircuitEvents): HostedCircuit;
   /** A session's port, for {@linkcode SessionFacts}. */
   port(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort;
   /** The rows of a plugin's view. @throws {Failure} */
@@ -164,15 +169,13 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       }
       return "restarted";
     },
-    circuit(name, label, options) {
+    circuit(name, label, options, events = {}) {
       root.refuseEnded();
       const entry = entryOf(name);
-      const circuit = makeCircuit(
-        entry.setting,
-        label,
-        options,
-        () => entry.circuits.delete(circuit),
-      );
+      const circuit = makeCircuit(entry.setting, label, options, {
+        ...events,
+        over: () => entry.circuits.delete(circuit),
+      });
       entry.circuits.add(circuit);
       if (entry.service) circuit.begin(entry.service, entry.keeper!.life!);
       else if (entry.keeper?.failure) circuit.serviceDown(entry.keeper.failure);

@@ -198,33 +198,6 @@ Deno.test("a session is live: what the peer says later is there, and told", asyn
   await host.end(WHY);
 });
 
-Deno.test("a kept session is joined when its circuit comes up, and again after an end", async () => {
-  let live: Session | undefined;
-  const { circuit, host, seen, session, world } = await bench({
-    attach: (session) => void (live = session),
-  });
-  const changes: (string | undefined)[] = [];
-  const kept = circuit.keep(session.facts, {}, () => changes.push(kept.reason));
-  assert.equal(await kept.first, undefined);
-  assert.ok(kept.attached);
-  live!.end({ result: 1, message: "the line is down" });
-  assert.equal(kept.reason, "the line is down");
-  await world.advance(FIRST_PAUSE_MS);
-  assert.equal(kept.reason, undefined);
-  seen.scopes.circuit[0]!.fail(new Failure("unavailable", "eth3 vanished"));
-  await settle();
-  assert.equal(kept.reason, "eth3 vanished");
-  await world.advance(FIRST_PAUSE_MS);
-  assert.equal(kept.reason, undefined);
-  assert.ok(changes.includes("the line is down"));
-  await kept.end(WHY);
-  assert.equal(circuit.sessions, 0);
-  await world.advance(60_000);
-  assert.equal(seen.scopes.session.length, 3);
-  await host.end(WHY);
-  assert.deepEqual(world.leftovers(), []);
-});
-
 Deno.test("a section that is taken keeps everything; one that is not begins the service anew", async () => {
   const { circuit, host, seen, session, steps } = await bench();
   await session.attach(circuit);

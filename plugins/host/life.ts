@@ -73,7 +73,7 @@ export function makeLife(
     try {
       await undo(why);
     } catch (error) {
-      log.warn("cannot undo a step in order", { error: asError(error).message });
+      log.warn("cannot undo a step in order", { of: label, error: asError(error).message });
     }
   };
 

@@ -30,7 +30,10 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     try {
       callback();
     } catch (error) {
-      life.log.error("the plugin failed in a callback", { error: asError(error).message });
+      life.log.error("the plugin failed in a callback", {
+        of: life.label,
+        error: asError(error).message,
+      });
     }
   };
 
@@ -89,7 +92,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
       };
     },
     random: leaves.random,
-    log: (level, message, fields) => life.log[level](message, fields),
+    log: (level, message, fields) => life.log[level](message, { of: life.label, ...fields }),
     event: (name, fields) => leaves.event(`${plugin}-${name}`, fields),
     counter: (name, help) => leaves.meters.counter(plugin, name, help),
     gauge(name, help, read) {

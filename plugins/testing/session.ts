@@ -108,7 +108,7 @@ export function makeSession(
     },
     async set(next) {
       Object.assign(state, next);
-      attached()?.changed();
+      attached()?.changed().catch(attached()!.fail);
       await settle();
     },
     async end(why = { result: 3, message: "the test ends it" }) {

@@ -38,7 +38,7 @@ const office =
 
 async function details(node: ControlNode, tunnel: string, session: string) {
   const state = await node.tunnel(tunnel);
-  return state?.sessions.find(({ config }) => config.name === session)?.circuit?.details as Record<
+  return state?.sessions.find(({ config }) => config.name === session)?.circuit?.shown as Record<
     string,
     number
   >;

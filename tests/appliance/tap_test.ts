@@ -37,7 +37,7 @@ Deno.test({
       const { ifname, mtu, status } = await stateOf(left);
       assert.deepEqual([ifname, mtu, status], ["office0", 1446, "up"]);
       await until(async () => {
-        const details = (await stateOf(right)).circuit?.details as { received: number };
+        const details = (await stateOf(right)).circuit?.shown as { received: number };
         return details.received > 3;
       });
       left.text = config(1, port, tap(", mtu: 1300, mac: '02:00:00:00:00:09'"));
