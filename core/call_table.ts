@@ -2,19 +2,15 @@
 
 import type { Call, CallRole } from "./call.ts";
 import { dialects } from "./dialect.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import { IdPool } from "./ids_pool.ts";
 import type { CallParameters, PeerSettings } from "./settings.ts";
 
 /** Where session ids and tie breakers come from. */
 export interface CallTableHost {
   random(length: number): Uint8Array;
-  /** @param narrow An id for v3 that would do in v2 as well. */
-  allocateSessionId(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined;
-  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
+  /** v3's session ids are the LCCE's. @param narrow One that would do in v2 as well. */
+  allocateSessionId(narrow: boolean): number | undefined;
+  releaseSessionId(id: number, now: number): void;
 }
 
 export class CallTable {
@@ -26,12 +22,15 @@ export class CallTable {
   readonly #byRemoteId = new Map<number, Call>();
   /** v3: calls of ours that are not up yet, by name: what a request of the peer may tie with. */
   readonly #requested = new Map<string, Call>();
+  /** v2: session ids are the tunnel's own (RFC 2661 §3.1). */
+  readonly #ids: IdPool;
   #serial = 0;
 
   constructor(settings: PeerSettings, host: CallTableHost, narrow: boolean) {
     this.#settings = settings;
     this.#host = host;
     this.#narrow = narrow;
+    this.#ids = new IdPool(2, (length) => host.random(length));
   }
 
   get size(): number {
@@ -106,13 +105,21 @@ export class CallTable {
     this.#requested.clear();
   }
 
-  /** A session id that no call has; undefined where nearly all are in use. */
+  /** A session id that no call has; undefined where all are in use. */
   allocateId(): number | undefined {
-    const { version } = this.#settings;
-    return this.#host.allocateSessionId(version, (id) => this.#calls.has(id), this.#narrow);
+    if (this.#settings.version === 3) return this.#host.allocateSessionId(this.#narrow);
+    return this.#ids.allocate(this.#calls);
+  }
+
+  /** A session id to name in the refusal of a call that never was: a free one, if there is any. */
+  idToRefuseWith(now: number): number {
+    const id = this.allocateId();
+    if (id !== undefined) this.releaseId(id, now);
+    return id ?? this.#ids.any();
   }
 
   releaseId(id: number, now: number): void {
-    this.#host.releaseSessionId(this.#settings.version, id, now);
+    if (this.#settings.version === 3) this.#host.releaseSessionId(id, now);
+    else this.#ids.release(id, now);
   }
 }

@@ -345,9 +345,7 @@ export class Calls {
   /** Refuses a request without having made a call of it: the CDN needs an id of ours all the same. */
   #turnAway(remoteId: number, result: Result, now: number): void {
     const { dialect } = this.#connection;
-    const localId = this.#calls.allocateId();
-    if (localId === undefined) return this.#host.drop("unknown-call");
-    this.#calls.releaseId(localId, now);
+    const localId = this.#calls.idToRefuseWith(now);
     this.#connection.send("CDN", dialect.disconnect({ localId, remoteId }, result), remoteId);
   }
 

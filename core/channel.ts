@@ -10,6 +10,7 @@
  */
 
 import { ApiMisuse } from "./errors.ts";
+import { Ring } from "./queues.ts";
 
 /** How a channel behaves. */
 export interface ChannelOptions {
@@ -81,10 +82,11 @@ export class ReliableChannel<Out, In> {
   };
   #options: ChannelOptions;
   /** Unacknowledged messages, oldest first; the first `#flying` of them are in the air. */
-  readonly #unacknowledged: Outgoing<Out>[] = [];
+  readonly #unacknowledged = new Ring<Outgoing<Out>>();
   #flying = 0;
-  readonly #waiting: Out[] = [];
-  readonly #early = new Map<number, In>();
+  readonly #waiting = new Ring<Out>();
+  readonly #early = new Map<number, { readonly payload: In; readonly octets: number }>();
+  #earlyOctets = 0;
   #nextNs = 0;
   #nextNr = 0;
   #owesAck = false;
@@ -99,6 +101,9 @@ export class ReliableChannel<Out, In> {
   #timeouts = 0;
   /** Milliseconds between two times that a message is sent while the peer is asked whether it is there. */
   #pace: number | undefined;
+
+  /** Octets of messages beyond the last in order that are kept at most; the peer sends again what is not. */
+  earlyLimit = Infinity;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -152,8 +157,9 @@ export class ReliableChannel<Out, In> {
   /**
    * Takes a message (or a bare acknowledgement, `payload` absent) and returns what can now be delivered, in order.
    * A message that came before is acknowledged again; one beyond the window is dropped.
+   * @param octets what the payload counts for while it is kept
    */
-  receive(ns: number, nr: number, payload: In | undefined, now: number): In[] {
+  receive(ns: number, nr: number, payload: In | undefined, now: number, octets = 0): In[] {
     this.#acknowledge(nr, now);
     if (payload === undefined) return [];
     const ahead = distance(ns, this.#nextNr);
@@ -162,7 +168,8 @@ export class ReliableChannel<Out, In> {
       this.#owesAck = true;
       return [];
     }
-    if (ahead >= this.#options.receiveWindow) {
+    const full = ahead > 0 && this.#earlyOctets + octets > this.earlyLimit;
+    if (ahead >= this.#options.receiveWindow || full) {
       this.counters.outsideWindow++;
       return [];
     }
@@ -172,16 +179,26 @@ export class ReliableChannel<Out, In> {
     }
     if (ahead > 0) {
       this.counters.outOfOrder++;
-      this.#early.set(ns, payload);
+      this.#early.set(ns, { payload, octets });
+      this.#earlyOctets += octets;
       return [];
     }
     return this.#deliver(payload);
   }
 
-  /** The next thing to transmit; undefined: nothing until {@linkcode deadline}. @param hold no bare acknowledgement yet */
-  poll(now: number, hold = false): Transmission<Out> | undefined {
+  /**
+   * The next thing to transmit; undefined: nothing until {@linkcode deadline}.
+   * @param hold no bare acknowledgement yet
+   * @param may whether a message, or an acknowledgement, may go now; where not, nothing goes and nothing changes
+   */
+  poll(
+    now: number,
+    hold = false,
+    may: (payload: Out | undefined) => boolean = () => true,
+  ): Transmission<Out> | undefined {
     const next = this.#nextToFly();
     if (next) {
+      if (!may(next.payload)) return undefined;
       if (next.sent) this.counters.retransmitted++;
       else this.counters.sent++;
       next.sent = true;
@@ -190,10 +207,16 @@ export class ReliableChannel<Out, In> {
       this.#owesAck = false;
       return { ns: next.ns, nr: this.#nextNr, payload: next.payload };
     }
-    if (!this.#owesAck || hold) return undefined;
+    if (!this.#owesAck || hold || !may(undefined)) return undefined;
     this.#owesAck = false;
     this.counters.acknowledgements++;
     return { ns: this.#nextNs, nr: this.#nextNr };
+  }
+
+  /** Sends again what is in the air: the peer has just shown that it lacks it. */
+  repeat(): void {
+    this.#flying = 0;
+    this.#retransmitAt = undefined;
   }
 
   /** When {@linkcode timeout} is due. */
@@ -242,13 +265,13 @@ export class ReliableChannel<Out, In> {
 
   /** Forgets what was not sent yet; what is in the air is still made sure of. */
   dropWaiting(): void {
-    this.#waiting.length = 0;
+    this.#waiting.clear();
   }
 
   /** Forgets all that was to be sent: the connection is over, and only acknowledgements still go out. */
   abandon(): void {
-    this.#unacknowledged.length = 0;
-    this.#waiting.length = 0;
+    this.#unacknowledged.clear();
+    this.#waiting.clear();
     this.#flying = 0;
     this.#retransmitAt = undefined;
   }
@@ -256,7 +279,7 @@ export class ReliableChannel<Out, In> {
   /** The next message that the window lets out: one to send again, or a new one. */
   #nextToFly(): Outgoing<Out> | undefined {
     if (this.#flying >= (this.#pace === undefined ? this.window : 1)) return undefined;
-    if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged[this.#flying];
+    if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged.at(this.#flying);
     if (this.#waiting.length === 0) return undefined;
     const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, sent: false };
     this.#nextNs = (this.#nextNs + 1) & 0xffff;
@@ -266,11 +289,11 @@ export class ReliableChannel<Out, In> {
 
   /** The peer has everything before `nr`. An Nr of what was never sent is ignored. */
   #acknowledge(nr: number, now: number): void {
-    const first = this.#unacknowledged[0];
+    const first = this.#unacknowledged.at(0);
     if (!first) return;
     const count = distance(nr, first.ns);
     if (count <= 0 || count > this.#unacknowledged.length) return;
-    this.#unacknowledged.splice(0, count);
+    for (let i = 0; i < count; i++) this.#unacknowledged.shift();
     this.#timeouts = 0;
     this.#flying = Math.max(0, this.#flying - count);
     this.#timeoutMs = this.#options.retransmitMs;
@@ -293,7 +316,9 @@ export class ReliableChannel<Out, In> {
     for (let next: In | undefined = payload; next !== undefined;) {
       delivered.push(next);
       this.#nextNr = (this.#nextNr + 1) & 0xffff;
-      next = this.#early.get(this.#nextNr);
+      const early = this.#early.get(this.#nextNr);
+      next = early?.payload;
+      this.#earlyOctets -= early?.octets ?? 0;
       this.#early.delete(this.#nextNr);
     }
     this.counters.received += delivered.length;

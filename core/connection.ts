@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Authenticator } from "./authenticator.ts";
+import { type Authenticator, messageTypeOf } from "./authenticator.ts";
 import { Calls } from "./calls.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
@@ -17,15 +17,18 @@ import type { Cause, ConnectionHandle, ConnectionState, PeerIdentity } from "./e
 import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType, Parsed } from "./message.ts";
+import { type AnyMessage, type MessageType, messageTypes, type Parsed } from "./message.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
 
 type Deadline = "establish" | "hello" | "ask" | "calm" | "stop" | "linger";
 
+/** For so long an SCCRQ may come late that was answered and is up, in milliseconds; later it is that of a new start. */
+const STRAY_MS = 1000;
 /** Milliseconds between two HELLOs to a peer of whom it is doubtful whether it is there, and between two such SCCRQs. */
 const ASK_MS = 250;
 /** How long a peer is asked that is said to be unreachable, in milliseconds. */
@@ -151,6 +154,32 @@ export class Connection implements CallsOwner {
     return this.#establishedAt;
   }
 
+  /**
+   * Whether the peer has shown that it hears us and, where a secret is shared, that it knows it: what it may cost and
+   * change hangs on that (`unproven.ts`).
+   */
+  get proven(): boolean {
+    return this.#establishedAt !== undefined;
+  }
+
+  /** Our challenge or nonce; undefined where no secret is shared. */
+  get challenge(): Uint8Array | undefined {
+    return this.#transport.authenticator.nonce;
+  }
+
+  /** What the peer was told last, where it ended unproven. */
+  get lastWord(): Uint8Array | undefined {
+    return this.#transport.lastWord;
+  }
+
+  /**
+   * Whether a StopCCN to id 0 counts, in a version. Where a secret is shared v3's digest speaks for it; in v2 nothing does,
+   * and it may end no more than what somebody began here and never proved.
+   */
+  mayBeStoppedUnaddressed(version: ProtoVersion): boolean {
+    return this.settings.secret === undefined || version === 3 || this.#isStranger;
+  }
+
   /** Whether all is over and done with: the LCCE forgets a connection that is. */
   get finished(): boolean {
     return this.#state === "closed" && this.#deadlines.next() === undefined;
@@ -173,9 +202,25 @@ export class Connection implements CallsOwner {
    * which has started anew and happens to use its old id.
    */
   answers(body: Uint8Array, now: number): boolean {
-    if (!this.#handshake.answered(body)) return false;
-    const { retransmitMs } = this.settings;
-    return this.#settledAt === undefined || now < this.#settledAt + 5 * retransmitMs;
+    if (hasEnded(this.#state) || !this.#handshake.answered(body)) return false;
+    return this.#settledAt === undefined || now < this.#settledAt + STRAY_MS;
+  }
+
+  /** Takes the SCCRQ that it {@linkcode answers}, come again. */
+  receiveAgain(
+    header: ControlHeader,
+    body: Uint8Array,
+    datagram: Uint8Array,
+    path: Path,
+    now: number,
+  ): void {
+    if (this.#state === "wait-ctl-conn") this.#transport.repeat(datagram.length);
+    else this.receive(header, body, datagram, path, now);
+  }
+
+  /** Whether a datagram may come this way; one that may not must not be received. */
+  accepts(path: Path): boolean {
+    return this.#transport.accepts(path);
   }
 
   /** Takes a datagram whose header names us; those too that reach us by the id of the peer: SCCRQ, StopCCN. */
@@ -188,7 +233,10 @@ export class Connection implements CallsOwner {
   ): void {
     if (!this.#transport.accepts(path)) return this.#host.drop("wrong-source");
     if (this.initiator && header.version < this.settings.version) {
-      if (!this.#handshake.fallBack(body)) return this.#host.drop("wrong-version");
+      if (!this.#handshake.fallBack(body)) {
+        const isReply = messageTypeOf(body) === messageTypes.SCCRP;
+        return this.#host.drop(isReply ? "unproven-fallback" : "wrong-version");
+      }
       this.calls.fallBack(this.settings, now);
     }
     const delivered = this.#transport.receive(header, body, datagram, path, now);
@@ -222,12 +270,12 @@ export class Connection implements CallsOwner {
     if (hasEnded(this.#state)) return;
     const unanswered = this.peerId === 0;
     // An SCCRQ that nobody answers is not sent any more; what the peer may already have is made sure of.
-    if (unanswered) this.#transport.abandon();
+    if (unanswered || this.#isStranger) this.#transport.abandon();
     else this.#transport.dropWaiting();
     this.send("StopCCN", this.dialect.stop(this.localId, result), 0);
     this.#state = "stopping";
     this.calls.closeAll({ by: "connection", result }, now);
-    if (unanswered) return this.#close(now, cause);
+    if (unanswered || this.#isStranger) return this.#close(now, cause);
     this.#deadlines.clearAll();
     this.#deadlines.set("stop", now + this.#lingerMs());
     this.#announce(cause);
@@ -395,6 +443,7 @@ export class Connection implements CallsOwner {
     if (refused) return this.#breach(refused, now);
     this.#deadlines.clearAll();
     this.#transport.calm(now);
+    this.#transport.trust();
     this.#state = "established";
     this.#establishedAt = now;
     this.#settledAt = now;
@@ -446,10 +495,15 @@ export class Connection implements CallsOwner {
     this.#close(now, ending ? undefined : cause, others);
   }
 
+  /** Whether the peer dialed us and proved nothing: its end leaves a tombstone, and no connection. */
+  get #isStranger(): boolean {
+    return !this.initiator && !this.proven;
+  }
+
   /** Closed; what comes again is still acknowledged for a full retransmission cycle (RFC 2661 §5.7). */
   #close(now: number, cause?: Cause, others?: readonly RawAvp[]): void {
     this.#deadlines.clearAll();
-    this.#deadlines.set("linger", now + this.#lingerMs());
+    if (!this.#isStranger) this.#deadlines.set("linger", now + this.#lingerMs());
     this.#state = "closed";
     this.#settledAt = now;
     this.#announce(cause, others);

@@ -5,7 +5,6 @@ import type { Dialect } from "./dialect.ts";
 import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
 import type { MessageType } from "./message.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
@@ -14,12 +13,9 @@ import type { TransportHost } from "./transport.ts";
 export interface ConnectionHost extends TransportHost {
   random(length: number): Uint8Array;
   event(event: LcceEvent): void;
-  allocateSessionId(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined;
-  releaseSessionId(version: ProtoVersion, id: number, now: number): void;
+  /** v3's session ids are the LCCE's (RFC 3931 §4.1). @param narrow One that would do in v2 as well. */
+  allocateSessionId(narrow: boolean): number | undefined;
+  releaseSessionId(id: number, now: number): void;
 }
 
 /** What the calls of a connection know of it. */

@@ -124,6 +124,10 @@ export type Output =
 /** Datagrams that came to nothing, by reason. */
 export type ControlDrop =
   | "malformed"
+  /** From UDP port 0, which nobody can answer. */
+  | "port-zero"
+  /** L2TPv2 straight on IP: only v3 has that. */
+  | "v2-over-ip"
   | "unknown-connection"
   | "wrong-source"
   | "wrong-version"
@@ -131,6 +135,12 @@ export type ControlDrop =
   | "digest-wrong"
   /** To no connection in particular, and neither SCCRQ nor StopCCN. */
   | "not-a-request"
+  /** An SCCRQ or StopCCN to id 0, longer than any that means it. */
+  | "too-long"
+  /** A StopCCN to id 0 for a connection with a secret, which it does not prove to know. */
+  | "unproven-stop"
+  /** An answer in v2 to an SCCRQ for both versions, without the right Challenge Response. */
+  | "unproven-fallback"
   /** The policy knows nobody like this. */
   | "unknown-peer"
   /** An SCCRQ that cannot be answered with a connection: unreadable AVPs, or a challenge where no secret is shared. */
@@ -138,4 +148,6 @@ export type ControlDrop =
   | "request-limit"
   | "half-open-limit"
   | "lost-tie"
+  /** An SCCRQ that was let in, and every id is in use. */
+  | "no-free-id"
   | "unknown-call";

@@ -23,7 +23,7 @@ interface Golden {
   readonly hex: string;
   readonly header: object;
   readonly avps: object;
-  readonly vendorAvps: readonly object[];
+  readonly others: readonly object[];
   /** The padding of each AVP that is hidden. */
   readonly hidden?: Readonly<Record<string, Uint8Array>>;
   /** The sender's nonce, then the receiver's. */
@@ -75,7 +75,7 @@ for (const golden of file.messages) {
     assert.deepEqual(randomVector, hidden ? file.vector : undefined);
     assert.equal(parsed.message.type, golden.type);
     assert.deepEqual(avps, golden.avps);
-    assert.deepEqual(parsed.message.vendorAvps, golden.vendorAvps);
+    assert.deepEqual(parsed.message.others, golden.others);
 
     const message = { ...parsed.message, avps } as AnyMessage;
     const hiding: Hiding | undefined = hidden && {

@@ -6,12 +6,14 @@
  */
 
 import { messageTypeOf } from "./authenticator.ts";
+import { equalConstantTime } from "./bytes.ts";
 import { type Dialect, dialects } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import { identityOf, impossibleIntroduction } from "./introduction.ts";
-import { type AnyMessage, messageTypes } from "./message.ts";
+import { md5 } from "./hiding.ts";
+import { type AnyMessage, messageTypes, parseBody } from "./message.ts";
 import { offerBoth } from "./offer.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { PeerSettings } from "./settings.ts";
@@ -28,7 +30,7 @@ export class Handshake {
   peer: PeerIdentity | undefined;
   #settings: PeerSettings;
   readonly #transport: Transport;
-  /** The SCCRQ that we answered. */
+  /** The SCCRQ that we answered, as a digest. */
   #request: Uint8Array | undefined;
 
   constructor(
@@ -67,8 +69,8 @@ export class Handshake {
 
   /** Answers an SCCRQ that was let in. */
   answer(header: ControlHeader, message: AnyMessage, body: Uint8Array, now: number): void {
-    this.#request = body.slice();
-    this.#transport.begin(header, message, now);
+    this.#request = md5([body]);
+    this.#transport.begin(header, body, now);
     this.meet(message);
     const response = this.#transport.authenticator.respond("SCCRP", message.avps.challenge);
     const introduction = { ...this.#introduction(), ...(response && { response }) };
@@ -77,8 +79,7 @@ export class Handshake {
 
   /** Whether an SCCRQ is, octet by octet, the one that we answered. */
   answered(body: Uint8Array): boolean {
-    const request = this.#request;
-    return request?.length === body.length && request.every((octet, i) => octet === body[i]);
+    return this.#request !== undefined && equalConstantTime(this.#request, md5([body]));
   }
 
   /** Takes the SCCRP: sends SCCCN, or says why not. */
@@ -86,7 +87,7 @@ export class Handshake {
     this.meet(message);
     const { challenge, challengeResponse } = message.avps;
     const { authenticator } = this.#transport;
-    const impossible = impossibleIntroduction(message, authenticator);
+    const impossible = impossibleIntroduction(message, authenticator, this.#transport.challenges);
     if (impossible) return impossible;
     if (!authenticator.proves("SCCRP", challengeResponse)) return impostor;
     const response = authenticator.respond("SCCCN", challenge);
@@ -105,14 +106,29 @@ export class Handshake {
     this.peer = identityOf(message, this.#transport.meet(message.avps));
   }
 
-  /** What answers an SCCRQ for both versions is in v2, and so is what follows. False: it is no answer. */
+  /**
+   * What answers an SCCRQ for both versions is in v2, and so is what follows; where a secret is shared only from somebody
+   * who knows it. A StopCCN ends this attempt in any case, and nothing follows. False: it is no answer to go by.
+   */
   fallBack(body: Uint8Array): boolean {
     const type = messageTypeOf(body);
-    const isAnswer = type === messageTypes.SCCRP || type === messageTypes.StopCCN;
-    if (this.ids[2] === undefined || !isAnswer) return false;
+    if (this.ids[2] === undefined) return false;
+    if (type !== messageTypes.StopCCN && !(type === messageTypes.SCCRP && this.#provesInV2(body))) {
+      return false;
+    }
     this.#settings = { ...this.#settings, version: 2 };
     this.#transport.fallBack(this.#settings);
     return true;
+  }
+
+  /** Whether an SCCRP in v2 has the right response to our SCCRQ, in which v3's nonce is v2's Challenge as well. */
+  #provesInV2(body: Uint8Array): boolean {
+    const { secret } = this.#settings;
+    if (!secret) return true;
+    const parsed = parseBody(body, { version: 2, hidingKey: secret });
+    if (parsed.kind !== "message") return false;
+    const inV2 = this.#transport.authenticator.inV2({ ...this.#settings, version: 2 });
+    return inV2.proves("SCCRP", parsed.message.avps.challengeResponse);
   }
 
   /** Takes the settings of a peer that was configured anew. */

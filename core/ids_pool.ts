@@ -1,4 +1,4 @@
-/** Ids that cannot be guessed and are not soon used again. @module */
+/** Ids that cannot be guessed, are not soon used again, and are all given out before there are none. @module */
 
 import { maxId } from "./ids.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
@@ -7,33 +7,70 @@ import type { ProtoVersion } from "./pseudowire.ts";
 const REST_MS = 60_000;
 /** At most this many ids rest; beyond it, the longest rested is free again. */
 const REST_LIMIT = 16_384;
+/** Draws by chance before the rest is looked at. With one id in eight free all of them fail once in 5,000 times. */
+const DRAWS = 64;
+
+/** The ids in use. */
+export interface TakenIds {
+  readonly size: number;
+  has(id: number): boolean;
+}
 
 export class IdPool {
   readonly #max: number;
   readonly #random: (length: number) => Uint8Array;
   /** Resting ids and when each is free again, the first freed first. */
-  readonly #resting = new Map<number, number>();
+  #resting: Map<number, number> | undefined;
 
   constructor(version: ProtoVersion, random: (length: number) => Uint8Array) {
     this.#max = maxId(version);
     this.#random = random;
   }
 
-  /** A random id that is neither `taken` nor resting; undefined where nearly all are. */
-  allocate(taken: (id: number) => boolean): number | undefined {
-    for (let attempt = 0; attempt < 64; attempt++) {
+  /**
+   * A random id that is neither `taken` nor resting; where there are hardly any of those, the one that has rested longest.
+   * Undefined where every id is taken.
+   */
+  allocate(taken: TakenIds): number | undefined {
+    if (taken.size >= this.#max) return undefined;
+    for (let draw = 0; draw < DRAWS; draw++) {
+      const id = this.any();
+      if (!taken.has(id) && !this.#resting?.has(id)) return id;
+    }
+    for (const id of this.#resting?.keys() ?? []) {
+      this.#resting!.delete(id);
+      if (!taken.has(id)) return id;
+    }
+    return this.#search(taken);
+  }
+
+  /** Any id, taken or not: for a refusal that must name one where none is left. */
+  any(): number {
+    for (;;) {
       const [a, b, c, d] = this.#random(4);
       const id = ((a! << 24 | b! << 16 | c! << 8 | d!) & this.#max) >>> 0;
-      if (id !== 0 && !taken(id) && !this.#resting.has(id)) return id;
+      if (id !== 0) return id;
     }
-    return undefined;
   }
 
   release(id: number, now: number): void {
-    for (const [old, freeAt] of this.#resting) {
-      if (freeAt > now && this.#resting.size < REST_LIMIT) break;
-      this.#resting.delete(old);
+    const resting = this.#resting ??= new Map();
+    for (const [old, freeAt] of resting) {
+      if (freeAt > now && resting.size < REST_LIMIT) break;
+      resting.delete(old);
     }
-    this.#resting.set(id, now + REST_MS);
+    resting.delete(id);
+    resting.set(id, now + REST_MS);
+  }
+
+  /** From somewhere on, one after the other. Among more ids in a row than are taken, one is free. */
+  #search(taken: TakenIds): number | undefined {
+    const start = this.any();
+    const steps = Math.min(this.#max, taken.size + 1);
+    for (let step = 0; step <= steps; step++) {
+      const id = (start + step) % (this.#max + 1);
+      if (id !== 0 && !taken.has(id)) return id;
+    }
+    return undefined;
   }
 }

@@ -1,6 +1,8 @@
 /** What SCCRQ and SCCRP say of their sender, and whether one can go on from there. @module */
 
 import type { Authenticator } from "./authenticator.ts";
+import type { OutstandingChallenges } from "./challenges.ts";
+import { dialects } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
 import type { AnyMessage } from "./message.ts";
@@ -24,12 +26,18 @@ export function identityOf({ avps, others }: AnyMessage, receiveWindow: number):
 export function impossibleIntroduction(
   { version, avps }: AnyMessage,
   authenticator: Authenticator,
+  challenges: OutstandingChallenges,
 ): Result | undefined {
   if (version === 2 && avps.protocolVersion! >> 8 !== PROTOCOL_VERSION >> 8) {
     return { result: StopResult.VersionNotSupported, error: PROTOCOL_VERSION };
   }
   if (authenticator.cannotProve(avps)) {
     const message = "authentication is asked for, and no secret is shared";
+    return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
+  }
+  const challenge = dialects[version].nonce(avps);
+  if (challenge && challenges.has(challenge)) {
+    const message = "the challenge is one of ours, sent back";
     return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
   }
   // RFC 3931 §5.4.1: a peer that signs must say its nonce.

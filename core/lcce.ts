@@ -19,21 +19,22 @@ import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events
 import type { ConnectionIds } from "./handshake.ts";
 import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
-import type { AdmissionLimits } from "./limits.ts";
+import { offeredVersion } from "./glance.ts";
+import type { AdmissionLimits, Expected } from "./limits.ts";
 import { messageTypes } from "./message.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
 import { ConnectionRegistry } from "./registry.ts";
-import { type ConnectionRequest, offeredVersion, Requests, type Verdict } from "./requests.ts";
+import { OutstandingChallenges } from "./challenges.ts";
+import { type ConnectionRequest, type Policy, Requests, type Verdict } from "./requests.ts";
 import { Schedule } from "./schedule.ts";
+import { isAcknowledgement } from "./transport.ts";
+import { Tombstones } from "./unproven.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 
-export type { AdmissionLimits, ConnectionRequest, Verdict };
+export type { AdmissionLimits, ConnectionRequest, Expected, Verdict };
 export type { Call, Connection };
 
 /** What an LCCE is made with. */
-export interface LcceOptions {
-  /** Decides on a peer; pure and quick: it runs for every SCCRQ. */
-  readonly policy: (request: ConnectionRequest) => Verdict;
+export interface LcceOptions extends Policy {
   /** Unpredictable octets. */
   readonly random: (length: number) => Uint8Array;
   /** What strangers may cost. */
@@ -45,6 +46,15 @@ export interface LcceOptions {
   readonly knowsVendor?: (vendorId: number, type: number) => boolean;
 }
 
+/** Whose a datagram is, before anything of it is believed. */
+export type Sender =
+  /** A proven connection's, by its id and path. */
+  | "proven"
+  /** One's that is on its way up or down. */
+  | "unproven"
+  /** Nobody's yet. */
+  | "stranger";
+
 /** For so many datagrams acknowledgements are held back at most: a peer's window must not stand still meanwhile. */
 const HOLD_LIMIT = 64;
 
@@ -55,9 +65,11 @@ export class Lcce {
   readonly #schedule = new Schedule<Connection>();
   readonly #outputs: Output[] = [];
   readonly #drops = new Map<ControlDrop, number>();
-  readonly #sessionIds: Readonly<Record<ProtoVersion, IdPool>>;
-  /** v3 session ids are the LCCE's, not the connection's (RFC 3931 §4.1). */
-  readonly #sessions3 = new Set<number>();
+  /** v3's session ids are the LCCE's, not the connection's (RFC 3931 §4.1): of all widths, and such as v2 has too. */
+  readonly #sessionIds: { readonly wide: IdPool; readonly narrow: IdPool };
+  readonly #sessions = new Set<number>();
+  readonly #challenges = new OutstandingChallenges();
+  readonly #tombstones = new Tombstones();
   /** A peer that started anew with the id of old: which connection its new one is instead of. */
   readonly #replaces = new WeakMap<Connection, Connection>();
   readonly #host: ConnectionHost;
@@ -69,8 +81,8 @@ export class Lcce {
   #read = 0;
 
   /** An LCCE without connections. */
-  constructor({ random, policy, limits, knowsVendor }: LcceOptions) {
-    this.#sessionIds = { 2: new IdPool(2, random), 3: new IdPool(3, random) };
+  constructor({ expects, random, policy, limits, knowsVendor }: LcceOptions) {
+    this.#sessionIds = { wide: new IdPool(3, random), narrow: new IdPool(2, random) };
     this.#registry = new ConnectionRegistry(random);
     this.#host = {
       random,
@@ -78,13 +90,15 @@ export class Lcce {
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
-      allocateSessionId: (version, taken, narrow) => this.#allocateSession(version, taken, narrow),
-      releaseSessionId: (version, id, now) => {
-        if (version === 3) this.#sessions3.delete(id);
-        this.#sessionIds[version].release(id, now);
+      allocateSessionId: (narrow) => this.#allocateSession(narrow),
+      releaseSessionId: (id, now) => {
+        this.#sessions.delete(id);
+        this.#sessionIds.wide.release(id, now);
       },
+      challenges: this.#challenges,
     };
-    this.#requests = new Requests(this.#host, this.#registry, policy, limits);
+    const who = { policy, ...(expects && { expects }) };
+    this.#requests = new Requests(this.#host, this.#registry, who, limits, this.#challenges);
   }
 
   /**
@@ -100,22 +114,70 @@ export class Lcce {
     this.#holding = false;
   }
 
-  #receive(datagram: Uint8Array, path: Path, now: number): void {
-    let header: ControlHeader, body: Uint8Array;
-    try {
-      ({ header, body } = parseHeader(datagram));
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      return this.#drop("malformed");
+  /**
+   * Whose a datagram is, at next to no cost: so that those of proven connections can go first. Undefined: it was looked
+   * at no further, and dropped; {@linkcode receive} would do the same.
+   */
+  sort(datagram: Uint8Array, path: Path): Sender | undefined {
+    const header = this.#header(datagram, path)?.header;
+    if (!header) return undefined;
+    const { connectionId, version } = header;
+    if (connectionId === 0) {
+      const type = messageTypeOf(datagram.subarray(CONTROL_HEADER));
+      if (type === messageTypes.StopCCN) return "stranger";
+      if (type !== messageTypes.SCCRQ) return this.#drop("not-a-request");
+      return this.#requests.expects(path) === "nobody" ? this.#drop("unknown-peer") : "stranger";
     }
+    const connection = this.#registry.byId(version, connectionId);
+    if (!connection) {
+      if (this.#tombstones.has(version, connectionId)) return "stranger";
+      return this.#drop("unknown-connection");
+    }
+    if (!connection.accepts(path)) return this.#drop("wrong-source");
+    return connection.proven ? "proven" : "unproven";
+  }
+
+  #receive(datagram: Uint8Array, path: Path, now: number): void {
+    const parsed = this.#header(datagram, path);
+    if (!parsed) return;
+    const { body, header } = parsed;
     const message = datagram.subarray(0, CONTROL_HEADER + body.length);
     if (header.connectionId === 0) {
       return this.#receiveUnaddressed(header, body, message, path, now);
     }
     const connection = this.#registry.byId(header.version, header.connectionId);
-    if (!connection) return this.#drop("unknown-connection");
+    if (!connection) return this.#receiveLate(header, body, path, now);
     connection.receive(header, body, message, path, now);
     this.#settle(connection, now);
+  }
+
+  /** The header of a datagram; undefined: it is no control message of ours, and was dropped. */
+  #header(datagram: Uint8Array, path: Path): ReturnType<typeof parseHeader> | undefined {
+    // Port 0 answers nobody (RFC 768), and L2TPv2 is at home on UDP only (RFC 2661 §8).
+    if (path.encap === "udp" && path.remote.port === 0) return this.#drop("port-zero");
+    try {
+      const parsed = parseHeader(datagram);
+      if (path.encap === "ip" && parsed.header.version === 2) return this.#drop("v2-over-ip");
+      return parsed;
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      return this.#drop("malformed");
+    }
+  }
+
+  /** A message for a connection that is no more: one that ended unproven has its last word said again. */
+  #receiveLate(
+    { connectionId, version }: ControlHeader,
+    body: Uint8Array,
+    path: Path,
+    now: number,
+  ): void {
+    if (!this.#tombstones.has(version, connectionId)) return this.#drop("unknown-connection");
+    if (isAcknowledgement(version, body)) return;
+    const octets = CONTROL_HEADER + body.length;
+    const said = this.#tombstones.answer(version, connectionId, path, octets, now);
+    if (said) this.#host.transmit(said.path, said.lastWord);
+    else this.#drop("unknown-connection");
   }
 
   /** Dials a peer. @throws {ApiMisuse} where nearly all connection ids are in use */
@@ -133,6 +195,8 @@ export class Lcce {
     const owner = this.#registry.get(connection);
     if (!owner) return;
     owner.reconfigure(settings, now);
+    // It may hide its ids with another key from now on.
+    this.#registry.meet(owner);
     this.#settle(owner, now);
   }
 
@@ -301,6 +365,7 @@ export class Lcce {
     for (let done = 0; done < most; done++) {
       const due = this.#schedule.take(now);
       if (!due) return;
+      if (this.#registry.get(due.handle) !== due) continue;
       due.timeout(now);
       this.#settle(due, now);
     }
@@ -348,30 +413,37 @@ export class Lcce {
     if (type !== messageTypes.SCCRQ && type !== messageTypes.StopCCN) {
       return this.#drop("not-a-request");
     }
-    const known = this.#registry.addressed(version, path, body) ??
-      (offeredVersion(header, body) === version
+    const request = this.#requests.look(
+      { header, body, datagram, path },
+      type === messageTypes.SCCRQ,
+      now,
+    );
+    if (!request) return;
+    const { seen } = request;
+    const known = this.#registry.addressed(version, path, seen, body) ??
+      (offeredVersion(header, seen) === version
         ? undefined
-        : this.#registry.addressed(3, path, body));
+        : this.#registry.addressed(3, path, seen, body));
     if (type === messageTypes.StopCCN) {
       const meant = known ?? this.#registry.onlyDialed(version, path);
       if (!meant) return this.#drop("unknown-connection");
+      if (!meant.mayBeStoppedUnaddressed(version)) return this.#drop("unproven-stop");
       meant.receive(header, body, datagram, path, now);
       return this.#settle(meant, now);
     }
     if (known?.answers(body, now)) {
-      known.receive(header, body, datagram, path, now);
+      known.receiveAgain(header, body, datagram, path, now);
       return this.#settle(known, now);
     }
-    const request = { header, body, datagram, path };
     const admitted = this.#requests.judge(request, now, (loser) => {
       loser.discard({ by: "tie", result: { result: StopResult.AlreadyExists } }, now);
       this.#settle(loser, now);
     });
     if (!admitted) return;
-    this.#makeRoom(now);
+    this.#makeRoom(path, now);
     const { settings, authenticator, message } = admitted;
     const connection = this.#create(settings, path, authenticator, false, now);
-    if (!connection) return this.#drop("request-limit");
+    if (!connection) return this.#requests.full(request, admitted);
     connection.accept(header, message, body, now);
     if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
     this.#requests.opened(connection);
@@ -380,8 +452,8 @@ export class Lcce {
   }
 
   /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
-  #makeRoom(now: number): void {
-    const evicted = this.#requests.makeRoom();
+  #makeRoom(path: Path, now: number): void {
+    const evicted = this.#requests.makeRoom(path);
     if (!evicted) return;
     const message = "too many half-open connections";
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
@@ -403,6 +475,7 @@ export class Lcce {
     const options = { handle, settings, ids, path, authenticator, initiator };
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
+    if (authenticator.nonce) this.#challenges.add(authenticator.nonce);
     return connection;
   }
 
@@ -426,8 +499,14 @@ export class Lcce {
     this.#registry.update(connection, now);
     if (connection.state !== "wait-ctl-conn") this.#requests.closed(connection);
     if (connection.state === "established") this.#supersede(connection, now);
-    if (connection.finished) this.#registry.remove(connection, now);
-    else this.#schedule.set(connection, connection.deadline());
+    const { challenge, finished, lastWord } = connection;
+    if (challenge && (connection.proven || finished)) this.#challenges.delete(challenge);
+    if (finished) {
+      this.#registry.remove(connection, now);
+      if (!lastWord) return;
+      const { localId, path, settings } = connection;
+      this.#tombstones.add(settings.version, localId, path, lastWord, now);
+    } else this.#schedule.set(connection, connection.deadline());
   }
 
   /** A peer that started anew has proved it: what it had before is over, and says nothing to an id that is the new one's. */
@@ -459,8 +538,8 @@ export class Lcce {
     owner: Connection | undefined,
     now: number,
   ): CallHandle {
-    const localSessionId = this.#sessionIds[3].allocate((id) => this.#sessions3.has(id)) ?? 0;
-    this.#sessionIds[3].release(localSessionId, now);
+    const localSessionId = this.#allocateSession(false) ?? 0;
+    this.#host.releaseSessionId(localSessionId, now);
     const call = { connection, localSessionId };
     const result = { result: CdnResult.NoFacilitiesNow };
     const by = owner ? "local" : "connection";
@@ -468,18 +547,13 @@ export class Lcce {
     return call;
   }
 
-  #allocateSession(
-    version: ProtoVersion,
-    taken: (id: number) => boolean,
-    narrow: boolean,
-  ): number | undefined {
-    if (version === 2) return this.#sessionIds[2].allocate(taken);
-    const id = this.#sessionIds[narrow ? 2 : 3].allocate((one) => this.#sessions3.has(one));
-    if (id !== undefined) this.#sessions3.add(id);
+  #allocateSession(narrow: boolean): number | undefined {
+    const id = this.#sessionIds[narrow ? "narrow" : "wide"].allocate(this.#sessions);
+    if (id !== undefined) this.#sessions.add(id);
     return id;
   }
 
-  #drop(reason: ControlDrop): void {
+  #drop(reason: ControlDrop): undefined {
     this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
   }
 }

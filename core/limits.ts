@@ -1,12 +1,13 @@
 /**
- * Limits that come before any state: how fast SCCRQs are looked at, how many connections of one address and in all may
- * be half open. At the limit the oldest half-open connection makes room, so that a flood of forged requests cannot keep
- * a real peer out for longer than it takes to answer.
+ * What strangers may cost together: how many SCCRQs are looked at and answered each second, and how many connections
+ * of one address and in all may be half open. At the limit the oldest half-open connection makes room, so that a flood
+ * of forged requests cannot keep a real peer out for longer than it takes to answer.
  *
  * @module
  */
 
 import { siteKey } from "./path.ts";
+import { Line } from "./queues.ts";
 import type { Path } from "./settings.ts";
 
 /** What strangers may cost. */
@@ -15,59 +16,94 @@ export interface AdmissionLimits {
   readonly halfOpen: number;
   /** Half-open connections of one IPv4 address or IPv6 /64. */
   readonly halfOpenPerAddress: number;
-  /** SCCRQs looked at each second, and how many at once after silence. */
+  /** SCCRQs that may be answered each second, and how many at once after silence. */
   readonly requestsPerSecond: number;
+  /** SCCRQs that may be looked at each second to find out whose they are; absent: 20 times as many. */
+  readonly looksPerSecond?: number;
 }
 
-/** Who may ask, and who is half open. */
-export class Admission<T extends object> {
-  readonly #limits: AdmissionLimits;
-  /** Half-open connections and where each is from, the oldest first. */
-  readonly #halfOpen = new Map<T, string>();
-  readonly #perAddress = new Map<string, number>();
+/** Who may be behind an address: nobody, whoever comes by that peer's name, or peers that it was configured for. */
+export type Expected = "nobody" | "anybody" | "named";
+
+/** Tokens that come back with time. */
+class Bucket {
+  readonly #perSecond: number;
   #tokens: number;
   #filledAt: number | undefined;
 
-  constructor(limits: AdmissionLimits) {
-    this.#limits = limits;
-    this.#tokens = limits.requestsPerSecond;
+  constructor(perSecond: number) {
+    this.#perSecond = this.#tokens = perSecond;
   }
 
-  /** Whether a request may be looked at, or the reason why not. */
-  request(path: Path, now: number): "request-limit" | "half-open-limit" | undefined {
-    const { requestsPerSecond, halfOpenPerAddress } = this.#limits;
+  take(now: number): boolean {
     const passed = now - (this.#filledAt ?? now);
     this.#filledAt = now;
-    this.#tokens = Math.min(requestsPerSecond, this.#tokens + requestsPerSecond * passed / 1000);
-    if ((this.#perAddress.get(siteKey(path)) ?? 0) >= halfOpenPerAddress) {
-      return "half-open-limit";
-    }
-    if (this.#tokens < 1) return "request-limit";
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + this.#perSecond * passed / 1000);
+    if (this.#tokens < 1) return false;
     this.#tokens--;
-    return undefined;
+    return true;
+  }
+}
+
+/** Who may ask, and who is half open. Addresses that peers were configured for share no tokens with all the others. */
+export class Admission<T extends object> {
+  readonly #limits: AdmissionLimits;
+  readonly #looks: Readonly<Record<Exclude<Expected, "nobody">, Bucket>>;
+  readonly #answers: Readonly<Record<Exclude<Expected, "nobody">, Bucket>>;
+  /** The oldest first. */
+  readonly #halfOpen = new Line<T>();
+  readonly #from = new Map<T, string>();
+  readonly #perAddress = new Map<string, Line<T>>();
+
+  constructor(limits: AdmissionLimits) {
+    const { looksPerSecond = 20 * limits.requestsPerSecond, requestsPerSecond } = limits;
+    this.#limits = limits;
+    this.#looks = { named: new Bucket(looksPerSecond), anybody: new Bucket(looksPerSecond) };
+    this.#answers = {
+      named: new Bucket(requestsPerSecond),
+      anybody: new Bucket(requestsPerSecond),
+    };
   }
 
-  /** The connection that must go before another may be half open. */
-  makeRoom(): T | undefined {
-    if (this.#halfOpen.size < this.#limits.halfOpen) return undefined;
-    const oldest = this.#halfOpen.keys().next().value;
-    if (oldest) this.closed(oldest);
-    return oldest;
+  /** Whether an SCCRQ may be looked at. */
+  look(from: Exclude<Expected, "nobody">, now: number): boolean {
+    return this.#looks[from].take(now);
+  }
+
+  /** Whether an SCCRQ may be answered. */
+  answer(from: Exclude<Expected, "nobody">, now: number): boolean {
+    return this.#answers[from].take(now);
+  }
+
+  /** The connection that must go before another one from there may be half open. */
+  makeRoom(path: Path): T | undefined {
+    const { halfOpen, halfOpenPerAddress } = this.#limits;
+    const neighbours = this.#perAddress.get(siteKey(path));
+    const evicted = neighbours && neighbours.size >= halfOpenPerAddress
+      ? neighbours.first
+      : this.#halfOpen.size >= halfOpen
+      ? this.#halfOpen.first
+      : undefined;
+    if (evicted) this.closed(evicted);
+    return evicted;
   }
 
   opened(connection: T, path: Path): void {
     const from = siteKey(path);
-    this.#halfOpen.set(connection, from);
-    this.#perAddress.set(from, (this.#perAddress.get(from) ?? 0) + 1);
+    this.#halfOpen.add(connection);
+    this.#from.set(connection, from);
+    const neighbours = this.#perAddress.get(from) ?? new Line<T>();
+    neighbours.add(connection);
+    this.#perAddress.set(from, neighbours);
   }
 
   /** The connection came up, or ended. */
   closed(connection: T): void {
-    const from = this.#halfOpen.get(connection);
-    if (from === undefined) return;
-    this.#halfOpen.delete(connection);
-    const left = this.#perAddress.get(from)! - 1;
-    if (left === 0) this.#perAddress.delete(from);
-    else this.#perAddress.set(from, left);
+    if (!this.#halfOpen.delete(connection)) return;
+    const from = this.#from.get(connection)!;
+    this.#from.delete(connection);
+    const neighbours = this.#perAddress.get(from)!;
+    neighbours.delete(connection);
+    if (neighbours.size === 0) this.#perAddress.delete(from);
   }
 }

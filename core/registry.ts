@@ -4,10 +4,18 @@ import type { Connection } from "./connection.ts";
 import { dialects } from "./dialect.ts";
 import type { ConnectionHandle } from "./events.ts";
 import { IdPool } from "./ids_pool.ts";
+import type { Glance } from "./glance.ts";
 import { parseBody } from "./message.ts";
 import { mayAnswer, pathKey } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import type { Path } from "./settings.ts";
+import type { Path, PeerSettings } from "./settings.ts";
+
+/** The connections by one path. */
+interface Peers {
+  readonly byId: Map<number, Connection>;
+  /** What their peers may hide an id with. Mostly they share a secret. */
+  readonly keys: Set<Uint8Array>;
+}
 
 export class ConnectionRegistry {
   readonly #all = new Map<ConnectionHandle, Connection>();
@@ -15,10 +23,10 @@ export class ConnectionRegistry {
     2: new Map(),
     3: new Map(),
   };
-  /** By version and path, then by the peer's id. */
-  readonly #byPeer = new Map<string, Map<number, Connection>>();
-  /** Connections of ours that the peer has not answered. */
-  readonly #dialing = new Set<Connection>();
+  /** By version and path. */
+  readonly #byPeer = new Map<string, Peers>();
+  /** Connections of ours that the peer has not answered, by the address that was dialed, then by whom it is to be. */
+  readonly #dialing = new Map<string, Map<string, Set<Connection>>>();
   readonly #ids: Readonly<Record<ProtoVersion, IdPool>>;
   #nextHandle: ConnectionHandle = 1;
 
@@ -28,7 +36,12 @@ export class ConnectionRegistry {
 
   /** An id for a new connection; undefined where none is free. */
   allocateId(version: ProtoVersion): number | undefined {
-    return this.#ids[version].allocate((id) => this.#byId[version].has(id));
+    return this.#ids[version].allocate(this.#byId[version]);
+  }
+
+  /** An id to name in a refusal, where none is kept of it: a free one, if there is any. */
+  idToRefuseWith(version: ProtoVersion): number {
+    return this.allocateId(version) ?? this.#ids[version].any();
   }
 
   nextHandle(): ConnectionHandle {
@@ -52,8 +65,11 @@ export class ConnectionRegistry {
     return this.#all.values();
   }
 
-  dialing(): IterableIterator<Connection> {
-    return this.#dialing.values();
+  /** The connections that we dial to a peer at an address, and that it has not answered. */
+  *dialing(path: Path, settings: PeerSettings): Generator<Connection> {
+    for (const one of this.#dialing.get(addressKey(path))?.get(peerKey(settings)) ?? []) {
+      if (mayAnswer(one.path, path)) yield one;
+    }
   }
 
   add(connection: Connection): void {
@@ -62,42 +78,47 @@ export class ConnectionRegistry {
       const id = connection.ids[version];
       if (id !== undefined) this.#byId[version].set(id, connection);
     }
-    if (connection.initiator) this.#dialing.add(connection);
+    if (!connection.initiator) return;
+    const [address, peer] = [addressKey(connection.path), peerKey(connection.settings)];
+    const there = this.#dialing.get(address) ?? new Map<string, Set<Connection>>();
+    this.#dialing.set(address, there);
+    there.set(peer, (there.get(peer) ?? new Set()).add(connection));
   }
 
   /** Says that a connection may have been answered, or given up: then it has one id, and perhaps its peer's. */
   update(connection: Connection, now: number): void {
-    if (connection.state === "wait-ctl-reply" || !this.#dialing.delete(connection)) return;
+    if (connection.state === "wait-ctl-reply" || !this.#dialed(connection)) return;
     this.#releaseId(connection, connection.settings.version === 2 ? 3 : 2, now);
     this.meet(connection);
   }
 
   /** Makes a connection be found by its peer's id; one that was found by the same before is not any more. */
   meet(connection: Connection): void {
-    const { settings, path, peerId } = connection;
+    const { hidingKey, settings, path, peerId } = connection;
     if (peerId === 0) return;
-    const key = peerKey(settings.version, path);
-    const known = this.#byPeer.get(key);
-    if (known) known.set(peerId, connection);
-    else this.#byPeer.set(key, new Map([[peerId, connection]]));
+    const key = versionKey(settings.version, path);
+    let peers = this.#byPeer.get(key);
+    if (!peers) this.#byPeer.set(key, peers = { byId: new Map(), keys: new Set() });
+    peers.byId.set(peerId, connection);
+    if (hidingKey) peers.keys.add(hidingKey);
   }
 
   /**
    * The connection that an SCCRQ or StopCCN to id 0 is for, by the id that the peer says is its own; it may be hidden.
    * A StopCCN may also be all that a peer answers to our SCCRQ.
    */
-  addressed(version: ProtoVersion, path: Path, body: Uint8Array): Connection | undefined {
-    const peers = this.#byPeer.get(peerKey(version, path));
-    if (!peers) return undefined;
-    const open = assignedId(version, body);
-    if (open !== undefined) return peers.get(open);
-    // Connections with one peer mostly share a secret: each key is tried once.
-    const tried = new Set<Uint8Array>();
-    for (const { hidingKey } of peers.values()) {
-      if (!hidingKey || tried.has(hidingKey)) continue;
-      tried.add(hidingKey);
-      const hidden = assignedId(version, body, hidingKey);
-      const found = hidden === undefined ? undefined : peers.get(hidden);
+  addressed(
+    version: ProtoVersion,
+    path: Path,
+    { assignedId }: Glance,
+    body: Uint8Array,
+  ): Connection | undefined {
+    const peers = this.#byPeer.get(versionKey(version, path));
+    const said = assignedId[version];
+    if (!peers || said === undefined) return undefined;
+    if (said !== "hidden") return peers.byId.get(said);
+    for (const hidingKey of peers.keys) {
+      const found = peers.byId.get(unhiddenId(version, body, hidingKey) ?? 0);
       if (found?.hidingKey === hidingKey) return found;
     }
     return undefined;
@@ -106,19 +127,22 @@ export class ConnectionRegistry {
   /** The one connection that we dial at an address; undefined where there is none, or several. */
   onlyDialed(version: ProtoVersion, path: Path): Connection | undefined {
     let found: Connection | undefined;
-    for (const one of this.#dialing) {
-      if (one.ids[version] === undefined || !mayAnswer(one.path, path)) continue;
-      if (found) return undefined;
-      found = one;
+    for (const connections of this.#dialing.get(addressKey(path))?.values() ?? []) {
+      for (const one of connections) {
+        if (one.ids[version] === undefined || !mayAnswer(one.path, path)) continue;
+        if (found) return undefined;
+        found = one;
+      }
     }
     return found;
   }
 
   /** The connections that go by a path, and those that we dial there. */
   reachedBy(path: Path): Connection[] {
-    const found = [...this.#dialing].filter((one) => mayAnswer(one.path, path));
+    const dialed = [...this.#dialing.get(addressKey(path))?.values() ?? []];
+    const found = dialed.flatMap((peers) => [...peers]).filter((one) => mayAnswer(one.path, path));
     for (const version of [2, 3] as const) {
-      found.push(...this.#byPeer.get(peerKey(version, path))?.values() ?? []);
+      found.push(...this.#byPeer.get(versionKey(version, path))?.byId.values() ?? []);
     }
     return found;
   }
@@ -127,12 +151,27 @@ export class ConnectionRegistry {
     const { settings, handle, path, peerId } = connection;
     this.#all.delete(handle);
     this.#releaseId(connection, settings.version, now);
-    this.#dialing.delete(connection);
-    const key = peerKey(settings.version, path);
+    this.#dialed(connection);
+    const key = versionKey(settings.version, path);
     const peers = this.#byPeer.get(key);
-    if (peers?.get(peerId) !== connection) return;
-    peers.delete(peerId);
-    if (peers.size === 0) this.#byPeer.delete(key);
+    if (peers?.byId.get(peerId) !== connection) return;
+    peers.byId.delete(peerId);
+    if (peers.byId.size === 0) this.#byPeer.delete(key);
+  }
+
+  /** A connection is dialed no more; false: it was not. */
+  #dialed(connection: Connection): boolean {
+    if (!connection.initiator) return false;
+    const { ids, path, settings } = connection;
+    const address = addressKey(path);
+    const there = this.#dialing.get(address);
+    // One that fell back was dialed in version 3.
+    const peer = peerKey({ name: settings.name, version: ids[3] === undefined ? 2 : 3 });
+    const connections = there?.get(peer);
+    if (!there || !connections?.delete(connection)) return false;
+    if (connections.size === 0) there.delete(peer);
+    if (there.size === 0) this.#dialing.delete(address);
+    return true;
   }
 
   #releaseId({ ids }: Connection, version: ProtoVersion, now: number): void {
@@ -143,17 +182,27 @@ export class ConnectionRegistry {
   }
 }
 
-/** The id that a body says its sender is to be called by, as far as it can be read. */
-export function assignedId(
+/** The id that a body says its sender is to be called by, as far as it can be read with a key. */
+export function unhiddenId(
   version: ProtoVersion,
   body: Uint8Array,
-  hidingKey?: Uint8Array,
+  hidingKey: Uint8Array | undefined,
 ): number | undefined {
-  const parsed = parseBody(body, { version, ...(hidingKey && { hidingKey }) });
+  if (!hidingKey) return undefined;
+  const parsed = parseBody(body, { version, hidingKey });
   if (parsed.kind === "message") return dialects[version].assignedId(parsed.message.avps);
   return parsed.kind === "refused" ? dialects[version].assignedId(parsed.avps) : undefined;
 }
 
-function peerKey(version: ProtoVersion, path: Path): string {
+/** What an answer has in common with what was dialed, whatever port it comes from: see {@linkcode mayAnswer}. */
+function addressKey({ encap, mark, remote }: Path): string {
+  return `${encap} ${remote.address} ${mark}`;
+}
+
+function peerKey({ name, version }: Pick<PeerSettings, "name" | "version">): string {
+  return `${version} ${name}`;
+}
+
+function versionKey(version: ProtoVersion, path: Path): string {
   return `${version} ${pathKey(path)}`;
 }

@@ -1,25 +1,26 @@
 /**
- * SCCRQs: who may have a connection. What costs least comes first: who it says it is, whether it can prove it (v3),
- * limits, and only then state.
+ * SCCRQs: who may have a connection. What costs least comes first: where it comes from, who it says it is, whether it
+ * can prove it (v3), and only then an answer and state; each step has limits of its own.
  *
  * @module
  */
 
 import { Authenticator } from "./authenticator.ts";
-import type { AvpValues } from "./catalogue.ts";
+import type { OutstandingChallenges } from "./challenges.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { dialects, messageOf } from "./dialect.ts";
-import { type Result, StopResult } from "./errors.ts";
+import { ErrorCode, type Result, StopResult } from "./errors.ts";
+import { type Glance, glance, offeredVersion } from "./glance.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { impossibleIntroduction } from "./introduction.ts";
-import { Admission, type AdmissionLimits } from "./limits.ts";
+import { Admission, type AdmissionLimits, type Expected } from "./limits.ts";
 import { type AnyMessage, emitBody, parseBody } from "./message.ts";
-import { mayAnswer } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import type { ConnectionRegistry } from "./registry.ts";
+import { type ConnectionRegistry, unhiddenId } from "./registry.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { compareTies } from "./ties.ts";
+import { AMPLIFICATION, LONGEST_REQUEST } from "./unproven.ts";
 
 /** What a would-be peer says of itself, before anything of it is believed. */
 export interface ConnectionRequest {
@@ -33,6 +34,14 @@ export interface ConnectionRequest {
   readonly vendorName: string;
   /** v3's Router ID. */
   readonly routerId?: number;
+}
+
+/** Who is let in. Both are pure, and neither may cost more where more peers are configured: strangers ask. */
+export interface Policy {
+  /** Who may be behind an address; asked before anything of an SCCRQ is read. Absent: anybody. */
+  readonly expects?: (path: Path) => Expected;
+  /** Decides on a peer. */
+  readonly policy: (request: ConnectionRequest) => Verdict;
 }
 
 /** Whether to talk to a peer: with these settings; with a StopCCN; or with silence. */
@@ -49,64 +58,91 @@ export interface Admitted {
 }
 
 /** An SCCRQ as it came. */
-interface Request {
+export interface Unread {
   readonly header: ControlHeader;
   readonly body: Uint8Array;
   readonly datagram: Uint8Array;
   readonly path: Path;
 }
 
+/** An SCCRQ that was looked at. */
+export interface Request extends Unread {
+  readonly seen: Glance;
+  readonly from: Exclude<Expected, "nobody">;
+}
+
+const FROM_UTF8 = new TextDecoder();
+
 export class Requests {
   readonly #host: ConnectionHost;
   readonly #registry: ConnectionRegistry;
-  readonly #policy: (request: ConnectionRequest) => Verdict;
+  readonly #policy: Policy;
   readonly #admission: Admission<Connection>;
+  readonly #challenges: OutstandingChallenges;
 
   constructor(
     host: ConnectionHost,
     registry: ConnectionRegistry,
-    policy: (request: ConnectionRequest) => Verdict,
+    policy: Policy,
     limits: AdmissionLimits,
+    challenges: OutstandingChallenges,
   ) {
     this.#host = host;
     this.#registry = registry;
     this.#policy = policy;
     this.#admission = new Admission(limits);
+    this.#challenges = challenges;
+  }
+
+  /** Who may be behind an address. */
+  expects(path: Path): Expected {
+    return this.#policy.expects?.(path) ?? "anybody";
+  }
+
+  /**
+   * Looks at a message to id 0, an SCCRQ or a StopCCN, if no limit is in the way; undefined: it was dropped. Whom we dial
+   * need not be among whom we expect: it may say StopCCN.
+   */
+  look(unread: Unread, isRequest: boolean, now: number): Request | undefined {
+    const { body, path } = unread;
+    const expected = this.expects(path);
+    if (isRequest && expected === "nobody") return this.#drop("unknown-peer");
+    const from = expected === "nobody" ? "anybody" : expected;
+    if (body.length > LONGEST_REQUEST) return this.#drop("too-long");
+    if (!this.#admission.look(from, now)) return this.#drop("request-limit");
+    const seen = glance(body);
+    if (!seen || (isRequest && !seen.hostName)) return this.#drop("malformed");
+    return { ...unread, from, seen };
   }
 
   /** Judges an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
   judge(request: Request, now: number, end: (loser: Connection) => void): Admitted | undefined {
-    const { header, body, datagram, path } = request;
-    const offered = offeredVersion(header, body);
-    let said = avpsOf(body, offered);
-    if (said.hostName === undefined) return this.#drop("malformed");
-    const verdict = this.#policy({
+    const { header, body, datagram, from, path, seen } = request;
+    const offered = offeredVersion(header, seen);
+    const verdict = this.#policy.policy({
       version: offered,
       path,
-      hostName: said.hostName,
-      vendorName: said.vendorName ?? "",
-      ...(said.routerId !== undefined && { routerId: said.routerId }),
+      hostName: FROM_UTF8.decode(seen.hostName),
+      vendorName: FROM_UTF8.decode(seen.vendorName),
+      ...(offered === 3 && seen.routerId !== undefined && { routerId: seen.routerId }),
     });
     if (verdict.kind === "ignore") return this.#drop("unknown-peer");
     const settings = verdict.kind === "accept" ? inVersion(verdict.settings, offered) : undefined;
     const version = settings?.version === offered ? offered : header.version;
-    if (version !== offered) said = avpsOf(body, version);
     const authenticator = settings?.version === version
       ? new Authenticator(settings, path.encap, this.#host.random)
       : undefined;
     const digest = authenticator?.check(datagram, body) ?? "valid";
     if (digest !== "valid") return this.#drop(`digest-${digest}`);
-    const refused = this.#admission.request(path, now);
-    if (refused) return this.#drop(refused);
+    if (!this.#admission.answer(from, now)) return this.#drop("request-limit");
     if (verdict.kind === "refuse") {
       this.#drop("unknown-peer");
-      return this.#turnAway(request, version, said, verdict.result);
+      return this.#turnAway(request, version, verdict.result);
     }
     if (!settings || !authenticator) {
       this.#drop("wrong-version");
       const error = verdict.settings.version;
-      const result = { result: StopResult.VersionNotSupported, error };
-      return this.#turnAway(request, version, said, result);
+      return this.#turnAway(request, version, { result: StopResult.VersionNotSupported, error });
     }
     const { hidingKey } = authenticator;
     const parsed = parseBody(body, {
@@ -117,34 +153,36 @@ export class Requests {
     if (parsed.kind === "refused") {
       this.#drop("refused-request");
       authenticator.meet(parsed.avps);
-      return this.#turnAway(request, version, parsed.avps, parsed.error.outcome, authenticator);
+      return this.#turnAway(request, version, parsed.error.outcome, authenticator);
     }
     if (parsed.kind !== "message") return this.#drop("malformed");
     const { message } = parsed;
     authenticator.meet(message.avps);
-    const impossible = impossibleIntroduction(message, authenticator);
+    const impossible = impossibleIntroduction(message, authenticator, this.#challenges);
     if (impossible) {
       this.#drop("refused-request");
-      return this.#turnAway(request, version, message.avps, impossible, authenticator);
+      return this.#turnAway(request, version, impossible, authenticator);
     }
     if (this.#losesTie(message, settings, path, end)) {
       this.#drop("lost-tie");
       // RFC 3931 §5.4.3: the winner says so; in v2 the loser finds out by our SCCRQ.
       if (version === 2) return undefined;
-      return this.#turnAway(
-        request,
-        version,
-        message.avps,
-        { result: StopResult.AlreadyExists },
-        authenticator,
-      );
+      return this.#turnAway(request, version, { result: StopResult.AlreadyExists }, authenticator);
     }
     return { settings, authenticator, message };
   }
 
-  /** The half-open connection that must go before another may be made. */
-  makeRoom(): Connection | undefined {
-    return this.#admission.makeRoom();
+  /** No id is free for what was admitted: it is told so. */
+  full(request: Request, { authenticator, message: { version } }: Admitted): void {
+    this.#drop("no-free-id");
+    const message = "every control connection id is in use";
+    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
+    this.#turnAway(request, version, result, authenticator);
+  }
+
+  /** The half-open connection that must go before another one of an address may be made. */
+  makeRoom(path: Path): Connection | undefined {
+    return this.#admission.makeRoom(path);
   }
 
   /** A connection was made for an SCCRQ. */
@@ -167,12 +205,9 @@ export class Requests {
     path: Path,
     end: (loser: Connection) => void,
   ): boolean {
-    for (const ours of this.#registry.dialing()) {
-      // One address may be many peers (NAT): only the one that we know by the same name ties.
-      if (ours.settings.version !== settings.version || ours.settings.name !== settings.name) {
-        continue;
-      }
-      if (!mayAnswer(ours.path, path)) continue;
+    if (!avps.tieBreaker && !settings.tieBreaker) return false;
+    // One address may be many peers (NAT): only the one that we know by the same name ties.
+    for (const ours of this.#registry.dialing(path, settings)) {
       if (!ours.tieBreaker && !avps.tieBreaker) continue;
       const order = compareTies(ours.tieBreaker, avps.tieBreaker);
       if (order < 0) return true;
@@ -184,20 +219,28 @@ export class Requests {
 
   /** Refuses an SCCRQ and keeps nothing of it: where the StopCCN is lost, the SCCRQ comes again. */
   #turnAway(
-    { header, path }: Request,
+    { body: request, header, path, seen }: Request,
     version: ProtoVersion,
-    avps: AvpValues,
     result: Result,
     authenticator?: Authenticator,
   ): undefined {
     const dialect = dialects[version];
-    const connectionId = dialect.assignedId(avps);
-    const localId = this.#registry.allocateId(version);
-    if (connectionId === undefined || localId === undefined) return;
-    const message = messageOf(version, "StopCCN", dialect.stop(localId, result));
-    const body = emitBody(message, undefined, authenticator?.blankDigests());
+    const said = seen.assignedId[version];
+    const connectionId = said === "hidden"
+      ? unhiddenId(version, request, authenticator?.hidingKey)
+      : said;
+    if (connectionId === undefined) return;
+    const localId = this.#registry.idToRefuseWith(version);
     const reply = { version, connectionId, sessionId: 0, ns: 0, nr: (header.ns + 1) & 0xffff };
-    const data = emitMessage(reply, body);
+    const stopping = (why: Result) => {
+      const message = messageOf(version, "StopCCN", dialect.stop(localId, why));
+      return emitMessage(reply, emitBody(message, undefined, authenticator?.blankDigests()));
+    };
+    let data = stopping(result);
+    if (data.length > AMPLIFICATION * request.length) {
+      const { message: _, ...terse } = result;
+      data = stopping(terse);
+    }
     authenticator?.signAnonymously(data);
     this.#host.transmit(path, data);
   }
@@ -207,22 +250,7 @@ export class Requests {
   }
 }
 
-/**
- * The highest version that an SCCRQ is for. One with version 2 in its header and v3's AVPs is for both: a peer that
- * would rather speak v3 (RFC 3931 §4.7.3).
- */
-export function offeredVersion({ version }: ControlHeader, body: Uint8Array): ProtoVersion {
-  return version === 2 && avpsOf(body, 3).routerId === undefined ? 2 : 3;
-}
-
 /** The settings for a peer that offers no more than a version. */
 function inVersion(settings: PeerSettings, offered: ProtoVersion): PeerSettings {
   return settings.fallback && offered === 2 ? { ...settings, version: 2 } : settings;
-}
-
-/** What can be read of an SCCRQ before its sender is known. */
-function avpsOf(body: Uint8Array, version: ProtoVersion): AvpValues {
-  const parsed = parseBody(body, { version });
-  if (parsed.kind === "message") return parsed.message.avps;
-  return parsed.kind === "refused" ? parsed.avps : {};
 }

@@ -5,28 +5,40 @@
  * @module
  */
 
-import type { Authenticator } from "./authenticator.ts";
+import { type Authenticator, messageTypeOf } from "./authenticator.ts";
+import { readU16 } from "./bytes.ts";
 import type { AvpValues } from "./catalogue.ts";
 import { type ChannelCounters, ReliableChannel } from "./channel.ts";
+import type { OutstandingChallenges } from "./challenges.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import type { ControlDrop } from "./events.ts";
-import { type ControlHeader, emitMessage } from "./header.ts";
-import { type AnyMessage, emitBody, type MessageType, parseBody, type Parsed } from "./message.ts";
+import { CONTROL_HEADER, type ControlHeader, emitMessage } from "./header.ts";
+import { emitBody, type MessageType, messageTypes, parseBody, type Parsed } from "./message.ts";
 import { mayAnswer, samePath } from "./path.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
+import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
 
 /** What a transport needs from the LCCE. */
 export interface TransportHost {
   transmit(path: Path, data: Uint8Array): void;
   drop(reason: ControlDrop): void;
   knowsVendor(vendorId: number, type: number): boolean;
+  /** Those of all its connections. */
+  readonly challenges: OutstandingChallenges;
 }
 
 /** What came, in its turn. */
 export interface Incoming {
   readonly header: ControlHeader;
   readonly parsed: Exclude<Parsed, { kind: "zlb" }>;
+}
+
+/** What came, as it is kept until its turn. */
+interface Unread {
+  readonly header: ControlHeader;
+  readonly body: Uint8Array;
 }
 
 /** A message on its way: its body, and the session that v2's header names. */
@@ -48,10 +60,14 @@ export class Transport {
   #authenticator: Authenticator;
   readonly #host: TransportHost;
   #settings: PeerSettings;
-  readonly #channel: ReliableChannel<Outgoing, Incoming>;
+  readonly #channel: ReliableChannel<Outgoing, Unread>;
   /** We dialed: the answer may come from any port of the peer (RFC 2661 §8.1). */
   readonly #initiator: boolean;
   #overflown = false;
+  /** What may be sent to a peer that dialed us; undefined: as much as there is, it is proven or we dialed. */
+  #allowance: Allowance | undefined;
+  /** The last datagram that was sent to one that has an allowance, if one may end with it. */
+  #lastWord: Uint8Array | undefined;
   /** Our SCCRQ is for both versions: its header says 2. */
   #offered = false;
 
@@ -70,6 +86,25 @@ export class Transport {
     this.#authenticator = authenticator;
     this.#initiator = initiator;
     this.#channel = new ReliableChannel({ ...settings, queueLimit: queueLimit(settings) });
+    this.#channel.earlyLimit = EARLY_OCTETS;
+    this.#allowance = initiator ? undefined : new Allowance();
+  }
+
+  /** The peer is proven: it may send and have what it likes. */
+  trust(): void {
+    this.#allowance = undefined;
+    this.#lastWord = undefined;
+    this.#channel.earlyLimit = PROVEN_EARLY_OCTETS;
+  }
+
+  /** What an unproven peer was told last. */
+  get lastWord(): Uint8Array | undefined {
+    return this.#lastWord;
+  }
+
+  /** Whether a challenge or nonce of ours that waits for its response stands in what the peer says. */
+  get challenges(): OutstandingChallenges {
+    return this.#host.challenges;
   }
 
   get authenticator(): Authenticator {
@@ -104,11 +139,15 @@ export class Transport {
   }
 
   /** Takes an SCCRQ that was let in already, as the first message of the peer. */
-  begin(header: ControlHeader, message: AnyMessage, now: number): void {
-    this.#channel.receive(header.ns, header.nr, {
-      header,
-      parsed: { kind: "message", message },
-    }, now);
+  begin(header: ControlHeader, body: Uint8Array, now: number): void {
+    this.#allowance?.earn(CONTROL_HEADER + body.length);
+    this.#channel.receive(header.ns, header.nr, { header, body }, now);
+  }
+
+  /** Takes the SCCRQ that it answers, come again: the answer was lost, or is too slow for this peer. */
+  repeat(octets: number): void {
+    this.#allowance?.earn(octets);
+    this.#channel.repeat();
   }
 
   /** Whether a datagram may come this way; one that may not must not be received. */
@@ -125,20 +164,28 @@ export class Transport {
     path: Path,
     now: number,
   ): readonly Incoming[] | undefined {
+    this.#allowance?.earn(datagram.length);
     const verdict = this.authenticator.check(datagram, body);
     if (verdict !== "valid") return this.#drop(`digest-${verdict}`);
+    const { ns, nr } = header;
+    const incoming = isAcknowledgement(this.#settings.version, body) ? undefined : {
+      header,
+      // What comes before its turn outlives the datagram.
+      body: ns === this.#channel.nr ? body : body.slice(),
+    };
+    const delivered = this.#channel.receive(ns, nr, incoming, now, body.length);
+    if (this.#initiator && this.peerId === 0 && delivered.length > 0) this.path = path;
+    return delivered.map((one) => this.#read(one)).filter((one) => one !== undefined);
+  }
+
+  #read({ body, header }: Unread): Incoming | undefined {
     const { hidingKey } = this.authenticator;
     const parsed = parseBody(body, {
       version: this.#settings.version,
       knowsVendor: this.#host.knowsVendor,
       ...(hidingKey && { hidingKey }),
     });
-    const isAck = parsed.kind === "zlb" ||
-      (parsed.kind === "message" && parsed.message.type === "ACK");
-    const incoming = isAck ? undefined : { header, parsed };
-    const delivered = this.#channel.receive(header.ns, header.nr, incoming, now);
-    if (this.#initiator && this.peerId === 0 && delivered.length > 0) this.path = path;
-    return delivered;
+    return parsed.kind === "zlb" ? undefined : { header, parsed };
   }
 
   /** Queues a message. Where there is no room for it, the transport is {@linkcode overflown}. */
@@ -185,7 +232,16 @@ export class Transport {
 
   /** Hands out all that can be transmitted now. @param hold no bare acknowledgement yet */
   flush(now: number, hold = false): void {
-    for (let next = this.#channel.poll(now, hold); next; next = this.#channel.poll(now, hold)) {
+    const may = (message: Outgoing | undefined) => {
+      if (!this.#allowance) return true;
+      const { body } = message ?? this.#acknowledgement();
+      return this.#allowance.covers(CONTROL_HEADER + body.length);
+    };
+    for (
+      let next = this.#channel.poll(now, hold, may);
+      next;
+      next = this.#channel.poll(now, hold, may)
+    ) {
       const { type, body, sessionId } = next.payload ?? this.#acknowledgement();
       const datagram = emitMessage({
         version: type === "SCCRQ" && this.#offered ? 2 : this.#settings.version,
@@ -195,6 +251,11 @@ export class Transport {
         nr: next.nr,
       }, body);
       this.authenticator.sign(datagram, type);
+      if (this.#allowance) {
+        this.#allowance.spend(datagram.length);
+        const isLast = type === "StopCCN" || next.payload === undefined;
+        this.#lastWord = isLast ? datagram : undefined;
+      }
       this.#host.transmit(this.path, datagram);
     }
   }
@@ -242,6 +303,12 @@ export class Transport {
   #drop(reason: ControlDrop): undefined {
     this.#host.drop(reason);
   }
+}
+
+/** Whether a message is a bare acknowledgement: an empty body, or v3's ACK (RFC 3931 §6.15). */
+export function isAcknowledgement(version: ProtoVersion, body: Uint8Array): boolean {
+  return body.length === 0 ||
+    (version === 3 && messageTypeOf(body) === messageTypes.ACK && readU16(body, 2) === 0);
 }
 
 /** How many messages may wait for the window: a few for each call, and those of the connection. */

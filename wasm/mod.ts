@@ -91,6 +91,8 @@ export interface Layout {
   readonly txMessageCount: number;
   /** How many iovecs one {@linkcode WasmDatapath.pump} can lay out. */
   readonly txIovecCount: number;
+  /** The first message of a refused group that was split. */
+  readonly txSplit: number;
 }
 
 /**
@@ -280,17 +282,38 @@ export class WasmDatapath {
     return this.#raw.pump();
   }
 
-  /**
-   * The kernel refused `txMessages[index]`. "retry": it was a group, will not be grouped like that again, and its frames
-   * leave one by one with the next {@linkcode pump}, behind what else this one laid out. "dropped": its frames are counted, as `tx-errors` and by reason.
-   */
-  messageFailed(index: number, errno: number): "dropped" | "retry" {
-    return this.#raw.message_failed(index, errno) ? "retry" : "dropped";
+  /** The tunnel that `txMessages[index]` leaves by; undefined: it is a control message. */
+  tunnelOfMessage(index: number): TunnelIx | undefined {
+    const tunnel = this.#raw.tunnel_of_message(index);
+    return tunnel < 0 ? undefined : tunnel as TunnelIx;
   }
 
-  /** The kernel refused the write of op number `op`: its frame is counted as dropped, by reason. */
-  writeFailed(op: number, errno: number): void {
-    this.#raw.write_failed(op, errno);
+  /** The length that `txMessages[index]` is cut by (UDP_SEGMENT); 0: it is one datagram. */
+  groupedBy(index: number): number {
+    return this.#raw.grouped_by(index);
+  }
+
+  /**
+   * The kernel refused the group `txMessages[index]`: lays out its datagrams singly, as `txMessages` from `txSplit` on,
+   * to be sent before anything else. Gives how many; what was split before is forgotten.
+   */
+  splitMessage(index: number): number {
+    return this.#raw.split_message(index);
+  }
+
+  /** `txMessages[index]` was not sent: its frames are counted as dropped, as `tx-errors` and by reason. */
+  messageDropped(index: number, reason: string): void {
+    refusing(() => this.#raw.message_dropped(index, reasonNumber(reason)));
+  }
+
+  /** The write of op number `op` failed: its frame is counted as dropped, by reason. */
+  writeDropped(op: number, reason: string): void {
+    refusing(() => this.#raw.write_dropped(op, reasonNumber(reason)));
+  }
+
+  /** Groups datagrams of a tunnel up to a length only, until its next change; 0: none. */
+  limitGrouping(tunnel: TunnelIx, longest: number): void {
+    refusing(() => this.#raw.limit_grouping(tunnel, longest));
   }
 
   /** Shows everything that waits for TypeScript, oldest first, and forgets it. Gives how much there was. */
@@ -383,6 +406,7 @@ function readLayout(raw: RawLayout): Layout {
     txIovecs: raw.tx_iovecs,
     txMessageCount: raw.tx_message_count,
     txIovecCount: raw.tx_iovec_count,
+    txSplit: raw.tx_split,
   };
 }
 
@@ -423,6 +447,16 @@ function u32(value: number, what: string): number {
   }
   return value;
 }
+
+/** @throws {WasmError} where there is no such reason: a defect */
+function reasonNumber(reason: string): number {
+  reasons ??= new Map(drop_names().split(" ").map((name, number) => [name, number]));
+  const number = reasons.get(reason);
+  if (number === undefined) throw new WasmError("invalid", `${reason} is no reason for a drop`);
+  return number;
+}
+
+let reasons: ReadonlyMap<string, number> | undefined;
 
 function vnetBits({ checksum, tcp, udp }: VnetSpec): number {
   return 1 | (checksum ? 2 : 0) | (tcp ? 4 : 0) | (udp ? 8 : 0);

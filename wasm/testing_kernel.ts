@@ -36,10 +36,10 @@ const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 
-/** Pumps until nothing is left. `refuse` may give an errno for a message. */
+/** Pumps until nothing is left. `refuse` may give a reason to drop a message for. */
 export function run(
   datapath: WasmDatapath,
-  refuse: (fd: number) => number | undefined = () => undefined,
+  refuse: (fd: number) => string | undefined = () => undefined,
 ): Output {
   const { layout, memory } = datapath;
   const output: Output = { sent: [], written: [] };
@@ -54,10 +54,10 @@ export function run(
           });
           continue;
         }
-        const errno = refuse(fd!);
-        if (errno === undefined) {
+        const reason = refuse(fd!);
+        if (reason === undefined) {
           output.sent.push(readMessage(memory, fd!, layout.txMessages + mmsghdrSize * at));
-        } else datapath.messageFailed(at, errno);
+        } else datapath.messageDropped(at, reason);
       }
     }
   }

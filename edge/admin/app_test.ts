@@ -38,6 +38,7 @@ Deno.test("GET /v1/config hides secrets", async () => {
 Deno.test("GET /v1/datapath gives drops by reason and the datapath's own figures", async () => {
   const { body } = await asking(memoryAppliance())("GET", "/v1/datapath");
   assert.deepEqual(body, {
+    "path-errors": { "port-unreachable": 2 },
     drops: { "unknown-session": 3, "bad-version": 0 },
     io: { "rx-batches": 7 },
   });

@@ -96,6 +96,20 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         "Frames and control messages dropped, by reason.",
         reasons,
       );
+      add(
+        "counter",
+        "isthmus_path_errors_total",
+        "ICMP errors that came for what was sent, by what they said. They may be forged.",
+        by("trouble", datapath.pathErrors),
+      );
+      const grouping = { on: 0, limited: 0, off: 0, never: 0 };
+      for (const tunnel of tunnels) if (tunnel.grouping) grouping[tunnel.grouping.state]++;
+      add(
+        "gauge",
+        "isthmus_grouping_tunnels",
+        "Tunnels by whether their datagrams leave in groups that the kernel cuts (UDP_SEGMENT).",
+        by("state", grouping),
+      );
       const sums = totals.seeAll(tunnels);
       for (const name of counterNames) {
         const help = `${counterHelp[name]} All tunnels together.`;

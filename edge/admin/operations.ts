@@ -79,8 +79,8 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   });
 
   app.openapi(datapath, async (c) => {
-    const { drops, io } = await api.datapath();
-    return c.json({ drops: { ...drops }, io: { ...io } }, 200);
+    const { drops, io, pathErrors } = await api.datapath();
+    return c.json({ drops: { ...drops }, "path-errors": { ...pathErrors }, io: { ...io } }, 200);
   });
 
   app.openapi(healthz, (c) => {

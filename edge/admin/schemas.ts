@@ -130,6 +130,21 @@ export const tunnelView = z.object({
   ...endpointShape,
   "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
   sessions: count.describe("How many sessions the tunnel has."),
+  grouping: z.object({
+    state: z.enum(["on", "limited", "off", "never"]).describe(
+      "never: protocol 115, or UDP without checksums; limited, off: the kernel refused it.",
+    ),
+    longest: count.optional().describe("Datagrams up to this length are still grouped."),
+    error: z.string().optional().describe("The error of the last refused group."),
+    "retry-in": count.optional().describe("Seconds until it is tried again."),
+  }).optional().describe("Whether datagrams leave in groups that the kernel cuts (UDP_SEGMENT)."),
+  "path-errors": z.record(z.string(), count).optional().describe(
+    "ICMP errors that came for what was sent to the peer, by what they said. They may be forged.",
+  ),
+  "socket-drops": count.optional().describe(
+    "Datagrams that the kernel dropped at the tunnel's socket: its receive buffer was full, or a checksum wrong. " +
+      "Tunnels may share a socket.",
+  ),
   control: controlView.optional().describe("Its control connection; absent: it is static."),
   origin,
   "created-at": createdAt,
@@ -188,6 +203,8 @@ export const reloadView = z.object({
 /** The datapath's own counters. */
 export const datapathView = z.object({
   drops: z.record(z.string(), count).describe("Frames dropped, by reason."),
+  "path-errors": z.record(z.string(), count)
+    .describe("ICMP errors that came for what was sent, by what they said. They may be forged."),
   io: z.record(z.string(), count).describe("Frames, messages and system calls."),
 }).openapi("Datapath");
 

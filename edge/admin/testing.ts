@@ -122,6 +122,7 @@ export function memoryAppliance(): MemoryAppliance {
     }),
     datapath: () =>
       Promise.resolve({
+        pathErrors: { "port-unreachable": 2 },
         drops: { "unknown-session": 3, "bad-version": 0 },
         io: { "rx-batches": 7 },
       }),

@@ -12,6 +12,7 @@ import { maskSecrets } from "../config/secrets.ts";
 import type { ControlEvent } from "../control/mod.ts";
 import type {
   ControlState,
+  Grouping,
   SessionConfig,
   SessionState,
   TunnelConfig,
@@ -73,6 +74,12 @@ function viewControl(control: ControlState, now: number): ControlView {
   };
 }
 
+function viewGrouping(grouping: Grouping): NonNullable<TunnelView["grouping"]> {
+  if (!("longest" in grouping)) return { state: grouping.state };
+  const { state, longest, error, retryInMs } = grouping;
+  return { state, longest, error, "retry-in": Math.ceil(retryInMs / 1000) };
+}
+
 /** A state change as operators see it. */
 export function viewEvent(event: ControlEvent): EventView {
   const { by, error, message, reason, result } = event.ending ?? {};
@@ -103,6 +110,9 @@ export function viewTunnel(state: TunnelState, now: number): TunnelView {
     ...tunnelAttributes(state.config),
     ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
     sessions: state.sessions.length,
+    ...(state.grouping && { grouping: viewGrouping(state.grouping) }),
+    ...(state.pathErrors && { "path-errors": { ...state.pathErrors } }),
+    ...(state.socketDrops !== undefined && { "socket-drops": state.socketDrops }),
     ...(state.control && { control: viewControl(state.control, now) }),
     origin: state.origin,
     "created-at": new Date(state.createdAt).toISOString(),

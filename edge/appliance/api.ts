@@ -51,6 +51,8 @@ export interface ApplianceApi {
   datapath(): Promise<
     {
       readonly drops: Readonly<Record<string, number>>;
+      /** ICMP errors, by what they said. */
+      readonly pathErrors: Readonly<Record<string, number>>;
       readonly io: Readonly<Record<string, number>>;
     }
   >;

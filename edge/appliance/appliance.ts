@@ -23,6 +23,7 @@ import type {
 } from "../config/model.ts";
 import { makeQueues } from "./queue.ts";
 import { applyConfig, fileConfig } from "./reload.ts";
+import { followPaths } from "../sessions/paths.ts";
 import { makeSessions, sessionPath } from "../sessions/sessions.ts";
 import { makeSockets } from "../sessions/sockets.ts";
 import { configOf, findSession, findTunnel } from "../sessions/table.ts";
@@ -106,6 +107,15 @@ function assemble(
       ),
   });
   const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const paths = followPaths({
+    clock,
+    datapath,
+    log,
+    system,
+    tunnels,
+    follow: (tunnel) =>
+      queues.run(tunnel.config.name, () => Promise.resolve(tunnels.followPath(tunnel))),
+  });
   const control = startControl({
     circuits,
     clock,
@@ -183,6 +193,7 @@ function assemble(
   }
 
   async function takeDown() {
+    paths[Symbol.dispose]();
     await control[Symbol.asyncDispose]();
     await forEach([...tunnels.all.values()], WIDTH, (tunnel) => tunnels.remove(tunnel));
     for (const listener of settings.listen) {
@@ -292,7 +303,7 @@ function assemble(
     },
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, io };
+      return { drops: { ...drops, ...control.drops() }, pathErrors: paths.errors(), io };
     },
     events: () => control.subscribe(),
     connections: () => control.connections(),

@@ -2,8 +2,9 @@
 
 import type { Counters } from "../../wasm/mod.ts";
 import type { ManagedState } from "../control/mod.ts";
-import type { DatapathStats, StatsOf } from "../datapath/datapath.ts";
-import type { SessionState, TunnelState } from "../config/model.ts";
+import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
+import type { Grouping, SessionState, TunnelConfig, TunnelState } from "../config/model.ts";
+import { canGroup } from "../sessions/tunnels.ts";
 import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
 
 /** Whose counters a tunnel's state needs. */
@@ -17,15 +18,24 @@ export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
 
 /** A tunnel as the API shows it. */
 export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
-  const { createdAt, handle, origin, pathMtu } = tunnel;
+  const { createdAt, handle, lease, origin, pathErrors, pathMtu } = tunnel;
   return {
     config: configOf(tunnel),
     origin,
     createdAt,
     ...(pathMtu !== undefined && { pathMtu }),
     counters: stats.tunnels.get(handle) ?? zeroCounters,
+    grouping: groupingOf(tunnel.config, stats.grouping.get(handle)),
+    pathErrors: { ...pathErrors },
+    socketDrops: stats.socketDrops.get(lease.socket) ?? 0,
     sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
   };
+}
+
+function groupingOf(config: TunnelConfig, limit: GroupingState | undefined): Grouping {
+  if (!canGroup(config)) return { state: "never" };
+  if (!limit) return { state: "on" };
+  return { state: limit.longest === 0 ? "off" : "limited", ...limit };
 }
 
 /** A managed tunnel as the API shows it; `there` is its part in the datapath, while there is one. */

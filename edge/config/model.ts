@@ -141,6 +141,20 @@ export interface ControlState {
   readonly messages?: Readonly<ChannelCounters>;
 }
 
+/** Whether a tunnel's datagrams leave grouped (UDP_SEGMENT), and why not. */
+export type Grouping =
+  | { readonly state: "on" }
+  /** Protocol 115, or UDP without checksums. */
+  | { readonly state: "never" }
+  /** The kernel refused groups whose datagrams it took singly. */
+  | {
+    readonly state: "limited" | "off";
+    /** Datagrams up to this length are still grouped. */
+    readonly longest: number;
+    readonly error: string;
+    readonly retryInMs: number;
+  };
+
 /** A tunnel as it is. */
 export interface TunnelState {
   /** Of managed tunnels; those that are not up have ids of 0. */
@@ -152,6 +166,12 @@ export interface TunnelState {
   /** Path MTU to the peer, in bytes of IP; absent: not known. */
   readonly pathMtu?: number;
   readonly counters: Counters;
+  /** Absent while it is not in the datapath. */
+  readonly grouping?: Grouping;
+  /** ICMP errors that came for what was sent to the peer, by what they said. */
+  readonly pathErrors?: Readonly<Record<string, number>>;
+  /** Datagrams that the kernel dropped at the tunnel's socket, which it may share with others. */
+  readonly socketDrops?: number;
   readonly sessions: readonly SessionState[];
 }
 

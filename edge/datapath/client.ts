@@ -3,19 +3,24 @@
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import { errnoName } from "../io/errno.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
-import { boundAddress } from "../io/sockets.ts";
+import { boundAddress, socketDrops } from "../io/sockets.ts";
 import { concatenated, countersByHandle, joined } from "./counters.ts";
 import {
   type ControlDatagram,
   type Datapath,
   DatapathError,
   type DatapathTunnel,
+  type GroupingState,
+  type PathError,
   type SocketId,
   type StatsOf,
   type TunnelHandle,
 } from "./datapath.ts";
+import type { GroupingLimit } from "./grouping.ts";
+import type { PathErrors } from "./path_errors.ts";
 import {
   addCounts,
   type DatapathLimits,
@@ -77,6 +82,8 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     "no-such-port": 0,
   };
   let open = true;
+  /** Datagrams that the kernel dropped at sockets that are closed. */
+  let closedDrops = 0;
 
   /** The worker has ended, one way or the other. */
   const closeAll = () => {
@@ -101,6 +108,11 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       device.gone = undefined;
       gone?.();
     },
+    socketFailed(socket, errno) {
+      datapath.onSocketFailure?.(socket as number as SocketId, errnoName(errno));
+    },
+    pathErrors: (errors) => datapath.onPathErrors?.(errors.map(toPathError)),
+    networkChanged: () => datapath.onNetworkChange?.(),
     failed(error) {
       closeAll();
       datapath.onFailure?.(error);
@@ -177,6 +189,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
 
   const datapath: Datapath = {
     onControl: undefined,
+    onPathErrors: undefined,
+    onNetworkChange: undefined,
+    onSocketFailure: undefined,
     onFailure: undefined,
     async addSocket(fd, kind) {
       const address = readable(() => boundAddress(libc, fd));
@@ -188,7 +203,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       await worker.request("removeSocket", { socket: socket as number as SocketIx });
       const removed = sockets.get(socket);
       sockets.delete(socket);
-      if (removed) libc.call.close(removed.fd);
+      if (!removed) return;
+      closedDrops += socketDrops(libc, removed.fd);
+      libc.call.close(removed.fd);
     },
     async addTunnel(tunnel) {
       return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
@@ -244,11 +261,17 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
         worker.request("totals", {}),
         of ? askedFor(of) : everything(),
       ]);
+      const atSockets = new Map(
+        [...sockets].map(([socket, { fd }]) => [socket, socketDrops(libc, fd)]),
+      );
+      const lost = [...atSockets.values()].reduce((sum, count) => sum + count, closedDrops);
       return {
+        grouping: groupingStates(totals.grouping),
+        socketDrops: atSockets,
         sessions: countersByHandle<PortId>(sessions),
         tunnels: countersByHandle<TunnelHandle>(tunnels),
         heardAgoMs: new Map(heard(tunnels)),
-        drops: addCounts(totals.drops, drops),
+        drops: { ...addCounts(totals.drops, drops), "receive-buffer-full": lost },
         io: totals.io,
       };
     },
@@ -262,6 +285,24 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     return false;
   };
   return datapath;
+}
+
+function toPathError({ socket, peer, reporter, ...same }: PathErrors): PathError {
+  return {
+    ...same,
+    socket: socket as number as SocketId,
+    remote: fromSockAddr(peer),
+    ...(reporter && { reporter: fromSockAddr({ address: reporter, port: 0 }).address }),
+  };
+}
+
+function groupingStates(
+  limits: ReadonlyMap<TunnelIx, GroupingLimit>,
+): ReadonlyMap<TunnelHandle, GroupingState> {
+  return new Map([...limits].map(([tunnel, { errno, ...same }]) => [
+    tunnel as number as TunnelHandle,
+    { ...same, error: errnoName(errno) },
+  ]));
 }
 
 /** Asks for one slice of a table after the other. */

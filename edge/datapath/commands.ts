@@ -1,7 +1,8 @@
 /** Carries out main's commands on the WASM datapath and the worker's sources. @module */
 
-import { type CounterTable, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
+import { type CounterTable, type TunnelIx, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { IoError } from "../io/errno.ts";
+import type { Grouping } from "./grouping.ts";
 import {
   addCounts,
   type CommandName,
@@ -22,6 +23,7 @@ export type Commands = {
 export function createCommands(
   datapath: WasmDatapath,
   sources: Sources,
+  grouping: Grouping<TunnelIx>,
   figures: () => { drops: Record<string, number>; io: Record<string, number> },
 ): Commands {
   /** The clock of batches and that of main have different origins: only how long ago means the same to both. */
@@ -44,8 +46,14 @@ export function createCommands(
       sources.removeSocket(socket);
     },
     addTunnel: ({ spec }) => datapath.addTunnel(spec),
-    changeTunnel: ({ tunnel, spec }) => datapath.changeTunnel(tunnel, spec),
-    removeTunnel: ({ tunnel }) => datapath.removeTunnel(tunnel),
+    changeTunnel({ tunnel, spec }) {
+      datapath.changeTunnel(tunnel, spec);
+      grouping.forget(tunnel);
+    },
+    removeTunnel({ tunnel }) {
+      datapath.removeTunnel(tunnel);
+      grouping.forget(tunnel);
+    },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, frameType }) {
@@ -61,7 +69,11 @@ export function createCommands(
     disconnect: ({ port }) => datapath.disconnect(port),
     totals() {
       const { drops, io } = figures();
-      return { drops: addCounts(datapath.drops(), drops), io: addCounts(datapath.io(), io) };
+      return {
+        grouping: grouping.limits(performance.now()),
+        drops: addCounts(datapath.drops(), drops),
+        io: addCounts(datapath.io(), io),
+      };
     },
     counters: ({ sessions, tunnels }) => ({
       sessions: datapath.counters(sessions),

@@ -4,6 +4,9 @@ import type { Counters, SessionSpec, SocketKind } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
+import type { PathTrouble } from "../io/error_queue.ts";
+
+export type { PathTrouble } from "../io/error_queue.ts";
 
 /** A socket handed to the datapath. */
 export type SocketId = number & { readonly brand: "SocketId" };
@@ -44,6 +47,28 @@ export interface ControlDatagram {
   readonly data: Uint8Array;
 }
 
+/** What the kernel does not group for a tunnel, and for how long that is believed. */
+export interface GroupingState {
+  /** Datagrams up to this length are still grouped; 0: none. */
+  readonly longest: number;
+  /** The error of the last group that was refused, `EINVAL`. */
+  readonly error: string;
+  /** Milliseconds until it is tried again. */
+  readonly retryInMs: number;
+}
+
+/** What ICMP said of what we had sent to a peer, some of it together. It may be forged: a hint, never a proof. */
+export interface PathError {
+  readonly socket: SocketId;
+  readonly remote: Endpoint;
+  readonly trouble: PathTrouble;
+  readonly count: number;
+  /** What the path carries, with `too-big`: bytes of IP. */
+  readonly mtu?: number;
+  /** Who sent the last one. */
+  readonly reporter?: string;
+}
+
 /** Whose counters are asked for. */
 export interface StatsOf {
   readonly sessions: Iterable<PortId>;
@@ -55,6 +80,10 @@ export interface DatapathStats {
   readonly sessions: ReadonlyMap<PortId, Counters>;
   /** The sums over a tunnel's sessions, removed ones included. */
   readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
+  /** Tunnels whose datagrams are not all grouped (UDP_SEGMENT), as the kernel refused it. */
+  readonly grouping: ReadonlyMap<TunnelHandle, GroupingState>;
+  /** Datagrams that the kernel dropped at each socket: its receive buffer was full, or a checksum wrong. */
+  readonly socketDrops: ReadonlyMap<SocketId, number>;
   /** How many milliseconds ago a tunnel last received a valid data message; absent: it has not. */
   readonly heardAgoMs: ReadonlyMap<TunnelHandle, number>;
   /** Every reason that a frame can be dropped for, with how many were. */
@@ -96,6 +125,12 @@ export interface Datapath extends AsyncDisposable {
    * @throws {DatapathError} `invalid` where an address cannot be read
    */
   sendControl(batch: readonly ControlDatagram[]): boolean;
+  /** Called with what ICMP says of what was sent, a few times a second at most. */
+  onPathErrors: ((errors: readonly PathError[]) => void) | undefined;
+  /** Called when links, addresses or routes changed, a few times a second at most. */
+  onNetworkChange: (() => void) | undefined;
+  /** Called once for a socket that failed for good and is read no more, with the error's name. */
+  onSocketFailure: ((socket: SocketId, error: string) => void) | undefined;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;
   /**

@@ -23,6 +23,8 @@ import type {
   TunnelSpec,
 } from "../../wasm/mod.ts";
 import type { DatapathError, SessionChange } from "./datapath.ts";
+import type { GroupingLimit } from "./grouping.ts";
+import type { PathErrors } from "./path_errors.ts";
 import type { Batch } from "./records.ts";
 
 /** Bytes of records that may be on their way to the worker, of frames and of control messages each. */
@@ -54,6 +56,8 @@ export interface DatapathLimits {
 export interface Start {
   readonly epoll: number;
   readonly wake: number;
+  /** Has input whenever the network changed; -1: nobody tells. */
+  readonly network: number;
   readonly limits: DatapathLimits;
 }
 
@@ -126,6 +130,12 @@ export type FromWorker =
   | { readonly kind: Lane; readonly batch: Batch }
   /** A device vanished; its port stays until it is removed. */
   | { readonly kind: "gone"; readonly port: PortIx }
+  /** A socket failed for good and is read no more; it stays until it is removed. */
+  | { readonly kind: "socket-failed"; readonly socket: SocketIx; readonly errno: number }
+  /** What ICMP says of datagrams of ours. */
+  | { readonly kind: "path-errors"; readonly errors: readonly PathErrors[] }
+  /** Links, addresses or routes changed. */
+  | { readonly kind: "network-changed" }
   /** The last message: the worker ended as it was told to, or because of an error. */
   | { readonly kind: "stopped"; readonly error?: string };
 
@@ -143,6 +153,8 @@ export interface WorkerCounters {
 
 /** What a worker counts as a whole. */
 export interface WorkerTotals {
+  /** Tunnels whose datagrams are not all grouped. */
+  readonly grouping: ReadonlyMap<TunnelIx, GroupingLimit>;
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
 }

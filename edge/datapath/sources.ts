@@ -1,8 +1,8 @@
 /** What the worker waits for: sockets and devices, and how input is taken from each. @module */
 
 import { type PortIx, RX_BATCH, type SocketIx, type WasmDatapath } from "../../wasm/mod.ts";
-import { Errno } from "../io/errno.ts";
 import type { Libc } from "../io/libc.ts";
+import { onRead, onReceive } from "./outcome.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** A socket or device that is watched. */
@@ -14,7 +14,7 @@ export type Source =
 export interface ReceiveFigures {
   "rx-calls": number;
   "device-reads": number;
-  /** Sockets that are watched no more, as they are none (a defect of whoever handed them over). */
+  /** Sockets that failed for good and are watched no more. */
   "socket-failures": number;
 }
 
@@ -27,8 +27,13 @@ export interface Sources {
   removeSocket(socket: SocketIx): void;
   /** No matter whether the port is a device. */
   removeDevice(port: PortIx): void;
-  /** Takes what has come in at the source of an epoll token, in bounded rounds: epoll tells of the rest again. */
-  receive(token: number, now: number): void;
+  /**
+   * Takes what has come in at the source of an epoll token, in bounded rounds: epoll tells of the rest again. `error`:
+   * the kernel keeps errors for it.
+   */
+  receive(token: number, now: number, error: boolean): void;
+  /** The socket of a descriptor. */
+  socketOf(fd: number): SocketIx | undefined;
   readonly figures: ReceiveFigures;
 }
 
@@ -36,21 +41,17 @@ export interface Sources {
 export interface SourceEvents {
   /** A batch was handed to the datapath: send what it gave. */
   received(): void;
+  /** The kernel keeps errors for a socket: take them. */
+  kept(fd: number): void;
   /** A device vanished; it is watched no more. */
   gone(port: PortIx): void;
+  /** A socket failed for good; it is watched no more. */
+  failed(socket: SocketIx, errno: number): void;
 }
 
 const MSG_DONTWAIT = 0x40;
 /** Batches from one source before the others have their turn. */
 const roundsPerTurn = 4;
-/** Errors that stay: all others (an ICMP error of an earlier send) are over once they were told. */
-const lasting: ReadonlySet<number> = new Set([
-  Errno.EBADF,
-  Errno.EFAULT,
-  Errno.EINVAL,
-  Errno.ENOTSOCK,
-]);
-
 /** `base` is the address of the memory's first byte; tokens begin at `firstToken`. */
 export function createSources(
   libc: Libc,
@@ -83,20 +84,31 @@ export function createSources(
     for (const [token, source] of sources) if (matches(source)) remove(token, source);
   };
 
-  const receiveDatagrams = (token: number, source: Source & { kind: "socket" }, now: number) => {
+  const receiveDatagrams = (
+    token: number,
+    source: Source & { kind: "socket" },
+    now: number,
+    error: boolean,
+  ) => {
+    if (error) events.kept(source.fd);
     for (let round = 0; round < roundsPerTurn; round++) {
       figures["rx-calls"]++;
       const count = recvmmsgAt(source.fd, rxMessages, RX_BATCH, MSG_DONTWAIT, 0n);
-      if (count <= 0) {
-        if (lasting.has(libc.errno())) {
-          figures["socket-failures"]++;
-          remove(token, source);
-        }
-        return;
+      if (count > 0) {
+        datapath.receiveDatagrams(source.socket, count, now);
+        events.received();
+        if (count < RX_BATCH) return;
+        continue;
       }
-      datapath.receiveDatagrams(source.socket, count, now);
-      events.received();
-      if (count < RX_BATCH) return;
+      const errno = libc.errno();
+      const outcome = count === 0 ? "empty" : onReceive(errno);
+      if (outcome === "empty") return;
+      if (outcome === "told") events.kept(source.fd);
+      if (outcome === "gone") {
+        figures["socket-failures"]++;
+        remove(token, source);
+        return events.failed(source.socket, errno);
+      }
     }
   };
 
@@ -106,15 +118,15 @@ export function createSources(
         rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
       }
       let count = 0;
-      let errno = 0;
+      let outcome: ReturnType<typeof onRead> = "again";
       while (count < RX_BATCH) {
         const length = readAt(source.fd, rxSlots[count]!, rxSlotSize);
         if (length > 0) {
           rxLengths[count++] = length;
-        } else {
-          errno = length === 0 ? Errno.EBADFD : libc.errno();
-          if (errno !== Errno.EINTR) break;
+          continue;
         }
+        outcome = onRead(length === 0 ? 0 : libc.errno());
+        if (outcome !== "again") break;
       }
       figures["device-reads"] += count;
       if (count > 0) {
@@ -122,7 +134,7 @@ export function createSources(
         events.received();
       }
       if (count === RX_BATCH) continue;
-      if (errno !== Errno.EAGAIN) {
+      if (outcome === "gone") {
         remove(token, source);
         events.gone(source.port);
       }
@@ -136,9 +148,15 @@ export function createSources(
     addDevice: (fd, port) => add({ kind: "device", fd, port }),
     removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
     removeDevice: (port) => removeWhere((s) => s.kind === "device" && s.port === port),
-    receive(token, now) {
+    socketOf(fd) {
+      for (const source of sources.values()) {
+        if (source.kind === "socket" && source.fd === fd) return source.socket;
+      }
+      return undefined;
+    },
+    receive(token, now, error) {
       const source = sources.get(token);
-      if (source?.kind === "socket") receiveDatagrams(token, source, now);
+      if (source?.kind === "socket") receiveDatagrams(token, source, now, error);
       else if (source) receiveFrames(token, source, now);
     },
   };

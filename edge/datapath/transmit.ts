@@ -1,8 +1,9 @@
 /** Carries out what the WASM datapath has laid out: `sendmmsg` for sockets, `writev` for devices. @module */
 
-import type { WasmDatapath } from "../../wasm/mod.ts";
-import { Errno } from "../io/errno.ts";
+import type { TunnelIx, WasmDatapath } from "../../wasm/mod.ts";
 import type { Libc } from "../io/libc.ts";
+import type { Grouping } from "./grouping.ts";
+import { longestGrouped, mayBeAsynchronous, onSend, onWrite, type SendDrop } from "./outcome.ts";
 
 /** Figures of the transmit path, for `io` in the statistics. */
 export interface TransmitFigures {
@@ -10,6 +11,8 @@ export interface TransmitFigures {
   /** How often a full socket or device was waited for. */
   "tx-waits": number;
   "device-writes": number;
+  /** How often a call got an error that was not its own, and was made again. */
+  "tx-excused": number;
 }
 
 /** Sends and writes everything that is ready. */
@@ -17,8 +20,16 @@ export interface Transmitter {
   /** Pumps the datapath until it has no more output. */
   flush(): void;
   /** Begins a round of the worker: how long full sockets may hold it up is bounded per round. */
-  beginRound(): void;
+  beginRound(now: number): void;
   readonly figures: TransmitFigures;
+}
+
+/** What the transmitter asks of others. */
+export interface TransmitEvents {
+  /** Takes the errors that the kernel keeps for a socket; gives how many came from the network. */
+  kept(fd: number): number;
+  /** Why a datagram to that peer was refused with EINVAL. */
+  look(fd: number, message: number): SendDrop;
 }
 
 /** `struct mmsghdr` (msghdr 56 | length 4 | padding 4) and `struct iovec` (base 8 | length 8). */
@@ -29,17 +40,37 @@ const POLLOUT = 0x004;
 /** An op of pump(): kind, descriptor, first, count. */
 const opWords = 4;
 const opSend = 0;
+/** Datagrams in a group, at most. */
+const maxSplit = 64;
 /** A full socket drains within a millisecond or so; one that does not (a stopped queue) must not stop all others. */
 const waitMs = 1;
 const waitsPerRound = 4;
+/** How often a message is sent again after ICMP errors of others: whoever forges them in a flood meets it once in a while. */
+const excuses = 8;
 
 /** `base` is the address of the memory's first byte. */
-export function createTransmitter(libc: Libc, datapath: WasmDatapath, base: bigint): Transmitter {
+export function createTransmitter(
+  libc: Libc,
+  datapath: WasmDatapath,
+  base: bigint,
+  grouping: Grouping<TunnelIx>,
+  events: TransmitEvents,
+): Transmitter {
   const { layout, memory } = datapath;
   const { sendmmsgAt, writeAt, writevAt, pollAt } = libc.call;
-  const messages = addresses(base, layout.txMessages, mmsghdrSize, layout.txMessageCount);
+  const messages = addresses(
+    base,
+    layout.txMessages,
+    mmsghdrSize,
+    layout.txSplit + maxSplit,
+  );
   const iovecs = addresses(base, layout.txIovecs, iovecSize, layout.txIovecCount);
-  const figures: TransmitFigures = { "tx-calls": 0, "tx-waits": 0, "device-writes": 0 };
+  const figures: TransmitFigures = {
+    "tx-calls": 0,
+    "tx-waits": 0,
+    "device-writes": 0,
+    "tx-excused": 0,
+  };
   /** `struct pollfd`: descriptor 4 | events 2 | returned events 2. */
   const pollfd = new DataView(new ArrayBuffer(8));
   const pollfdAddress = libc.address(pollfd.buffer);
@@ -47,6 +78,7 @@ export function createTransmitter(libc: Libc, datapath: WasmDatapath, base: bigi
   /** Address and length of each iovec. */
   let iovec = new BigUint64Array(0);
   let waitsLeft = waitsPerRound;
+  let now = 0;
 
   /** Whether `fd` takes more; false where it does not within its time, or the round has waited enough. */
   const waitFor = (fd: number): boolean => {
@@ -58,32 +90,67 @@ export function createTransmitter(libc: Libc, datapath: WasmDatapath, base: bigi
     return pollAt(pollfdAddress, 1n, waitMs) > 0;
   };
 
-  const send = (fd: number, first: number, count: number): void => {
+  /** Sends messages in their order; gives how many of them were dropped. */
+  const send = (fd: number, first: number, count: number): number => {
     const end = first + count;
-    /** Whether this message has had another's error: a connected socket gives an ICMP error to the next send. */
-    let excused = false;
+    let dropped = 0;
+    /** How often this message has got an error that may be another's. */
+    let excused = 0;
+    const drop = (reason: SendDrop) => {
+      datapath.messageDropped(first++, reason);
+      dropped++;
+      excused = 0;
+    };
     while (first < end) {
       figures["tx-calls"]++;
       const sent = sendmmsgAt(fd, messages[first]!, end - first, MSG_DONTWAIT);
       if (sent > 0) {
         first += sent;
-        excused = false;
+        excused = 0;
         continue;
       }
       const errno = libc.errno();
-      if (errno === Errno.EINTR) continue;
-      if (errno === Errno.EAGAIN) {
-        if (waitFor(fd)) continue;
-        while (first < end) datapath.messageFailed(first++, errno);
-        return;
+      if (mayBeAsynchronous(errno) && excused < excuses) {
+        // An error that was told is over, even where the kernel had no room to keep more of it.
+        const others = events.kept(fd);
+        if (others > 0 || excused === 0) {
+          excused++;
+          figures["tx-excused"]++;
+          continue;
+        }
       }
-      if (errno === Errno.ECONNREFUSED && !excused) {
-        excused = true;
-        continue;
+      const group = datapath.groupedBy(first) > 0;
+      const outcome = onSend(errno, group ? "group" : "datagram");
+      switch (outcome) {
+        case "again":
+          break;
+        case "wait":
+          if (waitFor(fd)) break;
+          while (first < end) drop("socket-full");
+          break;
+        case "split":
+          dropped += sendSingly(fd, first++, errno);
+          excused = 0;
+          break;
+        case "look":
+          drop(events.look(fd, first));
+          break;
+        default:
+          drop(outcome);
       }
-      datapath.messageFailed(first++, errno);
-      excused = false;
     }
+    return dropped;
+  };
+
+  /** Sends what a refused group holds, before anything overtakes it. What leaves singly is not grouped for a while. */
+  const sendSingly = (fd: number, message: number, errno: number): number => {
+    const tunnel = datapath.tunnelOfMessage(message);
+    const size = datapath.groupedBy(message);
+    const dropped = send(fd, layout.txSplit, datapath.splitMessage(message));
+    if (dropped === 0 && tunnel !== undefined) {
+      grouping.refused(tunnel, longestGrouped(errno, size), errno, now);
+    }
+    return dropped;
   };
 
   const write = (op: number, fd: number, first: number, count: number): void => {
@@ -94,16 +161,17 @@ export function createTransmitter(libc: Libc, datapath: WasmDatapath, base: bigi
         ? writeAt(fd, iovec[2 * first]!, iovec[2 * first + 1]!)
         : writevAt(fd, iovecs[first]!, count);
       if (written >= 0) return;
-      const errno = libc.errno();
-      if (errno === Errno.EINTR) continue;
-      if (errno === Errno.EAGAIN && waitFor(fd)) continue;
-      return datapath.writeFailed(op, errno);
+      const outcome = onWrite(libc.errno());
+      if (outcome === "again") continue;
+      if (outcome !== "wait") return datapath.writeDropped(op, outcome);
+      if (!waitFor(fd)) return datapath.writeDropped(op, "device-full");
     }
   };
 
   return {
     figures,
-    beginRound() {
+    beginRound(time) {
+      now = time;
       waitsLeft = waitsPerRound;
     },
     flush() {

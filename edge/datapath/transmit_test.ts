@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { type PortIx, WasmDatapath } from "../../wasm/mod.ts";
+import { type PortIx, type TunnelIx, WasmDatapath } from "../../wasm/mod.ts";
 import { Errno } from "../io/errno.ts";
 import type { Libc } from "../io/libc.ts";
+import { createGrouping } from "./grouping.ts";
 import { frameOf, sessionSpec } from "./testing.ts";
 import { createTransmitter } from "./transmit.ts";
 
-const EIO = 5;
-const EMSGSIZE = 90;
 const socketFd = 5;
 const deviceFd = 6;
 
@@ -41,12 +40,22 @@ function script(answers: { send?: number[]; write?: number[]; poll?: number[] })
 
 /** A host port that is joined to a session or a device, in a datapath whose system calls are scripted. */
 function joined(
-  answers: Parameters<typeof script>[0],
+  answers: Parameters<typeof script>[0] & { kept?: number[] },
   { segment = false, device = false } = {},
 ) {
   const datapath = new WasmDatapath();
   const { libc, asked } = script(answers);
-  const transmitter = createTransmitter(libc, datapath, 0n);
+  const grouping = createGrouping<TunnelIx>((tunnel, longest) =>
+    datapath.limitGrouping(tunnel, longest ?? 0xffff)
+  );
+  const looked: number[] = [];
+  const transmitter = createTransmitter(libc, datapath, 0n, grouping, {
+    kept: () => answers.kept?.shift() ?? 0,
+    look(_, message) {
+      looked.push(message);
+      return "no-source-address";
+    },
+  });
   const socket = datapath.addSocket(socketFd, "udp4");
   const tunnel = datapath.addTunnel({
     version: 3,
@@ -70,7 +79,16 @@ function joined(
     const drops = Object.entries(datapath.drops()).filter(([, count]) => count > 0);
     return { sent: datapath.sessionCounters(session)["tx-packets"], ...Object.fromEntries(drops) };
   };
-  return { asked, transmitter, send, counted, [Symbol.dispose]: () => datapath.free() };
+  const limits = (now: number) => [...grouping.limits(now).values()];
+  return {
+    asked,
+    limits,
+    looked,
+    transmitter,
+    send,
+    counted,
+    [Symbol.dispose]: () => datapath.free(),
+  };
 }
 
 Deno.test("flush() goes on after what the kernel took of a batch", () => {
@@ -102,28 +120,78 @@ Deno.test("flush() drops what a socket that stays full does not take, and waits 
   for (let i = 0; i < 5; i++) side.send(1);
   assert.equal(side.asked.poll, 4);
   assert.equal(side.counted()["socket-full"], 7);
-  side.transmitter.beginRound();
+  side.transmitter.beginRound(0);
   side.send(1);
   assert.equal(side.asked.poll, 5);
   assert.equal(side.counted().sent, 2);
 });
 
-Deno.test("flush() sends again after another datagram's ICMP error, and drops one that has its own", () => {
-  using side = joined({ send: [-Errno.ECONNREFUSED, 1, -Errno.ECONNREFUSED, -Errno.ECONNREFUSED] });
+Deno.test("flush() sends again after an ICMP error, which is never the answer to this call", () => {
+  // The kernel keeps three: each fails one call. Then one that it had no room to keep.
+  using side = joined({
+    send: [-Errno.ECONNREFUSED, -Errno.EHOSTUNREACH, -Errno.EMSGSIZE, 2, -Errno.ECONNREFUSED],
+    kept: [1, 1, 1, 0],
+  });
   side.send(3);
-  assert.deepEqual(side.asked.send, [3, 3, 2, 2, 1]);
-  assert.equal(side.counted()["peer-unreachable"], 1);
+  assert.deepEqual(side.asked.send, [3, 3, 3, 3, 1, 1]);
+  assert.deepEqual(side.counted(), { sent: 3 });
+  assert.equal(side.transmitter.figures["tx-excused"], 4);
 });
 
-Deno.test("flush() sends one by one what the kernel does not take as a group", () => {
-  using side = joined({ send: [-EMSGSIZE] }, { segment: true });
+Deno.test("flush() drops a datagram whose own error it is, and no other", () => {
+  using side = joined({ send: [1, -Errno.ENETUNREACH, -Errno.ENETUNREACH, 1], kept: [0, 0] });
+  side.send(3);
+  assert.deepEqual(side.asked.send, [3, 2, 2, 1]);
+  assert.deepEqual(side.counted(), { sent: 2, "no-route": 1 });
+});
+
+Deno.test("flush() gives up on a datagram in the end, though ICMP errors keep coming", () => {
+  using side = joined({
+    send: Array(30).fill(-Errno.ECONNREFUSED),
+    kept: Array(30).fill(1),
+  });
+  side.send(1);
+  assert.equal(side.asked.send.length, 9);
+  assert.deepEqual(side.counted(), { sent: 0, "peer-unreachable": 1 });
+});
+
+Deno.test("flush() looks why a datagram is refused with EINVAL", () => {
+  using side = joined({ send: [1, -Errno.EINVAL] });
+  side.send(3);
+  assert.deepEqual(side.looked, [1]);
+  assert.deepEqual(side.counted(), { sent: 2, "no-source-address": 1 });
+});
+
+Deno.test("a group that leaves singly without error is not grouped for a while", () => {
+  for (const [errno, longest] of [[Errno.EINVAL, 111], [Errno.EIO, 0]] as const) {
+    using side = joined({ send: [-errno] }, { segment: true });
+    side.send(4);
+    assert.deepEqual(side.asked.send, [1, 4]);
+    assert.deepEqual(side.counted(), { sent: 4 });
+    assert.deepEqual(side.limits(1000), [{ longest, errno, retryInMs: 9000 }]);
+    side.send(4);
+    assert.deepEqual(side.asked.send, [1, 4, 4]);
+  }
+});
+
+Deno.test("a group whose datagrams fail singly too says nothing of grouping", () => {
+  using side = joined({ send: Array(5).fill(-Errno.EINVAL) }, { segment: true });
   side.send(4);
-  assert.deepEqual(side.asked.send, [1, 4]);
-  assert.deepEqual(side.counted(), { sent: 4 });
+  assert.deepEqual(side.counted(), { sent: 0, "no-source-address": 4 });
+  assert.deepEqual(side.limits(0), []);
+  side.send(4);
+  assert.deepEqual(side.asked.send, [1, 4, 3, 2, 1, 1]);
+});
+
+Deno.test("a group is never given up for an ICMP error", () => {
+  using side = joined({ send: [-Errno.EMSGSIZE], kept: [1] }, { segment: true });
+  side.send(4);
+  assert.deepEqual(side.asked.send, [1, 1]);
+  assert.deepEqual([side.counted(), side.limits(0)], [{ sent: 4 }, []]);
 });
 
 Deno.test("flush() drops the frame that a device refuses, and writes the others", () => {
-  using side = joined({ write: [-Errno.EINTR, 100, -EIO] }, { device: true });
+  using side = joined({ write: [-Errno.EINTR, 100, -Errno.EIO] }, { device: true });
   side.send(4);
   assert.equal(side.asked.write, 5);
   assert.deepEqual(side.counted(), { sent: 0, "device-down": 1 });

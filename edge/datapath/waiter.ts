@@ -24,9 +24,13 @@ export interface Waiter {
    * hang-up; valid until the next call.
    */
   wait(timeoutMs: number): readonly number[];
+  /** Whether the last wait told an error for a token: for a socket, that the kernel keeps some for it. */
+  hasError(token: number): boolean;
 }
 
 const POLLIN = 0x001;
+/** POLLERR and EPOLLERR. */
+const ERROR = 0x008;
 /** `struct pollfd`: descriptor 4 | events 2 | returned events 2. */
 const pollfdSize = 8;
 /** Sockets beyond these are left to epoll. */
@@ -45,6 +49,7 @@ export function createWaiter(libc: Libc, epoll: number): Waiter {
   let sockets: readonly { readonly fd: number; readonly token: number }[] = [];
   let count = 0n;
   const ready: number[] = [];
+  const errors = new Set<number>();
 
   const poll = (changed: typeof sockets) => {
     sockets = changed;
@@ -54,7 +59,11 @@ export function createWaiter(libc: Libc, epoll: number): Waiter {
     }
     count = BigInt(1 + sockets.length);
   };
-  const isReady = (i: number) => pollfds.getInt16(i * pollfdSize + 6, true) !== 0;
+  const returned = (i: number) => pollfds.getInt16(i * pollfdSize + 6, true);
+  const add = (token: number, told: number) => {
+    ready.push(token);
+    if (told & ERROR) errors.add(token);
+  };
   poll([]);
 
   return {
@@ -71,15 +80,19 @@ export function createWaiter(libc: Libc, epoll: number): Waiter {
     },
     wait(timeoutMs) {
       ready.length = 0;
+      if (errors.size > 0) errors.clear();
       if (pollAt(pollfdsAddress, count, timeoutMs) <= 0) return ready;
       for (let i = 0; i < sockets.length; i++) {
-        if (isReady(1 + i)) ready.push(sockets[i]!.token);
+        const told = returned(1 + i);
+        if (told !== 0) add(sockets[i]!.token, told);
       }
-      const told = isReady(0) ? epollWaitAt(epoll, eventsAddress, eventsPerWait, 0) : 0;
+      const told = returned(0) ? epollWaitAt(epoll, eventsAddress, eventsPerWait, 0) : 0;
       for (let i = 0; i < told; i++) {
-        ready.push(events.getUint32(i * epollEventSize + epollDataOffset, true));
+        const at = i * epollEventSize;
+        add(events.getUint32(at + epollDataOffset, true), events.getUint32(at, true));
       }
       return ready;
     },
+    hasError: (token) => errors.has(token),
   };
 }

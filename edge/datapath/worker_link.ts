@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import { openEpoll } from "../io/epoll.ts";
 import { openEventfd, signalEventfd } from "../io/eventfd.ts";
 import type { Libc } from "../io/libc.ts";
+import { openNetworkWatch } from "../io/network_watch.ts";
 import { DatapathError } from "./datapath.ts";
 import {
   type CommandName,
@@ -18,14 +19,18 @@ import {
   type Start,
   toWorkerBytes,
 } from "./protocol.ts";
+import type { PathErrors } from "./path_errors.ts";
 import { type Batch, createPacker, type Packer } from "./records.ts";
-import type { PortIx } from "../../wasm/mod.ts";
+import type { PortIx, SocketIx } from "../../wasm/mod.ts";
 
 /** What the worker tells by itself. */
 export interface WorkerEvents {
   /** A batch came; it is acknowledged when this returns. */
   batch(lane: Lane, batch: Batch): void;
   gone(port: PortIx): void;
+  socketFailed(socket: SocketIx, errno: number): void;
+  pathErrors(errors: readonly PathErrors[]): void;
+  networkChanged(): void;
   /** The worker ended without being told to. All requests have been rejected. */
   failed(error: Error): void;
 }
@@ -71,6 +76,7 @@ export async function startWorker(
   const ended = Promise.withResolvers<void>();
   const wake = openEventfd(libc);
   const epoll = openEpollOrClose(libc, wake);
+  const network = openNetworkWatchOrNot(libc);
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 
   /** The worker has ended, or is ended here; its descriptors are nobody's any more. */
@@ -81,6 +87,7 @@ export async function startWorker(
     worker.terminate();
     libc.call.close(epoll);
     libc.call.close(wake);
+    if (network >= 0) libc.call.close(network);
     const stopped = new DatapathError(
       "stopped",
       error ? `the datapath worker failed: ${error.message}` : "the datapath has stopped",
@@ -149,6 +156,12 @@ export async function startWorker(
         return onBatch(data.kind, data.batch);
       case "gone":
         return events.gone(data.port);
+      case "socket-failed":
+        return events.socketFailed(data.socket, data.errno);
+      case "path-errors":
+        return events.pathErrors(data.errors);
+      case "network-changed":
+        return events.networkChanged();
       case "stopped":
         return end(data.error === undefined ? undefined : new Error(data.error));
     }
@@ -157,7 +170,7 @@ export async function startWorker(
     event.preventDefault();
     end(new Error(event.message));
   };
-  worker.postMessage({ epoll, wake, limits } satisfies Start);
+  worker.postMessage({ epoll, wake, network, limits } satisfies Start);
   await ready.promise;
 
   return {
@@ -197,6 +210,15 @@ export async function startWorker(
       await ended.promise;
     },
   };
+}
+
+/** Without it, what changed is found out by trying. */
+function openNetworkWatchOrNot(libc: Libc): number {
+  try {
+    return openNetworkWatch(libc);
+  } catch {
+    return -1;
+  }
 }
 
 function openEpollOrClose(libc: Libc, wake: number): number {

@@ -27,6 +27,7 @@ const names: Readonly<Record<number, string>> = {
   34: "ERANGE",
   36: "ENAMETOOLONG",
   38: "ENOSYS",
+  64: "ENONET",
   71: "EPROTO",
   77: "EBADFD",
   88: "ENOTSOCK",
@@ -50,19 +51,35 @@ const names: Readonly<Record<number, string>> = {
 
 /** Error numbers that code tests for. */
 export const Errno = {
+  EPERM: 1,
   ENOENT: 2,
   EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
   EBADF: 9,
   EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
   EFAULT: 14,
   EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
   EINVAL: 22,
   ENAMETOOLONG: 36,
+  ENONET: 64,
+  EPROTO: 71,
   EBADFD: 77,
   ENOTSOCK: 88,
+  EMSGSIZE: 90,
+  ENOPROTOOPT: 92,
+  EOPNOTSUPP: 95,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ENOBUFS: 105,
   ECONNREFUSED: 111,
+  EHOSTDOWN: 112,
+  EHOSTUNREACH: 113,
 } as const;
 
 /** `ENOENT` for 2; `E<number>` for one that has no name here. */

@@ -11,6 +11,16 @@ const IPV6_MTU = [41, 24] as const;
 /** Discard: the route does not depend on the port, but a connected socket needs one. Nothing is sent. */
 const anyPort = 9;
 
+/** Whether an IP address is one of this host's: whether a socket may be bound to it. */
+export function ownsAddress(libc: Libc, address: string): boolean {
+  const fd = libc.call.socket(familyOf(address), SOCK_DGRAM_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const name = emitSockaddr(toSockAddr(libc, { address, port: 0 }));
+  const bound = libc.call.bind(fd, name, name.length) === 0;
+  libc.call.close(fd);
+  return bound;
+}
+
 /**
  * The path's MTU in bytes of IP from a local address (or the wildcard) to a peer, as the kernel knows it now: the
  * device's or the route's, less once an ICMP "packet too big" has come for this peer.

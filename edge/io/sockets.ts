@@ -77,6 +77,8 @@ const option = {
   SO_SNDBUFFORCE: [SOL_SOCKET, 32],
   SO_RCVBUFFORCE: [SOL_SOCKET, 33],
   IP_PKTINFO: [SOL_IP, 8],
+  IP_RECVERR: [SOL_IP, 11],
+  IPV6_RECVERR: [SOL_IPV6, 25],
   IPV6_V6ONLY: [SOL_IPV6, 26],
   IPV6_RECVPKTINFO: [SOL_IPV6, 49],
   UDP_NO_CHECK6_TX: [SOL_UDP, 101],
@@ -118,6 +120,8 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
     if (version === 6 && encap === "udp") set("IPV6_V6ONLY", 1); // raw sockets take one family anyway
     // Costs 2 % of forwarding a datagram, and a socket with an address of its own has nothing to tell.
     if (isWildcard(local.address)) set(version === 6 ? "IPV6_RECVPKTINFO" : "IP_PKTINFO", 1);
+    // ICMP errors are kept with the peer that they are about, instead of failing whatever is sent next.
+    set(version === 6 ? "IPV6_RECVERR" : "IP_RECVERR", 1);
     if (encap === "udp") {
       if (options.checksum) setChecksums(set, version, options.checksum);
       gro = setOption(libc, fd, "UDP_GRO", 1) === 0;
@@ -181,13 +185,32 @@ function getOption(libc: Libc, fd: number, name: OptionName): number {
   return value[0]!;
 }
 
+const SO_MEMINFO = 55;
+/** What `sk_meminfo` holds (linux/sock_diag.h): nine counts, the drops last. */
+const memInfoCounts = 9;
+
+/** Datagrams that came for a socket and that the kernel dropped, as its receive buffer was full or their checksum wrong. */
+export function socketDrops(libc: Libc, fd: number): number {
+  const counts = new Uint32Array(memInfoCounts);
+  const length = Int32Array.of(counts.byteLength);
+  const result = libc.call.getsockopt(
+    fd,
+    SOL_SOCKET,
+    SO_MEMINFO,
+    counts as unknown as Buffer,
+    length,
+  );
+  return result === 0 ? counts[memInfoCounts - 1]! : 0;
+}
+
 /** The address that a socket is bound to; a wildcard where it is bound to none. @throws {IoError} */
 export function boundAddress(libc: Libc, fd: number): string {
   const name = socketName(libc, fd);
   return name ? fromSockAddr(name).address : "0.0.0.0";
 }
 
-function socketName(libc: Libc, fd: number): SockAddr | undefined {
+/** What a socket is bound to; undefined where that is no address of IP. @throws {IoError} */
+export function socketName(libc: Libc, fd: number): SockAddr | undefined {
   const bytes: Buffer = new Uint8Array(sockaddrSize);
   libc.check(
     libc.call.getsockname(fd, bytes, Int32Array.of(sockaddrSize)),

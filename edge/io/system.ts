@@ -5,7 +5,7 @@ import type { EncapType } from "../../core/pseudowire.ts";
 import type { TapOptions } from "../../plugins/plugin.ts";
 import { Errno, IoError } from "./errno.ts";
 import { type Libc, openLibc } from "./libc.ts";
-import { pathMtu } from "./path_mtu.ts";
+import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { canonicalPrefix, openRtnetlink } from "./rtnetlink.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
@@ -23,6 +23,8 @@ export interface System extends Disposable {
   stopReceiving(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */
   pathMtu(local: string, remote: string): number | undefined;
+  /** Whether an IP address is one of this host's. */
+  ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
   openTap(options: TapOptions): TapDevice;
   /** Closes a descriptor that nobody took. */
@@ -63,6 +65,7 @@ export function openSystem(notifySocket?: string): System {
         throw error;
       }
     },
+    ownsAddress: (address) => ownsAddress(libc, address),
     openTap: (options) => openTapDevice(libc, options),
     close: (fd) => void libc.call.close(fd),
     notify(state) {

@@ -3,7 +3,7 @@
 import type { PortId } from "../../plugins/host/leaves.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { RunningCircuit } from "../circuits/circuits.ts";
-import type { TunnelHandle } from "../datapath/datapath.ts";
+import type { PathTrouble, TunnelHandle } from "../datapath/datapath.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { SocketLease } from "./sockets.ts";
 
@@ -17,6 +17,8 @@ export interface TunnelEntry {
   handle: TunnelHandle;
   lease: SocketLease;
   pathMtu: number | undefined;
+  /** What ICMP said of the path, counted. */
+  readonly pathErrors: Partial<Record<PathTrouble, number>>;
   readonly sessions: SessionTable;
 }
 

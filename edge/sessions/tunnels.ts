@@ -53,6 +53,8 @@ export interface Tunnels {
   change(tunnel: TunnelEntry, next: TunnelConfig, tx: Transaction): Promise<void>;
   /** Moves a static tunnel onto the socket that it would get now, if that is another. */
   settle(tunnel: TunnelEntry, tx: Transaction): Promise<void>;
+  /** Looks at the path's MTU again, and tells the sessions of another. */
+  followPath(tunnel: TunnelEntry): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry): Promise<void>;
 }
@@ -166,6 +168,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         handle,
         lease: socketLease,
         pathMtu: pathMtu(config),
+        pathErrors: {},
         sessions: makeSessionTable(),
       };
       await forEach(
@@ -190,6 +193,13 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       // A control connection stays on the socket that its peer talks to.
       if (tunnel.origin === "control" || !sockets.moved(tunnel.config, tunnel.lease)) return;
       await redirect(tunnel, tunnel.config, await lease(tunnel.config), tx);
+    },
+    followPath(tunnel) {
+      const bytes = pathMtu(tunnel.config);
+      // Without a route nobody knows; what was known is more likely than Ethernet's.
+      if (bytes === undefined || bytes === tunnel.pathMtu) return;
+      tunnel.pathMtu = bytes;
+      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
     },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;
@@ -250,9 +260,13 @@ function refuseTwins(sessions: readonly SessionConfig[]): void {
   }
 }
 
+/** Whether datagrams may leave grouped (UDP_SEGMENT): the kernel does it for UDP with checksums only. */
+export function canGroup({ encap, remote, checksum }: TunnelConfig): boolean {
+  return encap === "udp" && (ipVersion(remote.address) === 4 ? checksum.udp : !checksum.zero6Tx);
+}
+
 function specOf(config: TunnelConfig, socket: SocketId): DatapathTunnel {
-  const { version, encap, tunnelId, peerTunnelId, local, remote, checksum } = config;
-  const checksums = ipVersion(remote.address) === 4 ? checksum.udp : !checksum.zero6Tx;
+  const { version, encap, tunnelId, peerTunnelId, local, remote } = config;
   return {
     version,
     encap,
@@ -263,6 +277,6 @@ function specOf(config: TunnelConfig, socket: SocketId): DatapathTunnel {
     ...(!isWildcard(local.address) && { local: local.address }),
     // What the kernel's connected socket lets in: one address and port, or one address.
     sourceCheck: encap === "udp" ? "endpoint" : "address",
-    segment: encap === "udp" && checksums,
+    segment: canGroup(config),
   };
 }

@@ -86,6 +86,9 @@ export function memoryDatapath(system: System): MemoryDatapath {
     calls,
     refuse: undefined,
     onControl: undefined,
+    onPathErrors: undefined,
+    onNetworkChange: undefined,
+    onSocketFailure: undefined,
     onFailure: undefined,
     vanish(fd) {
       for (const device of devices.values()) if (device.fd === fd) device.gone();
@@ -174,6 +177,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
       command("stats", () => ({
         sessions: new Map(),
         tunnels: new Map(),
+        grouping: new Map(),
+        socketDrops: new Map(),
         heardAgoMs: new Map(),
         drops: {},
         io: {},
@@ -238,6 +243,7 @@ export function memorySystem(): MemorySystem {
     },
     stopReceiving() {},
     pathMtu: () => system.mtu,
+    ownsAddress: () => false,
     openTap,
     close(fd) {
       const { device } = open.get(fd) ?? {};

@@ -188,10 +188,12 @@ Deno.test("Lcce is not moved by a replay of a whole session, in it or after it (
   a.lcce.placeCall(connection, "incoming-caller", testCall(), 0);
   net.run(5000);
   net.tap = undefined;
-  const during = b.events.length;
+  const tunnel = up(b)[0]!;
   for (const data of seen) net.inject(b, data, { address: A, port: 1701 });
   net.run(6000);
-  assert.equal(b.events.length, during, "a replay changes nothing");
+  assert.deepEqual(up(b), [tunnel], "a replay changes nothing");
+  assert.equal(callsUp(b).length, 1);
+  assert.equal([...b.lcce.connections()].length, 2, "and its SCCRQ alone is answered");
   a.lcce.closeConnection(connection, { result: 1 }, net.now);
   net.run(400_000);
   const wrongBefore = drops(b)["digest-wrong"] ?? 0;

@@ -26,6 +26,10 @@ export class Raw {
     cross_connect(a: number, b: number): void;
     disconnect(a: number): void;
     drops(): Float64Array;
+    /**
+     * The length that message `index` is grouped by; 0: it is no group.
+     */
+    grouped_by(index: number): number;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
     /**
@@ -37,7 +41,11 @@ export class Raw {
      */
     last_refusal(): string;
     layout(): RawLayout;
-    message_failed(index: number, errno: number): boolean;
+    limit_grouping(tunnel: number, longest: number): void;
+    /**
+     * `reason` is a place in `drop_names`.
+     */
+    message_dropped(index: number, reason: number): void;
     constructor(max_sessions: number, reorder_frames: number, reorder_bytes: number, punt_bytes: number);
     next_deadline(): number | undefined;
     pump(): number;
@@ -78,6 +86,11 @@ export class Raw {
      */
     session_slots(): number;
     set_base(base: bigint): void;
+    split_message(index: number): number;
+    /**
+     * The tunnel of message `index`; -1: none.
+     */
+    tunnel_of_message(index: number): number;
     /**
      * The tunnels in `count` slots from `from` on: their handles, then the counters of each.
      */
@@ -86,7 +99,10 @@ export class Raw {
      * How many slots there are that tunnels may be in.
      */
     tunnel_slots(): number;
-    write_failed(op: number, errno: number): void;
+    /**
+     * As `message_dropped`.
+     */
+    write_dropped(op: number, reason: number): void;
 }
 
 /**
@@ -108,6 +124,7 @@ export class RawLayout {
     tx_message_count: number;
     tx_messages: number;
     tx_ops: number;
+    tx_split: number;
 }
 
 /**

@@ -229,6 +229,15 @@ export class Raw {
         }
     }
     /**
+     * The length that message `index` is grouped by; 0: it is no group.
+     * @param {number} index
+     * @returns {number}
+     */
+    grouped_by(index) {
+        const ret = wasm.raw_grouped_by(this.__wbg_ptr, index);
+        return ret;
+    }
+    /**
      * @param {number} port
      * @param {Uint8Array} frame
      * @returns {boolean}
@@ -314,13 +323,39 @@ export class Raw {
         return RawLayout.__wrap(ret);
     }
     /**
-     * @param {number} index
-     * @param {number} errno
-     * @returns {boolean}
+     * @param {number} tunnel
+     * @param {number} longest
      */
-    message_failed(index, errno) {
-        const ret = wasm.raw_message_failed(this.__wbg_ptr, index, errno);
-        return ret !== 0;
+    limit_grouping(tunnel, longest) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_limit_grouping(retptr, this.__wbg_ptr, tunnel, longest);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * `reason` is a place in `drop_names`.
+     * @param {number} index
+     * @param {number} reason
+     */
+    message_dropped(index, reason) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_message_dropped(retptr, this.__wbg_ptr, index, reason);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} max_sessions
@@ -533,6 +568,23 @@ export class Raw {
         wasm.raw_set_base(this.__wbg_ptr, base);
     }
     /**
+     * @param {number} index
+     * @returns {number}
+     */
+    split_message(index) {
+        const ret = wasm.raw_split_message(this.__wbg_ptr, index);
+        return ret >>> 0;
+    }
+    /**
+     * The tunnel of message `index`; -1: none.
+     * @param {number} index
+     * @returns {number}
+     */
+    tunnel_of_message(index) {
+        const ret = wasm.raw_tunnel_of_message(this.__wbg_ptr, index);
+        return ret;
+    }
+    /**
      * The tunnels in `count` slots from `from` on: their handles, then the counters of each.
      * @param {number} from
      * @param {number} count
@@ -560,11 +612,22 @@ export class Raw {
         return ret >>> 0;
     }
     /**
+     * As `message_dropped`.
      * @param {number} op
-     * @param {number} errno
+     * @param {number} reason
      */
-    write_failed(op, errno) {
-        wasm.raw_write_failed(this.__wbg_ptr, op, errno);
+    write_dropped(op, reason) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_write_dropped(retptr, this.__wbg_ptr, op, reason);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
 }
 if (Symbol.dispose) Raw.prototype[Symbol.dispose] = Raw.prototype.free;
@@ -674,6 +737,13 @@ export class RawLayout {
         return ret >>> 0;
     }
     /**
+     * @returns {number}
+     */
+    get tx_split() {
+        const ret = wasm.__wbg_get_rawlayout_tx_split(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
      * @param {number} arg0
      */
     set events(arg0) {
@@ -744,6 +814,12 @@ export class RawLayout {
      */
     set tx_ops(arg0) {
         wasm.__wbg_set_rawlayout_tx_ops(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set tx_split(arg0) {
+        wasm.__wbg_set_rawlayout_tx_split(this.__wbg_ptr, arg0);
     }
 }
 if (Symbol.dispose) RawLayout.prototype[Symbol.dispose] = RawLayout.prototype.free;

@@ -318,27 +318,6 @@ fn first_cmsg(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     Some((i32::from_le_bytes(level), kind, data, next))
 }
 
-/// Error numbers of `sendmmsg` and `writev` that are told apart (`errno(3)`, the generic numbering).
-pub mod errno {
-    #![expect(missing_docs, reason = "the names are errno(3)'s")]
-    pub const EIO: i32 = 5;
-    pub const ENXIO: i32 = 6;
-    pub const EBADF: i32 = 9;
-    pub const EAGAIN: i32 = 11;
-    pub const ENOMEM: i32 = 12;
-    pub const ENODEV: i32 = 19;
-    pub const EINVAL: i32 = 22;
-    pub const EBADFD: i32 = 77;
-    pub const EMSGSIZE: i32 = 90;
-    pub const EOPNOTSUPP: i32 = 95;
-    pub const ENETDOWN: i32 = 100;
-    pub const ENETUNREACH: i32 = 101;
-    pub const ENOBUFS: i32 = 105;
-    pub const ECONNREFUSED: i32 = 111;
-    pub const EHOSTDOWN: i32 = 112;
-    pub const EHOSTUNREACH: i32 = 113;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

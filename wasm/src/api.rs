@@ -16,7 +16,7 @@ use crate::offload::Takes;
 use crate::port::FrameType;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
-use crate::transmit::{IOVECS, MESSAGES};
+use crate::transmit::{IOVECS, MESSAGES, SPLIT};
 use crate::tunnel::{SocketKind, SourceCheck};
 
 impl From<Refusal> for JsValue {
@@ -123,6 +123,7 @@ pub struct RawLayout {
     pub tx_iovecs: u32,
     pub tx_message_count: u32,
     pub tx_iovec_count: u32,
+    pub tx_split: u32,
 }
 
 /// The datapath.
@@ -163,6 +164,7 @@ impl Raw {
             tx_iovecs: iovecs as u32,
             tx_message_count: MESSAGES as u32,
             tx_iovec_count: IOVECS as u32,
+            tx_split: SPLIT as u32,
         }
     }
 
@@ -306,12 +308,34 @@ impl Raw {
         self.datapath.pump() as u32
     }
 
-    pub fn message_failed(&mut self, index: u32, errno: i32) -> bool {
-        self.datapath.core.message_failed(index as usize, errno)
+    /// The tunnel of message `index`; -1: none.
+    pub fn tunnel_of_message(&self, index: u32) -> f64 {
+        self.datapath.core.tunnel_of_message(index as usize).map_or(-1.0, Handle::to_number)
     }
 
-    pub fn write_failed(&mut self, op: u32, errno: i32) {
-        self.datapath.core.write_failed(op as usize, errno);
+    /// The length that message `index` is grouped by; 0: it is no group.
+    pub fn grouped_by(&self, index: u32) -> u16 {
+        self.datapath.core.transmit.grouped_by(index as usize).unwrap_or(0)
+    }
+
+    pub fn split_message(&mut self, index: u32) -> u32 {
+        self.datapath.core.split_message(index as usize) as u32
+    }
+
+    /// `reason` is a place in `drop_names`.
+    pub fn message_dropped(&mut self, index: u32, reason: u32) -> Result<(), Refusal> {
+        self.datapath.core.message_dropped(index as usize, drop_reason(reason)?);
+        Ok(())
+    }
+
+    /// As `message_dropped`.
+    pub fn write_dropped(&mut self, op: u32, reason: u32) -> Result<(), Refusal> {
+        self.datapath.core.write_dropped(op as usize, drop_reason(reason)?);
+        Ok(())
+    }
+
+    pub fn limit_grouping(&mut self, tunnel: f64, longest: u16) -> Result<(), Refusal> {
+        self.datapath.core.limit_grouping(handle(tunnel).ok_or(Refusal::no_such_tunnel())?, longest)
     }
 
     /// How many entries wait.
@@ -396,6 +420,10 @@ pub fn drop_names() -> String {
 #[wasm_bindgen]
 pub fn io_names() -> String {
     Io::NAMES.join(" ")
+}
+
+fn drop_reason(number: u32) -> Result<Reason, Refusal> {
+    Reason::from_number(number).ok_or(Refusal::invalid("no such reason"))
 }
 
 fn handle(number: f64) -> Option<Handle> {

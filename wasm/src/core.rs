@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
-use crate::leaving::{ControlMessage, Leaving};
+use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Hub, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
@@ -116,8 +116,6 @@ pub struct Core {
     pub injected: Bounded<(Handle, Held)>,
     /// Control messages from TypeScript.
     pub controls: Bounded<Box<ControlMessage>>,
-    /// Frames of groups that the kernel refused, to be sent one by one.
-    pub retries: VecDeque<Leaving>,
     /// The frame that there was not room enough for; nothing else is forwarded before it.
     pub unfinished: Option<Unfinished>,
 }
@@ -148,7 +146,6 @@ impl Core {
             agenda: BinaryHeap::new(),
             injected: Bounded::new(),
             controls: Bounded::new(),
-            retries: VecDeque::new(),
             unfinished: None,
         }
     }

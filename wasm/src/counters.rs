@@ -9,6 +9,11 @@ macro_rules! named {
         impl $enum {
             /// The names that operators see, in the order of the variants.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The variant of a number, which is its place among the names.
+            pub fn from_number(number: u32) -> Option<Self> {
+                [$(Self::$variant),+].get(number as usize).copied()
+            }
         }
 
         #[doc = concat!("A count for each [`", stringify!($enum), "`].")]
@@ -99,12 +104,30 @@ named! {
         DeviceFull = "device-full",
         /// The device refused the frame.
         DeviceRefused = "device-refused",
-        /// The socket's buffer is full.
+        /// The socket's buffer is full, and stayed so.
         SocketFull = "socket-full",
-        /// No route to the peer, or the kernel said that the peer is not there.
+        /// The queue of the device that it leaves by is full, or the kernel is short of memory.
+        TransmitQueueFull = "transmit-queue-full",
+        /// No route to the peer.
+        NoRoute = "no-route",
+        /// A route that says so: nothing goes there, and nobody is told (`blackhole`).
+        RouteBlackhole = "route-blackhole",
+        /// A route or rule that says so: it is forbidden (`prohibit`).
+        RouteProhibited = "route-prohibited",
+        /// The source address is not ours (any more).
+        NoSourceAddress = "no-source-address",
+        /// The device that it leaves by is down.
+        LinkDown = "link-down",
+        /// The kernel knows that the peer cannot be reached.
         PeerUnreachable = "peer-unreachable",
+        /// A packet filter of this host refused it.
+        Filtered = "filtered",
+        /// Nothing encrypts what leaves with this mark.
+        IpsecMissing = "ipsec-missing",
         /// Longer than the path carries.
         TooLong = "too-long",
+        /// The socket is no socket any more.
+        SocketGone = "socket-gone",
         /// The kernel refused the message for another reason.
         TransmitFailed = "transmit-failed",
     }
@@ -135,8 +158,8 @@ named! {
         TxSuperFrames = "tx-super-frames",
         /// Control messages sent.
         TxControl = "tx-control",
-        /// Groups that the kernel refused and that were sent again one by one.
-        TxRegrouped = "tx-regrouped",
+        /// Groups that the kernel refused and whose datagrams were sent singly.
+        TxSplit = "tx-split",
         /// Copies made of frames that left by several ports, beyond the first.
         Copies = "copies",
         /// Control messages handed to TypeScript.

@@ -126,17 +126,13 @@ impl Datapath {
     /// 0 when all is done. What was laid out before is forgotten.
     pub fn pump(&mut self) -> usize {
         let core = &mut self.core;
-        core.transmit.clear(!core.retries.is_empty());
-        // Those need no headers; what room there was for them may be used up.
-        while core.transmit.has_room_for(0, 2) && core.retry() {}
-        if core.retries.is_empty() {
-            self.finish();
-            let core = &mut self.core;
-            while core.can_go_on()
-                && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-            {}
-            self.go_on();
-        }
+        core.transmit.clear();
+        self.finish();
+        let core = &mut self.core;
+        while core.can_go_on()
+            && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
+        {}
+        self.go_on();
         self.core.lay_out()
     }
 
@@ -287,7 +283,7 @@ impl Core {
     fn lay_out(&mut self) -> usize {
         let Self { transmit, sockets, devices, .. } = self;
         transmit.lay_out(|socket| sockets[socket].fd, |device| devices[device].fd);
-        let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames];
+        let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames, Io::TxSuperFrames];
         for (what, count) in work.into_iter().zip(self.transmit.counts()) {
             self.io.add(what, count as u64);
         }

@@ -8,7 +8,7 @@ use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
 use crate::leaving::{Leaving, Span};
 use crate::offload::{Segments, VNET_HEADER};
-use crate::port::{Forwarder, Port};
+use crate::port::{Device, Forwarder, Port};
 use crate::split::Split;
 use crate::template::Template;
 
@@ -189,15 +189,21 @@ impl Core {
     /// Lets a frame leave by a device that takes it as it is.
     #[inline]
     fn write(&mut self, device: u32, frame: &mut Frame, shared: bool) -> bool {
-        if !self.transmit.has_room_for(VNET_HEADER, 2) {
+        if !self.transmit.has_room_for_flow() {
             return false;
+        }
+        let Device { vnet, takes, .. } = self.devices[device];
+        if takes.tcp && frame.about.offload.is_none() {
+            self.transmit.coalesce(device, takes.udp, frame, shared);
+            return true;
         }
         let segments = frame.segments();
         if frame.about.offload.segments != Segments::None {
+            self.transmit.flush(); // of the same flow there may be segments
             self.io.add(Io::TxSuperFrames, 1);
         }
         let Place { floor, start, end } = frame.place;
-        if !self.devices[device].vnet {
+        if !vnet {
             self.transmit.write(device, &[Span::of(&frame.buffer[start..end])], segments);
         } else if start - floor >= VNET_HEADER && !shared {
             frame.buffer[start - VNET_HEADER..start].copy_from_slice(&frame.about.offload.write());

@@ -111,6 +111,7 @@ impl Core {
             shape,
             destination,
             source_check: request.source_check,
+            segment: segment_limit(&request) > 0,
             segment_limit: segment_limit(&request),
             ..Tunnel::default()
         };
@@ -137,6 +138,7 @@ impl Core {
         sockets[destination.socket].tunnels += 1;
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
+        tunnel.segment = segment_limit(&request) > 0;
         tunnel.segment_limit = segment_limit(&request);
         self.enter_twins(twins);
         Ok(())
@@ -149,6 +151,14 @@ impl Core {
             return Err(Refusal::invalid("the socket is of another encapsulation than the tunnel"));
         }
         Destination::new((at, kind), request.remote, request.local).map_err(Refusal::invalid)
+    }
+
+    /// Lets datagrams of a tunnel leave grouped up to a length; 0: none, and no more than the tunnel was asked to group.
+    pub fn limit_grouping(&mut self, tunnel: Handle, longest: u16) -> Result<(), Refusal> {
+        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let tunnel = &mut self.tunnels[at];
+        tunnel.segment_limit = if tunnel.segment { longest } else { 0 };
+        Ok(())
     }
 
     /// Removes a tunnel that has no sessions.
@@ -268,7 +278,6 @@ impl Core {
         self.epoch += 1;
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
-        self.drop_retries(at);
     }
 
     /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.

@@ -1,39 +1,41 @@
-//! What becomes of messages and writes that the kernel refused.
+//! What becomes of messages and writes that the kernel refused. What its errors mean is the caller's to know.
 
-use crate::abi::errno::*;
 use crate::core::Core;
 use crate::counters::{Io, Reason, at};
 use crate::leaving::Leaving;
 use crate::session::NONE;
+use crate::slab::Handle;
 
 impl Core {
-    /// Message `index` of what was laid out failed. Gives whether its frames will be sent again, one by one.
-    pub fn message_failed(&mut self, index: usize, errno: i32) -> bool {
-        let Some((datagrams, tunnel, grouped_by)) = self.transmit.message(index) else { return false };
+    /// The tunnel that message `index` leaves by; `None`: it is a control message, or there is none.
+    pub fn tunnel_of_message(&self, index: usize) -> Option<Handle> {
+        let (_, tunnel) = self.transmit.message(index)?;
+        (tunnel != NONE).then(|| self.tunnels.handle(tunnel))
+    }
+
+    /// Lays out the datagrams of a group that the kernel refused in messages of their own, to be sent before anything else
+    /// is, so that nothing overtakes them. Gives how many there are, 0 where message `index` is no group.
+    pub fn split_message(&mut self, index: usize) -> usize {
+        let Some(tunnel) = self.tunnel_of_message(index) else { return 0 };
+        let Some(at) = self.tunnels.find(tunnel) else { return 0 };
+        let count = self.transmit.split(index, &self.tunnels[at].destination);
+        if count > 0 {
+            self.io.take_back(Io::TxMessages, 1);
+            self.io.add(Io::TxMessages, count as u64);
+            self.io.add(Io::TxSplit, 1);
+        }
+        count
+    }
+
+    /// Message `index` of what was laid out was not sent: its frames are dropped.
+    pub fn message_dropped(&mut self, index: usize, reason: Reason) {
+        let Some((datagrams, tunnel)) = self.transmit.message(index) else { return };
         self.io.take_back(Io::TxMessages, 1);
         self.io
             .take_back(if tunnel == NONE { Io::TxControl } else { Io::TxSegments }, datagrams.len() as u64);
-        if let Some(size) = grouped_by
-            && matches!(errno, EINVAL | EMSGSIZE | EIO | EOPNOTSUPP)
-        {
-            // EIO and EOPNOTSUPP: no segmentation on this path at all; else this length (and so all above) is too long.
-            let longest = if matches!(errno, EIO | EOPNOTSUPP) { 0 } else { size - 1 };
-            let limit = &mut self.tunnels[tunnel].segment_limit;
-            *limit = longest.min(*limit);
-            self.io.add(Io::TxRegrouped, 1);
-            self.retries.extend(datagrams);
-            return true;
-        }
-        let reason = match errno {
-            EAGAIN | ENOBUFS | ENOMEM => Reason::SocketFull,
-            ENETUNREACH | EHOSTUNREACH | EHOSTDOWN | ECONNREFUSED | ENETDOWN => Reason::PeerUnreachable,
-            EMSGSIZE => Reason::TooLong,
-            _ => Reason::TransmitFailed,
-        };
         for datagram in datagrams {
             self.not_sent(datagram, reason);
         }
-        false
     }
 
     /// Counts a datagram that was not sent, against the session that it was counted for before.
@@ -52,31 +54,10 @@ impl Core {
         }
     }
 
-    /// Sends one datagram of a refused group in a message of its own; false when there is none.
-    pub fn retry(&mut self) -> bool {
-        let Some(datagram) = self.retries.pop_front() else { return false };
-        let sending = &self.sessions.tx[datagram.session];
-        self.transmit.send_alone(sending, &self.tunnels[sending.tunnel], datagram);
-        true
-    }
-
-    /// Drops what a session that is going was to send again.
-    pub fn drop_retries(&mut self, session: u32) {
-        let before = self.retries.len();
-        self.retries.retain(|datagram| datagram.session != session);
-        self.drops.add(Reason::PortRemoved, (before - self.retries.len()) as u64);
-    }
-
-    /// The write of op `index` failed.
-    pub fn write_failed(&mut self, index: usize, errno: i32) {
+    /// The write of op `index` failed: its frames are dropped.
+    pub fn write_dropped(&mut self, index: usize, reason: Reason) {
         let Some(frames) = self.transmit.written(index) else { return };
         self.io.take_back(Io::TxFrames, frames.into());
-        let reason = match errno {
-            EIO | ENETDOWN => Reason::DeviceDown,
-            EBADF | EBADFD | ENODEV | ENXIO => Reason::DeviceGone,
-            EAGAIN | ENOBUFS | ENOMEM => Reason::DeviceFull,
-            _ => Reason::DeviceRefused,
-        };
         self.drop_frames(reason, frames);
     }
 }

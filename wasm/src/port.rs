@@ -81,7 +81,7 @@ pub struct Device {
     pub fd: i32,
     /// Whether a `virtio_net_hdr` stands before each frame, both ways.
     pub vnet: bool,
-    /// What it takes beyond plain frames.
+    /// What it takes beyond plain frames. One that takes super-frames has them made of segments.
     pub takes: Takes,
     /// What its frames are.
     pub frame_type: FrameType,

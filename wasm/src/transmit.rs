@@ -6,6 +6,7 @@
 //! never overtake each other.
 
 mod arena;
+mod coalesce;
 mod layout;
 
 use crate::abi::{Control, IoVec, MmsgHdr};
@@ -15,6 +16,7 @@ use crate::template::Template;
 use crate::tunnel::{Destination, Tunnel};
 use arena::Arena;
 pub use arena::LONGEST as LONGEST_HEADER;
+use coalesce::Flows;
 use layout::{iovec, place};
 
 /// Messages that one `pump` can lay out; also the most that `sendmmsg` takes at once.
@@ -34,6 +36,13 @@ const MAX_BYTES: u32 = 65_000;
 pub const MAX_RUN: u32 = MAX_SEGMENTS;
 /// A run fills up the group before it, begins one, and another if it has more than [`MAX_BYTES`].
 const RUN_GROUPS: usize = 3;
+
+/// Where the messages of a refused group's datagrams lie, behind all others; and as many controls and twice as many iovecs.
+pub const SPLIT: usize = MESSAGES;
+/// Datagrams that a refused group can be split into.
+const SPLITS: usize = MAX_SEGMENTS as usize;
+/// With those of a refused group's datagrams.
+const ALL_IOVECS: usize = IOVECS + 2 * SPLITS;
 
 /// `[kind, fd, first, count]`.
 pub type Op = [i32; 4];
@@ -66,12 +75,14 @@ pub struct Transmit {
     writing: Vec<Writing>,
     /// The stretches of what is written to devices.
     spans: Vec<Span>,
+    /// What may still grow before it is written.
+    flows: Flows,
     /// Headers for which there was no room before their frames.
     headers: Arena,
-    messages: Box<[MmsgHdr; MESSAGES]>,
-    /// The control buffer of each group.
-    controls: Box<[Control; MESSAGES]>,
-    iovecs: Box<[IoVec; IOVECS]>,
+    messages: Box<[MmsgHdr; MESSAGES + SPLITS]>,
+    /// The control buffer of each group, and one that the datagrams of a split group share.
+    controls: Box<[Control; MESSAGES + 1]>,
+    iovecs: Box<[IoVec; ALL_IOVECS]>,
     /// The iovecs in use so far.
     iovecs_used: usize,
     /// A frame joined a group whose iovecs are not the last ones: all are to be placed anew.
@@ -86,8 +97,12 @@ pub struct Transmit {
     /// Datagrams that leave, and how many of them are control messages.
     datagrams: usize,
     control_messages: usize,
-    /// Wire frames in the writes.
+    /// The datagrams of the group that was split last, and its tunnel.
+    split: Vec<Leaving>,
+    split_tunnel: u32,
+    /// Wire frames in the writes, and super-frames that they were made part of.
     frames_written: usize,
+    super_frames: usize,
     held: Vec<Box<[u8]>>,
     #[expect(clippy::vec_box, reason = "the kernel reads the name where it lies, so it must not move")]
     held_messages: Vec<Box<ControlMessage>>,
@@ -103,6 +118,7 @@ impl Transmit {
             leaving: Vec::with_capacity(FRAMES),
             writing: Vec::with_capacity(FRAMES),
             spans: Vec::with_capacity(IOVECS),
+            flows: Flows::default(),
             headers: Arena::new(),
             messages: zeroed(),
             controls: zeroed(),
@@ -115,7 +131,10 @@ impl Transmit {
             first_write: 0,
             datagrams: 0,
             control_messages: 0,
+            split: Vec::with_capacity(SPLITS),
+            split_tunnel: NONE,
             frames_written: 0,
+            super_frames: 0,
             held: Vec::new(),
             held_messages: Vec::new(),
         }
@@ -131,8 +150,8 @@ impl Transmit {
         [self.messages.as_ptr() as usize, self.iovecs.as_ptr() as usize, self.ops.as_ptr() as usize]
     }
 
-    /// Forgets what was laid out. Headers and held buffers stay while frames that use them are to be sent again.
-    pub fn clear(&mut self, keep_buffers: bool) {
+    /// Forgets what was laid out.
+    pub fn clear(&mut self) {
         self.first_serial = self.first_serial.wrapping_add(self.groups.len() as u32);
         self.groups.clear();
         self.leaving.clear();
@@ -146,11 +165,11 @@ impl Transmit {
         self.datagrams = 0;
         self.control_messages = 0;
         self.frames_written = 0;
-        if !keep_buffers {
-            self.headers.clear();
-            self.held.clear();
-            self.held_messages.clear();
-        }
+        self.split.clear();
+        self.headers.clear();
+        self.held.clear();
+        self.held_messages.clear();
+        self.super_frames = 0;
     }
 
     /// Whether one more frame fits that asks for nothing special, or one more run, which may be spread over
@@ -165,16 +184,23 @@ impl Transmit {
     #[inline]
     pub fn has_room_for(&self, header: usize, spans: usize) -> bool {
         self.groups.len() + RUN_GROUPS <= MESSAGES
-            && self.leaving.len() + self.writing.len() + RUN_GROUPS <= FRAMES
-            && 2 * (self.leaving.len() + RUN_GROUPS) + self.spans.len() + spans <= IOVECS
+            && self.leaving.len() + self.writing.len() + self.flows.writes() + RUN_GROUPS <= FRAMES
+            && 2 * (self.leaving.len() + RUN_GROUPS) + self.spans.len() + self.flows.spans() + spans <= IOVECS
             && self.headers.left() >= header
+    }
+
+    /// Whether one more frame fits that may be coalesced.
+    #[inline]
+    pub fn has_room_for_flow(&self) -> bool {
+        self.has_room_for(coalesce::ROOM, 2)
     }
 
     /// Room for `len` bytes of headers that do not lie before their frame; there is as much as
     /// [`Transmit::has_room_for`] said.
     #[inline]
     pub fn header(&mut self, len: usize) -> &mut [u8] {
-        self.headers.take(len)
+        let taken = self.headers.take(len);
+        self.headers.at(taken)
     }
 
     /// Keeps a buffer that frames lie in until they left.
@@ -216,11 +242,6 @@ impl Transmit {
         }
     }
 
-    /// Lets a datagram leave in a message of its own.
-    pub fn send_alone(&mut self, sending: &Sending, tunnel: &Tunnel, datagram: Leaving) {
-        self.begin(sending.tunnel, &tunnel.destination, datagram, false);
-    }
-
     /// Lets a control message leave.
     pub fn send_control(&mut self, message: Box<ControlMessage>) {
         let body = Span::of(&message.data);
@@ -229,12 +250,22 @@ impl Transmit {
         self.control_messages += 1;
     }
 
-    /// Lets what lies in `spans` leave by a device, in one write that is `frames` on a wire.
+    /// Lets what lies in `spans` leave by a device, in one write that is `frames` on a wire. Empty ones are left out.
     #[inline]
     pub fn write(&mut self, device: u32, spans: &[Span], frames: u32) {
-        self.spans.extend_from_slice(spans);
-        self.writing.push(Writing { device, spans: spans.len() as u32, frames });
+        let before = self.spans.len();
+        self.spans.extend(spans.iter().filter(|span| span.len > 0));
+        self.writing.push(Writing { device, spans: (self.spans.len() - before) as u32, frames });
         self.frames_written += frames as usize;
+    }
+
+    /// Lets a super-frame leave by a device.
+    fn write_super(&mut self, device: u32, head: Span, payloads: &[Span], frames: u32) {
+        self.spans.push(head);
+        self.spans.extend_from_slice(payloads);
+        self.writing.push(Writing { device, spans: 1 + payloads.len() as u32, frames });
+        self.frames_written += frames as usize;
+        self.super_frames += 1;
     }
 
     /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
@@ -360,20 +391,56 @@ impl Transmit {
         self.ops.len()
     }
 
-    /// How many messages, data and control messages in them, and wire frames for devices are laid out.
-    pub fn counts(&self) -> [usize; 4] {
+    /// How many messages, data and control messages in them, wire frames for devices and super-frames
+    /// that were made for them are laid out.
+    pub fn counts(&self) -> [usize; 5] {
         let data = self.datagrams - self.control_messages;
-        [self.groups.len(), data, self.control_messages, self.frames_written]
+        [self.groups.len(), data, self.control_messages, self.frames_written, self.super_frames]
     }
 
-    /// The datagrams of message `index`, the tunnel they leave by or [`NONE`], and the length that they are grouped by
-    /// if they are several.
-    pub fn message(&self, index: usize) -> Option<(Vec<Leaving>, u32, Option<u16>)> {
+    /// The datagrams of message `index`, and the tunnel they leave by or [`NONE`].
+    pub fn message(&self, index: usize) -> Option<(Vec<Leaving>, u32)> {
+        if let Some(at) = index.checked_sub(SPLIT) {
+            return self.split.get(at).map(|datagram| (vec![*datagram], self.split_tunnel));
+        }
         let at = self.group_at(index);
         let group = self.groups.get(at)?;
         let leaving = self.leaving.iter().filter(|leaving| leaving.group as usize == at);
-        let datagrams = leaving.flat_map(|leaving| leaving.singly()).collect();
-        Some((datagrams, group.tunnel, (group.frames > 1).then_some(group.size as u16)))
+        Some((leaving.flat_map(|leaving| leaving.singly()).collect(), group.tunnel))
+    }
+
+    /// The length that the datagrams of message `index` are grouped by; `None`: it is no group.
+    pub fn grouped_by(&self, index: usize) -> Option<u16> {
+        let group = self.groups.get(self.group_at(index))?;
+        (group.frames > 1).then_some(group.size as u16)
+    }
+
+    /// Lays out the datagrams of group `index` in messages of their own, from [`SPLIT`] on. Gives how many; what was split
+    /// before is forgotten.
+    pub fn split(&mut self, index: usize, destination: &Destination) -> usize {
+        self.split.clear();
+        if self.grouped_by(index).is_none() {
+            return 0;
+        }
+        let Some((datagrams, tunnel)) = self.message(index) else { return 0 };
+        self.split = datagrams;
+        self.split_tunnel = tunnel;
+        let control = &mut self.controls[MESSAGES];
+        control.copy_from(&destination.control);
+        for (at, datagram) in self.split.iter().enumerate() {
+            let first = (IOVECS + 2 * at) as u32;
+            let mut of = (first, first);
+            place(&mut self.iovecs, self.base, &mut of, datagram.head);
+            place(&mut self.iovecs, self.base, &mut of, datagram.body);
+            let message = &mut self.messages[SPLIT + at];
+            message.name = self.base + destination.name.address() as u64;
+            message.name_len = destination.name.len();
+            message.control = self.base + (&raw const *control) as u64;
+            message.control_len = u64::from(control.len);
+            message.iov = self.base + (&raw const self.iovecs[first as usize]) as u64;
+            message.iov_len = u64::from(of.1 - of.0);
+        }
+        self.split.len()
     }
 
     /// How many wire frames op `index` writes to a device; `None`: it is no write.

@@ -116,6 +116,8 @@ pub struct Tunnel {
     pub destination: Destination,
     /// Whose datagrams it takes.
     pub source_check: SourceCheck,
+    /// Whether datagrams may leave grouped at all.
+    pub segment: bool,
     /// Datagrams up to this length may leave grouped (UDP_SEGMENT); 0: none.
     pub segment_limit: u16,
     /// The groups that can be joined, by serial number.

@@ -187,7 +187,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_uncounted(
         steps in prop::collection::vec(step(), 1..25),
-        failures in prop::collection::vec(prop::option::weighted(0.1, prop::sample::select(vec![5, 11, 22, 90, 95, 101, 111, 1])), 64),
+        failures in prop::collection::vec(prop::option::weighted(0.1, prop::sample::select(vec![Reason::SocketFull, Reason::TooLong, Reason::NoRoute, Reason::DeviceFull])), 64),
     ) {
         let World { mut lab, sockets, ports, device, host } = world();
         let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);

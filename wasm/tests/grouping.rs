@@ -2,9 +2,8 @@
 
 mod kernel;
 
-use isthmus_datapath::abi::errno;
 use isthmus_datapath::core::Limits;
-use isthmus_datapath::counters::Io;
+use isthmus_datapath::counters::{Io, Reason};
 use isthmus_datapath::header::Version;
 use isthmus_datapath::session::Options;
 use isthmus_datapath::slab::Handle;
@@ -160,31 +159,81 @@ fn a_lone_frame_carries_no_segment_size() {
     assert_eq!(lab.run().sent[0].control, []);
 }
 
-#[test]
-fn a_refused_group_leaves_singly_and_its_length_is_not_grouped_again() {
-    let (mut lab, socket) = fan_out(1, 1, &[]);
-    lab.receive(socket, &one_session(&[1400, 1400, 1400, 600]), 0);
-    let mut refused = Some(errno::EINVAL);
-    let output = lab.run_failing(|| refused.take());
-    assert_eq!(output.sent.iter().map(|sent| sent.datagrams.len()).collect::<Vec<_>>(), [1, 1, 1, 1]);
-    assert_eq!(
-        frames_of(&output.datagrams(), 1, 0).iter().map(Vec::len).collect::<Vec<_>>(),
-        [1400, 1400, 1400, 600]
-    );
-    lab.receive(socket, &one_session(&[1400, 1400, 600, 600, 1401, 1401]), 0);
-    assert_eq!(group_sizes(&mut lab), [1, 1, 2, 1, 1]);
-    let io = &lab.datapath.core.io;
-    assert_eq!((io.get(Io::TxSegments), io.get(Io::TxMessages), io.get(Io::TxRegrouped)), (10, 9, 1));
+/// Refuses the message of that number.
+fn refusing(number: usize) -> impl FnMut() -> Option<Reason> {
+    let mut asked = 0;
+    move || {
+        asked += 1;
+        (asked == number + 1).then_some(Reason::TransmitFailed)
+    }
 }
 
 #[test]
-fn without_offload_nothing_is_grouped_any_more() {
+fn a_refused_group_leaves_singly() {
+    let (mut lab, socket) = fan_out(1, 1, &[5; 4]);
+    lab.receive(socket, &one_session(&[1400, 1400, 1400, 600]), 0);
+    let output = lab.run_failing(refusing(0));
+    assert_eq!(output.sent.iter().map(|sent| sent.datagrams.len()).collect::<Vec<_>>(), [1, 1, 1, 1]);
+    assert!(output.sent.iter().all(|sent| sent.control.is_empty()));
+    assert_eq!(
+        frames_of(&output.datagrams(), 1, 4).iter().map(Vec::len).collect::<Vec<_>>(),
+        [1400, 1400, 1400, 600]
+    );
+    let io = &lab.datapath.core.io;
+    assert_eq!((io.get(Io::TxSegments), io.get(Io::TxMessages), io.get(Io::TxSplit)), (4, 4, 1));
+}
+
+#[test]
+fn nothing_of_a_session_overtakes_a_refused_group() {
+    for refused in 0..3 {
+        let (mut lab, socket) = fan_out(2, 1, &[]);
+        let numbered: Vec<_> = (0..192u32)
+            .flat_map(|at| [1, 2].map(|id| v3(id, &[], None, &[&at.to_be_bytes()[..], &[7; 88]].concat())))
+            .collect();
+        let mut datagrams = Vec::new();
+        for bytes in numbered.chunks(384) {
+            let batch = Incoming { from: peer(1), bytes: bytes.concat(), gro: 100, flags: 0 };
+            lab.receive(socket, &[batch], 0);
+            datagrams.append(&mut lab.run_failing(refusing(refused)).datagrams());
+        }
+        for session in 1..=2 {
+            let frames = frames_of(&datagrams, session, 0);
+            let numbers: Vec<_> =
+                frames.iter().map(|frame| u32::from_be_bytes(frame[..4].try_into().unwrap())).collect();
+            assert_eq!(numbers, (0..192).collect::<Vec<_>>(), "message {refused}, session {session}");
+        }
+        assert_eq!(lab.datapath.core.io.get(Io::TxSplit), 1);
+    }
+}
+
+#[test]
+fn what_leaves_singly_and_fails_again_is_dropped_for_itself() {
     let (mut lab, socket) = fan_out(1, 1, &[]);
-    lab.receive(socket, &one_session(&[100, 100]), 0);
-    let mut refused = Some(errno::EIO);
-    assert_eq!(lab.run_failing(|| refused.take()).sent.len(), 2);
+    lab.receive(socket, &one_session(&[1400, 1400, 1400, 600]), 0);
+    let mut asked = 0;
+    let output = lab.run_failing(|| {
+        asked += 1;
+        (asked == 1 || asked == 3).then_some(Reason::TooLong)
+    });
+    assert_eq!((output.sent.len(), output.failed), (3, 1));
+    let core = &lab.datapath.core;
+    assert_eq!(core.drops.get(Reason::TooLong), 1);
+    assert_eq!((core.io.get(Io::TxSegments), core.io.get(Io::TxMessages)), (3, 3));
+}
+
+#[test]
+fn longer_datagrams_than_the_limit_are_not_grouped_and_a_lifted_limit_is_forgotten() {
+    let (mut lab, socket) = fan_out(1, 1, &[]);
+    let tunnel = lab.datapath.core.tunnels.handle(1);
+    lab.datapath.core.limit_grouping(tunnel, 1407).unwrap();
+    lab.receive(socket, &one_session(&[1400, 1400, 600, 600, 1401, 1401]), 0);
+    assert_eq!(group_sizes(&mut lab), [1, 1, 2, 1, 1]);
+    lab.datapath.core.limit_grouping(tunnel, 0).unwrap();
     lab.receive(socket, &one_session(&[10, 10]), 0);
     assert_eq!(group_sizes(&mut lab), [1, 1]);
+    lab.datapath.core.limit_grouping(tunnel, u16::MAX).unwrap();
+    lab.receive(socket, &one_session(&[1400, 1400]), 0);
+    assert_eq!(group_sizes(&mut lab), [2]);
 }
 
 #[test]

@@ -141,7 +141,7 @@ proptest! {
     fn with_every_array_nearly_full(
         before in prop::collection::vec((1u32..40, 1usize..40, 20usize..300), 0..40),
         supers in prop::collection::vec((1usize..30_000, 88u16..9000), 1..4),
-        refused in prop::collection::vec(prop::option::weighted(0.02, Just(5)), 97),
+        refused in prop::collection::vec(prop::option::weighted(0.02, Just(Reason::DeviceDown)), 97),
     ) {
         let (mut lab, device, socket) = hub(40);
         let mut refused = refused.into_iter().cycle();

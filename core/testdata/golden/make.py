@@ -81,7 +81,7 @@ def message(name, version, kind, avps, values, connection=0x0102, session=0, ns=
         values = dict(values, messageDigest=dict(type=digest, digest=octets(value)))
     entry = dict(name=name, version=version, type=kind, hex=packet.hex(),
                  header=dict(version=version, connectionId=connection, sessionId=session, ns=ns, nr=nr),
-                 avps=values, vendorAvps=list(vendor_avps))
+                 avps=values, others=list(vendor_avps))
     if hidden:
         entry["hidden"] = {n: octets(p) for n, p in hidden}
     if digest is not None:

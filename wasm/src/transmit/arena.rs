@@ -1,5 +1,7 @@
 //! Room for headers that do not lie before their frames, of whatever length.
 
+use std::ops::Range;
+
 /// Bytes of it.
 pub const ARENA: usize = 512 << 10;
 /// The most that is asked for at once.
@@ -23,12 +25,24 @@ impl Arena {
         ARENA - self.used
     }
 
-    /// Takes `len` bytes, of which there are as many left.
+    /// Takes `len` bytes, of which there are as many left. Gives where they are.
     #[inline]
-    pub fn take(&mut self, len: usize) -> &mut [u8] {
+    pub fn take(&mut self, len: usize) -> Range<usize> {
         let from = self.used;
         self.used += len;
-        &mut self.bytes[from..from + len]
+        from..self.used
+    }
+
+    /// What was taken.
+    #[inline]
+    pub fn at(&mut self, taken: Range<usize>) -> &mut [u8] {
+        &mut self.bytes[taken]
+    }
+
+    /// All of it.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Takes everything back.

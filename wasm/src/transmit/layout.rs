@@ -1,12 +1,13 @@
 //! Finishing the arrays that the kernel reads.
 
-use super::{IOVECS, OP_SEND, OP_WRITE, Transmit};
+use super::{ALL_IOVECS, OP_SEND, OP_WRITE, Transmit};
 use crate::abi::IoVec;
 use crate::leaving::{Span, Writing};
 
 impl Transmit {
     /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
     pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
+        self.flush();
         if self.scattered {
             self.place_anew();
         }
@@ -91,7 +92,7 @@ pub(super) fn iovec(base: u64, span: Span) -> IoVec {
 
 /// Adds a stretch to the iovecs of a group (the first, and the one after the last), or to the last if it adjoins.
 #[inline]
-pub(super) fn place(iovecs: &mut [IoVec; IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
+pub(super) fn place(iovecs: &mut [IoVec; ALL_IOVECS], base: u64, of: &mut (u32, u32), span: Span) {
     if span.len == 0 {
         return;
     }

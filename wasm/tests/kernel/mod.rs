@@ -4,10 +4,13 @@
 #![allow(unsafe_code, reason = "the kernel knows its buffers by their addresses only")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod packet;
+
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 use isthmus_datapath::abi::{Control, IoVec, Ip, MmsgHdr, Name};
 use isthmus_datapath::core::Limits;
+use isthmus_datapath::counters::Reason;
 use isthmus_datapath::datapath::Datapath;
 use isthmus_datapath::header::{Cookie, Version};
 use isthmus_datapath::manage::{Refusal, TunnelRequest};
@@ -15,7 +18,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
-use isthmus_datapath::transmit::IOVECS;
+use isthmus_datapath::transmit::{IOVECS, SPLIT};
 use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
 
 /// A datagram as it reaches a socket.
@@ -103,8 +106,8 @@ impl Lab {
         self.datapath.receive_frames(port, frames.len(), now).unwrap();
     }
 
-    /// Pumps until nothing is left; `errno` says whether a message or write fails.
-    pub fn run_failing(&mut self, mut errno: impl FnMut() -> Option<i32>) -> Output {
+    /// Pumps until nothing is left; `refused` says whether a message or write fails. A refused group is split.
+    pub fn run_failing(&mut self, mut refused: impl FnMut() -> Option<Reason>) -> Output {
         let mut output = Output::default();
         loop {
             let count = self.datapath.pump();
@@ -121,9 +124,9 @@ impl Lab {
                         from_raw_parts((iovecs as *const IoVec).add(first as usize), count as usize)
                     };
                     assert!((1..=1024).contains(&count) && first as usize + count as usize <= IOVECS);
-                    match errno() {
-                        Some(errno) => {
-                            self.datapath.core.write_failed(op, errno);
+                    match refused() {
+                        Some(reason) => {
+                            self.datapath.core.write_dropped(op, reason);
                             output.failed += 1;
                         }
                         None => output.written.push((fd, gather(iovecs))),
@@ -131,14 +134,27 @@ impl Lab {
                     continue;
                 }
                 for at in first as usize..(first + count) as usize {
-                    let failure = errno();
-                    if let Some(errno) = failure {
-                        output.failed += usize::from(!self.datapath.core.message_failed(at, errno));
+                    let Some(reason) = refused() else {
+                        // SAFETY: as above.
+                        let message = unsafe { *(messages as *const MmsgHdr).add(at) };
+                        output.sent.push(send(fd, &message));
                         continue;
+                    };
+                    let singles = self.datapath.core.split_message(at);
+                    if singles == 0 {
+                        self.datapath.core.message_dropped(at, reason);
+                        output.failed += 1;
                     }
-                    // SAFETY: as above.
-                    let message = unsafe { *(messages as *const MmsgHdr).add(at) };
-                    output.sent.push(send(fd, &message));
+                    for single in SPLIT..SPLIT + singles {
+                        if let Some(reason) = refused() {
+                            self.datapath.core.message_dropped(single, reason);
+                            output.failed += 1;
+                            continue;
+                        }
+                        // SAFETY: split_message laid it out.
+                        let message = unsafe { *(messages as *const MmsgHdr).add(single) };
+                        output.sent.push(send(fd, &message));
+                    }
                 }
             }
         }

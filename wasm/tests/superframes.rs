@@ -1,0 +1,364 @@
+//! Super-frames: what is cut and what is joined is, frame by frame, what goes over a wire.
+
+mod kernel;
+
+use isthmus_datapath::core::Limits;
+use isthmus_datapath::counters::{Io, Reason};
+use isthmus_datapath::header::Version;
+use isthmus_datapath::offload::Takes;
+use isthmus_datapath::port::FrameType;
+use isthmus_datapath::session::Options;
+use isthmus_datapath::slab::Handle;
+use isthmus_datapath::tunnel::SocketKind;
+use kernel::packet::{Packet, delivered};
+use kernel::{Incoming, Lab, incoming, peer, v3};
+use proptest::prelude::*;
+
+const ALL: Takes = Takes { checksum: true, tcp: true, udp: true };
+
+/// An Ethernet session joined to a device: the lab, the socket, the device.
+fn joined(takes: Option<Takes>, options: Options) -> (Lab, Handle, Handle) {
+    let mut lab = Lab::new(Limits::default());
+    let socket = lab.datapath.core.add_socket(7, SocketKind::Udp4).unwrap();
+    let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
+    let core = &mut lab.datapath.core;
+    let session = core.add_session(tunnel, (1, 1), FrameType::Ethernet, options).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, takes).unwrap();
+    core.cross_connect(session, device).unwrap();
+    (lab, socket, device)
+}
+
+/// What comes out of a device with IFF_VNET_HDR when these frames come in one batch at its session, and in how many
+/// writes.
+fn through(frames: &[Vec<u8>]) -> (Vec<Vec<u8>>, usize) {
+    let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+    let batch: Vec<_> = frames.iter().map(|frame| incoming(v3(1, &[], None, frame))).collect();
+    let mut out = Vec::new();
+    let mut writes = 0;
+    for batch in batch.chunks(64) {
+        lab.receive(socket, batch, 0);
+        for (_, write) in lab.run().written {
+            writes += 1;
+            out.extend(delivered(&write).unwrap());
+        }
+    }
+    let core = &lab.datapath.core;
+    assert_eq!(core.io.get(Io::TxFrames), out.len() as u64);
+    (out, writes)
+}
+
+/// So many segments of one flow, each of `size` bytes.
+fn stream(flow: u8, count: u32, size: usize) -> Vec<Packet> {
+    (0..count)
+        .map(|at| Packet {
+            id: at as u16,
+            ..Packet::tcp(flow, 1000 + at * size as u32, &vec![at as u8; size])
+        })
+        .collect()
+}
+
+fn frames(packets: &[Packet]) -> Vec<Vec<u8>> {
+    packets.iter().map(Packet::frame).collect()
+}
+
+#[test]
+fn a_run_of_segments_becomes_one_write() {
+    let all = frames(&stream(1, 40, 1400));
+    assert_eq!(through(&all), (all, 1));
+}
+
+#[test]
+fn a_super_frame_is_as_long_as_an_ip_packet_can_be() {
+    let all = frames(&stream(1, 60, 1400));
+    assert_eq!(through(&all), (all, 2));
+}
+
+#[test]
+fn datagrams_of_udp_are_joined_and_a_shorter_one_ends_it() {
+    let mut packets: Vec<_> = (0..20).map(|at| Packet::udp(1, at, &[at as u8; 1000])).collect();
+    packets.push(Packet::udp(1, 20, &[9; 10]));
+    packets.push(Packet::udp(1, 21, &[9; 10]));
+    let all = frames(&packets);
+    assert_eq!(through(&all), (all, 2));
+}
+
+#[test]
+fn no_more_datagrams_are_joined_than_every_kernel_takes() {
+    let all = frames(&(0..64 + 30).map(|at| Packet::udp(1, at, &[1; 100])).collect::<Vec<_>>());
+    assert_eq!(through(&all[..64]).1, 1);
+    let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+    let bytes: Vec<u8> = all.iter().flat_map(|frame| v3(1, &[], None, frame)).collect();
+    let gro = (all[0].len() + 8) as u16;
+    lab.receive(socket, &[Incoming { from: peer(1), bytes, gro, flags: 0 }], 0);
+    let written = lab.run().written;
+    assert_eq!(written.len(), 2);
+    let out: Vec<_> = written.iter().flat_map(|(_, write)| delivered(write).unwrap()).collect();
+    assert_eq!(out, all);
+}
+
+/// What ends a run, each as a change of the third of six segments, and how many writes there are then.
+#[test]
+fn what_differs_ends_a_run() {
+    type Change = fn(&mut Packet);
+    let changes: [(&str, Change, usize); 14] = [
+        ("congestion experienced", |p| p.tos = 3, 3),
+        ("another window", |p| p.window = 501, 3),
+        ("another time stamp", |p| p.options[7] = 9, 3),
+        ("no options", |p| p.options.clear(), 3),
+        ("a push", |p| p.flags = 0x18, 2),
+        ("a FIN", |p| p.flags = 0x11, 2),
+        ("a shorter one", |p| p.payload.truncate(99), 2),
+        ("a longer one", |p| p.payload.push(1), 3),
+        ("urgent data", |p| p.flags = 0x30, 3),
+        ("CWR", |p| p.flags = 0x90, 3),
+        ("a SYN", |p| p.flags = 0x12, 3),
+        ("a gap", |p| p.seq += 1, 3),
+        ("an identification out of order", |p| p.id += 7, 3),
+        ("fragments allowed", |p| p.df = false, 3),
+    ];
+    for (what, change, writes) in changes {
+        let mut packets = stream(1, 6, 100);
+        change(&mut packets[2]);
+        let all = frames(&packets);
+        assert_eq!(through(&all), (all, writes), "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_never_believed_and_its_neighbours_are_joined() {
+    let all = frames(&stream(1, 9, 500));
+    let link = 14;
+    // Anywhere behind the addresses that say whose it is: IP header, ports and TCP header, options, payload.
+    for at in (link..all[4].len()).filter(|at| !(link + 12..link + 24).contains(at)) {
+        let mut damaged = all.clone();
+        damaged[4][at] ^= 0x20;
+        let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+        let batch: Vec<_> = damaged.iter().map(|frame| incoming(v3(1, &[], None, frame))).collect();
+        lab.receive(socket, &batch, 0);
+        let written = lab.run().written;
+        let plain = written.iter().find(|(_, write)| write[10..] == damaged[4]);
+        assert!(plain.is_some_and(|(_, write)| write[..10] == [0; 10]), "octet {at} was not left as it came");
+        assert!(written.len() <= 3, "octet {at}: {} writes", written.len());
+        let mut out: Vec<_> = written.iter().flat_map(|(_, write)| delivered(write).unwrap()).collect();
+        // One that is no longer seen to be of the flow may overtake it.
+        let place = out.iter().position(|frame| *frame == damaged[4]).unwrap();
+        let frame = out.remove(place);
+        out.insert(4, frame);
+        assert!(out == damaged, "octet {at}");
+    }
+}
+
+#[test]
+fn what_is_no_segment_leaves_as_it_came_behind_its_flows_segments() {
+    let packets = stream(1, 3, 100);
+    let mut fragment = packets[1].clone();
+    fragment.df = false;
+    let mut fragment = fragment.frame();
+    fragment[14 + 6] = 0x20;
+    let arp = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 8, 6], &[0; 28]].concat();
+    let ack = Packet::tcp(1, 1100, &[]).frame();
+    let padded = [ack.clone(), vec![0; 6]].concat();
+    for other in [arp, ack, padded, fragment, vec![0; 14], vec![8; 15]] {
+        let all = [packets[0].frame(), packets[1].frame(), other.clone(), packets[2].frame()];
+        let (mut out, _) = through(&all);
+        let at = out.iter().position(|frame| *frame == other).expect("it came out");
+        out.remove(at);
+        assert_eq!(out, frames(&packets));
+    }
+}
+
+#[test]
+fn a_udp_datagram_without_checksum_stays_alone() {
+    let all: Vec<_> = (0..4)
+        .map(|at| {
+            let mut frame = Packet::udp(1, at, &[7; 200]).frame();
+            frame[14 + 20 + 6..14 + 20 + 8].fill(0);
+            frame
+        })
+        .collect();
+    assert_eq!(through(&all), (all, 4));
+}
+
+#[test]
+fn more_flows_than_can_be_open_are_served() {
+    let packets: Vec<_> = (0..60u32)
+        .map(|at| Packet {
+            id: (at / 12) as u16,
+            ..Packet::tcp((at % 12) as u8, 1000 + at / 12 * 50, &[7; 50])
+        })
+        .collect();
+    let (mut out, _) = through(&frames(&packets));
+    let mut all = frames(&packets);
+    for flow in 0..12 {
+        let of = |frames: &[Vec<u8>]| -> Vec<Vec<u8>> {
+            frames.iter().filter(|frame| frame[5] == flow).cloned().collect()
+        };
+        assert_eq!(of(&out), of(&all));
+    }
+    out.sort();
+    all.sort();
+    assert_eq!(out, all);
+    let eight: Vec<_> = packets.iter().filter(|packet| packet.flow < 8).cloned().collect();
+    assert_eq!(through(&frames(&eight)).1, 8);
+}
+
+#[test]
+fn numbered_frames_form_runs_too() {
+    let options = Options { l2spec: true, recv_seq: true, reorder_timeout: 1000, ..Options::default() };
+    let (mut lab, socket, _) = joined(Some(ALL), options);
+    let all = frames(&stream(1, 10, 300));
+    // In order, but for two that change places.
+    let order = [0, 1, 2, 4, 3, 5, 6, 7, 8, 9];
+    let batch: Vec<_> =
+        order.map(|ns: usize| incoming(v3(1, &[], Some(ns as u32), &all[ns]))).into_iter().collect();
+    lab.receive(socket, &batch, 0);
+    let written = lab.run().written;
+    let out: Vec<_> = written.iter().flat_map(|(_, write)| delivered(write).unwrap()).collect();
+    assert_eq!((out, written.len()), (all, 1));
+}
+
+#[test]
+fn a_device_without_vnet_headers_gets_plain_frames() {
+    let (mut lab, socket, device) = joined(None, Options::default());
+    let all = frames(&stream(1, 5, 300));
+    let batch: Vec<_> = all.iter().map(|frame| incoming(v3(1, &[], None, frame))).collect();
+    lab.receive(socket, &batch, 0);
+    assert_eq!(lab.run().written.into_iter().map(|(_, frame)| frame).collect::<Vec<_>>(), all);
+    lab.read(device, &all, 0);
+    assert_eq!(lab.run().datagrams().len(), 5);
+}
+
+/// A super-frame as a device gives it, of packets that differ by what a super-frame's segments differ by.
+fn super_frame(packet: &Packet, size: u16) -> Vec<u8> {
+    let frame = packet.unfinished();
+    let link = 14 + 4 * packet.tags.len();
+    let l4 = link + if packet.v6 { 40 } else { 20 };
+    let header = l4 + if packet.udp { 8 } else { 20 + packet.options.len() };
+    let several = packet.payload.len() > usize::from(size);
+    let kind = match (several, packet.udp, packet.v6) {
+        (false, ..) => 0,
+        (_, true, _) => 5,
+        (_, _, true) => 4,
+        (_, _, false) => 1,
+    };
+    // The kernel's word for the headers' length is not needed, and its ECN bit means nothing here.
+    let ecn = if kind == 1 || kind == 4 { 0x80 } else { 0 };
+    let mut vnet = vec![1, kind | ecn];
+    let halves = [header as u16, if several { size } else { 0 }, l4 as u16, if packet.udp { 6 } else { 16 }];
+    vnet.extend(halves.map(u16::to_le_bytes).as_flattened());
+    [vnet, frame].concat()
+}
+
+fn packet() -> impl Strategy<Value = Packet> {
+    let tags = prop_oneof![
+        4 => Just(vec![]),
+        1 => Just(vec![[0x81, 0, 0, 10]]),
+        1 => Just(vec![[0x88, 0xa8, 0, 9], [0x81, 0, 0, 10]]),
+    ];
+    let options = prop::sample::select(vec![0usize, 12, 40]);
+    (tags, any::<(bool, bool, u16, bool, u32)>(), 0u8..4, options, 1usize..9000).prop_map(
+        |(tags, (v6, udp, id, df, seq), tos, options, len)| Packet {
+            tags,
+            v6,
+            udp,
+            flow: 1,
+            id,
+            df,
+            tos,
+            seq,
+            flags: 0x99,
+            window: 77,
+            options: vec![1; if udp { 0 } else { options }],
+            payload: (0..len).map(|at| (at * 31) as u8).collect(),
+        },
+    )
+}
+
+/// What tells the flows of [`packet`] apart: EtherTypes and the protocol.
+fn flow(frame: &[u8]) -> (Vec<u8>, u8) {
+    let mut at = 12;
+    while matches!(frame[at..at + 2], [0x81, 0] | [0x88, 0xa8]) {
+        at += 4;
+    }
+    let protocol = at + 2 + if frame[at] == 0x86 { 6 } else { 9 };
+    (frame[12..at + 2].to_vec(), frame[protocol])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    /// Whatever a device gives, the datagrams carry the frames that the kernel would have made of it; and at the far
+    /// end they are joined to what the kernel takes, and makes the same frames of again.
+    #[test]
+    fn what_is_cut_here_is_joined_there(packets in prop::collection::vec((packet(), 88u16..3000), 1..12)) {
+        let (mut near, _, device) = joined(Some(ALL), Options::default());
+        let supers: Vec<_> = packets.iter()
+            .map(|(packet, size)| super_frame(packet, *size))
+            .filter(|frame| delivered(frame).is_ok())
+            .collect();
+        let expected: Vec<_> = supers.iter().flat_map(|frame| delivered(frame).unwrap()).collect();
+        near.read(device, &supers, 0);
+        let datagrams = near.run().datagrams();
+        let frames: Vec<_> = datagrams.iter().map(|datagram| datagram[8..].to_vec()).collect();
+        prop_assert!(frames == expected);
+        let io = &near.datapath.core.io;
+        prop_assert_eq!(io.get(Io::RxFrames), expected.len() as u64);
+        let session = near.datapath.core.sessions.indices().next().unwrap();
+        let counters = near.datapath.core.sessions.counters(session);
+        let bytes: usize = expected.iter().map(Vec::len).sum();
+        prop_assert_eq!((counters[0], counters[1]), (expected.len() as u64, bytes as u64));
+
+        let (mut far, socket, _) = joined(Some(ALL), Options::default());
+        let mut out = Vec::new();
+        for batch in datagrams.chunks(64) {
+            let batch: Vec<_> = batch.iter().map(|bytes| incoming(bytes.clone())).collect();
+            far.receive(socket, &batch, 0);
+            for (_, write) in far.run().written {
+                out.extend(delivered(&write).map_err(TestCaseError::fail)?);
+            }
+        }
+        // Flows may overtake each other, a flow's own frames may not.
+        for frame in &expected {
+            let of = |frames: &[Vec<u8>]| -> Vec<Vec<u8>> {
+                frames.iter().filter(|other| flow(other) == flow(frame)).cloned().collect()
+            };
+            prop_assert!(of(&out) == of(&expected));
+        }
+        let sorted = |frames: &[Vec<u8>]| { let mut all = frames.to_vec(); all.sort(); all };
+        prop_assert!(sorted(&out) == sorted(&expected));
+    }
+
+    /// What a device cannot have meant goes no further, and nothing that is written is refused.
+    #[test]
+    fn headers_that_lie_are_refused(
+        (packet, size) in (packet(), 0u16..2000),
+        at in 0usize..120, with in any::<u8>(), cut in prop::option::of(0usize..200),
+    ) {
+        let takes = [None, Some(Takes::default()), Some(ALL)];
+        let mut frame = super_frame(&packet, size.max(1));
+        let at = at % frame.len();
+        frame[at] = with;
+        frame.truncate(cut.unwrap_or(frame.len()));
+        for out in takes {
+            let mut lab = Lab::new(Limits::default());
+            let core = &mut lab.datapath.core;
+            let hub = core.add_hub().unwrap();
+            let device = core.add_device(9, FrameType::Ethernet, Some(ALL)).unwrap();
+            let other = core.add_device(10, FrameType::Ethernet, out).unwrap();
+            let host = core.add_host_port(FrameType::Ethernet).unwrap();
+            for port in [device, other, host] {
+                core.join_hub(hub, port).unwrap();
+            }
+            lab.read(device, std::slice::from_ref(&frame), 0);
+            for (_, write) in lab.run().written {
+                if out == Some(ALL) && write[0] & 1 == 1 && write[1] != 0 {
+                    prop_assert!(usize::from(u16::from_le_bytes([write[2], write[3]])) < write.len() - 10);
+                }
+            }
+            let core = &lab.datapath.core;
+            let io = |what| core.io.get(what);
+            let went = io(Io::TxFrames) + io(Io::PuntedFrames) + core.drops.all().iter().sum::<u64>();
+            prop_assert_eq!(io(Io::RxFrames) + io(Io::Copies), went);
+            prop_assert_eq!(core.drops.get(Reason::DeviceRefused), 0);
+        }
+    }
+}
