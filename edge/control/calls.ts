@@ -150,6 +150,8 @@ export function makeCallHandler(
     if (!of || !event.session) return;
     call.upSince = now;
     links.establishCall(link, call, event.session, of.peer.active);
+    const message = of.role.startsWith("incoming") ? "ICCN" : "OCCN";
+    links.hear(link, call, message, event.said ?? {});
   };
 
   const changed = (event: Of<"call-state">, now: number) => {
@@ -159,14 +161,7 @@ export function makeCallHandler(
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
     if (event.state === "established") established(link, call, event, now);
-    if (event.state === "established" && event.said) {
-      links.hear(
-        link,
-        call,
-        lcce.call(handle)!.role.startsWith("incoming") ? "ICCN" : "OCCN",
-        event.said,
-      );
-    } else if (event.session) agreed(link, call, event, now);
+    else if (event.session) agreed(link, call, event, now);
     if (event.state === "closed") {
       links.closeCall(link, call);
       if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");

@@ -199,7 +199,14 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       // Without a route nobody knows; what was known is more likely than Ethernet's.
       if (bytes === undefined || bytes === tunnel.pathMtu) return;
       tunnel.pathMtu = bytes;
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      for (const session of tunnel.sessions.values()) {
+        sessions.refreshMtu(tunnel, session).catch((error) =>
+          dependencies.log.warn("the circuit cannot follow the path's MTU", {
+            path: sessionPath(tunnel.config, session.config),
+            reason: (error as Error).message,
+          })
+        );
+      }
     },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;

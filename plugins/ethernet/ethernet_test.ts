@@ -66,7 +66,7 @@ Deno.test("ethernet takes one session: a second call gets CDN result 4", async (
   const { circuit, host, session } = await bench({ name: "office0" });
   const attached = await session.attach(circuit);
   assert.deepEqual(circuit.refusal(), {
-    refuse: { result: 4, message: "circuit office already carries a session" },
+    refuse: { result: 4, message: "the tap circuit already carries a session" },
   });
   await attached.end(WHY);
   assert.equal(circuit.refusal(), undefined);

@@ -85,15 +85,15 @@ export function makeCircuit(
   const refuse = (message: string): Refusal => ({
     refuse: { result: CdnResult.NoFacilitiesNow, message },
   });
+  /** In words that a peer may read: nothing of how our configuration calls it. */
   const refusal = () => {
-    if (!circuit) return refuse(`${label} is down: ${failure()?.message}`);
+    const what = `the ${setting.plugin} circuit`;
+    if (!circuit) return refuse(`${what} is down: ${failure()?.message}`);
     const { sessions = Infinity } = circuit;
     if (places >= sessions) {
-      return refuse(
-        `${label} already carries ${places === 1 ? "a session" : `${places} sessions`}`,
-      );
+      return refuse(`${what} already carries ${places === 1 ? "a session" : `${places} sessions`}`);
     }
-    if (waiting >= MAX_WAITING) return refuse(`${waiting} sessions wait for ${label}`);
+    if (waiting >= MAX_WAITING) return refuse(`${waiting} calls wait for ${what}`);
   };
 
   const join = async (inside: Life, asking: Omit<Asking, "begun">) => {

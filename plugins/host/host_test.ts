@@ -116,7 +116,7 @@ Deno.test("a service that cannot start refuses calls with CDN 4, and its circuit
   const circuit = host.circuit("one", "circuit lan", {});
   assert.equal((await circuit.first)?.message, "no RADIUS server answers");
   assert.deepEqual(circuit.refusal(), {
-    refuse: { result: 4, message: "circuit lan is down: no RADIUS server answers" },
+    refuse: { result: 4, message: "the one circuit is down: no RADIUS server answers" },
   });
   assert.deepEqual(host.down().map(({ what, reason }) => [what, reason]), [
     ["one", "no RADIUS server answers"],

@@ -57,7 +57,7 @@ Deno.test({
     await using node = await startNode(config(1, freePort(A), circuit));
     await space.ip("link", "delete", "office0");
     await until(async () => (await stateOf(node)).status === "down");
-    assert.equal((await stateOf(node)).reason, "TAP office0 vanished");
+    assert.equal((await stateOf(node)).reason, `TAP office0@${space.name} vanished`);
     assert.ok(node.lines.some((line) => line.includes("session down")));
     assert.deepEqual((await node.appliance.reload()).changed, ["tunnels/branch/sessions/office"]);
     assert.equal((await stateOf(node)).status, "up");
