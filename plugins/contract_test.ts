@@ -8,7 +8,7 @@ testPlugin({
   plugin: ethernet,
   options: { name: "office0", addresses: ["192.168.7.1/24"] },
   changed: { name: "office0", mtu: 1400, mac: "02:00:00:00:00:07", addresses: ["fd00:7::1/64"] },
-  restart: { name: "office1" },
+  restart: { name: "office0", offload: { gso: false } },
 });
 
 testPlugin({

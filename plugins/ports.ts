@@ -55,7 +55,19 @@ export interface TapOptions {
   readonly addresses?: readonly string[];
   /** The named network namespace (`ip netns`) that the device lives in. */
   readonly netns?: string;
+  /** Fixed once the device is open. */
+  readonly offload?: Offload;
+}
+
+/** Which of its tricks a device may use; all where absent, as far as the kernel has them. */
+export interface Offload {
+  /** Tell checksums and segments in a header before each frame (IFF_VNET_HDR); without it the others are off, too. */
+  readonly vnet?: boolean;
+  /** Take super-frames of up to 64 KiB from the device, and cut them where they leave. */
+  readonly gso?: boolean;
+  /** Join segments of one flow to super-frames for the device. */
+  readonly gro?: boolean;
 }
 
 /** What may change in a device while it is open. */
-export type DeviceChange = Omit<TapOptions, "name" | "netns">;
+export type DeviceChange = Omit<TapOptions, "name" | "netns" | "offload">;

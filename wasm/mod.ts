@@ -195,7 +195,8 @@ export class WasmDatapath {
     return refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
   }
 
-  /** Changes what is given. Queued frames are released in order when there is to be no reordering any more. */
+  /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
+   * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
     using raw = refusing(() => this.#raw.session(session));
     Object.assign(raw, rawOptions(change));
@@ -428,7 +429,8 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
-  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode, reorderTimeoutMs } = change;
+  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
+  const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
     ...(cookie && { cookie }),
@@ -437,6 +439,8 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(recvSeq !== undefined && { recv_seq: recvSeq }),
     ...(lnsMode !== undefined && { lns_mode: lnsMode }),
     ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
+    ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
+    ...(restartRun !== undefined && { restart_run: restartRun }),
   };
 }
 

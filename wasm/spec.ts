@@ -66,6 +66,10 @@ export interface SessionSpec {
   readonly lnsMode: boolean;
   /** Milliseconds that a frame waits for those before it; 0: never queue. */
   readonly reorderTimeoutMs: number;
+  /** Milliseconds, at least 1, without a number near the expected one, after which any is where numbering goes on. */
+  readonly restartAfterMs: number;
+  /** So many numbers in a row (at least 1), far before the expected one, show that numbering began anew. */
+  readonly restartRun: number;
 }
 
 /** What may change in a session while it runs. */

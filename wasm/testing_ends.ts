@@ -62,6 +62,8 @@ export function sessionSpec(spec: Partial<SessionSpec> = {}): SessionSpec {
     recvSeq: false,
     lnsMode: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
     ...spec,
   };
 }

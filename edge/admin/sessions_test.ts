@@ -25,6 +25,8 @@ Deno.test("GET a session shows its attributes, circuit and statistics", async ()
     "send-seq": false,
     "lns-mode": false,
     "reorder-timeout": 0,
+    "restart-after": 1000,
+    "restart-run": 32,
     mtu: 1446,
     ifname: "office0",
     status: "up",

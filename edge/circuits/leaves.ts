@@ -62,10 +62,11 @@ async function openTap(
   let present = true;
   let port: PortId;
   try {
-    port = await datapath.addTap(device.fd, () => {
+    const vanished = () => {
       present = false;
       gone();
-    });
+    };
+    port = await datapath.addTap(device.fd, vanished, device.vnet);
   } catch (error) {
     device.release(device.adopted);
     system.close(device.fd);

@@ -27,6 +27,10 @@ import {
   whole,
 } from "./option.ts";
 
+/** The largest `restart-after`, in milliseconds. */
+export const maxRestartAfterMs = 60_000;
+/** The largest `restart-run`. */
+export const maxRestartRun = 1024;
 /** The largest `reorder-timeout`, in milliseconds. */
 export const maxReorderTimeoutMs = 60_000;
 /** The least cap of the time between two retransmissions, in seconds (RFC 2661 §5.8, RFC 3931 §4.2). */
@@ -160,6 +164,20 @@ const payloadOptions = {
     help:
       "milliseconds that a frame waits for those before it, at most 60000; 0: late ones are dropped",
     default: 0,
+    change: "live",
+  }),
+  "restart-after": option({ ...whole(1, maxRestartAfterMs), placeholder: "MS" }, {
+    field: "restartAfterMs",
+    help:
+      "milliseconds without an expected sequence number, 1 to 60000, after which any is taken: the peer's numbering began anew",
+    default: 1000,
+    change: "live",
+  }),
+  "restart-run": option({ ...whole(1, maxRestartRun), placeholder: "FRAMES" }, {
+    field: "restartRun",
+    help:
+      "so many old sequence numbers in a row, 1 to 1024, far before the expected one, show at once that the peer's numbering began anew",
+    default: 32,
     change: "live",
   }),
   mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {

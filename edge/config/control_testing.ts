@@ -29,6 +29,8 @@ function callArbitrary(version: 2 | 3, placed: boolean): fc.Arbitrary<CallConfig
     sendSeq: fc.boolean(),
     recvSeq: fc.boolean(),
     reorderTimeoutMs: fc.constantFrom(0, 10, 60_000),
+    restartAfterMs: fc.constantFrom(1, 1000, 60_000),
+    restartRun: fc.constantFrom(1, 32, 1024),
     mtu: maybe(fc.integer({ min: 68, max: 0xffff })),
     tap: maybe(fc.constantFrom("tap0", "tap1", "tap2", "tap3")),
   }).map(({ mtu, tap, ...call }) => ({

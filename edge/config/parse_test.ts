@@ -47,6 +47,8 @@ Deno.test("parseConfig() reads a whole file", () => {
         recvSeq: true,
         lnsMode: false,
         reorderTimeoutMs: 0,
+        restartAfterMs: 1000,
+        restartRun: 32,
         mtu: 1400,
         circuit: { plugin: "tap", options: { name: "office0", addresses: ["192.168.7.1/24"] } },
       }],
@@ -72,6 +74,8 @@ Deno.test("parseConfig() reads a whole file", () => {
         recvSeq: false,
         lnsMode: true,
         reorderTimeoutMs: 50,
+        restartAfterMs: 1000,
+        restartRun: 32,
         circuit: {
           plugin: "ppp-login",
           options: { user: "ann", password: "correct-horse", retries: 3 },

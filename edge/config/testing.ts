@@ -155,6 +155,8 @@ function sessionArbitrary(version: 2 | 3): fc.Arbitrary<SessionConfig> {
     recvSeq: fc.boolean(),
     lnsMode: fc.boolean(),
     reorderTimeoutMs: fc.constantFrom(0, 10, 60_000),
+    restartAfterMs: fc.constantFrom(1, 1000, 60_000),
+    restartRun: fc.constantFrom(1, 32, 1024),
     mtu: fc.option(fc.integer({ min: 68, max: 0xffff }), { nil: undefined }),
     tap: fc.option(fc.stringMatching(/^[a-z]{1,15}$/), { nil: undefined }),
   }).map(({ mtu, tap, ...session }) => ({

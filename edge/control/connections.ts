@@ -79,7 +79,7 @@ export function makeConnectionHandler(
 
   /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
   const isSomebodyElse = ({ initiator, peer, settings }: Connection) => {
-    const expected = state.config.peers.find(({ name }) => name === settings.name)?.hostName;
+    const expected = state.peers.get(settings.name)?.config.hostName;
     return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
   };
 

@@ -19,6 +19,7 @@ import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
 import type { CallTemplate } from "./call_template.ts";
+import type { PeerIndex } from "./peer_index.ts";
 
 /** What the control plane is made from. */
 export interface ControlDependencies {
@@ -45,6 +46,8 @@ export interface ControlState {
   /** How many connections are established, by peer. */
   readonly established: Map<string, number>;
   config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
+  /** Of the peers of {@linkcode config}. */
+  index: PeerIndex;
   stopping: boolean;
 }
 

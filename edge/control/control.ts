@@ -14,7 +14,7 @@ import { makeDialer } from "./dialer.ts";
 import { startDriver } from "./driver.ts";
 import { makeEventBus, type Subscription } from "./events.ts";
 import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
-import { matchPeer } from "./peers.ts";
+import { indexPeers } from "./peer_index.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
@@ -58,9 +58,11 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     links: new Map(),
     established: new Map(),
     config: { peers: [], managed: [], hostName: "", routerId: 0 },
+    index: indexPeers([]),
     stopping: false,
   };
   const lcce = new Lcce({
+    expects: ({ remote }) => state.index.expects(remote.address),
     policy: (request) => judge(state, request),
     knowsVendor: dependencies.knowsVendor,
     random,
@@ -72,6 +74,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     datapath,
     clock,
     log,
+    encapOf: (socket) => dependencies.sockets.encapOf(socket),
     onEvent: (event, now) => onEvent(event, now),
   });
   const links = makeManagedConnections({ ...dependencies, driver });
@@ -224,13 +227,13 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 
 /** Whether to talk to somebody. A stranger is met with silence. */
 function judge(
-  { config, established, peers, stopping }: ControlState,
+  { established, index, peers, stopping }: ControlState,
   request: ConnectionRequest,
 ): Verdict {
   const { hostName, path, version } = request;
   if (stopping) return { kind: "ignore" };
   const caller = { address: path.remote.address, hostName, version };
-  const peer = peers.get(matchPeer(config.peers, caller)?.name ?? "");
+  const peer = peers.get(index.match(caller)?.name ?? "");
   if (!peer) return { kind: "ignore" };
   if ((established.get(peer.config.name) ?? 0) < peer.config.tunnelLimit) {
     return { kind: "accept", settings: peer.settings };

@@ -8,7 +8,10 @@
 import { setImmediate } from "node:timers";
 import type { LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
+import type { EncapType } from "../../core/pseudowire.ts";
+import { Ring } from "../../core/queues.ts";
 import { Schedule } from "../../core/schedule.ts";
+import type { Path } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
@@ -16,8 +19,13 @@ import type { Logger } from "../log.ts";
 /** How long a turn may work, in milliseconds, and after how many steps it looks at the clock. */
 const TURN_MS = 4;
 const STEPS_PER_LOOK = 16;
-/** Datagrams that may wait for their turn; peers send again what is dropped beyond. */
+/** Datagrams of proven peers that may wait for their turn; peers send again what is dropped beyond. */
 const INBOX_LIMIT = 8192;
+/** Datagrams of strangers that may wait, and of all who are not proven: who is on its way up comes before new ones. */
+const STRANGERS_LIMIT = 1024;
+const UNPROVEN_LIMIT = 2048;
+/** In every so many steps a stranger has its turn, however many datagrams of proven peers wait. */
+const STRANGERS_SHARE = 16;
 
 /** Something with a time of its own besides the LCCE's. */
 export interface Due {
@@ -30,6 +38,8 @@ export interface DriverOptions {
   readonly datapath: Pick<Datapath, "onControl" | "sendControl">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How datagrams of a socket travel; undefined: it is not open any more. */
+  encapOf(socket: SocketId): EncapType | undefined;
   /** Called for each event, in order; may act on the LCCE. */
   onEvent(event: LcceEvent, now: number): void;
 }
@@ -47,13 +57,24 @@ export interface Driver extends Disposable {
   readonly overload: number;
 }
 
+/** A datagram that waits for its turn. */
+interface Received {
+  readonly data: Uint8Array;
+  readonly path: Path;
+}
+
 /** Takes over an LCCE and the datapath's control messages. */
-export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptions): Driver {
-  const inbox = makeQueue<ControlDatagram>();
-  const jobs = makeQueue<(lcce: Lcce, now: number) => void>();
+export function startDriver(
+  { clock, datapath, encapOf, lcce, log, onEvent }: DriverOptions,
+): Driver {
+  /** Those of proven peers go first. */
+  const inbox = new Ring<Received>();
+  const strangers = new Ring<Received>();
+  const jobs = new Ring<(lcce: Lcce, now: number) => void>();
   const dues = new Schedule<Due>();
   let outbox: ControlDatagram[] = [];
   let overload = 0;
+  let turns = 0;
   let stopped = false;
   let inTurn = false;
   let turnComing = false;
@@ -87,14 +108,13 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     if (late) guarded(() => lcce.timeout(now, 1));
     const due = dues.take(now);
     if (due) guarded(() => due.due(now));
-    const datagram = inbox.take();
+    const first = ++turns % STRANGERS_SHARE === 0 ? strangers : inbox;
+    const datagram = first.shift() ?? inbox.shift() ?? strangers.shift();
     if (datagram) {
-      const { data, local, mark = 0, remote, socket } = datagram;
-      const encap = remote.port === 0 ? "ip" : "udp";
-      const path = { encap, remote, local, mark, socket } as const;
-      guarded(() => lcce.receive(data, path, now, inbox.length > 0));
+      const more = inbox.length + strangers.length > 0;
+      guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
     }
-    const job = datagram ? undefined : jobs.take();
+    const job = datagram ? undefined : jobs.shift();
     if (job) guarded(() => job(lcce, now));
     return late || due !== undefined || datagram !== undefined || job !== undefined;
   };
@@ -155,11 +175,22 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
     });
   };
 
+  /** Puts a datagram where it belongs, if somebody wants it; only then it is copied. */
+  const put = ({ data, local, mark = 0, remote, socket }: ControlDatagram) => {
+    const encap = encapOf(socket);
+    if (!encap) return;
+    const path: Path = { encap, remote, local, mark, socket };
+    const sender = lcce.sort(data, path);
+    if (!sender) return;
+    const [queue, limit] = sender === "proven"
+      ? [inbox, INBOX_LIMIT]
+      : [strangers, sender === "unproven" ? UNPROVEN_LIMIT : STRANGERS_LIMIT];
+    if (queue.length >= limit) overload++;
+    else queue.push({ data: data.slice(), path });
+  };
+
   datapath.onControl = (batch) => {
-    for (const datagram of batch) {
-      if (inbox.length >= INBOX_LIMIT) overload++;
-      else inbox.put({ ...datagram, data: datagram.data.slice() });
-    }
+    batch.forEach(put);
     if (!turnComing) turn();
   };
 
@@ -173,7 +204,7 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
       }
     },
     defer(job) {
-      jobs.put(job);
+      jobs.push(job);
       soon();
     },
     schedule(item, at) {
@@ -187,32 +218,6 @@ export function startDriver({ clock, datapath, lcce, log, onEvent }: DriverOptio
       stopped = true;
       timer?.[Symbol.dispose]();
       datapath.onControl = undefined;
-    },
-  };
-}
-
-interface Queue<T> {
-  readonly length: number;
-  put(item: T): void;
-  take(): T | undefined;
-}
-
-/** First in, first out, at constant cost. */
-function makeQueue<T>(): Queue<T> {
-  let items: T[] = [];
-  let head = 0;
-  return {
-    get length() {
-      return items.length - head;
-    },
-    put: (item) => void items.push(item),
-    take() {
-      if (head === items.length) {
-        if (head > 0) items = [];
-        head = 0;
-        return undefined;
-      }
-      return items[head++];
     },
   };
 }

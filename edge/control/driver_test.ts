@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { dialects, messageOf } from "../../core/dialect.ts";
+import { emitMessage } from "../../core/header.ts";
+import { emitBody } from "../../core/message.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
@@ -30,6 +33,7 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
     lcce,
     datapath: wire,
     clock: systemClock,
+    encapOf: (socket) => socket === path.socket ? "udp" : undefined,
     log: makeLog({ level: "debug", format: "text" }, { write: (line) => void lines.push(line) }),
     onEvent: (event) => void events.push(event),
   });
@@ -96,15 +100,69 @@ Deno.test("what is deferred or scheduled runs in its time, and a failing step en
   assert.match(one.lines.join(""), /a defect/);
 });
 
+/** An SCCRQ of somebody, in v3. */
+function sccrq(localId: number): Uint8Array {
+  const settings = testSettings({ version: 3 });
+  const body = emitBody(messageOf(3, "SCCRQ", dialects[3].introduce({ settings, localId })));
+  return emitMessage({ version: 3, connectionId: 0, sessionId: 0, ns: 0, nr: 0 }, body);
+}
+
 Deno.test("a flood is bounded, counted, and leaves timers of others their turns", async () => {
   using one = end(1, () => true);
-  const data = new Uint8Array(12);
+  const data = sccrq(7);
   let turns = 0;
   const ticking = setInterval(() => turns++, 1);
   const batch = Array.from({ length: 20_000 }, () => ({ ...path, data, local: "10.0.0.1" }));
   one.wire.onControl?.(batch);
-  assert.ok(one.driver.overload >= 20_000 - 8192 - 100, `${one.driver.overload}`);
+  assert.ok(one.driver.overload >= 20_000 - 1024 - 100, `${one.driver.overload}`);
   await new Promise((resolve) => setTimeout(resolve, 50));
   clearInterval(ticking);
   assert.ok(turns > 0);
+});
+
+Deno.test("proven peers' messages are taken first, and none of them is lost in a flood of strangers'", async () => {
+  const [a, b] = pair();
+  using _a = a;
+  using _b = b;
+  const settings = testSettings({ version: 3, retransmitMs: 2_000 });
+  const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
+  await reached(b, "established");
+  const connection = a.driver.act((lcce) => lcce.connection(handle)!);
+  const before = b.events.length;
+  const strangers = Array.from({ length: 5_000 }, (_, i) => ({
+    ...path,
+    remote: { address: `172.16.${i >> 8}.${i & 255}`, port: 1701 },
+    local: "10.0.0.2",
+    data: sccrq(i + 1),
+  }));
+  const stop = emitBody(
+    messageOf(3, "StopCCN", dialects[3].stop(connection.localId, { result: 1 })),
+  );
+  const header = {
+    version: 3,
+    connectionId: connection.peerId,
+    sessionId: 0,
+    ns: 2,
+    nr: 1,
+  } as const;
+  const known = {
+    ...path,
+    remote: { address: "10.0.0.1", port: 1701 },
+    local: "10.0.0.2",
+    data: emitMessage(header, stop),
+  };
+  b.wire.onControl?.([...strangers, known]);
+  await reached(b, "closed");
+  const later = b.events.slice(before);
+  assert.ok(
+    later.findIndex((event) => event.type === "connection-state" && event.state === "closed") < 5,
+    "ahead of nearly all strangers",
+  );
+  assert.ok(b.driver.overload > 3_000);
+});
+
+Deno.test("what comes by a socket that is closed is nobody's", () => {
+  using one = end(1, () => true);
+  one.wire.onControl?.([{ ...path, socket: 99 as SocketId, local: "10.0.0.1", data: sccrq(7) }]);
+  assert.deepEqual(one.events, []);
 });

@@ -49,6 +49,8 @@ export function sessionConfig(
     recvSeq: agreed.receiveSequence,
     lnsMode: version === 2 && agreed.lns,
     reorderTimeoutMs: agreed.receiveSequence ? call.reorderTimeoutMs : 0,
+    restartAfterMs: call.restartAfterMs,
+    restartRun: call.restartRun,
     ...(call.mtu !== undefined && { mtu: call.mtu }),
     ...(call.circuit && { circuit: call.circuit }),
   };

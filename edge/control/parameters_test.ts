@@ -12,6 +12,8 @@ const call: CallConfig = {
   sendSeq: false,
   recvSeq: true,
   reorderTimeoutMs: 50,
+  restartAfterMs: 1000,
+  restartRun: 32,
 };
 const random = (length: number) => new Uint8Array(length).fill(7);
 const agreed: SessionParameters = {

@@ -1,8 +1,7 @@
-/** Which peer somebody is, which of its calls are accepted, and in what order its addresses are tried. Pure. @module */
+/** What peers are talked to with, which of their calls are accepted, and in what order addresses are tried. Pure. @module */
 
-import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { PseudowireType } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
-import { inNetwork } from "../config/network.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import { globMatches } from "./glob.ts";
 
@@ -10,29 +9,6 @@ import { globMatches } from "./glob.ts";
 const vendorName = "isthmus";
 /** The pseudowire types that sessions can be of. */
 const pseudowires: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
-
-/** Somebody who asks for a control connection. */
-export interface Caller {
-  readonly address: string;
-  /** Its Host Name AVP. */
-  readonly hostName: string;
-  readonly version: ProtoVersion;
-}
-
-/**
- * The first peer whose addresses, host name and version fit. Where one fits but for the version, it is that one: the
- * LCCE then tells the caller which version is spoken here (RFC 2661 §4.4.2, Result Code 5). Undefined: a stranger.
- */
-export function matchPeer(
-  peers: readonly PeerConfig[],
-  { address, hostName, version }: Caller,
-): PeerConfig | undefined {
-  const fitting = peers.filter((peer) =>
-    (peer.addresses.length === 0 || peer.addresses.some((each) => inNetwork(address, each))) &&
-    (peer.hostName === undefined || globMatches(peer.hostName, hostName))
-  );
-  return fitting.find(({ settings }) => settings.version === version) ?? fitting[0];
-}
 
 /** All that a control connection with `peer` is set up with. */
 export function settingsFor(

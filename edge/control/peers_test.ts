@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
 import type { CallConfig, PeerConfig } from "../config/model.ts";
-import { matchCall, matchPeer, pickRemotes, settingsFor } from "./peers.ts";
+import { matchCall, pickRemotes, settingsFor } from "./peers.ts";
 
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
   const { name: _n, hostName: _h, vendorName: _v, routerId: _r, pseudowires: _p, ...settings } =
@@ -28,32 +28,10 @@ function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethe
     sendSeq: false,
     recvSeq: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
   };
 }
-
-Deno.test("matchPeer() is the first peer that fits by address, host name and version", () => {
-  const peers = [
-    peer("hq", { addresses: ["10.77.0.2", "fd77::/16"], hostName: "hq-*" }),
-    peer("old", { addresses: ["10.0.0.0/8"] }, 2),
-    peer("new", { addresses: ["10.0.0.0/8"] }),
-    peer("named", { hostName: "lac?" }, 2),
-  ];
-  const found = (address: string, hostName: string, version: 2 | 3) =>
-    matchPeer(peers, { address, hostName, version })?.name;
-  assert.equal(found("10.77.0.2", "hq-1", 3), "hq");
-  assert.equal(found("fd77::9", "hq-1", 3), "hq");
-  assert.equal(found("10.77.0.2", "other", 3), "new");
-  assert.equal(found("10.77.0.3", "hq-1", 2), "old");
-  assert.equal(found("192.168.0.1", "lac1", 2), "named");
-  assert.equal(found("192.168.0.1", "lns1", 2), undefined);
-  assert.equal(found("fd77::9", "stranger", 3), undefined);
-  assert.equal(matchPeer([], { address: "10.0.0.1", hostName: "", version: 3 }), undefined);
-});
-
-Deno.test("matchPeer() is a peer of the other version where only that one fits", () => {
-  const peers = [peer("old", {}, 2)];
-  assert.equal(matchPeer(peers, { address: "10.0.0.1", hostName: "a", version: 3 })?.name, "old");
-});
 
 Deno.test("settingsFor() says who we are to the peer", () => {
   const hq = peer("hq");

@@ -18,6 +18,7 @@ import type {
   PeerEntry,
   PlacedCall,
 } from "./context.ts";
+import { indexPeers } from "./peer_index.ts";
 import { settingsFor } from "./peers.ts";
 import { type CallTemplate, makeCallTemplate, provision, release } from "./call_template.ts";
 
@@ -167,6 +168,7 @@ export function makeReconciler(
         }
       }
       state.config = config;
+      state.index = indexPeers(config.peers);
       await forEach(templates, WIDTH, (template) => open(template, strict));
       for (const managed of state.managedTunnels.values()) {
         if (managed.redialAt === undefined) driver.defer(() => dialer.dial(managed));

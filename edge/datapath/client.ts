@@ -223,8 +223,8 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     async changeSession(session, change) {
       await worker.request("changeSession", { session: toIx(session), change });
     },
-    addTap: (fd, gone) =>
-      addPort(worker.request("addDevice", { fd, frameType: "ethernet" }), {
+    addTap: (fd, gone, vnet) =>
+      addPort(worker.request("addDevice", { fd, frameType: "ethernet", vnet }), {
         kind: "device",
         fd,
         gone,

@@ -56,8 +56,8 @@ export function createCommands(
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
-    addDevice({ fd, frameType }) {
-      const port = datapath.addDevice(fd, frameType);
+    addDevice({ fd, frameType, vnet }) {
+      const port = datapath.addDevice(fd, frameType, vnet);
       return orUndo(port, () => sources.addDevice(fd, port), () => datapath.removePort(port));
     },
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),

@@ -1,6 +1,6 @@
 /** What the appliance asks of the datapath; how many workers carry it out stays hidden behind this. @module */
 
-import type { Counters, SessionSpec, SocketKind } from "../../wasm/mod.ts";
+import type { Counters, SessionSpec, SocketKind, VnetSpec } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
@@ -32,7 +32,14 @@ export interface DatapathTunnel {
 export type SessionChange = Partial<
   Pick<
     SessionSpec,
-    "sendSeq" | "recvSeq" | "lnsMode" | "reorderTimeoutMs" | "cookie" | "peerCookie"
+    | "sendSeq"
+    | "recvSeq"
+    | "lnsMode"
+    | "reorderTimeoutMs"
+    | "restartAfterMs"
+    | "restartRun"
+    | "cookie"
+    | "peerCookie"
   >
 >;
 
@@ -107,8 +114,11 @@ export interface Datapath extends AsyncDisposable {
   removeTunnel(tunnel: TunnelHandle): Promise<void>;
   addSession(tunnel: TunnelHandle, session: SessionSpec): Promise<PortId>;
   changeSession(session: PortId, change: SessionChange): Promise<void>;
-  /** Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. */
-  addTap(fd: number, gone: () => void): Promise<PortId>;
+  /**
+   * Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. `vnet`: frames
+   * come and go behind a `virtio_net_hdr`.
+   */
+  addTap(fd: number, gone: () => void, vnet?: VnetSpec): Promise<PortId>;
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,

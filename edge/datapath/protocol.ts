@@ -21,6 +21,7 @@ import type {
   SocketKind,
   TunnelIx,
   TunnelSpec,
+  VnetSpec,
 } from "../../wasm/mod.ts";
 import type { DatapathError, SessionChange } from "./datapath.ts";
 import type { GroupingLimit } from "./grouping.ts";
@@ -70,7 +71,7 @@ export interface CommandTable {
   removeTunnel: [{ tunnel: TunnelIx }, void];
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
-  addDevice: [{ fd: number; frameType: FrameType }, PortIx];
+  addDevice: [{ fd: number; frameType: FrameType; vnet: VnetSpec | undefined }, PortIx];
   addHostPort: [{ frameType: FrameType }, PortIx];
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];

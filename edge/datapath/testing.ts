@@ -65,6 +65,8 @@ export function sessionSpec(sessionId: number, options: Partial<SessionSpec> = {
     recvSeq: false,
     lnsMode: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
     ...options,
   };
 }

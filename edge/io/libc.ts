@@ -28,6 +28,7 @@ const definitions = {
   writeAt: { name: "write", parameters: ["i32", "u64", "u64"], result: "i32" },
   writevAt: { name: "writev", parameters: ["i32", "u64", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  ioctlValue: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
   // Sockets.
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },

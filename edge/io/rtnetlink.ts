@@ -32,6 +32,8 @@ export interface Link {
 export interface LinkChange {
   readonly mtu?: number;
   readonly mac?: string;
+  /** Frames that may wait to be sent. */
+  readonly queueLength?: number;
   readonly up?: boolean;
 }
 
@@ -71,6 +73,7 @@ const IFF_LOWER_UP = 0x10000;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_TXQLEN = 13;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 
@@ -106,10 +109,11 @@ export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
       }
     },
     setLink(index, change) {
-      const { mtu, mac, up } = change;
+      const { mtu, mac, queueLength, up } = change;
       const attributes: Attribute[] = [];
       if (mac !== undefined) attributes.push([IFLA_ADDRESS, parseMac(mac)]);
       if (mtu !== undefined) attributes.push([IFLA_MTU, u32(mtu)]);
+      if (queueLength !== undefined) attributes.push([IFLA_TXQLEN, u32(queueLength)]);
       const body = ifinfomsg(index, up ? IFF_UP : 0, up === undefined ? 0 : IFF_UP);
       const attempted = `set ${describeChange(change)} on device ${index}`;
       request(attempted, RTM_SETLINK, 0, body, attributes);
@@ -260,10 +264,11 @@ function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-function describeChange({ mtu, mac, up }: LinkChange): string {
+function describeChange({ mtu, mac, queueLength, up }: LinkChange): string {
   const parts = [
     ...(mtu === undefined ? [] : [`MTU ${mtu}`]),
     ...(mac === undefined ? [] : [`MAC ${mac}`]),
+    ...(queueLength === undefined ? [] : [`queue length ${queueLength}`]),
     ...(up === undefined ? [] : [up ? "up" : "down"]),
   ];
   return parts.join(", ");

@@ -9,8 +9,8 @@ import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { canonicalPrefix, openRtnetlink } from "./rtnetlink.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
-import { openTap, setTapCarrier } from "./tap.ts";
-import type { SocketKind } from "../../wasm/mod.ts";
+import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
+import type { SocketKind, VnetSpec } from "../../wasm/mod.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
@@ -38,9 +38,11 @@ export interface TapDevice {
   readonly fd: number;
   readonly name: string;
   readonly adopted: boolean;
+  /** What may be written behind a `virtio_net_hdr`; absent: frames come and go without one. */
+  readonly vnet?: VnetSpec;
   mac(): string;
   mtu(): number;
-  change(options: Omit<TapOptions, "name" | "netns">): void;
+  change(options: Omit<TapOptions, "name" | "netns" | "offload">): void;
   setCarrier(up: boolean): void;
   /** Lets go of all but the descriptor, which is someone else's to close; `restore` removes the addresses we added. */
   release(restore: boolean): void;
@@ -105,25 +107,28 @@ function stopReceiving(libc: Libc, fd: number, kind: SocketKind): void {
 const DISCARD = 9;
 
 function openTapDevice(libc: Libc, options: TapOptions): TapDevice {
-  const { fd, name, adopted } = openTap(libc, options.name, options.netns);
+  const tap = openTap(libc, options.name, options.netns, options.offload);
   try {
     const netlink = openRtnetlink(libc, options.netns);
     try {
-      return configureTap(libc, netlink, { fd, name, adopted }, options);
+      return configureTap(libc, netlink, tap, options);
     } catch (error) {
       netlink[Symbol.dispose]();
       throw error;
     }
   } catch (error) {
-    libc.call.close(fd);
+    libc.call.close(tap.fd);
     throw error;
   }
 }
 
+/** Frames that may wait at a device for us: super-frames of 64 KiB, so 4 MiB at most. */
+const superFrameQueue = 64;
+
 function configureTap(
   libc: Libc,
   netlink: ReturnType<typeof openRtnetlink>,
-  { fd, name, adopted }: { fd: number; name: string; adopted: boolean },
+  { fd, name, adopted, vnet }: Tap,
   options: TapOptions,
 ): TapDevice {
   const link = () => {
@@ -147,7 +152,7 @@ function configureTap(
       if (tolerate("EEXIST", () => netlink.addAddress(index, address))) ours.add(address);
     }
   };
-  const change = ({ mtu, mac, addresses }: Omit<TapOptions, "name" | "netns">) => {
+  const change = ({ mtu, mac, addresses }: Omit<TapOptions, "name" | "netns" | "offload">) => {
     if (mtu !== undefined || mac !== undefined) {
       netlink.setLink(index, {
         ...(mtu !== undefined && { mtu }),
@@ -158,18 +163,25 @@ function configureTap(
   };
 
   change(options);
-  netlink.setLink(index, { up: true });
+  const queueLength = vnet && options.offload?.gso !== false && !adopted
+    ? { queueLength: superFrameQueue }
+    : {};
+  netlink.setLink(index, { up: true, ...queueLength });
   return {
     fd,
     name,
     adopted,
+    ...(vnet && { vnet }),
     mac: () => link().mac,
     mtu: () => link().mtu,
     change,
     setCarrier: (up) => setTapCarrier(libc, fd, up),
     release(restore) {
       try {
-        if (restore) setAddresses([]);
+        if (restore) {
+          resetOffloads(libc, fd);
+          setAddresses([]);
+        }
       } finally {
         netlink[Symbol.dispose]();
       }

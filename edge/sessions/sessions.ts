@@ -355,6 +355,8 @@ function specOf(config: SessionConfig): SessionSpec {
     recvSeq: config.recvSeq,
     lnsMode: config.lnsMode,
     reorderTimeoutMs: config.reorderTimeoutMs,
+    restartAfterMs: config.restartAfterMs,
+    restartRun: config.restartRun,
   };
 }
 
@@ -363,6 +365,8 @@ const liveKeys = [
   "recvSeq",
   "lnsMode",
   "reorderTimeoutMs",
+  "restartAfterMs",
+  "restartRun",
   "cookie",
   "peerCookie",
 ] as const;

@@ -42,6 +42,8 @@ export interface Sockets {
    * peer may answer from another port (RFC 2661 §8.1). Port 0: one of its own. @throws {ApplianceError}
    */
   dial(encap: EncapType, local: Endpoint): Promise<SocketLease>;
+  /** How datagrams of an open socket travel; undefined where it is not open any more. */
+  encapOf(socket: SocketId): EncapType | undefined;
   /** Another lease of an open socket; undefined where it is not open any more. */
   hold(socket: SocketId): SocketLease | undefined;
 }
@@ -213,6 +215,7 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
       if (!known && fixed) dialing.set(key, entry);
       return leaseOf(entry, await asApplianceErrors("local", () => use(entry)));
     },
+    encapOf: (id) => byId.get(id)?.entry.encap,
     hold(id) {
       const found = byId.get(id);
       if (!found) return undefined;

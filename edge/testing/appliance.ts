@@ -34,6 +34,8 @@ export function session(id: number, changes: Partial<SessionConfig> = {}): Sessi
     recvSeq: false,
     lnsMode: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
     ...changes,
   };
 }

@@ -61,11 +61,19 @@ async function provision(scope: Scope, first: EthernetOptions): Promise<Circuit<
     },
     async reconfigure(next) {
       if (next.name !== options.name || next.netns !== options.netns) return false;
+      if (tricks(next) !== tricks(options)) return false;
       await tap.change(changes(next, mtuFor(next)));
       options = next;
       return true;
     },
   };
+}
+
+/** The offloads as they will be, to be compared: they are settled when a device is opened. */
+function tricks(
+  { offload: { vnet = true, gso = true, gro = true } = {} }: EthernetOptions,
+): string {
+  return `${vnet} ${vnet && gso} ${vnet && gro}`;
 }
 
 /** What the device shall be; addresses that are no longer listed go, a MAC address or MTU no longer given stays. */

@@ -23,6 +23,16 @@ export function isCidr(text: string): boolean {
     /^(0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (ipVersion(address) === 4 ? 32 : 128);
 }
 
+/** What a device may do beyond plain frames. */
+const offload = z.strictObject({
+  vnet: z.boolean().exactOptional()
+    .describe("A header before each frame tells checksums and segments; without it, plain frames"),
+  gso: z.boolean().exactOptional()
+    .describe("Super-frames of up to 64 KiB are taken from the device and cut where they leave"),
+  gro: z.boolean().exactOptional()
+    .describe("Segments of one flow are joined to super-frames for the device"),
+});
+
 /** The schema; its output is valid input again. */
 export const ethernetOptions = z.strictObject({
   name: z.string().refine(isIfname, "must be an interface name of at most 15 bytes")
@@ -35,6 +45,8 @@ export const ethernetOptions = z.strictObject({
     .max(64).exactOptional().describe("Addresses of the device"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")
     .exactOptional().describe("The named network namespace that the device lives in"),
+  offload: offload.exactOptional()
+    .describe("Which of its tricks the device may use: `vnet`, `gso`, `gro`; all where absent"),
 });
 
 /** Options of one TAP. */

@@ -77,13 +77,13 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     now: clock.now,
     date: leaves.date,
     timer(at, due) {
-      let timer: Disposable | undefined;
-      const stop = () => timer?.[Symbol.dispose]();
+      const timers: Disposable[] = [];
+      const stop = () => timers.pop()?.[Symbol.dispose]();
       const forget = life.push(stop);
-      timer = clock.timer(at, () => {
+      timers.push(clock.timer(at, () => {
         forget();
         guard(due);
-      });
+      }));
       return {
         cancel() {
           forget();

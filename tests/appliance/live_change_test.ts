@@ -78,6 +78,8 @@ function session(id: number): SessionConfig {
     recvSeq: false,
     lnsMode: false,
     reorderTimeoutMs: 0,
+    restartAfterMs: 1000,
+    restartRun: 32,
     circuit: { plugin: "probe", options: { address: "10.9.0.1/24", ping: "10.9.0.2" } },
   };
 }

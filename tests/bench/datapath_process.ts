@@ -57,6 +57,8 @@ const session = (index: number): SessionSpec => ({
   recvSeq: false,
   lnsMode: false,
   reorderTimeoutMs: 0,
+  restartAfterMs: 1000,
+  restartRun: 32,
 });
 
 const sender = await addTunnel(1, peerPort);
@@ -70,7 +72,7 @@ if (setup.tap === undefined) {
   }
 } else {
   const tap = openTap(libc, setup.tap);
-  const port = await datapath.addTap(tap.fd, () => {});
+  const port = await datapath.addTap(tap.fd, () => {}, tap.vnet);
   await datapath.crossConnect(await addSession(sender, 0), port);
 }
 say("ready");

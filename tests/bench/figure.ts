@@ -9,7 +9,7 @@ export interface Figure {
   /** What was measured, against what, under which conditions. */
   readonly what: string;
   /** `×`: the baseline's cost divided by ours. */
-  readonly unit: "×" | "ns" | "bytes" | "ms" | "%" | "/s";
+  readonly unit: "×" | "ns" | "bytes" | "µs" | "ms" | "%" | "/s";
   readonly value: Spread;
   /** What design.md asks for; absent: the figure is there to understand others by. */
   readonly bar?: { readonly at: "least" | "most"; readonly limit: number };

@@ -14,6 +14,7 @@ import { idle, start } from "./rows/appliance.ts";
 import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
+import { strangersCost } from "./rows/strangers.ts";
 import { lookup, memory } from "./rows/wasm.ts";
 
 type Row =
@@ -28,6 +29,7 @@ const rows = new Map<string, Row>([
   ["lookup", { lab: false, measure: lookup }],
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
+  ["strangers", { lab: false, measure: strangersCost }],
   ["start", { lab: false, measure: start }],
   ["idle", { lab: false, measure: idle }],
   ["setup-tunnels", { lab: false, measure: setupTunnels }],

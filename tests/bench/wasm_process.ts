@@ -23,6 +23,8 @@ const spec = {
   recvSeq: false,
   lnsMode: false,
   reorderTimeoutMs: 0,
+  restartAfterMs: 1000,
+  restartRun: 32,
 } as const;
 
 /** Offsets in `struct mmsghdr` of 64-bit Linux. */

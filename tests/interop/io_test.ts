@@ -10,6 +10,7 @@ import { pathMtu } from "../../edge/io/path_mtu.ts";
 import { openRtnetlink } from "../../edge/io/rtnetlink.ts";
 import { openIpSocket, openUdpSocket } from "../../edge/io/sockets.ts";
 import { openTap, setTapCarrier } from "../../edge/io/tap.ts";
+import type { Offload } from "../../plugins/plugin.ts";
 
 const ignore = Deno.uid() !== 0;
 
@@ -43,6 +44,70 @@ Deno.test({
       libc.call.close(tap.fd);
       using netlink = openRtnetlink(libc, netns);
       assert.ok(netlink.link("office0"));
+    }),
+});
+
+Deno.test({
+  name:
+    "openTap() settles checksums, TCP and UDP super-frames, or plain frames where it is told so",
+  ignore,
+  fn: () =>
+    withNetns((libc, netns) => {
+      const has = (offload?: Offload) => {
+        const tap = openTap(libc, "isthmus0", netns, offload);
+        const features = ethtool(netns, "isthmus0");
+        libc.call.close(tap.fd);
+        return [tap.vnet, features("tcp-segmentation-offload"), features("tx-checksumming")];
+      };
+      const all = { checksum: true, tcp: true, udp: true };
+      const none = { checksum: true, tcp: false, udp: false };
+      assert.deepEqual(has(), [all, true, true]);
+      assert.deepEqual(has({ gso: false }), [all, false, true]);
+      assert.deepEqual(has({ gro: false }), [none, true, true]);
+      assert.deepEqual(has({ vnet: false }), [undefined, false, false]);
+    }),
+});
+
+Deno.test({
+  name: "a device that outlives its holders is in the mode of the last one that opened it",
+  ignore,
+  fn: () =>
+    withNetns((libc, netns) => {
+      ip("-n", netns, "tuntap", "add", "mode", "tap", "name", "office0");
+      ip("-n", netns, "address", "add", "192.168.9.1/24", "dev", "office0");
+      ip("-n", netns, "link", "set", "office0", "up");
+      /** What the device gives of an ARP request: a header before it or not. */
+      const given = (offload?: Offload) => {
+        const tap = openTap(libc, "office0", netns, offload);
+        try {
+          inNetns(libc, netns, () => {
+            // Nobody is there to answer; the datagram waits for the neighbour, the request goes out.
+            const socket = openUdpSocket(libc, {
+              local: { address: "192.168.9.1", port: 0 },
+              remote: { address: `192.168.9.${nextNeighbour++}`, port: 9 },
+            });
+            libc.call.send(socket.fd, Uint8Array.of(1), 1n, 0);
+            libc.call.close(socket.fd);
+          });
+          for (let tries = 0; tries < 100; tries++) {
+            const frame = new Uint8Array(2048);
+            const length = libc.call.read(tap.fd, frame, 2048n);
+            if (length < 0) continue;
+            const start = tap.vnet ? 10 : 0;
+            if (frame[start + 12] === 8 && frame[start + 13] === 6) return [start, tap.vnet];
+          }
+          return "no request came";
+        } finally {
+          libc.call.close(tap.fd);
+        }
+      };
+      let nextNeighbour = 2;
+      const all = { checksum: true, tcp: true, udp: true };
+      for (let round = 0; round < 2; round++) {
+        assert.deepEqual(given(), [10, all]);
+        assert.deepEqual(given({ vnet: false }), [0, undefined]);
+        assert.equal(ethtool(netns, "office0")("tcp-segmentation-offload"), false);
+      }
     }),
 });
 
@@ -203,8 +268,18 @@ function withNetns(test: (libc: Libc, netns: string) => void): void {
 }
 
 function ip(...args: string[]): string {
-  const { success, stdout, stderr } = new Deno.Command("ip", { args }).outputSync();
-  assert.ok(success, `ip ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  return output("ip", args);
+}
+
+/** Whether a device has an offload switched on. */
+function ethtool(netns: string, device: string): (feature: string) => boolean {
+  const text = output("ip", ["netns", "exec", netns, "ethtool", "-k", device]);
+  return (feature) => new RegExp(`^${feature}: on`, "m").test(text);
+}
+
+function output(command: string, args: string[]): string {
+  const { success, stdout, stderr } = new Deno.Command(command, { args }).outputSync();
+  assert.ok(success, `${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
   return new TextDecoder().decode(stdout);
 }
 

@@ -142,6 +142,8 @@ export class RawSession {
     peer_session_id: number;
     recv_seq: boolean;
     reorder_timeout_ms: number;
+    restart_after_ms: number;
+    restart_run: number;
     send_seq: boolean;
     session_id: number;
 }

@@ -919,6 +919,20 @@ export class RawSession {
         return ret;
     }
     /**
+     * @returns {number}
+     */
+    get restart_after_ms() {
+        const ret = wasm.__wbg_get_rawsession_restart_after_ms(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get restart_run() {
+        const ret = wasm.__wbg_get_rawsession_restart_run(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
      * @returns {boolean}
      */
     get send_seq() {
@@ -989,6 +1003,18 @@ export class RawSession {
      */
     set reorder_timeout_ms(arg0) {
         wasm.__wbg_set_rawsession_reorder_timeout_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set restart_after_ms(arg0) {
+        wasm.__wbg_set_rawsession_restart_after_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set restart_run(arg0) {
+        wasm.__wbg_set_rawsession_restart_run(this.__wbg_ptr, arg0);
     }
     /**
      * @param {boolean} arg0

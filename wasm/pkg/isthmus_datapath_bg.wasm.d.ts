@@ -22,6 +22,8 @@ export const __wbg_get_rawsession_peer_cookie: (a: number, b: number) => void;
 export const __wbg_get_rawsession_peer_session_id: (a: number) => number;
 export const __wbg_get_rawsession_recv_seq: (a: number) => number;
 export const __wbg_get_rawsession_reorder_timeout_ms: (a: number) => number;
+export const __wbg_get_rawsession_restart_after_ms: (a: number) => number;
+export const __wbg_get_rawsession_restart_run: (a: number) => number;
 export const __wbg_get_rawsession_send_seq: (a: number) => number;
 export const __wbg_get_rawsession_session_id: (a: number) => number;
 export const __wbg_get_rawtunnel_encap: (a: number) => number;
@@ -60,6 +62,8 @@ export const __wbg_set_rawsession_peer_cookie: (a: number, b: number, c: number)
 export const __wbg_set_rawsession_peer_session_id: (a: number, b: number) => void;
 export const __wbg_set_rawsession_recv_seq: (a: number, b: number) => void;
 export const __wbg_set_rawsession_reorder_timeout_ms: (a: number, b: number) => void;
+export const __wbg_set_rawsession_restart_after_ms: (a: number, b: number) => void;
+export const __wbg_set_rawsession_restart_run: (a: number, b: number) => void;
 export const __wbg_set_rawsession_send_seq: (a: number, b: number) => void;
 export const __wbg_set_rawsession_session_id: (a: number, b: number) => void;
 export const __wbg_set_rawtunnel_encap: (a: number, b: number) => void;

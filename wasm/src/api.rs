@@ -14,6 +14,7 @@ use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
 use crate::port::FrameType;
+use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
 use crate::transmit::{IOVECS, MESSAGES, SPLIT};
@@ -85,6 +86,8 @@ pub struct RawSession {
     pub recv_seq: bool,
     pub lns_mode: bool,
     pub reorder_timeout_ms: f64,
+    pub restart_after_ms: u32,
+    pub restart_run: u32,
 }
 
 #[wasm_bindgen]
@@ -104,6 +107,7 @@ impl RawSession {
             cookie: cookie(&self.cookie)?,
             peer_cookie: cookie(&self.peer_cookie)?,
             reorder_timeout: micros(self.reorder_timeout_ms),
+            patience: Patience { restart_after: self.restart_after_ms, restart_run: self.restart_run },
         })
     }
 }
@@ -220,6 +224,8 @@ impl Raw {
             recv_seq: options.recv_seq,
             lns_mode: options.lns_mode,
             reorder_timeout_ms: options.reorder_timeout as f64 / 1000.0,
+            restart_after_ms: options.patience.restart_after,
+            restart_run: options.patience.restart_run,
         })
     }
 

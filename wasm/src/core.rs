@@ -106,7 +106,7 @@ pub struct Core {
     pub drops: Drops,
     /// Work done.
     pub io: Work,
-    /// Bytes of frames that wait for others before them or were just released.
+    /// Bytes of frames that wait for others before them.
     pub reorder_bytes: usize,
     /// Frames of sessions that are in order now, to be delivered before anything else of their session.
     pub ready: VecDeque<(Handle, Held)>,

@@ -78,12 +78,14 @@ named! {
         Runt = "runt-frame",
         /// No sequence number where one is required.
         Unnumbered = "unnumbered",
-        /// A sequence number from before the window, or one that was already delivered.
+        /// A sequence number a little before the expected one: its frame came too late.
         SequenceLate = "sequence-late",
-        /// A sequence number that waits in the reorder queue already.
+        /// A sequence number that was delivered, or waits in the reorder queue already.
         SequenceDuplicate = "sequence-duplicate",
-        /// The reorder queues hold all the bytes that they may.
-        ReorderQueueFull = "reorder-queue-full",
+        /// A sequence number far from those expected, which nothing shows yet to be where the peer's numbering goes on.
+        SequenceOutside = "sequence-outside",
+        /// Where the default L2-Specific Sublayer should be, bits are set that are none of it: the peer sends without it.
+        SublayerMismatch = "sublayer-mismatch",
         /// A device's frame whose offload header does not fit its own headers.
         BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.

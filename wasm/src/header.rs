@@ -20,6 +20,9 @@ const VERSION_MASK: u16 = 0x000f;
 
 /// S in the default L2-Specific Sublayer: the number counts (RFC 3931 §4.6).
 pub const L2SPEC_S: u32 = 0x4000_0000;
+/// Bits of the default L2-Specific Sublayer that are 0 unless both ends agreed on more (RFC 3931 §4.6, RFC 4623 §4.2,
+/// RFC 5085 §6). The RFC has them ignored; but a frame without the sublayer is known by them alone.
+const L2SPEC_RESERVED: u32 = 0xbf00_0000;
 /// The largest v2 sequence number.
 pub const V2_NUMBERS: u32 = 0xffff;
 /// The largest v3 sequence number (RFC 3931 §4.6).
@@ -183,6 +186,9 @@ pub fn strip_v3(datagram: &[u8], data: &Data, cookie: &Cookie, l2spec: bool) -> 
         return Ok(Stripped { ns: None, start, end });
     }
     let sublayer = word(datagram, start).ok_or(Reason::Truncated)?.swap_bytes();
+    if sublayer & L2SPEC_RESERVED != 0 {
+        return Err(Reason::SublayerMismatch);
+    }
     let ns = (sublayer & L2SPEC_S != 0).then_some(sublayer & V3_NUMBERS);
     Ok(Stripped { ns, start: start + 4, end })
 }

@@ -147,11 +147,11 @@ impl Core {
         counters[at::RX_ERRORS] += 1;
         let (count, of_tunnel) = match reason {
             Reason::CookieMismatch => (&mut rare.cookie_discards, at::COOKIE_DISCARDS),
-            Reason::Truncated | Reason::Runt => (&mut rare.invalid, at::INVALID),
+            Reason::Truncated | Reason::Runt | Reason::SublayerMismatch => (&mut rare.invalid, at::INVALID),
             Reason::Unnumbered
             | Reason::SequenceLate
             | Reason::SequenceDuplicate
-            | Reason::ReorderQueueFull => (&mut rare.seq_discards, at::SEQ_DISCARDS),
+            | Reason::SequenceOutside => (&mut rare.seq_discards, at::SEQ_DISCARDS),
             _ => return self.drop_frame(reason),
         };
         *count += 1;

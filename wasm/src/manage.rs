@@ -219,7 +219,8 @@ impl Core {
         Ok(())
     }
 
-    /// Changes a session's options. Frames that wait are released, in order, when it is no longer to reorder.
+    /// Changes a session's options, at once: frames that wait are released, in order, when it is no longer to reorder, or
+    /// with the next [`Core::age`] when they have waited for longer than they may now.
     pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
         let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
         let shape = self.tunnels[self.sessions.rx[at].tunnel].shape;
@@ -228,6 +229,7 @@ impl Core {
             self.release_all(at);
         }
         self.sessions.configure(at, options, &shape);
+        self.plan(at);
         Ok(())
     }
 
@@ -389,6 +391,9 @@ fn check_options(version: Version, options: &Options) -> Result<(), Refusal> {
     let cookies = !options.cookie.bytes().is_empty() || !options.peer_cookie.bytes().is_empty();
     if version == Version::V2 && cookies {
         return Err(Refusal::invalid("L2TPv2 has no cookies"));
+    }
+    if options.patience.restart_after == 0 || options.patience.restart_run == 0 {
+        return Err(Refusal::invalid("without patience every late frame would restart the numbering"));
     }
     Ok(())
 }

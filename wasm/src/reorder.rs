@@ -87,6 +87,11 @@ impl Queue {
         self.waiting.front().map(|first| first.ns)
     }
 
+    /// The number of the last frame that waits.
+    pub fn last(&self) -> Option<u32> {
+        self.waiting.back().map(|last| last.ns)
+    }
+
     /// Takes the first frame if it has the number `expected`.
     pub fn take(&mut self, expected: u32) -> Option<Held> {
         self.waiting.pop_front_if(|first| first.ns == expected).map(|first| first.frame)

@@ -8,7 +8,7 @@ use crate::counters::at::OOS_PACKETS;
 use crate::frame::Frame;
 use crate::port::Port;
 use crate::reorder::{Held, Queue};
-use crate::sequence::Verdict;
+use crate::sequence::{Doubt, Sequence, Verdict};
 use crate::session::Options;
 
 impl Core {
@@ -24,7 +24,8 @@ impl Core {
     fn unnumbered(&mut self, session: u32, frame: Frame) {
         let rx = &self.sessions.rx[session];
         // A LAC follows its LNS; an LNS that numbers its frames insists on numbers (RFC 2661 §5.4).
-        if rx.recv_seq || (rx.send_seq && rx.lns_mode) {
+        let Options { recv_seq, lns_mode, .. } = self.sessions.rare(session).options;
+        if recv_seq || (rx.send_seq && lns_mode) {
             return self.refuse(session, Reason::Unnumbered);
         }
         if rx.send_seq {
@@ -36,34 +37,82 @@ impl Core {
 
     #[inline]
     fn numbered(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
-        let rx = &self.sessions.rx[session];
-        if !rx.lns_mode && !rx.send_seq {
+        if !self.sessions.rx[session].send_seq && !self.sessions.rare(session).options.lns_mode {
             self.set_send_seq(session, true);
         }
         let max = self.numbers(session);
+        let waiting = self.highest(session);
+        let now_ms = (now / 1000) as u32;
         let rx = &mut self.sessions.rx[session];
-        match rx.sequence.judge(ns, max) {
+        if !rx.numbered {
+            rx.numbered = true;
+            rx.sequence.begin(ns);
+            rx.sequence.heard = now_ms;
+        }
+        let Sequence { expected, heard, .. } = rx.sequence;
+        let highest = waiting.unwrap_or(expected.wrapping_sub(1));
+        let verdict = match rx.sequence.judge(ns, highest, max) {
+            found @ (Verdict::InOrder | Verdict::Early) => found,
+            found => {
+                let silent = now_ms.wrapping_sub(heard);
+                self.doubt(session, &Doubt { ns, found, expected, highest, silent, max })
+            }
+        };
+        match verdict {
             Verdict::InOrder => {
-                rx.sequence.follow(ns, max);
-                let waiting = rx.waiting;
-                self.deliver(session, frame);
-                if waiting {
-                    self.count_out_of_order(session); // others came before it that belong behind it
-                    self.release_run(session);
-                }
+                self.sessions.rx[session].sequence.heard = now_ms;
+                self.in_order(session, ns, max, frame);
             }
-            Verdict::Early if rx.reorders => self.queue(session, ns, now, frame),
             Verdict::Early => {
-                rx.sequence.follow(ns, max);
-                self.deliver(session, frame);
+                self.sessions.rx[session].sequence.heard = now_ms;
+                self.early(session, ns, max, now, frame);
             }
-            Verdict::Late => self.refuse(session, Reason::SequenceLate),
             Verdict::Restart => {
                 self.release_all(session);
-                self.sessions.rx[session].sequence.follow(ns, max);
+                let sequence = &mut self.sessions.rx[session].sequence;
+                sequence.restart(ns, max);
+                sequence.heard = now_ms;
                 self.deliver_behind_ready(session, frame);
             }
+            Verdict::Late => self.refuse(session, Reason::SequenceLate),
+            Verdict::Duplicate => self.refuse(session, Reason::SequenceDuplicate),
+            Verdict::Outside => self.refuse(session, Reason::SequenceOutside),
         }
+    }
+
+    #[cold]
+    fn doubt(&mut self, session: u32, doubt: &Doubt) -> Verdict {
+        let rare = self.sessions.rare_mut(session);
+        rare.outsiders.judge(doubt, &rare.options.patience)
+    }
+
+    #[inline]
+    fn in_order(&mut self, session: u32, ns: u32, max: u32, frame: Frame) {
+        let rx = &mut self.sessions.rx[session];
+        rx.sequence.follow(ns, max);
+        let waiting = rx.waiting;
+        self.deliver(session, frame);
+        if waiting {
+            self.count_out_of_order(session); // others came before it that belong behind it
+            self.release_run(session);
+        }
+    }
+
+    fn early(&mut self, session: u32, ns: u32, max: u32, now: u64, frame: Frame) {
+        if self.sessions.rare(session).options.reorder_timeout > 0 {
+            return self.queue(session, ns, now, frame);
+        }
+        self.sessions.rx[session].sequence.follow(ns, max);
+        self.deliver(session, frame);
+    }
+
+    /// The highest number that waits in a session's queue.
+    #[inline]
+    fn highest(&self, session: u32) -> Option<u32> {
+        if !self.sessions.rx[session].waiting {
+            return None;
+        }
+        self.sessions.rare(session).queue.as_ref().and_then(|queue| queue.last())
     }
 
     /// The largest sequence number of a session.
@@ -79,7 +128,8 @@ impl Core {
         self.sessions.configure(session, options, &self.tunnels[self.sessions.rx[session].tunnel].shape);
     }
 
-    /// Queues an early frame. A session whose queue is full gives up waiting for what is missing before it.
+    /// Queues an early frame. A session whose queue is full gives up waiting for what is missing before it, and so does
+    /// the session that a frame comes for when all queues together hold all the bytes that they may.
     fn queue(&mut self, session: u32, ns: u32, now: u64, frame: Frame) {
         let max = self.numbers(session);
         let expected = self.sessions.rx[session].sequence.expected;
@@ -90,23 +140,23 @@ impl Core {
             Ok(at) => at,
             Err(_) => return self.refuse(session, Reason::SequenceDuplicate),
         };
-        let cost = Held::HEADROOM + frame.len();
-        if *reorder_bytes + cost > limits.reorder_bytes {
-            return self.refuse(session, Reason::ReorderQueueFull);
-        }
-        *reorder_bytes += cost;
+        let held = Held::copy(frame.bytes());
+        *reorder_bytes += held.cost();
         let early = u64::from(at < queue.len());
         rare.oos_packets += early;
         tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += early;
-        queue.insert(at, ns, now, Held::copy(frame.bytes()));
+        queue.insert(at, ns, now, held);
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;
             queue.due = Some(due);
             agenda.push(Reverse((due, session)));
         }
         let full = queue.len() > limits.reorder_frames;
-        self.set_waiting(session, true);
+        self.sessions.set_waiting(session, true);
         if full {
+            self.skip_gap(session);
+        }
+        while self.reorder_bytes > self.limits.reorder_bytes && self.sessions.rx[session].waiting {
             self.skip_gap(session);
         }
     }
@@ -117,16 +167,11 @@ impl Core {
         self.tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += 1;
     }
 
-    fn set_waiting(&mut self, session: u32, waiting: bool) {
-        let rx = &mut self.sessions.rx[session];
-        rx.waiting = waiting;
-        rx.update();
-    }
-
     /// Gives up what is missing before the first queued frame, and releases that one and those in order behind it.
     fn skip_gap(&mut self, session: u32) {
         if let Some(first) = self.sessions.rare(session).queue.as_ref().and_then(|queue| queue.first()) {
-            self.sessions.rx[session].sequence.expected = first;
+            let max = self.numbers(session);
+            self.sessions.rx[session].sequence.skip_to(first, max);
             self.release_run(session);
         }
     }
@@ -136,14 +181,16 @@ impl Core {
         let max = self.numbers(session);
         let handle = self.sessions.handle(session);
         let mut sequence = self.sessions.rx[session].sequence;
-        let Some(queue) = &mut self.sessions.rare_mut(session).queue else { return };
+        let Core { sessions, ready, reorder_bytes, .. } = self;
+        let Some(queue) = &mut sessions.rare_mut(session).queue else { return };
         while let Some(held) = queue.take(sequence.expected) {
             sequence.follow(sequence.expected, max);
-            self.ready.push_back((handle, held));
+            *reorder_bytes -= held.cost();
+            ready.push_back((handle, held));
         }
         let waiting = !queue.is_empty();
-        self.sessions.rx[session].sequence = sequence;
-        self.set_waiting(session, waiting);
+        sessions.rx[session].sequence = sequence;
+        sessions.set_waiting(session, waiting);
     }
 
     /// Releases all that waits, in order, whatever is missing.
@@ -159,14 +206,12 @@ impl Core {
             return self.deliver(session, frame);
         }
         let held = Held::copy(frame.bytes());
-        self.reorder_bytes += held.cost();
         self.ready.push_back((self.sessions.handle(session), held));
     }
 
     /// Delivers one released frame; false when there is none.
     pub fn deliver_ready(&mut self) -> bool {
         let Some((handle, mut held)) = self.ready.pop_front() else { return false };
-        self.reorder_bytes -= held.cost();
         match self.sessions.find(handle) {
             Some(session) => {
                 let frame_type = self.sessions.rx[session].frame_type;
@@ -186,22 +231,27 @@ impl Core {
         {
             self.agenda.pop();
             if self.sessions.rare(session).queue.as_ref().is_none_or(|queue| queue.due != Some(due)) {
-                continue; // an entry of a session that has gone
+                continue; // another entry has taken its place, or its session has gone
             }
             while let Some(since) = self.oldest_waiting(session)
                 && since + self.sessions.rare(session).options.reorder_timeout <= now
             {
                 self.skip_gap(session);
             }
-            let oldest = self.oldest_waiting(session);
-            let rare = self.sessions.rare_mut(session);
-            let next = oldest.map(|since| since + rare.options.reorder_timeout);
-            if let Some(queue) = &mut rare.queue {
-                queue.due = next;
-            }
-            if let Some(due) = next {
-                self.agenda.push(Reverse((due, session)));
-            }
+            self.plan(session);
+        }
+    }
+
+    /// Enters in the agenda when the frame that waits longest has waited enough, in the place of what stood there.
+    pub fn plan(&mut self, session: u32) {
+        let oldest = self.oldest_waiting(session);
+        let rare = self.sessions.rare_mut(session);
+        let due = oldest.map(|since| since + rare.options.reorder_timeout);
+        if let Some(queue) = &mut rare.queue
+            && queue.due != due
+        {
+            queue.due = due;
+            self.agenda.extend(due.map(|due| Reverse((due, session))));
         }
     }
 

@@ -5,7 +5,7 @@ use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
-use crate::sequence::Sequence;
+use crate::sequence::{Outsiders, Patience, Sequence};
 use crate::slab::{Chunks, Handle, Kind, Slab};
 use crate::template::{Shape, Template};
 
@@ -40,6 +40,8 @@ pub struct Options {
     pub peer_cookie: Cookie,
     /// Microseconds that an early frame waits; 0: none is queued.
     pub reorder_timeout: u64,
+    /// When to believe that the peer's numbering began anew.
+    pub patience: Patience,
 }
 
 /// The receiving side: the first cache line.
@@ -64,14 +66,10 @@ pub struct Receiving {
     pub l2spec: bool,
     /// What the frames are.
     pub frame_type: FrameType,
-    /// See [`Options::recv_seq`].
-    pub recv_seq: bool,
     /// Whether what is sent is numbered now.
     pub send_seq: bool,
-    /// See [`Options::lns_mode`].
-    pub lns_mode: bool,
-    /// Whether early frames are queued.
-    pub reorders: bool,
+    /// Whether a number was seen yet.
+    pub numbered: bool,
     /// Whether frames wait in the reorder queue.
     pub waiting: bool,
     /// Whether frames without a number just pass: none of the above says otherwise.
@@ -84,11 +82,6 @@ impl Receiving {
     pub fn deliver(&mut self, count: u32, len: usize) {
         self.packets += u64::from(count);
         self.bytes += u64::from(count) * len as u64;
-    }
-
-    /// To be called when one of the flags has changed.
-    pub fn update(&mut self) {
-        self.plain = !(self.recv_seq || self.send_seq || self.waiting);
     }
 }
 
@@ -129,6 +122,8 @@ pub struct Rare {
     pub cookie_discards: u64,
     /// Malformed frames.
     pub invalid: u64,
+    /// Numbers that came and are far from those expected.
+    pub outsiders: Outsiders,
     /// Frames that wait for those before them.
     pub queue: Option<Box<Queue>>,
 }
@@ -206,11 +201,8 @@ impl Sessions {
         let rx = &mut self.rx[at];
         rx.cookie = options.peer_cookie;
         rx.l2spec = options.l2spec;
-        rx.recv_seq = options.recv_seq;
         rx.send_seq = options.send_seq;
-        rx.lns_mode = options.lns_mode;
-        rx.reorders = options.reorder_timeout > 0;
-        rx.update();
+        rx.plain = !(options.recv_seq || options.send_seq || rx.waiting);
         self.tx[at].template = Template::new(&Shape {
             version: tunnel.version,
             encap: tunnel.encap,
@@ -220,6 +212,13 @@ impl Sessions {
             l2spec: options.l2spec,
             numbered: options.send_seq,
         });
+    }
+
+    /// Says whether frames of a session wait for others.
+    pub fn set_waiting(&mut self, at: u32, waiting: bool) {
+        let rx = &mut self.rx[at];
+        rx.waiting = waiting;
+        rx.plain = !(self.slab[at].options.recv_seq || rx.send_seq || waiting);
     }
 
     /// A session's counters, in the order of `sessionCounters` in `mod.ts`.
@@ -270,6 +269,6 @@ mod tests {
     #[test]
     fn each_direction_fits_a_cache_line() {
         assert_eq!((size_of::<Receiving>(), size_of::<Sending>()), (64, 64));
-        assert!(size_of::<Rare>() <= 128, "{}", size_of::<Rare>());
+        assert!(size_of::<Rare>() <= 160, "{}", size_of::<Rare>());
     }
 }

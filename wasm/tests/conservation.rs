@@ -155,6 +155,7 @@ fn world() -> World {
                     cookie: if v2 { cookie(&[]) } else { cookie(&[9; 8]) },
                     peer_cookie: if v2 || id == 1 { cookie(&[]) } else { cookie(&[1, 2, 3, 4]) },
                     reorder_timeout: if id == 2 || at == 0 { 10_000 } else { 0 },
+                    patience: Default::default(),
                 },
             ));
         }
