@@ -25,11 +25,13 @@ export type Statistics = Readonly<Record<string, number>>;
 
 /** A frame handed to TypeScript. A view: valid until the function that got it returns. */
 export interface PuntedFrame {
+  /** From its link header on. */
   readonly bytes: Uint8Array;
 }
 
 /** A network device that is a port. */
 export interface DevicePort extends Port {
+  /** As `ip link` shows it. */
   readonly name: string;
   /** `02:00:…` notation. */
   readonly mac: string;

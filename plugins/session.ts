@@ -5,6 +5,15 @@ import type { ProtoVersion } from "../core/pseudowire.ts";
 import type { Port } from "./ports.ts";
 
 export type { CallAvps, CallEnd, CallMessage };
+export type {
+  CircuitStatus,
+  LineError,
+  PppDisconnectCause,
+  ProxyAuth,
+  ProxyLcp,
+  Q931Cause,
+} from "../core/call_avps.ts";
+export type { Result } from "../core/errors.ts";
 
 /** A session, live: read it, do not copy it. */
 export interface Session {
@@ -37,7 +46,9 @@ export interface Session {
 
 /** The tunnel of a session. */
 export interface SessionTunnel {
+  /** As the configuration calls it, or its peer. */
   readonly name: string;
+  /** The version of L2TP. */
   readonly version: ProtoVersion;
   /** The peer's address. */
   readonly peer: string;
@@ -55,6 +66,7 @@ export interface SessionEvents {
 
 /** The answer of who will not have a call. */
 export interface Refusal {
+  /** What the CDN says. */
   readonly refuse: CallEnd;
 }
 

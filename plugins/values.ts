@@ -13,9 +13,13 @@ export type Row = { readonly [key: string]: Json };
  * keys that nobody knows.
  */
 export interface SchemaIssue {
+  /** Where in the value. */
   readonly path: readonly PropertyKey[];
+  /** What would be right, in a sentence or less. */
   readonly message: string;
+  /** The kind of issue, as zod calls it. */
   readonly code?: string;
+  /** Keys that nobody knows. */
   readonly keys?: readonly string[];
 }
 

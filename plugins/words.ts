@@ -14,7 +14,9 @@ export interface Column {
 export interface View {
   /** kebab-case, unique among all plugins. */
   readonly name: string;
+  /** One line. */
   readonly help: string;
+  /** From left to right. */
   readonly columns: readonly Column[];
 }
 
@@ -22,6 +24,7 @@ export interface View {
 export interface Word {
   /** kebab-case, unique among all plugins. */
   readonly word: string;
+  /** One line. */
   readonly help: string;
   /** What it is to be given. */
   readonly given: Schema<object>;
