@@ -65,18 +65,19 @@ const WIDTH = 16;
  */
 export async function startAppliance(options: ApplianceOptions): Promise<Appliance> {
   const system = options.system ?? openSystem();
+  let datapath: Datapath;
   try {
-    const datapath = await (options.startDatapath ?? startDatapath)();
-    const appliance = assemble(options, system, datapath);
-    try {
-      await appliance.bringUp();
-      return appliance;
-    } catch (error) {
-      await appliance.takeDown();
-      throw error;
-    }
+    datapath = await (options.startDatapath ?? startDatapath)();
   } catch (error) {
     if (!options.system) system[Symbol.dispose]();
+    throw error;
+  }
+  const appliance = assemble(options, system, datapath);
+  try {
+    await appliance.bringUp();
+    return appliance;
+  } catch (error) {
+    await appliance.takeDown();
     throw error;
   }
 }
