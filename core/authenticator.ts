@@ -25,6 +25,7 @@ import {
 } from "./message.ts";
 import type { EncapType } from "./pseudowire.ts";
 import type { PeerSettings } from "./settings.ts";
+import type { AuthenticationSnapshot } from "./snapshot.ts";
 
 /** The keys that one secret gives. */
 interface Keys {
@@ -83,6 +84,21 @@ export class Authenticator {
     this.#takeSecrets(settings, encap);
     const index = agreed ? this.#keys.findIndex((keys) => equalKeys(keys, agreed)) : -1;
     this.#agreed = index < 0 ? undefined : index;
+  }
+
+  /** What messages are signed over, as plain data. */
+  snapshot(): AuthenticationSnapshot {
+    return {
+      nonce: this.#nonce,
+      peerNonce: this.#peerNonce,
+      ...(this.#agreed !== undefined && { agreed: this.#agreed }),
+    };
+  }
+
+  /** Goes on where {@linkcode snapshot} left off; our nonce is given to the constructor. */
+  resume({ peerNonce, agreed }: AuthenticationSnapshot): void {
+    this.#peerNonce = peerNonce;
+    this.#agreed = agreed !== undefined && agreed < this.#keys.length ? agreed : undefined;
   }
 
   /** The same for a peer that answered in v2 what was offered in both: v3's nonce was v2's Challenge as well. */
@@ -169,10 +185,13 @@ export class Authenticator {
   }
 
   /** How to hide what may be hidden of a message; undefined where nothing is. */
-  hiding({ avps }: AnyMessage): Hiding | undefined {
+  hiding({ avps, type }: AnyMessage): Hiding | undefined {
     const key = this.hidingKey;
-    if (!this.#settings.hideAvps || !key) return undefined;
-    const names = (Object.keys(avps) as AvpName[]).filter((name) => catalogue[name].hidable);
+    const { hideAvps } = this.#settings;
+    if (!hideAvps || !key || (type === "SCCRQ" && hideAvps !== "all")) return undefined;
+    const names = (Object.keys(avps) as AvpName[]).filter((name) =>
+      catalogue[name].hidable && (hideAvps === "all" || !assignedIds.has(name))
+    );
     if (names.length === 0) return undefined;
     const padding = new Map(
       names.map((name) => [name, this.#random(this.#random(1)[0]! & 15)]),
@@ -180,6 +199,15 @@ export class Authenticator {
     return { key, randomVector: this.#random(16), padding };
   }
 }
+
+/** Ids that a side gives out: what a message is for is known by them. */
+const assignedIds: ReadonlySet<AvpName> = new Set([
+  "assignedTunnelId",
+  "assignedConnectionId",
+  "assignedSessionId",
+  "localSessionId",
+  "remoteSessionId",
+]);
 
 /** The number of a body's Message Type, by its fixed place; undefined where there is none. */
 export function messageTypeOf(body: Uint8Array): number | undefined {

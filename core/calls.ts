@@ -20,6 +20,7 @@ import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
 import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
+import type { CallSnapshot, ConnectionSnapshot } from "./snapshot.ts";
 import { compareTies } from "./ties.ts";
 
 /** How many calls of ours are set up at once; the others wait their turn. */
@@ -163,6 +164,30 @@ export class Calls {
       this.#connection.send("CDN", dialect.disconnect(call, end), call.remoteId, others);
     }
     this.#forget(call, cause, now);
+  }
+
+  /** Call Serial Number of the last call of ours. */
+  get serial(): number {
+    return this.#calls.serial;
+  }
+
+  /** The calls that are up, as plain data. */
+  snapshot(): CallSnapshot[] {
+    const up = [...this.#calls.values()].filter(({ state }) => state === "established");
+    return up.map(({ role, localId, remoteId, serial, parameters, toldActive, peer, said }) => (
+      { role, localId, remoteId, serial, parameters: parameters!, toldActive, peer, said }
+    ));
+  }
+
+  /** Goes on with calls that are up. */
+  resume({ calls, serial }: Pick<ConnectionSnapshot, "calls" | "serial">): void {
+    for (const saved of calls) {
+      const call = this.#calls.adopt(saved);
+      if (!call) continue;
+      const session = sessionParameters(call, this.#connection.settings.version);
+      this.#announce(call, { session, said: call.said });
+    }
+    this.#calls.serial = serial;
   }
 
   /** The connection goes on in v2. */

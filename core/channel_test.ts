@@ -269,3 +269,8 @@ Deno.test("distance() is signed, modulo 65536", () => {
     [1, -1, 1, -1, 0x7fff, -0x8000],
   );
 });
+
+Deno.test("ReliableChannel never has more than half of the number space under way", () => {
+  const one = warm(0x8000, 0xffff);
+  assert.equal(one.window, 0x7fff);
+});

@@ -22,6 +22,7 @@ import type { RawAvp } from "./raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
+import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
 
@@ -56,6 +57,8 @@ export class Connection implements CallsOwner {
   #settledAt: number | undefined;
   /** When it last answered a question whether it is there. */
   #answeredAt = -Infinity;
+  /** The time between two SCCRQs, while they are sent at a steady pace. */
+  #hurriedMs = Infinity;
   /** Why an SCCRQ was given up: what its answer is told. */
   #inVain: Result | undefined;
 
@@ -255,6 +258,39 @@ export class Connection implements CallsOwner {
     this.#restartHello(now);
   }
 
+  /** Itself as plain data; undefined where it is not up. */
+  snapshot(now: number): ConnectionSnapshot | undefined {
+    if (this.#state !== "established") return undefined;
+    const { secret: _, otherSecret: _other, ...settings } = this.settings;
+    return {
+      settings,
+      path: this.path,
+      initiator: this.initiator,
+      localId: this.localId,
+      peerId: this.peerId,
+      peer: this.peer!,
+      age: now - this.#establishedAt!,
+      authentication: this.#transport.authenticator.snapshot(),
+      numbers: this.#transport.numbers,
+      serial: this.calls.serial,
+      calls: this.calls.snapshot(),
+    };
+  }
+
+  /** Is what the snapshot says, from its constructor on: up, with its calls. The peer is asked for Ns and Nr by HELLO. */
+  resume(saved: ConnectionSnapshot, now: number): void {
+    this.#deadlines.clearAll();
+    this.#transport.resume(saved);
+    this.#handshake.peer = saved.peer;
+    this.#state = "established";
+    this.#establishedAt = now - saved.age;
+    this.#settledAt = this.#establishedAt;
+    this.#announce();
+    this.calls.resume(saved);
+    this.send("HELLO", {}, 0);
+    this.#restartHello(now);
+  }
+
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */
   send(
     type: MessageType,
@@ -312,10 +348,17 @@ export class Connection implements CallsOwner {
   unreachable(now: number): void {
     if (this.#state === "established") {
       if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
-    } else if (this.#state === "wait-ctl-reply" && this.#deadlines.get("calm") === undefined) {
-      this.#transport.hurry(ASK_MS, now);
-      this.#deadlines.set("calm", now + HURRY_MS);
+    } else {
+      this.hurry(ASK_MS, HURRY_MS, now);
     }
+  }
+
+  /** Sends an SCCRQ at a steady pace, for some time, as long as nobody answers it. */
+  hurry(everyMs: number, forMs: number, now: number): void {
+    if (this.#state !== "wait-ctl-reply" || this.#hurriedMs <= everyMs) return;
+    this.#hurriedMs = everyMs;
+    this.#transport.hurry(everyMs, now);
+    this.#deadlines.set("calm", now + forMs);
   }
 
   /** Something valid came from the peer, on the control connection or in its sessions. */
@@ -369,6 +412,7 @@ export class Connection implements CallsOwner {
           this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
           break;
         case "calm":
+          this.#hurriedMs = Infinity;
           this.#transport.calm(now);
           break;
         case "stop":

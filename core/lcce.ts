@@ -29,6 +29,7 @@ import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
 import { Tombstones } from "./unproven.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
+import { type ConnectionSnapshot, type LcceSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
 
 export type { AdmissionLimits, ConnectionRequest, Expected, Verdict };
 export type { Call, Connection };
@@ -95,6 +96,7 @@ export class Lcce {
         this.#sessions.delete(id);
         this.#sessionIds.wide.release(id, now);
       },
+      claimSessionId: (id) => !this.#sessions.has(id) && !!this.#sessions.add(id),
       challenges: this.#challenges,
     };
     const who = { policy, ...(expects && { expects }) };
@@ -328,6 +330,14 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
+  /** Sends the SCCRQ of a connection that we dial at a steady pace for some time: its peer is expected back soon. */
+  hurry(handle: ConnectionHandle, everyMs: number, forMs: number, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.hurry(everyMs, forMs, now);
+    this.#settle(connection, now);
+  }
+
   /** Something valid came in the sessions of a connection, as the datapath says. */
   heard(handle: ConnectionHandle, now: number): void {
     const connection = this.#registry.get(handle);
@@ -345,6 +355,55 @@ export class Lcce {
       connection.unreachable(now);
       this.#settle(connection, now);
     }
+  }
+
+  /** All connections that are up, and their calls, as plain data. */
+  snapshot(now: number): LcceSnapshot {
+    const connections = [...this.#registry.values()].flatMap((one) => one.snapshot(now) ?? []);
+    return { version: SNAPSHOT_VERSION, connections };
+  }
+
+  /**
+   * Goes on with the connections and calls of a snapshot: each says by events that it is up, and asks its peer by HELLO
+   * where they stand; until that is known, nothing else goes out. One whose peer is not configured any more, or whose id
+   * is in use here, is left out; the snapshots of those are returned.
+   * @param treat how a peer is treated, by what its connection was set up with: its secrets above all
+   * @param where the path of a connection here: its socket, at least
+   */
+  restore(
+    { connections }: LcceSnapshot,
+    treat: (saved: ConnectionSnapshot) => Pick<PeerSettings, "secret" | "otherSecret"> | undefined,
+    where: (saved: ConnectionSnapshot) => Path,
+    now: number,
+  ): ConnectionSnapshot[] {
+    return connections.filter((saved) => !this.#restore(saved, treat(saved), where(saved), now));
+  }
+
+  #restore(
+    saved: ConnectionSnapshot,
+    secrets: Pick<PeerSettings, "secret" | "otherSecret"> | undefined,
+    path: Path,
+    now: number,
+  ): boolean {
+    const { authentication: { nonce }, initiator, localId } = saved;
+    const { version } = saved.settings;
+    if (!secrets || this.#registry.byId(version, localId)) return false;
+    const { secret, otherSecret } = secrets;
+    const settings = {
+      ...saved.settings,
+      ...(secret && { secret }),
+      ...(otherSecret && { otherSecret }),
+    };
+    const authenticator = new Authenticator(settings, path.encap, this.#host.random, nonce);
+    const handle = this.#registry.nextHandle();
+    const ids = { [version]: localId };
+    const options = { handle, settings, ids, path, authenticator, initiator };
+    const connection = new Connection(this.#host, options, now);
+    connection.resume(saved, now);
+    this.#registry.add(connection);
+    this.#registry.meet(connection);
+    this.#settle(connection, now);
+    return true;
   }
 
   /** The next thing to do; undefined: nothing until the next input. */

@@ -294,3 +294,26 @@ Deno.test("verify() accepts what sign() made and refuses any changed octet, anot
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
+
+Deno.test("parseBody() unhides each AVP with the Random Vector that stands before it (RFC 2661 §4.3)", () => {
+  const key = bytesOf("secret");
+  const avp = (type: number, value: Uint8Array, flags = 0x80) =>
+    Uint8Array.of(flags, 6 + value.length, 0, 0, 0, type, ...value);
+  const [first, second] = [bytesOf("the first vector"), bytesOf("the other vector")];
+  const hidden = (type: number, vector: Uint8Array) =>
+    avp(type, hide(type, bytesOf(`number ${type}`), key, vector, new Uint8Array(3)), 0xc0);
+  const body = new Uint8Array([
+    ...avp(0, Uint8Array.of(0, messageTypes.ICRQ)),
+    ...avp(36, first),
+    ...hidden(21, first),
+    ...avp(36, second),
+    ...hidden(22, second),
+    ...avp(14, Uint8Array.of(0, 1)),
+    ...avp(15, Uint8Array.of(0, 0, 0, 1)),
+  ]);
+  const parsed = parseBody(body, { version: 2, hidingKey: key });
+  assert.equal(parsed.kind, "message");
+  if (parsed.kind !== "message") return;
+  const { calledNumber, callingNumber } = parsed.message.avps;
+  assert.deepStrictEqual([calledNumber, callingNumber], ["number 21", "number 22"]);
+});

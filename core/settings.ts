@@ -42,8 +42,11 @@ export interface PeerSettings {
   readonly otherSecret?: Uint8Array;
   /** v3: how messages are signed. */
   readonly digest: DigestType;
-  /** Hide the AVPs that may be hidden, where a secret is shared. */
-  readonly hideAvps: boolean;
+  /**
+   * Hide the AVPs that may be hidden, where a secret is shared. `true`: but for assigned ids and all of an SCCRQ, for
+   * several peers hang up on these ([MS-L2TPIE] knows no hidden Assigned Tunnel ID); `"all"`: those too.
+   */
+  readonly hideAvps: boolean | "all";
   /** Whether a tie is broken when both sides dial at once. */
   readonly tieBreaker: boolean;
   /** v3: the pseudowire types that we offer. */

@@ -95,7 +95,7 @@ function assemble(
   const leaves = makeLeaves({ clock, datapath, log, meters, random, system, wallClock });
   const host = makeHost(leaves, plugins);
   const circuits = makeCircuits({ host, plugins, random });
-  const sockets = makeSockets(system, datapath, clock);
+  const sockets = makeSockets(system, datapath, clock, log);
   const sessions = makeSessions({
     circuits,
     datapath,
@@ -137,6 +137,10 @@ function assemble(
   let running = true;
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
+  datapath.onResponsive = (responsive) => {
+    if (responsive) log.info("the datapath gives signs of life again");
+    else log.error("the datapath gives no sign of life: no frames flow");
+  };
 
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -211,6 +215,9 @@ function assemble(
   const appliance: ReturnType<typeof assemble> = {
     startedAt: wallClock(),
     failed: failure.promise,
+    get healthy() {
+      return datapath.responsive;
+    },
     onAdminChange: undefined,
     config: () => ({
       ...settings,
@@ -304,7 +311,8 @@ function assemble(
     },
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, pathErrors: paths.errors(), io };
+      const queues = { "device-queue-full": system.deviceQueueDrops() };
+      return { drops: { ...drops, ...queues, ...control.drops() }, pathErrors: paths.errors(), io };
     },
     events: () => control.subscribe(),
     connections: () => control.connections(),

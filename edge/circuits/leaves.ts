@@ -66,6 +66,7 @@ async function openTap(
       present = false;
       gone();
     };
+    device.onLost = vanished;
     port = await datapath.addTap(device.fd, vanished, device.vnet);
   } catch (error) {
     device.release(device.adopted);

@@ -255,6 +255,11 @@ const glob = { min: 1, error: "expected a quoted glob of 1 to 255 characters, su
 /** A glob over what a peer calls itself or asks for. */
 export const globText: z.ZodType<string> = z.string(glob).min(1, glob).max(255, glob);
 
+const hostNameError = "expected 1 to 255 printable ASCII characters without spaces";
+/** A Host Name of ours (RFC 2661 §4.4.3). */
+export const hostNameText: z.ZodType<string> = z.string({ error: hostNameError })
+  .regex(/^[!-~]{1,255}$/, { error: hostNameError });
+
 const never = "expected a number of seconds from 1 to 86400, or 0: never";
 const hello: Kind<number> = {
   ...seconds(0, 86_400),
@@ -264,6 +269,13 @@ const hello: Kind<number> = {
 
 /** How a peer is treated before it has a control connection. */
 export const peerOptions = {
+  "local-host-name": option(text(hostNameText, "NAME"), {
+    field: "localHostName",
+    help: "our Host Name to it",
+    default: undefined,
+    otherwise: "`host-name` of the file",
+    change: "restart",
+  }),
   "host-name": option(text(globText, "GLOB"), {
     field: "hostName",
     help:
@@ -300,9 +312,14 @@ export const connectionOptions = {
     default: false,
     change: "restart",
   }),
-  "hide-avps": option(flag(), {
+  "hide-avps": option({
+    schema: z.union([z.boolean(), z.literal("all")], { error: "expected true, false or all" }),
+    word: { as: "yaml" },
+    placeholder: "true|false|all",
+  }, {
     field: "hideAvps",
-    help: "whether what may be hidden in messages is; needs a secret",
+    help:
+      "whether what may be hidden in messages is: `true`, but for assigned ids and what stands in an SCCRQ, on which several peers hang up; `all`: those too; needs a secret",
     default: false,
     change: "restart",
   }),

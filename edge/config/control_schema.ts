@@ -6,6 +6,7 @@ import {
   callOptions,
   connectionOptions,
   globText,
+  hostNameText,
   peerOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -17,12 +18,9 @@ import { endpoint, filePath, seq, tunnelSchema } from "./schema.ts";
 const secret = z.string({ error: "expected a quoted string" })
   .min(1, { error: "expected at least one character" });
 
-const hostNameError = "expected 1 to 255 printable ASCII characters without spaces";
-
 /** Who we are to peers. */
 export const identitySchema = z.strictObject({
-  "host-name": z.string({ error: hostNameError })
-    .regex(/^[!-~]{1,255}$/, { error: hostNameError }).optional(),
+  "host-name": hostNameText.optional(),
   "router-id": z.custom<string | number>(isRouterId, {
     error: "expected an IPv4 address such as 10.77.0.1, or a number from 1 to 4294967295",
   }).optional(),

@@ -110,6 +110,7 @@ Deno.test("parseConfig() reads peers and tunnels with a control connection", () 
       mode: "on-demand",
       encap: "udp",
       local: { address: "10.77.0.1", port: 0 },
+      freshPort: false,
       remotes: [
         { endpoint: { address: "10.77.0.2", port: 1701 }, preference: 1, weight: 2 },
         { endpoint: { address: "10.77.9.9", port: 1702 }, preference: 5, weight: 1 },
@@ -129,6 +130,7 @@ Deno.test("parseConfig() reads peers and tunnels with a control connection", () 
       mode: "passive",
       encap: "udp",
       local: { address: "0.0.0.0", port: 1701 },
+      freshPort: true,
       remotes: [],
       calls: [],
     },
@@ -143,6 +145,13 @@ Deno.test("parseConfig() takes defaults from the version, the encapsulation and 
     port: 1701,
   });
   assert.equal(one("peer: hq\nremote: 10.0.0.2").mode, "persistent");
+  const fresh = (extra: string) => one(`peer: hq\nremote: 10.0.0.2\n${extra}`).freshPort;
+  assert.deepEqual(["", "local: 10.0.0.9", "local: 10.0.0.9:1701", "encap: ip"].map(fresh), [
+    true,
+    true,
+    false,
+    false,
+  ]);
   const [placed] = parse(call("", "old")).managed[0]!.calls;
   assert.deepEqual(placed, {
     name: "s",

@@ -46,13 +46,14 @@ const peerArbitrary: fc.Arbitrary<PeerConfig> = fc.constantFrom<2 | 3>(2, 3).cha
     name,
     addresses: fc.subarray(["10.0.0.1", "10.0.0.0/8", "fd77::/16", "::/0", "0.0.0.0/0"]),
     hostName: maybe(fc.constantFrom("*", "hq-*")),
+    localHostName: maybe(fc.constantFrom("isp-a", "edge1")),
     keys: fc.constantFrom("none", "one", version === 3 ? "two" : "one"),
     digest: fc.constantFrom(0 as const, 1 as const),
     secret,
     settings: fc.record({
       version: fc.constant(version),
       fallback: version === 3 ? fc.boolean() : fc.constant(false),
-      hideAvps: fc.boolean(),
+      hideAvps: fc.constantFrom(false, true, "all" as const),
       tieBreaker: fc.boolean(),
       framing: fc.constant(3),
       bearer: fc.constant(0),
@@ -70,13 +71,14 @@ const peerArbitrary: fc.Arbitrary<PeerConfig> = fc.constantFrom<2 | 3>(2, 3).cha
       selector: (call) => `${call.name} ${call.pseudowireType}`,
       maxLength: 3,
     }),
-  }).map(({ hostName, keys, digest, secret, settings, ...peer }) => ({
+  }).map(({ hostName, localHostName, keys, digest, secret, settings, ...peer }) => ({
     ...peer,
     ...(hostName !== undefined && { hostName }),
+    ...(localHostName !== undefined && { localHostName }),
     settings: {
       ...settings,
       digest: version === 3 && keys !== "none" ? digest : 0,
-      hideAvps: settings.hideAvps && keys !== "none",
+      hideAvps: keys === "none" ? false : settings.hideAvps,
       ...(keys !== "none" && { secret }),
       ...(keys === "two" && { otherSecret: secret }),
     },
@@ -121,8 +123,12 @@ function tunnelArbitrary(peer: PeerConfig): fc.Arbitrary<ManagedTunnelConfig> {
         selector: (call) => call.name,
         maxLength: 4,
       }),
+      freshPort: fc.boolean(),
     });
-  });
+  }).map((tunnel) => ({
+    ...tunnel,
+    freshPort: tunnel.freshPort && tunnel.encap === "udp" && tunnel.local.port === 1701,
+  }));
 }
 
 /** What a file says of control connections. Tunnels may have one name with those that are static, and calls a TAP. */

@@ -1,7 +1,6 @@
 /** A {@linkcode Config} in the file's own shape, for operators to look at. Pure. @module */
 
 import { type Endpoint, formatEndpoint, formatIp } from "../../core/endpoint.ts";
-import type { EncapType } from "../../core/pseudowire.ts";
 import type { Json } from "../../plugins/plugin.ts";
 import type {
   AdminConfig,
@@ -105,12 +104,12 @@ function describePeer(peer: PeerConfig): Json {
 }
 
 function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
-  const { peer, mode, encap, local, remotes, calls } = tunnel;
+  const { peer, mode, encap, remotes, calls } = tunnel;
   return {
     peer,
     mode,
     encap,
-    local: describeLocal(local, encap),
+    local: describeLocal(tunnel),
     ...(remotes.length > 0 && {
       remote: remotes.map(({ endpoint, preference, weight }) => ({
         address: formatEndpoint(endpoint),
@@ -142,8 +141,8 @@ function describeCircuit(circuit: SessionConfig["circuit"]): { readonly circuit?
 }
 
 /** With its port even where that is 0, which stands for any. */
-function describeLocal(local: Endpoint, encap: EncapType): string {
-  return encap === "udp" ? withPort(local) : local.address;
+function describeLocal({ local, encap, freshPort }: ManagedTunnelConfig): string {
+  return encap === "udp" && !freshPort ? withPort(local) : local.address;
 }
 
 function withPort({ address, port }: Endpoint): string {

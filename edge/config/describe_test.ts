@@ -150,7 +150,7 @@ Deno.test("describeConfig() shows the file's shape with all defaults, and hides 
           },
         },
       },
-      dialed: { peer: "lac", mode: "passive", encap: "udp", local: "0.0.0.0:1701", sessions: {} },
+      dialed: { peer: "lac", mode: "passive", encap: "udp", local: "0.0.0.0", sessions: {} },
     },
   });
 });

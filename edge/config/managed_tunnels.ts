@@ -60,6 +60,8 @@ export function readManagedTunnel(
     mode: file.mode,
     encap: file.encap,
     local,
+    freshPort: file.encap === "udp" &&
+      (file.local === undefined || endpointOf(file.local).port === undefined),
     remotes: remotes.map(({ remote }) => remote),
     calls: placed.map(({ session }) => session),
   };

@@ -89,6 +89,8 @@ export interface ManagedTunnelConfig {
   readonly encap: EncapType;
   /** Port 0: any. */
   readonly local: Endpoint;
+  /** The port of {@linkcode local} is but the first to dial from: where nobody answers there, a fresh one follows. */
+  readonly freshPort: boolean;
   /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
   readonly remotes: readonly {
     readonly endpoint: Endpoint;

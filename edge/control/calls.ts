@@ -12,12 +12,19 @@ import { endingOf } from "./events.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
 import { matchCall } from "./peers.ts";
 import { type CallTemplate, isBroken, provision } from "./call_template.ts";
+import { isProvenSame, SILENCE_MS } from "./takeover.ts";
 
 type CallEvent = Exclude<LcceEvent, { type: "connection-state" }>;
 type Of<Type extends CallEvent["type"]> = Extract<CallEvent, { type: Type }>;
 
+/** What is said in a call whose circuit its peer has for a newer one. */
+const TAKEN_OVER: Result = {
+  result: CdnResult.Administrative,
+  message: "its circuit was taken over by a newer call of the same peer",
+};
+
 export function makeCallHandler(
-  { bus, circuits, dialer, driver, endCalls, links, log, random, state }: ControlContext,
+  { bus, circuits, dialer, driver, endCalls, links, log, random, state, takeover }: ControlContext,
   lcce: Lcce,
 ): (event: CallEvent, now: number) => void {
   /** A call of the peer that we would have placed ourselves. */
@@ -32,12 +39,17 @@ export function makeCallHandler(
   };
 
   const requested = (
-    { call: handle, request }: Of<"call-requested">,
+    event: Of<"call-requested">,
     now: number,
+    again = false,
   ) => {
+    const { call: handle, request } = event;
     const link = state.links.get(handle.connection);
     const peer = link && state.peers.get(link.peer);
     if (!link || !peer || lcce.call(handle)?.state !== "deciding") return;
+    if (link.waiting) {
+      return void link.waiting.push((_lcce, now) => requested(event, now));
+    }
     const refuse = (result: Result) => {
       log.info("call refused", {
         path: `tunnels/${link.name}`,
@@ -73,11 +85,54 @@ export function makeCallHandler(
     }
     const name = placed ? template.call.name : nameFor(link, handle, request);
     const full = template.circuit?.refusal();
-    if (full) return refuse(full);
+    if (full) {
+      if (again || !claim(event, link, template, now)) refuse(full);
+      return;
+    }
 
     const call = makeCall(link, handle, name, template, placed);
     if (placed) placed.call = call;
     lcce.acceptCall(handle, callParameters(template.call, link.version, random), now);
+  };
+
+  /**
+   * A circuit takes no more sessions: calls of other connections that have it may be of a peer that crashed and is back
+   * (see `takeover.ts`). False: there is none.
+   */
+  const claim = (
+    event: Of<"call-requested">,
+    link: ManagedConnection,
+    template: CallTemplate,
+    now: number,
+  ): boolean => {
+    const newer = lcce.connection(link.handle);
+    const holders = [...state.links.values()].filter((other) =>
+      other !== link && other.established && callsOf(other, template).length > 0
+    );
+    const leaving = [...state.links.values()].filter(({ leaving }) => leaving.size > 0);
+    if (!newer || holders.length + leaving.length === 0) return false;
+    const retry = (...left: readonly ManagedConnection[]) =>
+      driver.defer(() =>
+        void Promise.all(left.flatMap(({ closing, leaving }) => [closing, ...leaving])).then(() =>
+          driver.defer((_lcce, now) => requested(event, now, true))
+        )
+      );
+    if (holders.length === 0) {
+      retry(...leaving);
+      return true;
+    }
+    const own = holders.find(({ handle }) => {
+      const older = lcce.connection(handle);
+      return older && isProvenSame(newer, older);
+    });
+    if (own) {
+      for (const { handle } of callsOf(own, template)) lcce.closeCall(handle, TAKEN_OVER, now);
+      lcce.ask(own.handle, SILENCE_MS, now);
+      retry(own);
+    } else {
+      takeover.ask(holders, (ended) => retry(ended ?? link));
+    }
+    return true;
   };
 
   const repair = (template: CallTemplate) => {
@@ -204,6 +259,10 @@ export function makeCallHandler(
       }
     }
   };
+}
+
+function callsOf({ calls }: ManagedConnection, template: CallTemplate): ManagedCall[] {
+  return [...calls.values()].filter((call) => call.template === template);
 }
 
 function makeCall(

@@ -6,10 +6,11 @@ import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import type { SocketId } from "../datapath/datapath.ts";
-import type { ControlContext, ManagedConnection, ManagedTunnel } from "./context.ts";
+import type { ControlContext, ManagedConnection } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { globMatches } from "./glob.ts";
 import { makeManagedConnection } from "./managed_connection.ts";
+import { makePlaces } from "./places.ts";
 
 type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
 
@@ -17,55 +18,24 @@ type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
 const LINGER_SLACK_MS = 1000;
 
 export function makeConnectionHandler(
-  { bus, dialer, driver, links, log, sockets, state, wallClock }: ControlContext,
+  context: ControlContext,
   lcce: Lcce,
 ): (event: ConnectionEvent, now: number) => void {
-  /** The managed tunnel that an accepted connection is: one of this peer that has none, or that this one replaces. */
-  const managedTunnelFor = (
-    link: ManagedConnection,
-    connection: Connection,
-  ): ManagedTunnel | undefined => {
-    let replaced: ManagedTunnel | undefined;
-    for (const managed of state.managedTunnels.values()) {
-      if (managed.config.peer !== link.peer || managed.gone) continue;
-      if (!managed.link) return managed;
-      const former = lcce.connection(managed.link.handle);
-      if (former && sameEnd(former, connection)) replaced ??= managed;
-    }
-    return replaced;
+  const { bus, dialer, driver, links, log, sockets, state, takeover, wallClock } = context;
+  const open = (link: ManagedConnection, connection: Connection) => {
+    links.open(link, connection, link.managed?.leaving);
+    if (link.managed) dialer.up(link.managed);
   };
-
-  /** A connection that the peer dialed becomes the managed tunnel that is configured for it. */
-  const adopt = (link: ManagedConnection, connection: Connection, now: number) => {
-    const managed = managedTunnelFor(link, connection);
-    if (!managed) return;
-    const former = managed.link;
-    managed.link = link;
-    link.managed = managed;
-    link.name = managed.config.name;
-    if (!former) return;
-    former.managed = undefined;
-    const result = {
-      result: StopResult.Clear,
-      message: "replaced by a newer control connection",
-    };
-    lcce.closeConnection(former.handle, result, now);
-    if (former.closing) return;
-    // Its calls are over now, so that the newer one's find their circuits free.
-    for (const call of former.calls.values()) links.closeCall(former, call);
-    links.close(former);
-    managed.leaving = former.closing;
-  };
+  const findPlace = makePlaces(context, lcce, open);
 
   const established = (link: ManagedConnection, connection: Connection, now: number) => {
-    if (!link.managed) adopt(link, connection, now);
     link.established = true;
     count(link, 1);
     link.upSince = now;
     link.version = connection.settings.version;
     link.establishedAt = wallClock();
-    links.open(link, connection, link.managed?.leaving);
-    if (link.managed) dialer.up(link.managed);
+    if (link.managed) open(link, connection);
+    else findPlace(link, connection, now);
   };
 
   const ended = (link: ManagedConnection) => {
@@ -117,7 +87,7 @@ export function makeConnectionHandler(
     const connection = lcce.connection(event.connection);
     const link = linkOf(event, connection, now);
     const ending = event.cause && endingOf(event.cause);
-    if (link && ending) link.reason = ending.reason;
+    if (link && ending) Object.assign(link, { reason: ending.reason, cause: event.cause });
     const wasUp = link?.established;
     if (link && connection && event.state === "established") {
       if (isSomebodyElse(connection)) {
@@ -130,9 +100,10 @@ export function makeConnectionHandler(
     if (link && (event.state === "stopping" || event.state === "closed")) {
       ended(link);
       if (event.state === "closed") {
-        if (link.managed) dialer.down(link.managed, link, event.cause?.by === "tie");
+        if (link.managed) dialer.down(link.managed, link, link.cause);
         forget(link, connection, now);
       }
+      takeover.ended(link);
     }
     const name = link?.name ?? acceptedName(event, connection);
     bus.publish({
@@ -157,12 +128,4 @@ export function makeConnectionHandler(
 /** The tunnel of a connection that the peer dialed and that is no tunnel of the configuration. */
 function acceptedName({ peer }: ConnectionEvent, connection: Connection | undefined): string {
   return connection ? `${peer}-${connection.localId}` : peer;
-}
-
-/** Whether two connections are with one and the same program at the peer: the newer one tells that it was restarted. */
-function sameEnd(a: Connection, b: Connection): boolean {
-  return !a.initiator && !b.initiator &&
-    a.path.remote.address === b.path.remote.address &&
-    a.path.remote.port === b.path.remote.port &&
-    a.peer?.hostName === b.peer?.hostName;
 }

@@ -3,7 +3,8 @@
 import type { CallAvps, CallMessage } from "../../core/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Result } from "../../core/errors.ts";
-import type { CallHandle, ConnectionHandle } from "../../core/events.ts";
+import type { CallHandle, Cause, ConnectionHandle } from "../../core/events.ts";
+import type { Lcce } from "../../core/lcce.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
@@ -45,6 +46,8 @@ export interface ControlState {
   readonly links: Map<ConnectionHandle, ManagedConnection>;
   /** How many connections are established, by peer. */
   readonly established: Map<string, number>;
+  /** Peers at their tunnel limit whose connections are being asked whether they are there, for the sake of a newer one. */
+  readonly asking: Set<string>;
   config: Pick<Config, "peers" | "managed" | "hostName" | "routerId">;
   /** Of the peers of {@linkcode config}. */
   index: PeerIndex;
@@ -58,6 +61,7 @@ export interface ControlContext extends ControlDependencies {
   readonly driver: Driver;
   readonly links: ManagedConnections;
   readonly state: ControlState;
+  readonly takeover: Takeover;
   /** Ends all calls of a template. */
   endCalls(template: CallTemplate, result: Result): void;
 }
@@ -86,6 +90,12 @@ export interface ManagedTunnel extends Due {
   dialing: boolean;
   /** Whom to try next, in this round. */
   left: ManagedTunnelConfig["remotes"][number][];
+  /** Whom to try once more, from a fresh port: it did not answer port 1701. */
+  again: ManagedTunnelConfig["remotes"][number] | undefined;
+  /** When the SCCRQ under way counts as unanswered, in monotonic milliseconds; undefined: it may take its time. */
+  answerBy: number | undefined;
+  /** Its last connection was up: the peer is expected back at once. */
+  lost: boolean;
   /** Rounds in a row in which nobody was reached. */
   failures: number;
   /** Monotonic milliseconds. */
@@ -127,6 +137,8 @@ export interface ManagedConnection {
   /** Keeps the socket open until the peer's last message was acknowledged. */
   lease: SocketLease | undefined;
   established: boolean;
+  /** What its peer asked for while others were asked whether they still need the place that it claims. */
+  waiting: ((lcce: Lcce, now: number) => void)[] | undefined;
   /** When it was established: Unix and monotonic milliseconds. */
   establishedAt: number | undefined;
   upSince: number | undefined;
@@ -137,7 +149,8 @@ export interface ManagedConnection {
   closing: Promise<void> | undefined;
   /** Sessions on their way out. */
   readonly leaving: Set<Promise<unknown>>;
-  /** Why it ended, for operators. */
+  /** Why it ended, for programs and for operators. */
+  cause: Cause | undefined;
   reason: string | undefined;
   /** Resolves once the tunnel has left the datapath. */
   readonly gone: PromiseWithResolvers<void>;
@@ -168,7 +181,7 @@ export interface Dialer {
   /** A managed's connection came up: its calls are placed. */
   up(managed: ManagedTunnel): void;
   /** A managed's connection ended; it may be dialed again. After a tie, the peer's connection gets time to come up first. */
-  down(managed: ManagedTunnel, link: ManagedConnection, tie: boolean): void;
+  down(managed: ManagedTunnel, link: ManagedConnection, cause: Cause | undefined): void;
   /** Places a call, if it is wanted and its tunnel is up. */
   place(placed: PlacedCall): void;
   /** A placed call ended; it may be placed again. Where its connection ended, too, the next one places it at once. */
@@ -203,4 +216,20 @@ export interface ManagedConnections {
   closeCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
+}
+
+/** What a peer that is back takes over: see `takeover.ts`. */
+export interface Takeover {
+  /**
+   * Asks connections whether they are there. `settled` is told the first that ended, or, once all have answered,
+   * undefined.
+   */
+  ask(
+    holders: readonly ManagedConnection[],
+    settled: (ended: ManagedConnection | undefined) => void,
+  ): void;
+  /** A connection answered. */
+  answered(handle: ConnectionHandle): void;
+  /** A connection ended. */
+  ended(link: ManagedConnection): void;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
 import { makeCallHandler } from "./calls.ts";
@@ -15,10 +15,12 @@ import { startDriver } from "./driver.ts";
 import { makeEventBus, type Subscription } from "./events.ts";
 import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
 import { indexPeers } from "./peer_index.ts";
+import { TUNNEL_LIMIT } from "./places.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
+import { makeTakeover } from "./takeover.ts";
 import type {
   ControlContext,
   ControlDependencies,
@@ -57,6 +59,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     managedTunnels: new Map(),
     links: new Map(),
     established: new Map(),
+    asking: new Set(),
     config: { peers: [], managed: [], hostName: "", routerId: 0 },
     index: indexPeers([]),
     stopping: false,
@@ -118,6 +121,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     },
     broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
   });
+  const takeover = makeTakeover(driver);
   const context: ControlContext = {
     ...dependencies,
     random,
@@ -126,6 +130,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     driver,
     links,
     state,
+    takeover,
     endCalls,
   };
   const onConnection = makeConnectionHandler(context, lcce);
@@ -134,6 +139,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 
   const onEvent = (event: LcceEvent, now: number) => {
     if (event.type === "connection-state") onConnection(event, now);
+    else if (event.type === "connection-answered") takeover.answered(event.connection);
     else onCall(event, now);
   };
 
@@ -227,7 +233,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 
 /** Whether to talk to somebody. A stranger is met with silence. */
 function judge(
-  { established, index, peers, stopping }: ControlState,
+  { asking, established, index, peers, stopping }: ControlState,
   request: ConnectionRequest,
 ): Verdict {
   const { hostName, path, version } = request;
@@ -235,13 +241,10 @@ function judge(
   const caller = { address: path.remote.address, hostName, version };
   const peer = peers.get(index.match(caller)?.name ?? "");
   if (!peer) return { kind: "ignore" };
-  if ((established.get(peer.config.name) ?? 0) < peer.config.tunnelLimit) {
+  // One more may prove itself: then those who are there are asked whether they are.
+  const { name, tunnelLimit } = peer.config;
+  if ((established.get(name) ?? 0) < tunnelLimit || !asking.has(name)) {
     return { kind: "accept", settings: peer.settings };
   }
-  const result = {
-    result: StopResult.GeneralError,
-    error: ErrorCode.NoResources,
-    message: "no more tunnels for this peer",
-  };
-  return { kind: "refuse", result };
+  return { kind: "refuse", result: TUNNEL_LIMIT };
 }

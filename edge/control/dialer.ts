@@ -6,6 +6,8 @@
  */
 
 import { type Endpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
+import { type Result, StopResult } from "../../core/errors.ts";
+import type { Cause } from "../../core/events.ts";
 import type { Circuits } from "../circuits/circuits.ts";
 import type { Logger } from "../log.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
@@ -24,6 +26,13 @@ import { type CallTemplate, isBroken, provision } from "./call_template.ts";
 /** The first and the longest pause before something is tried again, in milliseconds. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
+/** The longest where the peer said that it cannot now. */
+const TEMPORARY_PAUSE_MS = 5000;
+/** The pause after what was up ended: whoever restarts is back soon. */
+const QUICK_PAUSE_MS = 100;
+/** How often an SCCRQ is sent to a peer that is expected back, and for how long at most, in milliseconds. */
+const EXPECTED_MS = 500;
+const EXPECTED_FOR_MS = 5000;
 /** What was up for so long has not failed: the pauses begin anew. */
 const STEADY_MS = 10_000;
 
@@ -51,9 +60,13 @@ export function isWanted({ config, gone, held, placedCalls }: ManagedTunnel): bo
   return false;
 }
 
-/** The pause after so many failures in a row: 1 s, doubled each time, at most 60 s; a quarter more or less by chance. */
-export function pauseMs(failures: number, fraction: number): number {
-  const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
+/**
+ * The pause after so many failures in a row: 1 s, doubled each time, at most 60 s, or 5 s after a refusal that is
+ * temporary; a quarter more or less by chance.
+ */
+export function pauseMs(failures: number, fraction: number, temporary = false): number {
+  const longest = temporary ? TEMPORARY_PAUSE_MS : LONGEST_PAUSE_MS;
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, longest);
   return pause * (0.75 + fraction / 2);
 }
 
@@ -64,12 +77,16 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
   const dialNext = async (managed: ManagedTunnel) => {
     const { config, settings } = managed;
     if (managed.left.length === 0) managed.left = [...pickRemotes(config.remotes, fraction)];
-    const remote = managed.left.shift()?.endpoint;
-    if (!remote) return;
+    const { again } = managed;
+    const target = again ?? managed.left.shift();
+    if (!target) return;
+    const { endpoint: remote } = target;
+    managed.again = undefined;
     managed.dialing = true;
     managed.redialAt = undefined;
     try {
-      const lease = await sockets.dial(config.encap, sameFamily(config.local, remote));
+      const from = sameFamily(config.local, remote);
+      const lease = await sockets.dial(config.encap, again ? { ...from, port: 0 } : from);
       managed.dialing = false;
       // The peer may have been faster, or the configuration changed.
       if (managed.link || !isWanted(managed)) return await lease[Symbol.asyncDispose]();
@@ -77,8 +94,16 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       const path = { encap: config.encap, local, remote, mark: 0, socket: lease.socket };
       const handle = driver.act((lcce, now) => lcce.dial(settings, path, now));
       managed.link = dependencies.dialed(managed, handle, lease);
+      if (managed.lost) {
+        driver.act((lcce, now) => lcce.hurry(handle, EXPECTED_MS, EXPECTED_FOR_MS, now));
+      }
+      if (!again && config.freshPort) {
+        managed.answerBy = driver.now() + settings.retransmitMs;
+        driver.schedule(managed, managed.answerBy);
+      }
     } catch (error) {
       managed.dialing = false;
+      if (!again && config.freshPort) managed.again = target;
       managed.reason = error instanceof Error ? error.message : String(error);
       log.warn("cannot dial", { path: `tunnels/${config.name}`, reason: managed.reason });
       failed(managed);
@@ -87,10 +112,29 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
   const dial = (managed: ManagedTunnel) => {
     if (isWanted(managed) && !managed.link && !managed.dialing) void dialNext(managed);
   };
-  /** The next of this round at once; after the last one, a pause. */
-  const failed = (managed: ManagedTunnel) => {
+  /**
+   * The answer may have gone to a socket that the peer still has from before, connected to our port 1701: a fresh port
+   * is another peer to it. What the SCCRQ led to otherwise comes in its own time.
+   */
+  const tryFreshPort = (managed: ManagedTunnel) => {
+    const { link } = managed;
+    managed.answerBy = undefined;
+    if (!link) return;
+    driver.act((lcce, now) => {
+      const connection = lcce.connection(link.handle);
+      if (connection?.state !== "wait-ctl-reply" || connection.window.outstanding === 0) return;
+      managed.again = { endpoint: connection.path.remote, preference: 0, weight: 1 };
+      lcce.giveUp(link.handle, UNANSWERED, now);
+    });
+  };
+  /** The same from a fresh port, or the next of this round, at once; after the last one, a pause. */
+  const failed = (managed: ManagedTunnel, cause?: Cause) => {
     if (!isWanted(managed)) return;
-    const pause = managed.left.length > 0 ? 0 : pauseMs(managed.failures++, fraction());
+    const pause = managed.again || managed.left.length > 0
+      ? 0
+      : managed.lost && managed.failures === 0 && cause?.by !== "tie"
+      ? (managed.failures++, QUICK_PAUSE_MS * (0.5 + fraction()))
+      : pauseMs(managed.failures++, fraction(), isTemporary(cause));
     managed.redialAt = driver.now() + pause;
     driver.schedule(managed, managed.redialAt);
   };
@@ -157,15 +201,20 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
         leaving: undefined,
         dialing: false,
         left: [],
+        again: undefined,
+        answerBy: undefined,
+        lost: false,
         failures: 0,
         redialAt: undefined,
         held: false,
         gone: false,
         reason: undefined,
         due(now) {
-          if (managed.redialAt === undefined) return;
-          if (managed.redialAt > now) driver.schedule(managed, managed.redialAt);
-          else dial(managed);
+          if (managed.answerBy !== undefined && managed.answerBy <= now) tryFreshPort(managed);
+          if (managed.redialAt !== undefined && managed.redialAt <= now) dial(managed);
+          for (const at of [managed.answerBy, managed.redialAt]) {
+            if (at !== undefined && at > now) driver.schedule(managed, at);
+          }
         },
       };
       return managed;
@@ -190,20 +239,28 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     dial,
     up(managed) {
       managed.redialAt = undefined;
+      managed.answerBy = undefined;
+      managed.again = undefined;
+      managed.lost = true;
       managed.held = false;
       managed.reason = undefined;
-      for (const placed of managed.placedCalls.values()) driver.defer(() => place(placed));
+      // The names and circuits of the last connection's calls are free once that has left.
+      void (managed.leaving ?? Promise.resolve()).then(() => {
+        for (const placed of managed.placedCalls.values()) driver.defer(() => place(placed));
+      });
     },
-    down(managed, link, tie) {
+    down(managed, link, cause) {
       if (managed.link !== link) return;
-      if (tie) managed.left = [];
+      if (cause?.by === "tie") managed.left = [];
       managed.link = undefined;
+      managed.answerBy = undefined;
       managed.reason = link.reason;
+      if (link.upSince === undefined && !managed.again) managed.lost &&= managed.left.length > 0;
       if (link.upSince !== undefined && driver.now() - link.upSince >= STEADY_MS) {
         managed.failures = 0;
         managed.left = [];
       }
-      failed(managed);
+      failed(managed, cause);
     },
     place,
     ended(placed, call, withConnection) {
@@ -214,6 +271,13 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       if (!withConnection) retry(placed);
     },
   };
+}
+
+const UNANSWERED: Result = { result: StopResult.Clear, message: "dialed anew from another port" };
+
+/** Whether the peer refused for want of something that it may have soon: StopCCN 2, General error. */
+function isTemporary(cause: Cause | undefined): boolean {
+  return cause?.by === "peer" && cause.result.result === StopResult.GeneralError;
 }
 
 /** The wildcard follows the family of whom it is to reach. */

@@ -12,10 +12,11 @@ const pseudowires: readonly number[] = [PseudowireType.Ethernet, PseudowireType.
 
 /** All that a control connection with `peer` is set up with. */
 export function settingsFor(
-  { hostName, routerId }: Pick<Config, "hostName" | "routerId">,
+  config: Pick<Config, "hostName" | "routerId">,
   peer: PeerConfig,
 ): PeerSettings {
-  return { ...peer.settings, name: peer.name, hostName, vendorName, routerId, pseudowires };
+  const { name, settings, localHostName: hostName = config.hostName } = peer;
+  return { ...settings, name, hostName, vendorName, routerId: config.routerId, pseudowires };
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startControlNode } from "./control_support.ts";
+import { spawnPeer, startControlNode } from "./control_support.ts";
 import { loopback, until } from "./support.ts";
 
 function lns(at: string, secret: string, more = ""): string {
@@ -31,40 +31,6 @@ tunnels:
     remote: ${to}
     sessions: { ${sessions} }
 ${more}`;
-}
-
-/** An appliance in a process of its own, which can be killed without a word to anybody, and started again. */
-async function spawnPeer(text: string) {
-  const main = new URL("../../edge/main.ts", import.meta.url).pathname;
-  const file = await Deno.makeTempFile({ suffix: ".yaml" });
-  await Deno.writeTextFile(file, text);
-  const spawn = () =>
-    new Deno.Command(Deno.execPath(), {
-      args: ["run", "-q", "-P=appliance", main, "run", file],
-      stdin: "null",
-      stdout: "null",
-      stderr: "inherit",
-      env: { NO_COLOR: "1" },
-    }).spawn();
-  let child: Deno.ChildProcess | undefined = spawn();
-  const kill = async () => {
-    const killed = child;
-    child = undefined;
-    try {
-      killed?.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
-    await killed?.status;
-  };
-  return {
-    kill,
-    start: () => void (child = spawn()),
-    async [Symbol.asyncDispose]() {
-      await kill();
-      await Deno.remove(file);
-    },
-  };
 }
 
 const quiet = (admin: string) => `admin: { listen: "${admin}:8701" }\nlog: { level: warn }\n`;

@@ -1,9 +1,9 @@
 /** Control messages of both versions, as an independent decoder reads them: every digest right, nothing malformed, no complaint. */
 
 import assert from "node:assert/strict";
-import { testCall, testSettings } from "../../core/testing.ts";
+import { testSettings } from "../../core/testing.ts";
 import type { PeerSettings } from "../../core/settings.ts";
-import { A, B, pair, secretOf, sessions } from "../netsim/support.ts";
+import { converse, secretOf } from "../netsim/support.ts";
 import { type Passed, pcapOf } from "./support/pcap.ts";
 import { output } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
@@ -16,42 +16,14 @@ const tshark = suite<{ readonly folder: string }>(import.meta.url, ["tshark"], a
   return { folder };
 });
 
-/** Everything that two LCCEs say to each other: up, calls both ways, status, errors, keepalive, ties, down. */
 function conversation(settings: PeerSettings, encap: "udp" | "ip"): Passed[] {
-  const { net, a, b } = pair(settings);
   const passed: Passed[] = [];
-  net.tap = (from, to, data) => {
-    passed.push({ at: net.now, from, to, encap, data: data.slice() });
-    return true;
-  };
-  const path = (from: string, to: string) =>
-    encap === "ip" ? net.ipPath(from, to) : net.path(from, to);
-  const connection = a.lcce.dial(settings, path(A, B), 0);
-  const call = a.lcce.placeCall(connection, "incoming-caller", testCall(), 0);
-  net.run(1_000);
-  a.lcce.placeCall(connection, "outgoing-caller", testCall({ name: "5551234" }), net.now);
-  net.run(2_000);
-  assert.equal(sessions(a).length, 2, "both calls came up");
-  a.lcce.setCircuitStatus(call, false, net.now);
-  const callErrors = {
-    crcErrors: 1,
-    framingErrors: 2,
-    hardwareOverruns: 3,
-    bufferOverruns: 4,
-    timeoutErrors: 5,
-    alignmentErrors: 6,
-  };
-  a.lcce.tell(call, "WEN", { callErrors }, net.now);
-  const theirs = {
-    connection: [...b.lcce.connections()][0]!.handle,
-    localSessionId: sessions(b)[0]!.localSessionId,
-  };
-  b.lcce.tell(theirs, "SLI", { accm: { send: 1, receive: 2 } }, net.now);
-  net.run(100_000);
-  a.lcce.closeCall(call, { result: 2, error: 6, message: "the line is down" }, net.now);
-  net.run(101_000);
-  b.lcce.closeConnection(theirs.connection, { result: 6, error: 0, message: "bye" }, net.now);
-  net.run(102_000);
+  converse(settings, encap, ({ net }) => {
+    net.tap = (from, to, data) => {
+      passed.push({ at: net.now, from, to, encap, data: data.slice() });
+      return true;
+    };
+  });
   return passed;
 }
 

@@ -75,6 +75,49 @@ export function connected(
   return { net, a, b, connection, call };
 }
 
+/**
+ * Everything that two LCCEs say to each other, every message type among it: up, calls both ways, status, errors,
+ * keepalive, down.
+ * @param prepare gets the pair before anything is said
+ */
+export function converse(
+  settings: PeerSettings,
+  encap: "udp" | "ip",
+  prepare: (pair: Pair) => void,
+): Pair {
+  const { net, a, b } = pair(settings);
+  prepare({ net, a, b });
+  const path = (from: string, to: string) =>
+    encap === "ip" ? net.ipPath(from, to) : net.path(from, to);
+  const connection = a.lcce.dial(settings, path(A, B), 0);
+  const call = a.lcce.placeCall(connection, "incoming-caller", testCall(), 0);
+  net.run(1_000);
+  a.lcce.placeCall(connection, "outgoing-caller", testCall({ name: "5551234" }), net.now);
+  net.run(2_000);
+  assert.equal(sessions(a).length, 2, "both calls came up");
+  a.lcce.setCircuitStatus(call, false, net.now);
+  const callErrors = {
+    crcErrors: 1,
+    framingErrors: 2,
+    hardwareOverruns: 3,
+    bufferOverruns: 4,
+    timeoutErrors: 5,
+    alignmentErrors: 6,
+  };
+  a.lcce.tell(call, "WEN", { callErrors }, net.now);
+  const theirs = {
+    connection: [...b.lcce.connections()][0]!.handle,
+    localSessionId: sessions(b)[0]!.localSessionId,
+  };
+  b.lcce.tell(theirs, "SLI", { accm: { send: 1, receive: 2 } }, net.now);
+  net.run(100_000);
+  a.lcce.closeCall(call, { result: 2, error: 6, message: "the line is down" }, net.now);
+  net.run(101_000);
+  b.lcce.closeConnection(theirs.connection, { result: 6, error: 0, message: "bye" }, net.now);
+  net.run(102_000);
+  return { net, a, b };
+}
+
 /** The states that a node's connections went through. */
 export function connectionStates(node: Node): ConnectionState[] {
   return node.events.flatMap((event) => event.type === "connection-state" ? [event.state] : []);

@@ -1,0 +1,177 @@
+/** A peer that was killed and is back takes over what it claims; nobody else loses anything by it. */
+
+import assert from "node:assert/strict";
+import { type ControlNode, spawnPeer, startControlNode } from "./control_support.ts";
+import { loopback, sleep, until } from "./support.ts";
+
+/** The one that is called; its probe takes one session, its sink any number. */
+function called(at: string, peer: string, more = ""): string {
+  return `
+listen: [{ udp: "${at}:1701" }]
+host-name: hq
+peers:
+  branch:
+    ${["hello: 60", ...peer.split(", ").filter(Boolean)].join("\n    ")}
+    accept:
+      - { name: one, circuit: { probe: { address: 10.0.0.1/24 } } }
+      - { name: many, circuit: { sink: { echo: true } }, pw-type: eth }
+${more}`;
+}
+
+/** One that calls `one` or `many`, from whatever port. */
+function caller(at: string, to: string, peer: string, call: string, more = ""): string {
+  return `
+admin: { listen: "${at}:8701" }
+log: { level: error }
+listen: []
+host-name: branch
+router-id: 7
+peers: { hq: { ${["hello: 60", ...peer.split(", ").filter(Boolean)].join(", ")} } }
+tunnels:
+  to-hq:
+    peer: hq
+    local: ${at}
+    remote: ${to}:1701
+    sessions: { ${call}: { circuit: { sink: {} }, pw-type: eth } }
+${more}`;
+}
+
+const tunnels = (node: ControlNode) => node.appliance.tunnels();
+const sessions = async (node: ControlNode) =>
+  (await tunnels(node)).flatMap(({ sessions }) => sessions);
+/** Why tunnels and calls ended, in order. */
+const reasons = ({ events }: ControlNode) =>
+  events.flatMap(({ ending, type }) => ending ? [`${type}: ${ending.reason}`] : []);
+
+/** The ids of the tunnels whose session is up. */
+async function up(node: ControlNode): Promise<number[]> {
+  return (await tunnels(node)).filter(({ sessions }) =>
+    sessions.some(({ status }) => status === "up")
+  ).map(({ config }) => config.tunnelId);
+}
+
+for (const secret of ["secret: hush", ""]) {
+  const how = secret === "" ? "once its former connection was silent when asked" : "at once";
+  Deno.test(`a peer that was killed gets its circuit back ${how}`, async () => {
+    const [a, b] = [loopback(61), loopback(62)];
+    await using node = await startControlNode(called(b, secret));
+    await using peer = await spawnPeer(caller(a, b, secret, "one"));
+    await until(async () => (await up(node)).length === 1);
+    const [first] = await up(node);
+    await peer.kill();
+    peer.start();
+    await until(async () => (await up(node)).some((id) => id !== first));
+    assert.doesNotMatch(node.lines.join("\n"), /call refused/);
+    const why = reasons(node).join("\n");
+    if (secret === "") assert.match(why, /connection-state: timed out.*silent when asked/);
+    else assert.match(why, /call-state: .*taken over by a newer call/);
+    await until(async () => (await tunnels(node)).length === 1);
+  });
+}
+
+Deno.test("who is there keeps its circuit, and the newer call is told so soon", async () => {
+  const [a, b, c] = [loopback(63), loopback(64), loopback(65)];
+  await using node = await startControlNode(called(b, ""));
+  await using older = await startControlNode(caller(a, b, "", "one"));
+  await until(async () => (await older.up("to-hq")).length === 1);
+  await using newer = await startControlNode(caller(c, b, "", "one"));
+  await until(() => newer.events.some(({ ending }) => ending?.result === 4));
+  assert.equal((await older.up("to-hq")).length, 1);
+  assert.equal((await newer.up("to-hq")).length, 0);
+  assert.equal((await tunnels(node)).length, 2, "nobody's tunnel ended");
+});
+
+Deno.test("two clients with one address, Host Name and secret stay side by side", async () => {
+  const [a, b] = [loopback(66), loopback(67)];
+  for (const version of [2, 3]) {
+    const peer = `secret: hush, proto-version: ${version}`;
+    const ppp = (text: string) => version === 2 ? text.replaceAll(", pw-type: eth", "") : text;
+    await using node = await startControlNode(
+      ppp(called(b, peer)).replace(/- \{ name: one.*/, ""),
+    );
+    await using one = await startControlNode(ppp(caller(a, b, peer, "many")));
+    await until(async () => (await one.up("to-hq")).length === 1);
+    const other = ppp(caller(a, b, peer, "many")).replace(":8701", ":8702");
+    await using two = await startControlNode(other);
+    await until(async () => (await two.up("to-hq")).length === 1);
+    await sleep(300);
+    assert.equal((await up(node)).length, 2);
+    assert.deepEqual(reasons(node), []);
+  }
+});
+
+Deno.test("three tunnels of one LAC, from one port under one name and secret, all stay", async () => {
+  const [a, b] = [loopback(68), loopback(69)];
+  for (const encap of ["udp", "ip"]) {
+    await using node = await startControlNode(
+      called(b, "secret: hush").replace("listen: [", `listen: [{ ip: "${b}" }, `),
+    );
+    const tunnel = (n: number) =>
+      `  t${n}: { peer: hq, encap: ${encap}, local: ${a}, remote: ${b}, sessions: { many: { pw-type: eth, circuit: { sink: {} } } } }`;
+    await using lac = await startControlNode(`
+listen: [{ udp: "${a}:1701" }, { ip: "${a}" }]
+host-name: branch
+peers: { hq: { secret: hush } }
+tunnels:
+${[1, 2, 3].map(tunnel).join("\n")}
+`);
+    await until(async () => (await up(node)).length === 3);
+    await sleep(300);
+    assert.equal((await up(node)).length, 3);
+    assert.equal((await tunnels(lac)).filter(({ sessions }) => sessions.length === 1).length, 3);
+    assert.deepEqual([...reasons(node), ...reasons(lac)], []);
+  }
+});
+
+Deno.test("where two claim one managed tunnel's place, the newer has it if a secret proves it the same", async () => {
+  const [a, b] = [loopback(70), loopback(71)];
+  const place = "tunnels: { place: { peer: branch, mode: passive } }\n";
+  for (const secret of ["secret: hush", ""]) {
+    await using node = await startControlNode(called(b, secret, place));
+    const ours = async () => (await node.tunnel("place"))?.config.tunnelId;
+    await using one = await startControlNode(caller(a, b, secret, "many"));
+    await until(async () => (await one.up("to-hq")).length === 1);
+    const first = await ours();
+    await using two = await startControlNode(
+      caller(a, b, secret, "many").replace(":8701", ":8702"),
+    );
+    await until(async () => (await two.up("to-hq")).length === 1);
+    if (secret === "") {
+      assert.equal(await ours(), first, "who is there keeps it");
+      assert.deepEqual(reasons(node), []);
+      assert.equal((await tunnels(node)).length, 2);
+    } else {
+      await until(async () => ![first, 0].includes(await ours()));
+      assert.match(reasons(node)[0]!, /replaced by a newer/);
+    }
+  }
+});
+
+Deno.test("at the tunnel limit a newcomer that proved itself gets the place of one that is silent, and of no other", async () => {
+  const [a, b, c, d] = [loopback(72), loopback(73), loopback(74), loopback(75)];
+  await using node = await startControlNode(called(b, "tunnel-limit: 2, secret: hush"));
+  await using living = await startControlNode(caller(a, b, "secret: hush", "many"));
+  await until(async () => (await living.up("to-hq")).length === 1);
+  await using ghost = await spawnPeer(caller(c, b, "secret: hush", "many"));
+  await until(async () => (await up(node)).length === 2);
+  await using newcomer = await startControlNode(caller(d, b, "secret: hush", "many"));
+  await until(() => newcomer.events.some(({ ending }) => ending?.result === 2));
+  assert.equal((await up(node)).length, 2, "both were there, and stayed");
+  await ghost.kill();
+  await until(async () => (await newcomer.up("to-hq")).length === 1);
+  assert.equal((await living.up("to-hq")).length, 1);
+  assert.equal((await up(node)).length, 2);
+  assert.equal((await sessions(node)).length, 2);
+});
+
+Deno.test("at the tunnel limit one that cannot prove itself has nobody asked", async () => {
+  const [a, b, c] = [loopback(76), loopback(77), loopback(78)];
+  await using node = await startControlNode(called(b, "tunnel-limit: 1, secret: hush"));
+  await using living = await startControlNode(caller(a, b, "secret: hush", "many"));
+  await until(async () => (await living.up("to-hq")).length === 1);
+  await using stranger = await startControlNode(caller(c, b, "secret: wrong", "many"));
+  await sleep(1500);
+  assert.equal((await stranger.up("to-hq")).length, 0);
+  assert.doesNotMatch(node.lines.join("\n"), /asking this peer's tunnels/);
+  assert.equal((await living.up("to-hq")).length, 1);
+});
