@@ -253,7 +253,10 @@ function attachable(
   let asking: AbortController | undefined;
   let disposed: Promise<void> | undefined;
 
-  const detach = async (why: CallEnd = LET_GO) => {
+  /** What is being undone: whoever asks for it again waits for it, too. */
+  let leaving: Promise<void> = Promise.resolve();
+
+  const letGo = async (before: Promise<void>, why: CallEnd) => {
     const [former, its] = [attached, session];
     attached = undefined;
     session = undefined;
@@ -261,7 +264,9 @@ function attachable(
     its?.ended.reject(new Failure("unavailable", why.message ?? "the session has ended"));
     await former?.end(why);
     its?.port.end();
+    await before;
   };
+  const detach = (why: CallEnd = LET_GO) => leaving = letGo(leaving, why);
 
   return {
     plugin: plugin.name,
