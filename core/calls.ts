@@ -18,6 +18,7 @@ import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./
 import type { CallCause, CallHandle } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
+import { Line } from "./queues.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
 import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
 import type { CallSnapshot, ConnectionSnapshot } from "./snapshot.ts";
@@ -33,9 +34,9 @@ export class Calls {
   readonly #host: ConnectionHost;
   readonly #calls: CallTable;
   /** Calls of ours that wait for the connection, or for others to be set up. */
-  readonly #waiting = new Set<Call>();
+  readonly #waiting = new Line<Call>();
   /** Calls that have a deadline, the earliest first: all are given the same time. */
-  readonly #timed = new Set<Call>();
+  readonly #timed = new Line<Call>();
   /** Calls of ours that are being set up. */
   #pending = 0;
 
@@ -89,7 +90,7 @@ export class Calls {
   /** Sends the requests that wait, as many as may be pending. */
   start(now: number): void {
     const { settings, peer } = this.#connection;
-    for (const call of this.#waiting) {
+    for (let call = this.#waiting.first; call; call = this.#waiting.first) {
       if (this.#connection.state !== "established" || this.#pending >= PENDING_LIMIT) return;
       const impossible = unwanted(settings, peer, call.parameters!);
       if (impossible) {
@@ -270,11 +271,11 @@ export class Calls {
   }
 
   deadline(): number | undefined {
-    return this.#timed.values().next().value?.deadline;
+    return this.#timed.first?.deadline;
   }
 
   timeout(now: number): void {
-    for (const call of this.#timed) {
+    for (let call = this.#timed.first; call; call = this.#timed.first) {
       if (call.deadline! > now) return;
       const { version } = this.#connection.settings;
       const result = version === 2

@@ -424,7 +424,6 @@ export class Lcce {
     for (let done = 0; done < most; done++) {
       const due = this.#schedule.take(now);
       if (!due) return;
-      if (this.#registry.get(due.handle) !== due) continue;
       due.timeout(now);
       this.#settle(due, now);
     }
@@ -561,6 +560,8 @@ export class Lcce {
     const { challenge, finished, lastWord } = connection;
     if (challenge && (connection.proven || finished)) this.#challenges.delete(challenge);
     if (finished) {
+      if (this.#registry.get(connection.handle) !== connection) return;
+      this.#schedule.delete(connection);
       this.#registry.remove(connection, now);
       if (!lastWord) return;
       const { localId, path, settings } = connection;
