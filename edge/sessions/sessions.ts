@@ -2,9 +2,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
-import type { SessionSpec } from "../../wasm/mod.ts";
+import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors, isPassing } from "../appliance/errors.ts";
 import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { RateLimit } from "../config/attributes.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
 import { frameMtu } from "./frame_mtu.ts";
@@ -216,7 +217,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
     await datapath.removePort(session.port);
-    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(config)));
+    tx.undo(async () =>
+      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
+    );
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -226,7 +229,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(next));
+    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
     tx.undo(() => datapath.removePort(session.port));
   };
 
@@ -296,8 +299,16 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
-  const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) =>
+  const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
     await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+    if (session.config.mssClamp !== "auto") return;
+    const policy = policyOf(tunnel, session.config);
+    datapath.changeSession(session.port, { policy }).catch((error) => {
+      logOf(tunnel, session).warn("cannot follow the path with the TCP segment size", {
+        error: String(error),
+      });
+    });
+  };
 
   const follow: Sessions["follow"] = (session, up) => {
     if (!session.circuit?.attachment) return;
@@ -326,7 +337,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       const session: SessionEntry = {
         config,
@@ -344,7 +355,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     async open(tunnel, config) {
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       return {
         config,
@@ -400,7 +411,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           await lift(tunnel, session, tx);
           await place(tunnel, session, next, tx);
         } else {
-          const [forth, back] = liveChange(before, next);
+          const [forth, back] = liveChange(tunnel, before, next);
           if (Object.keys(forth).length > 0) {
             await datapath.changeSession(session.port, forth);
             tx.undo(() => datapath.changeSession(session.port, back));
@@ -438,8 +449,9 @@ async function dropCircuit(session: SessionEntry): Promise<void> {
   await circuit?.[Symbol.asyncDispose]();
 }
 
-function specOf(config: SessionConfig): SessionSpec {
+function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
   return {
+    policy: policyOf(tunnel, config),
     sessionId: config.sessionId,
     peerSessionId: config.peerSessionId,
     frameType: frameTypeOf(config.pseudowireType),
@@ -456,6 +468,25 @@ function specOf(config: SessionConfig): SessionSpec {
   };
 }
 
+/** What the frames' way to the peer depends on. */
+type Path = Pick<TunnelEntry, "config" | "pathMtu">;
+
+/** Octets that pass at once where nobody says how many: what passes in 50 ms, and some frames at least. */
+function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
+  const octetsPerMs = Math.max(rx, tx) / 8;
+  return Math.min(0xffff_ffff, Math.max(65_536, Math.round(50 * octetsPerMs)));
+}
+
+function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
+  const { mssClamp, rateLimit } = config;
+  const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
+  return {
+    ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(mssClamp !== undefined && mssClamp !== "off" &&
+      { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
 const liveKeys = [
   "sendSeq",
   "recvSeq",
@@ -465,14 +496,18 @@ const liveKeys = [
   "restartRun",
   "cookie",
   "peerCookie",
+  "policy",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */
-function liveChange(before: SessionConfig, after: SessionConfig): [SessionChange, SessionChange] {
-  const changed = liveKeys.filter((key) => before[key] !== after[key]);
-  const pick = (config: SessionConfig): SessionChange => {
-    const spec = specOf(config);
-    return Object.fromEntries(changed.map((key) => [key, spec[key]]));
-  };
-  return [pick(after), pick(before)];
+function liveChange(
+  tunnel: Path,
+  before: SessionConfig,
+  after: SessionConfig,
+): [SessionChange, SessionChange] {
+  const [old, next] = [specOf(tunnel, before), specOf(tunnel, after)];
+  const changed = liveKeys.filter((key) => !isDeepStrictEqual(old[key], next[key]));
+  const pick = (spec: SessionSpec): SessionChange =>
+    Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  return [pick(next), pick(old)];
 }
