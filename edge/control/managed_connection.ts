@@ -24,7 +24,7 @@ import type {
   ManagedTunnel,
 } from "./context.ts";
 import type { Driver } from "./driver.ts";
-import { sessionConfig } from "./parameters.ts";
+import { changedSession, sessionConfig } from "./parameters.ts";
 
 export interface ManagedConnectionDependencies {
   readonly driver: Driver;
@@ -157,18 +157,9 @@ export function makeManagedConnections(
     },
     changeCall: (link, call) =>
       then(link, call, async (session, tunnel) => {
-        const { circuit, mtu, reorderTimeoutMs, restartAfterMs, restartRun } = call.template.call;
-        const { circuit: _, mtu: __, ...rest } = session.config;
+        const next = changedSession(session.config, call.template.call);
         // The circuit has taken its new options already.
-        session.config = { ...session.config, ...(circuit && { circuit }) };
-        const next = {
-          ...rest,
-          reorderTimeoutMs: rest.recvSeq ? reorderTimeoutMs : 0,
-          restartAfterMs,
-          restartRun,
-          ...(mtu !== undefined && { mtu }),
-          ...(circuit && { circuit }),
-        };
+        session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
         await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
       }),
     closeCall(link, call) {
