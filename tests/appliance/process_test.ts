@@ -207,9 +207,7 @@ Deno.test("an admin endpoint whose address another holds keeps nothing else down
     await ready(process);
     assert.match(process.log(), /warn .*path=admin.*in use/i);
     other.close();
-    await until(async () =>
-      process.get("/healthz").then(({ status }) => status === 200, () => false)
-    );
+    await until(() => process.get("/healthz").then(({ status }) => status === 200, () => false));
     assert.deepEqual((await process.get("/v1/down")).body, { down: [] });
   } finally {
     try {
