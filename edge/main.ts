@@ -1,6 +1,7 @@
-/** The program. To add a kind of circuit, add its plugin to the list. @module */
+/** The program. To build in a plugin, add it to the list. @module */
 
 import manifest from "../deno.json" with { type: "json" };
+import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
@@ -8,8 +9,9 @@ import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
 import { readConfigFile } from "./config/file.ts";
 
-/** The kinds of circuit. */
+/** What is built in; others are loaded by their paths. */
 const plugins: readonly Plugin[] = [
+  bridge,
   ethernet,
   probe,
   sink,
@@ -24,7 +26,7 @@ if (import.meta.main) {
     async run(path) {
       // Clients have no use for it: what only `run` needs is loaded only then.
       const { run } = await import("./run.ts");
-      return await run({ version, plugins, readConfig: () => readConfigFile(path, plugins) });
+      return await run({ version, readConfig: () => readConfigFile(path, plugins) });
     },
     check: (path) => readConfigFile(path, plugins),
     readTextFile: (path) => Deno.readTextFile(path),

@@ -1,9 +1,9 @@
 /** `isthmus run`: the appliance as a process, with its admin endpoint, signals and service manager. @module */
 
-import type { Plugin } from "../plugins/plugin.ts";
 import type { AdminServer } from "./admin/mod.ts";
 import { makeLog } from "./log.ts";
-import type { AdminConfig, Config } from "./config/model.ts";
+import type { LoadedConfig } from "./config/file.ts";
+import type { AdminConfig } from "./config/model.ts";
 import { startAppliance } from "./appliance/appliance.ts";
 import { openSystem } from "./io/system.ts";
 
@@ -13,8 +13,7 @@ const CLOSING_MS = 50;
 /** What is run. */
 export interface RunOptions {
   /** @throws {ConfigError} */
-  readConfig(): Promise<Config>;
-  readonly plugins: readonly Plugin[];
+  readConfig(): Promise<LoadedConfig>;
   readonly version: string;
 }
 
@@ -27,14 +26,20 @@ export interface RunOptions {
  * @throws {ApplianceError} where what it asks for cannot be had; nothing is left behind in either case
  */
 export async function run(options: RunOptions): Promise<number> {
-  const config = await options.readConfig();
+  const { config, plugins } = await options.readConfig();
   const log = makeLog(config.log);
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.
   const http = import("./admin/mod.ts");
-  await using appliance = await startAppliance({ ...options, config, log, system });
+  await using appliance = await startAppliance({
+    config,
+    log,
+    plugins,
+    readConfig: async () => (await options.readConfig()).config,
+    system,
+  });
   const { createAdmin, serveAdmin } = await http;
-  const app = createAdmin(appliance, { ...options, log });
+  const app = createAdmin(appliance, { ...options, plugins, log });
   await using admin = await movable(config.admin, (where) => serveAdmin(where, app));
   appliance.onAdminChange = admin.move;
 

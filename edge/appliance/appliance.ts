@@ -4,6 +4,7 @@ import { CdnResult } from "../../core/errors.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
+import { circuitPart } from "../circuits/circuits_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
@@ -46,7 +47,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
-      await context.host.start(new Map());
+      await context.host.start(new Map(Object.entries(options.config.sections)));
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -124,7 +125,7 @@ function assemble(
         io,
       };
     },
-    down: () => down.all(),
+    down: () => [...down.all(), ...context.circuitsDown()],
     events: () => control.subscribe(),
     connections: () => control.connections(),
     reload: () =>
@@ -161,10 +162,12 @@ async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
+  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }
@@ -196,6 +199,7 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  context.hooks[Symbol.dispose]();
   await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

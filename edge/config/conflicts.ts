@@ -135,9 +135,15 @@ export interface PlacedCall {
   readonly session: CallConfig;
 }
 
+/** Something with a circuit, and where the file has it. */
+export interface Placed {
+  readonly path: Path;
+  readonly session: Pick<CallConfig, "circuit">;
+}
+
 /** Things that two circuits claim for themselves. */
 export function circuitConflicts(
-  sessions: readonly (PlacedSession | PlacedCall)[],
+  sessions: readonly Placed[],
   plugins: readonly Plugin[],
 ): Conflict[] {
   const conflicts: Conflict[] = [];

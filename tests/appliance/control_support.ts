@@ -42,7 +42,7 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     for (;;) {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
-      events.push(event);
+      if (event.type !== "plugin") events.push(event);
     }
   })();
   const node: ControlNode = {
