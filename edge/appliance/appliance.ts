@@ -1,6 +1,7 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
 import { CdnResult } from "../../core/errors.ts";
+import { mayPass } from "../../plugins/failure.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
@@ -47,7 +48,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
-      await context.host.start(new Map(Object.entries(options.config.sections)));
+      await startPlugins(context, options.config);
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -143,6 +144,16 @@ function assemble(
       }),
   };
   return appliance;
+}
+
+/** Starts plugins' services. @throws {ApplianceError} where waiting cannot mend that one of them does not start */
+async function startPlugins({ host }: ApplianceContext, { sections }: Config): Promise<void> {
+  const values = Object.entries(sections).map(([plugin, { value }]) => [plugin, value] as const);
+  const failures = await host.start(new Map(values));
+  for (const [plugin, failure] of failures) {
+    if (mayPass(failure)) continue;
+    await asApplianceErrors(sections[plugin]?.key ?? plugin, () => Promise.reject(failure));
+  }
 }
 
 /** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */

@@ -32,8 +32,8 @@ export function circuitPart(
       throw new ApplianceError("invalid", "plugins", message);
     },
     async open(tx) {
-      for (const [plugin, section] of Object.entries(after.sections)) {
-        const former = before.sections[plugin] ?? {};
+      for (const [plugin, { value: section }] of Object.entries(after.sections)) {
+        const former = before.sections[plugin]?.value ?? {};
         if (isDeepStrictEqual(former, section)) continue;
         const how = await asApplianceErrors(plugin, () => host.reconfigure(plugin, section));
         tx.undo(() => host.reconfigure(plugin, former));

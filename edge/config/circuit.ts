@@ -22,7 +22,12 @@ export function parseCircuit(
   at: Path = ["circuit"],
   circuits: ReadonlyMap<string, NamedCircuit> = new Map(),
 ): Checked<CircuitConfig> {
-  const shape = check(circuitSchema, typeof value === "string" ? { [value]: {} } : value, at);
+  const isName = typeof value === "string" && !plugins.some(({ name }) => name === value);
+  if (isName && !circuits.has(value)) {
+    const message = `no such circuit${hint(value, circuits.keys())}`;
+    return { ok: false, issues: [{ path: [], message, at: "value" }] };
+  }
+  const shape = check(circuitSchema, isName ? { [value]: {} } : value, at);
   if (!shape.ok) return shape;
   const [[name, options]] = Object.entries(shape.value) as [[string, unknown]];
   const named = circuits.get(name);

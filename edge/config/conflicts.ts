@@ -139,6 +139,8 @@ export interface PlacedCall {
 export interface Placed {
   readonly path: Path;
   readonly session: Pick<CallConfig, "circuit">;
+  /** Where the circuit stands, if not under `circuit`. */
+  readonly circuitAt?: Path;
 }
 
 /** Things that two circuits claim for themselves. */
@@ -148,14 +150,14 @@ export function circuitConflicts(
 ): Conflict[] {
   const conflicts: Conflict[] = [];
   const seen = new Map<string, Path>();
-  for (const { path, session: { circuit } } of sessions) {
+  for (const { circuitAt, path, session: { circuit } } of sessions) {
     if (!circuit) continue;
     for (const claim of claimsOf(circuit, plugins)) {
       const other = seen.get(claim);
       if (other === undefined) seen.set(claim, path);
       else {
         conflicts.push({
-          path: [...path, "circuit", circuit.plugin],
+          path: [...circuitAt ?? [...path, "circuit"], circuit.plugin],
           message: `${claim} belongs to ${formatPath(other)} already; expected another`,
         });
       }

@@ -36,7 +36,7 @@ export function describeConfig(config: Config): Record<string, Json> {
     "router-id": describeRouterId(routerId),
     ...(config.plugins.length > 0 && { plugins: config.plugins }),
     ...Object.fromEntries(
-      Object.entries(config.sections).map(([name, section]) => [name, maskSecrets(section)]),
+      Object.values(config.sections).map(({ key, value }) => [key, maskSecrets(value)]),
     ),
     ...(config.circuits.length > 0 && {
       circuits: Object.fromEntries(

@@ -49,13 +49,20 @@ export interface Config {
   /** Files of plugins beyond those that are built in: absolute paths. */
   readonly plugins: readonly string[];
   /** Plugins' own sections, by plugin. */
-  readonly sections: Readonly<Record<string, Row>>;
+  readonly sections: Readonly<Record<string, PluginSection>>;
   /** Circuits that sessions name. */
   readonly circuits: readonly NamedCircuit[];
   /** Commands by event: program and arguments. */
   readonly hooks: Readonly<Record<string, readonly string[]>>;
   /** Where plugins keep what outlives us. */
   readonly stateFolder: string;
+}
+
+/** A plugin's own part of the file. */
+export interface PluginSection {
+  /** Where it stands at the top of the file. */
+  readonly key: string;
+  readonly value: Row;
 }
 
 /** A circuit that any number of sessions may name. */

@@ -182,6 +182,7 @@ function readTunnels(
   const everySession: Placed[] = [
     ...[...options.circuits?.values() ?? []].map((circuit) => ({
       path: ["circuits", circuit.name],
+      circuitAt: ["circuits", circuit.name],
       session: { circuit: { plugin: circuit.plugin, options: circuit.options } },
     })),
     ...[...peers.values()].flatMap(({ placed }) => placed),

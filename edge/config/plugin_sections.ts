@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Plugin, Row } from "../../plugins/plugin.ts";
 import { parseCircuit } from "./circuit.ts";
 import { check } from "./issues.ts";
-import type { Config, NamedCircuit } from "./model.ts";
+import type { Config, NamedCircuit, PluginSection } from "./model.ts";
 import type { Path } from "./problem.ts";
 import type { Report } from "./report.ts";
 import { mapSchema } from "./schema.ts";
@@ -43,12 +43,12 @@ export function readSections(
   plugins: readonly Plugin[],
   report: Report,
 ): Config["sections"] {
-  const sections: Record<string, Row> = {};
+  const sections: Record<string, PluginSection> = {};
   for (const { name, section } of plugins) {
     if (!section) continue;
     const given = file[section.key] ?? undefined;
     const checked = check(section.schema, given ?? {}, [section.key]);
-    if (checked.ok) sections[name] = checked.value as Row;
+    if (checked.ok) sections[name] = { key: section.key, value: checked.value as Row };
     else if (given !== undefined) {
       for (const { at, message, path } of checked.issues) {
         report.add([section.key, ...path], message, at);
@@ -102,7 +102,7 @@ export function checkPlugins(
       }
       continue;
     }
-    for (const message of plugin.check?.(section ?? {}, own, names) ?? []) {
+    for (const message of plugin.check?.(section?.value ?? {}, own, names) ?? []) {
       const named = own.find(({ name }) => message.startsWith(`${name}: `));
       const path: Path = named ? ["circuits", named.name] : [plugin.section?.key ?? "circuits"];
       report.add(path, named ? message.slice(named.name.length + 2) : message);
