@@ -3,6 +3,8 @@
 //! Room is asked for before each piece. Where there is none, what is left of the frame waits with its [`Cursor`] until
 //! what was laid out has left, and goes on from there: nothing is ever laid out beyond an array's end.
 
+use std::cmp::Ordering;
+
 use crate::core::Core;
 use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
@@ -81,22 +83,54 @@ impl Core {
     /// Lets a copy leave by each port of a hub but the one that the frame came in at. The copies share its body, and no
     /// copy may change it.
     fn flood(&mut self, hub: u32, frame: &mut Frame, cursor: &mut Cursor) -> bool {
-        if self.hubs[hub].ports.len() < 2 {
-            self.drop_frames(Reason::NoForwarder, frame.segments());
-            return true;
-        }
-        let first = u32::from(self.hubs[hub].ports.first() == Some(&frame.about.ingress));
         while let Some(port) = self.hubs[hub].ports.get(cursor.output as usize).copied() {
             if port != frame.about.ingress {
                 if !self.leave(port, frame, cursor, true) {
                     return false;
                 }
-                let copies = if cursor.output == first { 0 } else { frame.segments() };
-                self.io.add(Io::Copies, copies.into());
+                self.count_copy(frame.segments(), cursor);
             }
-            *cursor = Cursor { output: cursor.output + 1, piece: 0 };
+            *cursor = Cursor { output: cursor.output + 1, piece: 0, ..*cursor };
+        }
+        if !cursor.copied {
+            self.drop_frames(Reason::NoForwarder, frame.segments());
         }
         true
+    }
+
+    /// Counts what left by a port of a hub, if it is not the first of the frame's.
+    fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
+        self.io.add(Io::Copies, if cursor.copied { segments.into() } else { 0 });
+        cursor.copied = true;
+    }
+
+    /// A port is leaving its forwarder: what of an unfinished frame was still to leave by it is dropped.
+    pub fn leave_unfinished(&mut self, port: Port) {
+        let Some(mut unfinished) = self.unfinished.take() else { return };
+        let Unfinished { forwarder, place, about, cursor, .. } = &mut unfinished;
+        let segments = about.offload.segments(place.end - place.start);
+        let rest = segments - cursor.piece;
+        match *forwarder {
+            Forwarder::CrossConnect(other) if other == port => {
+                self.drop_frames(Reason::PortRemoved, rest);
+                unfinished.held.into_iter().for_each(|buffer| self.transmit.hold(buffer));
+                return;
+            }
+            Forwarder::Flood(hub) => {
+                let at = self.hubs[hub].ports.iter().position(|other| *other == port);
+                match at.map(|at| at.cmp(&(cursor.output as usize))) {
+                    Some(Ordering::Less) => cursor.output -= 1,
+                    Some(Ordering::Equal) if cursor.piece > 0 => {
+                        self.count_copy(segments, cursor);
+                        self.drop_frames(Reason::PortRemoved, rest);
+                        cursor.piece = 0;
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        self.unfinished = Some(unfinished);
     }
 
     /// Lets a frame leave by one port, from the cursor's piece on; false where room ran out.
