@@ -3,7 +3,7 @@
 import { type Document, isMap, parseDocument } from "yaml";
 import type { Json } from "../../plugins/plugin.ts";
 
-/** One change: what stands at a path of keys shall be this; undefined: nothing. */
+/** One change: what stands at a path of keys shall be this; undefined: nothing. An empty map: a map, whatever is in it. */
 export interface Edit {
   readonly path: readonly string[];
   readonly value: Json | undefined;
@@ -30,7 +30,13 @@ function put(document: Document, path: readonly string[], value: Json): void {
     document.setIn(above, document.createNode({}));
   }
   // A plain value goes into the node that is there, whose comment stays.
+  if (isMap(document.getIn(path, true)) && isEmpty(value)) return;
   document.setIn(path, typeof value === "object" ? document.createNode(value) : value);
+}
+
+function isEmpty(value: Json): boolean {
+  return typeof value === "object" && !Array.isArray(value) &&
+    Object.keys(value ?? {}).length === 0;
 }
 
 /** Takes a value out; a map that is empty then stays, for it may have a meaning (`accept:` of nothing). */
