@@ -2,10 +2,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
-import type { CircuitError } from "../../plugins/plugin.ts";
-import type { SessionSpec } from "../../wasm/mod.ts";
+import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors, isPassing } from "../appliance/errors.ts";
-import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { RateLimit } from "../config/attributes.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
 import { frameMtu } from "./frame_mtu.ts";
@@ -26,7 +26,7 @@ export interface SessionDependencies {
     tunnel: TunnelEntry,
     session: SessionEntry,
     broken: { readonly circuit?: RunningCircuit },
-    reason: CircuitError,
+    reason: Error,
   ): void;
   /** A session of the file is down until its circuit can be had. */
   waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
@@ -52,6 +52,7 @@ export interface Sessions {
     tunnel: TunnelEntry,
     session: SessionEntry,
     circuit: RunningCircuit | undefined,
+    facts: CallFacts,
   ): Promise<void>;
   /** A joined session is up, as it was agreed on in the end: everybody sees it. @throws {ApplianceError} */
   establish(
@@ -90,13 +91,13 @@ export interface Sessions {
   /** Puts a lifted session into its tunnel again. */
   land(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Tells the circuit of a changed path or header. */
-  refreshMtu(tunnel: TunnelEntry, session: SessionEntry): void;
+  refreshMtu(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes a session down whose circuit broke, unless it has another one by now. */
   breakDown(
     tunnel: TunnelEntry,
     session: SessionEntry,
     broken: { readonly circuit?: RunningCircuit },
-    reason: CircuitError,
+    reason: Error,
   ): Promise<void>;
 }
 
@@ -117,15 +118,13 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     session: SessionEntry,
     config: SessionConfig,
     up = true,
+    facts: CallFacts = {},
   ) => {
     await session.circuit?.attach({
-      tunnel: tunnel.config.name,
-      name: config.name,
-      version: tunnel.config.version,
-      tunnelId: tunnel.config.tunnelId,
-      sessionId: config.sessionId,
+      ...facts,
+      name: `${tunnel.config.name}/${config.name}`,
       pseudowireType: config.pseudowireType,
-      frameType: frameTypeOf(config.pseudowireType),
+      tunnel: tunnel.config,
       port: session.port,
       frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
       up,
@@ -218,7 +217,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
     await datapath.removePort(session.port);
-    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(config)));
+    tx.undo(async () =>
+      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
+    );
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -228,7 +229,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(next));
+    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
     tx.undo(() => datapath.removePort(session.port));
   };
 
@@ -285,7 +286,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     await attachOrWait(tunnel, session, next, tx, patient);
   };
 
-  const changeFrameMtu = (
+  const changeFrameMtu = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
@@ -294,18 +295,25 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     const before = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
     const after = frameMtu(tunnel.config, next, tunnel.pathMtu);
     if (before === after) return;
-    session.circuit?.setFrameMtu(after);
+    await session.circuit?.setFrameMtu(after);
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
-  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) =>
-    session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+  const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
+    await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+    if (session.config.mssClamp !== "auto") return;
+    const policy = policyOf(tunnel, session.config);
+    datapath.changeSession(session.port, { policy }).catch((error) => {
+      logOf(tunnel, session).warn("cannot follow the path with the TCP segment size", {
+        error: String(error),
+      });
+    });
+  };
 
   const follow: Sessions["follow"] = (session, up) => {
-    const { attachment } = session.circuit ?? {};
-    if (!attachment) return;
+    if (!session.circuit?.attachment) return;
     session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-    attachment.onStatus?.(up);
+    session.circuit.setUp(up);
   };
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
@@ -329,7 +337,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       const session: SessionEntry = {
         config,
@@ -347,7 +355,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     async open(tunnel, config) {
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       return {
         config,
@@ -358,10 +366,10 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
     },
-    async join(tunnel, session, circuit) {
+    async join(tunnel, session, circuit, facts) {
       session.circuit = circuit;
       session.reason = circuit ? undefined : NO_CIRCUIT;
-      if (circuit) await attach(tunnel, session, session.config, false);
+      if (circuit) await attach(tunnel, session, session.config, false, facts);
     },
     async establish(tunnel, session, config, up) {
       const { sendSeq, recvSeq, reorderTimeoutMs } = config;
@@ -374,7 +382,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       session.config = config;
       tunnel.sessions.add(session);
-      refreshMtu(tunnel, session);
+      await refreshMtu(tunnel, session);
       follow(session, up);
     },
     follow,
@@ -403,13 +411,13 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           await lift(tunnel, session, tx);
           await place(tunnel, session, next, tx);
         } else {
-          const [forth, back] = liveChange(before, next);
+          const [forth, back] = liveChange(tunnel, before, next);
           if (Object.keys(forth).length > 0) {
             await datapath.changeSession(session.port, forth);
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
-        changeFrameMtu(tunnel, session, next, tx);
+        await changeFrameMtu(tunnel, session, next, tx);
         await changeCircuit(tunnel, session, next, tx, patient);
         session.config = next;
         tx.undo(() => session.config = before);
@@ -441,8 +449,9 @@ async function dropCircuit(session: SessionEntry): Promise<void> {
   await circuit?.[Symbol.asyncDispose]();
 }
 
-function specOf(config: SessionConfig): SessionSpec {
+function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
   return {
+    policy: policyOf(tunnel, config),
     sessionId: config.sessionId,
     peerSessionId: config.peerSessionId,
     frameType: frameTypeOf(config.pseudowireType),
@@ -459,6 +468,25 @@ function specOf(config: SessionConfig): SessionSpec {
   };
 }
 
+/** What the frames' way to the peer depends on. */
+type Path = Pick<TunnelEntry, "config" | "pathMtu">;
+
+/** Octets that pass at once where nobody says how many: what passes in 50 ms, and some frames at least. */
+function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
+  const octetsPerMs = Math.max(rx, tx) / 8;
+  return Math.min(0xffff_ffff, Math.max(65_536, Math.round(50 * octetsPerMs)));
+}
+
+function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
+  const { mssClamp, rateLimit } = config;
+  const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
+  return {
+    ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(mssClamp !== undefined && mssClamp !== "off" &&
+      { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
 const liveKeys = [
   "sendSeq",
   "recvSeq",
@@ -468,14 +496,18 @@ const liveKeys = [
   "restartRun",
   "cookie",
   "peerCookie",
+  "policy",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */
-function liveChange(before: SessionConfig, after: SessionConfig): [SessionChange, SessionChange] {
-  const changed = liveKeys.filter((key) => before[key] !== after[key]);
-  const pick = (config: SessionConfig): SessionChange => {
-    const spec = specOf(config);
-    return Object.fromEntries(changed.map((key) => [key, spec[key]]));
-  };
-  return [pick(after), pick(before)];
+function liveChange(
+  tunnel: Path,
+  before: SessionConfig,
+  after: SessionConfig,
+): [SessionChange, SessionChange] {
+  const [old, next] = [specOf(tunnel, before), specOf(tunnel, after)];
+  const changed = liveKeys.filter((key) => !isDeepStrictEqual(old[key], next[key]));
+  const pick = (spec: SessionSpec): SessionChange =>
+    Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  return [pick(next), pick(old)];
 }

@@ -318,6 +318,7 @@ impl World {
         let (sent, received) = (bytes(50), bytes(50));
         let options = Options {
             l2spec: version == Version::V3 && random.percent(70),
+            peer_l2spec: version == Version::V3 && random.percent(70),
             send_seq: random.percent(30),
             recv_seq: random.percent(10),
             lns_mode: random.percent(30),
