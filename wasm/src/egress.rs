@@ -6,6 +6,7 @@
 use crate::core::Core;
 use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
+use crate::headers::dscp_of;
 use crate::leaving::{Leaving, Span};
 use crate::offload::{Segments, VNET_HEADER};
 use crate::port::{Device, Forwarder, Port};
@@ -155,7 +156,11 @@ impl Core {
             let head = Span::from(room, Template::ROOM - length);
             Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
         };
-        transmit.send(tx, tunnel, datagram);
+        let tos = match tunnel.destination.inherit {
+            true => dscp_of(frame.about.frame_type, frame.bytes()),
+            false => 0,
+        };
+        transmit.send(tx, tunnel, Leaving { tos, ..datagram });
         true
     }
 
@@ -166,6 +171,7 @@ impl Core {
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
         let length = tx.template.len();
+        let tos = if tunnel.destination.inherit { dscp_of(frame.about.frame_type, frame.bytes()) } else { 0 };
         while cursor.piece < split.pieces() {
             let room = Template::ROOM + split.header();
             if !transmit.has_room_for(room, 2) {
@@ -180,7 +186,8 @@ impl Core {
             tx.bytes += len;
             tunnel.sent(1, len);
             let head = Span::from(room, Template::ROOM - length);
-            transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(payload)));
+            let datagram = Leaving::new(session, length as u32, head, Span::of(payload));
+            transmit.send(tx, tunnel, Leaving { tos, ..datagram });
             cursor.piece += 1;
         }
         true
