@@ -4,7 +4,7 @@ import type { AnyMessage } from "./message.ts";
 import { seeded, testSettings } from "./testing.ts";
 
 Deno.test("Authenticator.hiding() pads each AVP with random octets of a random number, and none with none", () => {
-  const settings = testSettings({ hideAvps: true, secret: new TextEncoder().encode("secret") });
+  const settings = testSettings({ hideAvps: "all", secret: new TextEncoder().encode("secret") });
   const random = seeded(1);
   const authenticator = new Authenticator(settings, "udp", random.bytes);
   const message = {
