@@ -45,7 +45,9 @@ export function readPunt(memory: ArrayBufferLike, at: number, bytes: number): Pu
   const u32 = (offset: number) => view.getUint32(offset, true);
   const handle = view.getFloat64(record.handle, true);
   const data = new Uint8Array(memory, bytes + u32(record.data), u32(record.length));
-  if (view.getUint16(record.kind, true) === 1) return { kind: "frame", port: handle as PortIx, data };
+  if (view.getUint16(record.kind, true) === 1) {
+    return { kind: "frame", port: handle as PortIx, data };
+  }
   const lengths = u32(record.addressLengths);
   const address = (offset: number, length: number) => new Uint8Array(memory, at + offset, length);
   return {

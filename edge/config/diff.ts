@@ -259,5 +259,7 @@ function resourcePaths(operation: Operation): string[] {
 }
 
 function listenerPath(listener: Listener): string {
-  return `listen/${listener.encap}:${formatEndpoint(listener)}`;
+  const { device, encap, marks } = listener;
+  const where = device === undefined ? "" : ` ${device}`;
+  return `listen/${encap}:${formatEndpoint(listener)}${where}${marks ? " marks" : ""}`;
 }
