@@ -60,8 +60,10 @@ export interface SessionSpec {
   readonly peerSessionId: number;
   /** What the frames are. */
   readonly frameType: FrameType;
-  /** Whether the default L2-Specific Sublayer stands before frames (RFC 3931 §4.6); L2TPv2 has none. */
+  /** Whether the default L2-Specific Sublayer stands before frames that are sent (RFC 3931 §4.6); L2TPv2 has none. */
   readonly l2spec: L2SpecType;
+  /** Whether it stands before frames that come: each direction is its own (RFC 3931 §5.4.4). Absent: as `l2spec`. */
+  readonly peerL2spec?: L2SpecType;
   /** 0, 4 or 8 bytes sent in every frame (RFC 3931 §4.1). */
   readonly cookie: Uint8Array;
   /** 0, 4 or 8 bytes that every received frame must carry. */
@@ -78,6 +80,27 @@ export interface SessionSpec {
   readonly restartAfterMs: number;
   /** So many numbers in a row (at least 1), far before the expected one, show that numbering began anew. */
   readonly restartRun: number;
+  /** What its frames are held to. */
+  readonly policy?: SessionPolicy;
+}
+
+/** What the frames of a session are held to; nothing where absent. */
+export interface SessionPolicy {
+  /** Kilobits a second from (`rx`) and to (`tx`) the peer, frames without L2TP's header; absent: no limit. */
+  readonly rateLimit?: {
+    readonly rx?: number;
+    readonly tx?: number;
+    /** Octets that may pass at once, each way. */
+    readonly burst: number;
+  };
+  /** Whose frames the peer may send: a MAC address, an IPv4 address, an IPv6 prefix. Of a family without one: none. */
+  readonly source?: {
+    readonly mac?: Uint8Array;
+    readonly v4?: Uint8Array;
+    readonly v6?: { readonly prefix: Uint8Array; readonly bits: number };
+  };
+  /** The largest segment that TCP may be asked for, both ways: in octets, or what fits frames of so many octets. */
+  readonly mss?: number | { readonly frame: number };
 }
 
 /** What may change in a session while it runs. */

@@ -29,18 +29,20 @@ export interface MemoryAppliance extends ApplianceApi {
   count(tunnel: string, session: string, counters: Partial<Counters>): void;
 }
 
+const tapOptions = z.strictObject({
+  name: z.string().max(15),
+  mac: z.string().optional(),
+  addresses: z.array(z.string()).optional(),
+  "admin-password": z.string().optional(),
+});
+
 /** A plugin whose circuits are never provisioned: what is tested is how options are read. */
-export const tapPlugin: Plugin = {
+export const tapPlugin: Plugin<z.output<typeof tapOptions>> = {
   name: "tap",
   summary: "A TAP device",
   pseudowireTypes: [5],
-  options: z.strictObject({
-    name: z.string().max(15),
-    mac: z.string().optional(),
-    addresses: z.array(z.string()).optional(),
-    "admin-password": z.string().optional(),
-  }),
-  provision: () => Promise.reject(new Error("never provisioned")),
+  options: tapOptions,
+  start: () => Promise.reject(new Error("never started")),
 };
 
 interface Entry<T> {
@@ -126,10 +128,23 @@ export function memoryAppliance(): MemoryAppliance {
         drops: { "unknown-session": 3, "bad-version": 0 },
         io: { "rx-batches": 7 },
       }),
+    down: () => [{
+      path: "tunnels/new",
+      reason: "the address is not there",
+      since: 1_700_000_000_000,
+    }],
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;
-        return { added: ["tunnels/new"], changed: [], removed: [], unchanged: tunnels.length };
+        return {
+          steps: [{ path: "tunnels/new", step: "added" }, {
+            path: "tunnels/branch",
+            step: "changed",
+            why: "remote",
+          }],
+          kept: tunnels.length,
+          down: appliance.down(),
+        };
       }),
     metrics: () =>
       Promise.resolve([
@@ -203,7 +218,7 @@ function sessionState({ config, createdAt, counters }: Session): SessionState {
         status: "up",
         ifname: options.name,
         mtu: config.mtu ?? 1446,
-        circuit: { plugin: circuit.plugin, summary: `tap ${options.name}` },
+        circuit: { plugin: circuit.plugin, shown: { mac: "02:00:00:00:00:01" } },
       }
       : { status: "down", reason: "no circuit" }),
   };

@@ -1,6 +1,6 @@
 /** What went wrong below, as the API says it. @module */
 
-import { CircuitError } from "../../plugins/plugin.ts";
+import { Failure } from "../../plugins/failure.ts";
 import { DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
 
@@ -34,9 +34,9 @@ const ioCodes: Readonly<Record<string, Code>> = {
   EBUSY: "in-use",
   EEXIST: "in-use",
   EINVAL: "invalid",
-  EADDRNOTAVAIL: "invalid",
-  ENODEV: "invalid",
-  ENOENT: "invalid",
+  EADDRNOTAVAIL: "unavailable",
+  ENODEV: "unavailable",
+  ENOENT: "unavailable",
   EMFILE: "limit",
   ENFILE: "limit",
 };
@@ -51,6 +51,12 @@ const datapathCodes: Readonly<Record<string, readonly [Code, string | undefined]
   invalid: ["invalid", undefined],
 };
 
+/** Whether waiting may mend it: what was asked for cannot be had now, and may be had later. */
+export function isPassing(error: unknown): error is ApplianceError {
+  return error instanceof ApplianceError &&
+    (error.code === "unavailable" || error.code === "in-use");
+}
+
 /**
  * `error` as an {@linkcode ApplianceError}. Errors that are no one's doing but ours pass unchanged.
  * @param attribute what to blame where the error itself does not say
@@ -58,7 +64,7 @@ const datapathCodes: Readonly<Record<string, readonly [Code, string | undefined]
 export function applianceError(error: unknown, attribute?: string): unknown {
   const as = (code: Code, blamed = attribute) =>
     new ApplianceError(code, blamed, (error as Error).message, { cause: error });
-  if (error instanceof CircuitError) {
+  if (error instanceof Failure) {
     const option = error.option === undefined ? "" : `.${error.option}`;
     return as(error.code, `${attribute ?? "circuit"}${option}`);
   }
@@ -71,15 +77,15 @@ export function applianceError(error: unknown, attribute?: string): unknown {
 }
 
 /** A device's error as plugins see it. Errors that are no one's doing but ours pass unchanged. */
-export function circuitError(error: unknown, option?: string): unknown {
-  if (error instanceof CircuitError) return error;
+export function circuitFailure(error: unknown, option?: string): unknown {
+  if (error instanceof Failure) return error;
   const code = error instanceof IoError
     ? ioCodes[error.code] ?? "unavailable"
     : error instanceof DatapathError
     ? datapathCodes[error.code]?.[0] ?? "unavailable"
     : undefined;
   if (code === undefined || code === "not-found") return error;
-  return new CircuitError(code === "exists" ? "in-use" : code, (error as Error).message, {
+  return new Failure(code === "exists" ? "in-use" : code, (error as Error).message, {
     cause: error,
     ...(option !== undefined && { option }),
   });

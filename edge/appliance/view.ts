@@ -1,6 +1,7 @@
 /** What the API shows of tunnels and sessions. @module */
 
 import type { Counters } from "../../wasm/mod.ts";
+import type { Down, DownTunnel } from "./down.ts";
 import type { ManagedState } from "../control/mod.ts";
 import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
 import type { Grouping, SessionState, TunnelConfig, TunnelState } from "../config/model.ts";
@@ -47,10 +48,30 @@ export function managedState(
   return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
 }
 
+/** A tunnel of the file that cannot be had yet. */
+export function downState({ reason, since, tunnel }: Down & { tunnel: DownTunnel }): TunnelState {
+  const { config, sessions } = tunnel;
+  return {
+    config: { ...config, sessions: sessions.map(({ config }) => config) },
+    origin: "config",
+    createdAt: since,
+    reason,
+    counters: zeroCounters,
+    sessions: sessions.map(({ config, origin }) => ({
+      config,
+      origin,
+      createdAt: since,
+      counters: zeroCounters,
+      status: "down",
+      reason: "its tunnel is down",
+    })),
+  };
+}
+
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
   const { circuit, config, createdAt, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
-  const [summary, details] = [attachment?.describe?.(), attachment?.details?.()];
+  const shown = attachment?.show?.();
   const mtu = attachment?.mtu ?? config.mtu;
   return {
     config,
@@ -64,8 +85,7 @@ function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionSta
     ...(circuit && {
       circuit: {
         plugin: circuit.plugin,
-        ...(summary !== undefined && { summary }),
-        ...(details !== undefined && { details }),
+        ...(shown !== undefined && { shown }),
       },
     }),
   };

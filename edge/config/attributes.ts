@@ -87,6 +87,36 @@ const pwType: Kind<string | number> = {
   placeholder: "ethernet|ppp",
 };
 
+/** Kilobits a second: up to 4 Tbit/s. */
+const rate = z.int().min(1).max(0xffff_ffff).exactOptional();
+/** What a session may carry. */
+export type RateLimit = {
+  readonly rx?: number;
+  readonly tx?: number;
+  readonly burst?: number;
+};
+const rateLimit: Kind<RateLimit> = {
+  schema: z.strictObject({
+    rx: rate,
+    tx: rate,
+    burst: z.int().min(1).max(0xffff_ffff).exactOptional(),
+  }, { error: "expected { rx, tx, burst }, such as { rx: 50000, tx: 10000 }" })
+    .refine(({ rx, tx }) => rx !== undefined || tx !== undefined, "expected rx, tx or both"),
+  word: { as: "yaml" },
+  placeholder: "'{ rx: KBIT/S, tx: KBIT/S, burst: OCTETS }'",
+};
+
+const mssClampError = "expected auto, off or a number of octets from 64 to 65495";
+const mssClamp: Kind<number | "auto" | "off"> = {
+  schema: z.union([
+    z.enum(["auto", "off"]),
+    z.int({ error: mssClampError }).min(64, { error: mssClampError })
+      .max(65_495, { error: mssClampError }),
+  ], { error: mssClampError }),
+  word: { as: "yaml" },
+  placeholder: "auto|OCTETS|off",
+};
+
 const only = <Word>(v2: Word, v3: Word) => (version: ProtoVersion) => version === 2 ? v2 : v3;
 
 const dscp: Kind<number | "inherit"> = {
@@ -235,6 +265,22 @@ const payloadOptions = {
     default: 32,
     change: "live",
   }),
+  "rate-limit": option(rateLimit, {
+    field: "rateLimit",
+    help:
+      "kilobits a second from (`rx`) and to (`tx`) the peer, and octets that may pass at once (`burst`): `{ rx: 50000, tx: 10000, burst: 65536 }`",
+    default: undefined,
+    otherwise: "no limit; `burst`: what passes in 50 milliseconds, at least 65536",
+    change: "live",
+  }),
+  "mss-clamp": option(mssClamp, {
+    field: "mssClamp",
+    help:
+      "the largest segment that TCP may ask for through the session: `auto` (what fits the path), a number of octets from 64 to 65495, or `off`",
+    default: undefined,
+    otherwise: "`off`",
+    change: "live",
+  }),
   mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {
     field: "mtu",
     help: "the largest payload, in bytes (68 to 65535), that the circuit sends into the pseudowire",
@@ -277,6 +323,13 @@ export const sessionOptions = {
     otherwise: "none",
     change: "live",
     read: (given) => given.toLowerCase(),
+  }),
+  "peer-l2spec-type": option(choice(["none", "default"]), {
+    field: "peerL2spec",
+    help: "the L2-Specific Sublayer of what is received, where it differs; version 3 only",
+    default: undefined,
+    otherwise: "as `l2spec-type`",
+    change: "live",
   }),
   "lns-mode": option(flag(), {
     field: "lnsMode",

@@ -5,7 +5,7 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Json } from "../../plugins/plugin.ts";
+import type { Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
@@ -68,7 +68,7 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
 /** A circuit: the plugin's name and its options, checked by the plugin's schema. */
 export interface CircuitConfig {
   readonly plugin: string;
-  readonly options: Json;
+  readonly options: Row;
 }
 
 /**
@@ -169,6 +169,8 @@ export interface TunnelState {
   readonly origin: Origin;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Why it is not there yet, of a static tunnel; it is tried again. */
+  readonly reason?: string;
   /** Path MTU to the peer, in bytes of IP; absent: not known. */
   readonly pathMtu?: number;
   readonly counters: Counters;
@@ -195,7 +197,7 @@ export interface SessionState {
   readonly mtu?: number;
   readonly circuit?: {
     readonly plugin: string;
-    readonly summary?: string;
-    readonly details?: Json;
+    /** What the plugin shows of the session. */
+    readonly shown?: Row;
   };
 }

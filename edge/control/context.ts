@@ -1,14 +1,16 @@
 /** What runs in the control plane, and what its parts work with. @module */
 
+import type { CallAvps, CallMessage } from "../../core/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Result } from "../../core/errors.ts";
 import type { CallHandle, Cause, ConnectionHandle } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Attachment } from "../../plugins/plugin.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
-import type { Circuits } from "../circuits/circuits.ts";
+import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
@@ -67,15 +69,17 @@ export interface ControlContext extends ControlDependencies {
 /** A peer that runs. */
 export interface PeerEntry {
   config: PeerConfig;
-  readonly settings: PeerSettings;
-  /** By the templates of {@linkcode PeerConfig.accept}. */
-  readonly templates: Map<CallConfig, CallTemplate>;
+  /** What its next connection is set up with. */
+  settings: PeerSettings;
+  /** By the entries of {@linkcode PeerConfig.accept}. */
+  templates: Map<CallConfig, CallTemplate>;
 }
 
 /** A managed tunnel of the configuration. */
 export interface ManagedTunnel extends Due {
-  readonly config: ManagedTunnelConfig;
-  readonly settings: PeerSettings;
+  config: ManagedTunnelConfig;
+  /** What its next connection is set up with. */
+  settings: PeerSettings;
   /** Unix milliseconds. */
   readonly createdAt: number;
   /** By the name of the call. */
@@ -109,7 +113,7 @@ export interface ManagedTunnel extends Due {
 /** A call that we place. */
 export interface PlacedCall extends Due {
   readonly managed: ManagedTunnel;
-  readonly template: CallTemplate;
+  template: CallTemplate;
   call: ManagedCall | undefined;
   failures: number;
   retryAt: number | undefined;
@@ -161,6 +165,8 @@ export interface ManagedCall {
   readonly template: CallTemplate;
   /** What we configured for it; undefined: the peer called, and it is among what the peer may. */
   readonly placed: PlacedCall | undefined;
+  /** Its circuit, once that is asked. */
+  circuit: RunningCircuit | undefined;
   /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
   work: Promise<SessionEntry | undefined> | undefined;
   closed: boolean;
@@ -197,8 +203,11 @@ export interface ManagedConnections {
     link: ManagedConnection,
     call: ManagedCall,
     agreed: SessionParameters,
-    ready: () => void,
+    facts: CallFacts,
+    ready: (attachment: Attachment) => void,
   ): void;
+  /** The peer said more: its circuit is told. */
+  hear(link: ManagedConnection, call: ManagedCall, message: CallMessage, said: CallAvps): void;
   /** The call is established: its session is up, unless the peer's circuit is not. */
   establishCall(
     link: ManagedConnection,
@@ -206,6 +215,8 @@ export interface ManagedConnections {
     agreed: SessionParameters,
     up: boolean,
   ): void;
+  /** Its template changed in what both ends need not agree on. */
+  changeCall(link: ManagedConnection, call: ManagedCall): void;
   closeCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;

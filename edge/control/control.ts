@@ -30,7 +30,7 @@ import type {
 } from "./context.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
-export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, AsyncDisposable {
+export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable {
   /** Whether the tunnel of that name has a control connection, or is to have one. */
   owns(tunnel: string): boolean;
   /** All managed tunnels: those that are up, dialed or waiting. */
@@ -116,6 +116,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
         name: placed.template.call.name,
         template: placed.template,
         placed,
+        circuit: undefined,
         work: undefined,
         closed: false,
         upSince: undefined,
@@ -177,8 +178,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 
   let disposed: Promise<void> | undefined;
   return {
-    apply: reconciler.apply,
-    retire: reconciler.retire,
+    part: reconciler.part,
     owns: (tunnel) => state.managedTunnels.has(tunnel) || linkOf(tunnel) !== undefined,
     states: () => statesOf(state, lcce, clock.now(), wallClock()),
     async closeTunnel(tunnel, result) {

@@ -6,8 +6,9 @@
  */
 
 import type { Connection } from "../../core/connection.ts";
-import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import { CdnResult, ErrorCode, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
+import { CircuitRefusal } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
@@ -23,7 +24,7 @@ import type {
   ManagedTunnel,
 } from "./context.ts";
 import type { Driver } from "./driver.ts";
-import { sessionConfig } from "./parameters.ts";
+import { changedSession, sessionConfig } from "./parameters.ts";
 
 export interface ManagedConnectionDependencies {
   readonly driver: Driver;
@@ -69,16 +70,18 @@ export function makeManagedConnections(
   { driver, log, outerOf, sessions, sockets, tunnels }: ManagedConnectionDependencies,
 ): ManagedConnections {
   const endConnection = (link: ManagedConnection, message: string) => {
-    log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
+    log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
   };
   const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
-    log.warn("a session cannot be", { path, reason: message });
-    const result: Result = { result: CdnResult.NoFacilitiesNow, message };
-    driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+    log.warn("cannot create a session", { path, reason: message });
+    const end = error instanceof CircuitRefusal
+      ? error.end
+      : { result: CdnResult.NoFacilitiesNow, message };
+    driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
   };
 
   const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
@@ -136,7 +139,7 @@ export function makeManagedConnections(
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
     },
     close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, agreed, ready) {
+    openCall(link, call, agreed, facts, ready) {
       const config = sessionConfig(call.name, call.template.call, agreed);
       const opened = link.entry
         ? sessions.open(link.entry, config)
@@ -145,16 +148,28 @@ export function makeManagedConnections(
         );
       call.work = opened.catch((error) => void endCall(link, call, error));
       then(link, call, async (session, tunnel) => {
-        await sessions.join(tunnel, session, call.template.circuit?.share());
-        if (!call.closed) ready();
+        call.circuit = call.template.circuit?.share((why) => {
+          driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
+        });
+        await sessions.join(tunnel, session, call.circuit, facts);
+        if (!call.closed) ready(call.circuit?.attachment ?? {});
       });
     },
     establishCall(link, call, agreed, up) {
       const config = sessionConfig(call.name, call.template.call, agreed);
       then(link, call, (session, tunnel) => sessions.establish(tunnel, session, config, up));
     },
+    changeCall: (link, call) =>
+      then(link, call, async (session, tunnel) => {
+        const next = changedSession(session.config, call.template.call);
+        // The circuit has taken its new options already.
+        session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
+        await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
+      }),
     closeCall(link, call) {
       call.closed = true;
+      // It may still be asking its circuit.
+      void call.circuit?.detach();
       link.calls.delete(call.handle.localSessionId);
       const left = (async () => {
         const session = await call.work;
@@ -166,6 +181,7 @@ export function makeManagedConnections(
       link.leaving.add(left);
       void left.finally(() => link.leaving.delete(left));
     },
+    hear: (link, call, message, said) => then(link, call, () => call.circuit?.hear(message, said)),
     follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
   };
 }

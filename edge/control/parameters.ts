@@ -28,7 +28,7 @@ export function callParameters(
   };
 }
 
-/** The session that a call made. @throws nothing: what cannot be carried is for {@linkcode refusalOf} to find */
+/** The session that a call made. Each direction has the sublayer that its receiver wants (RFC 3931 §5.4.4). */
 export function sessionConfig(
   name: string,
   call: CallConfig,
@@ -41,6 +41,7 @@ export function sessionConfig(
     peerSessionId: agreed.remoteSessionId as SessionId,
     pseudowireType: call.pseudowireType,
     l2spec: agreed.sendL2spec,
+    ...(agreed.receiveL2spec !== agreed.sendL2spec && { peerL2spec: agreed.receiveL2spec }),
     cookie: agreed.sendCookie.toHex(),
     peerCookie: agreed.receiveCookie.toHex(),
     // v3: numbers that the peer did not ask for do no harm where the sublayer has room for them.
@@ -48,19 +49,46 @@ export function sessionConfig(
       (version === 3 && call.sendSeq && agreed.sendL2spec === "default"),
     recvSeq: agreed.receiveSequence,
     lnsMode: version === 2 && agreed.lns,
-    reorderTimeoutMs: agreed.receiveSequence ? call.reorderTimeoutMs : 0,
-    restartAfterMs: call.restartAfterMs,
-    restartRun: call.restartRun,
-    ...(call.mtu !== undefined && { mtu: call.mtu }),
-    ...(call.circuit && { circuit: call.circuit }),
+    ...decidedHere(call, agreed.receiveSequence),
   };
 }
 
-/** Why a call cannot be carried as the peer wants it; undefined: it can. The datapath has one sublayer a session. */
+/** What of a call both ends agree on, or tell each other at its setup. All else our side decides, also while it is up. */
+export const agreedKeys: readonly string[] = [
+  "name",
+  "remoteEndId",
+  "pseudowireType",
+  "l2spec",
+  "cookieSize",
+  "sendSeq",
+  "recvSeq",
+] satisfies (keyof CallConfig)[];
+
+/** A session whose call is configured otherwise now, in what our side decides. */
+export function changedSession(session: SessionConfig, call: CallConfig): SessionConfig {
+  const { circuit: _, mssClamp: __, mtu: ___, rateLimit: ____, ...agreed } = session;
+  return { ...agreed, ...decidedHere(call, session.recvSeq) };
+}
+
+/** @param numbered whether frames must come with sequence numbers */
+function decidedHere(call: CallConfig, numbered: boolean) {
+  const { circuit, mssClamp, mtu, rateLimit, reorderTimeoutMs, restartAfterMs, restartRun } = call;
+  return {
+    reorderTimeoutMs: numbered ? reorderTimeoutMs : 0,
+    restartAfterMs,
+    restartRun,
+    ...(mssClamp !== undefined && { mssClamp }),
+    ...(rateLimit && { rateLimit }),
+    ...(mtu !== undefined && { mtu }),
+    ...(circuit && { circuit }),
+  };
+}
+
+/** Why a call that the peer requests cannot be carried; undefined: it can. */
 export function refusalOf(
   call: CallConfig,
   version: ProtoVersion,
-  { l2spec, pseudowireType }: Pick<PeerCall, "l2spec" | "pseudowireType">,
+  { pseudowireType }: Pick<PeerCall, "pseudowireType">,
 ): Result | undefined {
   if (version === 2) {
     return call.pseudowireType === PseudowireType.Ppp ? undefined : {
@@ -68,10 +96,7 @@ export function refusalOf(
       message: "L2TPv2 carries PPP only",
     };
   }
-  if (pseudowireType !== call.pseudowireType) return { result: CdnResult.UnsupportedPseudowire };
-  if (l2spec === call.l2spec) return undefined;
-  return {
-    result: CdnResult.NoFacilitiesEver,
-    message: `L2-Specific Sublayer: ${l2spec} wanted by the one end, ${call.l2spec} by the other`,
-  };
+  return pseudowireType === call.pseudowireType
+    ? undefined
+    : { result: CdnResult.UnsupportedPseudowire };
 }

@@ -136,12 +136,17 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket, after));
       tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket, before)));
     });
-    const become = (config: TunnelConfig, lease: SocketLease, pathMtu: number | undefined) => {
+    const become = async (
+      config: TunnelConfig,
+      lease: SocketLease,
+      pathMtu: number | undefined,
+    ) => {
       Object.assign(tunnel, { config, lease, pathMtu });
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      const refresh = (session: SessionEntry) => sessions.refreshMtu(tunnel, session);
+      await forEach(tunnel.sessions.values(), WIDTH, refresh);
     };
     tx.undo(() => become(config, lease, before));
-    become(next, nextLease, after);
+    await become(next, nextLease, after);
     if (!same) tx.commit(() => lease.retire());
   };
 
@@ -201,7 +206,14 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       tunnel.pathMtu = bytes;
       const spec = specOf(tunnel.config, tunnel.lease.socket, bytes);
       await datapath.changeTunnel(tunnel.handle, spec);
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      for (const session of tunnel.sessions.values()) {
+        sessions.refreshMtu(tunnel, session).catch((error) =>
+          dependencies.log.warn("the circuit cannot follow the path's MTU", {
+            path: sessionPath(tunnel.config, session.config),
+            reason: (error as Error).message,
+          })
+        );
+      }
     },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;

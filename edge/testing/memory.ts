@@ -1,7 +1,8 @@
 /** A datapath and an operating system in memory, for tests of the appliance: they keep the real ones' rules. @module */
 
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PortId, TapOptions } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
+import type { TapOptions } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import {
   type Datapath,
@@ -41,6 +42,9 @@ export interface MemorySystem extends System {
   mtu: number | undefined;
   /** Addresses that `openSocket` refuses to bind. */
   readonly refused: Set<string>;
+  /** Another program opens a device, and lets go of it. */
+  occupy(device: string): void;
+  free(device: string): void;
 }
 
 /** A datapath without anything in it; it closes descriptors at `system`. */
@@ -202,9 +206,12 @@ export function memorySystem(): MemorySystem {
   >();
   let last = 100;
   const refused = new Set<string>();
+  const occupied = new Set<string>();
 
   const openTap = ({ name, netns: _, ...options }: TapOptions): TapDevice => {
-    if (devices.has(name)) throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
+    if (devices.has(name) || occupied.has(name)) {
+      throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
+    }
     const device = {
       mtu: 1500,
       mac: "02:00:00:00:00:01",
@@ -239,6 +246,8 @@ export function memorySystem(): MemorySystem {
     devices,
     mtu: 1500,
     refused,
+    occupy: (device) => void occupied.add(device),
+    free: (device) => void occupied.delete(device),
     openSocket(encap, options) {
       const { address } = options.local;
       if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);

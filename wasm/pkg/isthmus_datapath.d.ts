@@ -86,6 +86,7 @@ export class Raw {
      */
     session_slots(): number;
     set_base(base: bigint): void;
+    set_policy(session: number, spec: RawPolicy): void;
     split_message(index: number): number;
     tell_marks(socket: number, on: boolean): void;
     /**
@@ -129,6 +130,36 @@ export class RawLayout {
 }
 
 /**
+ * `SessionPolicy` of `mod.ts`.
+ */
+export class RawPolicy {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    burst: number;
+    /**
+     * Empty: any.
+     */
+    mac: Uint8Array;
+    /**
+     * 0: as it is.
+     */
+    mss_for_frame: number;
+    /**
+     * 0: as it is.
+     */
+    mss: number;
+    /**
+     * Kilobits a second; 0: no limit.
+     */
+    rx_rate: number;
+    tx_rate: number;
+    v4: Uint8Array;
+    v6_bits: number;
+    v6: Uint8Array;
+}
+
+/**
  * `SessionSpec` of `mod.ts`.
  */
 export class RawSession {
@@ -140,6 +171,7 @@ export class RawSession {
     l2spec: boolean;
     lns_mode: boolean;
     peer_cookie: Uint8Array;
+    peer_l2spec: boolean;
     peer_session_id: number;
     recv_seq: boolean;
     reorder_timeout_ms: number;

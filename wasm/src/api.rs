@@ -13,6 +13,7 @@ use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
+use crate::policy::{Bucket, Clamp, Policy, Source};
 use crate::port::FrameType;
 use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
@@ -94,6 +95,7 @@ pub struct RawSession {
     pub peer_session_id: u32,
     pub frame_type: u8,
     pub l2spec: bool,
+    pub peer_l2spec: bool,
     pub cookie: Vec<u8>,
     pub peer_cookie: Vec<u8>,
     pub send_seq: bool,
@@ -115,6 +117,7 @@ impl RawSession {
         let cookie = |bytes| Cookie::new(bytes).ok_or(Refusal::invalid("a cookie has 0, 4 or 8 bytes"));
         Ok(Options {
             l2spec: self.l2spec,
+            peer_l2spec: self.peer_l2spec,
             send_seq: self.send_seq,
             recv_seq: self.recv_seq,
             lns_mode: self.lns_mode,
@@ -123,6 +126,53 @@ impl RawSession {
             reorder_timeout: micros(self.reorder_timeout_ms),
             patience: Patience { restart_after: self.restart_after_ms, restart_run: self.restart_run },
         })
+    }
+}
+
+/// `SessionPolicy` of `mod.ts`.
+#[wasm_bindgen(getter_with_clone)]
+#[derive(Default)]
+pub struct RawPolicy {
+    /// Kilobits a second; 0: no limit.
+    pub rx_rate: u32,
+    pub tx_rate: u32,
+    pub burst: u32,
+    /// Empty: any.
+    pub mac: Vec<u8>,
+    pub v4: Vec<u8>,
+    pub v6: Vec<u8>,
+    pub v6_bits: u8,
+    /// 0: as it is.
+    pub mss: u16,
+    /// 0: as it is.
+    pub mss_for_frame: u16,
+}
+
+#[wasm_bindgen]
+impl RawPolicy {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn policy(&self) -> Result<Policy, Refusal> {
+        let invalid = Refusal::invalid("a source has 6, 4 and 16 bytes, and a prefix at most 128 bits");
+        if self.v6_bits > 128 {
+            return Err(invalid);
+        }
+        let v6: Option<[u8; 16]> = given(&self.v6).map_err(|()| invalid.clone())?;
+        let source = Source {
+            mac: given(&self.mac).map_err(|()| invalid.clone())?,
+            v4: given(&self.v4).map_err(|()| invalid)?,
+            v6: v6.map(|prefix| (prefix, self.v6_bits)),
+        };
+        let clamp = match (self.mss, self.mss_for_frame) {
+            (0, 0) => Clamp::Off,
+            (0, frame) => Clamp::Frame(frame),
+            (size, _) => Clamp::Fixed(size),
+        };
+        let [rx, tx] = [self.rx_rate, self.tx_rate].map(|rate| Bucket::new(rate, self.burst));
+        Ok(Policy { rx, tx, source, clamp })
     }
 }
 
@@ -236,6 +286,7 @@ impl Raw {
             peer_session_id: identity.peer_session_id,
             frame_type: core.sessions.rx[at].frame_type as u8,
             l2spec: options.l2spec,
+            peer_l2spec: options.peer_l2spec,
             cookie: options.cookie.bytes().to_vec(),
             peer_cookie: options.peer_cookie.bytes().to_vec(),
             send_seq: options.send_seq,
@@ -250,6 +301,14 @@ impl Raw {
     pub fn change_session(&mut self, session: f64, spec: &RawSession) -> Result<(), Refusal> {
         let session = handle(session).ok_or(Refusal::no_such_port())?;
         self.datapath.core.change_session(session, spec.options()?)
+    }
+
+    pub fn set_policy(&mut self, session: f64, spec: &RawPolicy) -> Result<(), Refusal> {
+        let core = &mut self.datapath.core;
+        let at =
+            handle(session).and_then(|handle| core.sessions.find(handle)).ok_or(Refusal::no_such_port())?;
+        core.sessions.hold_to(at, spec.policy()?);
+        Ok(())
     }
 
     /// `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
@@ -461,6 +520,11 @@ fn frame_type(number: u8) -> Result<FrameType, Refusal> {
 
 fn address(bytes: &[u8]) -> Result<Ip, Refusal> {
     Ip::new(bytes).ok_or(Refusal::invalid("an address has 4 or 16 bytes"))
+}
+
+/// An array of bytes; `None` if there are none, an error if they are too few or too many.
+fn given<const N: usize>(bytes: &[u8]) -> Result<Option<[u8; N]>, ()> {
+    if bytes.is_empty() { Ok(None) } else { bytes.try_into().map(Some).map_err(drop) }
 }
 
 fn optional_address(bytes: &[u8]) -> Result<Option<Ip>, Refusal> {

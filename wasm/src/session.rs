@@ -3,6 +3,7 @@
 
 use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::policy::{Bucket, Policy};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
@@ -26,8 +27,10 @@ pub struct Identity {
 /// What may change while the session runs.
 #[derive(Clone, Copy, Default)]
 pub struct Options {
-    /// Whether the default L2-Specific Sublayer is there (v3).
+    /// Whether the default L2-Specific Sublayer is in what is sent (v3).
     pub l2spec: bool,
+    /// Whether it is in what comes.
+    pub peer_l2spec: bool,
     /// Numbers what is sent.
     pub send_seq: bool,
     /// Drops what comes without a number.
@@ -74,6 +77,8 @@ pub struct Receiving {
     pub waiting: bool,
     /// Whether frames without a number just pass: none of the above says otherwise.
     pub plain: bool,
+    /// Whether the session's [`Policy`] is to be asked.
+    pub guarded: bool,
 }
 
 impl Receiving {
@@ -101,6 +106,8 @@ pub struct Sending {
     pub last_group: u32,
     /// What stands before each frame.
     pub template: Template,
+    /// Whether the session's [`Policy`] is to be asked.
+    pub guarded: bool,
 }
 
 /// What is seldom looked at.
@@ -135,12 +142,19 @@ pub struct Sessions {
     pub rx: Chunks<Receiving>,
     /// Read for each frame that goes.
     pub tx: Chunks<Sending>,
+    /// Read for frames of those sessions that are guarded.
+    pub policies: Chunks<Policy>,
 }
 
 impl Sessions {
     /// No sessions, and room for `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { slab: Slab::new(Kind::Session, limit), rx: Chunks::new(), tx: Chunks::new() }
+        Self {
+            slab: Slab::new(Kind::Session, limit),
+            rx: Chunks::new(),
+            tx: Chunks::new(),
+            policies: Chunks::new(),
+        }
     }
 
     /// Adds a session that is joined to nothing; `None` when there is no room. [`Sessions::configure`] comes next.
@@ -149,9 +163,23 @@ impl Sessions {
         let tunnel = identity.tunnel;
         self.rx.make_room(at);
         self.tx.make_room(at);
+        self.policies.make_room(at);
         self.rx[at] = Receiving { tunnel, frame_type, next_twin: NONE, ..Receiving::default() };
         self.tx[at] = Sending { tunnel, ..Sending::default() };
+        self.policies[at] = Policy::default();
         Some(at)
+    }
+
+    /// Holds a session's frames to a policy. A bucket whose rate and burst stay is as full as before.
+    pub fn hold_to(&mut self, at: u32, policy: Policy) {
+        let before = self.policies[at];
+        let kept = |bucket: Bucket, before: Bucket| {
+            if (bucket.rate, bucket.burst) == (before.rate, before.burst) { before } else { bucket }
+        };
+        let policy = Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy };
+        self.rx[at].guarded = policy.guards_rx();
+        self.tx[at].guarded = policy.guards_tx();
+        self.policies[at] = policy;
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.
@@ -200,7 +228,7 @@ impl Sessions {
         rare.options = options;
         let rx = &mut self.rx[at];
         rx.cookie = options.peer_cookie;
-        rx.l2spec = options.l2spec;
+        rx.l2spec = options.peer_l2spec;
         rx.send_seq = options.send_seq;
         rx.plain = !(options.recv_seq || options.send_seq || rx.waiting);
         self.tx[at].template = Template::new(&Shape {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::abi::{Control, Ip, Name};
 use crate::counters::{Counters, at};
 use crate::header::Encap;
+use crate::headers::dscp_of;
+use crate::port::FrameType;
 use crate::session::TunnelShape;
 
 /// What a socket is.
@@ -129,6 +131,12 @@ impl Destination {
             control.mark(mark);
         }
         Ok(Self { socket, name, control, inherit, mark })
+    }
+
+    /// The DSCP of a frame, if the outer header is to have it; else 0.
+    #[inline]
+    pub fn tos_of(&self, frame_type: FrameType, frame: &[u8]) -> u8 {
+        if self.inherit { dscp_of(frame_type, frame) } else { 0 }
     }
 
     /// What a message there begins with as its control buffer; `tos` is that of its frames.

@@ -28,7 +28,7 @@ fn bench(options: Options) -> Bench {
     let mut lab = Lab::new(Limits { reorder_frames: QUEUE, ..Limits::default() });
     let socket = lab.datapath.core.add_socket(7, SocketKind::Udp4).unwrap();
     let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
-    let session = lab.session(tunnel, 1, Options { l2spec: true, ..options });
+    let session = lab.session(tunnel, 1, Options { l2spec: true, peer_l2spec: true, ..options });
     let host = lab.datapath.core.add_host_port(FrameType::Ppp).unwrap();
     lab.datapath.core.cross_connect(session, host).unwrap();
     Bench { lab, socket, session, host }
@@ -368,7 +368,7 @@ fn less_patience_counts_at_once() {
     delivered_of(&mut bench, [0, 2], 0);
     assert_eq!(bench.age(50_000), []);
     let change = |bench: &mut Bench, reorder_timeout| {
-        let options = Options { l2spec: true, reorder_timeout, ..options };
+        let options = Options { l2spec: true, peer_l2spec: true, reorder_timeout, ..options };
         bench.lab.datapath.core.change_session(bench.session, options).unwrap();
     };
     change(&mut bench, 100_000);
@@ -385,7 +385,8 @@ fn less_patience_counts_at_once() {
 #[test]
 fn where_all_bytes_are_in_use_the_gap_is_given_up() {
     let mut lab = Lab::new(Limits { reorder_bytes: 400, ..Limits::default() });
-    let (socket, _) = lab.pair(Options { l2spec: true, reorder_timeout: TIMEOUT, ..Options::default() });
+    let (socket, _) =
+        lab.pair(Options { l2spec: true, peer_l2spec: true, reorder_timeout: TIMEOUT, ..Options::default() });
     let arrive = |lab: &mut Lab, ns| {
         lab.receive(socket, &[incoming(v3(1, &[], Some(ns), &[ns as u8; 60]))], 0);
         lab.run().datagrams().iter().map(|datagram| datagram[12]).collect::<Vec<_>>()
@@ -461,7 +462,7 @@ fn what_waits_leaves_when_reordering_is_switched_off() {
         .lab
         .datapath
         .core
-        .change_session(bench.session, Options { l2spec: true, ..Options::default() })
+        .change_session(bench.session, Options { l2spec: true, peer_l2spec: true, ..Options::default() })
         .unwrap();
     assert_eq!(bench.delivered(), [2, 4]);
     assert_eq!(bench.age(TIMEOUT * 2), []);
