@@ -11,7 +11,8 @@ import { staticPart } from "../sessions/static_part.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
-import { asApplianceErrors } from "./errors.ts";
+import { adopt, unsaved, untouched } from "./edits.ts";
+import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
@@ -24,8 +25,13 @@ export type { ApplianceOptions } from "./context.ts";
 
 /** A running appliance. Disposal takes everything down and removes the devices that it made. */
 export interface Appliance extends ApplianceApi, AsyncDisposable {
-  /** Who serves the admin endpoint says here how to move it; a rejection leaves it where it was. */
+  /** How to move the admin endpoint; a rejection leaves it where it was. */
   onAdminChange: ((admin: AdminConfig) => Promise<void>) | undefined;
+  /**
+   * Who serves the admin endpoint says how to move it, and has it moved to its first address: at once, or as soon as
+   * that can be had. @throws what `move` throws, where waiting cannot mend it
+   */
+  startAdmin(move: (admin: AdminConfig) => Promise<void>): Promise<void>;
   /** Resolves with the reason if the datapath ends by itself: nothing works any more then. */
   readonly failed: Promise<Error>;
 }
@@ -93,6 +99,16 @@ function assemble(
       return datapath.responsive;
     },
     onAdminChange: undefined,
+    async startAdmin(move) {
+      appliance.onAdminChange = move;
+      try {
+        await move(state.inForce.admin);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        const retry = () => move(state.inForce.admin);
+        down.add("admin", error, { queue: undefined, retry });
+      }
+    },
     ...makeRequests(context, show),
     config: () => ({
       ...state.inForce,
@@ -132,9 +148,30 @@ function assemble(
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const report = await bringTo(context, await options.readConfig(), appliance);
-        logReport(log, report);
-        return report;
+        const { commit, config, putBack } = await options.document.load();
+        const report = await bringTo(context, config, appliance);
+        commit();
+        return told(log, withReasons(report, putBack));
+      }),
+    edit: (edits) =>
+      queues.exclusive(async () => {
+        refuseStopped(context);
+        const { commit, config } = options.document.edit(edits);
+        const report = await bringTo(context, untouched(context, config, edits), appliance);
+        state.inForce = config;
+        commit();
+        return told(log, report);
+      }),
+    saidBy: (path) => options.document.origin(path),
+    save: () =>
+      queues.exclusive(async () => {
+        const saved = await options.document.save(unsaved(context));
+        if (saved.refused === undefined) {
+          for (const tunnel of tunnels.all.values()) adopt(tunnel);
+          state.inForce = appliance.config();
+          log.info("configuration saved");
+        }
+        return saved;
       }),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
@@ -180,6 +217,21 @@ async function bringTo(
   ], { ...context, steps });
   context.hooks.configure(next.hooks);
   state.inForce = next;
+  return report;
+}
+
+/** What requests had changed, and is now as the file has it, says so. */
+function withReasons(report: ReloadReport, putBack: readonly string[]): ReloadReport {
+  const steps = report.steps.map((step) =>
+    putBack.includes(step.path)
+      ? { ...step, why: [step.why, "puts back what a request changed"].filter(Boolean).join(": ") }
+      : step
+  );
+  return { ...report, steps };
+}
+
+function told(log: ApplianceContext["log"], report: ReloadReport): ReloadReport {
+  logReport(log, report);
   return report;
 }
 
