@@ -4,6 +4,7 @@ import type { CallRole, CallState, PeerCall } from "./call.ts";
 import type { CallAvps, CallEnd } from "./call_avps.ts";
 import type { Result } from "./errors.ts";
 import type { RawAvp } from "./raw_avp.ts";
+import type { Refusal } from "./refusals.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
@@ -32,6 +33,8 @@ export interface Cause {
     | "connection";
   /** What the StopCCN or CDN carried, or would have. */
   readonly result: Result;
+  /** The AVP that was wrong or lacking, where that was why. */
+  readonly avp?: number;
 }
 
 /** Why a call ended. */
@@ -72,6 +75,10 @@ export type LcceEvent =
     readonly connection: ConnectionHandle;
     /** The peer's name in the configuration. */
     readonly peer: string;
+    /** Where the peer is, as far as is known. */
+    readonly path: Path;
+    /** What the peer calls itself, once it has said so. */
+    readonly hostName?: string;
     readonly state: ConnectionState;
     /** Why it ended; said once, with `stopping` or `closed`, whichever comes first. */
     readonly cause?: Cause;
@@ -108,6 +115,8 @@ export type LcceEvent =
    * is down nothing may be sent to the peer.
    */
   | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
+  /** Something was refused that has no state to tell of; each source is told of a few times a second at most. */
+  | { readonly type: "refused"; readonly refusal: Refusal }
   /** News of the line at the peer (SLI: ACCM, circuit status; WEN: errors), also of a call that is still on its way up. */
   | {
     readonly type: "call-news";
@@ -145,6 +154,8 @@ export type ControlDrop =
   | "unknown-peer"
   /** An SCCRQ that cannot be answered with a connection: unreadable AVPs, or a challenge where no secret is shared. */
   | "refused-request"
+  /** The policy knows who it is, and has a reason not to talk to it. */
+  | "policy"
   | "request-limit"
   | "half-open-limit"
   | "lost-tie"

@@ -17,6 +17,7 @@ import { emitBody, type MessageType, messageTypes, parseBody, type Parsed } from
 import { mayAnswer, samePath } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
+import type { Refusal } from "./refusals.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
@@ -25,6 +26,8 @@ import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
 export interface TransportHost {
   transmit(path: Path, data: Uint8Array): void;
   drop(reason: ControlDrop): void;
+  /** Counts what was refused, and tells of it. */
+  refuse(refusal: Refusal, now: number): void;
   knowsVendor(vendorId: number, type: number): boolean;
   /** Those of all its connections. */
   readonly challenges: OutstandingChallenges;
@@ -172,7 +175,11 @@ export class Transport {
   ): readonly Incoming[] | undefined {
     this.#allowance?.earn(datagram.length);
     const verdict = this.authenticator.check(datagram, body);
-    if (verdict !== "valid") return this.#drop(`digest-${verdict}`);
+    if (verdict !== "valid") {
+      const reason = `digest-${verdict}` as const;
+      this.#host.refuse({ stage: "message", path, reason, peer: this.#settings.name }, now);
+      return this.#drop(reason);
+    }
     const { ns, nr } = header;
     const incoming = isAcknowledgement(this.#settings.version, body) ? undefined : {
       header,

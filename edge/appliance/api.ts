@@ -4,7 +4,7 @@ import type { Down } from "./down.ts";
 import type { ReloadReport } from "./reconcile.ts";
 import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
-import type { Subscription } from "../control/mod.ts";
+import type { FailureReport, Subscription } from "../control/mod.ts";
 import type {
   AdminConfig,
   Config,
@@ -43,6 +43,8 @@ export interface ApplianceApi {
   events(): Subscription;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
+  /** Why tunnels and calls were refused, or ended as none should. */
+  failures(): FailureReport;
   /** Frames dropped, by reason, and the datapath's own figures. */
   datapath(): Promise<
     {

@@ -3,6 +3,7 @@
 import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
+import type { Failure } from "./failures.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -42,7 +43,15 @@ export interface CallEvent extends Common {
   readonly state: CallState;
 }
 
-export type ControlEvent = ConnectionEvent | CallEvent;
+/** Something failed; each source is heard a few times at once, then once in a while. */
+export interface FailureEvent
+  extends Pick<Common, "id" | "time">, Omit<Failure, "firstAt" | "lastAt"> {
+  readonly type: "failure";
+}
+
+/** Something entered a state. */
+export type StateEvent = ConnectionEvent | CallEvent;
+export type ControlEvent = StateEvent | FailureEvent;
 type Unnumbered<Event> = Event extends ControlEvent ? Omit<Event, "id" | "time"> : never;
 
 /** One listener's events. */

@@ -1,7 +1,7 @@
 /** What tests of the control plane share: appliances that dial each other over loopback. @module */
 
 import { parseConfig } from "../../edge/config/mod.ts";
-import type { ControlEvent } from "../../edge/control/mod.ts";
+import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
@@ -14,8 +14,10 @@ const plugins = [probe, sink];
 export interface ControlNode extends AsyncDisposable {
   readonly appliance: Appliance;
   readonly lines: string[];
-  /** Every event so far. */
-  readonly events: ControlEvent[];
+  /** Every change of state so far. */
+  readonly events: StateEvent[];
+  /** Every failure that was told of so far. */
+  readonly failures: FailureEvent[];
   /** What the next reload reads. */
   text: string;
   /** One tunnel as it is; undefined: there is none of that name. */
@@ -29,7 +31,8 @@ export async function startControlNode(first: string): Promise<ControlNode> {
   const parse = (text: string) =>
     parseConfig(text, { file: "test.yaml", plugins, defaults: { hostName: "test" } });
   const lines: string[] = [];
-  const events: ControlEvent[] = [];
+  const events: StateEvent[] = [];
+  const failures: FailureEvent[] = [];
   const config = parse(first);
   const appliance = await startAppliance({
     config,
@@ -42,13 +45,15 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     for (;;) {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
-      events.push(event);
+      if (event.type === "failure") failures.push(event);
+      else events.push(event);
     }
   })();
   const node: ControlNode = {
     appliance,
     lines,
     events,
+    failures,
     text: first,
     async tunnel(name) {
       return (await appliance.tunnels()).find(({ config }) => config.name === name);
