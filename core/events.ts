@@ -4,7 +4,6 @@ import type { CallRole, CallState, PeerCall } from "./call.ts";
 import type { CallAvps, CallEnd } from "./call_avps.ts";
 import type { Result } from "./errors.ts";
 import type { RawAvp } from "./raw_avp.ts";
-import type { Refusal } from "./refusals.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
@@ -162,3 +161,35 @@ export type ControlDrop =
   /** An SCCRQ that was let in, and every id is in use. */
   | "no-free-id"
   | "unknown-call";
+
+/** What was refused before it came to a state of its own. */
+export interface Refusal {
+  /** An SCCRQ; a message of a control connection that there is; an ICRQ or OCRQ. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** Where it came from, as far as a datagram can be believed. */
+  readonly path: Path;
+  /** In a word, of which there are few: for counters. */
+  readonly reason: RefusalReason;
+  /** In a sentence. */
+  readonly message?: string;
+  /** The control connection, where there is one. */
+  readonly connection?: ConnectionHandle;
+  /** The peer's name in the configuration, where it was found out. */
+  readonly peer?: string;
+  /** Host Name, as it was said. */
+  readonly hostName?: string;
+  /** Which call was asked for: Remote End ID (v3), Called Number (v2). */
+  readonly call?: string;
+}
+
+/** Why something was refused. */
+export type RefusalReason =
+  | ControlDrop
+  | `avp-${number}`
+  | `result-${number}`
+  | "unknown-avp"
+  | "wrong-length"
+  | "out-of-range"
+  | "call-limit"
+  | "unsupported-pseudowire"
+  | "sequencing-without-sublayer";

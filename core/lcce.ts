@@ -15,14 +15,21 @@ import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
-import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
+import type {
+  CallHandle,
+  ConnectionHandle,
+  ControlDrop,
+  Output,
+  Refusal,
+  RefusalReason,
+} from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
 import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
 import { offeredVersion } from "./glance.ts";
 import type { AdmissionLimits, Expected } from "./limits.ts";
 import { messageTypes } from "./message.ts";
-import { type Refusal, type RefusalReason, SourceBudget } from "./refusals.ts";
+import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";
 import { type ConnectionRequest, type Policy, Requests, type Verdict } from "./requests.ts";
@@ -52,8 +59,8 @@ export interface LcceOptions extends Policy {
 export type Sender =
   /** A proven connection's, by its id and path. */
   | "proven"
-  /** One's that is on its way up or down. */
-  | "unproven"
+  /** That of a connection on its way up or down, by its id and path, or an SCCRQ from where a peer is configured. */
+  | "expected"
   /** Nobody's yet. */
   | "stranger";
 
@@ -135,7 +142,8 @@ export class Lcce {
       const type = messageTypeOf(datagram.subarray(CONTROL_HEADER));
       if (type === messageTypes.StopCCN) return "stranger";
       if (type !== messageTypes.SCCRQ) return this.#drop("not-a-request");
-      if (this.#requests.expects(path) !== "nobody") return "stranger";
+      const expected = this.#requests.expects(path);
+      if (expected !== "nobody") return expected === "named" ? "expected" : "stranger";
       this.#refuse({ stage: "tunnel", path, reason: "unknown-peer" }, now);
       return this.#drop("unknown-peer");
     }
@@ -145,7 +153,7 @@ export class Lcce {
       return this.#drop("unknown-connection");
     }
     if (!connection.accepts(path)) return this.#drop("wrong-source");
-    return connection.proven ? "proven" : "unproven";
+    return connection.proven ? "proven" : "expected";
   }
 
   #receive(datagram: Uint8Array, path: Path, now: number): void {

@@ -1,40 +1,7 @@
 /** What was refused, to whom and why: for operators, who else would see silence. @module */
 
-import type { ConnectionHandle, ControlDrop } from "./events.ts";
 import { CdnResult, ErrorCode, type Result } from "./errors.ts";
-import type { Path } from "./settings.ts";
-
-/** What was refused before it came to a state of its own. */
-export interface Refusal {
-  /** An SCCRQ; a message of a control connection that there is; an ICRQ or OCRQ. */
-  readonly stage: "tunnel" | "message" | "call";
-  /** Where it came from, as far as a datagram can be believed. */
-  readonly path: Path;
-  /** In a word, of which there are few: for counters. */
-  readonly reason: RefusalReason;
-  /** In a sentence. */
-  readonly message?: string;
-  /** The control connection, where there is one. */
-  readonly connection?: ConnectionHandle;
-  /** The peer's name in the configuration, where it was found out. */
-  readonly peer?: string;
-  /** Host Name, as it was said. */
-  readonly hostName?: string;
-  /** Which call was asked for: Remote End ID (v3), Called Number (v2). */
-  readonly call?: string;
-}
-
-/** Why something was refused. */
-export type RefusalReason =
-  | ControlDrop
-  | `avp-${number}`
-  | `result-${number}`
-  | "unknown-avp"
-  | "wrong-length"
-  | "out-of-range"
-  | "call-limit"
-  | "unsupported-pseudowire"
-  | "sequencing-without-sublayer";
+import type { RefusalReason } from "./events.ts";
 
 /** Numbers of AVPs that may be counted each by itself: what peers make up must not make counters without end. */
 const COUNTED_AVPS = 100;

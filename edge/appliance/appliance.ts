@@ -1,5 +1,6 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
+import { CdnResult } from "../../core/errors.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
@@ -8,7 +9,7 @@ import { staticPart } from "../sessions/static_part.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
-import { asApplianceErrors } from "./errors.ts";
+import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
@@ -21,8 +22,13 @@ export type { ApplianceOptions } from "./context.ts";
 
 /** A running appliance. Disposal takes everything down and removes the devices that it made. */
 export interface Appliance extends ApplianceApi, AsyncDisposable {
-  /** Who serves the admin endpoint says here how to move it; a rejection leaves it where it was. */
+  /** How to move the admin endpoint; a rejection leaves it where it was. */
   onAdminChange: ((admin: AdminConfig) => Promise<void>) | undefined;
+  /**
+   * Who serves the admin endpoint says how to move it, and has it moved to its first address: at once, or as soon as
+   * that can be had. @throws what `move` throws, where waiting cannot mend it
+   */
+  startAdmin(move: (admin: AdminConfig) => Promise<void>): Promise<void>;
   /** Resolves with the reason if the datapath ends by itself: nothing works any more then. */
   readonly failed: Promise<Error>;
 }
@@ -45,6 +51,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
+      await context.host.start(new Map());
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -89,6 +96,16 @@ function assemble(
       return datapath.responsive;
     },
     onAdminChange: undefined,
+    async startAdmin(move) {
+      appliance.onAdminChange = move;
+      try {
+        await move(state.inForce.admin);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        const retry = () => move(state.inForce.admin);
+        down.add("admin", error, { queue: undefined, retry });
+      }
+    },
     ...makeRequests(context, show),
     config: () => ({
       ...state.inForce,
@@ -195,5 +212,6 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

@@ -5,7 +5,7 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Json } from "../../plugins/plugin.ts";
+import type { Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
@@ -19,6 +19,10 @@ import type { Fields } from "./option.ts";
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
 export interface Listener extends Endpoint {
   readonly encap: EncapType;
+  /** The network device or VRF that it is bound to. */
+  readonly device?: string;
+  /** Peers of one address are told apart by the kernel's marks of what they send (SO_RCVMARK). */
+  readonly marks?: boolean;
 }
 
 /** The admin endpoint: TCP or a Unix socket. */
@@ -64,7 +68,7 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
 /** A circuit: the plugin's name and its options, checked by the plugin's schema. */
 export interface CircuitConfig {
   readonly plugin: string;
-  readonly options: Json;
+  readonly options: Row;
 }
 
 /**
@@ -193,7 +197,7 @@ export interface SessionState {
   readonly mtu?: number;
   readonly circuit?: {
     readonly plugin: string;
-    readonly summary?: string;
-    readonly details?: Json;
+    /** What the plugin shows of the session. */
+    readonly shown?: Row;
   };
 }

@@ -84,7 +84,14 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     onEvent: (event, now) => onEvent(event, now),
   });
   const failures = makeFailures({ bus, log, now: clock.now, wallClock });
-  const links = makeManagedConnections({ ...dependencies, driver });
+  const links = makeManagedConnections({
+    ...dependencies,
+    driver,
+    outerOf(peer) {
+      const { dscp, ttl } = state.peers.get(peer)?.config ?? {};
+      return { ...(dscp !== undefined && { dscp }), ...(ttl !== undefined && { ttl }) };
+    },
+  });
   const endCalls = (template: CallTemplate, result: Result) => {
     for (const link of state.links.values()) {
       for (const call of link.calls.values()) {
@@ -113,6 +120,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
         name: placed.template.call.name,
         template: placed.template,
         placed,
+        circuit: undefined,
         work: undefined,
         closed: false,
         upSince: undefined,

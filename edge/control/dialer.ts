@@ -173,14 +173,9 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     if (link.names.has(template.call.name)) return retry(placed);
     if (isBroken(template)) return void repair(placed);
     const { call } = template;
-    const admission = template.circuit?.admit({
-      pseudowireType: call.pseudowireType,
-      version: link.version,
-      tunnel: link.name,
-      name: call.name,
-    });
-    if (admission?.accept === false) {
-      complain(placed, admission.message);
+    const full = template.circuit?.refusal();
+    if (full) {
+      complain(placed, full.message ?? "the circuit refuses it");
       return retry(placed);
     }
     try {

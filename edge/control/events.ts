@@ -3,7 +3,6 @@
 import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
-import type { Failure } from "./failures.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -41,6 +40,31 @@ export interface CallEvent extends Common {
   readonly session: string;
   readonly sessionId: number;
   readonly state: CallState;
+}
+
+/** Something that failed: the latest time, and how often. */
+export interface Failure {
+  /** A tunnel that was asked for or was up; a message of one; a call. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** In a word, for programs: `digest-wrong`, `avp-15`, `unknown-peer`. */
+  readonly reason: string;
+  /** In a sentence; empty where the word says all. */
+  readonly message: string;
+  /** Where the other end is: `10.0.0.1:1701`. */
+  readonly remote: string;
+  /** The peer's name in the configuration, where it is known. */
+  readonly peer?: string;
+  /** What it calls itself. */
+  readonly hostName?: string;
+  /** The tunnel's name, where there was one. */
+  readonly tunnel?: string;
+  /** The call's name. */
+  readonly session?: string;
+  /** Unix milliseconds of the first and the last time. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** How often it was seen. */
+  readonly count: number;
 }
 
 /** Something failed; each source is heard a few times at once, then once in a while. */

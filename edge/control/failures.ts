@@ -6,36 +6,11 @@
  */
 
 import { formatEndpoint } from "../../core/endpoint.ts";
-import type { Cause } from "../../core/events.ts";
-import { reasonOf, type Refusal, SourceBudget } from "../../core/refusals.ts";
+import type { Cause, Refusal } from "../../core/events.ts";
+import { reasonOf, SourceBudget } from "../../core/refusals.ts";
 import type { Path } from "../../core/settings.ts";
 import type { Logger } from "../log.ts";
-import { endingOf, type EventBus } from "./events.ts";
-
-/** Something that failed: the latest time, and how often. */
-export interface Failure {
-  /** A tunnel that was asked for or was up; a message of one; a call. */
-  readonly stage: "tunnel" | "message" | "call";
-  /** In a word, for programs: `digest-wrong`, `avp-15`, `unknown-peer`. */
-  readonly reason: string;
-  /** In a sentence; empty where the word says all. */
-  readonly message: string;
-  /** Where the other end is: `10.0.0.1:1701`. */
-  readonly remote: string;
-  /** The peer's name in the configuration, where it is known. */
-  readonly peer?: string;
-  /** What it calls itself. */
-  readonly hostName?: string;
-  /** The tunnel's name, where there was one. */
-  readonly tunnel?: string;
-  /** The call's name. */
-  readonly session?: string;
-  /** Unix milliseconds of the first and the last time. */
-  readonly firstAt: number;
-  readonly lastAt: number;
-  /** How often it was seen. */
-  readonly count: number;
-}
+import { endingOf, type EventBus, type Failure } from "./events.ts";
 
 /** What operators are told. */
 export interface FailureReport {

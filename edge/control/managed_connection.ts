@@ -6,8 +6,9 @@
  */
 
 import type { Connection } from "../../core/connection.ts";
-import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import { CdnResult, ErrorCode, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
+import { CircuitRefusal } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
@@ -23,7 +24,7 @@ import type {
   ManagedTunnel,
 } from "./context.ts";
 import type { Driver } from "./driver.ts";
-import { sessionConfig } from "./parameters.ts";
+import { changedSession, sessionConfig } from "./parameters.ts";
 
 export interface ManagedConnectionDependencies {
   readonly driver: Driver;
@@ -31,6 +32,8 @@ export interface ManagedConnectionDependencies {
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly tunnels: Tunnels;
+  /** What the outer headers to a peer of that name shall say. */
+  outerOf(peer: string): Pick<TunnelConfig, "dscp" | "ttl">;
 }
 
 /** A connection without a tunnel. */
@@ -64,19 +67,21 @@ export function makeManagedConnection(
 }
 
 export function makeManagedConnections(
-  { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
+  { driver, log, outerOf, sessions, sockets, tunnels }: ManagedConnectionDependencies,
 ): ManagedConnections {
   const endConnection = (link: ManagedConnection, message: string) => {
-    log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
+    log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
   };
   const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
-    log.warn("a session cannot be", { path, reason: message });
-    const result: Result = { result: CdnResult.NoFacilitiesNow, message };
-    driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+    log.warn("cannot create a session", { path, reason: message });
+    const end = error instanceof CircuitRefusal
+      ? error.end
+      : { result: CdnResult.NoFacilitiesNow, message };
+    driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
   };
 
   const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
@@ -115,7 +120,7 @@ export function makeManagedConnections(
 
   return {
     open(link, { localId, path, peerId, settings }, before) {
-      const { encap, local, remote, socket } = path;
+      const { encap, local, mark, remote, socket } = path;
       const lease = sockets.hold(socket as SocketId);
       if (!lease) return endConnection(link, "its socket is closed");
       const config: TunnelConfig = {
@@ -127,12 +132,14 @@ export function makeManagedConnections(
         local: { address: local, port: lease.local.port },
         remote,
         checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
+        ...(mark !== 0 && { mark }),
+        ...outerOf(link.peer),
         sessions: [],
       };
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
     },
     close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, agreed, ready) {
+    openCall(link, call, agreed, facts, ready) {
       const config = sessionConfig(call.name, call.template.call, agreed);
       const opened = link.entry
         ? sessions.open(link.entry, config)
@@ -141,8 +148,11 @@ export function makeManagedConnections(
         );
       call.work = opened.catch((error) => void endCall(link, call, error));
       then(link, call, async (session, tunnel) => {
-        await sessions.join(tunnel, session, call.template.circuit?.share());
-        if (!call.closed) ready();
+        call.circuit = call.template.circuit?.share((why) => {
+          driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
+        });
+        await sessions.join(tunnel, session, call.circuit, facts);
+        if (!call.closed) ready(call.circuit?.attachment ?? {});
       });
     },
     establishCall(link, call, agreed, up) {
@@ -151,22 +161,15 @@ export function makeManagedConnections(
     },
     changeCall: (link, call) =>
       then(link, call, async (session, tunnel) => {
-        const { circuit, mtu, reorderTimeoutMs, restartAfterMs, restartRun } = call.template.call;
-        const { circuit: _, mtu: __, ...rest } = session.config;
+        const next = changedSession(session.config, call.template.call);
         // The circuit has taken its new options already.
-        session.config = { ...session.config, ...(circuit && { circuit }) };
-        const next = {
-          ...rest,
-          reorderTimeoutMs: rest.recvSeq ? reorderTimeoutMs : 0,
-          restartAfterMs,
-          restartRun,
-          ...(mtu !== undefined && { mtu }),
-          ...(circuit && { circuit }),
-        };
+        session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
         await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
       }),
     closeCall(link, call) {
       call.closed = true;
+      // It may still be asking its circuit.
+      void call.circuit?.detach();
       link.calls.delete(call.handle.localSessionId);
       const left = (async () => {
         const session = await call.work;
@@ -178,6 +181,7 @@ export function makeManagedConnections(
       link.leaving.add(left);
       void left.finally(() => link.leaving.delete(left));
     },
+    hear: (link, call, message, said) => then(link, call, () => call.circuit?.hear(message, said)),
     follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
   };
 }
