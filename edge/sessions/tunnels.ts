@@ -232,7 +232,9 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await forEach(inside, WIDTH, (session) => sessions.takeOut(tunnel, session, tx));
       await datapath.removeTunnel(tunnel.handle);
       tx.undo(async () => {
-        tunnel.handle = await datapath.addTunnel(specOf(tunnel.config, tunnel.lease.socket));
+        tunnel.handle = await datapath.addTunnel(
+          specOf(tunnel.config, tunnel.lease.socket, tunnel.pathMtu),
+        );
       });
       if (config.encap === "ip") {
         // It could be in the way of others: see `refuseOverlap()`.

@@ -5,6 +5,7 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import { seeded } from "../../core/testing.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { parseConfig } from "../../edge/config/mod.ts";
+import { textFile } from "../../edge/testing/document.ts";
 import type { Config } from "../../edge/config/model.ts";
 import type { ControlEvent } from "../../edge/control/mod.ts";
 import { startDatapath } from "../../edge/datapath/client.ts";
@@ -138,11 +139,13 @@ export async function startSubject(first: string, faults: Faults): Promise<Subje
   const system = openSystem();
   let instant = 0;
   const lines: string[] = [];
-  const config = parse(first);
+  const file = textFile(first, plugins);
+  const { config, commit } = await file.document.load();
+  commit();
   const appliance = await startAppliance({
     config,
     plugins,
-    readConfig: () => parse(subject.text),
+    document: file.document,
     log: makeLog({ level: "error", format: "text" }, { write: (line) => void lines.push(line) }),
     wallClock: () => ++instant,
     system: faultySystem(system, faults),
@@ -163,7 +166,12 @@ export async function startSubject(first: string, faults: Faults): Promise<Subje
     devices: stage.devices,
     events,
     lines,
-    text: first,
+    get text() {
+      return file.text;
+    },
+    set text(text) {
+      file.text = text;
+    },
     parse,
     async [Symbol.asyncDispose]() {
       await appliance[Symbol.asyncDispose]();
