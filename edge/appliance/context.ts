@@ -119,8 +119,7 @@ export function makeContext(
     log,
     system,
     tunnels,
-    follow: (tunnel) =>
-      queues.run(tunnel.config.name, () => Promise.resolve(tunnels.followPath(tunnel))),
+    follow: (tunnel) => queues.run(tunnel.config.name, () => tunnels.followPath(tunnel)),
   });
   const control = startControl({
     circuits,

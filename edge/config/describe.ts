@@ -28,7 +28,11 @@ import { hidden, maskSecrets } from "./secrets.ts";
 export function describeConfig(config: Config): Record<string, Json> {
   const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
   return {
-    listen: listen.map((listener) => ({ [listener.encap]: formatEndpoint(listener) })),
+    listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
+      [encap]: formatEndpoint(endpoint),
+      ...(device !== undefined && { device }),
+      ...(marks && { marks }),
+    })),
     admin: describeAdmin(admin),
     log: { ...log },
     "host-name": hostName,
