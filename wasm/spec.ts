@@ -116,7 +116,7 @@ export interface VnetSpec {
   readonly udp: boolean;
 }
 
-/** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
+/** A counter's name (a session's). Values are frames, or bytes of frames without any L2TP header. */
 export const sessionCounters = [
   "tx-packets",
   "tx-bytes",
