@@ -87,6 +87,14 @@ export function viewEvent(event: ApplianceEvent): EventView {
     const { fields, id, name, time, type } = event;
     return { id, time: new Date(time).toISOString(), type, name, fields };
   }
+  if (event.type === "failure") {
+    const { hostName, time, ...rest } = event;
+    return {
+      ...rest,
+      time: new Date(time).toISOString(),
+      ...(hostName !== undefined && { "host-name": hostName }),
+    };
+  }
   const { by, error, message, reason, result } = event.ending ?? {};
   return {
     id: event.id,

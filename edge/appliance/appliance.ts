@@ -145,6 +145,7 @@ function assemble(
     down: () => [...down.all(), ...context.circuitsDown()],
     events: () => control.subscribe(),
     connections: () => control.connections(),
+    failures: () => control.failures(),
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);

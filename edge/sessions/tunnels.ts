@@ -61,6 +61,8 @@ export interface Tunnels {
   followPath(tunnel: TunnelEntry): Promise<void>;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry): Promise<void>;
+  /** Takes out a tunnel with its sessions, all of which comes back if the transaction fails. */
+  takeOut(tunnel: TunnelEntry, tx: Transaction): Promise<void>;
 }
 
 /** No tunnels yet. */
@@ -86,6 +88,15 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   const free = (name: string, tunnelId: number) => {
     taken.delete(nameKey(name));
     taken.delete(idKey(tunnelId));
+  };
+  const leave = ({ config: { name, tunnelId } }: TunnelEntry) => {
+    all.delete(name);
+    free(name, tunnelId);
+  };
+  const enter = (tunnel: TunnelEntry) => {
+    const { name, tunnelId } = tunnel.config;
+    for (const key of [nameKey(name), idKey(tunnelId)]) taken.set(key, name);
+    all.set(name, tunnel);
   };
 
   const lease = (config: TunnelConfig) => {
@@ -218,6 +229,24 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
           })
         );
       }
+    },
+    async takeOut(tunnel, tx) {
+      const { config, lease: former } = tunnel;
+      const inside = [...tunnel.sessions.values()];
+      await forEach(inside, WIDTH, (session) => sessions.takeOut(tunnel, session, tx));
+      await datapath.removeTunnel(tunnel.handle);
+      tx.undo(async () => {
+        tunnel.handle = await datapath.addTunnel(
+          specOf(tunnel.config, tunnel.lease.socket, tunnel.pathMtu),
+        );
+      });
+      if (config.encap === "ip") {
+        // It could be in the way of others: see `refuseOverlap()`.
+        await former[Symbol.asyncDispose]();
+        tx.undo(async () => tunnel.lease = await lease(config));
+      } else tx.commit(() => former[Symbol.asyncDispose]());
+      leave(tunnel);
+      tx.undo(() => enter(tunnel));
     },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;
