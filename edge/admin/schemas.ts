@@ -2,6 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import {
+  callOptions,
   circuitSchema,
   endpointAttributes,
   nameSchema,
@@ -32,12 +33,22 @@ export const tunnelInput = z.strictObject({
   name: nameSchema.optional(),
   ...optionalShape(tunnelOptions),
   ...endpointShape,
+  peer: z.string().optional()
+    .describe("A peer's name: the tunnel has a control connection, which decides on its ids."),
+  mode: z.string().optional().describe("With peer: persistent, on-demand or passive."),
+  local: z.string().optional().describe("With peer: as the configuration file has it."),
+  remote: z.unknown().optional().describe(
+    "With peer: whom to dial, as the configuration file has it.",
+  ),
 }).openapi("TunnelInput");
 
 /** A session as it is asked for. */
 export const sessionInput = z.strictObject({
   name: nameSchema.optional(),
   ...optionalShape(sessionOptions),
+  "cookie-size": callOptions["cookie-size"].schema.optional(),
+  "remote-end-id": z.string().optional()
+    .describe("What the peer shall know a call by; of tunnels with a control connection only."),
   circuit: circuitSchema.optional(),
 }).openapi("SessionInput");
 
@@ -108,18 +119,24 @@ export type ControlView = z.output<typeof controlView>;
 export const eventView = z.object({
   id: count,
   time: z.iso.datetime(),
-  type: z.enum(["connection-state", "call-state"]),
-  tunnel: z.string(),
-  "tunnel-id": count,
-  peer: z.string(),
+  type: z.enum(["connection-state", "call-state", "failure", "plugin"]),
+  name: z.string().optional().describe("What a plugin tells of: <plugin>-<event>."),
+  fields: z.record(z.string(), z.unknown()).optional().describe("What it tells."),
+  tunnel: z.string().optional(),
+  "tunnel-id": count.optional(),
+  peer: z.string().optional(),
   session: z.string().optional(),
   "session-id": count.optional(),
-  state: z.string(),
+  state: z.string().optional().describe("The state that a connection or call entered."),
+  stage: z.enum(["tunnel", "message", "call"]).optional().describe("What failed."),
+  remote: z.string().optional().describe("Where the other end of what failed is."),
+  "host-name": z.string().optional().describe("What it calls itself."),
+  count: count.optional().describe("How often the like was seen."),
   by: z.string().optional().describe("Who or what ended it."),
   result: count.optional(),
   error: count.optional(),
   message: z.string().optional(),
-  reason: z.string().optional().describe("All of that in one line."),
+  reason: z.string().optional().describe("All of that in one line; of a failure: a word for it."),
 }).openapi("Event");
 export type EventView = z.output<typeof eventView>;
 

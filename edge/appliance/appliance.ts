@@ -1,14 +1,17 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
 import { CdnResult } from "../../core/errors.ts";
+import { mayPass } from "../../plugins/failure.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
+import { circuitPart } from "../circuits/circuits_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
+import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
@@ -51,7 +54,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
-      await context.host.start(new Map());
+      await startPlugins(context, options.config);
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -139,15 +142,37 @@ function assemble(
         io,
       };
     },
-    down: () => down.all(),
+    down: () => [...down.all(), ...context.circuitsDown()],
     events: () => control.subscribe(),
     connections: () => control.connections(),
+    failures: () => control.failures(),
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const report = await bringTo(context, await options.readConfig(), appliance);
-        logReport(log, report);
-        return report;
+        const { commit, config, putBack } = await options.document.load();
+        const report = await bringTo(context, config, appliance);
+        commit();
+        return told(log, withReasons(report, putBack));
+      }),
+    edit: (edits) =>
+      queues.exclusive(async () => {
+        refuseStopped(context);
+        const { commit, config } = options.document.edit(edits);
+        const report = await bringTo(context, untouched(context, config, edits), appliance);
+        state.inForce = config;
+        commit();
+        return told(log, report);
+      }),
+    saidBy: (path) => options.document.origin(path),
+    save: () =>
+      queues.exclusive(async () => {
+        const saved = await options.document.save(unsaved(context));
+        if (saved.refused === undefined) {
+          for (const tunnel of tunnels.all.values()) adopt(tunnel);
+          state.inForce = appliance.config();
+          log.info("configuration saved");
+        }
+        return saved;
       }),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
@@ -157,6 +182,16 @@ function assemble(
       }),
   };
   return appliance;
+}
+
+/** Starts plugins' services. @throws {ApplianceError} where waiting cannot mend that one of them does not start */
+async function startPlugins({ host }: ApplianceContext, { sections }: Config): Promise<void> {
+  const values = Object.entries(sections).map(([plugin, { value }]) => [plugin, value] as const);
+  const failures = await host.start(new Map(values));
+  for (const [plugin, failure] of failures) {
+    if (mayPass(failure)) continue;
+    await asApplianceErrors(sections[plugin]?.key ?? plugin, () => Promise.reject(failure));
+  }
 }
 
 /** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */
@@ -176,11 +211,28 @@ async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
+  context.hooks.configure(next.hooks);
   state.inForce = next;
+  return report;
+}
+
+/** What requests had changed, and is now as the file has it, says so. */
+function withReasons(report: ReloadReport, putBack: readonly string[]): ReloadReport {
+  const steps = report.steps.map((step) =>
+    putBack.includes(step.path)
+      ? { ...step, why: [step.why, "puts back what a request changed"].filter(Boolean).join(": ") }
+      : step
+  );
+  return { ...report, steps };
+}
+
+function told(log: ApplianceContext["log"], report: ReloadReport): ReloadReport {
+  logReport(log, report);
   return report;
 }
 
@@ -211,6 +263,7 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  context.hooks[Symbol.dispose]();
   await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

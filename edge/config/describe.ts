@@ -19,6 +19,7 @@ import {
   tunnelOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
+import { describeCircuit } from "./circuit.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 
 /**
@@ -28,11 +29,29 @@ import { hidden, maskSecrets } from "./secrets.ts";
 export function describeConfig(config: Config): Record<string, Json> {
   const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
   return {
-    listen: listen.map((listener) => ({ [listener.encap]: formatEndpoint(listener) })),
+    listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
+      [encap]: formatEndpoint(endpoint),
+      ...(device !== undefined && { device }),
+      ...(marks && { marks }),
+    })),
     admin: describeAdmin(admin),
     log: { ...log },
     "host-name": hostName,
     "router-id": describeRouterId(routerId),
+    ...(config.plugins.length > 0 && { plugins: config.plugins }),
+    ...Object.fromEntries(
+      Object.values(config.sections).map(({ key, value }) => [key, maskSecrets(value)]),
+    ),
+    ...(config.circuits.length > 0 && {
+      circuits: Object.fromEntries(
+        config.circuits.map(({ name, options, plugin }) => [
+          name,
+          describeCircuit({ options, plugin }),
+        ]),
+      ),
+    }),
+    ...(Object.keys(config.hooks).length > 0 && { hooks: config.hooks }),
+    "state-folder": config.stateFolder,
     peers: Object.fromEntries(peers.map((peer) => [peer.name, describePeer(peer)])),
     tunnels: Object.fromEntries([
       ...tunnels.map((tunnel) => [tunnel.name, describeTunnel(tunnel)] as const),
@@ -50,7 +69,8 @@ function describeAdmin({ listen, token }: AdminConfig): Json {
   };
 }
 
-function describeTunnel(tunnel: TunnelConfig): Json {
+/** A static tunnel in the file's own shape. */
+export function describeTunnel(tunnel: TunnelConfig): Json {
   const {
     "tunnel-id": tunnelId,
     "peer-tunnel-id": peerTunnelId,
@@ -77,7 +97,7 @@ function describeTunnel(tunnel: TunnelConfig): Json {
 function describeSession(session: SessionConfig): Json {
   return {
     ...describePayload(showOptions(sessionOptions, session)),
-    ...describeCircuit(session.circuit),
+    ...circuitOf(session.circuit),
   };
 }
 
@@ -88,7 +108,8 @@ function describeRouterId(routerId: number): string {
   return formatIp(bytes);
 }
 
-function describePeer(peer: PeerConfig): Json {
+/** A peer in the file's own shape, secrets hidden. */
+export function describePeer(peer: PeerConfig): Json {
   const { addresses, settings, accept } = peer;
   const { digest, ...connection } = showOptions(connectionOptions, settings);
   const signed = settings.version === 3 && settings.secret !== undefined;
@@ -127,7 +148,7 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
 }
 
 function describeCall(call: CallConfig): { readonly [key: string]: Json } {
-  return { ...describePayload(showOptions(callOptions, call)), ...describeCircuit(call.circuit) };
+  return { ...describePayload(showOptions(callOptions, call)), ...circuitOf(call.circuit) };
 }
 
 /** Options as the file has them: `seq` says both directions. */
@@ -136,8 +157,8 @@ function describePayload<T extends { "send-seq": boolean; "recv-seq": boolean }>
   return { ...others, seq: send ? recv ? "both" : "send" : recv ? "recv" : "none" };
 }
 
-function describeCircuit(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
-  return circuit ? { circuit: { [circuit.plugin]: maskSecrets(circuit.options) } } : {};
+function circuitOf(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
+  return circuit ? { circuit: describeCircuit(circuit) } : {};
 }
 
 /** With its port even where that is 0, which stands for any. */

@@ -19,6 +19,10 @@ import type { Fields } from "./option.ts";
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
 export interface Listener extends Endpoint {
   readonly encap: EncapType;
+  /** The network device or VRF that it is bound to. */
+  readonly device?: string;
+  /** Peers of one address are told apart by the kernel's marks of what they send (SO_RCVMARK). */
+  readonly marks?: boolean;
 }
 
 /** The admin endpoint: TCP or a Unix socket. */
@@ -46,6 +50,30 @@ export interface Config {
   readonly tunnels: readonly TunnelConfig[];
   /** Tunnels with a control connection. */
   readonly managed: readonly ManagedTunnelConfig[];
+  /** Files of plugins beyond those that are built in: absolute paths. */
+  readonly plugins: readonly string[];
+  /** Plugins' own sections, by plugin. */
+  readonly sections: Readonly<Record<string, PluginSection>>;
+  /** Circuits that sessions name. */
+  readonly circuits: readonly NamedCircuit[];
+  /** Commands by event: program and arguments. */
+  readonly hooks: Readonly<Record<string, readonly string[]>>;
+  /** Where plugins keep what outlives us. */
+  readonly stateFolder: string;
+}
+
+/** A plugin's own part of the file. */
+export interface PluginSection {
+  /** Where it stands at the top of the file. */
+  readonly key: string;
+  readonly value: Row;
+}
+
+/** A circuit that any number of sessions may name. */
+export interface NamedCircuit {
+  readonly name: string;
+  readonly plugin: string;
+  readonly options: Row;
 }
 
 /** How to treat a peer, whoever of the two dials; its other fields are those of {@linkcode peerOptions}. */
@@ -61,9 +89,13 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
   readonly accept: readonly CallConfig[];
 }
 
-/** A circuit: the plugin's name and its options, checked by the plugin's schema. */
+/** A session's circuit: one of its own, or a named one. */
 export interface CircuitConfig {
+  /** The named circuit; absent: one of the session's own. */
+  readonly name?: string;
+  /** The circuit's plugin. */
   readonly plugin: string;
+  /** The circuit's options, or the session's own with a named circuit; checked by the plugin's schema. */
   readonly options: Row;
 }
 

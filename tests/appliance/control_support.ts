@@ -1,7 +1,7 @@
 /** What tests of the control plane share: appliances that dial each other over loopback. @module */
 
-import { parseConfig } from "../../edge/config/mod.ts";
-import type { ControlEvent } from "../../edge/control/mod.ts";
+import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
+import { textFile } from "../../edge/testing/document.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
@@ -14,8 +14,10 @@ const plugins = [probe, sink];
 export interface ControlNode extends AsyncDisposable {
   readonly appliance: Appliance;
   readonly lines: string[];
-  /** Every event so far. */
-  readonly events: ControlEvent[];
+  /** Every change of state so far. */
+  readonly events: StateEvent[];
+  /** Every failure that was told of so far. */
+  readonly failures: FailureEvent[];
   /** What the next reload reads. */
   text: string;
   /** One tunnel as it is; undefined: there is none of that name. */
@@ -26,15 +28,16 @@ export interface ControlNode extends AsyncDisposable {
 
 /** Starts an appliance from the text of a configuration file. */
 export async function startControlNode(first: string): Promise<ControlNode> {
-  const parse = (text: string) =>
-    parseConfig(text, { file: "test.yaml", plugins, defaults: { hostName: "test" } });
   const lines: string[] = [];
-  const events: ControlEvent[] = [];
-  const config = parse(first);
+  const events: StateEvent[] = [];
+  const failures: FailureEvent[] = [];
+  const file = textFile(first, plugins);
+  const { config, commit } = await file.document.load();
+  commit();
   const appliance = await startAppliance({
     config,
     plugins,
-    readConfig: () => parse(node.text),
+    document: file.document,
     log: makeLog(config.log, { write: (line) => void lines.push(line) }),
   });
   const subscription = appliance.events();
@@ -42,14 +45,21 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     for (;;) {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
-      events.push(event);
+      if (event.type === "failure") failures.push(event);
+      else if (event.type !== "plugin") events.push(event);
     }
   })();
   const node: ControlNode = {
     appliance,
     lines,
     events,
-    text: first,
+    failures,
+    get text() {
+      return file.text;
+    },
+    set text(text) {
+      file.text = text;
+    },
     async tunnel(name) {
       return (await appliance.tunnels()).find(({ config }) => config.name === name);
     },

@@ -24,8 +24,9 @@ impl Core {
         let Run { entry: Entry { place, count, .. }, header } = run;
         let (start, size) = (place.start, place.end - place.start);
         let template = tx.template;
-        let new =
-            template.constant(header).filter(|_| !tx.guarded && size <= usize::from(tunnel.segment_limit))?;
+        let new = template.constant(header).filter(|_| {
+            !tx.guarded && !tunnel.destination.inherit && size <= usize::from(tunnel.segment_limit)
+        })?;
         let mut room = [0; Template::MAX];
         let old = &mut room[..header];
         old.copy_from_slice(&slot[start..start + header]);
@@ -47,13 +48,14 @@ impl Core {
     pub fn forward_one(&mut self, out: u32, place: &Place, slot: &mut [u8]) -> bool {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[out];
+        let tunnel = &mut tunnels[tx.tunnel];
         let Place { floor, start, end } = *place;
-        let Some(room) = slot[floor..start].last_chunk_mut().filter(|_| !tx.guarded) else { return false };
+        let plain = !tx.guarded && !tunnel.destination.inherit;
+        let Some(room) = slot[floor..start].last_chunk_mut().filter(|_| plain) else { return false };
         tx.template.write(room, &mut tx.ns);
         let bytes = (end - start) as u64;
         tx.packets += 1;
         tx.bytes += bytes;
-        let tunnel = &mut tunnels[tx.tunnel];
         tunnel.sent(1, bytes);
         let header = tx.template.len();
         let body = Span::of(&slot[start - header..end]);
