@@ -22,6 +22,8 @@ export interface SessionCircuitDependencies {
   waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
   /** A session has its circuit. */
   attached(path: string): void;
+  /** A session may have come up or gone down; `gone`: it is about to be removed. */
+  changed(tunnel: TunnelEntry, session: SessionEntry, gone?: boolean): void;
 }
 
 /** Why a session without a circuit is down. */
@@ -99,7 +101,10 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
       await attach(tunnel, session, config);
       tx.undo(() => session.circuit?.detach());
     }
-    tx.commit(() => dependencies.attached(sessionPath(tunnel.config, config)));
+    tx.commit(() => {
+      dependencies.attached(sessionPath(tunnel.config, config));
+      dependencies.changed(tunnel, session);
+    });
   };
 
   /** The same; the session stays down where waiting may mend it. */
@@ -116,7 +121,10 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
       if (!patient || !mayWait(tunnel, session, config, error)) throw error;
       await dropCircuit(session);
       session.reason = error.message;
-      tx.commit(() => dependencies.waiting(tunnel, session, error));
+      tx.commit(() => {
+        dependencies.waiting(tunnel, session, error);
+        dependencies.changed(tunnel, session);
+      });
     }
   };
   const mayWait = (

@@ -54,7 +54,7 @@ export interface Sessions {
     up: boolean,
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
-  follow(session: SessionEntry, up: boolean): void;
+  follow(tunnel: TunnelEntry, session: SessionEntry, up: boolean): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes out a session that comes back if the transaction fails. */
@@ -111,6 +111,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       if (!circuit || session.circuit !== circuit) return;
       await dropCircuit(session);
       session.reason = reason.message;
+      dependencies.changed(tunnel, session);
       if (session.origin === "config") dependencies.waiting(tunnel, session, reason);
       dependencies.log.warn("session down", {
         path: sessionPath(tunnel.config, session.config),
@@ -164,6 +165,7 @@ function makeComings(
       tx.undo(() => tunnel.sessions.delete(session));
     },
     async remove(tunnel, session) {
+      dependencies.changed(tunnel, session, true);
       // One that was never joined is not in the table, where its id may be another's by now.
       if (tunnel.sessions.byId(session.config.sessionId) === session) {
         tunnel.sessions.delete(session);
@@ -180,6 +182,7 @@ function makeComings(
       }
     },
     async takeOut(tunnel, session, tx) {
+      tx.commit(() => dependencies.changed(tunnel, session, true));
       if (session.circuit) {
         await dropCircuit(session);
         tx.undo(() => restoreCircuit(tunnel, session));
@@ -255,7 +258,7 @@ function makeChanges(
 
 /** The sessions of calls, whose ids a control connection gives out. */
 function makeCallSessions(
-  { datapath, log, wallClock }: SessionDependencies,
+  { changed, datapath, log, wallClock }: SessionDependencies,
   { attach }: SessionCircuits,
 ): Pick<Sessions, "open" | "join" | "establish" | "follow" | "refreshMtu"> {
   const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
@@ -270,10 +273,11 @@ function makeCallSessions(
     });
   };
 
-  const follow: Sessions["follow"] = (session, up) => {
+  const follow: Sessions["follow"] = (tunnel, session, up) => {
     if (!session.circuit?.attachment) return;
     session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
     session.circuit.setUp(up);
+    changed(tunnel, session);
   };
 
   return {
@@ -308,7 +312,7 @@ function makeCallSessions(
       session.config = config;
       tunnel.sessions.add(session);
       await refreshMtu(tunnel, session);
-      follow(session, up);
+      follow(tunnel, session, up);
     },
     follow,
     refreshMtu,

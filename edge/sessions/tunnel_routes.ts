@@ -4,6 +4,7 @@ import { ipVersion, isWildcard } from "../../core/endpoint.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { checkTunnel } from "../config/checks.ts";
 import { type Datapath, type DatapathTunnel, type SocketId } from "../datapath/datapath.ts";
+import type { Lifecycle } from "../hooks/lifecycle.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import { longestDatagram } from "./frame_mtu.ts";
@@ -20,6 +21,8 @@ const WIDTH = 64;
 export interface TunnelDependencies {
   readonly datapath: Datapath;
   readonly log: Logger;
+  /** Who is told of tunnels that come and go. */
+  readonly lifecycle: Pick<Lifecycle, "tunnelUp" | "tunnelDown">;
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly system: System;

@@ -79,6 +79,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         pathErrors: {},
         sessions: makeSessionTable(),
       };
+      tx.commit(() => dependencies.lifecycle.tunnelUp(tunnel));
       await forEach(
         wanted,
         WIDTH,
@@ -95,6 +96,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       const { config, lease: former } = tunnel;
       const inside = [...tunnel.sessions.values()];
       await forEach(inside, WIDTH, (session) => sessions.takeOut(tunnel, session, tx));
+      tx.commit(() => dependencies.lifecycle.tunnelDown(tunnel));
       await datapath.removeTunnel(tunnel.handle);
       tx.undo(async () => {
         tunnel.handle = await datapath.addTunnel(
@@ -121,6 +123,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         WIDTH,
         (session) => sessions.remove(tunnel, session),
       );
+      dependencies.lifecycle.tunnelDown(tunnel);
       try {
         await datapath.removeTunnel(tunnel.handle);
         await tunnel.lease[Symbol.asyncDispose]();
