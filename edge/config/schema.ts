@@ -50,11 +50,14 @@ export const fileSchema = z.strictObject({
   listen: z.unknown().optional(),
   admin: z.unknown().optional(),
   log: z.unknown().optional(),
+  offload: z.unknown().optional(),
   "host-name": z.unknown().optional(),
   "router-id": z.unknown().optional(),
   peers: z.unknown().optional(),
   tunnels: z.unknown().optional(),
-}, { error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels" });
+}, {
+  error: "expected the keys listen, admin, log, offload, host-name, router-id, peers, tunnels",
+});
 
 /** `listen:` as a whole. */
 export const listSchema = z.array(z.unknown(), {
