@@ -228,7 +228,22 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
   const managed = control.managed.filter((tunnel) => !names.has(tunnel.name))
     .map((tunnel) => ({ ...tunnel, calls: tunnel.calls.filter((call) => free(call, taps)) }));
   const optional = offload && { offload };
-  return structuredClone({ ...config, ...optional, ...control, peers, tunnels, managed });
+  const others = {
+    plugins: [],
+    sections: {},
+    circuits: [{ name: "lan", plugin: "tap", options: { name: "lan0" } }],
+    hooks: { "session-up": ["/bin/true", "up"] },
+    stateFolder: "/var/lib/isthmus",
+  };
+  return structuredClone({
+    ...config,
+    ...optional,
+    ...control,
+    ...others,
+    peers,
+    tunnels,
+    managed,
+  });
 });
 
 /** Whether a call's TAP is its own; it is taken from then on. */
