@@ -506,18 +506,16 @@ export class Lcce {
     if (!connection) return this.#requests.full(request, admitted);
     connection.accept(header, message, body, now);
     if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
-    this.#requests.opened(connection);
+    this.#requests.opened(connection, now);
     this.#registry.meet(connection);
     this.#settle(connection, now);
   }
 
-  /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
+  /** Makes room for a half-open connection: the oldest goes, and is told why if it ever answers. */
   #makeRoom(path: Path, now: number): void {
     const evicted = this.#requests.makeRoom(path);
     if (!evicted) return;
-    const message = "too many half-open connections";
-    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
-    evicted.discard({ by: "local", result }, now);
+    evicted.evict({ result: StopResult.GeneralError, error: ErrorCode.NoResources }, now);
     this.#drop("half-open-limit");
     this.#settle(evicted, now);
   }

@@ -1,7 +1,8 @@
 /**
  * What strangers may cost together: how many SCCRQs are looked at and answered each second, and how many connections
- * of one address and in all may be half open. At the limit the oldest half-open connection makes room, so that a flood
- * of forged requests cannot keep a real peer out for longer than it takes to answer.
+ * of one address and in all may be half open. At the limit the oldest half-open connection makes room once it has had
+ * time to answer, so that a flood of forged requests cannot keep a real peer out for longer than that; until then the
+ * newer request has to come again.
  *
  * @module
  */
@@ -27,6 +28,9 @@ export interface AdmissionLimits {
  * network, was configured for: a forger must know it, and finds its tokens and its place in the queue there only.
  */
 export type Expected = "nobody" | "anybody" | "named";
+
+/** For so long nobody has to make room who is half open, in milliseconds: who is there has answered by then. */
+const GRACE_MS = 250;
 
 /** Tokens that come back with time. */
 class Bucket {
@@ -55,7 +59,7 @@ export class Admission<T extends object> {
   readonly #answers: Readonly<Record<Exclude<Expected, "nobody">, Bucket>>;
   /** The oldest first. */
   readonly #halfOpen = new Line<T>();
-  readonly #from = new Map<T, string>();
+  readonly #from = new Map<T, { readonly site: string; readonly since: number }>();
   readonly #perAddress = new Map<string, Line<T>>();
 
   constructor(limits: AdmissionLimits) {
@@ -78,23 +82,30 @@ export class Admission<T extends object> {
     return this.#answers[from].take(now);
   }
 
-  /** The connection that must go before another one from there may be half open. */
-  makeRoom(path: Path): T | undefined {
-    const { halfOpen, halfOpenPerAddress } = this.#limits;
-    const neighbours = this.#perAddress.get(siteKey(path));
-    const evicted = neighbours && neighbours.size >= halfOpenPerAddress
-      ? neighbours.first
-      : this.#halfOpen.size >= halfOpen
-      ? this.#halfOpen.first
-      : undefined;
-    if (evicted) this.closed(evicted);
-    return evicted;
+  /** Whether another connection from there has to wait: who would have to go may still answer. */
+  isFull(path: Path, now: number): boolean {
+    const oldest = this.#inTheWay(path);
+    return oldest !== undefined && now < this.#from.get(oldest)!.since + GRACE_MS;
   }
 
-  opened(connection: T, path: Path): void {
+  /** The connection that must go before another one from there may be half open. */
+  makeRoom(path: Path): T | undefined {
+    const oldest = this.#inTheWay(path);
+    if (oldest) this.closed(oldest);
+    return oldest;
+  }
+
+  #inTheWay(path: Path): T | undefined {
+    const { halfOpen, halfOpenPerAddress } = this.#limits;
+    const neighbours = this.#perAddress.get(siteKey(path));
+    if (neighbours && neighbours.size >= halfOpenPerAddress) return neighbours.first;
+    return this.#halfOpen.size >= halfOpen ? this.#halfOpen.first : undefined;
+  }
+
+  opened(connection: T, path: Path, now: number): void {
     const from = siteKey(path);
     this.#halfOpen.add(connection);
-    this.#from.set(connection, from);
+    this.#from.set(connection, { site: from, since: now });
     const neighbours = this.#perAddress.get(from) ?? new Line<T>();
     neighbours.add(connection);
     this.#perAddress.set(from, neighbours);
@@ -103,7 +114,7 @@ export class Admission<T extends object> {
   /** The connection came up, or ended. */
   closed(connection: T): void {
     if (!this.#halfOpen.delete(connection)) return;
-    const from = this.#from.get(connection)!;
+    const from = this.#from.get(connection)!.site;
     this.#from.delete(connection);
     const neighbours = this.#perAddress.get(from)!;
     neighbours.delete(connection);

@@ -134,6 +134,7 @@ export class Requests {
       : undefined;
     const digest = authenticator?.check(datagram, body) ?? "valid";
     if (digest !== "valid") return this.#drop(`digest-${digest}`);
+    if (this.#admission.isFull(path, now)) return this.#drop("half-open-limit");
     if (!this.#admission.answer(from, now)) return this.#drop("request-limit");
     if (verdict.kind === "refuse") {
       this.#drop("unknown-peer");
@@ -180,14 +181,14 @@ export class Requests {
     this.#turnAway(request, version, result, authenticator);
   }
 
-  /** The half-open connection that must go before another one of an address may be made. */
+  /** The half-open connection that must go before another one from there may be made. */
   makeRoom(path: Path): Connection | undefined {
     return this.#admission.makeRoom(path);
   }
 
   /** A connection was made for an SCCRQ. */
-  opened(connection: Connection): void {
-    this.#admission.opened(connection, connection.path);
+  opened(connection: Connection, now: number): void {
+    this.#admission.opened(connection, connection.path, now);
   }
 
   /** A connection came up, or ended. */
