@@ -392,7 +392,7 @@ Deno.test("Lcce tells who was still on its way up, and had to make room, as soon
     const { localId } = connectionsOf(b)[0]!;
     net.inject(b, request(settings, 6), stranger);
     assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [5], "it has time to answer");
-    net.run(net.now + 1_000);
+    net.run(net.now + 3_000);
     net.inject(b, request(settings, 6), stranger);
     assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [6]);
     assert.deepEqual(drops(b), { "half-open-limit": 2 });
