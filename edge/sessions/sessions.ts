@@ -65,6 +65,8 @@ export interface Sessions {
   follow(session: SessionEntry, up: boolean): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
+  /** Takes out a session that comes back if the transaction fails. */
+  takeOut(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Lets go of a circuit that cannot take the options of `next`, ahead of a change: circuits may thus trade what they hold. */
   releaseCircuit(
     tunnel: TunnelEntry,
@@ -204,7 +206,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       await attachCircuit(tunnel, session, session.config, { undo() {}, commit() {} });
     } catch (error) {
       await dropCircuit(session);
-      session.reason = `the circuit could not be restored: ${(error as Error).message}`;
+      const reason = error instanceof Error ? error : new Error(String(error));
+      session.reason = `cannot restore the circuit: ${reason.message}`;
+      if (session.origin === "config") dependencies.waiting(tunnel, session, reason);
       throw error;
     }
   };
@@ -398,6 +402,18 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         if (error instanceof DatapathError && error.code === "stopped") return;
         logOf(tunnel, session).warn("cannot remove a session in order", { error: String(error) });
       }
+    },
+    async takeOut(tunnel, session, tx) {
+      if (session.circuit) {
+        await dropCircuit(session);
+        tx.undo(() => restoreCircuit(tunnel, session));
+      }
+      await datapath.removePort(session.port);
+      tx.undo(async () => {
+        session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, session.config));
+      });
+      tunnel.sessions.delete(session);
+      tx.undo(() => tunnel.sessions.add(session));
     },
     releaseCircuit,
     revive: (tunnel, session, tx) => attachCircuit(tunnel, session, session.config, tx),
