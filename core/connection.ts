@@ -592,6 +592,8 @@ export class Connection implements CallsOwner {
       type: "connection-state",
       connection: this.handle,
       peer: this.settings.name,
+      path: this.path,
+      ...(this.peer && { hostName: this.peer.hostName }),
       state: this.#state,
       ...(cause && { cause }),
       ...(others.length > 0 && { others }),

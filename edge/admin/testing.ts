@@ -133,6 +133,7 @@ export function memoryAppliance(): MemoryAppliance {
       stopping: 0,
       closed: 0,
     }),
+    failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
     datapath: () =>
       Promise.resolve({
         pathErrors: { "port-unreachable": 2 },

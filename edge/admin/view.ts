@@ -83,6 +83,14 @@ function viewGrouping(grouping: Grouping): NonNullable<TunnelView["grouping"]> {
 
 /** A state change as operators see it. */
 export function viewEvent(event: ControlEvent): EventView {
+  if (event.type === "failure") {
+    const { hostName, time, ...rest } = event;
+    return {
+      ...rest,
+      time: new Date(time).toISOString(),
+      ...(hostName !== undefined && { "host-name": hostName }),
+    };
+  }
   const { by, error, message, reason, result } = event.ending ?? {};
   return {
     id: event.id,

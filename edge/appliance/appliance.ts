@@ -143,6 +143,7 @@ function assemble(
     down: () => down.all(),
     events: () => control.subscribe(),
     connections: () => control.connections(),
+    failures: () => control.failures(),
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);

@@ -42,7 +42,40 @@ export interface CallEvent extends Common {
   readonly state: CallState;
 }
 
-export type ControlEvent = ConnectionEvent | CallEvent;
+/** Something that failed: the latest time, and how often. */
+export interface Failure {
+  /** A tunnel that was asked for or was up; a message of one; a call. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** In a word, for programs: `digest-wrong`, `avp-15`, `unknown-peer`. */
+  readonly reason: string;
+  /** In a sentence; empty where the word says all. */
+  readonly message: string;
+  /** Where the other end is: `10.0.0.1:1701`. */
+  readonly remote: string;
+  /** The peer's name in the configuration, where it is known. */
+  readonly peer?: string;
+  /** What it calls itself. */
+  readonly hostName?: string;
+  /** The tunnel's name, where there was one. */
+  readonly tunnel?: string;
+  /** The call's name. */
+  readonly session?: string;
+  /** Unix milliseconds of the first and the last time. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** How often it was seen. */
+  readonly count: number;
+}
+
+/** Something failed; each source is heard a few times at once, then once in a while. */
+export interface FailureEvent
+  extends Pick<Common, "id" | "time">, Omit<Failure, "firstAt" | "lastAt"> {
+  readonly type: "failure";
+}
+
+/** Something entered a state. */
+export type StateEvent = ConnectionEvent | CallEvent;
+export type ControlEvent = StateEvent | FailureEvent;
 type Unnumbered<Event> = Event extends ControlEvent ? Omit<Event, "id" | "time"> : never;
 
 /** One listener's events. */

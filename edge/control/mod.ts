@@ -1,5 +1,6 @@
 /** The control plane of the appliance. @module */
 
 export { type ControlPlane, startControl } from "./control.ts";
-export type { ControlEvent, Subscription } from "./events.ts";
+export type { ControlEvent, Failure, FailureEvent, StateEvent, Subscription } from "./events.ts";
+export type { FailureReport } from "./failures.ts";
 export type { ManagedState } from "./status.ts";

@@ -112,7 +112,9 @@ async function succeed(subject: Subject, text: string) {
     const was = before.get(path);
     if (!said.has(path)) assert.deepEqual([was?.made, was?.device], [made, device], path);
   }
-  const ended = subject.events.slice(events).filter(({ ending }) => ending !== undefined);
+  const ended = subject.events.slice(events).filter((event) =>
+    event.type !== "failure" && event.ending
+  );
   assert.deepEqual(
     new Set(
       ended.map((event) =>
@@ -158,7 +160,9 @@ async function fail(subject: Subject, text: string, work: () => Promise<unknown>
     const untouched = isManaged(path) || JSON.stringify(same(now)) === JSON.stringify(same(next));
     if (untouched) assert.deepEqual([is.made, is.device], [was.made, was.device], path);
   }
-  const ended = subject.events.slice(events).filter(({ ending }) => ending !== undefined);
+  const ended = subject.events.slice(events).filter((event) =>
+    event.type !== "failure" && event.ending
+  );
   assert.deepEqual(ended, [], "no call has ended");
   return true;
 }
