@@ -122,7 +122,9 @@ export type ControlView = z.output<typeof controlView>;
 export const eventView = z.object({
   id: count,
   time: z.iso.datetime(),
-  type: z.enum(["connection-state", "call-state", "failure"]),
+  type: z.enum(["connection-state", "call-state", "failure", "plugin"]),
+  name: z.string().optional().describe("What a plugin tells of: <plugin>-<event>."),
+  fields: z.record(z.string(), z.unknown()).optional().describe("What it tells."),
   tunnel: z.string().optional(),
   "tunnel-id": count.optional(),
   peer: z.string().optional(),

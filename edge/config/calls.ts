@@ -81,10 +81,10 @@ export function readPlacedCalls(
 function readOwnCircuit(
   entry: unknown,
   path: Path,
-  { plugins }: ParseOptions,
+  options: ParseOptions,
   report: Report,
 ): CallConfig["circuit"] {
-  return readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
+  return readCircuit(asObject(entry)?.["circuit"], options, [...path, "circuit"], report);
 }
 
 function buildCall(

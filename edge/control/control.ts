@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Row } from "../../plugins/plugin.ts";
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
@@ -41,6 +42,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
   subscribe(): Subscription;
+  /** Tells those who listen what a plugin tells. */
+  publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Control messages that came to nothing, by reason. */
   drops(): Readonly<Record<string, number>>;
@@ -215,6 +218,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       return true;
     },
     subscribe: () => bus.subscribe(),
+    publish: (name, fields) => bus.publish({ type: "plugin", name, fields }),
     connections() {
       const counts = {
         "wait-ctl-reply": 0,

@@ -3,6 +3,7 @@
 import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
+import type { Row } from "../../plugins/plugin.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -76,18 +77,28 @@ export interface FailureEvent
 /** Something entered a state. */
 export type StateEvent = ConnectionEvent | CallEvent;
 export type ControlEvent = StateEvent | FailureEvent;
-type Unnumbered<Event> = Event extends ControlEvent ? Omit<Event, "id" | "time"> : never;
+/** Something that a plugin tells. */
+export interface PluginEvent extends Pick<Common, "id" | "time"> {
+  readonly type: "plugin";
+  /** `<plugin>-<event>`. */
+  readonly name: string;
+  readonly fields: Row;
+}
+
+/** Whatever happens. */
+export type ApplianceEvent = ControlEvent | PluginEvent;
+type Unnumbered<Event> = Event extends ApplianceEvent ? Omit<Event, "id" | "time"> : never;
 
 /** One listener's events. */
 export interface Subscription extends Disposable {
   /** The next event; `slow` once too many were waiting and the rest is lost; undefined: there will be no more. */
-  next(): Promise<ControlEvent | "slow" | undefined>;
+  next(): Promise<ApplianceEvent | "slow" | undefined>;
 }
 
 /** Hands each event to every listener. */
 export interface EventBus extends Disposable {
   readonly listened: boolean;
-  publish(event: Unnumbered<ControlEvent>): void;
+  publish(event: Unnumbered<ApplianceEvent>): void;
   subscribe(): Subscription;
 }
 
@@ -95,7 +106,7 @@ export interface EventBus extends Disposable {
 const QUEUE_LIMIT = 4096;
 
 export function makeEventBus(wallClock: () => number): EventBus {
-  const listeners = new Set<{ offer(event: ControlEvent): void; end(): void }>();
+  const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   let id = 0;
   let closed = false;
   return {
@@ -105,11 +116,11 @@ export function makeEventBus(wallClock: () => number): EventBus {
     publish(event) {
       id++;
       if (listeners.size === 0) return;
-      const numbered = { id, time: wallClock(), ...event } as ControlEvent;
+      const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
       for (const listener of listeners) listener.offer(numbered);
     },
     subscribe() {
-      let queue: ControlEvent[] = [];
+      let queue: ApplianceEvent[] = [];
       let state: "open" | "slow" | "ended" = closed ? "ended" : "open";
       let wake: (() => void) | undefined;
       const signal = () => {
@@ -117,7 +128,7 @@ export function makeEventBus(wallClock: () => number): EventBus {
         wake = undefined;
       };
       const listener = {
-        offer(event: ControlEvent) {
+        offer(event: ApplianceEvent) {
           queue.push(event);
           if (queue.length > QUEUE_LIMIT) {
             queue = [];

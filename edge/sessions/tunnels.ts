@@ -9,6 +9,7 @@ import {
   type DatapathTunnel,
   type SocketId,
 } from "../datapath/datapath.ts";
+import type { Lifecycle } from "../hooks/lifecycle.ts";
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { longestDatagram } from "./frame_mtu.ts";
@@ -25,6 +26,8 @@ const WIDTH = 64;
 export interface TunnelDependencies {
   readonly datapath: Datapath;
   readonly log: Logger;
+  /** Who is told of tunnels that come and go. */
+  readonly lifecycle: Pick<Lifecycle, "tunnelUp" | "tunnelDown">;
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly system: System;
@@ -187,6 +190,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         pathErrors: {},
         sessions: makeSessionTable(),
       };
+      tx.commit(() => dependencies.lifecycle.tunnelUp(tunnel));
       await forEach(
         wanted,
         WIDTH,
@@ -252,6 +256,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         WIDTH,
         (session) => sessions.remove(tunnel, session),
       );
+      dependencies.lifecycle.tunnelDown(tunnel);
       try {
         await datapath.removeTunnel(tunnel.handle);
         await tunnel.lease[Symbol.asyncDispose]();

@@ -157,7 +157,7 @@ export async function startSubject(first: string, faults: Faults): Promise<Subje
     for (;;) {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
-      events.push(event);
+      if (event.type !== "plugin") events.push(event);
     }
   })();
   const subject: Subject = {

@@ -46,7 +46,7 @@ export async function startControlNode(first: string): Promise<ControlNode> {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
       if (event.type === "failure") failures.push(event);
-      else events.push(event);
+      else if (event.type !== "plugin") events.push(event);
     }
   })();
   const node: ControlNode = {
