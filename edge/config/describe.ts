@@ -142,7 +142,11 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     sessions: Object.fromEntries(
       calls.map((call) => [
         call.name,
-        { "remote-end-id": call.remoteEndId, ...describeCall(call) },
+        {
+          "remote-end-id": call.remoteEndId,
+          ...(call.direction && { direction: call.direction }),
+          ...describeCall(call),
+        },
       ]),
     ),
   };

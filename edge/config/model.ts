@@ -110,6 +110,8 @@ export interface CallConfig extends Fields<typeof callOptions> {
   readonly name: string;
   /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
+  /** Placed: the peer is asked to place a call for us (OCRQ); absent: we tell it of one of ours (ICRQ). */
+  readonly direction?: "outgoing";
   /** Absent: frames are dropped as `no-forwarder`. */
   readonly circuit?: CircuitConfig;
 }
