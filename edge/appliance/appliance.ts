@@ -6,6 +6,7 @@ import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
 import { circuitPart } from "../circuits/circuits_part.ts";
+import { hookPart } from "../hooks/hook_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
@@ -211,12 +212,12 @@ async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
-  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }
