@@ -16,6 +16,7 @@ import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
+import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
 import { makeRequests, refuseStopped, tunnelName } from "./requests.ts";
 import { settingsPart } from "./settings.ts";
@@ -175,6 +176,9 @@ function assemble(
         }
         return saved;
       }),
+    circuits: () => context.circuits.named(),
+    view: (view, name) => pluginRows(context.host, view, name),
+    run: (word, given) => pluginAnswer(context.host, word, given),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
       stopped ??= queues.exclusive(() => {
