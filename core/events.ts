@@ -80,6 +80,11 @@ export type LcceEvent =
   }
   /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
   | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
+  /**
+   * Nothing came from the peer on the control connection for so long that it is about to be asked by HELLO, or given up:
+   * answer with {@linkcode Lcce.heard}. Only where {@linkcode LcceOptions.hearsSessions} says so.
+   */
+  | { readonly type: "connection-silent"; readonly connection: ConnectionHandle }
   /** The peer requests a call: answer with `acceptCall` or `closeCall`, at once or later. */
   | {
     readonly type: "call-requested";

@@ -126,6 +126,7 @@ function assemble(
     tunnels,
     wallClock,
   });
+  paths.onUnreachable = control.unreachable;
   /** What is in force besides the tunnels. */
   let settings: Omit<Config, "tunnels"> = first;
   let running = true;

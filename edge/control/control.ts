@@ -8,6 +8,7 @@
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
+import type { PathError } from "../datapath/datapath.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
@@ -16,6 +17,7 @@ import { makeEventBus, type Subscription } from "./events.ts";
 import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
+import { makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
@@ -39,6 +41,8 @@ export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, Asyn
   closeTunnel(tunnel: string, result: Result): Promise<void>;
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
+  /** ICMP says that peers cannot be reached: they are asked whether they are there. */
+  unreachable(errors: readonly PathError[]): void;
   subscribe(): Subscription;
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Control messages that came to nothing, by reason. */
@@ -68,6 +72,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     expects: ({ remote }) => state.index.expects(remote.address),
     policy: (request) => judge(state, request),
     knowsVendor: dependencies.knowsVendor,
+    hearsSessions: true,
     random,
     limits: LIMITS,
   });
@@ -121,6 +126,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
   });
   const takeover = makeTakeover(driver);
+  const hearing = makeHearing({ clock, datapath, driver, state });
   const context: ControlContext = {
     ...dependencies,
     random,
@@ -139,6 +145,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
   const onEvent = (event: LcceEvent, now: number) => {
     if (event.type === "connection-state") onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
+    else if (event.type === "connection-silent") hearing.silent(event.connection);
     else onCall(event, now);
   };
 
@@ -198,6 +205,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       await gone;
       return true;
     },
+    unreachable: hearing.unreachable,
     subscribe: () => bus.subscribe(),
     connections() {
       const counts = {
