@@ -47,6 +47,9 @@ export async function run(options: RunOptions): Promise<number> {
     }
     system.notify("READY=1");
   };
+  using _watchdog = feedWatchdog(Deno.env.get("WATCHDOG_USEC"), () => {
+    if (appliance.healthy) system.notify("WATCHDOG=1");
+  });
   const stop = signalled(() => void reload());
   system.notify(`READY=1\nSTATUS=admin at ${admin.url()}`);
   log.info("running", { version: options.version, admin: admin.url(), pid: Deno.pid });
@@ -59,6 +62,18 @@ export async function run(options: RunOptions): Promise<number> {
   }
   log.error("the datapath failed", { error: messageOf(reason) });
   return 1;
+}
+
+/**
+ * Tells the service manager that all is well, twice as often as it wants to hear it (sd_watchdog_enabled(3)); `usec` is the
+ * value of `WATCHDOG_USEC`.
+ */
+export function feedWatchdog(usec: string | undefined, feed: () => void): Disposable {
+  const everyMs = Number(usec ?? 0) / 2000;
+  if (!(everyMs > 0)) return { [Symbol.dispose]() {} };
+  feed();
+  const timer = setInterval(feed, everyMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** Takes signals from now to the end of the process; resolves with the first one that asks to stop. */

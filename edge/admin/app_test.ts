@@ -35,6 +35,14 @@ Deno.test("GET /v1/config hides secrets", async () => {
   assert.ok("branch" in (body.tunnels as object));
 });
 
+Deno.test("GET /healthz says 503 while the datapath gives no sign of life", async () => {
+  const api = memoryAppliance();
+  api.healthy = false;
+  const { status, body } = await asking(api)("GET", "/healthz");
+  assert.equal(status, 503);
+  assert.match((body as { detail: string }).detail, /no sign of life/);
+});
+
 Deno.test("GET /v1/datapath gives drops by reason and the datapath's own figures", async () => {
   const { body } = await asking(memoryAppliance())("GET", "/v1/datapath");
   assert.deepEqual(body, {

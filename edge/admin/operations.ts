@@ -2,6 +2,7 @@
 
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
+import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
 import { json, problems, type RouteContext } from "./route.ts";
 import { configView, datapathView, healthView, reloadView } from "./schemas.ts";
@@ -32,7 +33,7 @@ const healthz = createRoute({
   method: "get",
   path: "/healthz",
   summary: "Tell whether the appliance runs; needs no token",
-  responses: { 200: json(healthView, "It runs."), ...problems() },
+  responses: { 200: json(healthView, "It runs."), ...problems(503) },
 });
 
 const openapi = createRoute({
@@ -84,6 +85,10 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   });
 
   app.openapi(healthz, (c) => {
+    if (!api.healthy) {
+      const message = "the datapath gives no sign of life: no frames flow";
+      throw new ApplianceError("unavailable", undefined, message);
+    }
     const uptime = Math.max(0, options.now() - api.startedAt) / 1000;
     return c.json({ status: "ok" as const, version: options.version, uptime }, 200);
   });

@@ -22,6 +22,7 @@ export interface MemoryAppliance extends ApplianceApi {
   admin: AdminConfig;
   /** Where tests publish events. */
   readonly bus: EventBus;
+  healthy: boolean;
   /** What the next `reload()` throws. */
   reloadError: Error | undefined;
   /** Adds to a session's counters and its tunnel's. */
@@ -56,6 +57,7 @@ export function memoryAppliance(): MemoryAppliance {
   let time = 1_700_000_000_000;
   const appliance: MemoryAppliance = {
     startedAt: time,
+    healthy: true,
     bus: makeEventBus(() => ++time),
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     reloadError: undefined,

@@ -29,6 +29,8 @@ export interface ReloadReport {
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
   readonly startedAt: number;
+  /** Whether frames can flow: the datapath gives signs of life. */
+  readonly healthy: boolean;
   config(): Config;
   tunnels(): Promise<readonly TunnelState[]>;
   tunnel(tunnel: string): Promise<TunnelState>;

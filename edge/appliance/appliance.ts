@@ -89,7 +89,7 @@ function assemble(
   const queues = makeQueues();
   const meters = makeMeters();
   const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
-  const sockets = makeSockets(system, datapath, clock);
+  const sockets = makeSockets(system, datapath, clock, log);
   const sessions = makeSessions({
     circuits,
     datapath,
@@ -132,6 +132,10 @@ function assemble(
   let running = true;
   const failure = Promise.withResolvers<Error>();
   datapath.onFailure = failure.resolve;
+  datapath.onResponsive = (responsive) => {
+    if (responsive) log.info("the datapath gives signs of life again");
+    else log.error("the datapath gives no sign of life: no frames flow");
+  };
 
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -204,6 +208,9 @@ function assemble(
   const appliance: ReturnType<typeof assemble> = {
     startedAt: wallClock(),
     failed: failure.promise,
+    get healthy() {
+      return datapath.responsive;
+    },
     onAdminChange: undefined,
     config: () => ({
       ...settings,
@@ -297,7 +304,8 @@ function assemble(
     },
     async datapath() {
       const { drops, io } = await statistics(countersOf(undefined));
-      return { drops: { ...drops, ...control.drops() }, pathErrors: paths.errors(), io };
+      const queues = { "device-queue-full": system.deviceQueueDrops() };
+      return { drops: { ...drops, ...queues, ...control.drops() }, pathErrors: paths.errors(), io };
     },
     events: () => control.subscribe(),
     connections: () => control.connections(),

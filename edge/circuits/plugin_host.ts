@@ -149,6 +149,7 @@ async function openTapPort(
     present = false;
     port.onGone?.();
   };
+  device.onLost = gone;
   let id: PortId;
   try {
     id = await datapath.addTap(device.fd, gone, device.vnet);

@@ -4,7 +4,7 @@ import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/plugin.ts";
 import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
-import { type Libc, openLibc } from "../io/libc.ts";
+import { hollow, type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
 import { boundAddress, socketDrops } from "../io/sockets.ts";
 import { concatenated, countersByHandle, joined } from "./counters.ts";
@@ -35,7 +35,7 @@ import {
   readControl,
   readFrames,
 } from "./records.ts";
-import { startWorker } from "./worker_link.ts";
+import { startWorker, type WorkerTiming } from "./worker_link.ts";
 
 /** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
 type Port =
@@ -54,7 +54,10 @@ type ClientDrop = "control-queue-full" | "inject-queue-full" | "no-such-port";
  * @throws {DatapathError} `invalid` where a limit is no count
  * @throws {Error} where the C library may not be opened or the worker cannot start; nothing is left behind then
  */
-export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapath> {
+export async function startDatapath(
+  limits: DatapathLimits = {},
+  timing: WorkerTiming = {},
+): Promise<Datapath> {
   for (const [name, limit] of Object.entries(limits)) {
     if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
       throw new DatapathError(
@@ -65,14 +68,18 @@ export async function startDatapath(limits: DatapathLimits = {}): Promise<Datapa
   }
   const libc = openLibc();
   try {
-    return await start(libc, limits);
+    return await start(libc, limits, timing);
   } catch (error) {
     libc[Symbol.dispose]();
     throw error;
   }
 }
 
-async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
+async function start(
+  libc: Libc,
+  limits: DatapathLimits,
+  timing: WorkerTiming,
+): Promise<Datapath> {
   // With one worker its indices serve as ids.
   const sockets = new Map<SocketId, { readonly fd: number; readonly address: string }>();
   const ports = new Map<PortId, Port>();
@@ -85,18 +92,19 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
   /** Datagrams that the kernel dropped at sockets that are closed. */
   let closedDrops = 0;
 
-  /** The worker has ended, one way or the other. */
-  const closeAll = () => {
+  /** The worker has ended, one way or the other: if not by itself, its thread may still use numbers of descriptors. */
+  const closeAll = (byItself: boolean) => {
     if (!open) return;
     open = false;
-    for (const { fd } of sockets.values()) libc.call.close(fd);
-    for (const port of ports.values()) if (port.kind === "device") libc.call.close(port.fd);
+    const close = (fd: number) => byItself ? libc.call.close(fd) : hollow(libc, fd);
+    for (const { fd } of sockets.values()) close(fd);
+    for (const port of ports.values()) if (port.kind === "device") close(port.fd);
     sockets.clear();
     ports.clear();
     libc[Symbol.dispose]();
   };
 
-  const worker = await startWorker(libc, limits, {
+  const worker = await startWorker(libc, limits, timing, {
     batch(lane, batch) {
       if (lane === "control") receiveControl(batch);
       else receiveFrames(batch);
@@ -113,8 +121,9 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     },
     pathErrors: (errors) => datapath.onPathErrors?.(errors.map(toPathError)),
     networkChanged: () => datapath.onNetworkChange?.(),
-    failed(error) {
-      closeAll();
+    responsive: (yes) => datapath.onResponsive?.(yes),
+    failed(error, byItself) {
+      closeAll(byItself);
       datapath.onFailure?.(error);
     },
   });
@@ -192,6 +201,10 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
     onPathErrors: undefined,
     onNetworkChange: undefined,
     onSocketFailure: undefined,
+    onResponsive: undefined,
+    get responsive() {
+      return worker.responsive;
+    },
     onFailure: undefined,
     async addSocket(fd, kind) {
       const address = readable(() => boundAddress(libc, fd));
@@ -206,6 +219,11 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       if (!removed) return;
       closedDrops += socketDrops(libc, removed.fd);
       libc.call.close(removed.fd);
+    },
+    async rewatchSocket(socket) {
+      const { fd } = sockets.get(socket) ?? {};
+      if (fd === undefined) throw new DatapathError("no-such-socket", "no such socket");
+      await worker.request("rewatchSocket", { fd, socket: socket as number as SocketIx });
     },
     async addTunnel(tunnel) {
       return await worker.request("addTunnel", { spec: toSpec(tunnel) }) as number as TunnelHandle;
@@ -276,8 +294,7 @@ async function start(libc: Libc, limits: DatapathLimits): Promise<Datapath> {
       };
     },
     async [Symbol.asyncDispose]() {
-      await worker.stop();
-      closeAll();
+      closeAll(await worker.stop());
     },
   };
   const drop = (reason: ClientDrop, frames: number) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Endpoint } from "../../core/endpoint.ts";
-import { cString, openLibc } from "../io/libc.ts";
+import { signalEventfd } from "../io/eventfd.ts";
+import { cString, hollow, openLibc } from "../io/libc.ts";
 import { openUdpSocket } from "../io/sockets.ts";
 import { startDatapath } from "./client.ts";
 import type { ControlDatagram } from "./datapath.ts";
@@ -211,3 +212,81 @@ Deno.test("two datapaths in one process do not disturb each other", async () => 
   await a.datapath.removeSocket(await a.datapath.addSocket(fd, kind));
   assert.notEqual(libc.call.close(fd), 0);
 });
+
+const FIONBIO = 0x5421n;
+
+Deno.test("a worker that hangs is seen, and seen to be well again", async () => {
+  await using datapath = await startDatapath({}, { heartbeatMs: 20 });
+  const seen: boolean[] = [];
+  datapath.onResponsive = (responsive) => seen.push(responsive);
+  await sleep(300);
+  assert.deepEqual([seen, datapath.responsive], [[], true]);
+  using libc = openLibc();
+  // A device that blocks: no TAP of ours does. One read gives something, the next one waits for ever.
+  const fd = libc.call.eventfd(1, 0);
+  await datapath.addTap(fd, () => {});
+  await until(() => !datapath.responsive);
+  await sleep(200);
+  assert.deepEqual(seen, [false]);
+  libc.call.ioctl(fd, FIONBIO, Int32Array.of(1));
+  signalEventfd(libc, fd);
+  await until(() => datapath.responsive);
+  assert.deepEqual(seen, [false, true]);
+});
+
+Deno.test("a worker that has to be ended keeps the numbers of its descriptors, which stand for nothing", async () => {
+  using libc = openLibc();
+  const datapath = await startDatapath({}, { stopGraceMs: 50 });
+  const { fd, kind, local } = openUdpSocket(libc, { local: { address: "127.0.0.1", port: 0 } });
+  await datapath.addSocket(fd, kind);
+  const device = libc.call.eventfd(1, 0);
+  const other = libc.call.dup3(device, 900, 0);
+  await datapath.addTap(device, () => {});
+  await sleep(50);
+  await datapath[Symbol.asyncDispose]();
+  for (const number of [fd, device]) {
+    assert.equal(await Deno.readLink(`/proc/self/fd/${number}`), "/dev/null");
+  }
+  // The socket itself is closed: another may have its address.
+  const again = openUdpSocket(libc, { local });
+  libc.call.close(again.fd);
+  signalEventfd(libc, other); // lets the thread go on, which ends it
+  await sleep(50);
+  for (const number of [fd, device, other]) libc.call.close(number);
+});
+
+Deno.test("a socket that fails for good is told once, and read again when it is another", async () => {
+  await using a = await startLcce();
+  await using b = await startLcce();
+  using libc = openLibc();
+  const failures: string[] = [];
+  a.datapath.onSocketFailure = (socket, error) => failures.push(`${socket === a.socket} ${error}`);
+  const atA = collectControl(a);
+  const [fd] = descriptorsOf(a.local.port);
+  hollow(libc, fd!);
+  await until(() => failures.length > 0);
+  await sleep(50);
+  assert.deepEqual(failures, ["true ENOTSOCK"]);
+  const { fd: fresh } = openUdpSocket(libc, { local: a.local });
+  libc.call.dup3(fresh, fd!, 0);
+  libc.call.close(fresh);
+  await a.datapath.rewatchSocket(a.socket);
+  const data = controlMessage(1);
+  b.datapath.sendControl([{ socket: b.socket, remote: a.local, local: "127.0.0.1", data }]);
+  await until(() => atA.length === 1);
+});
+
+/** Descriptors of this process that are UDP sockets bound to a port of IPv4. */
+function descriptorsOf(port: number): number[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const line = Deno.readTextFileSync("/proc/net/udp").split("\n")
+    .find((line) => line.includes(`:${hex} 00000000:0000`));
+  const inode = line!.trim().split(/\s+/)[9];
+  return [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name).filter((name) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`) === `socket:[${inode}]`;
+    } catch {
+      return false;
+    }
+  }).map(Number);
+}

@@ -45,6 +45,10 @@ export function createCommands(
       datapath.removeSocket(socket);
       sources.removeSocket(socket);
     },
+    rewatchSocket({ fd, socket }) {
+      sources.removeSocket(socket);
+      sources.addSocket(fd, socket);
+    },
     addTunnel: ({ spec }) => datapath.addTunnel(spec),
     changeTunnel({ tunnel, spec }) {
       datapath.changeTunnel(tunnel, spec);

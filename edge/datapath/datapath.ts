@@ -107,6 +107,8 @@ export interface Datapath extends AsyncDisposable {
   /** Hands over an open, bound, non-blocking socket; the datapath closes it. */
   addSocket(fd: number, kind: SocketKind): Promise<SocketId>;
   removeSocket(socket: SocketId): Promise<void>;
+  /** Reads a socket again that had failed, and whose descriptor its owner has put another socket behind. */
+  rewatchSocket(socket: SocketId): Promise<void>;
   addTunnel(tunnel: DatapathTunnel): Promise<TunnelHandle>;
   /** Changes where a tunnel goes (its ids and version stay). */
   changeTunnel(tunnel: TunnelHandle, change: DatapathTunnel): Promise<void>;
@@ -141,6 +143,10 @@ export interface Datapath extends AsyncDisposable {
   onNetworkChange: (() => void) | undefined;
   /** Called once for a socket that failed for good and is read no more, with the error's name. */
   onSocketFailure: ((socket: SocketId, error: string) => void) | undefined;
+  /** Whether its workers give signs of life. */
+  readonly responsive: boolean;
+  /** Called when a worker gives no sign of life for some seconds, and when it does again. */
+  onResponsive: ((responsive: boolean) => void) | undefined;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;
   /**

@@ -57,6 +57,9 @@ export interface DatapathLimits {
 export interface Start {
   readonly epoll: number;
   readonly wake: number;
+  /** Eventfds: the worker answers each signal of the one by the other, as long as its loop goes round. */
+  readonly ping: number;
+  readonly pong: number;
   /** Has input whenever the network changed; -1: nobody tells. */
   readonly network: number;
   readonly limits: DatapathLimits;
@@ -66,6 +69,8 @@ export interface Start {
 export interface CommandTable {
   addSocket: [{ fd: number; kind: SocketKind }, SocketIx];
   removeSocket: [{ socket: SocketIx }, void];
+  /** Reads a socket again that had failed: its descriptor stands for another one by now. */
+  rewatchSocket: [{ fd: number; socket: SocketIx }, void];
   addTunnel: [{ spec: TunnelSpec }, TunnelIx];
   changeTunnel: [{ tunnel: TunnelIx; spec: TunnelSpec }, void];
   removeTunnel: [{ tunnel: TunnelIx }, void];

@@ -9,7 +9,7 @@
 
 import { type Punt, type TunnelIx, WasmDatapath } from "../../wasm/mod.ts";
 import { createErrorQueues } from "../io/error_queue.ts";
-import { takeEventfd } from "../io/eventfd.ts";
+import { signalEventfd, takeEventfd } from "../io/eventfd.ts";
 import { type Libc, openLibc } from "../io/libc.ts";
 import { takeNetworkChanges } from "../io/network_watch.ts";
 import { createCommands } from "./commands.ts";
@@ -27,7 +27,8 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const wakeToken = 0;
 const networkToken = 1;
-const firstSourceToken = 2;
+const pingToken = 2;
+const firstSourceToken = 3;
 /** Between two reports of a network that changes all the time. */
 const networkIntervalMs = 200;
 /** The longest datagram that UDP_SEGMENT cuts. */
@@ -51,7 +52,7 @@ self.onmessage = async ({ data }: MessageEvent<Start>) => {
   }
 };
 
-async function run(libc: Libc, { epoll, wake, network, limits }: Start): Promise<void> {
+async function run(libc: Libc, { epoll, wake, ping, pong, network, limits }: Start): Promise<void> {
   const datapath = new WasmDatapath(limits);
   const base = libc.address(datapath.memory.buffer as ArrayBuffer);
   datapath.setBase(base);
@@ -123,6 +124,7 @@ async function run(libc: Libc, { epoll, wake, network, limits }: Start): Promise
 
   const wakeCount = new BigUint64Array(1);
   waiter.add(wake, wakeToken);
+  waiter.add(ping, pingToken);
   if (network >= 0) waiter.add(network, networkToken);
   const networkRoom = new Uint8Array(1 << 16);
   /** When main may be told again that the network changed, and whether it is to be. */
@@ -156,7 +158,10 @@ async function run(libc: Libc, { epoll, wake, network, limits }: Start): Promise
     let messages = 0;
     for (const token of ready) {
       if (token === wakeToken) messages = takeEventfd(libc, wake, wakeCount);
-      else if (token === networkToken) {
+      else if (token === pingToken) {
+        takeEventfd(libc, ping, wakeCount);
+        signalEventfd(libc, pong);
+      } else if (token === networkToken) {
         if (!takeNetworkChanges(libc, network, networkRoom)) continue;
         networkChanged = true;
         grouping.forgetAll();

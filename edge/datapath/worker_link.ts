@@ -2,8 +2,8 @@
 
 import { setImmediate } from "node:timers";
 import { openEpoll } from "../io/epoll.ts";
-import { openEventfd, signalEventfd } from "../io/eventfd.ts";
-import type { Libc } from "../io/libc.ts";
+import { openEventfd, signalEventfd, takeEventfd } from "../io/eventfd.ts";
+import { hollow, type Libc } from "../io/libc.ts";
 import { openNetworkWatch } from "../io/network_watch.ts";
 import { DatapathError } from "./datapath.ts";
 import {
@@ -32,7 +32,9 @@ export interface WorkerEvents {
   pathErrors(errors: readonly PathErrors[]): void;
   networkChanged(): void;
   /** The worker ended without being told to. All requests have been rejected. */
-  failed(error: Error): void;
+  failed(error: Error, byItself: boolean): void;
+  /** The worker gives no sign of life any more, or does again. */
+  responsive(yes: boolean): void;
 }
 
 /** A running worker. */
@@ -44,12 +46,22 @@ export interface WorkerLink {
   ): Promise<CommandTable[Name][1]>;
   /** Sends records of `bytes` in all, which `pack` puts in. False, and `pack` not called, where the queue is full. */
   send(lane: Lane, bytes: number, pack: (packer: Packer) => void): boolean;
-  /** Ends the worker, if it still runs. */
-  stop(): Promise<void>;
+  /** Whether the worker's loop goes round, as far as is known. */
+  readonly responsive: boolean;
+  /** Ends the worker, if it still runs. @returns whether it has ended by itself: else it may still use descriptors */
+  stop(): Promise<boolean>;
 }
 
-/** How long a worker may take to end by itself. */
-const stopGraceMs = 2000;
+/** How long things may take, in milliseconds; tests are less patient. */
+export interface WorkerTiming {
+  /** How often the worker is asked for a sign of life; 3000 unless told. */
+  readonly heartbeatMs?: number;
+  /** How long it may take to end by itself; 2000 unless told. */
+  readonly stopGraceMs?: number;
+}
+
+/** How many signs of life may be missing. */
+const missingSigns = 3;
 
 interface Waiting {
   resolve(result: unknown): void;
@@ -60,6 +72,7 @@ interface Waiting {
 export async function startWorker(
   libc: Libc,
   limits: DatapathLimits,
+  { heartbeatMs = 3000, stopGraceMs = 2000 }: WorkerTiming,
   events: WorkerEvents,
 ): Promise<WorkerLink> {
   let state: "starting" | "running" | "stopping" | "ended" = "starting";
@@ -73,21 +86,36 @@ export async function startWorker(
   let flushing = false;
 
   const ready = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<void>();
-  const wake = openEventfd(libc);
-  const epoll = openEpollOrClose(libc, wake);
-  const network = openNetworkWatchOrNot(libc);
+  const ended = Promise.withResolvers<boolean>();
+  const own = openOwn(libc);
+  const { epoll, network, ping, pong, wake } = own;
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 
-  /** The worker has ended, or is ended here; its descriptors are nobody's any more. */
-  const end = (error: Error | undefined) => {
+  let heartbeat: ReturnType<typeof setInterval> | undefined = undefined;
+  let missed = 0;
+  /** Asks for a sign of life, and looks for the one before. Costs both sides some microseconds. */
+  const beat = () => {
+    const before = missed;
+    missed = takeEventfd(libc, pong, pongCount) > 0 ? 0 : missed + 1;
+    if (before < missingSigns && missed >= missingSigns) events.responsive(false);
+    if (before >= missingSigns && missed === 0) events.responsive(true);
+    signalEventfd(libc, ping);
+  };
+  const pongCount = new BigUint64Array(1);
+
+  /**
+   * The worker has ended by itself, or is ended here: then its thread may be in the middle of a call, whose descriptors
+   * must not become something else meanwhile.
+   */
+  const end = (error: Error | undefined, byItself: boolean) => {
     if (state === "ended") return;
     const before = state;
     state = "ended";
+    clearInterval(heartbeat);
     worker.terminate();
-    libc.call.close(epoll);
-    libc.call.close(wake);
-    if (network >= 0) libc.call.close(network);
+    for (const fd of Object.values(own)) {
+      if (fd >= 0) byItself ? libc.call.close(fd) : hollow(libc, fd);
+    }
     const stopped = new DatapathError(
       "stopped",
       error ? `the datapath worker failed: ${error.message}` : "the datapath has stopped",
@@ -95,8 +123,8 @@ export async function startWorker(
     for (const { reject } of waiting.values()) reject(stopped);
     waiting.clear();
     ready.reject(error ?? stopped);
-    ended.resolve();
-    if (error && before !== "starting") events.failed(error);
+    ended.resolve(byItself);
+    if (error && before !== "starting") events.failed(error, byItself);
   };
 
   const settle = (reply: Reply) => {
@@ -163,15 +191,17 @@ export async function startWorker(
       case "network-changed":
         return events.networkChanged();
       case "stopped":
-        return end(data.error === undefined ? undefined : new Error(data.error));
+        return end(data.error === undefined ? undefined : new Error(data.error), true);
     }
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    end(new Error(event.message));
+    end(new Error(event.message), false);
   };
-  worker.postMessage({ epoll, wake, network, limits } satisfies Start);
+  worker.postMessage({ epoll, wake, ping, pong, network, limits } satisfies Start);
   await ready.promise;
+  signalEventfd(libc, ping);
+  heartbeat = setInterval(beat, heartbeatMs);
 
   return {
     request(name, args) {
@@ -203,29 +233,43 @@ export async function startWorker(
         closePacking();
         items.push({ kind: "stop" });
         flushSoon();
-        const grace = setTimeout(() => end(undefined), stopGraceMs);
+        const grace = setTimeout(() => end(undefined, false), stopGraceMs);
         await ended.promise;
         clearTimeout(grace);
       }
-      await ended.promise;
+      return await ended.promise;
+    },
+    get responsive() {
+      return missed < missingSigns;
     },
   };
 }
 
-/** Without it, what changed is found out by trying. */
+/** The descriptors that a worker waits by; -1 where the network cannot be watched: what changed is found out by trying then. */
+function openOwn(libc: Libc): Record<"epoll" | "network" | "ping" | "pong" | "wake", number> {
+  const open: number[] = [];
+  const keep = (fd: number) => {
+    open.push(fd);
+    return fd;
+  };
+  try {
+    return {
+      wake: keep(openEventfd(libc)),
+      ping: keep(openEventfd(libc)),
+      pong: keep(openEventfd(libc)),
+      epoll: keep(openEpoll(libc)),
+      network: openNetworkWatchOrNot(libc),
+    };
+  } catch (error) {
+    for (const fd of open) libc.call.close(fd);
+    throw error;
+  }
+}
+
 function openNetworkWatchOrNot(libc: Libc): number {
   try {
     return openNetworkWatch(libc);
   } catch {
     return -1;
-  }
-}
-
-function openEpollOrClose(libc: Libc, wake: number): number {
-  try {
-    return openEpoll(libc);
-  } catch (error) {
-    libc.call.close(wake);
-    throw error;
   }
 }

@@ -22,6 +22,7 @@ const definitions = {
   // Files. open and ioctl are variadic; Linux passes integers of those as it does fixed ones.
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   readAt: { name: "read", parameters: ["i32", "u64", "u64"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
@@ -111,6 +112,29 @@ export function configured(libc: Libc, fd: number, configure: (fd: number) => vo
     libc.call.close(fd);
     throw error;
   }
+}
+
+const O_RDWR_CLOEXEC = 0o2000002;
+const O_CLOEXEC = 0o2000000;
+
+/**
+ * Lets go of what a descriptor stands for and keeps its number, which stands for /dev/null then: for a number that
+ * somebody may still use, who must not meet what gets the number next. @throws {IoError}
+ */
+export function hollow(libc: Libc, fd: number): void {
+  const what = "let go of a descriptor and keep its number";
+  const empty = libc.check(
+    libc.call.open(cString("/dev/null"), O_RDWR_CLOEXEC, 0),
+    "open(/dev/null)",
+    what,
+  );
+  configured(libc, empty, () => replace(libc, empty, fd, what));
+  libc.call.close(empty);
+}
+
+/** Has the number `fd` stand for what `by` stands for, too; what it stood for before is closed. @throws {IoError} */
+export function replace(libc: Libc, by: number, fd: number, attempted: string): void {
+  libc.check(libc.call.dup3(by, fd, O_CLOEXEC), "dup3", attempted);
 }
 
 /** `text` as C wants it. @throws {TypeError} where it holds a NUL, which would cut it short */

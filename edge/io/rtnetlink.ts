@@ -26,6 +26,8 @@ export interface Link {
   readonly up: boolean;
   /** The driver has a carrier (IFF_LOWER_UP). */
   readonly carrier: boolean;
+  /** Frames that the device could not take: of a TAP or TUN, as its reader was too slow. */
+  readonly txDropped: number;
 }
 
 /** What may change in a device. */
@@ -74,6 +76,7 @@ const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_TXQLEN = 13;
+const IFLA_STATS64 = 23;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 
@@ -208,7 +211,14 @@ function parseLink(body: Uint8Array): Link | undefined {
     mac: formatMac(attributes.get(IFLA_ADDRESS) ?? new Uint8Array()),
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
+    txDropped: readTxDropped(attributes.get(IFLA_STATS64)),
   };
+}
+
+/** `rtnl_link_stats64`: packets, bytes, errors and drops, of each what was received and what was sent, 8 bytes each. */
+function readTxDropped(stats: Uint8Array | undefined): number {
+  if (!stats || stats.length < 64) return 0;
+  return Number(new DataView(stats.buffer, stats.byteOffset).getBigUint64(56, true));
 }
 
 function ifaddrmsg(family: number, prefixLength: number, index: number): Buffer {

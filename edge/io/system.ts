@@ -3,14 +3,15 @@
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { TapOptions } from "../../plugins/plugin.ts";
-import { Errno, IoError } from "./errno.ts";
-import { type Libc, openLibc } from "./libc.ts";
+import { IoError } from "./errno.ts";
+import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
-import { canonicalPrefix, openRtnetlink } from "./rtnetlink.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
-import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
-import type { SocketKind, VnetSpec } from "../../wasm/mod.ts";
+import { openTaps, type TapDevice } from "./tap_device.ts";
+import type { SocketKind } from "../../wasm/mod.ts";
+
+export type { TapDevice } from "./tap_device.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
@@ -19,6 +20,8 @@ export interface System extends Disposable {
     encap: EncapType,
     options: SocketOptions,
   ): { readonly fd: number; readonly kind: SocketKind; readonly local: Endpoint };
+  /** Opens a socket that had failed anew behind the same descriptor, as it was. */
+  reopenSocket(fd: number, encap: EncapType, options: SocketOptions): void;
   /** Has a UDP socket take no more datagrams, so that others get them, while those that wait in it can still be read. */
   stopReceiving(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */
@@ -27,36 +30,37 @@ export interface System extends Disposable {
   ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
   openTap(options: TapOptions): TapDevice;
+  /**
+   * Frames that found the queue of a device of ours full since the start, as the kernel counts them; of very many devices
+   * the figures of a part are fresh.
+   */
+  deviceQueueDrops(): number;
   /** Closes a descriptor that nobody took. */
   close(fd: number): void;
   /** Tells systemd how we are (sd_notify(3)); nothing where it did not start us. */
   notify(state: string): void;
 }
 
-/** A TAP device and its descriptor. */
-export interface TapDevice {
-  readonly fd: number;
-  readonly name: string;
-  readonly adopted: boolean;
-  /** What may be written behind a `virtio_net_hdr`; absent: frames come and go without one. */
-  readonly vnet?: VnetSpec;
-  mac(): string;
-  mtu(): number;
-  change(options: Omit<TapOptions, "name" | "netns" | "offload">): void;
-  setCarrier(up: boolean): void;
-  /** Lets go of all but the descriptor, which is someone else's to close; `restore` removes the addresses we added. */
-  release(restore: boolean): void;
-}
-
 /** Opens the operating system; `notifySocket` is the value of `NOTIFY_SOCKET`. */
 export function openSystem(notifySocket?: string): System {
   const libc = openLibc();
-  return {
+  const taps = openTaps(libc);
+  const system: System = {
     openSocket(encap, options) {
       if (encap === "ip") return openIpSocket(libc, options);
       const socket = openUdpSocket(libc, options);
       shareLocalPort(libc, socket.fd);
       return socket;
+    },
+    reopenSocket(fd, encap, options) {
+      // First what is left of it goes, which may hold the address.
+      hollow(libc, fd);
+      const opened = system.openSocket(encap, options);
+      try {
+        replace(libc, opened.fd, fd, "put a new socket in the place of one that failed");
+      } finally {
+        libc.call.close(opened.fd);
+      }
     },
     stopReceiving: (fd, kind) => stopReceiving(libc, fd, kind),
     pathMtu(local, remote) {
@@ -68,13 +72,18 @@ export function openSystem(notifySocket?: string): System {
       }
     },
     ownsAddress: (address) => ownsAddress(libc, address),
-    openTap: (options) => openTapDevice(libc, options),
+    openTap: taps.open,
+    deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     notify(state) {
       if (notifySocket !== undefined) notify(libc, notifySocket, state);
     },
-    [Symbol.dispose]: () => libc[Symbol.dispose](),
+    [Symbol.dispose]() {
+      taps[Symbol.dispose]();
+      libc[Symbol.dispose]();
+    },
   };
+  return system;
 }
 
 const noRoute: ReadonlySet<string> = new Set([
@@ -105,100 +114,6 @@ function stopReceiving(libc: Libc, fd: number, kind: SocketKind): void {
 }
 
 const DISCARD = 9;
-
-function openTapDevice(libc: Libc, options: TapOptions): TapDevice {
-  const tap = openTap(libc, options.name, options.netns, options.offload);
-  try {
-    const netlink = openRtnetlink(libc, options.netns);
-    try {
-      return configureTap(libc, netlink, tap, options);
-    } catch (error) {
-      netlink[Symbol.dispose]();
-      throw error;
-    }
-  } catch (error) {
-    libc.call.close(tap.fd);
-    throw error;
-  }
-}
-
-/** Frames that may wait at a device for us: super-frames of 64 KiB, so 4 MiB at most. */
-const superFrameQueue = 64;
-
-function configureTap(
-  libc: Libc,
-  netlink: ReturnType<typeof openRtnetlink>,
-  { fd, name, adopted, vnet }: Tap,
-  options: TapOptions,
-): TapDevice {
-  const link = () => {
-    const found = netlink.link(name);
-    if (!found) throw new IoError("rtnetlink", Errno.ENODEV, `find the device ${name}`);
-    return found;
-  };
-  const { index } = link();
-  /** Addresses that we gave the device, canonical. */
-  const ours = new Set<string>();
-
-  const setAddresses = (wanted: readonly string[]) => {
-    const canonical = new Set(wanted.map((address) => canonicalPrefix(address) ?? address));
-    for (const address of ours) {
-      if (canonical.has(address)) continue;
-      ours.delete(address);
-      tolerate("EADDRNOTAVAIL", () => netlink.removeAddress(index, address));
-    }
-    for (const address of canonical) {
-      if (ours.has(address)) continue;
-      if (tolerate("EEXIST", () => netlink.addAddress(index, address))) ours.add(address);
-    }
-  };
-  const change = ({ mtu, mac, addresses }: Omit<TapOptions, "name" | "netns" | "offload">) => {
-    if (mtu !== undefined || mac !== undefined) {
-      netlink.setLink(index, {
-        ...(mtu !== undefined && { mtu }),
-        ...(mac !== undefined && { mac }),
-      });
-    }
-    if (addresses) setAddresses(addresses);
-  };
-
-  change(options);
-  const queueLength = vnet && options.offload?.gso !== false && !adopted
-    ? { queueLength: superFrameQueue }
-    : {};
-  netlink.setLink(index, { up: true, ...queueLength });
-  return {
-    fd,
-    name,
-    adopted,
-    ...(vnet && { vnet }),
-    mac: () => link().mac,
-    mtu: () => link().mtu,
-    change,
-    setCarrier: (up) => setTapCarrier(libc, fd, up),
-    release(restore) {
-      try {
-        if (restore) {
-          resetOffloads(libc, fd);
-          setAddresses([]);
-        }
-      } finally {
-        netlink[Symbol.dispose]();
-      }
-    },
-  };
-}
-
-/** Runs `work`; false where it failed with the error `code`, which is no harm. */
-function tolerate(code: string, work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch (error) {
-    if (error instanceof IoError && error.code === code) return false;
-    throw error;
-  }
-}
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 0o2004002;

@@ -107,3 +107,82 @@ Deno.test({
     assert.doesNotMatch(after, /10\.9\.0\.2\/24/);
   },
 });
+
+Deno.test({
+  name: "openTap() gives a device that it makes the same MAC each time, and another name another",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("mac");
+    using system = openSystem();
+    const macs: string[] = [];
+    for (const name of ["office0", "office0", "branch0"]) {
+      const tap = system.openTap({ name, netns: space.name });
+      macs.push(tap.mac());
+      tap.release(false);
+      system.close(tap.fd);
+    }
+    assert.equal(macs[0], macs[1]);
+    assert.notEqual(macs[0], macs[2]);
+    assert.match(macs[0]!, /^.[26ae]:/);
+  },
+});
+
+Deno.test({
+  name:
+    "a TAP tells that its namespace was deleted, keeps nothing of it, and can be had in the next of that name",
+  ignore,
+  async fn() {
+    using system = openSystem();
+    const space = await makeNamespace("lost");
+    const options = { name: "office0", netns: space.name };
+    const [tap, other] = [system.openTap(options), system.openTap({ ...options, name: "b0" })];
+    let lost = 0;
+    for (const each of [tap, other]) each.onLost = () => lost++;
+    await space[Symbol.asyncDispose]();
+    const deadline = performance.now() + 10_000;
+    while (lost < 2 && performance.now() < deadline) await sleep(50);
+    assert.equal(lost, 2);
+    assert.throws(() => system.openTap(options), { code: "ENOENT" });
+    await using again = await makeNamespace("lost");
+    const back = system.openTap(options);
+    assert.equal((await again.ip("link", "show", "office0")).success, true);
+    for (const each of [tap, other, back]) {
+      each.release(false);
+      system.close(each.fd);
+    }
+  },
+});
+
+Deno.test({
+  name: "deviceQueueDrops() counts what a device's queue had no room for, after it is gone too",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("drops");
+    using system = openSystem();
+    const tap = system.openTap({ name: "office0", netns: space.name, addresses: ["10.9.0.1/24"] });
+    assert.equal(system.deviceQueueDrops(), 0);
+    await space.ip("neighbour", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "office0");
+    // Nobody reads.
+    await new Deno.Command("ip", {
+      args: ["netns", "exec", space.name, "ping", "-q", "-c", "3000", "-f", "-w", "3", "10.9.0.2"],
+      stdout: "null",
+      stderr: "null",
+    }).output();
+    const drops = system.deviceQueueDrops();
+    assert.ok(drops > 0);
+    tap.release(false);
+    system.close(tap.fd);
+    assert.ok(system.deviceQueueDrops() >= drops);
+  },
+});
+
+Deno.test("reopenSocket() puts a socket as it was in the place of one that failed", () => {
+  using system = openSystem();
+  const { fd, local } = system.openSocket("udp", { local: { address: "127.0.0.1", port: 0 } });
+  system.reopenSocket(fd, "udp", { local });
+  assert.throws(() => system.openSocket("udp", { local }), { code: "EADDRINUSE" });
+  assert.match(Deno.readLinkSync(`/proc/self/fd/${fd}`), /^socket:/);
+  system.close(fd);
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

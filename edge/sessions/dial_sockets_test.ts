@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../clock.ts";
+import { makeLog } from "../log.ts";
 import { makeSockets } from "./sockets.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
+
+const log = makeLog({ level: "error", format: "text" });
 
 function scene() {
   const system = memorySystem();
   const datapath = memoryDatapath(system);
-  return { system, datapath, sockets: makeSockets(system, datapath, systemClock) };
+  return { system, datapath, sockets: makeSockets(system, datapath, systemClock, log) };
 }
 
 const listener = { encap: "udp", address: "0.0.0.0", port: 1701 } as const;

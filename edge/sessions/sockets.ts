@@ -13,7 +13,9 @@ import type { SocketKind } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Listener, TunnelConfig } from "../config/model.ts";
+import type { SocketOptions } from "../io/sockets.ts";
 import type { System } from "../io/system.ts";
+import type { Logger } from "../log.ts";
 
 /** What of a tunnel decides about its socket. */
 export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">;
@@ -58,12 +60,15 @@ interface OpenSocket {
 
 /** How long the datapath may take to read what waits in a socket that takes no more, in milliseconds. */
 const DRAIN_MS = 50;
+/** Between two attempts to open a socket that failed anew, in milliseconds. */
+const REOPEN_MS = 5000;
 
 /** An open socket, or one being opened. */
 interface Entry {
   readonly encap: EncapType;
   readonly local: Endpoint;
   readonly remote?: Endpoint;
+  readonly options: SocketOptions;
   readonly socket: Promise<OpenSocket>;
   users: number;
   /** A listener that takes no new leases. */
@@ -71,7 +76,12 @@ interface Entry {
 }
 
 /** No sockets yet. */
-export function makeSockets(system: System, datapath: Datapath, clock: Clock): Sockets {
+export function makeSockets(
+  system: System,
+  datapath: Datapath,
+  clock: Clock,
+  log: Logger,
+): Sockets {
   /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
   const listeners = new Map<string, Entry>();
   const connected = new Map<string, Entry>();
@@ -89,11 +99,18 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
         entry.encap === encap && entry.local.port === local.port &&
         overlap(entry.local.address, local.address)
       );
+    const options: SocketOptions = {
+      local,
+      shared,
+      ...(path && { remote: path.remote }),
+      ...(path && encap === "udp" && { checksum: path.checksum }),
+    };
     const entry: Entry = {
       encap,
       local,
       ...(path && { remote: path.remote }),
-      socket: openSocket(system, datapath, { encap, local, shared, ...(path && { path }) }),
+      options,
+      socket: openSocket(system, datapath, encap, options),
       users: 0,
     };
     entries.add(entry);
@@ -167,6 +184,23 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
     }
   };
 
+  /** Opens a socket anew that failed for good, under the same id; until that succeeds, every few seconds. */
+  const reopen = async (id: SocketId, error: string) => {
+    const found = byId.get(id);
+    if (!found) return;
+    const { entry, socket } = found;
+    const local = formatEndpoint(socket.local);
+    log.warn("a socket failed, and is opened anew", { local, error });
+    try {
+      system.reopenSocket(socket.fd, entry.encap, { ...entry.options, local: socket.local });
+      await datapath.rewatchSocket(id);
+    } catch (error) {
+      const again = () => void reopen(id, error instanceof Error ? error.message : String(error));
+      clock.timer(clock.now() + REOPEN_MS, again);
+    }
+  };
+  datapath.onSocketFailure = (id, error) => void reopen(id, error);
+
   return {
     async open(listener) {
       const key = listenerKey(listener.encap, listener);
@@ -228,19 +262,10 @@ export function makeSockets(system: System, datapath: Datapath, clock: Clock): S
 async function openSocket(
   system: System,
   datapath: Datapath,
-  { encap, local, shared, path }: {
-    readonly encap: EncapType;
-    readonly local: Endpoint;
-    readonly shared: boolean;
-    readonly path?: TunnelPath;
-  },
+  encap: EncapType,
+  options: SocketOptions,
 ): Promise<OpenSocket> {
-  const { fd, kind, local: bound } = system.openSocket(encap, {
-    local,
-    shared,
-    ...(path && { remote: path.remote }),
-    ...(path && encap === "udp" && { checksum: path.checksum }),
-  });
+  const { fd, kind, local: bound } = system.openSocket(encap, options);
   try {
     return { id: await datapath.addSocket(fd, kind), fd, kind, local: bound };
   } catch (error) {

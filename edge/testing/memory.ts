@@ -88,6 +88,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
     onPathErrors: undefined,
     onNetworkChange: undefined,
     onSocketFailure: undefined,
+    onResponsive: undefined,
+    responsive: true,
     onFailure: undefined,
     vanish(fd) {
       for (const device of devices.values()) if (device.fd === fd) device.gone();
@@ -104,6 +106,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
         system.close(sockets.get(socket) ?? fail("no-such-socket"));
         sockets.delete(socket);
       }),
+    rewatchSocket: (socket) =>
+      command("rewatchSocket", () => void (sockets.has(socket) || fail("no-such-socket"))),
     addTunnel: (tunnel) =>
       command("addTunnel", () => {
         if (!sockets.has(tunnel.socket)) fail("no-such-socket");
@@ -223,6 +227,7 @@ export function memorySystem(): MemorySystem {
       mtu: () => device.mtu,
       change,
       setCarrier: (up) => void (device.carrier = up),
+      onLost: undefined,
       release() {},
     };
   };
@@ -241,8 +246,15 @@ export function memorySystem(): MemorySystem {
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
     stopReceiving() {},
+    reopenSocket(fd, _encap, options) {
+      const { address } = options.local;
+      if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);
+      if (!open.has(fd)) throw new Error(`descriptor ${fd} is not open`);
+      open.set(fd, { options });
+    },
     pathMtu: () => system.mtu,
     ownsAddress: () => false,
+    deviceQueueDrops: () => 0,
     openTap,
     close(fd) {
       const { device } = open.get(fd) ?? {};

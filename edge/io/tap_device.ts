@@ -1,0 +1,267 @@
+/**
+ * TAP devices as the appliance has them: opened, made what options say, and watched. One rtnetlink socket serves all of a
+ * namespace.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { TapOptions } from "../../plugins/plugin.ts";
+import type { VnetSpec } from "../../wasm/mod.ts";
+import { Errno, IoError } from "./errno.ts";
+import type { Libc } from "./libc.ts";
+import { canonicalPrefix, openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
+import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
+
+/** What may change in a TAP. */
+export type TapChange = Omit<TapOptions, "name" | "netns" | "offload">;
+
+/** A TAP device and its descriptor. */
+export interface TapDevice {
+  readonly fd: number;
+  readonly name: string;
+  readonly adopted: boolean;
+  /** What may be written behind a `virtio_net_hdr`; absent: frames come and go without one. */
+  readonly vnet?: VnetSpec;
+  /** Called once if the device's namespace loses its name: it lives on until its descriptor is closed, but nobody finds it. */
+  onLost: (() => void) | undefined;
+  mac(): string;
+  mtu(): number;
+  change(options: TapChange): void;
+  setCarrier(up: boolean): void;
+  /** Lets go of all but the descriptor, which is someone else's to close; `restore` removes the addresses we added. */
+  release(restore: boolean): void;
+}
+
+/** All TAPs of the appliance. */
+export interface Taps extends Disposable {
+  /** Opens a TAP and makes it what the options say, up and running. @throws {IoError} */
+  open(options: TapOptions): TapDevice;
+  /** Frames that found a device's queue full since the start; of very many devices the figures of a part are fresh. */
+  queueDrops(): number;
+}
+
+/** A namespace by its name, while it has that name, and the devices in it. */
+interface Space {
+  readonly netns: string | undefined;
+  /** What its name stands for: another file, another namespace. */
+  readonly identity: string | undefined;
+  readonly netlink: Rtnetlink;
+  readonly devices: Set<Watched>;
+}
+
+interface Watched {
+  readonly device: TapDevice;
+  readonly index: number;
+  drops: number;
+}
+
+/** Frames that may wait at a device for us: super-frames of 64 KiB, so 4 MiB at most. */
+const superFrameQueue = 64;
+/** How often named namespaces are looked for while devices are in some: a `stat` each. */
+const lookMs = 2000;
+/** Devices that are asked for their drops at a time: some microseconds each. */
+const askedAtOnce = 512;
+
+/** No devices yet. */
+export function openTaps(libc: Libc): Taps {
+  const spaces = new Set<Space>();
+  let closedDrops = 0;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let asked = 0;
+
+  const enter = (netns: string | undefined): Space => {
+    const identity = identityOf(netns);
+    for (const space of spaces) {
+      if (space.netns === netns && space.identity === identity) return space;
+    }
+    const netlink = openRtnetlink(libc, netns);
+    const space: Space = { netns, identity, netlink, devices: new Set() };
+    spaces.add(space);
+    return space;
+  };
+  /** Closes what no device is in any more: a socket in a namespace keeps it alive. */
+  const leave = (space: Space) => {
+    if (space.devices.size > 0 || !spaces.delete(space)) return;
+    space.netlink[Symbol.dispose]();
+    watch();
+  };
+  const watch = () => {
+    const named = [...spaces].some(({ netns }) => netns !== undefined);
+    if (named) timer ??= setInterval(look, lookMs);
+    else {
+      clearInterval(timer);
+      timer = undefined;
+    }
+  };
+  const look = () => {
+    for (const { netns, identity, devices } of [...spaces]) {
+      if (netns === undefined || identityOf(netns) === identity) continue;
+      for (const { device } of [...devices]) {
+        const lost = device.onLost;
+        device.onLost = undefined;
+        lost?.();
+      }
+    }
+  };
+  const dropsOf = ({ netlink }: Space, watched: Watched) => {
+    try {
+      watched.drops = netlink.link(watched.device.name)?.txDropped ?? watched.drops;
+    } catch (error) {
+      if (!(error instanceof IoError)) throw error;
+    }
+    return watched.drops;
+  };
+
+  return {
+    open(options) {
+      const space = enter(options.netns);
+      try {
+        const tap = openTap(libc, options.name, options.netns, options.offload);
+        try {
+          const watched = configure(libc, space.netlink, tap, options, (restored) => {
+            closedDrops += dropsOf(space, watched);
+            space.devices.delete(watched);
+            try {
+              restored();
+            } finally {
+              leave(space);
+            }
+          });
+          space.devices.add(watched);
+          watch();
+          return watched.device;
+        } catch (error) {
+          libc.call.close(tap.fd);
+          throw error;
+        }
+      } catch (error) {
+        leave(space);
+        throw error;
+      }
+    },
+    queueDrops() {
+      const all = [...spaces].flatMap((space) =>
+        [...space.devices].map((watched) => ({ space, watched }))
+      );
+      for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {
+        const { space, watched } = all[asked++ % all.length]!;
+        dropsOf(space, watched);
+      }
+      return all.reduce((sum, { watched }) => sum + watched.drops, closedDrops);
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      for (const { netlink } of spaces) netlink[Symbol.dispose]();
+      spaces.clear();
+    },
+  };
+}
+
+function configure(
+  libc: Libc,
+  netlink: Rtnetlink,
+  { fd, name, adopted, vnet }: Tap,
+  options: TapOptions,
+  released: (restore: () => void) => void,
+): Watched {
+  const link = () => {
+    const found = netlink.link(name);
+    if (!found) throw new IoError("rtnetlink", Errno.ENODEV, `find the device ${name}`);
+    return found;
+  };
+  const { index } = link();
+  /** Addresses that we gave the device, canonical. */
+  const ours = new Set<string>();
+
+  const setAddresses = (wanted: readonly string[]) => {
+    const canonical = new Set(wanted.map((address) => canonicalPrefix(address) ?? address));
+    for (const address of ours) {
+      if (canonical.has(address)) continue;
+      ours.delete(address);
+      tolerate("EADDRNOTAVAIL", () => netlink.removeAddress(index, address));
+    }
+    for (const address of canonical) {
+      if (ours.has(address)) continue;
+      if (tolerate("EEXIST", () => netlink.addAddress(index, address))) ours.add(address);
+    }
+  };
+  const change = ({ mtu, mac, addresses }: TapChange) => {
+    if (mtu !== undefined || mac !== undefined) {
+      netlink.setLink(index, {
+        ...(mtu !== undefined && { mtu }),
+        ...(mac !== undefined && { mac }),
+      });
+    }
+    if (addresses) setAddresses(addresses);
+  };
+
+  // Neighbours know a device by its MAC: one that we make gets the same each time.
+  change({ ...(!adopted && { mac: derivedMac(options.netns, name) }), ...options });
+  const queueLength = vnet && options.offload?.gso !== false && !adopted
+    ? { queueLength: superFrameQueue }
+    : {};
+  netlink.setLink(index, { up: true, ...queueLength });
+  const device: TapDevice = {
+    fd,
+    name,
+    adopted,
+    ...(vnet && { vnet }),
+    onLost: undefined,
+    mac: () => link().mac,
+    mtu: () => link().mtu,
+    change,
+    setCarrier: (up) => setTapCarrier(libc, fd, up),
+    release(restore) {
+      released(() => {
+        if (!restore) return;
+        resetOffloads(libc, fd);
+        setAddresses([]);
+      });
+    },
+  };
+  return { device, index, drops: 0 };
+}
+
+/** A locally administered MAC (IEEE 802 §8.4) that depends on this host, the namespace and the name, and on nothing else. */
+export function derivedMac(netns: string | undefined, name: string): string {
+  const seed = [machineId(), netns ?? "", name].join("\0");
+  const bytes = createHash("sha256").update(seed).digest().subarray(0, 6);
+  bytes[0] = (bytes[0]! & 0xfc) | 0x02;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+let knownMachineId: string | undefined;
+
+/** What tells this host from others: machine-id(5), or else its name. */
+function machineId(): string {
+  if (knownMachineId !== undefined) return knownMachineId;
+  try {
+    knownMachineId = Deno.readTextFileSync("/etc/machine-id").trim();
+  } catch {
+    knownMachineId = "";
+  }
+  return knownMachineId ||= Deno.hostname();
+}
+
+/** What a namespace's name stands for now; undefined where there is none of that name. */
+function identityOf(netns: string | undefined): string | undefined {
+  if (netns === undefined) return undefined;
+  try {
+    const { dev, ino } = Deno.statSync(`/run/netns/${netns}`);
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs `work`; false where it failed with the error `code`, which is no harm. */
+function tolerate(code: string, work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (error instanceof IoError && error.code === code) return false;
+    throw error;
+  }
+}
