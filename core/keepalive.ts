@@ -36,6 +36,8 @@ export interface KeepaliveHost {
 export class Keepalive {
   readonly #host: KeepaliveHost;
   readonly #deadlines = new Deadlines<"hello" | "ask" | "calm">();
+  /** Since when there is silence, as far as is known. */
+  #heardAt = -Infinity;
   /** Since when the peer is being asked. */
   #askedAt: number | undefined;
   /** When it last answered such a question. */
@@ -66,8 +68,11 @@ export class Keepalive {
   restart(at: number, now: number): void {
     const { helloMs } = this.#host;
     if (helloMs === 0) return this.#deadlines.clear("hello");
-    const due = at + helloMs * (0.9 + 0.2 * this.#host.fraction());
-    this.#deadlines.set("hello", due > now ? due : now + helloMs);
+    this.#heardAt = at;
+    this.#deadlines.set(
+      "hello",
+      Math.max(now, at + helloMs * (0.9 + 0.2 * this.#host.fraction())),
+    );
   }
 
   /** Asks the peer whether it is there; {@linkcode timeout} says that it was silent for so long. */
@@ -107,7 +112,7 @@ export class Keepalive {
       this.#doubt = doubt;
       this.#deadlines.set("ask", now);
     }
-    if (at !== undefined && at + this.#host.helloMs > now) this.restart(at, now);
+    if (at !== undefined && at > this.#heardAt) this.restart(at, now);
     else if (doubt === "hello") this.#sayHello(now);
   }
 
