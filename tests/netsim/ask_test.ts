@@ -209,12 +209,10 @@ Deno.test("Lcce asks its owner before it gives up a peer that is silent, and doe
   net.run(net.now + 1_000);
   const { handle } = up(b)[0]!;
   net.conditions = { loss: 1, duplication: 0, delayMs: [10, 10] };
-  let frame: number | undefined;
+  const frame = net.now + 2_900;
   b.onEvent = (event, now) => {
     if (event.type === "connection-silent") b.lcce.heard(event.connection, frame, now);
   };
-  const began = net.now;
-  frame = began + 2_900;
   b.lcce.ask(handle, 3_000, net.now);
   net.run(net.now + 10_000);
   assert.equal(up(b).length, 1, "a frame came while it was asked");
