@@ -25,6 +25,7 @@ import {
 } from "./message.ts";
 import type { EncapType } from "./pseudowire.ts";
 import type { PeerSettings } from "./settings.ts";
+import type { AuthenticationSnapshot } from "./snapshot.ts";
 
 /** The keys that one secret gives. */
 interface Keys {
@@ -83,6 +84,21 @@ export class Authenticator {
     this.#takeSecrets(settings, encap);
     const index = agreed ? this.#keys.findIndex((keys) => equalKeys(keys, agreed)) : -1;
     this.#agreed = index < 0 ? undefined : index;
+  }
+
+  /** What messages are signed over, as plain data. */
+  snapshot(): AuthenticationSnapshot {
+    return {
+      nonce: this.#nonce,
+      peerNonce: this.#peerNonce,
+      ...(this.#agreed !== undefined && { agreed: this.#agreed }),
+    };
+  }
+
+  /** Goes on where {@linkcode snapshot} left off; our nonce is given to the constructor. */
+  resume({ peerNonce, agreed }: AuthenticationSnapshot): void {
+    this.#peerNonce = peerNonce;
+    this.#agreed = agreed !== undefined && agreed < this.#keys.length ? agreed : undefined;
   }
 
   /** The same for a peer that answered in v2 what was offered in both: v3's nonce was v2's Challenge as well. */

@@ -4,6 +4,7 @@ import type { Call, CallRole } from "./call.ts";
 import { dialects } from "./dialect.ts";
 import { IdPool } from "./ids_pool.ts";
 import type { CallParameters, PeerSettings } from "./settings.ts";
+import type { CallSnapshot } from "./snapshot.ts";
 
 /** Where session ids and tie breakers come from. */
 export interface CallTableHost {
@@ -11,6 +12,8 @@ export interface CallTableHost {
   /** v3's session ids are the LCCE's. @param narrow One that would do in v2 as well. */
   allocateSessionId(narrow: boolean): number | undefined;
   releaseSessionId(id: number, now: number): void;
+  /** Takes an id that was given out before; false: it is in use. */
+  claimSessionId(id: number): boolean;
 }
 
 export class CallTable {
@@ -24,7 +27,8 @@ export class CallTable {
   readonly #requested = new Map<string, Call>();
   /** v2: session ids are the tunnel's own (RFC 2661 §3.1). */
   readonly #ids: IdPool;
-  #serial = 0;
+  /** Call Serial Number of the last call. */
+  serial = 0;
 
   constructor(settings: PeerSettings, host: CallTableHost, narrow: boolean) {
     this.#settings = settings;
@@ -63,7 +67,7 @@ export class CallTable {
     const call: Call = {
       role,
       localId,
-      serial: ++this.#serial,
+      serial: ++this.serial,
       tieBreaker: version === 3 && tieBreaker && parameters ? this.#host.random(8) : undefined,
       parameters,
       toldActive: false,
@@ -75,6 +79,22 @@ export class CallTable {
     };
     this.#calls.set(localId, call);
     if (version === 3 && parameters) this.#requested.set(parameters.name, call);
+    return call;
+  }
+
+  /** Enters a call that is up already; undefined where one of its ids is another's. */
+  adopt(saved: CallSnapshot): Call | undefined {
+    const { localId, remoteId } = saved;
+    if (this.#calls.has(localId) || this.#byRemoteId.has(remoteId)) return undefined;
+    if (this.#settings.version === 3 && !this.#host.claimSessionId(localId)) return undefined;
+    const call: Call = {
+      ...saved,
+      tieBreaker: undefined,
+      state: "established",
+      deadline: undefined,
+    };
+    this.#calls.set(localId, call);
+    this.#byRemoteId.set(remoteId, call);
     return call;
   }
 

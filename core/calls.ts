@@ -18,8 +18,10 @@ import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./
 import type { CallCause, CallHandle } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
+import { Line } from "./queues.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
 import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
+import type { CallSnapshot, ConnectionSnapshot } from "./snapshot.ts";
 import { compareTies } from "./ties.ts";
 
 /** How many calls of ours are set up at once; the others wait their turn. */
@@ -32,9 +34,9 @@ export class Calls {
   readonly #host: ConnectionHost;
   readonly #calls: CallTable;
   /** Calls of ours that wait for the connection, or for others to be set up. */
-  readonly #waiting = new Set<Call>();
+  readonly #waiting = new Line<Call>();
   /** Calls that have a deadline, the earliest first: all are given the same time. */
-  readonly #timed = new Set<Call>();
+  readonly #timed = new Line<Call>();
   /** Calls of ours that are being set up. */
   #pending = 0;
 
@@ -88,7 +90,7 @@ export class Calls {
   /** Sends the requests that wait, as many as may be pending. */
   start(now: number): void {
     const { settings, peer } = this.#connection;
-    for (const call of this.#waiting) {
+    for (let call = this.#waiting.first; call; call = this.#waiting.first) {
       if (this.#connection.state !== "established" || this.#pending >= PENDING_LIMIT) return;
       const impossible = unwanted(settings, peer, call.parameters!);
       if (impossible) {
@@ -163,6 +165,30 @@ export class Calls {
       this.#connection.send("CDN", dialect.disconnect(call, end), call.remoteId, others);
     }
     this.#forget(call, cause, now);
+  }
+
+  /** Call Serial Number of the last call of ours. */
+  get serial(): number {
+    return this.#calls.serial;
+  }
+
+  /** The calls that are up, as plain data. */
+  snapshot(): CallSnapshot[] {
+    const up = [...this.#calls.values()].filter(({ state }) => state === "established");
+    return up.map(({ role, localId, remoteId, serial, parameters, toldActive, peer, said }) => (
+      { role, localId, remoteId, serial, parameters: parameters!, toldActive, peer, said }
+    ));
+  }
+
+  /** Goes on with calls that are up. */
+  resume({ calls, serial }: Pick<ConnectionSnapshot, "calls" | "serial">): void {
+    for (const saved of calls) {
+      const call = this.#calls.adopt(saved);
+      if (!call) continue;
+      const session = sessionParameters(call, this.#connection.settings.version);
+      this.#announce(call, { session, said: call.said });
+    }
+    this.#calls.serial = serial;
   }
 
   /** The connection goes on in v2. */
@@ -245,11 +271,11 @@ export class Calls {
   }
 
   deadline(): number | undefined {
-    return this.#timed.values().next().value?.deadline;
+    return this.#timed.first?.deadline;
   }
 
   timeout(now: number): void {
-    for (const call of this.#timed) {
+    for (let call = this.#timed.first; call; call = this.#timed.first) {
       if (call.deadline! > now) return;
       const { version } = this.#connection.settings;
       const result = version === 2

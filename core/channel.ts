@@ -45,7 +45,7 @@ export interface Transmission<T> {
 }
 
 interface Outgoing<T> {
-  readonly ns: number;
+  ns: number;
   readonly payload: T;
   sent: boolean;
 }
@@ -102,6 +102,14 @@ export class ReliableChannel<Out, In> {
   /** Milliseconds between two times that a message is sent while the peer is asked whether it is there. */
   #pace: number | undefined;
 
+  /** A predecessor held Ns and Nr, and it is not certain how far it came: the peer is asked. */
+  #uncertain = false;
+  /**
+   * The peer may still wait for an acknowledgement of messages from this number on, which then come again. Until one did,
+   * or a new one, this is the Nr that we tell: a later one would acknowledge what nobody has acted on.
+   */
+  #unheardSince: number | undefined;
+
   /** Octets of messages beyond the last in order that are kept at most; the peer sends again what is not. */
   earlyLimit = Infinity;
 
@@ -124,7 +132,20 @@ export class ReliableChannel<Out, In> {
 
   /** Nr: the Ns that we expect next. */
   get nr(): number {
-    return this.#nextNr;
+    return this.#unheardSince ?? this.#nextNr;
+  }
+
+  /**
+   * Goes on in the place of another channel, which may have come further than `numbers`. One message goes out alone, to
+   * be answered: a HELLO. Its Ns is one that the peer has seen, or, where nothing is known, now from the one half of the
+   * numbers and now from the other; what came before is acknowledged again, and that tells both numbers (RFC 2661 §5.8,
+   * RFC 3931 §4.2), as any message of the peer does.
+   */
+  resume(numbers: { readonly ns: number; readonly nr: number } | undefined): void {
+    this.#nextNs = ((numbers?.ns ?? 0) - 1) & 0xffff;
+    this.#nextNr = numbers?.nr ?? 0;
+    this.#unheardSince = numbers?.nr;
+    this.#uncertain = true;
   }
 
   /** The messages that may be in the air now. */
@@ -138,6 +159,10 @@ export class ReliableChannel<Out, In> {
   }
 
   /** Takes over the peer's Receive Window Size; never more than half of the number space, where old and new get mixed up. */
+  get peerWindow(): number {
+    return this.#peerWindow;
+  }
+
   set peerWindow(size: number) {
     this.#peerWindow = Math.min(size, 0x7fff);
     this.#slowStartThreshold = this.#peerWindow;
@@ -160,8 +185,15 @@ export class ReliableChannel<Out, In> {
    * @param octets what the payload counts for while it is kept
    */
   receive(ns: number, nr: number, payload: In | undefined, now: number, octets = 0): In[] {
+    if (this.#uncertain) this.#learn(ns, nr);
     this.#acknowledge(nr, now);
     if (payload === undefined) return [];
+    if (this.#unheardSince !== undefined) {
+      if (distance(ns, this.#unheardSince) >= 0 && distance(ns, this.#nextNr) < 0) {
+        this.#nextNr = ns;
+      }
+      this.#unheardSince = undefined;
+    }
     const ahead = distance(ns, this.#nextNr);
     if (ahead < 0) {
       this.counters.duplicates++;
@@ -205,12 +237,12 @@ export class ReliableChannel<Out, In> {
       this.#flying++;
       this.#retransmitAt ??= now + (this.#pace ?? this.#timeoutMs);
       this.#owesAck = false;
-      return { ns: next.ns, nr: this.#nextNr, payload: next.payload };
+      return { ns: next.ns, nr: this.nr, payload: next.payload };
     }
     if (!this.#owesAck || hold || !may(undefined)) return undefined;
     this.#owesAck = false;
     this.counters.acknowledgements++;
-    return { ns: this.#nextNs, nr: this.#nextNr };
+    return { ns: this.#nextNs, nr: this.nr };
   }
 
   /** Sends again what is in the air: the peer has just shown that it lacks it. */
@@ -232,7 +264,9 @@ export class ReliableChannel<Out, In> {
   timeout(now: number): boolean {
     if (this.#retransmitAt === undefined || this.#retransmitAt > now) return true;
     this.#retransmitAt = undefined;
-    if (this.#unacknowledged.length === 0) return true;
+    const first = this.#unacknowledged.at(0);
+    if (!first) return true;
+    if (this.#uncertain) first.ns ^= 0x8000;
     if (this.#pace !== undefined) {
       this.#flying = 0;
       return true;
@@ -278,13 +312,27 @@ export class ReliableChannel<Out, In> {
 
   /** The next message that the window lets out: one to send again, or a new one. */
   #nextToFly(): Outgoing<Out> | undefined {
-    if (this.#flying >= (this.#pace === undefined ? this.window : 1)) return undefined;
+    const alone = this.#uncertain || this.#pace !== undefined;
+    if (this.#flying >= (alone ? 1 : this.window)) return undefined;
     if (this.#flying < this.#unacknowledged.length) return this.#unacknowledged.at(this.#flying);
     if (this.#waiting.length === 0) return undefined;
     const message = { ns: this.#nextNs, payload: this.#waiting.shift()!, sent: false };
     this.#nextNs = (this.#nextNs + 1) & 0xffff;
     this.#unacknowledged.push(message);
     return message;
+  }
+
+  /** The peer has told both numbers: what was asked with is done with. */
+  #learn(ns: number, nr: number): void {
+    this.#uncertain = false;
+    this.#nextNs = nr;
+    this.#nextNr = ns;
+    this.#unheardSince ??= (ns - this.#options.receiveWindow) & 0xffff;
+    this.#unacknowledged.clear();
+    this.#flying = 0;
+    this.#timeouts = 0;
+    this.#timeoutMs = this.#options.retransmitMs;
+    this.#retransmitAt = undefined;
   }
 
   /** The peer has everything before `nr`. An Nr of what was never sent is ignored. */

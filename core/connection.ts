@@ -23,6 +23,7 @@ import type { RawAvp } from "./raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
+import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
 
@@ -244,6 +245,39 @@ export class Connection implements CallsOwner {
     this.#handshake.reconfigure(livingSettings(this.settings, next));
     if (this.#state !== "established" || this.settings.helloMs === helloMs) return;
     this.#keepalive.restart(now, now);
+  }
+
+  /** Itself as plain data; undefined where it is not up. */
+  snapshot(now: number): ConnectionSnapshot | undefined {
+    if (this.#state !== "established") return undefined;
+    const { secret: _, otherSecret: _other, ...settings } = this.settings;
+    return {
+      settings,
+      path: this.path,
+      initiator: this.initiator,
+      localId: this.localId,
+      peerId: this.peerId,
+      peer: this.peer!,
+      age: now - this.#establishedAt!,
+      authentication: this.#transport.authenticator.snapshot(),
+      numbers: this.#transport.numbers,
+      serial: this.calls.serial,
+      calls: this.calls.snapshot(),
+    };
+  }
+
+  /** Is what the snapshot says, from its constructor on: up, with its calls. The peer is asked for Ns and Nr by HELLO. */
+  resume(saved: ConnectionSnapshot, now: number): void {
+    this.#deadlines.clearAll();
+    this.#transport.resume(saved);
+    this.#handshake.peer = saved.peer;
+    this.#state = "established";
+    this.#establishedAt = now - saved.age;
+    this.#settledAt = this.#establishedAt;
+    this.#announce();
+    this.calls.resume(saved);
+    this.send("HELLO", {}, 0);
+    this.#restartHello(now);
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */

@@ -18,6 +18,8 @@ export interface ConnectionHost extends TransportHost {
   /** v3's session ids are the LCCE's (RFC 3931 §4.1). @param narrow One that would do in v2 as well. */
   allocateSessionId(narrow: boolean): number | undefined;
   releaseSessionId(id: number, now: number): void;
+  /** Takes an id that was given out before; false: it is in use. */
+  claimSessionId(id: number): boolean;
 }
 
 /** What the calls of a connection know of it. */

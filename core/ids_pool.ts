@@ -7,8 +7,9 @@ import type { ProtoVersion } from "./pseudowire.ts";
 const REST_MS = 60_000;
 /** At most this many ids rest; beyond it, the longest rested is free again. */
 const REST_LIMIT = 16_384;
-/** Draws by chance before the rest is looked at. With one id in eight free all of them fail once in 5,000 times. */
-const DRAWS = 64;
+/** Draws by chance, before ids are tried one after the other; and how many of those, before one that rests is taken. */
+const DRAWS = 4;
+const STEPS = 256;
 
 /** The ids in use. */
 export interface TakenIds {
@@ -37,11 +38,14 @@ export class IdPool {
       const id = this.any();
       if (!taken.has(id) && !this.#resting?.has(id)) return id;
     }
+    const rested = this.#search(STEPS, (id) => taken.has(id) || this.#resting?.has(id) === true);
+    if (rested !== undefined) return rested;
     for (const id of this.#resting?.keys() ?? []) {
       this.#resting!.delete(id);
       if (!taken.has(id)) return id;
     }
-    return this.#search(taken);
+    // Among more ids in a row than are taken, one is free.
+    return this.#search(Math.min(this.#max, taken.size + 1), (id) => taken.has(id));
   }
 
   /** Any id, taken or not: for a refusal that must name one where none is left. */
@@ -63,13 +67,12 @@ export class IdPool {
     resting.set(id, now + REST_MS);
   }
 
-  /** From somewhere on, one after the other. Among more ids in a row than are taken, one is free. */
-  #search(taken: TakenIds): number | undefined {
+  /** Looks for an id from somewhere on, one after the other, in so many steps. */
+  #search(steps: number, isTaken: (id: number) => boolean): number | undefined {
     const start = this.any();
-    const steps = Math.min(this.#max, taken.size + 1);
     for (let step = 0; step <= steps; step++) {
       const id = (start + step) % (this.#max + 1);
-      if (id !== 0 && !taken.has(id)) return id;
+      if (id !== 0 && !isTaken(id)) return id;
     }
     return undefined;
   }

@@ -29,6 +29,7 @@ import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
 import { Tombstones } from "./unproven.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
+import { type ConnectionSnapshot, type LcceSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
 
 export type { AdmissionLimits, ConnectionRequest, Expected, Verdict };
 export type { Call, Connection };
@@ -98,6 +99,7 @@ export class Lcce {
         this.#sessions.delete(id);
         this.#sessionIds.wide.release(id, now);
       },
+      claimSessionId: (id) => !this.#sessions.has(id) && !!this.#sessions.add(id),
       challenges: this.#challenges,
     };
     const who = { policy, ...(expects && { expects }) };
@@ -358,6 +360,55 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
+  /** All connections that are up, and their calls, as plain data. */
+  snapshot(now: number): LcceSnapshot {
+    const connections = [...this.#registry.values()].flatMap((one) => one.snapshot(now) ?? []);
+    return { version: SNAPSHOT_VERSION, connections };
+  }
+
+  /**
+   * Goes on with the connections and calls of a snapshot: each says by events that it is up, and asks its peer by HELLO
+   * where they stand; until that is known, nothing else goes out. One whose peer is not configured any more, or whose id
+   * is in use here, is left out; the snapshots of those are returned.
+   * @param treat how a peer is treated, by what its connection was set up with: its secrets above all
+   * @param where the path of a connection here: its socket, at least
+   */
+  restore(
+    { connections }: LcceSnapshot,
+    treat: (saved: ConnectionSnapshot) => Pick<PeerSettings, "secret" | "otherSecret"> | undefined,
+    where: (saved: ConnectionSnapshot) => Path,
+    now: number,
+  ): ConnectionSnapshot[] {
+    return connections.filter((saved) => !this.#restore(saved, treat(saved), where(saved), now));
+  }
+
+  #restore(
+    saved: ConnectionSnapshot,
+    secrets: Pick<PeerSettings, "secret" | "otherSecret"> | undefined,
+    path: Path,
+    now: number,
+  ): boolean {
+    const { authentication: { nonce }, initiator, localId } = saved;
+    const { version } = saved.settings;
+    if (!secrets || this.#registry.byId(version, localId)) return false;
+    const { secret, otherSecret } = secrets;
+    const settings = {
+      ...saved.settings,
+      ...(secret && { secret }),
+      ...(otherSecret && { otherSecret }),
+    };
+    const authenticator = new Authenticator(settings, path.encap, this.#host.random, nonce);
+    const handle = this.#registry.nextHandle();
+    const ids = { [version]: localId };
+    const options = { handle, settings, ids, path, authenticator, initiator };
+    const connection = new Connection(this.#host, options, now);
+    connection.resume(saved, now);
+    this.#registry.add(connection);
+    this.#registry.meet(connection);
+    this.#settle(connection, now);
+    return true;
+  }
+
   /** The next thing to do; undefined: nothing until the next input. */
   poll(): Output | undefined {
     if (this.#read < this.#outputs.length) return this.#outputs[this.#read++];
@@ -376,7 +427,6 @@ export class Lcce {
     for (let done = 0; done < most; done++) {
       const due = this.#schedule.take(now);
       if (!due) return;
-      if (this.#registry.get(due.handle) !== due) continue;
       due.timeout(now);
       this.#settle(due, now);
     }
@@ -513,6 +563,8 @@ export class Lcce {
     const { challenge, finished, lastWord } = connection;
     if (challenge && (connection.proven || finished)) this.#challenges.delete(challenge);
     if (finished) {
+      if (this.#registry.get(connection.handle) !== connection) return;
+      this.#schedule.delete(connection);
       this.#registry.remove(connection, now);
       if (!lastWord) return;
       const { localId, path, settings } = connection;

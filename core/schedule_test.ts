@@ -36,6 +36,51 @@ Deno.test("Schedule gives every item that is due, the earliest first, and never 
   }));
 });
 
+Deno.test("Schedule has one entry for an item, however often its time changes, and none once it is forgotten", () => {
+  const schedule = new Schedule<{ readonly name: string }>();
+  const [a, b] = [{ name: "a" }, { name: "b" }];
+  for (let i = 0; i < 100; i++) {
+    schedule.set(a, 1000 + i);
+    schedule.set(a, 500 - i);
+    schedule.set(b, 700);
+  }
+  assert.equal(schedule.next(), 401);
+  assert.equal(schedule.take(10_000), a);
+  assert.equal(schedule.take(10_000), b);
+  assert.equal(schedule.take(10_000), undefined);
+  schedule.set(a, 1);
+  schedule.set(b, 2);
+  schedule.delete(a);
+  schedule.delete(a);
+  assert.equal(schedule.next(), 2);
+  assert.equal(schedule.take(10), b);
+  assert.equal(schedule.next(), undefined);
+});
+
+Deno.test("Schedule forgets from the middle, and gives the others in order", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(1000), { maxLength: 60 }),
+      fc.infiniteStream(fc.boolean()),
+      (times, keep) => {
+        const schedule = new Schedule<{ readonly at: number }>();
+        const items = times.map((at) => ({ at }));
+        for (const item of items) schedule.set(item, item.at);
+        const kept = items.filter((item) => {
+          const stays = keep.next().value as boolean;
+          if (!stays) schedule.delete(item);
+          return stays;
+        });
+        const taken: number[] = [];
+        for (let due = schedule.take(Infinity); due; due = schedule.take(Infinity)) {
+          taken.push(due.at);
+        }
+        assert.deepEqual(taken, kept.map(({ at }) => at).toSorted((x, y) => x - y));
+      },
+    ),
+  );
+});
+
 Deno.test("Deadlines gives each name once, the earliest first", () => {
   const deadlines = new Deadlines<"a" | "b" | "c">();
   deadlines.set("a", 30);

@@ -77,7 +77,9 @@ export class Netsim {
   tap: ((from: string, to: string, data: Uint8Array) => boolean) | undefined;
   readonly #random: ReturnType<typeof seeded>;
   readonly #nodes: Node[] = [];
+  /** The first of them have arrived already. */
   #flights: Flight[] = [];
+  #arrived = 0;
   #order = 0;
 
   /** The same seed, the same network. */
@@ -145,7 +147,8 @@ export class Netsim {
   /** When something happens next; undefined: never. */
   #next(): number | undefined {
     const times = this.#nodes.map(({ lcce }) => lcce.deadline());
-    if (this.#flights[0]) times.push(this.#flights[0].at);
+    const next = this.#flights[this.#arrived];
+    if (next) times.push(next.at);
     return times.reduce((a, b) => a === undefined || (b !== undefined && b < a) ? b : a, undefined);
   }
 
@@ -156,13 +159,25 @@ export class Netsim {
         this.#drain(node);
       }
     }
-    while (this.#flights[0] && this.#flights[0].at <= this.now) {
-      const { to, mark, path, data } = this.#flights.shift()!;
+    for (
+      let flight = this.#flights[this.#arrived];
+      flight && flight.at <= this.now;
+      flight = this.#flights[this.#arrived]
+    ) {
+      this.#land();
+      const { to, mark, path, data } = flight;
       const node = this.#at(to, mark);
       if (!node || node.unreachable) continue;
       node.lcce.receive(data, path, this.now);
       this.#drain(node);
     }
+  }
+
+  /** The next flight has arrived. */
+  #land(): void {
+    if (++this.#arrived < 1024 || 2 * this.#arrived < this.#flights.length) return;
+    this.#flights = this.#flights.slice(this.#arrived);
+    this.#arrived = 0;
   }
 
   #at({ address, port }: Endpoint, mark: number): Node | undefined {
@@ -204,7 +219,7 @@ export class Netsim {
 
   /** Keeps flights in order of arrival, and of sending where that is equal. */
   #insert(flight: Flight): void {
-    let low = 0, high = this.#flights.length;
+    let low = this.#arrived, high = this.#flights.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       const other = this.#flights[middle]!;

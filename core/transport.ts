@@ -18,6 +18,7 @@ import { mayAnswer, samePath } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
+import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
 
 /** What a transport needs from the LCCE. */
@@ -209,6 +210,20 @@ export class Transport {
   offer(body: Uint8Array): void {
     this.#offered = true;
     this.#channel.send({ type: "SCCRQ", body, sessionId: 0 });
+  }
+
+  /** Ns and Nr as they are now. */
+  get numbers(): { readonly ns: number; readonly nr: number } {
+    return { ns: this.#channel.ns, nr: this.#channel.nr };
+  }
+
+  /** Goes on with a connection that is up. */
+  resume({ authentication, numbers, peer, peerId }: ConnectionSnapshot): void {
+    this.trust();
+    this.peerId = peerId;
+    this.authenticator.resume(authentication);
+    this.#channel.peerWindow = peer.receiveWindow;
+    this.#channel.resume(numbers);
   }
 
   /** Takes the settings of a peer that was configured anew. */

@@ -52,6 +52,31 @@ Deno.test("frames cross in every encapsulation, cookie, sublayer and numbering",
   }
 });
 
+Deno.test("each direction has the sublayer that its receiver wants", () => {
+  const frames = [60, 1514].map(ethernet);
+  for (const kind of kinds) {
+    for (const sendSeq of [false, true]) {
+      using a = makeEnd(kind, 0, { l2spec: "default", peerL2spec: "none", sendSeq });
+      using b = makeEnd(kind, 1, { l2spec: "none", peerL2spec: "default", recvSeq: sendSeq });
+      for (const [from, to] of [[a, b], [b, a]] as const) {
+        assert.deepEqual(cross(from, to, frames), frames, `${kind} ${sendSeq}`);
+      }
+      a.datapath.changeSession(a.session, {
+        l2spec: "none",
+        peerL2spec: "default",
+        sendSeq: false,
+      });
+      b.datapath.changeSession(b.session, {
+        l2spec: "default",
+        peerL2spec: "none",
+        recvSeq: false,
+      });
+      assert.deepEqual(cross(a, b, frames), frames, `${kind} the other way round`);
+      assert.deepEqual(cross(b, a, frames), frames, `${kind} the other way round`);
+    }
+  }
+});
+
 Deno.test("frames cross a v2 tunnel, numbered and not", () => {
   for (const kind of ["udp4", "udp6"] as const) {
     for (const sendSeq of [false, true]) {

@@ -429,10 +429,11 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
-  const { l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
+  const { l2spec, peerL2spec = l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
   const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
+    ...(peerL2spec !== undefined && { peer_l2spec: peerL2spec === "default" }),
     ...(cookie && { cookie }),
     ...(peerCookie && { peer_cookie: peerCookie }),
     ...(sendSeq !== undefined && { send_seq: sendSeq }),

@@ -52,8 +52,10 @@ export interface SessionSpec {
   readonly peerSessionId: number;
   /** What the frames are. */
   readonly frameType: FrameType;
-  /** Whether the default L2-Specific Sublayer stands before frames (RFC 3931 §4.6); L2TPv2 has none. */
+  /** Whether the default L2-Specific Sublayer stands before frames that are sent (RFC 3931 §4.6); L2TPv2 has none. */
   readonly l2spec: L2SpecType;
+  /** Whether it stands before frames that come: each direction is its own (RFC 3931 §5.4.4). Absent: as `l2spec`. */
+  readonly peerL2spec?: L2SpecType;
   /** 0, 4 or 8 bytes sent in every frame (RFC 3931 §4.1). */
   readonly cookie: Uint8Array;
   /** 0, 4 or 8 bytes that every received frame must carry. */

@@ -223,6 +223,13 @@ export const sessionOptions = {
     change: "live",
     read: (given) => given.toLowerCase(),
   }),
+  "peer-l2spec-type": option(choice(["none", "default"]), {
+    field: "peerL2spec",
+    help: "the L2-Specific Sublayer of what is received, where it differs; version 3 only",
+    default: undefined,
+    otherwise: "as `l2spec-type`",
+    change: "live",
+  }),
   "lns-mode": option(flag(), {
     field: "lnsMode",
     help:

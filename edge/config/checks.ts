@@ -31,7 +31,7 @@ export function checkSession(config: SessionConfig, version: ProtoVersion): Prob
 /** What a session carries, and how. */
 export type Payload = Pick<
   SessionConfig,
-  "pseudowireType" | "l2spec" | "sendSeq" | "recvSeq" | "reorderTimeoutMs"
+  "pseudowireType" | "l2spec" | "peerL2spec" | "sendSeq" | "recvSeq" | "reorderTimeoutMs"
 >;
 
 /** All that is wrong with what a session carries, in a tunnel of the given version. */
@@ -46,11 +46,19 @@ export function checkPayload(config: Payload, version: ProtoVersion): Problem[] 
     if (config.l2spec !== "none") {
       add("l2spec-type", "L2TPv2 has no L2-Specific Sublayer; leave it out");
     }
-  } else if (config.l2spec === "none") {
-    const message = "sequence numbers need l2spec-type default (RFC 3931 §4.6)";
-    if (config.sendSeq) add("send-seq", message);
-    if (config.recvSeq) add("recv-seq", message);
-    if (config.reorderTimeoutMs > 0) add("reorder-timeout", message);
+    if (config.peerL2spec === "default") {
+      add("peer-l2spec-type", "L2TPv2 has no L2-Specific Sublayer; leave it out");
+    }
+    return problems;
+  }
+  const { l2spec, peerL2spec } = config;
+  const message = (attribute: AttributeName) =>
+    `sequence numbers need ${attribute} default (RFC 3931 §4.6)`;
+  if (config.sendSeq && l2spec === "none") add("send-seq", message("l2spec-type"));
+  if ((peerL2spec ?? l2spec) === "none") {
+    const received = message(peerL2spec ? "peer-l2spec-type" : "l2spec-type");
+    if (config.recvSeq) add("recv-seq", received);
+    if (config.reorderTimeoutMs > 0) add("reorder-timeout", received);
   }
   return problems;
 }

@@ -154,16 +154,9 @@ export function makeCallHandler(
     link: ManagedConnection,
     call: ManagedCall,
     event: Of<"call-state">,
-    now: number,
   ) => {
     const of = lcce.call(event.call);
     if (!of || !event.session) return;
-    const refusal = refusalOf(call.template.call, link.version, {
-      ...of.peer,
-      // The type was said in the request only.
-      pseudowireType: of.parameters!.pseudowireType,
-    });
-    if (refusal) return lcce.closeCall(event.call, refusal, now);
     links.openCall(link, call, event.session, () => {
       if (event.state === "wait-proceed") driver.act((_, now) => proceed(event.call, of.role, now));
     });
@@ -196,7 +189,7 @@ export function makeCallHandler(
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
     if (event.state === "established") established(link, call, event, now);
-    else if (event.session) agreed(link, call, event, now);
+    else if (event.session) agreed(link, call, event);
     if (event.state === "closed") {
       links.closeCall(link, call);
       if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");

@@ -28,7 +28,7 @@ export function callParameters(
   };
 }
 
-/** The session that a call made. @throws nothing: what cannot be carried is for {@linkcode refusalOf} to find */
+/** The session that a call made. Each direction has the sublayer that its receiver wants (RFC 3931 §5.4.4). */
 export function sessionConfig(
   name: string,
   call: CallConfig,
@@ -41,6 +41,7 @@ export function sessionConfig(
     peerSessionId: agreed.remoteSessionId as SessionId,
     pseudowireType: call.pseudowireType,
     l2spec: agreed.sendL2spec,
+    ...(agreed.receiveL2spec !== agreed.sendL2spec && { peerL2spec: agreed.receiveL2spec }),
     cookie: agreed.sendCookie.toHex(),
     peerCookie: agreed.receiveCookie.toHex(),
     // v3: numbers that the peer did not ask for do no harm where the sublayer has room for them.
@@ -56,11 +57,11 @@ export function sessionConfig(
   };
 }
 
-/** Why a call cannot be carried as the peer wants it; undefined: it can. The datapath has one sublayer a session. */
+/** Why a call that the peer requests cannot be carried; undefined: it can. */
 export function refusalOf(
   call: CallConfig,
   version: ProtoVersion,
-  { l2spec, pseudowireType }: Pick<PeerCall, "l2spec" | "pseudowireType">,
+  { pseudowireType }: Pick<PeerCall, "pseudowireType">,
 ): Result | undefined {
   if (version === 2) {
     return call.pseudowireType === PseudowireType.Ppp ? undefined : {
@@ -68,10 +69,7 @@ export function refusalOf(
       message: "L2TPv2 carries PPP only",
     };
   }
-  if (pseudowireType !== call.pseudowireType) return { result: CdnResult.UnsupportedPseudowire };
-  if (l2spec === call.l2spec) return undefined;
-  return {
-    result: CdnResult.NoFacilitiesEver,
-    message: `L2-Specific Sublayer: ${l2spec} wanted by the one end, ${call.l2spec} by the other`,
-  };
+  return pseudowireType === call.pseudowireType
+    ? undefined
+    : { result: CdnResult.UnsupportedPseudowire };
 }

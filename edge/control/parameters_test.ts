@@ -64,11 +64,10 @@ Deno.test("sessionConfig() decides on numbers as v2 LNS only", () => {
   assert.ok(!sessionConfig("a", ppp, v2).sendSeq, "not unless it was agreed on");
 });
 
-Deno.test("refusalOf() refuses what the datapath cannot carry", () => {
-  assert.equal(refusalOf(call, 3, { l2spec: "default", pseudowireType: 5 }), undefined);
-  assert.equal(refusalOf(call, 3, { l2spec: "none", pseudowireType: 5 })?.result, 5);
-  assert.equal(refusalOf(call, 3, { l2spec: "default", pseudowireType: 7 })?.result, 14);
-  assert.equal(refusalOf(call, 2, { l2spec: "none", pseudowireType: 7 })?.result, 5);
-  const ppp: CallConfig = { ...call, pseudowireType: 7 };
-  assert.equal(refusalOf(ppp, 2, { l2spec: "none", pseudowireType: 7 }), undefined);
+Deno.test("refusalOf() refuses what is of another type, and all but PPP in v2", () => {
+  assert.equal(refusalOf(call, 3, { pseudowireType: 5 }), undefined);
+  assert.equal(refusalOf(call, 3, { pseudowireType: 7 })?.result, 14);
+  assert.equal(refusalOf(call, 2, { pseudowireType: 7 })?.result, 5);
+  const ppp = { ...call, pseudowireType: 7 } as const;
+  assert.equal(refusalOf(ppp, 2, { pseudowireType: 7 }), undefined);
 });

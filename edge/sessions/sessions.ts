@@ -304,7 +304,8 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
-        if (before.peerSessionId !== next.peerSessionId || before.l2spec !== next.l2spec) {
+        const sublayers = before.l2spec !== next.l2spec || before.peerL2spec !== next.peerL2spec;
+        if (before.peerSessionId !== next.peerSessionId || sublayers) {
           // The datapath takes these for a new session only.
           await lift(tunnel, session, tx);
           await place(tunnel, session, next, tx);
@@ -352,6 +353,7 @@ function specOf(config: SessionConfig): SessionSpec {
     peerSessionId: config.peerSessionId,
     frameType: frameTypeOf(config.pseudowireType),
     l2spec: config.l2spec,
+    peerL2spec: config.peerL2spec ?? config.l2spec,
     cookie: Uint8Array.fromHex(config.cookie),
     peerCookie: Uint8Array.fromHex(config.peerCookie),
     sendSeq: config.sendSeq,

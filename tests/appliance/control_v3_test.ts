@@ -176,7 +176,7 @@ Deno.test("calls that are not among those accepted are refused with a reason", a
   const [a, b] = [loopback(11), loopback(12)];
   await using _called = await startControlNode(hq(b, "proto-version: 3"));
   await using caller = await startControlNode(
-    branch(a, b, "proto-version: 3", "shop: {}, lab1: { l2spec-type: none }"),
+    branch(a, b, "proto-version: 3", "shop: {}, lab1: { pw-type: ppp }"),
   );
   const closed = (session: string) =>
     caller.events.find((event) =>
@@ -187,8 +187,27 @@ Deno.test("calls that are not among those accepted are refused with a reason", a
     [closed("shop")?.by, closed("shop")?.result, closed("shop")?.message],
     ["peer", 6, "no such call"],
   );
-  assert.equal(closed("lab1")?.result, 5);
-  assert.match(closed("lab1")?.message ?? "", /L2-Specific Sublayer/);
+  assert.equal(closed("lab1")?.result, 6, "that name is there for Ethernet");
+});
+
+Deno.test("frames cross both ways where the ends want different sublayers", async () => {
+  const [a, b] = [loopback(27), loopback(28)];
+  await using called = await startControlNode(hq(b, "proto-version: 3"));
+  await using caller = await startControlNode(
+    branch(
+      a,
+      b,
+      "proto-version: 3",
+      "office1: { l2spec-type: none, circuit: { probe: { address: 10.0.0.2/24, ping: 10.0.0.1, interval-ms: 20 } } }",
+    ),
+  );
+  await until(async () => (await caller.up("to-hq")).length === 1);
+  const session = async () => (await caller.tunnel("to-hq"))!.sessions[0]!;
+  await until(async () => (await details(caller, "to-hq", "office1"))?.received! > 2);
+  const { l2spec, peerL2spec } = (await session()).config;
+  assert.deepEqual([l2spec, peerL2spec], ["default", "none"]);
+  const theirs = (await accepted(called))!.sessions[0]!.config;
+  assert.deepEqual([theirs.l2spec, theirs.peerL2spec], ["none", "default"]);
 });
 
 Deno.test("deleting says why, and what is configured stays down until a reload", async () => {

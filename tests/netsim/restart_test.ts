@@ -1,6 +1,9 @@
 /** A peer that dies, comes back, or cannot be reached for a while. */
 
 import assert from "node:assert/strict";
+import { dialects, messageOf } from "../../core/dialect.ts";
+import { emitMessage } from "../../core/header.ts";
+import { emitBody } from "../../core/message.ts";
 import { type Netsim, type Node, perfect, testCall, testSettings } from "../../core/testing.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import {
@@ -15,6 +18,7 @@ import {
   connectionStates,
   firstIs,
   generous,
+  pair,
   secretOf,
   sessions,
   up,
@@ -123,6 +127,69 @@ Deno.test("Lcce comes up with a peer that dials again with the same id soon afte
     net.run(net.now + 1_000);
     assert.equal(up(again).length, 1);
     assert.equal(up(b).length, 1);
+  }
+});
+
+Deno.test("Lcce takes a client with a constant tunnel id again at once after StopCCN, whoever said it", () => {
+  for (const version of versions) {
+    for (const byPeer of [true, false]) {
+      // Without a tie breaker the new SCCRQ is the old one, octet by octet.
+      const settings = testSettings({ version, tieBreaker: false, retransmitMs: 60_000 });
+      const { net, a, b } = connected(settings);
+      const id = up(a)[0]!.localId;
+      const [node, other] = byPeer ? [a, b] : [b, a];
+      node.lcce.closeConnection(up(node)[0]!.handle, { result: 1 }, net.now);
+      net.run(net.now + 100, () => up(other).length === 0);
+      const again = restartWithId(net, a, settings, id);
+      again.lcce.dial(settings, net.path(A, B), net.now);
+      net.run(net.now + 100);
+      assert.equal(up(again).length, 1, `v${version}, ${byPeer ? "its" : "our"} StopCCN`);
+      assert.equal(up(b).length, 1);
+    }
+  }
+});
+
+Deno.test("Lcce takes a client with a constant tunnel id again that died half-way, with what it said before or not", () => {
+  for (const version of versions) {
+    for (const secret of [undefined, secretOf("s")]) {
+      const shared = { version, tieBreaker: false, retransmitMs: 60_000 };
+      const settings = testSettings({ ...shared, ...(secret && { secret }) });
+      const { net, a, b } = pair(settings);
+      const first = restartWithId(net, a, settings, 77);
+      first.lcce.dial(settings, net.path(A, B), net.now);
+      net.run(net.now + 15);
+      assert.deepEqual(connectionStates(b), ["wait-ctl-conn"]);
+      const again = restartWithId(net, first, settings, 77);
+      // What was under way to the dead one is lost.
+      net.run(net.now + 15);
+      again.lcce.dial(settings, net.path(A, B), net.now);
+      net.run(net.now + 1_000);
+      assert.equal(up(again).length, 1, `v${version}, ${secret ? "a" : "no"} secret`);
+      assert.equal(up(b).length, 1);
+    }
+  }
+});
+
+Deno.test("Lcce ends no tunnel that is proven for an SCCRQ alone, however often it comes", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version, tieBreaker: false });
+    const { net, b } = connected(settings, {});
+    const tunnel = up(b)[0]!;
+    const body = emitBody(
+      messageOf(
+        version,
+        "SCCRQ",
+        dialects[version].introduce({ settings, localId: tunnel.peerId }),
+      ),
+    );
+    const header = { version, connectionId: 0, sessionId: 0, ns: 0, nr: 0 } as const;
+    net.tap = (from) => from !== B;
+    for (let i = 0; i < 20; i++) {
+      net.inject(b, emitMessage(header, body), { address: A, port: 1701 });
+      net.run(net.now + 700);
+    }
+    assert.deepEqual(up(b), [tunnel]);
+    assert.equal(callsUp(b).length, 1);
   }
 });
 

@@ -72,7 +72,7 @@ Deno.test("Lcce keeps no connection of an SCCRQ that is taken back by StopCCN, a
   for (const version of versions) {
     const settings = testSettings({ version });
     const { net, b, sent } = alone(settings);
-    for (let id = 1; id <= 5_000; id++) {
+    for (let id = 1; id <= 2_000; id++) {
       net.inject(b, request(settings, id % 1000 + 1), stranger);
       net.inject(b, stop(version, id % 1000 + 1), stranger);
       if (id % 100 === 0) {

@@ -139,6 +139,7 @@ export class RawSession {
     l2spec: boolean;
     lns_mode: boolean;
     peer_cookie: Uint8Array;
+    peer_l2spec: boolean;
     peer_session_id: number;
     recv_seq: boolean;
     reorder_timeout_ms: number;

@@ -898,6 +898,13 @@ export class RawSession {
         }
     }
     /**
+     * @returns {boolean}
+     */
+    get peer_l2spec() {
+        const ret = wasm.__wbg_get_rawsession_peer_l2spec(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
      * @returns {number}
      */
     get peer_session_id() {
@@ -985,6 +992,12 @@ export class RawSession {
         const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
         const len0 = WASM_VECTOR_LEN;
         wasm.__wbg_set_rawsession_peer_cookie(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set peer_l2spec(arg0) {
+        wasm.__wbg_set_rawsession_peer_l2spec(this.__wbg_ptr, arg0);
     }
     /**
      * @param {number} arg0

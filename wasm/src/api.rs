@@ -80,6 +80,7 @@ pub struct RawSession {
     pub peer_session_id: u32,
     pub frame_type: u8,
     pub l2spec: bool,
+    pub peer_l2spec: bool,
     pub cookie: Vec<u8>,
     pub peer_cookie: Vec<u8>,
     pub send_seq: bool,
@@ -101,6 +102,7 @@ impl RawSession {
         let cookie = |bytes| Cookie::new(bytes).ok_or(Refusal::invalid("a cookie has 0, 4 or 8 bytes"));
         Ok(Options {
             l2spec: self.l2spec,
+            peer_l2spec: self.peer_l2spec,
             send_seq: self.send_seq,
             recv_seq: self.recv_seq,
             lns_mode: self.lns_mode,
@@ -218,6 +220,7 @@ impl Raw {
             peer_session_id: identity.peer_session_id,
             frame_type: core.sessions.rx[at].frame_type as u8,
             l2spec: options.l2spec,
+            peer_l2spec: options.peer_l2spec,
             cookie: options.cookie.bytes().to_vec(),
             peer_cookie: options.peer_cookie.bytes().to_vec(),
             send_seq: options.send_seq,

@@ -26,8 +26,10 @@ pub struct Identity {
 /// What may change while the session runs.
 #[derive(Clone, Copy, Default)]
 pub struct Options {
-    /// Whether the default L2-Specific Sublayer is there (v3).
+    /// Whether the default L2-Specific Sublayer is in what is sent (v3).
     pub l2spec: bool,
+    /// Whether it is in what comes.
+    pub peer_l2spec: bool,
     /// Numbers what is sent.
     pub send_seq: bool,
     /// Drops what comes without a number.
@@ -200,7 +202,7 @@ impl Sessions {
         rare.options = options;
         let rx = &mut self.rx[at];
         rx.cookie = options.peer_cookie;
-        rx.l2spec = options.l2spec;
+        rx.l2spec = options.peer_l2spec;
         rx.send_seq = options.send_seq;
         rx.plain = !(options.recv_seq || options.send_seq || rx.waiting);
         self.tx[at].template = Template::new(&Shape {

@@ -149,6 +149,7 @@ fn world() -> World {
                 id,
                 Options {
                     l2spec: id == 2,
+                    peer_l2spec: id == 2,
                     send_seq: id == 3,
                     recv_seq: at == 1 && id == 2,
                     lns_mode: id == 3 && at != 2,

@@ -28,7 +28,7 @@ fn bench(options: Options) -> Bench {
     let mut lab = Lab::new(Limits { reorder_frames: QUEUE, ..Limits::default() });
     let socket = lab.datapath.core.add_socket(7, SocketKind::Udp4).unwrap();
     let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
-    let session = lab.session(tunnel, 1, Options { l2spec: true, ..options });
+    let session = lab.session(tunnel, 1, Options { l2spec: true, peer_l2spec: true, ..options });
     let host = lab.datapath.core.add_host_port(FrameType::Ppp).unwrap();
     lab.datapath.core.cross_connect(session, host).unwrap();
     Bench { lab, socket, session, host }
@@ -461,7 +461,7 @@ fn what_waits_leaves_when_reordering_is_switched_off() {
         .lab
         .datapath
         .core
-        .change_session(bench.session, Options { l2spec: true, ..Options::default() })
+        .change_session(bench.session, Options { l2spec: true, peer_l2spec: true, ..Options::default() })
         .unwrap();
     assert_eq!(bench.delivered(), [2, 4]);
     assert_eq!(bench.age(TIMEOUT * 2), []);
