@@ -268,7 +268,7 @@ export class Connection implements CallsOwner {
 
   /** Is what the snapshot says, from its constructor on: up, with its calls. The peer is asked for Ns and Nr by HELLO. */
   resume(saved: ConnectionSnapshot, now: number): void {
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     this.#transport.resume(saved);
     this.#handshake.peer = saved.peer;
     this.#state = "established";
@@ -277,7 +277,7 @@ export class Connection implements CallsOwner {
     this.#announce();
     this.calls.resume(saved);
     this.send("HELLO", {}, 0);
-    this.#restartHello(now);
+    this.#keepalive.start(now);
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */
