@@ -15,6 +15,7 @@ import {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -111,10 +112,9 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     encap,
     local: describeLocal(tunnel),
     ...(remotes.length > 0 && {
-      remote: remotes.map(({ endpoint, preference, weight }) => ({
-        address: formatEndpoint(endpoint),
-        preference,
-        weight,
+      remote: remotes.map((remote) => ({
+        address: formatEndpoint(remote.endpoint),
+        ...showOptions(remoteOptions, remote),
       })),
     }),
     sessions: Object.fromEntries(

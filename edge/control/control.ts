@@ -9,6 +9,7 @@ import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
 import type { PathError } from "../datapath/datapath.ts";
+import { lookUp } from "../io/lookup.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
@@ -98,6 +99,8 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     ...dependencies,
     random,
     driver,
+    lookUp,
+    addressesOf: (peer) => state.peers.get(peer)?.config.addresses ?? [],
     dialed(managed, handle, lease) {
       const link = makeManagedConnection(
         lcce.connection(handle)!,

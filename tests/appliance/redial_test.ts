@@ -121,3 +121,48 @@ Deno.test("an SCCRQ that was acknowledged, and not answered yet, is not given up
   await sleep(1000);
   assert.deepEqual(peer.attempts().length, 1);
 });
+
+Deno.test("a call that one LNS refuses goes to the next, and the first is asked again after its time of denial", async () => {
+  const [a, b, c] = [loopback(91), loopback(92), loopback(93)];
+  const lns = (at: string, accept: string) => `
+listen: [{ udp: "${at}:1701" }]
+host-name: "lns-${at}"
+peers: { lac: { proto-version: 2, ${accept} } }
+`;
+  // A circuit that cannot be had: CDN 4.
+  const full = "accept: [{ circuit: { sink: { echo: true } } }], session-limit: 1";
+  await using first = await startControlNode(lns(b, full));
+  await using taker = await startControlNode(dialer(loopback(94), `"${b}:1701"`, "one"));
+  await until(async () => (await taker.up("t")).length === 1);
+  await using _second = await startControlNode(lns(c, "accept: [{ circuit: { sink: {} } }]"));
+  await using node = await startControlNode(
+    dialer(
+      a,
+      `[{ address: ${b}, preference: 1, deny-time: 2 }, { address: ${c}, preference: 2 }]`,
+      "one: { circuit: { sink: {} } }, two",
+    ),
+  );
+  // The first takes one of the two calls: it stays there, and the other is asked for again.
+  await until(async () => (await node.up("t")).length === 1);
+  await sleep(500);
+  assert.equal((await node.tunnel("t"))?.config.remote.address, b);
+  await using other = await startControlNode(
+    dialer(
+      loopback(95),
+      `[{ address: ${b}, preference: 1, deny-time: 2, deny-results: ["9"] }, { address: ${c}, preference: 2 }]`,
+      "one",
+    ),
+  );
+  await until(async () => (await other.up("t")).length === 1);
+  assert.equal((await other.tunnel("t"))?.config.remote.address, b);
+  assert.ok(first.events.length > 0);
+});
+
+function dialer(local: string, remote: string, calls: string): string {
+  return `
+listen: []
+host-name: lac
+peers: { lns: { proto-version: 2, retransmit: 0.2, attempts: 2 } }
+tunnels: { t: { peer: lns, local: ${local}, remote: ${remote}, sessions: { ${calls}: { circuit: { sink: {} } } } } }
+`;
+}
