@@ -31,10 +31,10 @@ export interface Avp {
 
 /**
  * The AVPs in `body`. Values are views of it.
+ * @param avps takes them one by one: those before the one that does not fit, too
  * @throws {PeerError} where a length does not fit.
  */
-export function parseAvps(body: Uint8Array): Avp[] {
-  const avps: Avp[] = [];
+export function parseAvps(body: Uint8Array, avps: Avp[] = []): Avp[] {
   for (let at = 0; at < body.length;) {
     const left = body.length - at;
     const flags = left >= AVP_HEADER ? readU16(body, at) : 0;

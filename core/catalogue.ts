@@ -133,7 +133,7 @@ export const catalogue = {
     ),
     BOTH,
     "MH",
-    "RFC 2661 §4.4.6, RFC 3931 §5.4.5",
+    "RFC 2661 §4.4.6",
   ),
   accm: avp(35, counters("send", "receive"), V2, "MH", "RFC 2661 §4.4.6"),
   circuitStatus: avp(71, circuitStatus, V3, "MH", "RFC 3931 §5.4.5"),
@@ -149,6 +149,14 @@ export type AvpValue<Name extends AvpName> = typeof catalogue[Name] extends AvpE
   : never;
 /** The AVPs of a message, by name. */
 export type AvpValues = { readonly [Name in AvpName]?: AvpValue<Name> };
+
+/** Where an AVP is defined for a version: RFC 3931 §5.4 goes through those of both in the order of RFC 2661 §4.4. */
+export function sectionOf(name: AvpName, version: ProtoVersion): string {
+  const { section, versions } = catalogue[name] as AvpEntry<unknown>;
+  const part = /^RFC 2661 §4\.4\.(\d)/.exec(section)?.[1];
+  if (version === 2 || part === undefined || !versions.includes(3)) return section;
+  return `RFC 3931 §5.4.${part === "6" ? 5 : part}`;
+}
 
 const byType: Readonly<Record<ProtoVersion, ReadonlyMap<number, AvpName>>> = {
   2: index(2),

@@ -153,6 +153,11 @@ export class ReliableChannel<Out, In> {
     return Math.min(this.#peerWindow, this.#congestionWindow);
   }
 
+  /** Whether something came that no message or acknowledgement of ours has told of yet. */
+  get owesAcknowledgement(): boolean {
+    return this.#owesAck;
+  }
+
   /** Messages sent or waiting that the peer has not acknowledged. */
   get outstanding(): number {
     return this.#unacknowledged.length + this.#waiting.length;

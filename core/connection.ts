@@ -27,7 +27,12 @@ import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
 
-type Deadline = "establish" | "stop" | "linger";
+type Deadline = "establish" | "acknowledge" | "stop" | "linger";
+
+/** Messages that our side replies to once it is ready. */
+const replied: ReadonlySet<MessageType> = new Set(["ICRQ", "OCRQ", "ICRP"]);
+/** For so long at most, in milliseconds, an acknowledgement waits for a reply. */
+const LONGEST_REPLY_MS = 100;
 
 /** For so long an SCCRQ may come late that was answered and is up, in milliseconds; later it is that of a new start. */
 const STRAY_MS = 1000;
@@ -232,9 +237,12 @@ export class Connection implements CallsOwner {
       }
       this.calls.fallBack(this.settings, now);
     }
+    const owed = this.#transport.owesAcknowledgement;
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
     if (this.#state === "established") this.#keepalive.heard(now, now);
+    if (delivered.length > 0) this.#deadlines.clear("acknowledge");
+    if (delivered.length === 1 && !owed) this.#awaitReply(delivered[0]!, now);
     for (const incoming of delivered) this.#take(incoming, now);
     if (this.#state === "stopping" && this.#transport.outstanding === 0) this.#close(now);
   }
@@ -354,7 +362,19 @@ export class Connection implements CallsOwner {
   /** Hands out all that can be transmitted now. @param hold no bare acknowledgement yet */
   flush(now: number, hold = false): void {
     if (this.#transport.overflown) this.#overflow(now);
-    this.#transport.flush(now, hold && this.#state === "established");
+    const waits = hold || this.#deadlines.get("acknowledge") !== undefined;
+    this.#transport.flush(now, waits && this.#state === "established");
+    if (!this.#transport.owesAcknowledgement) this.#deadlines.clear("acknowledge");
+  }
+
+  /**
+   * A lone request is acknowledged by its reply, if that comes soon: some LACs lose a call whose bare acknowledgement is
+   * there first.
+   */
+  #awaitReply({ parsed }: Incoming, now: number): void {
+    if (parsed.kind !== "message" || !replied.has(parsed.message.type)) return;
+    const waitMs = Math.min(this.settings.retransmitMs / 4, LONGEST_REPLY_MS);
+    this.#deadlines.set("acknowledge", now + waitMs);
   }
 
   /** When {@linkcode timeout} is due. */
@@ -381,6 +401,9 @@ export class Connection implements CallsOwner {
           this.close(result, { by: "timeout", result }, now);
           break;
         }
+        case "acknowledge":
+          // No reply so far: what follows every input sends the bare acknowledgement.
+          break;
         case "stop":
           this.#vanish();
           break;

@@ -54,8 +54,11 @@ export interface Result {
 /** What a peer did wrong: the only thing that a parser throws. Never holds a secret. */
 export class PeerError extends Error {
   override readonly name = "PeerError";
-  /** @param error One of {@linkcode ErrorCode}, sent with result code 2. */
-  constructor(readonly error: number, message: string) {
+  /**
+   * @param error One of {@linkcode ErrorCode}, sent with result code 2.
+   * @param avp The IETF's AVP that is wrong or lacking, where it is one.
+   */
+  constructor(readonly error: number, message: string, readonly avp?: number) {
     super(message);
   }
 

@@ -6,7 +6,14 @@
  */
 
 import { type Avp, AVP_HEADER, emitAvp, MAX_HIDDEN_VALUE, parseAvps } from "./avp.ts";
-import { type AvpName, type AvpValue, type AvpValues, catalogue, nameOf } from "./catalogue.ts";
+import {
+  type AvpName,
+  type AvpValue,
+  type AvpValues,
+  catalogue,
+  nameOf,
+  sectionOf,
+} from "./catalogue.ts";
 import type { MessageDigest } from "./codec.ts";
 import { ErrorCode, PeerError } from "./errors.ts";
 import { hide, unhide } from "./hiding.ts";
@@ -36,9 +43,9 @@ export type MessageType = keyof typeof messageTypes;
 
 const call2 = ["txConnectSpeed", "framingType"] as const;
 const call3 = ["localSessionId", "remoteSessionId"] as const;
+/** Serial Number is for people to tell calls apart (RFC 3931 §5.4.4): one that lacks it is good enough. */
 const request3 = [
   ...call3,
-  "callSerialNumber",
   "pseudowireType",
   "remoteEndId",
   "circuitStatus",
@@ -67,8 +74,9 @@ const required = {
     ICRP: ["assignedSessionId"],
     ICCN: call2,
     CDN: ["resultCode", "assignedSessionId"],
-    WEN: ["callErrors"],
-    SLI: ["accm"],
+    // News that say nothing that we know are no reason to end a call.
+    WEN: [],
+    SLI: [],
     ACK: [],
   },
   3: {
@@ -84,8 +92,8 @@ const required = {
     ICRP: [...call3, "circuitStatus"],
     ICCN: call3,
     CDN: ["resultCode", ...call3],
-    WEN: [...call3, "callErrors"],
-    SLI: call3,
+    WEN: [],
+    SLI: [],
     ACK: [],
   },
 } as const satisfies Record<ProtoVersion, Record<MessageType, readonly AvpName[]>>;
@@ -156,8 +164,9 @@ export function parseBody<V extends ProtoVersion>(
   const others: RawAvp[] = [];
   let type: MessageType | undefined;
   try {
-    const list = parseAvps(body);
-    const first = list[0]!;
+    const { list, malformed } = listAvps(body);
+    const first = list[0];
+    if (!first) throw malformed;
     const number = first.type === 0 && !first.hidden
       ? catalogue.messageType.codec.parse(first.value)
       : undefined;
@@ -175,13 +184,13 @@ export function parseBody<V extends ProtoVersion>(
       );
     }
     readAvps(list, context, avps, others);
+    if (malformed) throw malformed;
     for (const name of required[context.version][type]) {
       if (avps[name] === undefined) {
-        const { type: number, section } = catalogue[name];
-        throw new PeerError(
-          ErrorCode.OutOfRange,
-          `${type} lacks AVP ${number} (${name}, ${section})`,
-        );
+        const { type: number } = catalogue[name];
+        const section = sectionOf(name, context.version);
+        const message = `${type} lacks AVP ${number} (${name}, ${section})`;
+        throw new PeerError(ErrorCode.OutOfRange, message, number);
       }
     }
   } catch (error) {
@@ -192,6 +201,18 @@ export function parseBody<V extends ProtoVersion>(
     kind: "message",
     message: { version: context.version, type, avps, others } as unknown as AnyMessage<V>,
   };
+}
+
+/** The AVPs of a body up to the first that does not fit: they may say whose message it is. */
+function listAvps(body: Uint8Array): { list: Avp[]; malformed?: PeerError } {
+  const list: Avp[] = [];
+  try {
+    parseAvps(body, list);
+    return { list };
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return { list, malformed: error };
+  }
 }
 
 /** Reads all AVPs into `avps` and `others`: of an AVP that stands twice the first counts. */
@@ -208,7 +229,8 @@ function readAvps(
     // RFC 2661 §4.1: as if unknown; RFC 3931 §5.1: to be ignored.
     const reserved = avp.reserved === true && version === 2;
     const refuse = (code: number, why: string) => {
-      if (avp.mandatory) problem ??= new PeerError(code, `${label}: ${why}`);
+      const number = avp.vendorId === 0 ? avp.type : undefined;
+      if (avp.mandatory) problem ??= new PeerError(code, `${label}: ${why}`, number);
     };
     const name = avp.vendorId === 0 && !reserved ? nameOf(version, avp.type) : undefined;
     const known = name !== undefined || isExtended(avp) ||

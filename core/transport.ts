@@ -120,6 +120,11 @@ export class Transport {
     return this.#channel.window;
   }
 
+  /** Whether something came that nothing of ours has acknowledged yet. */
+  get owesAcknowledgement(): boolean {
+    return this.#channel.owesAcknowledgement;
+  }
+
   /** Messages that the peer has not acknowledged. */
   get outstanding(): number {
     return this.#channel.outstanding;

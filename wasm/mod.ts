@@ -17,6 +17,7 @@ import {
   io_names,
   Raw,
   type RawLayout,
+  RawPolicy,
   RawSession,
   RawTunnel,
 } from "./pkg/isthmus_datapath.js";
@@ -29,6 +30,7 @@ import {
   type PortIx,
   type SessionChange,
   sessionCounters,
+  type SessionPolicy,
   type SessionSpec,
   type SockAddr,
   type SocketIx,
@@ -46,6 +48,7 @@ export type {
   PortIx,
   SessionChange,
   SessionCounter,
+  SessionPolicy,
   SessionSpec,
   SockAddr,
   SocketIx,
@@ -192,7 +195,15 @@ export class WasmDatapath {
       frame_type: frameTypes[spec.frameType],
       ...rawOptions(spec),
     });
-    return refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
+    using policy = rawPolicy(spec.policy ?? {});
+    const session = refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
+    try {
+      refusing(() => this.#raw.set_policy(session, policy));
+    } catch (error) {
+      this.removePort(session);
+      throw error;
+    }
+    return session;
   }
 
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
@@ -200,7 +211,9 @@ export class WasmDatapath {
   changeSession(session: PortIx, change: SessionChange): void {
     using raw = refusing(() => this.#raw.session(session));
     Object.assign(raw, rawOptions(change));
+    using policy = change.policy && rawPolicy(change.policy);
     refusing(() => this.#raw.change_session(session, raw));
+    if (policy) refusing(() => this.#raw.set_policy(session, policy));
   }
 
   /** Adds a network device; `fd` is only stored, for ops. With `vnet` a `virtio_net_hdr` stands before each frame. */
@@ -443,6 +456,21 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
     ...(restartRun !== undefined && { restart_run: restartRun }),
   };
+}
+
+function rawPolicy({ rateLimit, source, mss }: SessionPolicy): RawPolicy {
+  const number = (value: number | undefined, what: string) => u32(value ?? 0, what);
+  return Object.assign(new RawPolicy(), {
+    rx_rate: number(rateLimit?.rx, "rate"),
+    tx_rate: number(rateLimit?.tx, "rate"),
+    burst: number(rateLimit?.burst, "burst"),
+    mac: source?.mac ?? noBytes,
+    v4: source?.v4 ?? noBytes,
+    v6: source?.v6?.prefix ?? noBytes,
+    v6_bits: source?.v6?.bits ?? 0,
+    mss: typeof mss === "number" ? mss : 0,
+    mss_for_frame: typeof mss === "object" ? Math.min(mss.frame, 0xffff) : 0,
+  });
 }
 
 /** An id that fits the 32 bits that the module takes; it would wrap silently else. */

@@ -72,6 +72,27 @@ export interface SessionSpec {
   readonly restartAfterMs: number;
   /** So many numbers in a row (at least 1), far before the expected one, show that numbering began anew. */
   readonly restartRun: number;
+  /** What its frames are held to. */
+  readonly policy?: SessionPolicy;
+}
+
+/** What the frames of a session are held to; nothing where absent. */
+export interface SessionPolicy {
+  /** Kilobits a second from (`rx`) and to (`tx`) the peer, frames without L2TP's header; absent: no limit. */
+  readonly rateLimit?: {
+    readonly rx?: number;
+    readonly tx?: number;
+    /** Octets that may pass at once, each way. */
+    readonly burst: number;
+  };
+  /** Whose frames the peer may send: a MAC address, an IPv4 address, an IPv6 prefix. Of a family without one: none. */
+  readonly source?: {
+    readonly mac?: Uint8Array;
+    readonly v4?: Uint8Array;
+    readonly v6?: { readonly prefix: Uint8Array; readonly bits: number };
+  };
+  /** The largest segment that TCP may be asked for, both ways: in octets, or what fits frames of so many octets. */
+  readonly mss?: number | { readonly frame: number };
 }
 
 /** What may change in a session while it runs. */

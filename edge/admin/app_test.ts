@@ -56,12 +56,20 @@ Deno.test("POST /v1/reload tells what it did, or where the file is wrong", async
   const api = await branchOffice();
   const ask = asking(api);
   const report = await ask("POST", "/v1/reload");
+  const down = [{
+    path: "tunnels/new",
+    reason: "the address is not there",
+    since: "2023-11-14T22:13:20.000Z",
+  }];
   assert.deepEqual(report.body, {
-    added: ["tunnels/new"],
-    changed: [],
-    removed: [],
-    unchanged: 1,
+    steps: [
+      { path: "tunnels/new", step: "added" },
+      { path: "tunnels/branch", step: "changed", why: "remote" },
+    ],
+    kept: 1,
+    down,
   });
+  assert.deepEqual((await ask("GET", "/v1/down")).body, { down });
   api.reloadError = new ConfigError([
     { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "expected an address" },
   ]);

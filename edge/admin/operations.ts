@@ -5,7 +5,8 @@ import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
 import { json, problems, type RouteContext } from "./route.ts";
-import { configView, datapathView, healthView, reloadView } from "./schemas.ts";
+import { configView, datapathView, downList, healthView, reloadView } from "./schemas.ts";
+import { viewDown } from "./view.ts";
 
 const config = createRoute({
   method: "get",
@@ -20,6 +21,13 @@ const reload = createRoute({
   summary:
     "Read the configuration file again; only what changed is touched, a bad file changes nothing",
   responses: { 200: json(reloadView, "What was changed."), ...problems(409, 415, 422, 503) },
+});
+
+const down = createRoute({
+  method: "get",
+  path: "/v1/down",
+  summary: "List what the configuration asks for and cannot be had now; it is tried again",
+  responses: { 200: json(downList, "What is down."), ...problems() },
 });
 
 const datapath = createRoute({
@@ -72,12 +80,11 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   app.openapi(config, (c) => c.json(describeConfig(api.config()) as JsonObject, 200));
 
   app.openapi(reload, async (c) => {
-    const { added, changed, removed, unchanged } = await context.change(() => api.reload());
-    return c.json(
-      { added: [...added], changed: [...changed], removed: [...removed], unchanged },
-      200,
-    );
+    const { down, kept, steps } = await context.change(() => api.reload());
+    return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
   });
+
+  app.openapi(down, (c) => c.json({ down: api.down().map(viewDown) }, 200));
 
   app.openapi(datapath, async (c) => {
     const { drops, io, pathErrors } = await api.datapath();

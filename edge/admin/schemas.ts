@@ -130,6 +130,10 @@ export const tunnelView = z.object({
   ...endpointShape,
   "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
   sessions: count.describe("How many sessions the tunnel has."),
+  status: z.enum(["up", "down"]).describe(
+    "Whether frames can flow; with a control connection, whether it is up.",
+  ),
+  reason: z.string().optional().describe("Why a static tunnel is down; it is tried again."),
   grouping: z.object({
     state: z.enum(["on", "limited", "off", "never"]).describe(
       "never: protocol 115, or UDP without checksums; limited, off: the kernel refused it.",
@@ -193,14 +197,31 @@ export const readOnly: ReadonlySet<string> = new Set(
 export const configView = z.record(z.string(), z.unknown())
   .describe("The configuration in force, secrets masked.").openapi("Config");
 
-const paths = z.array(z.string());
+const resourcePath = z.string().describe(
+  "tunnels/branch, tunnels/branch/sessions/office, peers/hq, …",
+);
+
+/** What the configuration asks for and cannot be had now. */
+export const downView = z.object({
+  path: resourcePath,
+  reason: z.string(),
+  since: z.iso.datetime(),
+}).openapi("Down");
+export type DownView = z.output<typeof downView>;
+
+export const downList = z.object({ down: z.array(downView) }).openapi("DownList");
+
 /** What a reload did. */
 export const reloadView = z.object({
-  added: paths,
-  changed: paths,
-  removed: paths,
-  unchanged: count,
+  steps: z.array(z.object({
+    path: resourcePath,
+    step: z.enum(["added", "changed", "restarted", "removed"]),
+    why: z.string().optional().describe("What of it changed, or why it was restarted or removed."),
+  })).describe("The steps in the order in which they were carried out."),
+  kept: count.describe("How many listeners, peers, tunnels and sessions were not touched."),
+  down: z.array(downView).describe("What cannot be had now; it is tried again."),
 }).openapi("Reload");
+export type ReloadView = z.output<typeof reloadView>;
 
 /** The datapath's own counters. */
 export const datapathView = z.object({

@@ -126,10 +126,23 @@ export function memoryAppliance(): MemoryAppliance {
         drops: { "unknown-session": 3, "bad-version": 0 },
         io: { "rx-batches": 7 },
       }),
+    down: () => [{
+      path: "tunnels/new",
+      reason: "the address is not there",
+      since: 1_700_000_000_000,
+    }],
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;
-        return { added: ["tunnels/new"], changed: [], removed: [], unchanged: tunnels.length };
+        return {
+          steps: [{ path: "tunnels/new", step: "added" }, {
+            path: "tunnels/branch",
+            step: "changed",
+            why: "remote",
+          }],
+          kept: tunnels.length,
+          down: appliance.down(),
+        };
       }),
     metrics: () =>
       Promise.resolve([

@@ -24,6 +24,7 @@ Deno.test("POST /v1/tunnels creates a tunnel with all defaults and says where it
     "udp-dport": 1701,
     "udp-csum": true,
     sessions: 0,
+    status: "up",
     origin: "api",
   });
   const got = await ask("GET", headers.get("location")!);

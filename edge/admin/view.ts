@@ -18,7 +18,8 @@ import type {
   TunnelConfig,
   TunnelState,
 } from "../config/model.ts";
-import type { ControlView, EventView, SessionView, TunnelView } from "./schemas.ts";
+import type { Down } from "../appliance/down.ts";
+import type { ControlView, DownView, EventView, SessionView, TunnelView } from "./schemas.ts";
 
 /** What a tunnel could be made from again: `buildTunnel` gives the same configuration back. */
 export function tunnelAttributes(config: TunnelConfig) {
@@ -110,6 +111,8 @@ export function viewTunnel(state: TunnelState, now: number): TunnelView {
     ...tunnelAttributes(state.config),
     ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
     sessions: state.sessions.length,
+    status: isUp(state) ? "up" : "down",
+    ...(state.reason !== undefined && { reason: state.reason }),
     ...(state.grouping && { grouping: viewGrouping(state.grouping) }),
     ...(state.pathErrors && { "path-errors": { ...state.pathErrors } }),
     ...(state.socketDrops !== undefined && { "socket-drops": state.socketDrops }),
@@ -118,6 +121,15 @@ export function viewTunnel(state: TunnelState, now: number): TunnelView {
     "created-at": new Date(state.createdAt).toISOString(),
     statistics: state.counters,
   };
+}
+
+function isUp({ control, reason }: TunnelState): boolean {
+  return control ? control.state === "established" : reason === undefined;
+}
+
+/** Something that is down as operators see it. */
+export function viewDown({ path, reason, since }: Down): DownView {
+  return { path, reason, since: new Date(since).toISOString() };
 }
 
 /** A session as operators see it. */

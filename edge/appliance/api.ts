@@ -1,5 +1,7 @@
 /** The running appliance, as its admin endpoint, its signals and its tests see it. @module */
 
+import type { Down } from "./down.ts";
+import type { ReloadReport } from "./reconcile.ts";
 import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { Subscription } from "../control/mod.ts";
@@ -17,14 +19,6 @@ export type TunnelPatch = Partial<
 >;
 /** What may change in a session while it runs. */
 export type SessionPatch = Partial<Omit<SessionConfig, "name" | "sessionId" | "pseudowireType">>;
-
-/** What a reload did, by resource path (`tunnels/branch`, `tunnels/branch/sessions/office`, `listen/…`). */
-export interface ReloadReport {
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-  readonly unchanged: number;
-}
 
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
@@ -58,7 +52,9 @@ export interface ApplianceApi {
       readonly io: Readonly<Record<string, number>>;
     }
   >;
-  /** Reads the configuration file again. @throws {ConfigError} and changes nothing */
+  /** What the configuration asks for and cannot be had now. */
+  down(): readonly Down[];
+  /** Reads the configuration file again. @throws {ConfigError | ApplianceError} and changes nothing */
   reload(): Promise<ReloadReport>;
   /** Plugins' numbers for `/metrics`. */
   metrics(): Promise<

@@ -208,7 +208,7 @@ Deno.test("changeTunnel() changes nothing where a step fails", async () => {
   system.refused.add("10.77.0.3");
   await refused(
     bench,
-    { code: "invalid", attribute: "ip-saddr" },
+    { code: "unavailable", attribute: "ip-saddr" },
     () => appliance.changeTunnel("1", change),
   );
   system.mtu = 100;

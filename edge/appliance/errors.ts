@@ -34,9 +34,9 @@ const ioCodes: Readonly<Record<string, Code>> = {
   EBUSY: "in-use",
   EEXIST: "in-use",
   EINVAL: "invalid",
-  EADDRNOTAVAIL: "invalid",
-  ENODEV: "invalid",
-  ENOENT: "invalid",
+  EADDRNOTAVAIL: "unavailable",
+  ENODEV: "unavailable",
+  ENOENT: "unavailable",
   EMFILE: "limit",
   ENFILE: "limit",
 };
@@ -50,6 +50,12 @@ const datapathCodes: Readonly<Record<string, readonly [Code, string | undefined]
   limit: ["limit", undefined],
   invalid: ["invalid", undefined],
 };
+
+/** Whether waiting may mend it: what was asked for cannot be had now, and may be had later. */
+export function isPassing(error: unknown): error is ApplianceError {
+  return error instanceof ApplianceError &&
+    (error.code === "unavailable" || error.code === "in-use");
+}
 
 /**
  * `error` as an {@linkcode ApplianceError}. Errors that are no one's doing but ours pass unchanged.

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ApplianceError } from "./errors.ts";
+import { pathsOf } from "./part.ts";
 import {
   branch,
   config,
@@ -25,12 +26,12 @@ Deno.test("reload() touches only what changed; what requests made survives", asy
   ]);
   const untouched = [...datapath.sessions].filter(([, { sessionId }]) => sessionId < 20);
   const report = await appliance.reload();
-  assert.deepEqual(report.added.toSorted(), [
+  assert.deepEqual(pathsOf(report, "added").toSorted(), [
     "tunnels/tunnel-2/sessions/session-23",
     "tunnels/tunnel-3",
   ]);
-  assert.deepEqual(report.changed, ["tunnels/tunnel-2/sessions/session-22"]);
-  assert.deepEqual(report.removed, ["tunnels/tunnel-2/sessions/session-21"]);
+  assert.deepEqual(pathsOf(report, "changed"), ["tunnels/tunnel-2/sessions/session-22"]);
+  assert.deepEqual(pathsOf(report, "removed"), ["tunnels/tunnel-2/sessions/session-21"]);
   assert.deepEqual([...datapath.sessions].filter(([, { sessionId }]) => sessionId < 20), untouched);
   assert.deepEqual((await appliance.tunnels()).map(({ config }) => config.name).sort(), [
     "tunnel-1",
@@ -38,16 +39,19 @@ Deno.test("reload() touches only what changed; what requests made survives", asy
     "tunnel-3",
     "tunnel-5",
   ]);
-  assert.deepEqual(await appliance.reload(), { added: [], changed: [], removed: [], unchanged: 7 });
+  assert.deepEqual(await appliance.reload(), { steps: [], kept: 7, down: [] });
 });
 
 Deno.test("reload() brings back what requests changed or deleted of the file's", async () => {
   await using bench = await start(config([branch]));
   const { appliance } = bench;
   await appliance.changeSession("1", "11", { sendSeq: true });
-  assert.deepEqual((await appliance.reload()).changed, ["tunnels/tunnel-1/sessions/session-11"]);
+  const path = "tunnels/tunnel-1/sessions/session-11";
+  const why = "send-seq: puts back what a request changed";
+  assert.deepEqual((await appliance.reload()).steps, [{ path, step: "changed", why }]);
   await appliance.deleteSession("1", "11");
-  assert.deepEqual((await appliance.reload()).added, ["tunnels/tunnel-1/sessions/session-11"]);
+  const again = { path, step: "added", why: "a request had deleted it" } as const;
+  assert.deepEqual((await appliance.reload()).steps, [again]);
   await appliance.deleteTunnel("1");
   await appliance.reload();
   assert.equal((await appliance.tunnel("1")).sessions[0]?.status, "up");
@@ -55,22 +59,20 @@ Deno.test("reload() brings back what requests changed or deleted of the file's",
 
 Deno.test("reload() changes nothing where the file is bad or cannot be carried out", async () => {
   await using bench = await start(config([branch]));
-  const { appliance, datapath, system } = bench;
+  const { appliance, datapath } = bench;
   await appliance.createTunnel(tunnel(5, { sessions: [session(51, onTap("api0"))] }));
   const better = tunnel(1, { sessions: [{ ...office, sendSeq: true }, session(12)] });
   bench.file = config([better, tunnel(5)]);
   await refused(bench, { code: "exists", attribute: "name" }, () => appliance.reload());
   bench.file = config([better, tunnel(2, { sessions: [session(21, onTap("api0"))] })]);
   await refused(bench, { code: "in-use" }, () => appliance.reload());
-  system.refused.add("10.1.1.1");
-  bench.file = config([better], { listen: [{ encap: "udp", address: "10.1.1.1", port: 1701 }] });
-  await refused(bench, { code: "invalid", attribute: "listen" }, () => appliance.reload());
   bench.file = config([tunnel(2), { ...better, name: "renamed" }]);
   datapath.refuse = { method: "addTunnel", code: "limit" };
   await refused(bench, { code: "limit" }, () => appliance.reload());
-  appliance.onAdminChange = () => Promise.reject(new ApplianceError("in-use", "admin", "taken"));
+  appliance.onAdminChange = () =>
+    Promise.reject(new ApplianceError("not-permitted", "admin", "no"));
   bench.file = config([better], { admin: { listen: { host: "127.0.0.1", port: 1 } } });
-  await refused(bench, { code: "in-use", attribute: "admin" }, () => appliance.reload());
+  await refused(bench, { code: "not-permitted" }, () => appliance.reload());
 });
 
 Deno.test("reload() lets two sessions swap their devices", async () => {
@@ -108,6 +110,10 @@ Deno.test("reload() gives a session whose device vanished another chance", async
   const { appliance, datapath, system } = bench;
   datapath.vanish([...system.open.keys()].at(-1)!);
   await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.deepEqual((await appliance.reload()).changed, ["tunnels/tunnel-1/sessions/session-11"]);
+  assert.deepEqual((await appliance.reload()).steps, [{
+    path: "tunnels/tunnel-1/sessions/session-11",
+    step: "restarted",
+    why: "it was down: TAP office0 vanished",
+  }]);
   assert.equal((await appliance.tunnel("1")).sessions[0]?.status, "up");
 });

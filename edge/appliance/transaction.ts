@@ -2,6 +2,9 @@
 
 import type { Log } from "../../plugins/plugin.ts";
 
+const COMMIT_FAILED = "cannot let go of what a change replaced";
+const UNDO_FAILED = "cannot take back a step of a change that failed";
+
 /** A step of a transaction. */
 type Step = () => unknown;
 
@@ -28,10 +31,10 @@ export async function transaction<T>(
       undo: (step) => void undo.push(step),
       commit: (step) => void commit.push(step),
     });
-    await runAll(log, commit, "cannot let go of what a change replaced");
+    await runAll(log, commit, COMMIT_FAILED);
     return result;
   } catch (error) {
-    await runAll(log, undo.reverse(), "cannot take back a step of a change that failed");
+    await runAll(log, undo.reverse(), UNDO_FAILED);
     throw error;
   }
 }
@@ -78,4 +81,39 @@ export async function forEach<T>(
   }
   await Promise.all(lanes);
   if (failures.length > 0) throw failures[0];
+}
+
+/** Runs `work` as a part of `outer`: where it throws, its own steps are taken back at once, and the error passes on. */
+export async function nested<T>(
+  log: Log,
+  outer: Transaction,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const undo: Step[] = [];
+  const commit: Step[] = [];
+  try {
+    const result = await work({
+      undo: (step) => void undo.push(step),
+      commit: (step) => void commit.push(step),
+    });
+    for (const step of undo) outer.undo(step);
+    for (const step of commit) outer.commit(step);
+    return result;
+  } catch (error) {
+    await runAll(log, undo.reverse(), UNDO_FAILED);
+    throw error;
+  }
+}
+
+/** Runs `work` whose steps are not taken back: what is itself an undo. Steps told to `commit` are run though it throws. */
+export async function irrevocable<T>(
+  log: Log,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const commit: Step[] = [];
+  try {
+    return await work({ undo() {}, commit: (step) => void commit.push(step) });
+  } finally {
+    await runAll(log, commit, COMMIT_FAILED);
+  }
 }

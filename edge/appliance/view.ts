@@ -1,6 +1,7 @@
 /** What the API shows of tunnels and sessions. @module */
 
 import type { Counters } from "../../wasm/mod.ts";
+import type { Down, DownTunnel } from "./down.ts";
 import type { ManagedState } from "../control/mod.ts";
 import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
 import type { Grouping, SessionState, TunnelConfig, TunnelState } from "../config/model.ts";
@@ -45,6 +46,26 @@ export function managedState(
 ): TunnelState {
   if (there) return { ...there, control };
   return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
+}
+
+/** A tunnel of the file that cannot be had yet. */
+export function downState({ reason, since, tunnel }: Down & { tunnel: DownTunnel }): TunnelState {
+  const { config, sessions } = tunnel;
+  return {
+    config: { ...config, sessions: sessions.map(({ config }) => config) },
+    origin: "config",
+    createdAt: since,
+    reason,
+    counters: zeroCounters,
+    sessions: sessions.map(({ config, origin }) => ({
+      config,
+      origin,
+      createdAt: since,
+      counters: zeroCounters,
+      status: "down",
+      reason: "its tunnel is down",
+    })),
+  };
 }
 
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {

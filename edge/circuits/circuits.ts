@@ -39,6 +39,8 @@ export interface SharedCircuit extends AsyncDisposable {
   admit(call: Call, vendorAvps?: readonly RawAvp[]): Admission;
   /** The circuit for one session: disposal lets go of that session only. */
   share(): RunningCircuit;
+  /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
+  reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
 /** What circuits are made from. */
@@ -55,6 +57,8 @@ export interface Circuits {
    * session holds, those at `leaving` left aside. @throws {ApplianceError}
    */
   check(path: string, config: CircuitConfig, leaving?: ReadonlySet<string>): void;
+  /** Who holds what such a circuit claims for itself. */
+  holders(config: CircuitConfig): ReadonlySet<string>;
   /**
    * Makes a circuit for the session at `path` (`tunnels/branch/sessions/office`).
    * @param broken called once if the circuit breaks while it runs; it is still to be disposed of then
@@ -85,8 +89,8 @@ interface Provisioned {
 /** Circuits of some plugins. */
 export function makeCircuits(dependencies: CircuitDependencies): Circuits {
   const { meters, plugins } = dependencies;
-  /** What circuits hold for themselves, and who. */
-  const claims = new Map<string, string>();
+  /** What circuits hold for themselves, and whose circuit it is. */
+  const claims = new Map<string, { readonly path: string }>();
 
   const parse = (config: CircuitConfig) => {
     const plugin = plugins.find(({ name }) => name === config.plugin);
@@ -102,10 +106,13 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
 
   const refuseClaimed = (path: string, config: CircuitConfig, leaving?: ReadonlySet<string>) => {
     for (const claim of claimsOf(config, plugins)) {
-      const owner = claims.get(claim);
+      const owner = claims.get(claim)?.path;
       if (owner === undefined || owner === path || leaving?.has(owner)) continue;
-      throw new ApplianceError("in-use", "circuit", `${claim} is the circuit of ${owner} already`);
+      refuseClaim(claim, owner);
     }
+  };
+  const refuseClaim = (claim: string, owner: string) => {
+    throw new ApplianceError("in-use", "circuit", `${claim} is the circuit of ${owner} already`);
   };
 
   const make = async (
@@ -114,9 +121,13 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
     broken: (reason: CircuitError) => void,
   ): Promise<Provisioned> => {
     const { plugin, options } = parse(config);
-    refuseClaimed(path, config);
     let held = claimsOf(config, plugins);
-    for (const claim of held) claims.set(claim, path);
+    for (const claim of held) {
+      const owner = claims.get(claim);
+      if (owner) refuseClaim(claim, owner.path);
+    }
+    const holder = { path };
+    for (const claim of held) claims.set(claim, holder);
     const log = dependencies.log.with({ path, circuit: plugin.name });
     const scope = scopedHost(dependencies, log, meters.of(plugin.name), broken);
     const close = async () => {
@@ -133,10 +144,10 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
     const reconfigure = async (next: CircuitConfig) => {
       const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
       // What another session still holds may be free by the time of a new circuit.
-      if (wanted.some((claim) => (claims.get(claim) ?? path) !== path)) return false;
+      if (wanted.some((claim) => (claims.get(claim) ?? holder) !== holder)) return false;
       if (!await circuit.reconfigure?.(options)) return false;
       for (const claim of held) claims.delete(claim);
-      for (const claim of wanted) claims.set(claim, path);
+      for (const claim of wanted) claims.set(claim, holder);
       held = wanted;
       return true;
     };
@@ -148,6 +159,10 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
       parse(config);
       refuseClaimed(path, config, leaving);
     },
+    holders: (config) =>
+      new Set(
+        claimsOf(config, plugins).flatMap((claim) => claims.get(claim)?.path ?? []),
+      ),
     async provision(path, config, broken) {
       return running(await make(path, config, broken));
     },
@@ -158,7 +173,7 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
 }
 
 /** A circuit that is handed out in parts. */
-function shared({ circuit, close, log, plugin }: Provisioned): SharedCircuit {
+function shared({ circuit, close, log, plugin, reconfigure }: Provisioned): SharedCircuit {
   const parts = new Set<RunningCircuit>();
   let disposed: Promise<void> | undefined;
   return {
@@ -178,6 +193,10 @@ function shared({ circuit, close, log, plugin }: Provisioned): SharedCircuit {
       parts.add(part);
       return part;
     },
+    reconfigure: (config) =>
+      asApplianceErrors(`circuit.${plugin.name}`, async () => {
+        return config.plugin === plugin.name && await reconfigure(config);
+      }),
     [Symbol.asyncDispose]() {
       return disposed ??= (async () => {
         for (const part of parts) await part[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_wor
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 
 /** What can be shown. */
-export type Showable = "tunnel" | "session" | "config" | "drops" | "datapath";
+export type Showable = "tunnel" | "session" | "config" | "down" | "drops" | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
 export type Action =
@@ -136,6 +136,7 @@ const configCommands = {
 
 const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session">, string>> = {
   config: "show the configuration in force",
+  down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",
   datapath: "show the datapath's own counters",
 };

@@ -5,9 +5,9 @@ import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
-import { show, type Shown } from "./show.ts";
+import type { ReloadView } from "../admin/schemas.ts";
+import { reloadText, show, type Shown } from "./show.ts";
 import { printable } from "./table.ts";
-import { formatTree } from "./tree.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
 /** What the commands need of the world. */
@@ -82,7 +82,7 @@ function plan(
     case "reload":
       return async (client) => {
         const json = await client.request("POST", "/v1/reload");
-        return { json, text: formatTree(json) };
+        return { json, text: reloadText(json as ReloadView) };
       };
     default:
       return change(action);

@@ -53,7 +53,7 @@ Deno.test("show tunnel and show session print tables", async () => {
       out: "NAME    TUNNEL-ID  PEER-TUNNEL-ID  VERSION  ENCAP  LOCAL           REMOTE          " +
         "STATE  PEER  UPTIME  SESSIONS  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
         "branch          1               2        3  udp    10.77.0.1:1701  10.77.0.2:1701  " +
-        "-      -     -              1     1234567        98           2         0\n",
+        "up     -     -              1     1234567        98           2         0\n",
       err: "",
     });
     assert.deepEqual(await isthmus("show session"), {
@@ -149,7 +149,22 @@ Deno.test("reload prints what it did", async () => {
   await against(await branchOffice(), async (isthmus) => {
     assert.equal(
       (await isthmus("reload")).out,
-      "added:\n  - tunnels/new\nchanged: []\nremoved: []\nunchanged: 1\n",
+      "STEP     PATH            WHY\n" +
+        "added    tunnels/new     -\n" +
+        "changed  tunnels/branch  remote\n" +
+        "kept: 1\n\n" +
+        "DOWN         SINCE                     REASON\n" +
+        "tunnels/new  2023-11-14T22:13:20.000Z  the address is not there\n",
+    );
+  });
+});
+
+Deno.test("show down lists what cannot be had, and why", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.equal(
+      (await isthmus("show down")).out,
+      "DOWN         SINCE                     REASON\n" +
+        "tunnels/new  2023-11-14T22:13:20.000Z  the address is not there\n",
     );
   });
 });

@@ -1,6 +1,6 @@
 /** `isthmus show …`: asks for what is there and prints it for people. @module */
 
-import type { SessionView, TunnelView } from "../admin/schemas.ts";
+import type { DownView, ReloadView, SessionView, TunnelView } from "../admin/schemas.ts";
 import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Action } from "./args.ts";
 import type { Client } from "./client.ts";
@@ -43,6 +43,10 @@ export async function show(client: Client, { what, words, details }: Show): Prom
       const config = await client.request("GET", "/v1/config");
       return { json: config, text: formatTree(config) };
     }
+    case "down": {
+      const { down } = await client.request("GET", "/v1/down") as { readonly down: DownView[] };
+      return { json: down, text: formatTable(downColumns, down) };
+    }
     case "drops":
       return counters(await client.request("GET", "/v1/datapath"), "drops", "REASON", "FRAMES");
     case "datapath":
@@ -69,7 +73,7 @@ const tunnelColumns: readonly Column<TunnelView>[] = [
   { heading: "ENCAP", cell: (tunnel) => tunnel["encap-type"] },
   { heading: "LOCAL", cell: (tunnel) => endpoint(tunnel, "saddr", "udp-sport") },
   { heading: "REMOTE", cell: (tunnel) => endpoint(tunnel, "daddr", "udp-dport") },
-  { heading: "STATE", cell: ({ control }) => control?.state },
+  { heading: "STATE", cell: ({ control, status }) => control?.state ?? status },
   { heading: "PEER", cell: ({ control }) => control?.peer },
   { heading: "UPTIME", cell: ({ control }) => uptime(control?.uptime) },
   { heading: "SESSIONS", cell: (tunnel) => tunnel.sessions },
@@ -87,6 +91,24 @@ const sessionColumns: readonly Column<SessionView>[] = [
   { heading: "MTU", cell: (session) => session.mtu },
   ...traffic,
 ];
+
+const downColumns: readonly Column<DownView>[] = [
+  { heading: "DOWN", cell: ({ path }) => path },
+  { heading: "SINCE", cell: ({ since }) => since },
+  { heading: "REASON", cell: ({ reason }) => reason },
+];
+
+const stepColumns: readonly Column<ReloadView["steps"][number]>[] = [
+  { heading: "STEP", cell: ({ step }) => step },
+  { heading: "PATH", cell: ({ path }) => path },
+  { heading: "WHY", cell: ({ why }) => why },
+];
+
+/** What a reload did, and what is down after it. */
+export function reloadText({ down, kept, steps }: ReloadView): string {
+  const done = steps.length > 0 ? formatTable(stepColumns, steps) : "";
+  return `${done}kept: ${kept}\n${down.length > 0 ? `\n${formatTable(downColumns, down)}` : ""}`;
+}
 
 /** How many items to ask for at a time: as many as the endpoint gives. */
 const pageSize = 10_000;

@@ -88,6 +88,36 @@ const pwType: Kind<string | number> = {
   placeholder: "ethernet|ppp",
 };
 
+/** Kilobits a second: up to 4 Tbit/s. */
+const rate = z.int().min(1).max(0xffff_ffff).exactOptional();
+/** What a session may carry. */
+export type RateLimit = {
+  readonly rx?: number;
+  readonly tx?: number;
+  readonly burst?: number;
+};
+const rateLimit: Kind<RateLimit> = {
+  schema: z.strictObject({
+    rx: rate,
+    tx: rate,
+    burst: z.int().min(1).max(0xffff_ffff).exactOptional(),
+  }, { error: "expected { rx, tx, burst }, such as { rx: 50000, tx: 10000 }" })
+    .refine(({ rx, tx }) => rx !== undefined || tx !== undefined, "expected rx, tx or both"),
+  word: { as: "yaml" },
+  placeholder: "'{ rx: KBIT/S, tx: KBIT/S, burst: OCTETS }'",
+};
+
+const mssClampError = "expected auto, off or a number of octets from 64 to 65495";
+const mssClamp: Kind<number | "auto" | "off"> = {
+  schema: z.union([
+    z.enum(["auto", "off"]),
+    z.int({ error: mssClampError }).min(64, { error: mssClampError })
+      .max(65_495, { error: mssClampError }),
+  ], { error: mssClampError }),
+  word: { as: "yaml" },
+  placeholder: "auto|OCTETS|off",
+};
+
 const only = <Word>(v2: Word, v3: Word) => (version: ProtoVersion) => version === 2 ? v2 : v3;
 
 /** What a tunnel has, whichever way its packets go. */
@@ -179,6 +209,22 @@ const payloadOptions = {
     help:
       "so many old sequence numbers in a row, 1 to 1024, far before the expected one, show at once that the peer's numbering began anew",
     default: 32,
+    change: "live",
+  }),
+  "rate-limit": option(rateLimit, {
+    field: "rateLimit",
+    help:
+      "kilobits a second from (`rx`) and to (`tx`) the peer, and octets that may pass at once (`burst`): `{ rx: 50000, tx: 10000, burst: 65536 }`",
+    default: undefined,
+    otherwise: "no limit; `burst`: what passes in 50 milliseconds, at least 65536",
+    change: "live",
+  }),
+  "mss-clamp": option(mssClamp, {
+    field: "mssClamp",
+    help:
+      "the largest segment that TCP may ask for through the session: `auto` (what fits the path), a number of octets from 64 to 65495, or `off`",
+    default: undefined,
+    otherwise: "`off`",
     change: "live",
   }),
   mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {

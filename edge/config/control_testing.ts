@@ -2,8 +2,16 @@
 
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
+import type { RateLimit } from "./attributes.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "./model.ts";
 import { hidden } from "./secrets.ts";
+
+/** Rate limits. */
+export const rateLimit = fc.constantFrom<RateLimit>(
+  { rx: 50_000 },
+  { tx: 1, burst: 1 },
+  { rx: 0xffff_ffff, tx: 9, burst: 0xffff_ffff },
+);
 
 /** Few, so that they are shared often. */
 const name = fc.constantFrom("a", "b", "hq", "lac-1", "t.2", "x_y");
@@ -31,11 +39,15 @@ function callArbitrary(version: 2 | 3, placed: boolean): fc.Arbitrary<CallConfig
     reorderTimeoutMs: fc.constantFrom(0, 10, 60_000),
     restartAfterMs: fc.constantFrom(1, 1000, 60_000),
     restartRun: fc.constantFrom(1, 32, 1024),
+    rateLimit: maybe(rateLimit),
+    mssClamp: maybe(fc.constantFrom<("auto" | "off" | number)[]>("auto", "off", 64, 1400)),
     mtu: maybe(fc.integer({ min: 68, max: 0xffff })),
     tap: maybe(fc.constantFrom("tap0", "tap1", "tap2", "tap3")),
-  }).map(({ mtu, tap, ...call }) => ({
+  }).map(({ mtu, rateLimit, mssClamp, tap, ...call }) => ({
     ...call,
     ...(mtu !== undefined && { mtu }),
+    ...(rateLimit && { rateLimit }),
+    ...(mssClamp !== undefined && { mssClamp }),
     ...(tap !== undefined && call.pseudowireType === PseudowireType.Ethernet &&
       { circuit: { plugin: "tap", options: { name: tap } } }),
   }));

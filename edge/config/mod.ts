@@ -10,7 +10,6 @@ export { buildSession, buildTunnel, type Built, l2tpPort } from "./build.ts";
 export { checkSession, checkTunnel, type Problem } from "./checks.ts";
 export { checkCircuit, claimsOf, parseCircuit } from "./circuit.ts";
 export { describeConfig } from "./describe.ts";
-export { type ConfigDiff, diffConfig, type Operation, summarizeDiff } from "./diff.ts";
 export { parseConfig } from "./parse.ts";
 export type { ParseOptions } from "./reading.ts";
 export { ConfigError, type ConfigProblem, formatProblem } from "./problem.ts";

@@ -168,6 +168,8 @@ export interface TunnelState {
   readonly origin: Origin;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Why it is not there yet, of a static tunnel; it is tried again. */
+  readonly reason?: string;
   /** Path MTU to the peer, in bytes of IP; absent: not known. */
   readonly pathMtu?: number;
   readonly counters: Counters;

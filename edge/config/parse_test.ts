@@ -302,6 +302,10 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "7:88: tunnels.t.sessions.s.mtu: got 67; expected a whole number from 68 to 65535",
       "7:102: tunnels.t.sessions.s.lns-mode: got 1; expected true or false",
     ]],
+    [session("mss-clamp: 63, rate-limit: { burst: 9 }"), [
+      "7:58: tunnels.t.sessions.s.mss-clamp: got 63; expected auto, off or a number of octets from 64 to 65495",
+      "7:74: tunnels.t.sessions.s.rate-limit: got a map; expected rx, tx or both",
+    ]],
     // Circuits.
     [session("circuit: { tpa: { } }"), [
       '7:58: tunnels.t.sessions.s.circuit.tpa: no such plugin; did you mean "tap"?',

@@ -6,7 +6,7 @@ import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { CircuitError, type Plugin } from "../../plugins/plugin.ts";
 import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
-import { controlArbitrary } from "./control_testing.ts";
+import { controlArbitrary, rateLimit } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
 
@@ -156,11 +156,17 @@ function sessionArbitrary(version: 2 | 3): fc.Arbitrary<SessionConfig> {
     reorderTimeoutMs: fc.constantFrom(0, 10, 60_000),
     restartAfterMs: fc.constantFrom(1, 1000, 60_000),
     restartRun: fc.constantFrom(1, 32, 1024),
+    rateLimit: fc.option(rateLimit, { nil: undefined }),
+    mssClamp: fc.option(fc.constantFrom<("auto" | "off" | number)[]>("auto", "off", 64, 1400), {
+      nil: undefined,
+    }),
     mtu: fc.option(fc.integer({ min: 68, max: 0xffff }), { nil: undefined }),
     tap: fc.option(fc.stringMatching(/^[a-z]{1,15}$/), { nil: undefined }),
-  }).map(({ mtu, tap, ...session }) => ({
+  }).map(({ mtu, rateLimit, mssClamp, tap, ...session }) => ({
     ...session,
     ...(mtu !== undefined && { mtu }),
+    ...(rateLimit && { rateLimit }),
+    ...(mssClamp !== undefined && { mssClamp }),
     ...(tap !== undefined && session.pseudowireType === PseudowireType.Ethernet &&
       { circuit: { plugin: "tap", options: { name: tap } } }),
   }));

@@ -1,4 +1,4 @@
-/** Stanzas of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
+/** Templates of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
 
 import type { CircuitError } from "../../plugins/plugin.ts";
 import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
@@ -6,9 +6,9 @@ import type { CallConfig } from "../config/model.ts";
 
 /** A template that runs. */
 export interface CallTemplate {
-  readonly call: CallConfig;
+  call: CallConfig;
   /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
-  readonly path: string;
+  path: string;
   /** Undefined: it wants none, or could not have it, or it broke. */
   circuit: SharedCircuit | undefined;
   /** The circuit is being made. */

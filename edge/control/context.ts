@@ -74,9 +74,10 @@ export interface ControlContext extends ControlDependencies {
 /** A peer that runs. */
 export interface PeerEntry {
   config: PeerConfig;
-  readonly settings: PeerSettings;
-  /** By the templates of {@linkcode PeerConfig.accept}. */
-  readonly templates: Map<CallConfig, CallTemplate>;
+  /** What its next connection is set up with. */
+  settings: PeerSettings;
+  /** By the entries of {@linkcode PeerConfig.accept}. */
+  templates: Map<CallConfig, CallTemplate>;
 }
 
 /** Whom a managed tunnel dials: a remote, at one of its addresses where it is a name. */
@@ -87,8 +88,9 @@ export interface Target {
 
 /** A managed tunnel of the configuration. */
 export interface ManagedTunnel extends Due {
-  readonly config: ManagedTunnelConfig;
-  readonly settings: PeerSettings;
+  config: ManagedTunnelConfig;
+  /** What its next connection is set up with. */
+  settings: PeerSettings;
   /** Unix milliseconds. */
   readonly createdAt: number;
   /** By the name of the call. */
@@ -128,7 +130,7 @@ export interface ManagedTunnel extends Due {
 /** A call that we place. */
 export interface PlacedCall extends Due {
   readonly managed: ManagedTunnel;
-  readonly template: CallTemplate;
+  template: CallTemplate;
   call: ManagedCall | undefined;
   failures: number;
   retryAt: number | undefined;
@@ -228,6 +230,8 @@ export interface ManagedConnections {
     agreed: SessionParameters,
     up: boolean,
   ): void;
+  /** Its template changed in what both ends need not agree on. */
+  changeCall(link: ManagedConnection, call: ManagedCall): void;
   closeCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;

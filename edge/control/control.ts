@@ -33,7 +33,7 @@ import type {
 } from "./context.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
-export interface ControlPlane extends Pick<Reconciler, "apply" | "retire">, AsyncDisposable {
+export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable {
   /** Whether the tunnel of that name has a control connection, or is to have one. */
   owns(tunnel: string): boolean;
   /** All managed tunnels: those that are up, dialed or waiting. */
@@ -180,8 +180,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 
   let disposed: Promise<void> | undefined;
   return {
-    apply: reconciler.apply,
-    retire: reconciler.retire,
+    part: reconciler.part,
     owns: (tunnel) => state.managedTunnels.has(tunnel) || linkOf(tunnel) !== undefined,
     states: () => statesOf(state, lcce, clock.now(), wallClock()),
     async closeTunnel(tunnel, result) {

@@ -149,6 +149,22 @@ export function makeManagedConnections(
       const config = sessionConfig(call.name, call.template.call, agreed);
       then(link, call, (session, tunnel) => sessions.establish(tunnel, session, config, up));
     },
+    changeCall: (link, call) =>
+      then(link, call, async (session, tunnel) => {
+        const { circuit, mtu, reorderTimeoutMs, restartAfterMs, restartRun } = call.template.call;
+        const { circuit: _, mtu: __, ...rest } = session.config;
+        // The circuit has taken its new options already.
+        session.config = { ...session.config, ...(circuit && { circuit }) };
+        const next = {
+          ...rest,
+          reorderTimeoutMs: rest.recvSeq ? reorderTimeoutMs : 0,
+          restartAfterMs,
+          restartRun,
+          ...(mtu !== undefined && { mtu }),
+          ...(circuit && { circuit }),
+        };
+        await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
+      }),
     closeCall(link, call) {
       call.closed = true;
       link.calls.delete(call.handle.localSessionId);

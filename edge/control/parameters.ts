@@ -52,6 +52,8 @@ export function sessionConfig(
     reorderTimeoutMs: agreed.receiveSequence ? call.reorderTimeoutMs : 0,
     restartAfterMs: call.restartAfterMs,
     restartRun: call.restartRun,
+    ...(call.mssClamp !== undefined && { mssClamp: call.mssClamp }),
+    ...(call.rateLimit && { rateLimit: call.rateLimit }),
     ...(call.mtu !== undefined && { mtu: call.mtu }),
     ...(call.circuit && { circuit: call.circuit }),
   };

@@ -2,6 +2,7 @@
 
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
+import { inNetwork } from "../config/network.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import { globMatches } from "./glob.ts";
 
@@ -9,6 +10,16 @@ import { globMatches } from "./glob.ts";
 const vendorName = "isthmus";
 /** The pseudowire types that sessions can be of. */
 const pseudowires: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
+
+/** Whether somebody may be a peer, whatever version is spoken. */
+export function fitsPeer(
+  peer: PeerConfig,
+  { address, hostName }: { readonly address: string; readonly hostName: string },
+): boolean {
+  return (peer.addresses.length === 0 ||
+    peer.addresses.some((each) => inNetwork(address, each))) &&
+    (peer.hostName === undefined || globMatches(peer.hostName, hostName));
+}
 
 /** All that a control connection with `peer` is set up with. */
 export function settingsFor(

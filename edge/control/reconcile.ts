@@ -1,16 +1,18 @@
 /**
- * From what runs to what a configuration says: what it has no longer, or has differently, is ended; what it has anew is
- * begun; all else stays up.
+ * Peers, managed tunnels and their calls on the way to another configuration. What needs no agreement with the peer
+ * changes in connections and calls that are up; the rest counts from the next connection on, unless a connection
+ * could not be right as it is.
  *
  * @module
  */
 
-import { isDeepStrictEqual } from "node:util";
-import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
-import type { PeerSettings } from "../../core/settings.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
+import { type Result, StopResult } from "../../core/errors.ts";
+import type { DownList } from "../appliance/down.ts";
+import type { Part, Steps } from "../appliance/part.ts";
 import { forEach } from "../appliance/transaction.ts";
-import { located } from "../sessions/tunnels.ts";
+import { keyWords } from "../config/compare.ts";
+import type { CallConfig, Config } from "../config/model.ts";
+import { type CallTemplate, release } from "./call_template.ts";
 import type {
   ControlContext,
   ManagedConnection,
@@ -20,184 +22,256 @@ import type {
 } from "./context.ts";
 import { indexPeers } from "./peer_index.ts";
 import { settingsFor } from "./peers.ts";
-import { type CallTemplate, makeCallTemplate, provision, release } from "./call_template.ts";
+import { changeWords, type ControlPlan, planControl, type TemplatePlan } from "./plan.ts";
+import { type TemplatePart, templatePart } from "./template_part.ts";
 
 export interface Reconciler {
-  /** Takes down what `config` does not have any more, or has differently. */
-  retire(config: Config): Promise<void>;
-  /**
-   * Makes what `config` has and that does not run yet; tunnels and calls that an operator ended are wanted again.
-   * @throws {ApplianceError} with `strict`, where a circuit cannot be had; else its calls are tried again later
-   */
-  apply(config: Config, strict: boolean): Promise<void>;
+  /** The way to `next`. */
+  part(next: Config, down: DownList, steps: Steps): Part;
   /** Lets go of all circuits. */
   releaseAll(): Promise<void>;
 }
 
-/** How many circuits are made or let go of at a time. */
+/** How many circuits are let go of at a time. */
 const WIDTH = 16;
 
 const ENDED: Result = { result: StopResult.Clear, message: "the configuration changed" };
-const CALL_ENDED: Result = {
-  result: CdnResult.Administrative,
-  message: "the configuration changed",
-};
 
-export function makeReconciler(
-  { circuits, dialer, driver, endCalls, log, state }: ControlContext,
-): Reconciler {
-  const endConnections = async (which: (link: ManagedConnection) => boolean) => {
-    const ending = [...state.links.values()].filter((link) => which(link) && !link.closing);
-    driver.act((lcce, now) => {
-      for (const { handle } of ending) lcce.closeConnection(handle, ENDED, now);
-    });
-    await Promise.all(
-      ending.filter(({ established }) => established).map(({ gone }) => gone.promise),
-    );
-  };
-
-  const dropTemplate = async (template: CallTemplate) => {
-    endCalls(template, CALL_ENDED);
-    await release(template);
-  };
-
-  const dropPlacedCall = async (managed: ManagedTunnel, placed: PlacedCall) => {
-    placed.gone = true;
-    managed.placedCalls.delete(placed.template.call.name);
-    const { call, template } = placed;
-    if (call) driver.act((lcce, now) => lcce.closeCall(call.handle, CALL_ENDED, now));
-    await release(template);
-  };
-
-  const dropManagedTunnel = async (managed: ManagedTunnel) => {
-    managed.gone = true;
-    state.managedTunnels.delete(managed.config.name);
-    const { link } = managed;
-    if (link) await endConnections((other) => other === link);
-    await forEach(
-      [...managed.placedCalls.values()],
-      WIDTH,
-      (each) => dropPlacedCall(managed, each),
-    );
-  };
-
-  const open = async (template: CallTemplate, strict: boolean) => {
-    const broken = ({ message }: Error) =>
-      endCalls(template, { result: CdnResult.LossOfCarrier, message });
-    try {
-      await located(template.path, () => provision(template, circuits, broken));
-    } catch (error) {
-      if (strict) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn("a circuit cannot be", { path: template.path, reason });
-    }
-  };
-
+export function makeReconciler(context: ControlContext): Reconciler {
+  const { driver, state } = context;
   return {
-    async retire(next) {
-      for (const [name, peer] of [...state.peers]) {
-        const wanted = next.peers.find((config) => config.name === name);
-        if (!wanted || !samePeer(peer, settingsFor(next, wanted), wanted)) {
-          state.peers.delete(name);
-          for (const managed of [...state.managedTunnels.values()]) {
-            if (managed.config.peer !== name) continue;
-            await dropManagedTunnel(managed);
+    part(next, down, steps) {
+      const plan = driver.act((lcce) =>
+        planControl(state, next, ({ handle }) => {
+          const connection = lcce.connection(handle);
+          const address = connection?.path.remote.address ?? "";
+          return { address, hostName: connection?.peer?.hostName ?? "" };
+        })
+      );
+      const templates = templatePart(templatesOf(plan), context, down, steps);
+      return {
+        leaving: leavingOf(plan),
+        check: templates.check,
+        async open(tx) {
+          steps.keep(plan.kept);
+          await templates.open(tx);
+        },
+        async end() {
+          noteChanges(plan, state.config, next, steps);
+          takeOver(context, plan, next, templates);
+          await endConnections(context, plan, steps);
+          changeLiving(context, plan);
+          await templates.end();
+        },
+        async begin() {
+          await templates.begin();
+          const begun = beginTunnels(context, next, templates, steps);
+          for (const managed of state.managedTunnels.values()) {
+            if (managed.redialAt === undefined) driver.defer(() => context.dialer.dial(managed));
           }
-          await endConnections((link) => link.peer === name);
-          await forEach([...peer.templates.values()], WIDTH, dropTemplate);
-          continue;
-        }
-        for (const [call, template] of [...peer.templates]) {
-          if (wanted.accept.some((each) => isDeepStrictEqual(each, call))) continue;
-          peer.templates.delete(call);
-          await dropTemplate(template);
-        }
-      }
-      for (const managed of [...state.managedTunnels.values()]) {
-        const wanted = next.managed.find(({ name }) => name === managed.config.name);
-        if (!wanted || !sameTunnel(managed.config, wanted)) {
-          await dropManagedTunnel(managed);
-          continue;
-        }
-        const calls = new Map(wanted.calls.map((call) => [call.name, call]));
-        for (const placed of [...managed.placedCalls.values()]) {
-          const { call } = placed.template;
-          if (isDeepStrictEqual(calls.get(call.name), call)) continue;
-          await dropPlacedCall(managed, placed);
-        }
-      }
-    },
-
-    async apply(config, strict) {
-      const templates: CallTemplate[] = [];
-      const fresh = (path: string, call: CallConfig) => {
-        const template = makeCallTemplate(path, call);
-        templates.push(template);
-        return template;
+          for (const placed of begun) driver.defer(() => context.dialer.place(placed));
+        },
       };
-      for (const peer of config.peers) {
-        const known = state.peers.get(peer.name);
-        const entry = known ??
-          { config: peer, settings: settingsFor(config, peer), templates: new Map() };
-        state.peers.set(peer.name, entry);
-        // The templates that stay keep their circuits under the new configuration's keys.
-        const before = [...entry.templates];
-        entry.templates.clear();
-        for (const [i, call] of peer.accept.entries()) {
-          const same = before.findIndex(([each]) => isDeepStrictEqual(each, call));
-          const kept = same < 0 ? undefined : before.splice(same, 1)[0]![1];
-          entry.templates.set(call, kept ?? fresh(`peers/${peer.name}/accept/${i}`, call));
-        }
-        entry.config = peer;
-      }
-      const begun: PlacedCall[] = [];
-      for (const tunnel of config.managed) {
-        const known = state.managedTunnels.get(tunnel.name);
-        const peer = state.peers.get(tunnel.peer);
-        if (!peer) continue;
-        const managed = known ?? dialer.makeManagedTunnel(tunnel, peer.settings);
-        state.managedTunnels.set(tunnel.name, managed);
-        managed.held = false;
-        for (const call of tunnel.calls) {
-          const there = managed.placedCalls.get(call.name);
-          if (there) there.held = false;
-          const placed = there ??
-            dialer.makePlacedCall(managed, fresh(callPath(tunnel.name, call), call));
-          managed.placedCalls.set(call.name, placed);
-          if (!placed.call) begun.push(placed);
-        }
-      }
-      state.config = config;
-      state.index = indexPeers(config.peers);
-      await forEach(templates, WIDTH, (template) => open(template, strict));
-      for (const managed of state.managedTunnels.values()) {
-        if (managed.redialAt === undefined) driver.defer(() => dialer.dial(managed));
-      }
-      for (const placed of begun) driver.defer(() => dialer.place(placed));
     },
 
     async releaseAll() {
       const all = [
         ...[...state.peers.values()].flatMap(({ templates }) => [...templates.values()]),
-        ...[...state.managedTunnels.values()].flatMap(({ placedCalls }) =>
-          [...placedCalls.values()].map(({ template }) => template)
-        ),
+        ...[...state.managedTunnels.values()].flatMap(templatesOfTunnel),
       ];
       await forEach(all, WIDTH, release);
     },
   };
 }
 
-function callPath(tunnel: string, { name }: CallConfig): string {
-  return `tunnels/${tunnel}/sessions/${name}`;
+/** The plans of what stays, and what comes and goes with peers and tunnels. */
+function templatesOf({ accepted, peers, placed, tunnels }: ControlPlan) {
+  const entering = (path: string, calls: readonly CallConfig[], names: boolean): TemplatePlan => ({
+    kept: 0,
+    changed: [],
+    removed: [],
+    added: calls.map((call, i) => ({ path: `${path}/${names ? call.name : i}`, call })),
+  });
+  const leaving = (removed: readonly CallTemplate[]): TemplatePlan => ({
+    kept: 0,
+    changed: [],
+    removed,
+    added: [],
+  });
+  const begun = [...tunnels.added, ...tunnels.replaced.map(({ after }) => after)];
+  return [
+    ...accepted.values(),
+    ...placed.values(),
+    ...peers.added.map(({ accept, name }) => entering(`peers/${name}/accept`, accept, false)),
+    ...begun.map(({ calls, name }) => entering(`tunnels/${name}/sessions`, calls, true)),
+    ...peers.removed.map(({ templates }) => leaving([...templates.values()])),
+    ...tunnels.removed.map((managed) => leaving(templatesOfTunnel(managed))),
+  ];
 }
 
-/** What a connection was set up with, and with whom, is the same; what the peer may call is looked at one by one. */
-function samePeer(peer: PeerEntry, settings: PeerSettings, config: PeerConfig): boolean {
-  return isDeepStrictEqual(peer.settings, settings) &&
-    isDeepStrictEqual({ ...peer.config, accept: [] }, { ...config, accept: [] });
+function templatesOfTunnel({ placedCalls }: ManagedTunnel): CallTemplate[] {
+  return [...placedCalls.values()].map(({ template }) => template);
 }
 
-function sameTunnel(a: ManagedTunnelConfig, b: ManagedTunnelConfig): boolean {
-  return isDeepStrictEqual({ ...a, calls: [] }, { ...b, calls: [] });
+/** What is let go of in the end: tunnels, and circuits by the paths of their templates. */
+function leavingOf({ accepted, peers, placed, tunnels }: ControlPlan): Set<string> {
+  const plans = [...accepted.values(), ...placed.values()];
+  const templates = [
+    ...plans.flatMap(({ changed, removed }) => [
+      ...removed,
+      ...changed.map(({ template }) => template),
+    ]),
+    ...peers.removed.flatMap(({ templates }) => [...templates.values()]),
+    ...tunnels.removed.flatMap(templatesOfTunnel),
+  ];
+  return new Set([
+    ...templates.map(({ path }) => path),
+    ...tunnels.removed.map(({ config }) => `tunnels/${config.name}`),
+  ]);
+}
+
+/** Puts the new configuration in force: from here on it decides on what comes and what is dialed. */
+function takeOver(
+  { state }: ControlContext,
+  plan: ControlPlan,
+  next: Config,
+  templates: TemplatePart,
+): void {
+  for (const { config } of plan.peers.removed) state.peers.delete(config.name);
+  for (const config of next.peers) {
+    const settings = settingsFor(next, config);
+    const known = state.peers.get(config.name);
+    const assigned = plan.accepted.get(config.name)?.assigned;
+    const accepted = config.accept.map((call, i): [CallConfig, CallTemplate] => {
+      const path = `peers/${config.name}/accept/${i}`;
+      const former = assigned?.get(call);
+      const template = former ? templates.successor(former)! : templates.added.get(path)!;
+      template.path = path;
+      return [call, template];
+    });
+    const entry: PeerEntry = { config, settings, templates: new Map(accepted) };
+    if (known) Object.assign(known, entry);
+    else state.peers.set(config.name, entry);
+  }
+  for (const managed of plan.tunnels.removed) {
+    managed.gone = true;
+    for (const placed of managed.placedCalls.values()) placed.gone = true;
+    state.managedTunnels.delete(managed.config.name);
+  }
+  for (const config of next.managed) {
+    const managed = state.managedTunnels.get(config.name);
+    if (!managed) continue;
+    // The next round begins with whom the new configuration prefers.
+    if (managed.config.remotes !== config.remotes) managed.left = [];
+    managed.config = config;
+    managed.settings = state.peers.get(config.peer)!.settings;
+    for (const [name, placed] of [...managed.placedCalls]) {
+      const template = templates.successor(placed.template);
+      if (template) placed.template = template;
+      else {
+        placed.gone = true;
+        managed.placedCalls.delete(name);
+      }
+    }
+  }
+  state.config = next;
+  state.index = indexPeers(next.peers);
+}
+
+function noteChanges(
+  { peers, tunnels, endings }: ControlPlan,
+  before: Pick<Config, "hostName" | "routerId">,
+  next: Config,
+  steps: Steps,
+): void {
+  const later = "for connections from now on";
+  if (before.hostName !== next.hostName) steps.note("host-name", "changed", later);
+  if (before.routerId !== next.routerId) steps.note("router-id", "changed", later);
+  for (const { config } of peers.removed) steps.note(`peers/${config.name}`, "removed");
+  for (const change of peers.changed) {
+    steps.note(`peers/${change.after.name}`, "changed", changeWords(change));
+  }
+  for (const { name } of peers.added) steps.note(`peers/${name}`, "added");
+  const restarted = new Set(endings.map(({ link }) => link.managed?.config.name));
+  for (const { after, keys } of tunnels.changed) {
+    if (restarted.has(after.name)) continue;
+    steps.note(`tunnels/${after.name}`, "changed", keyWords(keys));
+  }
+  const replaced = new Map(tunnels.replaced.map((change) => [change.after.name, change]));
+  for (const { config: { name } } of tunnels.removed) {
+    if (!replaced.has(name)) steps.note(`tunnels/${name}`, "removed");
+  }
+  for (const [name, { keys }] of replaced) {
+    steps.note(`tunnels/${name}`, "restarted", `${keyWords(keys)} changed`);
+  }
+  for (const { name } of tunnels.added) steps.note(`tunnels/${name}`, "added");
+}
+
+/** Ends connections, and waits until their tunnels have left the datapath. */
+async function endConnections(
+  { driver }: ControlContext,
+  { endings, tunnels }: ControlPlan,
+  steps: Steps,
+): Promise<void> {
+  const ending: ManagedConnection[] = [];
+  for (const { link, why } of endings) {
+    if (link.closing) continue;
+    const { managed } = link;
+    if (managed && !managed.gone) {
+      // It is dialed anew at once, and takes its place when this one has left.
+      managed.link = undefined;
+      link.managed = undefined;
+      managed.redialAt = undefined;
+      managed.failures = 0;
+    }
+    if (!managed?.gone) steps.note(`tunnels/${link.name}`, managed ? "restarted" : "removed", why);
+    if (managed) managed.leaving = link.gone.promise;
+    ending.push(link);
+  }
+  for (const { link } of tunnels.removed) if (link && !link.closing) ending.push(link);
+  const all = new Set(ending);
+  driver.act((lcce, now) => {
+    for (const { handle } of all) lcce.closeConnection(handle, ENDED, now);
+  });
+  const established = [...all].filter(({ established }) => established);
+  await Promise.all(established.map(({ gone }) => gone.promise));
+}
+
+/** Hands changed settings to connections that are up. */
+function changeLiving({ driver, state }: ControlContext, { peers }: ControlPlan): void {
+  const changed = new Set(peers.changed.map(({ after }) => after.name));
+  driver.act((lcce, now) => {
+    for (const { handle, peer } of state.links.values()) {
+      if (changed.has(peer)) lcce.reconfigure(handle, state.peers.get(peer)!.settings, now);
+    }
+  });
+}
+
+/** Makes new tunnels and calls; those that an operator ended are wanted again. The result holds calls to be placed. */
+function beginTunnels(
+  { dialer, state }: ControlContext,
+  next: Config,
+  templates: TemplatePart,
+  steps: Steps,
+): PlacedCall[] {
+  const begun: PlacedCall[] = [];
+  for (const config of next.managed) {
+    const { settings } = state.peers.get(config.peer)!;
+    const known = state.managedTunnels.get(config.name);
+    const managed = known ?? dialer.makeManagedTunnel(config, settings);
+    state.managedTunnels.set(config.name, managed);
+    const path = `tunnels/${config.name}`;
+    if (managed.held) steps.note(path, "restarted", "an operator had ended it");
+    managed.held = false;
+    for (const { name } of config.calls) {
+      const callPath = `${path}/sessions/${name}`;
+      const there = managed.placedCalls.get(name);
+      const placed = there ?? dialer.makePlacedCall(managed, templates.added.get(callPath)!);
+      if (placed.held) steps.note(callPath, "restarted", "an operator had ended it");
+      placed.held = false;
+      managed.placedCalls.set(name, placed);
+      if (!placed.call) begun.push(placed);
+    }
+  }
+  return begun;
 }

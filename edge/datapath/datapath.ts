@@ -40,6 +40,7 @@ export type SessionChange = Partial<
     | "restartRun"
     | "cookie"
     | "peerCookie"
+    | "policy"
   >
 >;
 

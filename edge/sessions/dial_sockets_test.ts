@@ -21,7 +21,7 @@ Deno.test("dial() uses the listener that covers the address", async () => {
   const lease = await sockets.dial("udp", local);
   assert.equal(datapath.sockets.size, 1);
   await lease[Symbol.asyncDispose]();
-  await sockets.close(listener);
+  await sockets.withdraw(listener)?.close();
   assert.equal(system.open.size, 0);
 });
 
@@ -45,7 +45,7 @@ Deno.test("dial() gives port 0 a socket of its own, and tells its port", async (
   assert.notEqual(one.local.port, two.local.port);
   assert.ok(one.local.port > 0);
   for (const lease of [one, two]) await lease[Symbol.asyncDispose]();
-  await sockets.close(listener);
+  await sockets.withdraw(listener)?.close();
   assert.equal(system.open.size, 0);
 });
 
@@ -65,7 +65,7 @@ Deno.test("hold() keeps a closed listener's socket open", async () => {
   const dialed = await sockets.dial("udp", local);
   const held = sockets.hold(dialed.socket)!;
   await dialed[Symbol.asyncDispose]();
-  await sockets.close(listener);
+  await sockets.withdraw(listener)?.close();
   assert.equal(system.open.size, 1);
   await held[Symbol.asyncDispose]();
   assert.equal(system.open.size, 0);

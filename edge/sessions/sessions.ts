@@ -3,9 +3,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
 import type { CircuitError } from "../../plugins/plugin.ts";
-import type { SessionSpec } from "../../wasm/mod.ts";
-import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
+import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
+import { ApplianceError, asApplianceErrors, isPassing } from "../appliance/errors.ts";
 import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { RateLimit } from "../config/attributes.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
 import { frameMtu } from "./frame_mtu.ts";
@@ -28,6 +29,10 @@ export interface SessionDependencies {
     broken: { readonly circuit?: RunningCircuit },
     reason: CircuitError,
   ): void;
+  /** A session of the file is down until its circuit can be had. */
+  waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
+  /** A session has its circuit. */
+  attached(path: string): void;
 }
 
 /** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
@@ -60,23 +65,27 @@ export interface Sessions {
   follow(session: SessionEntry, up: boolean): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
-  /**
-   * The first half of a change: hands changed options to the circuit, or lets go of a circuit that cannot take them.
-   * Circuits may thus trade what they hold.
-   */
+  /** Lets go of a circuit that cannot take the options of `next`, ahead of a change: circuits may thus trade what they hold. */
   releaseCircuit(
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
     tx: Transaction,
   ): Promise<void>;
-  /** The second half: whatever else changes, and a new circuit where one is missing. */
+  /**
+   * Changes a session. A circuit that cannot take its new options is let go of once the new one has its place, or
+   * ahead of it where the two claim the same.
+   * @param patient whether a session whose new circuit cannot be had yet is down until then; else this fails
+   */
   change(
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
     tx: Transaction,
+    patient?: boolean,
   ): Promise<void>;
+  /** Gives a session that is down the circuit that it waits for. @throws {ApplianceError} where it stays down */
+  revive(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Takes a session out of the datapath while its tunnel is replaced there; its circuit keeps its devices. */
   lift(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Puts a lifted session into its tunnel again. */
@@ -125,6 +134,21 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     session.reason = undefined;
   };
 
+  /** Makes the circuit that `config` asks for. */
+  const provision = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    { circuit, ...config }: SessionConfig,
+  ) => {
+    const made: { circuit?: RunningCircuit } = {};
+    made.circuit = await circuits.provision(
+      sessionPath(tunnel.config, config),
+      circuit!,
+      (reason) => dependencies.broken(tunnel, session, made, reason),
+    );
+    return made.circuit;
+  };
+
   /** Gives the session the circuit that `config` asks for, and attaches it. */
   const attachCircuit = async (
     tunnel: TunnelEntry,
@@ -137,18 +161,43 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       return;
     }
     if (!session.circuit) {
-      const made: { circuit?: RunningCircuit } = {};
-      made.circuit = await circuits.provision(
-        sessionPath(tunnel.config, config),
-        config.circuit,
-        (reason) => dependencies.broken(tunnel, session, made, reason),
-      );
-      session.circuit = made.circuit;
+      session.circuit = await provision(tunnel, session, config);
       tx.undo(() => dropCircuit(session));
     }
-    if (session.circuit.attachment) return;
-    await attach(tunnel, session, config);
-    tx.undo(() => session.circuit?.detach());
+    if (!session.circuit.attachment) {
+      await attach(tunnel, session, config);
+      tx.undo(() => session.circuit?.detach());
+    }
+    tx.commit(() => dependencies.attached(sessionPath(tunnel.config, config)));
+  };
+
+  /** The same; the session stays down where waiting may mend it. */
+  const attachOrWait = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    config: SessionConfig,
+    tx: Transaction,
+    patient: boolean,
+  ) => {
+    try {
+      await attachCircuit(tunnel, session, config, tx);
+    } catch (error) {
+      if (!patient || !mayWait(tunnel, session, config, error)) throw error;
+      await dropCircuit(session);
+      session.reason = error.message;
+      tx.commit(() => dependencies.waiting(tunnel, session, error));
+    }
+  };
+  /** Whether a session may be down until later. What another circuit of ours claims is for a reload to settle. */
+  const mayWait = (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    { circuit }: SessionConfig,
+    error: unknown,
+  ): error is ApplianceError => {
+    if (!isPassing(error)) return false;
+    const path = sessionPath(tunnel.config, session.config);
+    return !circuit || [...circuits.holders(circuit)].every((holder) => holder === path);
   };
 
   /** Goes back to the circuit of before; the session is down where that cannot be. */
@@ -170,7 +219,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
     await datapath.removePort(session.port);
-    tx.undo(async () => session.port = await datapath.addSession(tunnel.handle, specOf(config)));
+    tx.undo(async () =>
+      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
+    );
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -180,8 +231,61 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(next));
+    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
     tx.undo(() => datapath.removePort(session.port));
+  };
+
+  /** Hands changed options to the circuit; false: it cannot take them. */
+  const reconfigure = async (session: SessionEntry, next: SessionConfig, tx: Transaction) => {
+    const { circuit, config } = session;
+    if (!circuit || isDeepStrictEqual(config.circuit, next.circuit)) return true;
+    if (!next.circuit || !await circuit.reconfigure(next.circuit)) return false;
+    tx.undo(() => circuit.reconfigure(config.circuit!));
+    return true;
+  };
+
+  const releaseCircuit: Sessions["releaseCircuit"] = async (tunnel, session, next, tx) => {
+    if (await reconfigure(session, next, tx)) return;
+    await dropCircuit(session);
+    tx.undo(() => restoreCircuit(tunnel, session));
+  };
+
+  /** Takes the circuit of `next`. The former one makes room at once where it must, else when all is done. */
+  const changeCircuit = async (
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    next: SessionConfig,
+    tx: Transaction,
+    patient: boolean,
+  ) => {
+    const { circuit: former } = session;
+    if (await reconfigure(session, next, tx)) {
+      return attachOrWait(tunnel, session, next, tx, patient);
+    }
+    const path = sessionPath(tunnel.config, session.config);
+    const mustFree = next.circuit && circuits.holders(next.circuit).has(path);
+    if (!former || mustFree) {
+      await releaseCircuit(tunnel, session, next, tx);
+      return attachOrWait(tunnel, session, next, tx, patient);
+    }
+    let fresh: RunningCircuit | undefined;
+    try {
+      fresh = next.circuit && await provision(tunnel, session, next);
+    } catch (error) {
+      // It is tried again below, without the former one.
+      if (!patient || !mayWait(tunnel, session, next, error)) throw error;
+    }
+    tx.undo(() => fresh?.[Symbol.asyncDispose]());
+    // It is not, where the session was lifted out of the datapath for the change.
+    const wasAttached = former.attachment !== undefined;
+    await former.detach();
+    tx.undo(async () => {
+      session.circuit = former;
+      if (wasAttached) await attach(tunnel, session, session.config);
+    });
+    tx.commit(() => former[Symbol.asyncDispose]());
+    session.circuit = fresh;
+    await attachOrWait(tunnel, session, next, tx, patient);
   };
 
   const changeFrameMtu = (
@@ -197,8 +301,16 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
-  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) =>
+  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) => {
     session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+    if (session.config.mssClamp !== "auto") return;
+    const policy = policyOf(tunnel, session.config);
+    datapath.changeSession(session.port, { policy }).catch((error) => {
+      logOf(tunnel, session).warn("cannot follow the path with the TCP segment size", {
+        error: String(error),
+      });
+    });
+  };
 
   const follow: Sessions["follow"] = (session, up) => {
     const { attachment } = session.circuit ?? {};
@@ -228,7 +340,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       const session: SessionEntry = {
         config,
@@ -239,14 +351,14 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
       tx.undo(() => datapath.removePort(session.port));
-      await attachCircuit(tunnel, session, config, tx);
+      await attachOrWait(tunnel, session, config, tx, origin === "config");
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
     },
     async open(tunnel, config) {
       const port = await asApplianceErrors(
         undefined,
-        () => datapath.addSession(tunnel.handle, specOf(config)),
+        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
       );
       return {
         config,
@@ -290,17 +402,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         logOf(tunnel, session).warn("cannot remove a session in order", { error: String(error) });
       }
     },
-    async releaseCircuit(tunnel, session, next, tx) {
-      const { circuit, config } = session;
-      if (!circuit || isDeepStrictEqual(config.circuit, next.circuit)) return;
-      if (next.circuit && await circuit.reconfigure(next.circuit)) {
-        tx.undo(() => circuit.reconfigure(config.circuit!));
-        return;
-      }
-      await dropCircuit(session);
-      tx.undo(() => restoreCircuit(tunnel, session));
-    },
-    change: (tunnel, session, next, tx) =>
+    releaseCircuit,
+    revive: (tunnel, session, tx) => attachCircuit(tunnel, session, session.config, tx),
+    change: (tunnel, session, next, tx, patient = false) =>
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
@@ -310,14 +414,14 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
           await lift(tunnel, session, tx);
           await place(tunnel, session, next, tx);
         } else {
-          const [forth, back] = liveChange(before, next);
+          const [forth, back] = liveChange(tunnel, before, next);
           if (Object.keys(forth).length > 0) {
             await datapath.changeSession(session.port, forth);
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
         changeFrameMtu(tunnel, session, next, tx);
-        await attachCircuit(tunnel, session, next, tx);
+        await changeCircuit(tunnel, session, next, tx, patient);
         session.config = next;
         tx.undo(() => session.config = before);
       }),
@@ -331,6 +435,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       if (!circuit || session.circuit !== circuit) return;
       await dropCircuit(session);
       session.reason = reason.message;
+      if (session.origin === "config") dependencies.waiting(tunnel, session, reason);
       logOf(tunnel, session).warn("session down", { reason: reason.message });
     },
   };
@@ -347,8 +452,9 @@ async function dropCircuit(session: SessionEntry): Promise<void> {
   await circuit?.[Symbol.asyncDispose]();
 }
 
-function specOf(config: SessionConfig): SessionSpec {
+function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
   return {
+    policy: policyOf(tunnel, config),
     sessionId: config.sessionId,
     peerSessionId: config.peerSessionId,
     frameType: frameTypeOf(config.pseudowireType),
@@ -365,6 +471,25 @@ function specOf(config: SessionConfig): SessionSpec {
   };
 }
 
+/** What the frames' way to the peer depends on. */
+type Path = Pick<TunnelEntry, "config" | "pathMtu">;
+
+/** Octets that pass at once where nobody says how many: what passes in 50 ms, and some frames at least. */
+function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
+  const octetsPerMs = Math.max(rx, tx) / 8;
+  return Math.min(0xffff_ffff, Math.max(65_536, Math.round(50 * octetsPerMs)));
+}
+
+function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
+  const { mssClamp, rateLimit } = config;
+  const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
+  return {
+    ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(mssClamp !== undefined && mssClamp !== "off" &&
+      { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
 const liveKeys = [
   "sendSeq",
   "recvSeq",
@@ -374,14 +499,18 @@ const liveKeys = [
   "restartRun",
   "cookie",
   "peerCookie",
+  "policy",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */
-function liveChange(before: SessionConfig, after: SessionConfig): [SessionChange, SessionChange] {
-  const changed = liveKeys.filter((key) => before[key] !== after[key]);
-  const pick = (config: SessionConfig): SessionChange => {
-    const spec = specOf(config);
-    return Object.fromEntries(changed.map((key) => [key, spec[key]]));
-  };
-  return [pick(after), pick(before)];
+function liveChange(
+  tunnel: Path,
+  before: SessionConfig,
+  after: SessionConfig,
+): [SessionChange, SessionChange] {
+  const [old, next] = [specOf(tunnel, before), specOf(tunnel, after)];
+  const changed = liveKeys.filter((key) => !isDeepStrictEqual(old[key], next[key]));
+  const pick = (spec: SessionSpec): SessionChange =>
+    Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  return [pick(next), pick(old)];
 }

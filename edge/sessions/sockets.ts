@@ -33,8 +33,8 @@ export interface SocketLease extends AsyncDisposable {
 export interface Sockets {
   /** Opens a listener, which new leases then use. @throws {ApplianceError} */
   open(listener: Listener): Promise<void>;
-  /** New leases no longer use the listener; it is closed when the last one of it is disposed of. */
-  close(listener: Listener): Promise<void>;
+  /** New leases no longer use the listener; undefined: it is not open. */
+  withdraw(listener: Listener): WithdrawnListener | undefined;
   /** Whether a lease taken now would be of another socket than `lease`. */
   moved(path: TunnelPath, lease: SocketLease): boolean;
   /** @throws {ApplianceError} */
@@ -48,6 +48,16 @@ export interface Sockets {
   encapOf(socket: SocketId): EncapType | undefined;
   /** Another lease of an open socket; undefined where it is not open any more. */
   hold(socket: SocketId): SocketLease | undefined;
+}
+
+/** A listener that takes no new leases. */
+export interface WithdrawnListener {
+  /** Takes it back. */
+  restore(): void;
+  /** It is closed when its last lease is disposed of. */
+  close(): Promise<void>;
+  /** The same for one whose tunnels live on: datagrams that wait in it are not lost. */
+  retire(): Promise<void>;
 }
 
 interface OpenSocket {
@@ -207,7 +217,7 @@ export function makeSockets(
       if (listeners.has(key)) {
         throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
       }
-      // One that is being closed while tunnels move away from it is taken back.
+      // One that closes while tunnels move away from it is taken back.
       const closing = [...entries].find((entry) =>
         entry.closing && !entry.remote && listenerKey(entry.encap, entry.local) === key
       );
@@ -216,13 +226,20 @@ export function makeSockets(
       listeners.set(key, entry);
       await use(entry);
     },
-    async close(listener) {
+    withdraw(listener) {
       const key = listenerKey(listener.encap, listener);
       const entry = listeners.get(key);
-      if (!entry) return;
+      if (!entry) return undefined;
       listeners.delete(key);
       entry.closing = true;
-      await release(entry);
+      return {
+        restore() {
+          entry.closing = false;
+          listeners.set(key, entry);
+        },
+        close: () => release(entry),
+        retire: () => release(entry, true),
+      };
     },
     moved(path, lease) {
       const entry = leases.get(lease);

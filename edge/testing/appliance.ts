@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
+import { setImmediate } from "node:timers";
+import type { Clock } from "../../plugins/plugin.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { makeLog } from "../log.ts";
@@ -15,6 +17,8 @@ export interface Bench extends AsyncDisposable {
   readonly appliance: Appliance;
   readonly datapath: MemoryDatapath;
   readonly system: MemorySystem;
+  /** Passes time. */
+  readonly clock: Pick<TestClock, "advance">;
   readonly lines: string[];
   /** What the file holds at the next reload. */
   file: Config;
@@ -76,9 +80,51 @@ export function config(tunnels: readonly TunnelConfig[], changes: Partial<Config
   };
 }
 
-/** Starts an appliance. */
-export async function start(first: Config): Promise<Bench> {
+/** A clock that stands still until it is told. */
+interface TestClock extends Clock {
+  /** Goes on by so many milliseconds, and waits for what that brought about. */
+  advance(ms: number): Promise<void>;
+}
+
+function testClock(): TestClock {
+  let now = 0;
+  const timers = new Set<{ readonly at: number; readonly callback: () => void }>();
+  return {
+    now: () => now,
+    timer(at, callback) {
+      const timer = { at, callback };
+      timers.add(timer);
+      return { [Symbol.dispose]: () => void timers.delete(timer) };
+    },
+    async advance(ms) {
+      const end = now + ms;
+      while (true) {
+        const [next] = [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+        now = Math.max(now, next?.at ?? end);
+        if (next && timers.delete(next)) next.callback();
+        for (let turns = 0; turns < 20; turns++) {
+          await new Promise<void>((resolve) => setImmediate(resolve));
+        }
+        if (!next) return;
+      }
+    },
+  };
+}
+
+/** What cannot be had at first: addresses, and names of devices. */
+export interface Wants {
+  readonly refused?: readonly string[];
+  readonly devices?: readonly string[];
+}
+
+/** Starts an appliance. With `wants`, time passes only when it is told to. */
+export async function start(first: Config, wants?: Wants): Promise<
+  Bench
+> {
   const system = memorySystem();
+  for (const address of wants?.refused ?? []) system.refused.add(address);
+  for (const device of wants?.devices ?? []) system.occupy(device);
+  const clock = testClock();
   const datapath = memoryDatapath(system);
   const lines: string[] = [];
   const appliance = await startAppliance({
@@ -86,6 +132,7 @@ export async function start(first: Config): Promise<Bench> {
     readConfig: () => bench.file,
     plugins: [ethernet],
     log: makeLog(first.log, { write: (line) => void lines.push(line) }),
+    ...(wants && { clock }),
     wallClock: () => 1_700_000_000_000,
     system,
     startDatapath: () => Promise.resolve(datapath),
@@ -94,6 +141,7 @@ export async function start(first: Config): Promise<Bench> {
     appliance,
     datapath,
     system,
+    clock,
     lines,
     file: first,
     async [Symbol.asyncDispose]() {

@@ -41,6 +41,9 @@ export interface MemorySystem extends System {
   mtu: number | undefined;
   /** Addresses that `openSocket` refuses to bind. */
   readonly refused: Set<string>;
+  /** Another program opens a device, and lets go of it. */
+  occupy(device: string): void;
+  free(device: string): void;
 }
 
 /** A datapath without anything in it; it closes descriptors at `system`. */
@@ -200,9 +203,12 @@ export function memorySystem(): MemorySystem {
   >();
   let last = 100;
   const refused = new Set<string>();
+  const occupied = new Set<string>();
 
   const openTap = ({ name, netns: _, ...options }: TapOptions): TapDevice => {
-    if (devices.has(name)) throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
+    if (devices.has(name) || occupied.has(name)) {
+      throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
+    }
     const device = {
       mtu: 1500,
       mac: "02:00:00:00:00:01",
@@ -237,6 +243,8 @@ export function memorySystem(): MemorySystem {
     devices,
     mtu: 1500,
     refused,
+    occupy: (device) => void occupied.add(device),
+    free: (device) => void occupied.delete(device),
     openSocket(encap, options) {
       const { address } = options.local;
       if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);

@@ -1,3 +1,4 @@
+import { pathsOf } from "../../edge/appliance/part.ts";
 import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
@@ -139,12 +140,14 @@ Deno.test("reload() under traffic: what the file adds, changes and removes, and 
   const { appliance } = left;
   await appliance.createTunnel(other);
   left.text = config(1, "      second: { session-id: 5, peer-session-id: 5 }\n");
-  assert.deepEqual((await appliance.reload()).added, ["tunnels/steady/sessions/second"]);
+  assert.deepEqual(pathsOf(await appliance.reload(), "added"), ["tunnels/steady/sessions/second"]);
   left.text = config(
     1,
     '      second: { session-id: 5, peer-session-id: 5, cookie: "00112233" }\n',
   );
-  assert.deepEqual((await appliance.reload()).changed, ["tunnels/steady/sessions/second"]);
+  assert.deepEqual(pathsOf(await appliance.reload(), "changed"), [
+    "tunnels/steady/sessions/second",
+  ]);
   left.text = "tunnels: { steady: { sttic: {} } }";
   const before = appliance.config();
   await assert.rejects(appliance.reload(), (error: Error) => {
@@ -154,7 +157,9 @@ Deno.test("reload() under traffic: what the file adds, changes and removes, and 
   });
   assert.deepEqual(appliance.config(), before);
   left.text = config(1);
-  assert.deepEqual((await appliance.reload()).removed, ["tunnels/steady/sessions/second"]);
+  assert.deepEqual(pathsOf(await appliance.reload(), "removed"), [
+    "tunnels/steady/sessions/second",
+  ]);
   assert.equal((await appliance.tunnels()).length, 2);
   await lostNothing(left, right, await stop());
 });

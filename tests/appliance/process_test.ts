@@ -151,7 +151,7 @@ Deno.test("a reload moves the admin endpoint", async () => {
   const text = Deno.readTextFileSync(files.file).replace(files.admin, moved);
   Deno.writeTextFileSync(files.file, text);
   const response = await fetch(`http://${files.admin}/v1/reload`, { method: "POST" });
-  assert.deepEqual((await response.json()).changed, ["admin"]);
+  assert.deepEqual((await response.json()).steps, [{ path: "admin", step: "changed" }]);
   const health = await fetch(`http://${moved}/healthz`);
   assert.equal((await health.json()).status, "ok");
   await assert.rejects(fetch(`http://${files.admin}/healthz`));
@@ -180,16 +180,19 @@ Deno.test("a wrong file ends `run` with status 2 and its place, and nothing is s
   await assert.rejects(fetch(`http://${files.admin}/healthz`));
 });
 
-Deno.test("an address that cannot be had ends `run` with status 1 and says which", async () => {
+Deno.test("an address that is not there yet keeps `run` from nothing else, and is listed as down", async () => {
   await using files = scene(71);
   files.write(one);
   const text = Deno.readTextFileSync(files.file).replace(
-    /listen: \[.*\]/,
-    'listen: [{ udp: "203.0.113.1:1701" }]',
+    /listen: \[(.*)\]/,
+    'listen: [$1, { udp: "203.0.113.1:1701" }]',
   );
   Deno.writeTextFileSync(files.file, text);
   await using process = spawn(files.file, files.admin);
-  assert.equal((await process.child.status).code, 1);
-  await until(() => process.log().includes("EADDRNOTAVAIL"));
-  assert.match(process.log(), /203\.0\.113\.1:1701/);
+  await ready(process);
+  assert.deepEqual(await sessionNames(process), ["one"]);
+  const { body } = await process.get("/v1/down");
+  const { down } = body as { down: { path: string; reason: string }[] };
+  assert.deepEqual(down.map(({ path }) => path), ["listen/udp:203.0.113.1:1701"]);
+  assert.match(down[0]!.reason, /203\.0\.113\.1:1701.*EADDRNOTAVAIL/);
 });

@@ -1,3 +1,4 @@
+import { pathsOf } from "../../edge/appliance/part.ts";
 import assert from "node:assert/strict";
 import { makeNamespace, namespacesAvailable } from "../../edge/testing/netns.ts";
 import { freePort, loopback, type Node, startNode, until } from "./support.ts";
@@ -59,7 +60,9 @@ Deno.test({
     await until(async () => (await stateOf(node)).status === "down");
     assert.equal((await stateOf(node)).reason, "TAP office0 vanished");
     assert.ok(node.lines.some((line) => line.includes("session down")));
-    assert.deepEqual((await node.appliance.reload()).changed, ["tunnels/branch/sessions/office"]);
+    assert.deepEqual(pathsOf(await node.appliance.reload(), "restarted"), [
+      "tunnels/branch/sessions/office",
+    ]);
     assert.equal((await stateOf(node)).status, "up");
     assert.ok((await space.ip("link", "show", "dev", "office0")).success);
   },

@@ -6,7 +6,7 @@ import { AVP_HEADER, emitAvp, parseAvps } from "../../core/avp.ts";
 import { emitMessage, parseHeader } from "../../core/header.ts";
 import { emitBody, type MessageType, messageTypes } from "../../core/message.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { type Netsim, type Node, seeded, testCall, testSettings } from "../../core/testing.ts";
+import { type Node, seeded, testCall, testSettings } from "../../core/testing.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import {
   A,
@@ -18,6 +18,7 @@ import {
   connectionCauses,
   drops,
   eventsOf,
+  forge,
   generous,
   pair,
   secretOf,
@@ -110,19 +111,6 @@ Deno.test("Lcce stays up whatever comes, where messages are signed (20,000 mutat
     assert.equal(callsUp(b).length, 1);
   }
 });
-
-/** Sends a message from A to B as A's next one, in A's name: A itself will not know. */
-function forge(
-  { net, a, b }: { net: Netsim; a: Node; b: Node },
-  body: Uint8Array,
-  sessionId = 0,
-): void {
-  const { version } = up(b)[0]!.settings;
-  const counters = up(a)[0]!.counters;
-  const nr = counters.received;
-  const header = { version, connectionId: up(b)[0]!.localId, sessionId, ns: counters.sent, nr };
-  net.inject(b, emitMessage(header, body), { address: A, port: 1701 });
-}
 
 /** A body with one more AVP. */
 function withAvp(body: Uint8Array, avp: Partial<Avp> & { type: number }): Uint8Array {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { CallHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
+import { emitMessage } from "../../core/header.ts";
 import type { AdmissionLimits } from "../../core/limits.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "../../core/settings.ts";
@@ -192,4 +193,17 @@ export function firstIs(id: number): (length: number) => Uint8Array {
       return state >>> 16;
     });
   };
+}
+
+/** Sends a message from A to B as A's next one, in A's name: A itself will not know. */
+export function forge(
+  { net, a, b }: Pair,
+  body: Uint8Array,
+  sessionId = 0,
+): void {
+  const { version } = up(b)[0]!.settings;
+  const counters = up(a)[0]!.counters;
+  const nr = counters.received;
+  const header = { version, connectionId: up(b)[0]!.localId, sessionId, ns: counters.sent, nr };
+  net.inject(b, emitMessage(header, body), { address: A, port: 1701 });
 }

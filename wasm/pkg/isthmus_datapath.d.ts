@@ -86,6 +86,7 @@ export class Raw {
      */
     session_slots(): number;
     set_base(base: bigint): void;
+    set_policy(session: number, spec: RawPolicy): void;
     split_message(index: number): number;
     /**
      * The tunnel of message `index`; -1: none.
@@ -125,6 +126,36 @@ export class RawLayout {
     tx_messages: number;
     tx_ops: number;
     tx_split: number;
+}
+
+/**
+ * `SessionPolicy` of `mod.ts`.
+ */
+export class RawPolicy {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    burst: number;
+    /**
+     * Empty: any.
+     */
+    mac: Uint8Array;
+    /**
+     * 0: as it is.
+     */
+    mss_for_frame: number;
+    /**
+     * 0: as it is.
+     */
+    mss: number;
+    /**
+     * Kilobits a second; 0: no limit.
+     */
+    rx_rate: number;
+    tx_rate: number;
+    v4: Uint8Array;
+    v6_bits: number;
+    v6: Uint8Array;
 }
 
 /**

@@ -568,6 +568,24 @@ export class Raw {
         wasm.raw_set_base(this.__wbg_ptr, base);
     }
     /**
+     * @param {number} session
+     * @param {RawPolicy} spec
+     */
+    set_policy(session, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawPolicy);
+            wasm.raw_set_policy(retptr, this.__wbg_ptr, session, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * @param {number} index
      * @returns {number}
      */
@@ -823,6 +841,187 @@ export class RawLayout {
     }
 }
 if (Symbol.dispose) RawLayout.prototype[Symbol.dispose] = RawLayout.prototype.free;
+
+/**
+ * `SessionPolicy` of `mod.ts`.
+ */
+export class RawPolicy {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RawPolicyFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rawpolicy_free(ptr, 0);
+    }
+    /**
+     * @returns {number}
+     */
+    get burst() {
+        const ret = wasm.__wbg_get_rawpolicy_burst(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * Empty: any.
+     * @returns {Uint8Array}
+     */
+    get mac() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawpolicy_mac(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU8FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 1, 1);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * 0: as it is.
+     * @returns {number}
+     */
+    get mss_for_frame() {
+        const ret = wasm.__wbg_get_rawpolicy_mss_for_frame(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * 0: as it is.
+     * @returns {number}
+     */
+    get mss() {
+        const ret = wasm.__wbg_get_rawpolicy_mss(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Kilobits a second; 0: no limit.
+     * @returns {number}
+     */
+    get rx_rate() {
+        const ret = wasm.__wbg_get_rawpolicy_rx_rate(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get tx_rate() {
+        const ret = wasm.__wbg_get_rawpolicy_tx_rate(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {Uint8Array}
+     */
+    get v4() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawpolicy_v4(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU8FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 1, 1);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @returns {number}
+     */
+    get v6_bits() {
+        const ret = wasm.__wbg_get_rawpolicy_v6_bits(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {Uint8Array}
+     */
+    get v6() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawpolicy_v6(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU8FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 1, 1);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    constructor() {
+        const ret = wasm.rawpolicy_new();
+        this.__wbg_ptr = ret;
+        RawPolicyFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * @param {number} arg0
+     */
+    set burst(arg0) {
+        wasm.__wbg_set_rawpolicy_burst(this.__wbg_ptr, arg0);
+    }
+    /**
+     * Empty: any.
+     * @param {Uint8Array} arg0
+     */
+    set mac(arg0) {
+        const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawpolicy_mac(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * 0: as it is.
+     * @param {number} arg0
+     */
+    set mss_for_frame(arg0) {
+        wasm.__wbg_set_rawpolicy_mss_for_frame(this.__wbg_ptr, arg0);
+    }
+    /**
+     * 0: as it is.
+     * @param {number} arg0
+     */
+    set mss(arg0) {
+        wasm.__wbg_set_rawpolicy_mss(this.__wbg_ptr, arg0);
+    }
+    /**
+     * Kilobits a second; 0: no limit.
+     * @param {number} arg0
+     */
+    set rx_rate(arg0) {
+        wasm.__wbg_set_rawpolicy_rx_rate(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set tx_rate(arg0) {
+        wasm.__wbg_set_rawpolicy_tx_rate(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {Uint8Array} arg0
+     */
+    set v4(arg0) {
+        const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawpolicy_v4(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set v6_bits(arg0) {
+        wasm.__wbg_set_rawpolicy_v6_bits(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {Uint8Array} arg0
+     */
+    set v6(arg0) {
+        const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawpolicy_v6(this.__wbg_ptr, ptr0, len0);
+    }
+}
+if (Symbol.dispose) RawPolicy.prototype[Symbol.dispose] = RawPolicy.prototype.free;
 
 /**
  * `SessionSpec` of `mod.ts`.
@@ -1289,6 +1488,9 @@ const RawFinalization = (typeof FinalizationRegistry === 'undefined')
 const RawLayoutFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawlayout_free(ptr, 1));
+const RawPolicyFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rawpolicy_free(ptr, 1));
 const RawSessionFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawsession_free(ptr, 1));

@@ -366,6 +366,36 @@ mod tests {
         assert_eq!(Name::new(false, Ip([0; 16]), 1, 0), None);
     }
 
+    #[test]
+    fn a_flow_label_is_no_part_of_who_a_peer_is() {
+        let name = Name::new(true, Ip([0xfd; 16]), 1701, 3).unwrap();
+        let mut labelled = name.bytes;
+        labelled[4..8].copy_from_slice(&[0, 0x0a, 0xbc, 0xde]);
+        assert_eq!(Name::read(&labelled, Name::MAX), Some(name));
+        assert!(name.matches(&labelled, Name::MAX, true));
+        for with_port in [false, true] {
+            assert_eq!(Name::hash(&labelled, with_port), Name::hash(name.buffer(), with_port));
+        }
+    }
+
+    #[test]
+    fn names_hash_by_address_and_port() {
+        for v6 in [false, true] {
+            let hash = |last, port, scope, with_port| {
+                let name = Name::new(v6, Ip::new(&[10, 0, 0, last]).unwrap(), port, scope).unwrap();
+                Name::hash(name.buffer(), with_port)
+            };
+            assert_eq!(hash(1, 1701, 0, false), hash(1, 1702, 9, false));
+            assert_ne!(hash(1, 1701, 0, true), hash(1, 1702, 0, true));
+            assert_ne!(hash(1, 1701, 0, false), hash(2, 1701, 0, false));
+            // What stands behind an IPv4 name is whatever was there before.
+            let peer = |last| Name::new(false, Ip::new(&[10, 0, 0, last]).unwrap(), 1701, 0).unwrap();
+            let mut buffer = peer(1).bytes;
+            buffer[8..].fill(0xaa);
+            assert_eq!(Name::hash(&buffer, true), Name::hash(peer(1).buffer(), true));
+        }
+    }
+
     proptest! {
         #[test]
         fn no_control_bytes_make_the_reader_panic(bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(16), any::<u8>()], 0..128)) {

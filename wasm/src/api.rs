@@ -13,6 +13,7 @@ use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
+use crate::policy::{Bucket, Clamp, Policy, Source};
 use crate::port::FrameType;
 use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
@@ -111,6 +112,53 @@ impl RawSession {
             reorder_timeout: micros(self.reorder_timeout_ms),
             patience: Patience { restart_after: self.restart_after_ms, restart_run: self.restart_run },
         })
+    }
+}
+
+/// `SessionPolicy` of `mod.ts`.
+#[wasm_bindgen(getter_with_clone)]
+#[derive(Default)]
+pub struct RawPolicy {
+    /// Kilobits a second; 0: no limit.
+    pub rx_rate: u32,
+    pub tx_rate: u32,
+    pub burst: u32,
+    /// Empty: any.
+    pub mac: Vec<u8>,
+    pub v4: Vec<u8>,
+    pub v6: Vec<u8>,
+    pub v6_bits: u8,
+    /// 0: as it is.
+    pub mss: u16,
+    /// 0: as it is.
+    pub mss_for_frame: u16,
+}
+
+#[wasm_bindgen]
+impl RawPolicy {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn policy(&self) -> Result<Policy, Refusal> {
+        let invalid = Refusal::invalid("a source has 6, 4 and 16 bytes, and a prefix at most 128 bits");
+        if self.v6_bits > 128 {
+            return Err(invalid);
+        }
+        let v6: Option<[u8; 16]> = given(&self.v6).map_err(|()| invalid.clone())?;
+        let source = Source {
+            mac: given(&self.mac).map_err(|()| invalid.clone())?,
+            v4: given(&self.v4).map_err(|()| invalid)?,
+            v6: v6.map(|prefix| (prefix, self.v6_bits)),
+        };
+        let clamp = match (self.mss, self.mss_for_frame) {
+            (0, 0) => Clamp::Off,
+            (0, frame) => Clamp::Frame(frame),
+            (size, _) => Clamp::Fixed(size),
+        };
+        let [rx, tx] = [self.rx_rate, self.tx_rate].map(|rate| Bucket::new(rate, self.burst));
+        Ok(Policy { rx, tx, source, clamp })
     }
 }
 
@@ -235,6 +283,14 @@ impl Raw {
     pub fn change_session(&mut self, session: f64, spec: &RawSession) -> Result<(), Refusal> {
         let session = handle(session).ok_or(Refusal::no_such_port())?;
         self.datapath.core.change_session(session, spec.options()?)
+    }
+
+    pub fn set_policy(&mut self, session: f64, spec: &RawPolicy) -> Result<(), Refusal> {
+        let core = &mut self.datapath.core;
+        let at =
+            handle(session).and_then(|handle| core.sessions.find(handle)).ok_or(Refusal::no_such_port())?;
+        core.sessions.hold_to(at, spec.policy()?);
+        Ok(())
     }
 
     /// `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
@@ -445,6 +501,11 @@ fn frame_type(number: u8) -> Result<FrameType, Refusal> {
 
 fn address(bytes: &[u8]) -> Result<Ip, Refusal> {
     Ip::new(bytes).ok_or(Refusal::invalid("an address has 4 or 16 bytes"))
+}
+
+/// An array of bytes; `None` if there are none, an error if they are too few or too many.
+fn given<const N: usize>(bytes: &[u8]) -> Result<Option<[u8; N]>, ()> {
+    if bytes.is_empty() { Ok(None) } else { bytes.try_into().map(Some).map_err(drop) }
 }
 
 fn optional_address(bytes: &[u8]) -> Result<Option<Ip>, Refusal> {

@@ -76,6 +76,10 @@ named! {
         Truncated = "truncated",
         /// Too short to be a frame of the session's type.
         Runt = "runt-frame",
+        /// The session's peer may not send from this MAC or IP address.
+        SourceMismatch = "source-mismatch",
+        /// The session's rate limit.
+        RateLimited = "rate-limited",
         /// No sequence number where one is required.
         Unnumbered = "unnumbered",
         /// A sequence number a little before the expected one: its frame came too late.

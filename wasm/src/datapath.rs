@@ -129,9 +129,9 @@ impl Datapath {
         core.transmit.clear();
         self.finish();
         let core = &mut self.core;
-        while core.can_go_on()
-            && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-        {}
+        while core.can_go_on() && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
+        {
+        }
         self.go_on();
         self.core.lay_out()
     }
@@ -237,6 +237,7 @@ impl Core {
         let end = HEADROOM + len;
         let offload = match buffer[HEADROOM..].first_chunk() {
             _ if len == ROOM || end <= start => Err(Reason::Truncated),
+            _ if end - start < frame_type.shortest() => Err(Reason::Runt),
             Some(header) if vnet => Offload::read(header, frame_type, &buffer[start..end]),
             _ => Ok(Offload::NONE),
         };
@@ -270,6 +271,7 @@ impl Core {
     fn forward_injected(&mut self) -> bool {
         let Some((handle, mut held)) = self.injected.pop() else { return false };
         match self.port(handle) {
+            Some(port) if held.len() < self.frame_type(port).shortest() => self.drop_frame(Reason::Runt),
             Some(port) => {
                 let frame = held.frame(port, self.frame_type(port), self.now);
                 self.forward(self.forwarder(port), frame);

@@ -3,6 +3,8 @@
 //! Room is asked for before each piece. Where there is none, what is left of the frame waits with its [`Cursor`] until
 //! what was laid out has left, and goes on from there: nothing is ever laid out beyond an array's end.
 
+use std::cmp::Ordering;
+
 use crate::core::Core;
 use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
@@ -11,6 +13,7 @@ use crate::offload::{Segments, VNET_HEADER};
 use crate::port::{Device, Forwarder, Port};
 use crate::split::Split;
 use crate::template::Template;
+use crate::transmit::LONGEST_HEADER;
 
 /// A frame of which not all pieces have left.
 pub struct Unfinished {
@@ -81,22 +84,57 @@ impl Core {
     /// Lets a copy leave by each port of a hub but the one that the frame came in at. The copies share its body, and no
     /// copy may change it.
     fn flood(&mut self, hub: u32, frame: &mut Frame, cursor: &mut Cursor) -> bool {
-        if self.hubs[hub].ports.len() < 2 {
-            self.drop_frames(Reason::NoForwarder, frame.segments());
-            return true;
+        if frame.about.offload.segments == Segments::None && frame.about.offload.finish {
+            frame.finish_checksum(); // before there are copies: they share what is changed here
         }
-        let first = u32::from(self.hubs[hub].ports.first() == Some(&frame.about.ingress));
         while let Some(port) = self.hubs[hub].ports.get(cursor.output as usize).copied() {
             if port != frame.about.ingress {
                 if !self.leave(port, frame, cursor, true) {
                     return false;
                 }
-                let copies = if cursor.output == first { 0 } else { frame.segments() };
-                self.io.add(Io::Copies, copies.into());
+                self.count_copy(frame.segments(), cursor);
             }
-            *cursor = Cursor { output: cursor.output + 1, piece: 0 };
+            *cursor = Cursor { output: cursor.output + 1, piece: 0, ..*cursor };
+        }
+        if !cursor.copied {
+            self.drop_frames(Reason::NoForwarder, frame.segments());
         }
         true
+    }
+
+    /// Counts what left by a port of a hub, if it is not the first of the frame's.
+    fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
+        self.io.add(Io::Copies, if cursor.copied { segments.into() } else { 0 });
+        cursor.copied = true;
+    }
+
+    /// A port is leaving its forwarder: what of an unfinished frame was still to leave by it is dropped.
+    pub fn leave_unfinished(&mut self, port: Port) {
+        let Some(mut unfinished) = self.unfinished.take() else { return };
+        let Unfinished { forwarder, place, about, cursor, .. } = &mut unfinished;
+        let segments = about.offload.segments(place.end - place.start);
+        let rest = segments - cursor.piece;
+        match *forwarder {
+            Forwarder::CrossConnect(other) if other == port => {
+                self.drop_frames(Reason::PortRemoved, rest);
+                unfinished.held.into_iter().for_each(|buffer| self.transmit.hold(buffer));
+                return;
+            }
+            Forwarder::Flood(hub) => {
+                let at = self.hubs[hub].ports.iter().position(|other| *other == port);
+                match at.map(|at| at.cmp(&(cursor.output as usize))) {
+                    Some(Ordering::Less) => cursor.output -= 1,
+                    Some(Ordering::Equal) if cursor.piece > 0 => {
+                        self.count_copy(segments, cursor);
+                        self.drop_frames(Reason::PortRemoved, rest);
+                        cursor.piece = 0;
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        self.unfinished = Some(unfinished);
     }
 
     /// Lets a frame leave by one port, from the cursor's piece on; false where room ran out.
@@ -109,7 +147,13 @@ impl Core {
             }
         }
         match port {
-            Port::Session(at) if frame.about.offload.is_none() => self.send(at, frame, shared),
+            Port::Session(at) if frame.about.offload.is_none() => {
+                if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
+                    return false;
+                }
+                self.send(at, frame, shared);
+                true
+            }
             Port::Session(at) => self.send_pieces(at, frame, cursor),
             Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {
                 self.write(at, frame, shared)
@@ -124,11 +168,11 @@ impl Core {
 
     /// Lets a frame leave by a session: with its header right before it where there is room, else elsewhere.
     #[inline]
-    fn send(&mut self, session: u32, frame: &mut Frame, shared: bool) -> bool {
-        let Core { sessions, tunnels, transmit, .. } = self;
-        if !transmit.has_room() {
-            return false;
+    fn send(&mut self, session: u32, frame: &mut Frame, shared: bool) {
+        if self.sessions.tx[session].guarded && !self.may_send_frame(session, frame, shared) {
+            return;
         }
+        let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
         tx.packets += 1;
@@ -156,32 +200,66 @@ impl Core {
             Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
         };
         transmit.send(tx, tunnel, datagram);
-        true
+    }
+
+    /// Whether a frame may leave by a guarded session as it is now; what TCP is told of segments is lowered before. One
+    /// that others share leaves from here, with headers of its own.
+    #[cold]
+    fn may_send_frame(&mut self, session: u32, frame: &mut Frame, shared: bool) -> bool {
+        let (frame_type, now) = (frame.about.frame_type, frame.about.now);
+        if !self.may_send(session, frame.len(), now) {
+            return false;
+        }
+        let Some(lower) = self.sessions.policies[session].clamp.find(frame_type, frame.bytes()) else {
+            return true;
+        };
+        if !shared {
+            lower.apply(frame.bytes_mut());
+            return true;
+        }
+        // Others see the same bytes. A SYN is short.
+        let mut copy = [0; LONGEST_HEADER - Template::ROOM];
+        let Some(copy) = copy.get_mut(..lower.header) else { return true };
+        let (headers, rest) = frame.bytes().split_at(lower.header);
+        copy.copy_from_slice(headers);
+        lower.apply(copy);
+        self.send_parts(session, copy, rest);
+        false
+    }
+
+    /// Lets a frame leave by a session that lies in two parts, of which the first is copied.
+    fn send_parts(&mut self, session: u32, headers: &[u8], rest: &[u8]) {
+        let Core { sessions, tunnels, transmit, .. } = self;
+        let tx = &mut sessions.tx[session];
+        let tunnel = &mut tunnels[tx.tunnel];
+        let length = tx.template.len();
+        let room = transmit.header(Template::ROOM + headers.len());
+        let Some((before, inner)) = room.split_first_chunk_mut() else { return };
+        tx.template.write(before, &mut tx.ns);
+        inner.copy_from_slice(headers);
+        let len = (headers.len() + rest.len()) as u64;
+        tx.packets += 1;
+        tx.bytes += len;
+        tunnel.sent(1, len);
+        let head = Span::from(room, Template::ROOM - length);
+        transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(rest)));
     }
 
     /// Lets a frame with something to be done leave by a session: each piece has its headers elsewhere.
     fn send_pieces(&mut self, session: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
         let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
-        let Core { sessions, tunnels, transmit, .. } = self;
-        let tx = &mut sessions.tx[session];
-        let tunnel = &mut tunnels[tx.tunnel];
-        let length = tx.template.len();
+        let mut headers = [0; LONGEST_HEADER - Template::ROOM];
+        let headers = &mut headers[..split.header()];
         while cursor.piece < split.pieces() {
-            let room = Template::ROOM + split.header();
-            if !transmit.has_room_for(room, 2) {
+            if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
                 return false;
             }
-            let room = transmit.header(room);
-            let Some((before, inner)) = room.split_first_chunk_mut() else { return true };
-            tx.template.write(before, &mut tx.ns);
-            let payload = split.write(cursor.piece, inner);
-            tx.packets += 1;
-            let len = (inner.len() + payload.len()) as u64;
-            tx.bytes += len;
-            tunnel.sent(1, len);
-            let head = Span::from(room, Template::ROOM - length);
-            transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(payload)));
+            let payload = split.write(cursor.piece, headers);
             cursor.piece += 1;
+            let len = headers.len() + payload.len();
+            if !self.sessions.tx[session].guarded || self.may_send(session, len, frame.about.now) {
+                self.send_parts(session, headers, payload);
+            }
         }
         true
     }

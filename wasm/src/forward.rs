@@ -24,7 +24,8 @@ impl Core {
         let Run { entry: Entry { place, count, .. }, header } = run;
         let (start, size) = (place.start, place.end - place.start);
         let template = tx.template;
-        let new = template.constant(header).filter(|_| size <= usize::from(tunnel.segment_limit))?;
+        let new =
+            template.constant(header).filter(|_| !tx.guarded && size <= usize::from(tunnel.segment_limit))?;
         let mut room = [0; Template::MAX];
         let old = &mut room[..header];
         old.copy_from_slice(&slot[start..start + header]);
@@ -42,7 +43,10 @@ impl Core {
 
     /// A frame of a session is in order: counts it and passes it on.
     #[inline]
-    pub fn deliver(&mut self, session: u32, frame: Frame) {
+    pub fn deliver(&mut self, session: u32, mut frame: Frame) {
+        if self.sessions.rx[session].guarded && !self.admit(session, &mut frame) {
+            return;
+        }
         self.count_delivered(session, 1, frame.len());
         let forwarder = self.sessions.rx[session].forwarder;
         self.forward(forwarder, frame);

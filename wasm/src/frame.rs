@@ -85,4 +85,6 @@ pub struct Cursor {
     pub output: u32,
     /// Wire frames that left by the port in turn.
     pub piece: u32,
+    /// Whether it left by another port before.
+    pub copied: bool,
 }

@@ -35,22 +35,27 @@ pub struct Headers {
     pub fragment: bool,
 }
 
+/// Where the payload of an Ethernet frame starts, and its EtherType, behind up to two VLAN tags.
+#[inline]
+pub fn link_of(frame: &[u8]) -> Option<(usize, u16)> {
+    let mut at = ETHERNET;
+    let mut kind = half(frame, at - 2)?;
+    for _ in 0..MAX_TAGS {
+        if !is_tag(kind) {
+            break;
+        }
+        at += VLAN_TAG;
+        kind = half(frame, at - 2)?;
+    }
+    Some((at, kind))
+}
+
 /// Where the IP packet in a frame starts.
+#[inline]
 pub fn network_of(frame_type: FrameType, frame: &[u8]) -> Option<usize> {
     let (at, kind) = match frame_type {
         FrameType::Ip => return Some(0),
-        FrameType::Ethernet => {
-            let mut at = ETHERNET;
-            let mut kind = half(frame, at - 2)?;
-            for _ in 0..MAX_TAGS {
-                if !is_tag(kind) {
-                    break;
-                }
-                at += VLAN_TAG;
-                kind = half(frame, at - 2)?;
-            }
-            (at, kind)
-        }
+        FrameType::Ethernet => link_of(frame)?,
         FrameType::Ppp => {
             let at = if frame.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
             let first = *frame.get(at)?;

@@ -119,6 +119,7 @@ impl Core {
         self.tunnels[rx.tunnel].last_heard = Some(origin.now);
         if plain
             && entry.count > 1
+            && !rx.guarded
             && end == datagram.len()
             && let Forwarder::CrossConnect(Port::Session(out)) = rx.forwarder
             && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)

@@ -22,6 +22,7 @@ pub mod leaving;
 pub mod manage;
 pub mod offload;
 pub mod outcome;
+pub mod policy;
 pub mod port;
 pub mod punt;
 pub mod receive;

@@ -330,6 +330,7 @@ impl Core {
     }
 
     fn part(&mut self, port: Port) {
+        self.leave_unfinished(port);
         match std::mem::take(self.forwarder_mut(port)) {
             Forwarder::None => {}
             Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,

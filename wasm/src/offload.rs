@@ -12,6 +12,8 @@ use crate::port::FrameType;
 /// Bytes of a `virtio_net_hdr`.
 pub const VNET_HEADER: usize = 10;
 
+/// Bytes of the longest headers of a super-frame that are taken.
+const LONGEST_HEADERS: usize = 512;
 /// VIRTIO_NET_HDR_F_NEEDS_CSUM.
 const NEEDS_CSUM: u8 = 1;
 /// VIRTIO_NET_HDR_GSO_ECN: the first segment's CWR is not to be repeated. It never is.
@@ -96,8 +98,13 @@ impl Offload {
             _ => headers.is_udp(),
         };
         let same = headers.transport == usize::from(start) && headers.checksum() == usize::from(offset);
-        if !(finish && fits && same) || size == 0 || headers.fragment {
+        let whole = headers.end == frame.len() && header <= LONGEST_HEADERS;
+        if !(finish && fits && same && whole) || size == 0 || headers.fragment {
             return Err(Reason::BadOffload);
+        }
+        if header + usize::from(size) >= frame.len() {
+            // One segment: a frame whose checksum is unfinished, and for the kernel no super-frame at all.
+            return Ok(Self { finish, start, offset, ..Self::NONE });
         }
         Ok(Self { segments, finish, header: header as u16, size, start, offset })
     }

@@ -31,6 +31,12 @@ impl Held {
         Frame { buffer: &mut self.buffer, place, about: About::plain(ingress, frame_type, now, HELD) }
     }
 
+    /// The frame's bytes.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
     /// What it costs of a budget in bytes.
     pub fn cost(&self) -> usize {
         self.buffer.len()

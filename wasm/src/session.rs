@@ -3,6 +3,7 @@
 
 use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::policy::{Bucket, Policy};
 use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
@@ -76,6 +77,8 @@ pub struct Receiving {
     pub waiting: bool,
     /// Whether frames without a number just pass: none of the above says otherwise.
     pub plain: bool,
+    /// Whether the session's [`Policy`] is to be asked.
+    pub guarded: bool,
 }
 
 impl Receiving {
@@ -103,6 +106,8 @@ pub struct Sending {
     pub last_group: u32,
     /// What stands before each frame.
     pub template: Template,
+    /// Whether the session's [`Policy`] is to be asked.
+    pub guarded: bool,
 }
 
 /// What is seldom looked at.
@@ -137,12 +142,19 @@ pub struct Sessions {
     pub rx: Chunks<Receiving>,
     /// Read for each frame that goes.
     pub tx: Chunks<Sending>,
+    /// Read for frames of those sessions that are guarded.
+    pub policies: Chunks<Policy>,
 }
 
 impl Sessions {
     /// No sessions, and room for `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { slab: Slab::new(Kind::Session, limit), rx: Chunks::new(), tx: Chunks::new() }
+        Self {
+            slab: Slab::new(Kind::Session, limit),
+            rx: Chunks::new(),
+            tx: Chunks::new(),
+            policies: Chunks::new(),
+        }
     }
 
     /// Adds a session that is joined to nothing; `None` when there is no room. [`Sessions::configure`] comes next.
@@ -151,9 +163,23 @@ impl Sessions {
         let tunnel = identity.tunnel;
         self.rx.make_room(at);
         self.tx.make_room(at);
+        self.policies.make_room(at);
         self.rx[at] = Receiving { tunnel, frame_type, next_twin: NONE, ..Receiving::default() };
         self.tx[at] = Sending { tunnel, ..Sending::default() };
+        self.policies[at] = Policy::default();
         Some(at)
+    }
+
+    /// Holds a session's frames to a policy. A bucket whose rate and burst stay is as full as before.
+    pub fn hold_to(&mut self, at: u32, policy: Policy) {
+        let before = self.policies[at];
+        let kept = |bucket: Bucket, before: Bucket| {
+            if (bucket.rate, bucket.burst) == (before.rate, before.burst) { before } else { bucket }
+        };
+        let policy = Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy };
+        self.rx[at].guarded = policy.guards_rx();
+        self.tx[at].guarded = policy.guards_tx();
+        self.policies[at] = policy;
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.

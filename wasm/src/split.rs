@@ -5,30 +5,27 @@
 use crate::checksum::{self, Sum, half, sum};
 use crate::frame::Frame;
 use crate::headers::Headers;
-use crate::offload::{Offload, Segments};
+use crate::offload::Offload;
 
 const TCP_FLAGS: usize = 13;
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
 
-/// A frame with something to be done, as the pieces that it becomes.
+/// A super-frame, as the pieces that it becomes.
 pub struct Split<'a> {
     frame: &'a [u8],
     offload: Offload,
-    /// Of a super-frame.
-    headers: Option<Headers>,
+    headers: Headers,
 }
 
 impl<'a> Split<'a> {
-    /// The pieces of a frame. `None`: its headers do not say what its offload says.
+    /// The pieces of a super-frame. `None`: its headers do not say what its offload says.
     pub fn new(frame: &'a Frame) -> Option<Self> {
         let (offload, bytes) = (frame.about.offload, frame.bytes());
-        let headers = match offload.segments {
-            Segments::None => None,
-            _ => Some(Headers::read(frame.about.frame_type, bytes)?),
-        };
-        Some(Self { frame: bytes, offload, headers })
+        let headers = Headers::read(frame.about.frame_type, bytes)?;
+        let whole = headers.payload(bytes)? == usize::from(offload.header) && headers.end == bytes.len();
+        whole.then_some(Self { frame: bytes, offload, headers })
     }
 
     /// How many pieces there are.
@@ -38,10 +35,7 @@ impl<'a> Split<'a> {
 
     /// Bytes of each piece that must be written anew: its headers.
     pub fn header(&self) -> usize {
-        match self.headers {
-            Some(_) => self.offload.header.into(),
-            None => usize::from(self.offload.start) + usize::from(self.offload.offset) + 2,
-        }
+        self.offload.header.into()
     }
 
     /// Writes the headers of piece `at` to `to`, which has [`Split::header`] bytes. Gives where in the frame the rest of
@@ -49,12 +43,7 @@ impl<'a> Split<'a> {
     pub fn write(&self, at: u32, to: &mut [u8]) -> &'a [u8] {
         let (before, rest) = self.frame.split_at(self.header());
         to.copy_from_slice(before);
-        let Some(headers) = &self.headers else {
-            let start = usize::from(self.offload.start);
-            let checksum = checksum::finish_udp(sum(&to[start..]) + sum(rest));
-            to[start + usize::from(self.offload.offset)..].copy_from_slice(&checksum);
-            return rest;
-        };
+        let headers = &self.headers;
         let size = usize::from(self.offload.size);
         let from = at as usize * size;
         let payload = from..rest.len().min(from + size);

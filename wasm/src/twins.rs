@@ -40,8 +40,13 @@ impl Twins {
 
 #[inline]
 fn key_of(key: u32, socket: u32, sender: u64) -> u64 {
-    let whence = (sender as u32) ^ socket.wrapping_mul(0x85EB_CA6B);
-    u64::from(whence) << 32 | u64::from(key)
+    u64::from(whence(socket, sender)) << 32 | u64::from(key)
+}
+
+/// A socket and the [`Name::hash`] of a sender in 32 bits: others may have the same.
+#[inline]
+pub fn whence(socket: u32, sender: u64) -> u32 {
+    (sender as u32) ^ socket.wrapping_mul(0x85EB_CA6B)
 }
 
 impl Core {

@@ -237,6 +237,18 @@ fn longer_datagrams_than_the_limit_are_not_grouped_and_a_lifted_limit_is_forgott
 }
 
 #[test]
+fn runs_of_longer_datagrams_than_the_limit_are_not_grouped_either() {
+    let (mut lab, socket) = fan_out(1, 1, &[]);
+    let tunnel = lab.datapath.core.tunnels.handle(1);
+    for (limit, groups) in [(1399, vec![1; 5]), (1400, vec![5]), (0, vec![1; 5])] {
+        lab.datapath.core.limit_grouping(tunnel, limit).unwrap();
+        let bytes = v3(1, &[], None, &[7; 1392]).repeat(5);
+        lab.receive(socket, &[Incoming { from: peer(1), bytes, gro: 1400, flags: 0 }], 0);
+        assert_eq!(group_sizes(&mut lab), groups, "{limit}");
+    }
+}
+
+#[test]
 fn more_than_one_pump_can_lay_out_is_laid_out_in_several() {
     let (mut lab, socket) = fan_out(1, 1, &[5; 8]);
     let batch: Vec<_> = (0..64)

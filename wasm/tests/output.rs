@@ -11,7 +11,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::Options;
 use isthmus_datapath::slab::Handle;
 use isthmus_datapath::tunnel::SocketKind;
-use kernel::{Incoming, Lab, cookie, peer, v3};
+use kernel::{Incoming, Lab, Output, cookie, peer, v3};
 use proptest::prelude::*;
 
 /// Sums as the receiver of a packet does: over the pseudo header, the transport header and the payload.
@@ -132,6 +132,56 @@ fn a_batch_of_7800_segments_goes_out_whole() {
     let plain: Vec<Vec<u8>> = output.written.iter().map(|(_, frame)| frame.clone()).collect();
     assert_eq!(payloads(&plain[..122]), payload);
     assert_eq!(payloads(&lab.punted()[..122]), payload);
+}
+
+#[test]
+fn a_port_that_goes_takes_what_was_to_leave_by_it_and_nothing_else() {
+    let payload: Vec<u8> = (0..65_000u32).map(|at| (at * 7) as u8).collect();
+    let mut begun = 0;
+    for gone in [1, 10, 11, 12, 13, 40] {
+        let (mut lab, device, _) = hub(40);
+        lab.read(device, &[super_frame(&payload, 200)], 0);
+        let mut output = Output::default();
+        assert!(lab.round(|| None, &mut output));
+        let sessions = &lab.datapath.core.sessions;
+        let going = sessions.indices().find(|at| sessions.rare(*at).identity.session_id == gone).unwrap();
+        let handle = sessions.handle(going);
+        lab.datapath.core.remove_port(handle).unwrap();
+        while lab.round(|| None, &mut output) {}
+        let datagrams = output.datagrams();
+        for session in 1..=40 {
+            let frames = frames_for(&datagrams, session);
+            assert_eq!(payloads(&frames), payload[..payload.len().min(200 * frames.len())]);
+            assert!(session == gone || frames.len() == 325, "{session}: {}", frames.len());
+        }
+        let core = &lab.datapath.core;
+        let left = frames_for(&datagrams, gone).len() as u64;
+        let dropped = if left == 0 { 0 } else { 325 - left };
+        begun += u64::from(dropped > 0);
+        assert_eq!(core.drops.all().iter().sum::<u64>(), dropped);
+        assert_eq!(core.drops.get(Reason::PortRemoved), dropped);
+        let io = |what| core.io.get(what);
+        let went = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::PuntedFrames);
+        assert_eq!(io(Io::RxFrames) + io(Io::Copies), went + dropped, "{gone}");
+    }
+    assert_eq!(begun, 1, "one of them was going on when its port went");
+}
+
+#[test]
+fn frames_too_short_for_their_type_go_nowhere() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let device = core.add_device(9, FrameType::Ethernet, None).unwrap();
+    let host = core.add_host_port(FrameType::Ethernet).unwrap();
+    core.cross_connect(device, host).unwrap();
+    for len in [0, 13] {
+        lab.datapath.inject(host, &vec![1; len]).unwrap();
+        lab.read(device, &[vec![1; len]], 0);
+        let output = lab.run();
+        assert_eq!((output.written.len(), lab.punted().len()), (0, 0));
+    }
+    let drops = &lab.datapath.core.drops;
+    assert_eq!((drops.get(Reason::Runt), drops.get(Reason::Truncated)), (3, 1));
 }
 
 proptest! {

@@ -368,7 +368,7 @@ fn less_patience_counts_at_once() {
     delivered_of(&mut bench, [0, 2], 0);
     assert_eq!(bench.age(50_000), []);
     let change = |bench: &mut Bench, reorder_timeout| {
-        let options = Options { l2spec: true, reorder_timeout, ..options };
+        let options = Options { l2spec: true, peer_l2spec: true, reorder_timeout, ..options };
         bench.lab.datapath.core.change_session(bench.session, options).unwrap();
     };
     change(&mut bench, 100_000);
@@ -385,7 +385,8 @@ fn less_patience_counts_at_once() {
 #[test]
 fn where_all_bytes_are_in_use_the_gap_is_given_up() {
     let mut lab = Lab::new(Limits { reorder_bytes: 400, ..Limits::default() });
-    let (socket, _) = lab.pair(Options { l2spec: true, reorder_timeout: TIMEOUT, ..Options::default() });
+    let (socket, _) =
+        lab.pair(Options { l2spec: true, peer_l2spec: true, reorder_timeout: TIMEOUT, ..Options::default() });
     let arrive = |lab: &mut Lab, ns| {
         lab.receive(socket, &[incoming(v3(1, &[], Some(ns), &[ns as u8; 60]))], 0);
         lab.run().datagrams().iter().map(|datagram| datagram[12]).collect::<Vec<_>>()

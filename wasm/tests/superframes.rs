@@ -204,7 +204,13 @@ fn more_flows_than_can_be_open_are_served() {
 
 #[test]
 fn numbered_frames_form_runs_too() {
-    let options = Options { l2spec: true, recv_seq: true, reorder_timeout: 1000, ..Options::default() };
+    let options = Options {
+        l2spec: true,
+        peer_l2spec: true,
+        recv_seq: true,
+        reorder_timeout: 1000,
+        ..Options::default()
+    };
     let (mut lab, socket, _) = joined(Some(ALL), options);
     let all = frames(&stream(1, 10, 300));
     // In order, but for two that change places.

@@ -13,6 +13,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
 use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+use isthmus_datapath::twins::whence;
 use kernel::{Incoming, Lab, v3};
 use proptest::prelude::*;
 
@@ -171,6 +172,26 @@ fn link_local_peers_of_two_interfaces_are_told_apart_by_scope() {
     assert_eq!(bench.reaches("udp6", link_local(1, 3), 1), Some(sessions[0]));
     assert_eq!(bench.reaches("udp6", link_local(1, 4), 1), Some(sessions[1]));
     assert_eq!(bench.reaches("udp6", link_local(1, 5), 1), None);
+}
+
+#[test]
+fn those_that_fall_on_one_key_are_told_apart_all_the_same() {
+    let hash = |peer: Peer| Name::hash(Name::new(false, peer.ip, peer.port, 0).unwrap().buffer(), true);
+    let peers = || (1..=8).flat_map(|last| (1..=u16::MAX).map(move |port| v4(last, port)));
+    let by_key: HashMap<u32, Peer> = peers().map(|peer| (whence(0, hash(peer)), peer)).collect();
+    let collide = |other: Peer| Some((by_key.get(&whence(1, hash(other)))?, other));
+    let (one, other) = peers().find_map(collide).unwrap();
+    let mut bench = Bench::new();
+    let sessions = [bench.with_session("udp4", *one, 1), bench.with_session("other", other, 1)];
+    assert_eq!(bench.reaches("udp4", *one, 1), Some(sessions[0]));
+    assert_eq!(bench.reaches("other", other, 1), Some(sessions[1]));
+    // The key alone would let these in.
+    assert_eq!(bench.reaches("other", *one, 1), None);
+    assert_eq!(bench.reaches("udp4", other, 1), None);
+    // And the same peer by way of either socket, whatever their keys.
+    let again = bench.with_session("udp4", other, 1);
+    assert_eq!(bench.reaches("udp4", other, 1), Some(again));
+    assert_eq!(bench.reaches("other", other, 1), Some(sessions[1]));
 }
 
 #[test]

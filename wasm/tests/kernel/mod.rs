@@ -93,6 +93,34 @@ impl Lab {
         self.datapath.receive_datagrams(socket, incoming.len(), now).unwrap();
     }
 
+    /// Hands in messages that `forge` made of each header, its name buffer and its control buffer.
+    pub fn receive_forged(
+        &mut self,
+        socket: Handle,
+        count: usize,
+        now: u64,
+        mut forge: impl FnMut(&mut MmsgHdr, &mut [u8], &mut [u8]),
+    ) {
+        let places = self.datapath.receive.places();
+        // SAFETY: as in `receive`.
+        let messages = unsafe { from_raw_parts_mut(places.messages as *mut MmsgHdr, BATCH) };
+        for message in &mut messages[..count] {
+            // SAFETY: as above; idle headers have the lengths of their buffers.
+            let [name, control] =
+                [(message.name, message.name_len as usize), (message.control, message.control_len as usize)]
+                    .map(|(at, len)| unsafe { from_raw_parts_mut(at as *mut u8, len) });
+            forge(message, name, control);
+        }
+        self.datapath.receive_datagrams(socket, count, now).unwrap();
+    }
+
+    /// Writes other lengths of the frames that were handed in.
+    pub fn forge_lengths(&mut self, length: impl FnMut() -> i32) {
+        let lengths = self.datapath.receive.places().lengths;
+        // SAFETY: as in `receive`.
+        unsafe { from_raw_parts_mut(lengths as *mut i32, BATCH) }.fill_with(length);
+    }
+
     /// Hands in frames read from a device.
     pub fn read(&mut self, port: Handle, frames: &[Vec<u8>], now: u64) {
         let places = self.datapath.receive.places();
@@ -109,55 +137,62 @@ impl Lab {
     /// Pumps until nothing is left; `refused` says whether a message or write fails. A refused group is split.
     pub fn run_failing(&mut self, mut refused: impl FnMut() -> Option<Reason>) -> Output {
         let mut output = Output::default();
-        loop {
-            let count = self.datapath.pump();
-            if count == 0 {
-                return output;
-            }
-            let [messages, iovecs, ops] = self.datapath.core.transmit.places();
-            for op in 0..count {
-                // SAFETY: pump laid out so many ops, and messages and iovecs for them.
-                let [kind, fd, first, count] = unsafe { *(ops as *const [i32; 4]).add(op) };
-                if kind == 1 {
-                    // SAFETY: as above.
-                    let iovecs = unsafe {
-                        from_raw_parts((iovecs as *const IoVec).add(first as usize), count as usize)
-                    };
-                    assert!((1..=1024).contains(&count) && first as usize + count as usize <= IOVECS);
-                    match refused() {
-                        Some(reason) => {
-                            self.datapath.core.write_dropped(op, reason);
-                            output.failed += 1;
-                        }
-                        None => output.written.push((fd, gather(iovecs))),
-                    }
-                    continue;
-                }
-                for at in first as usize..(first + count) as usize {
-                    let Some(reason) = refused() else {
-                        // SAFETY: as above.
-                        let message = unsafe { *(messages as *const MmsgHdr).add(at) };
-                        output.sent.push(send(fd, &message));
-                        continue;
-                    };
-                    let singles = self.datapath.core.split_message(at);
-                    if singles == 0 {
-                        self.datapath.core.message_dropped(at, reason);
+        while self.round(&mut refused, &mut output) {}
+        output
+    }
+
+    /// Pumps once, and carries out what that laid out; false: nothing is left.
+    pub fn round(&mut self, mut refused: impl FnMut() -> Option<Reason>, output: &mut Output) -> bool {
+        let count = self.datapath.pump();
+        if count == 0 {
+            return false;
+        }
+        let [messages, iovecs, ops] = self.datapath.core.transmit.places();
+        for op in 0..count {
+            // SAFETY: pump laid out so many ops, and messages and iovecs for them.
+            let [kind, fd, first, count] = unsafe { *(ops as *const [i32; 4]).add(op) };
+            if kind == 1 {
+                // SAFETY: as above.
+                let iovecs =
+                    unsafe { from_raw_parts((iovecs as *const IoVec).add(first as usize), count as usize) };
+                assert!(
+                    (1..=1024).contains(&count) && first as usize + count as usize <= IOVECS,
+                    "{first} {count}"
+                );
+                match refused() {
+                    Some(reason) => {
+                        self.datapath.core.write_dropped(op, reason);
                         output.failed += 1;
                     }
-                    for single in SPLIT..SPLIT + singles {
-                        if let Some(reason) = refused() {
-                            self.datapath.core.message_dropped(single, reason);
-                            output.failed += 1;
-                            continue;
-                        }
-                        // SAFETY: split_message laid it out.
-                        let message = unsafe { *(messages as *const MmsgHdr).add(single) };
-                        output.sent.push(send(fd, &message));
+                    None => output.written.push((fd, gather(iovecs))),
+                }
+                continue;
+            }
+            for at in first as usize..(first + count) as usize {
+                // SAFETY: as above.
+                let message = unsafe { *(messages as *const MmsgHdr).add(at) };
+                let Some(reason) = refused().or(too_long(&message)) else {
+                    output.sent.push(send(fd, &message));
+                    continue;
+                };
+                let singles = self.datapath.core.split_message(at);
+                if singles == 0 {
+                    self.datapath.core.message_dropped(at, reason);
+                    output.failed += 1;
+                }
+                for single in SPLIT..SPLIT + singles {
+                    if let Some(reason) = refused() {
+                        self.datapath.core.message_dropped(single, reason);
+                        output.failed += 1;
+                        continue;
                     }
+                    // SAFETY: split_message laid it out.
+                    let message = unsafe { *(messages as *const MmsgHdr).add(single) };
+                    output.sent.push(send(fd, &message));
                 }
             }
         }
+        true
     }
 
     pub fn run(&mut self) -> Output {
@@ -249,6 +284,19 @@ fn gather(iovecs: &[IoVec]) -> Vec<u8> {
     // SAFETY: the datapath's own bytes, alive until the next pump.
     let piece = |iovec: &IoVec| unsafe { from_raw_parts(iovec.base as *const u8, iovec.len as usize) };
     iovecs.iter().flat_map(piece).copied().collect()
+}
+
+/// EMSGSIZE: longer than a UDP datagram can be.
+fn too_long(message: &MmsgHdr) -> Option<Reason> {
+    // SAFETY: the message's own pointers and lengths, which the datapath filled.
+    let (iovecs, control) = unsafe {
+        (
+            from_raw_parts(message.iov as *const IoVec, message.iov_len as usize),
+            from_raw_parts(message.control as *const u8, message.control_len as usize),
+        )
+    };
+    let bytes: u64 = iovecs.iter().map(|iovec| iovec.len).sum();
+    (bytes > 65_507 && segment_size(control).is_none()).then_some(Reason::TooLong)
 }
 
 /// `sendmsg`, as strict as the kernel is.

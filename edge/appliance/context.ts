@@ -1,0 +1,155 @@
+/** What an appliance is made of. @module */
+
+import type { Clock, Plugin } from "../../plugins/plugin.ts";
+import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
+import { makeMeters, type Meters } from "../circuits/meters.ts";
+import { systemClock } from "../clock.ts";
+import type { Config } from "../config/model.ts";
+import { type ControlPlane, startControl } from "../control/mod.ts";
+import type { Datapath } from "../datapath/datapath.ts";
+import type { System } from "../io/system.ts";
+import { type Logger, makeLog } from "../log.ts";
+import { followPaths, type Paths } from "../sessions/paths.ts";
+import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
+import { makeSockets, type Sockets } from "../sessions/sockets.ts";
+import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
+import { type DownList, makeDownList } from "./down.ts";
+import { makeQueues, type Queues } from "./queue.ts";
+import { transaction } from "./transaction.ts";
+
+/** What an appliance is started with. All but the first three have the real thing by default. */
+export interface ApplianceOptions {
+  readonly config: Config;
+  /** Reads the configuration again, for a reload. @throws {ConfigError} */
+  readConfig(): Promise<Config> | Config;
+  readonly plugins: readonly Plugin[];
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** Unix milliseconds. */
+  wallClock?(): number;
+  /** Unpredictable bytes. */
+  random?(length: number): Uint8Array;
+  readonly system?: System;
+  startDatapath?(): Promise<Datapath>;
+}
+
+/** The parts of an appliance, and what is in force. */
+export interface ApplianceContext {
+  readonly circuits: Circuits;
+  readonly control: ControlPlane;
+  readonly datapath: Datapath;
+  readonly down: DownList;
+  readonly log: Logger;
+  readonly meters: Meters;
+  readonly paths: Paths;
+  readonly queues: Queues;
+  readonly sessions: Sessions;
+  readonly sockets: Sockets;
+  readonly system: System;
+  readonly tunnels: Tunnels;
+  wallClock(): number;
+  readonly state: {
+    /** What the file said last. */
+    inForce: Config;
+    running: boolean;
+  };
+}
+
+/** An appliance in which nothing runs yet. */
+export function makeContext(
+  { clock = systemClock, config, plugins, ...options }: ApplianceOptions,
+  system: System,
+  datapath: Datapath,
+): ApplianceContext {
+  const log = options.log ?? makeLog(config.log);
+  const wallClock = options.wallClock ?? Date.now;
+  const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const queues = makeQueues();
+  const meters = makeMeters();
+  const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
+  const sockets = makeSockets(system, datapath, clock, log);
+  const down = makeDownList({
+    clock,
+    log,
+    wallClock,
+    enqueue: (queue, work) =>
+      queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
+  });
+  const sessions = makeSessions({
+    circuits,
+    datapath,
+    log,
+    wallClock,
+    broken: (tunnel, session, circuit, reason) =>
+      void queues.run(
+        tunnel.config.name,
+        () => sessions.breakDown(tunnel, session, circuit, reason),
+      ),
+    waiting(tunnel, session, reason) {
+      const { name } = tunnel.config;
+      const retry = () => revive(tunnel, session);
+      down.add(sessionPath(tunnel.config, session.config), reason, { queue: name, retry });
+    },
+    attached: (path) => down.delete(path),
+  });
+  /** Gives a session of the file its circuit, unless it has one or is gone. */
+  const revive = async (tunnel: TunnelEntry, session: SessionEntry) => {
+    const there = tunnels.all.get(tunnel.config.name) === tunnel &&
+      tunnel.sessions.byName(session.config.name) === session;
+    if (!there || session.circuit) return;
+    try {
+      await transaction(log, (tx) => sessions.revive(tunnel, session, tx));
+    } catch (error) {
+      session.reason = (error as Error).message;
+      throw error;
+    }
+  };
+  const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const paths = followPaths({
+    clock,
+    datapath,
+    log,
+    system,
+    tunnels,
+    follow: (tunnel) =>
+      queues.run(tunnel.config.name, () => Promise.resolve(tunnels.followPath(tunnel))),
+  });
+  const control = startControl({
+    circuits,
+    clock,
+    datapath,
+    knowsVendor: (vendorId, type) =>
+      plugins.some(({ vendorAvps }) =>
+        vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
+      ),
+    log,
+    random,
+    sessions,
+    sockets,
+    tunnels,
+    wallClock,
+  });
+  paths.onUnreachable = control.unreachable;
+  return {
+    circuits,
+    control,
+    datapath,
+    down,
+    log,
+    meters,
+    paths,
+    queues,
+    sessions,
+    sockets,
+    system,
+    tunnels,
+    wallClock,
+    state: { inForce: emptyConfig(config), running: true },
+  };
+}
+
+/** A configuration that asks for nothing. */
+function emptyConfig({ admin, hostName, log, routerId }: Config): Config {
+  return { admin, hostName, log, routerId, listen: [], peers: [], tunnels: [], managed: [] };
+}

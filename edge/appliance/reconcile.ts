@@ -1,0 +1,44 @@
+/**
+ * The one way from a configuration in force to another, at start too: check all; open what needs nothing freed; only
+ * then end what must end. The report is the list of the steps that were carried out.
+ *
+ * @module
+ */
+
+import type { Logger } from "../log.ts";
+import type { Down, DownList } from "./down.ts";
+import type { Part, ReloadStep, Steps } from "./part.ts";
+import { transaction } from "./transaction.ts";
+
+/** What a reload did. */
+export interface ReloadReport {
+  /** In the order in which they were carried out. */
+  readonly steps: readonly ReloadStep[];
+  /** How many listeners, peers, tunnels and sessions were not touched. */
+  readonly kept: number;
+  /** What cannot be had now, and is tried again. */
+  readonly down: readonly Down[];
+}
+
+/**
+ * Takes all parts to another configuration. No other work may be under way.
+ * @throws {ApplianceError} where something can be mended by nothing but another file, and has changed nothing then
+ */
+export async function reconcile(
+  parts: readonly Part[],
+  { down, log, steps }: { readonly down: DownList; readonly log: Logger; readonly steps: Steps },
+): Promise<ReloadReport> {
+  const leaving = new Set(parts.flatMap((part) => [...part.leaving ?? []]));
+  for (const part of parts) part.check?.(leaving);
+  const before = down.all().map(({ path }) => path);
+  await transaction(log, async (tx) => {
+    for (const part of parts) await part.open?.(tx);
+    for (const part of parts) await part.swap?.(tx);
+  });
+  for (const part of parts) await part.end?.();
+  for (const part of parts) await part.begin?.();
+  for (const { path, reason } of await down.retry(before)) {
+    steps.note(path, "restarted", `it was down: ${reason}`);
+  }
+  return { steps: steps.all, kept: steps.kept, down: down.all() };
+}

@@ -1,0 +1,46 @@
+/** The log and the admin endpoint. @module */
+
+import { isDeepStrictEqual } from "node:util";
+import type { AdminConfig, Config } from "../config/model.ts";
+import type { Logger } from "../log.ts";
+import type { DownList } from "./down.ts";
+import { isPassing } from "./errors.ts";
+import type { Part, Steps } from "./part.ts";
+
+export interface SettingsDependencies {
+  readonly down: DownList;
+  readonly log: Logger;
+  /** Moves the admin endpoint. @throws {ApplianceError} and leaves it where it was */
+  changeAdmin(admin: AdminConfig): Promise<void>;
+}
+
+type Settings = Pick<Config, "admin" | "log">;
+
+/** From some settings to others. An admin endpoint that cannot move yet stays where it is until it can. */
+export function settingsPart(
+  before: Settings,
+  after: Settings,
+  { changeAdmin, down, log }: SettingsDependencies,
+  steps: Steps,
+): Part {
+  return {
+    async open(tx) {
+      if (!isDeepStrictEqual(before.log, after.log)) {
+        log.configure(after.log);
+        tx.undo(() => log.configure(before.log));
+        steps.note("log", "changed");
+      }
+      if (isDeepStrictEqual(before.admin, after.admin)) return;
+      try {
+        await changeAdmin(after.admin);
+        tx.undo(() => changeAdmin(before.admin));
+        tx.commit(() => down.delete("admin"));
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        const retry = () => changeAdmin(after.admin);
+        tx.commit(() => down.add("admin", error, { queue: undefined, retry }));
+      }
+      steps.note("admin", "changed");
+    },
+  };
+}

@@ -1,0 +1,84 @@
+/** What differs between two lists of named things of a configuration. Pure. @module */
+
+import { isDeepStrictEqual } from "node:util";
+
+/** One thing as it was and as it shall be. */
+export interface Changed<T> {
+  readonly before: T;
+  readonly after: T;
+  /** What differs, by the model's keys. */
+  readonly keys: readonly (keyof T & string)[];
+}
+
+/** Two lists, name by name. */
+export interface Comparison<T> {
+  readonly kept: readonly T[];
+  /** They are the same, but not what they are made of. */
+  readonly changed: readonly Changed<T>[];
+  /** What has their name now is another thing. */
+  readonly replaced: readonly Changed<T>[];
+  readonly added: readonly T[];
+  readonly removed: readonly T[];
+}
+
+/** What makes a static tunnel another one: where any of these changes, it is removed and added anew. */
+export const tunnelIdentity = ["version", "tunnelId", "encap"] as const;
+/** What makes a session another one. */
+export const sessionIdentity = ["sessionId", "pseudowireType"] as const;
+/** What makes a tunnel with a control connection another one. */
+export const managedIdentity = ["peer", "encap"] as const;
+
+/**
+ * Compares lists whose names are unique in each.
+ * @param identity keys whose change makes another thing
+ * @param aside keys that are not looked at
+ */
+export function compare<T extends { readonly name: string }>(
+  before: readonly T[],
+  after: readonly T[],
+  { identity, aside }: {
+    readonly identity: readonly (keyof T)[];
+    readonly aside: readonly (keyof T)[];
+  },
+): Comparison<T> {
+  const old = new Map(before.map((item) => [item.name, item]));
+  const [kept, added]: T[][] = [[], []];
+  const [changed, replaced]: Changed<T>[][] = [[], []];
+  for (const next of after) {
+    const previous = old.get(next.name);
+    old.delete(next.name);
+    if (!previous) {
+      added!.push(next);
+      continue;
+    }
+    const keys = changedKeys(previous, next, aside);
+    const change = { before: previous, after: next, keys };
+    if (keys.length === 0) kept!.push(next);
+    else if (keys.some((key) => identity.includes(key))) replaced!.push(change);
+    else changed!.push(change);
+  }
+  return {
+    kept: kept!,
+    changed: changed!,
+    replaced: replaced!,
+    added: added!,
+    removed: [...old.values()],
+  };
+}
+
+/** The keys whose values differ, those of `aside` left out. */
+export function changedKeys<T extends object>(
+  before: T,
+  after: T,
+  aside: readonly (keyof T)[] = [],
+): (keyof T & string)[] {
+  const keys = Object.keys({ ...before, ...after }) as (keyof T & string)[];
+  return keys.filter((key) => !aside.includes(key) && !isDeepStrictEqual(before[key], after[key]));
+}
+
+/** Keys as operators write them: `peer-tunnel-id`. */
+export function keyWords(keys: readonly string[]): string {
+  return keys.map((key) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)).join(
+    ", ",
+  );
+}

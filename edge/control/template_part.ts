@@ -1,0 +1,173 @@
+/** Call templates and their circuits on the way to another configuration. @module */
+
+import { isDeepStrictEqual } from "node:util";
+import { CdnResult, type Result } from "../../core/errors.ts";
+import type { DownList } from "../appliance/down.ts";
+import { isPassing } from "../appliance/errors.ts";
+import type { Steps } from "../appliance/part.ts";
+import { forEach, type Transaction } from "../appliance/transaction.ts";
+import { keyWords } from "../config/compare.ts";
+import { located } from "../sessions/tunnels.ts";
+import {
+  type CallTemplate,
+  isBroken,
+  makeCallTemplate,
+  provision,
+  release,
+} from "./call_template.ts";
+import type { ControlContext, ManagedCall } from "./context.ts";
+import type { TemplateChange, TemplatePlan } from "./plan.ts";
+
+/** How many circuits are made or let go of at a time. */
+const WIDTH = 16;
+
+const CALL_ENDED: Result = {
+  result: CdnResult.Administrative,
+  message: "the configuration changed",
+};
+
+/** The templates of all peers and tunnels that stay; those of others come and go through here, too. */
+export interface TemplatePart {
+  /** @throws {ApplianceError} */
+  check(freed: ReadonlySet<string>): void;
+  open(tx: Transaction): Promise<void>;
+  /** Ends calls that cannot go on, lets go of circuits, and changes the rest in place. */
+  end(): Promise<void>;
+  /** Makes the circuits that could not be had before; what still cannot be is down. */
+  begin(): Promise<void>;
+  /** What a template that ran is from now on; undefined: nothing. */
+  successor(template: CallTemplate): CallTemplate | undefined;
+  /** The templates that are new, by their paths. */
+  readonly added: ReadonlyMap<string, CallTemplate>;
+}
+
+export function templatePart(
+  plans: readonly TemplatePlan[],
+  { circuits, dialer, driver, endCalls, links, state }: ControlContext,
+  down: DownList,
+  steps: Steps,
+): TemplatePart {
+  const changes = plans.flatMap(({ changed }) => changed);
+  const removed = new Set(plans.flatMap((plan) => plan.removed));
+  /** In the place of those whose circuits cannot take their new options. */
+  const replaced = new Map<CallTemplate, CallTemplate>();
+  const added = new Map(
+    plans.flatMap((plan) => plan.added)
+      .map(({ call, path }) => [path, makeCallTemplate(path, call)]),
+  );
+
+  const open = (template: CallTemplate) => {
+    const broken = ({ message }: Error) =>
+      endCalls(template, { result: CdnResult.LossOfCarrier, message });
+    return located(template.path, () => provision(template, circuits, broken));
+  };
+  const tryOpen = async (template: CallTemplate, tx: Transaction) => {
+    tx.undo(() => release(template));
+    try {
+      await open(template);
+    } catch (error) {
+      // Something that ends may be in the way: it is tried again then.
+      if (!isPassing(error)) throw error;
+    }
+  };
+  const openChange = async ({ next, template }: TemplateChange, tx: Transaction) => {
+    const { circuit: former } = template.call;
+    if (isDeepStrictEqual(former, next.circuit)) return;
+    const { circuit } = template;
+    if (circuit && next.circuit && await circuit.reconfigure(next.circuit)) {
+      tx.undo(() => circuit.reconfigure(former!));
+      return;
+    }
+    const fresh = makeCallTemplate(template.path, next);
+    replaced.set(template, fresh);
+    await tryOpen(fresh, tx);
+  };
+
+  const callsOf = (template: CallTemplate) =>
+    [...state.links.values()].flatMap((link) =>
+      [...link.calls.values()].filter((call) => call.template === template)
+        .map((call) => ({ link, call }))
+    );
+  /** Ends all calls of a template, and waits until their sessions have left the datapath. */
+  const endAll = async (template: CallTemplate) => {
+    const gone = callsOf(template).map(({ call }) => goneOf(call));
+    endCalls(template, CALL_ENDED);
+    await Promise.all(gone);
+  };
+  const drop = async (template: CallTemplate) => {
+    await endAll(template);
+    await release(template);
+    down.delete(template.path);
+  };
+
+  const endChange = async ({ anew, keys, next, template }: TemplateChange) => {
+    const words = keyWords(keys);
+    const again = replaced.has(template);
+    template.call = next;
+    if (again) await drop(template);
+    else if (anew) await endAll(template);
+    if (again || anew) return steps.note(template.path, "restarted", `${words} changed`);
+    driver.act(() => {
+      for (const { call, link } of callsOf(template)) links.changeCall(link, call);
+    });
+    steps.note(template.path, "changed", words);
+  };
+
+  const openOrWait = async (template: CallTemplate) => {
+    try {
+      await open(template);
+    } catch (error) {
+      down.add(template.path, error as Error, {
+        queue: template.path,
+        async retry() {
+          await open(template);
+          for (const { placedCalls } of state.managedTunnels.values()) {
+            for (const placed of placedCalls.values()) {
+              if (placed.template === template) driver.defer(() => dialer.place(placed));
+            }
+          }
+        },
+      });
+    }
+  };
+
+  return {
+    added,
+    check(freed) {
+      for (const { next, template } of changes) {
+        if (next.circuit) circuits.check(template.path, next.circuit, freed);
+      }
+      for (const { call, path } of added.values()) {
+        if (call.circuit) circuits.check(path, call.circuit, freed);
+      }
+    },
+    async open(tx) {
+      await forEach(changes, WIDTH, (change) => openChange(change, tx));
+      await forEach(added.values(), WIDTH, (template) => tryOpen(template, tx));
+    },
+    async end() {
+      await forEach(removed, WIDTH, async (template) => {
+        await drop(template);
+        steps.note(template.path, "removed");
+      });
+      await forEach(changes, WIDTH, endChange);
+    },
+    async begin() {
+      const fresh = [...replaced.values(), ...added.values()];
+      await forEach(fresh.filter(isBroken), WIDTH, openOrWait);
+      for (const { path } of added.values()) steps.note(path, "added");
+    },
+    successor: (template) => removed.has(template) ? undefined : replaced.get(template) ?? template,
+  };
+}
+
+/** Resolves once a call's session has left the datapath. */
+function goneOf(call: ManagedCall): Promise<void> {
+  return new Promise((resolve) => {
+    const { onGone } = call;
+    call.onGone = () => {
+      onGone?.();
+      resolve();
+    };
+  });
+}

@@ -1,0 +1,188 @@
+/** Static tunnels and their sessions on the way to another configuration. @module */
+
+import { ApplianceError, isPassing } from "../appliance/errors.ts";
+import { isClash, type Part, type Steps } from "../appliance/part.ts";
+import { forEach, irrevocable, nested, type Transaction } from "../appliance/transaction.ts";
+import type { TunnelConfig } from "../config/model.ts";
+import { sessionPath } from "./sessions.ts";
+import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
+import { planStatic, type StaticPlan, type StaticSituation } from "./static_plan.ts";
+import type { OwnedSession, Tunnels } from "./tunnels.ts";
+
+/** How many tunnels or sessions are worked on at a time. */
+const WIDTH = 16;
+
+/** From the tunnels of the file that run to those that it has now. */
+export function staticPart(
+  situation: Omit<StaticSituation, "isDown">,
+  dependencies: StaticDependencies,
+  steps: Steps,
+): Part {
+  const { down, log, sessions, tunnels } = dependencies;
+  /** Sessions that requests had made in tunnels that are removed. */
+  const orphans = new Map<string, readonly OwnedSession[]>();
+  /** Tunnels that were down before: nothing of them runs. */
+  const wereDown = new Set<string>();
+  for (const { tunnel: { config, sessions } } of down.tunnels()) {
+    wereDown.add(config.name);
+    orphans.set(config.name, sessions.filter(({ origin }) => origin === "api"));
+  }
+  const plan = planStatic({
+    ...situation,
+    isDown: (name) => wereDown.has(name),
+  });
+  const jobs = makeJobs({ ...dependencies, orphans, running: situation.running, steps });
+  const removed = [...plan.removed];
+  const own = leavingOf(plan, tunnels);
+  /** Something of other parts leaves once this one is done with what can be taken back. */
+  let othersLeave = false;
+  /** What could not be done before something ends: of ours, and of other parts. */
+  let waiting: Job[] = [];
+  let late: Job[] = [];
+
+  /** Does what can be done. The result holds what something else of ours is in the way of. */
+  const attempt = async (all: readonly Job[], outer: Transaction): Promise<Job[]> => {
+    const clashing: Job[] = [];
+    await forEach(all, WIDTH, async (job) => {
+      try {
+        await nested(log, outer, (tx) => job.run(tx));
+      } catch (error) {
+        if (!isClash(error)) throw error;
+        clashing.push(job);
+      }
+    });
+    return clashing;
+  };
+
+  const removeSessions = async (tx: Transaction) => {
+    await forEach(plan.removedSessions, WIDTH, async ({ item, step, tunnel: { name } }) => {
+      const tunnel = tunnels.all.get(name);
+      const session = tunnel?.sessions.byName(item.name);
+      const path = `tunnels/${name}/sessions/${item.name}`;
+      tx.commit(() => down.delete(path));
+      if (tunnel && session) {
+        await sessions.remove(tunnel, session);
+        const { config, origin } = session;
+        tx.undo(() => irrevocable(log, (tx) => sessions.add(tunnel, config, origin, tx)));
+      }
+      if (step === "removed") steps.note(path, step);
+    });
+  };
+
+  const removeTunnels = async (tx: Transaction) => {
+    await forEach(removed, WIDTH, async (config) => {
+      const path = `tunnels/${config.name}`;
+      const tunnel = wereDown.has(config.name) ? undefined : tunnels.all.get(config.name);
+      if (tunnel) {
+        const owned = [...tunnel.sessions.values()]
+          .map(({ config, origin }): OwnedSession => ({ config, origin }));
+        orphans.set(config.name, owned.filter(({ origin }) => origin === "api"));
+        await tunnels.remove(tunnel);
+        tx.undo(() =>
+          irrevocable(log, (tx) => tunnels.add(tunnel.config, tunnel.origin, owned, tx))
+        );
+      }
+      // One that is wanted again is listed anew by now, if it is still down.
+      const again = !tunnel && situation.wanted.some(({ name }) => name === config.name);
+      if (!again) tx.commit(() => down.deleteAll(path));
+      noteRemoved(config, situation.wanted, steps);
+    });
+  };
+
+  return {
+    leaving: own,
+    check(leaving) {
+      othersLeave = leaving.size > own.size;
+      refuseClashes(plan, leaving, dependencies);
+    },
+    async open(tx) {
+      steps.keep(plan.kept);
+      const restarted = new Set<string>();
+      await forEach(plan.changed, WIDTH, async (task) => {
+        const { after, before } = task.item;
+        try {
+          await nested(log, tx, (tx) => jobs.changeTunnel(task, tx));
+        } catch (error) {
+          if (!isPassing(error)) throw error;
+          // It cannot be as it shall be yet, and not as it was any more.
+          restarted.add(after.name);
+          removed.push(before);
+          waiting.push(jobs.addTunnel({ item: after, step: "restarted", why: task.why }));
+        }
+      });
+      const stays = ({ tunnel }: Job) => !restarted.has(tunnel);
+      const changed = plan.changedSessions.map((task) => jobs.changeSession(task)).filter(stays);
+      const made = [
+        ...plan.added.map((task) => jobs.addTunnel(task)),
+        ...plan.addedSessions.map((task) => jobs.addSession(task)).filter(stays),
+      ];
+      waiting.push(...await attempt(changed, tx), ...await attempt(made, tx));
+    },
+    async swap(tx) {
+      await removeSessions(tx);
+      await removeTunnels(tx);
+      await forEach(waiting, WIDTH, (job) => job.release?.(tx) ?? Promise.resolve());
+      // Changes first: they may let go of what others want.
+      const clashing = await attempt(waiting, tx);
+      waiting = await attempt(clashing, tx);
+      if (othersLeave) late = waiting;
+      else for (const job of waiting) await job.run(tx, "wait");
+    },
+    async begin() {
+      for (const job of late) await irrevocable(log, (tx) => job.run(tx, "wait")).catch(job.wait);
+    },
+  };
+}
+
+/** What is not added again under its name. */
+function noteRemoved(
+  { name, sessions }: TunnelConfig,
+  wanted: readonly TunnelConfig[],
+  steps: Steps,
+): void {
+  const next = wanted.find((tunnel) => tunnel.name === name);
+  if (!next) steps.note(`tunnels/${name}`, "removed");
+  for (const session of sessions) {
+    if (next?.sessions.some((other) => other.name === session.name)) continue;
+    steps.note(`tunnels/${name}/sessions/${session.name}`, "removed");
+  }
+}
+
+/** The sessions whose circuits make room for others. */
+function leavingOf(plan: StaticPlan, { all }: Tunnels): Set<string> {
+  return new Set([
+    ...plan.removed.flatMap((tunnel) =>
+      [...all.get(tunnel.name)?.sessions.values() ?? []]
+        .map(({ config }) => sessionPath(tunnel, config))
+    ),
+    ...plan.removedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item)),
+    ...plan.changedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item.after)),
+  ]);
+}
+
+/** Finds what would fail because of tunnels that the file does not know, before anything is touched. */
+function refuseClashes(
+  plan: StaticPlan,
+  leaving: ReadonlySet<string>,
+  { sessions, tunnels }: StaticDependencies,
+): void {
+  const others = [...tunnels.all.values()].filter(({ origin }) => origin === "api");
+  for (const { item: tunnel } of plan.added) {
+    for (const { config } of others) {
+      const attribute = config.name === tunnel.name
+        ? "name"
+        : config.tunnelId === tunnel.tunnelId
+        ? "tunnel-id"
+        : undefined;
+      if (attribute === undefined) continue;
+      const message = `tunnels/${tunnel.name}: a request made the tunnel ${config.name}, ` +
+        `tunnel-id ${config.tunnelId}; delete that one or change this one's ${attribute}`;
+      throw new ApplianceError("exists", attribute, message);
+    }
+  }
+  for (const { item: tunnel } of plan.added) {
+    for (const session of tunnel.sessions) sessions.check(tunnel, session, leaving);
+  }
+  for (const { item, tunnel } of plan.addedSessions) sessions.check(tunnel, item, leaving);
+  for (const { item, tunnel } of plan.changedSessions) sessions.check(tunnel, item.after, leaving);
+}

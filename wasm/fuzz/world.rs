@@ -1,0 +1,492 @@
+//! A world of sockets, tunnels, sessions and other ports, what can happen to it, and what must hold whatever does.
+
+use std::collections::HashMap;
+
+use isthmus_datapath::abi::{Ip, Name};
+use isthmus_datapath::core::Limits;
+use isthmus_datapath::counters::{Counters, Io, Reason};
+use isthmus_datapath::header::{Encap, Version};
+use isthmus_datapath::manage::TunnelRequest;
+use isthmus_datapath::offload::Takes;
+use isthmus_datapath::port::FrameType;
+use isthmus_datapath::receive::{BATCH, ROOM};
+use isthmus_datapath::sequence::Patience;
+use isthmus_datapath::session::{Options, TunnelShape};
+use isthmus_datapath::slab::Handle;
+use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+
+use crate::datagrams::{self, Known};
+use crate::kernel::packet::delivered;
+use crate::kernel::{Incoming, Lab, Output, cookie};
+use crate::random::Random;
+
+const KINDS: [SocketKind; 5] =
+    [SocketKind::Udp4, SocketKind::Udp4, SocketKind::Udp6, SocketKind::Ip4, SocketKind::Ip6];
+const REASONS: [Reason; 4] = [Reason::SocketFull, Reason::TooLong, Reason::NoRoute, Reason::DeviceFull];
+
+struct Tunnel {
+    handle: Handle,
+    request: TunnelRequest,
+    socket: usize,
+}
+
+struct Session {
+    handle: Handle,
+    tunnel: usize,
+    known: Known,
+}
+
+pub struct World {
+    random: Random,
+    lab: Lab,
+    /// Microseconds.
+    now: u64,
+    sockets: Vec<Handle>,
+    tunnels: Vec<Tunnel>,
+    sessions: Vec<Session>,
+    /// Devices, by their descriptors too, and whether they have IFF_VNET_HDR.
+    devices: Vec<(Handle, bool)>,
+    hosts: Vec<Handle>,
+    hubs: Vec<Handle>,
+    /// A batch was handed in and is not dealt with.
+    pending: bool,
+    controls: u64,
+    /// What a tunnel's removed sessions had counted, by the tunnel's handle.
+    removed: HashMap<u64, Counters>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let limits = Limits {
+            sessions: 30,
+            reorder_frames: random.pick(&[1, 4, 100]),
+            reorder_bytes: random.pick(&[300, 5000, 1 << 20]),
+            punt_bytes: random.pick(&[3000, 1 << 20]),
+        };
+        let mut lab = Lab::new(limits);
+        let sockets = KINDS.iter().enumerate();
+        let sockets =
+            sockets.map(|(fd, kind)| lab.datapath.core.add_socket(fd as i32, *kind).unwrap()).collect();
+        let mut world = Self {
+            random,
+            lab,
+            now: 1_000_000,
+            sockets,
+            tunnels: Vec::new(),
+            sessions: Vec::new(),
+            devices: Vec::new(),
+            hosts: Vec::new(),
+            hubs: Vec::new(),
+            pending: false,
+            controls: 0,
+            removed: HashMap::new(),
+        };
+        (0..30).for_each(|_| world.add());
+        (0..12).for_each(|_| world.join());
+        world
+    }
+
+    /// Lets something happen, and looks whether all is well.
+    pub fn step(&mut self) {
+        self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
+        match self.random.below(32) {
+            0..10 => self.datagrams(),
+            10..12 => self.forged(),
+            12..16 => self.frames(),
+            16..18 => self.inject(),
+            18 => self.control(),
+            19..22 => self.age(),
+            22..24 => self.change_session(),
+            24 => self.change_tunnel(),
+            25..27 => self.add(),
+            27..29 => self.remove(),
+            29..31 => self.join(),
+            _ => self.nonsense(),
+        }
+        // What happens next may happen in the midst of a batch.
+        let rounds = if self.random.percent(25) { self.random.below(3) } else { usize::MAX };
+        self.run(rounds);
+    }
+
+    /// Lets everything leave that waits.
+    pub fn finish(&mut self) {
+        self.run(usize::MAX);
+        self.now += 100_000_000;
+        self.lab.datapath.age(self.now);
+        self.run(usize::MAX);
+        assert_eq!(self.lab.datapath.core.deadline(), None);
+        assert_eq!(self.lab.datapath.core.reorder_bytes, 0);
+    }
+
+    fn run(&mut self, rounds: usize) {
+        let mut output = Output::default();
+        let failing = self.random.pick(&[0, 0, 5, 50]);
+        for _ in 0..rounds {
+            let Self { random, lab, .. } = self;
+            let fails = || random.percent(failing).then(|| random.pick(&REASONS));
+            if !lab.round(fails, &mut output) {
+                self.pending = false;
+                self.check();
+                break;
+            }
+        }
+        for (fd, write) in &output.written {
+            if self.devices[*fd as usize].1 {
+                // What came damaged may leave damaged, but not with a header that the kernel refuses.
+                let damaged = ["no sum", "the IP header's", "an IP length"];
+                if let Err(why) = delivered(write) {
+                    assert!(damaged.iter().any(|what| why.starts_with(what)), "a refused write: {why}");
+                }
+            }
+        }
+        if self.random.percent(50) {
+            self.lab.punted();
+        }
+    }
+
+    /// What must hold when all that was handed in is dealt with.
+    fn check(&self) {
+        let core = &self.lab.datapath.core;
+        let io = |what| core.io.get(what);
+        let queues = core.sessions.indices().filter_map(|at| core.sessions.rare(at).queue.as_ref());
+        let waiting: u64 = queues.map(|queue| queue.len() as u64).sum();
+        let dropped: u64 = core.drops.all().iter().sum();
+        let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + io(Io::Copies) + self.controls;
+        let left = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::TxControl);
+        let punted = io(Io::PuntedControl) + io(Io::PuntedFrames);
+        assert_eq!(came, left + punted + dropped + waiting, "{:?}", core.drops.all());
+        assert!(core.reorder_bytes <= core.limits.reorder_bytes);
+        for tunnel in core.tunnels.indices() {
+            let number = core.tunnels.handle(tunnel).to_number() as u64;
+            let mut sum = self.removed.get(&number).copied().unwrap_or_default();
+            for at in core.sessions.indices().filter(|at| core.sessions.rx[*at].tunnel == tunnel) {
+                add(&mut sum, core.sessions.counters(at));
+            }
+            assert_eq!(core.tunnels[tunnel].counters, sum);
+        }
+    }
+
+    fn datagrams(&mut self) {
+        if self.pending {
+            return;
+        }
+        let at = self.random.below(KINDS.len());
+        let kind = KINDS[at];
+        let count = self.random.below(BATCH + 1);
+        let mut batch = Vec::new();
+        while batch.len() < count {
+            let message = self.message(at);
+            let Self { random, .. } = self;
+            // A super-datagram: the same again and again, some of them damaged.
+            let repeat =
+                if kind.encap() == Encap::Udp && random.percent(20) { 1 + random.below(80) } else { 1 };
+            let gro = if repeat > 1 { message.1.len() as u16 } else { 0 };
+            let gro = if random.percent(3) { random.next() as u16 } else { gro };
+            let mut bytes: Vec<_> =
+                (0..repeat).flat_map(|_| datagrams::damage(random, message.1.clone(), 2)).collect();
+            if kind == SocketKind::Ip4 {
+                bytes.splice(0..0, [&[0x45][..], &random.bytes(19)].concat());
+            }
+            bytes.truncate(ROOM);
+            let flags = if random.percent(3) { 0x20 } else { 0 };
+            batch.push(Incoming { from: message.0, bytes, gro, flags });
+        }
+        self.lab.receive(self.sockets[at], &batch, self.now);
+        self.pending = true;
+    }
+
+    /// Who sends to a socket, and what.
+    fn message(&mut self, socket: usize) -> (Name, Vec<u8>) {
+        let (kind, encap) = (KINDS[socket], KINDS[socket].encap());
+        let from = self.peer(kind);
+        let Self { random, sessions, tunnels, .. } = self;
+        let from = Name::new(kind.is_v6(), from.0, from.1, from.2).unwrap();
+        let here: Vec<_> = (0..sessions.len())
+            .filter(|at| tunnels[sessions[*at].tunnel].request.shape.encap == encap)
+            .collect();
+        let bytes = match random.below(20) {
+            0 => datagrams::control(random, encap),
+            1 => {
+                let len = random.below(60);
+                random.bytes(len)
+            }
+            _ if here.is_empty() => Vec::new(),
+            _ => {
+                let session = &mut sessions[here[random.below(here.len())]];
+                let frame = datagrams::frame(random);
+                let numbered = random.percent(70);
+                let bytes = datagrams::data(random, &mut session.known, encap, numbered, &frame);
+                datagrams::damage(random, bytes, 6)
+            }
+        };
+        (from, bytes)
+    }
+
+    fn peer(&mut self, kind: SocketKind) -> (Ip, u16, u32) {
+        let Self { random, .. } = self;
+        let last = 1 + random.below(3) as u8;
+        let port = if kind.encap() == Encap::Udp { random.pick(&[1701, 1701, 4500]) } else { 0 };
+        match kind.is_v6() {
+            false => (Ip::new(&[10, 0, 0, last]).unwrap(), port, 0),
+            true => {
+                let mut ip = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                ip[15] = last;
+                (Ip(ip), port, random.pick(&[2, 2, 3, 0]))
+            }
+        }
+    }
+
+    /// A batch of which nothing is as the kernel would have it, but for the pointers.
+    fn forged(&mut self) {
+        if self.pending {
+            return;
+        }
+        let Self { random, lab, .. } = self;
+        let count = random.below(BATCH + 1);
+        let socket = random.pick(&self.sockets);
+        lab.receive_forged(socket, count, self.now, |message, name, control| {
+            name.copy_from_slice(&random.bytes(name.len()));
+            name[0] = random.pick(&[2, 10, 1]);
+            // Headers of control messages: lengths, then level and type.
+            for word in control.chunks_exact_mut(8) {
+                let likely = random.pick(&[0u64, 16, 18, 20, 28, 36, 17 << 8, 0x68_0000_0011, u64::MAX]);
+                let anything = random.next();
+                word.copy_from_slice(&if random.percent(70) { likely } else { anything }.to_le_bytes());
+            }
+            message.name_len = random.pick(&[0, 2, 16, 28, 32, u32::MAX]);
+            message.control_len = random.pick(&[0, 16, 24, 48, 128, 129, u64::MAX]);
+            message.flags = random.pick(&[0, 0, 0, 8, 0x20, u32::MAX]);
+            message.len = random.pick(&[0, 1, 8, 100, 9000, 65_535, 65_536, 65_537, u32::MAX]);
+        });
+        self.pending = true;
+    }
+
+    fn frames(&mut self) {
+        if self.pending || self.devices.is_empty() {
+            return;
+        }
+        let Self { random, lab, .. } = self;
+        let (device, vnet) = random.pick(&self.devices);
+        let count = random.below(BATCH + 1);
+        let made = |_| if vnet { datagrams::vnet_frame(random) } else { datagrams::frame(random) };
+        let frames: Vec<_> = (0..count).map(made).collect();
+        if lab.datapath.core.port(device).is_none() {
+            return;
+        }
+        lab.read(device, &frames, self.now);
+        self.pending = true;
+        if self.random.percent(10) {
+            let lengths = [-1, 0, 1, 9, 10, 11, 65_535, 65_536, i32::MAX, i32::MIN];
+            self.lab.forge_lengths(|| self.random.pick(&lengths));
+        }
+    }
+
+    fn inject(&mut self) {
+        let Self { random, lab, hosts, .. } = self;
+        if hosts.is_empty() {
+            return;
+        }
+        for _ in 0..random.below(20) {
+            let host = random.pick(hosts);
+            let frame = datagrams::frame(random);
+            let _ = lab.datapath.inject(host, &frame); // it may be gone
+        }
+    }
+
+    fn control(&mut self) {
+        let at = self.random.below(KINDS.len());
+        let remote = self.peer(KINDS[at]);
+        let len = self.random.below(1500);
+        let data = self.random.bytes(len);
+        self.lab.datapath.core.send_control(self.sockets[at], remote, None, &data).unwrap();
+        self.controls += 1;
+    }
+
+    fn age(&mut self) {
+        self.now += self.random.pick(&[0, 1000, 30_000, 2_000_000]) as u64;
+        self.lab.datapath.age(self.now);
+        assert!(self.lab.datapath.core.deadline().is_none_or(|due| due > self.now));
+    }
+
+    fn options(&mut self, version: Version) -> (Options, Vec<u8>) {
+        let Self { random, .. } = self;
+        let mut bytes = |chance| {
+            let len = if version == Version::V3 && random.percent(chance) { random.pick(&[4, 8]) } else { 0 };
+            vec![0x5a; len]
+        };
+        let (sent, received) = (bytes(50), bytes(50));
+        let options = Options {
+            l2spec: version == Version::V3 && random.percent(70),
+            peer_l2spec: version == Version::V3 && random.percent(70),
+            send_seq: random.percent(30),
+            recv_seq: random.percent(10),
+            lns_mode: random.percent(30),
+            cookie: cookie(&sent),
+            peer_cookie: cookie(&received),
+            reorder_timeout: random.pick(&[0, 1000, 30_000, 60_000_000]),
+            patience: Patience {
+                restart_after: random.pick(&[1, 50, 1000]),
+                restart_run: random.pick(&[1, 3, 32]),
+            },
+        };
+        (options, received)
+    }
+
+    fn add(&mut self) {
+        match self.random.below(10) {
+            0..3 => self.add_tunnel(),
+            3..7 => self.add_session(),
+            7 => {
+                let takes =
+                    Takes { checksum: true, tcp: self.random.percent(80), udp: self.random.percent(60) };
+                let takes = self.random.percent(60).then_some(takes);
+                let fd = self.devices.len() as i32;
+                let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes).unwrap();
+                self.devices.push((device, takes.is_some()));
+            }
+            8 => self.hosts.push(self.lab.datapath.core.add_host_port(FrameType::Ethernet).unwrap()),
+            _ => self.hubs.push(self.lab.datapath.core.add_hub().unwrap()),
+        }
+    }
+
+    fn request(&mut self, tunnel_id: u32, version: Version, socket: usize) -> TunnelRequest {
+        let kind = KINDS[socket];
+        TunnelRequest {
+            shape: TunnelShape { version, encap: kind.encap(), peer_tunnel_id: 7 },
+            tunnel_id,
+            socket: self.sockets[socket],
+            remote: self.peer(kind),
+            local: None,
+            source_check: self.random.pick(&[SourceCheck::None, SourceCheck::Address, SourceCheck::Endpoint]),
+            segment: self.random.percent(80),
+        }
+    }
+
+    fn add_tunnel(&mut self) {
+        let socket = self.random.below(KINDS.len());
+        let version = if self.random.percent(40) { Version::V2 } else { Version::V3 };
+        let id = 1 + self.random.below(12) as u32;
+        let request = self.request(id, version, socket);
+        if let Ok(handle) = self.lab.datapath.core.add_tunnel(request) {
+            self.tunnels.push(Tunnel { handle, request, socket });
+        }
+    }
+
+    fn add_session(&mut self) {
+        if self.tunnels.is_empty() {
+            return;
+        }
+        let tunnel = self.random.below(self.tunnels.len());
+        let Tunnel { handle, request, .. } = self.tunnels[tunnel];
+        let version = request.shape.version;
+        let session_id = 1 + self.random.below(4) as u32;
+        let (options, cookie) = self.options(version);
+        let core = &mut self.lab.datapath.core;
+        // The tunnel may be gone, and the id in use.
+        let Ok(handle) = core.add_session(handle, (session_id, 9), FrameType::Ethernet, options) else {
+            return;
+        };
+        let l2spec = options.l2spec;
+        let known = Known { version, tunnel_id: request.tunnel_id, session_id, cookie, l2spec, ns: 0 };
+        self.sessions.push(Session { handle, tunnel, known });
+    }
+
+    fn change_session(&mut self) {
+        if self.sessions.is_empty() {
+            return;
+        }
+        let at = self.random.below(self.sessions.len());
+        let (options, cookie) = self.options(self.sessions[at].known.version);
+        let session = &mut self.sessions[at];
+        if self.lab.datapath.core.change_session(session.handle, options).is_ok() {
+            (session.known.cookie, session.known.l2spec) = (cookie, options.l2spec);
+        }
+    }
+
+    fn change_tunnel(&mut self) {
+        if self.tunnels.is_empty() {
+            return;
+        }
+        let at = self.random.below(self.tunnels.len());
+        let Tunnel { handle, request, socket } = self.tunnels[at];
+        let longest = self.random.pick(&[0, 100, 1400, u16::MAX]);
+        let _ = self.lab.datapath.core.limit_grouping(handle, longest); // it may be gone
+        let same = |other: &usize| KINDS[*other].encap() == request.shape.encap;
+        let socket = Some(self.random.below(KINDS.len())).filter(same).unwrap_or(socket);
+        let request = self.request(request.tunnel_id, request.shape.version, socket);
+        if self.lab.datapath.core.change_tunnel(handle, request).is_ok() {
+            self.tunnels[at] = Tunnel { handle, request, socket };
+        }
+    }
+
+    fn remove(&mut self) {
+        let Self { random, lab, sessions, tunnels, devices, hosts, removed, .. } = self;
+        let core = &mut lab.datapath.core;
+        match random.below(6) {
+            0..3 if !sessions.is_empty() => {
+                let Session { handle, .. } = sessions.swap_remove(random.below(sessions.len()));
+                let at = core.sessions.find(handle).unwrap();
+                let tunnel = core.tunnels.handle(core.sessions.rx[at].tunnel).to_number() as u64;
+                let counters = core.sessions.counters(at);
+                add(removed.entry(tunnel).or_default(), counters);
+                core.remove_port(handle).unwrap();
+            }
+            3 if !devices.is_empty() => {
+                let _ = core.remove_port(random.pick(devices).0); // it may be gone
+            }
+            4 if !hosts.is_empty() => {
+                core.remove_port(hosts.swap_remove(random.below(hosts.len()))).unwrap();
+            }
+            5 if !tunnels.is_empty() => {
+                let _ = core.remove_tunnel(random.pick_of(tunnels).handle); // it may have sessions, or be gone
+            }
+            _ => {}
+        }
+    }
+
+    fn port(&mut self) -> Option<Handle> {
+        let Self { random, sessions, devices, hosts, .. } = self;
+        match random.below(3) {
+            0 if !devices.is_empty() => Some(random.pick(devices).0),
+            1 if !hosts.is_empty() => Some(random.pick(hosts)),
+            _ if !sessions.is_empty() => Some(random.pick_of(sessions).handle),
+            _ => None,
+        }
+    }
+
+    /// Joins two ports, or one to a hub; or parts one. They may be gone, or joined already.
+    fn join(&mut self) {
+        let (Some(a), Some(b)) = (self.port(), self.port()) else { return };
+        let Self { random, lab, hubs, .. } = self;
+        let core = &mut lab.datapath.core;
+        let _ = match random.below(8) {
+            0 => core.disconnect(a),
+            1..4 if !hubs.is_empty() => core.join_hub(random.pick(hubs), a),
+            _ => core.cross_connect(a, b),
+        };
+    }
+
+    /// What no caller asks for who is in his right mind.
+    fn nonsense(&mut self) {
+        let Self { random, lab, .. } = self;
+        let anything = (random.next() >> 12) as f64;
+        let number = random.pick(&[0.0, -1.0, f64::NAN, 1e300, anything]);
+        let core = &mut lab.datapath.core;
+        if let Some(handle) = Handle::from_number(number) {
+            assert!(core.port(handle).is_none() || handle.to_number() == number);
+        }
+        for index in [usize::MAX, 1 << 20, random.below(3000)] {
+            // What was laid out is carried out, and gone: nothing is counted that was not there.
+            if core.transmit.ops() == 0 {
+                core.message_dropped(index, Reason::TransmitFailed);
+                core.write_dropped(index, Reason::DeviceGone);
+                assert_eq!(core.split_message(index), 0);
+            }
+        }
+    }
+}
+
+fn add(sum: &mut Counters, counters: Counters) {
+    sum.iter_mut().zip(counters).for_each(|(sum, count)| *sum += count);
+}
