@@ -13,6 +13,8 @@ import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import { makeNames } from "../sessions/names.ts";
+import { lookUp } from "../io/lookup.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
@@ -105,7 +107,20 @@ export function makeContext(
       throw error;
     }
   };
-  const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const names = makeNames({
+    clock,
+    log,
+    lookUp,
+    redirect: (tunnel) =>
+      queues.run(tunnel.config.name, async () => {
+        if (tunnels.all.get(tunnel.config.name) !== tunnel) return;
+        const { address } =
+          (await names.resolve(tunnel.config, tunnel.config.remote.address)).remote;
+        if (address === tunnel.config.remote.address) return;
+        await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
+      }),
+  });
+  const tunnels = makeTunnels({ datapath, log, names, sessions, sockets, system, wallClock });
   const paths = followPaths({
     clock,
     datapath,

@@ -63,7 +63,11 @@ function describeTunnel(tunnel: TunnelConfig): Json {
     ...others,
     encap,
     local: formatEndpoint(tunnel.local),
-    remote: formatEndpoint(tunnel.remote),
+    remote: formatEndpoint({
+      ...tunnel.remote,
+      ...(tunnel.named && { address: tunnel.named.name }),
+    }),
+    ...(tunnel.named && { "resolve-interval": tunnel.named.resolveMs / 1000 }),
     ...(tunnel.encap === "udp" && {
       "udp-csum": tunnel.checksum.udp,
       "udp-zero-csum6-tx": tunnel.checksum.zero6Tx,

@@ -109,6 +109,8 @@ export interface TunnelConfig extends Fields<typeof tunnelOptions> {
   readonly name: string;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** A DNS name in the place of `remote`'s address, which is 0.0.0.0 until it is looked up; every so often it is anew. */
+  readonly named?: { readonly name: string; readonly resolveMs: number };
   /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
   readonly checksum: {
     readonly udp: boolean;

@@ -13,7 +13,7 @@ import { parseEndpoint } from "../../core/endpoint.ts";
 import { parseNamed } from "./dns_name.ts";
 import { endpointAttributes, sessionOptions, tunnelOptions } from "./attributes.ts";
 import { l2tpPort } from "./build.ts";
-import { optionalShape } from "./option.ts";
+import { optionalShape, seconds } from "./option.ts";
 
 /** Where the admin endpoint listens unless told otherwise. */
 export const defaultAdminListen = "127.0.0.1:8701";
@@ -116,7 +116,8 @@ export const tunnelSchema = z.strictObject({
   ...tunnelShape,
   encap,
   local: endpoint.optional(),
-  remote: endpoint,
+  remote: remoteEndpoint,
+  "resolve-interval": seconds(1, 86_400).schema.optional(),
   "udp-csum": endpointAttributes["udp-csum"].optional(),
   "udp-zero-csum6-tx": endpointAttributes["udp-zero-csum6-tx"].optional(),
   "udp-zero-csum6-rx": endpointAttributes["udp-zero-csum6-rx"].optional(),

@@ -11,6 +11,7 @@ import {
 } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { Names } from "./names.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
 import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./table.ts";
@@ -27,6 +28,7 @@ export interface TunnelDependencies {
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly system: System;
+  readonly names: Names;
   /** Unix milliseconds. */
   readonly wallClock: () => number;
 }
@@ -61,7 +63,7 @@ export interface Tunnels {
 
 /** No tunnels yet. */
 export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
-  const { datapath, sessions, sockets, system, wallClock } = dependencies;
+  const { datapath, names, sessions, sockets, system, wallClock } = dependencies;
   const all = new Map<string, TunnelEntry>();
   /** Names and ids of tunnels that run or are being made. */
   const taken = new Map<string, string>();
@@ -144,8 +146,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   return {
     all,
     async add(given, origin, wanted, tx, taken) {
-      const config = { ...given, sessions: [] };
       if (taken) tx.undo(() => taken[Symbol.asyncDispose]());
+      const config = await names.resolve({ ...given, sessions: [] });
       refuseInvalid(config);
       refuseTwins(wanted.map(({ config }) => config));
       reserve(config, tx);
@@ -177,12 +179,16 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       );
       all.set(config.name, tunnel);
       tx.undo(() => all.delete(config.name));
+      names.follow(tunnel);
+      tx.undo(() => names.forget(tunnel));
     },
     async change(tunnel, given, tx) {
-      const next = { ...given, sessions: [] };
+      const next = await names.resolve({ ...given, sessions: [] }, tunnel.config.remote.address);
       refuseInvalid(next);
       const moves = sockets.moved(next, tunnel.lease);
       await redirect(tunnel, next, moves ? await lease(next) : tunnel.lease, tx);
+      names.forget(tunnel);
+      names.follow(tunnel);
     },
     async settle(tunnel, tx) {
       // A control connection stays on the socket that its peer talks to.
@@ -199,6 +205,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;
       all.delete(name);
+      names.forget(tunnel);
       await forEach(
         [...tunnel.sessions.values()],
         WIDTH,
