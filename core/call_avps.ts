@@ -44,11 +44,13 @@ export interface CallAvps {
   readonly calledNumber?: string;
   /** Who calls. */
   readonly callingNumber?: string;
+  /** More of the number that was dialed. */
   readonly subAddress?: string;
   /** Bearer Type, a bit mask: 1 digital, 2 analog. */
   readonly bearerType?: number;
   /** Framing Type, a bit mask: 1 synchronous, 2 asynchronous. */
   readonly framingType?: number;
+  /** The sender's own number of the channel that carries the call. */
   readonly physicalChannelId?: number;
   /** Call Serial Number; of a call that we place, the LCCE's own count unless it is given. */
   readonly callSerialNumber?: number;
@@ -60,12 +62,15 @@ export interface CallAvps {
   readonly txConnectSpeed?: bigint;
   /** From the client to the LAC, in bits a second; as {@linkcode CallAvps.txConnectSpeed}. */
   readonly rxConnectSpeed?: bigint;
+  /** The customer that the call belongs to (RFC 2661 §4.4.3). */
   readonly privateGroupId?: Uint8Array;
   /** v3: which circuit is meant, as its octets (RFC 3931 §5.4.4). Of a call that we place it follows from its name. */
   readonly remoteEndId?: Uint8Array;
   /** v3: the circuit behind the sender's end. */
   readonly circuitStatus?: CircuitStatus;
+  /** ICCN: what was negotiated in LCP before. */
   readonly proxyLcp?: ProxyLcp;
+  /** ICCN: how the client authenticated itself. A secret. */
   readonly proxyAuth?: ProxyAuth;
   /** SLI in v2: the characters that the client's line needs escaped (RFC 2661 §4.4.6). */
   readonly accm?: { readonly send: number; readonly receive: number };

@@ -109,8 +109,11 @@ export const resultCode: Codec<Result> = {
 
 /** Q.931 Cause: cause code, cause message, advisory text (RFC 2661 §4.4.2). */
 export interface Q931Cause {
+  /** The cause's code (Q.931 §4.5.12). */
   readonly code: number;
+  /** The Q.931 message that was sent. */
   readonly message: number;
+  /** More for people; empty where there is none. */
   readonly advisory: string;
 }
 export const q931Cause: Codec<Q931Cause> = {
@@ -134,11 +137,13 @@ export const q931Cause: Codec<Q931Cause> = {
 
 /** PPP Disconnect Cause (RFC 3145 §2). */
 export interface PppDisconnectCause {
+  /** What ended PPP (RFC 3145 §3). */
   readonly code: number;
   /** The PPP number of the control protocol that ended the link; 0: none in particular. */
   readonly protocol: number;
   /** 0: of neither end alone, 1: at the peer, 2: at the sender. */
   readonly direction: number;
+  /** More for people. */
   readonly message?: string;
 }
 export const pppDisconnectCause: Codec<PppDisconnectCause> = {
@@ -180,7 +185,9 @@ export function counters<Name extends string>(
 
 /** Circuit Status (RFC 3931 §5.4.5): the A and N bits. */
 export interface CircuitStatus {
+  /** Whether the circuit is up (A bit). */
   readonly active: boolean;
+  /** Whether it came up just now (N bit). */
   readonly new: boolean;
 }
 export const circuitStatus: Codec<CircuitStatus> = fixed(

@@ -46,8 +46,11 @@ export const ErrorCode = {
 
 /** The outcome that a StopCCN or CDN carries. */
 export interface Result {
+  /** One of {@linkcode StopResult} or {@linkcode CdnResult}, or a number of the peer's. */
   readonly result: number;
+  /** One of {@linkcode ErrorCode}. */
   readonly error?: number;
+  /** For people. */
   readonly message?: string;
 }
 

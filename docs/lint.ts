@@ -5,6 +5,7 @@ const modules = [
   "core/pseudowire.ts",
   "core/endpoint.ts",
   "core/raw_avp.ts",
+  "core/call_avps.ts",
   "plugins/plugin.ts",
   "wasm/mod.ts",
 ];

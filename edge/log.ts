@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { Json, Log } from "../plugins/plugin.ts";
+import type { Log } from "../plugins/host/leaves.ts";
+import type { Json } from "../plugins/plugin.ts";
 import { hidden, isSecretKey } from "./config/secrets.ts";
 import type { Config } from "./config/model.ts";
 

@@ -1,14 +1,14 @@
-import { testPlugin } from "./contract.ts";
+import { bridge } from "./bridge/mod.ts";
 import { ethernet } from "./ethernet/mod.ts";
-
 import { probe } from "./probe/mod.ts";
 import { sink } from "./sink/mod.ts";
+import { testPlugin } from "./testing/contract.ts";
 
 testPlugin({
   plugin: ethernet,
   options: { name: "office0", addresses: ["192.168.7.1/24"] },
   changed: { name: "office0", mtu: 1400, mac: "02:00:00:00:00:07", addresses: ["fd00:7::1/64"] },
-  restart: { name: "office1" },
+  restart: { name: "office0", offload: { gso: false } },
 });
 
 testPlugin({
@@ -18,3 +18,5 @@ testPlugin({
 });
 
 testPlugin({ plugin: sink, options: {}, changed: { echo: true } });
+
+testPlugin({ plugin: bridge, options: {} });

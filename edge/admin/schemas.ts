@@ -168,10 +168,8 @@ export const sessionView = z.object({
   status: z.enum(["up", "down"]).describe("Whether frames can flow."),
   reason: z.string().optional().describe("Why the session is down."),
   circuit: circuitSchema.optional(),
-  "circuit-state": z.object({
-    summary: z.string().optional().describe("The circuit in one short line."),
-    details: z.unknown().optional().describe("What the plugin tells of the circuit."),
-  }).optional().describe("The circuit as it is."),
+  "circuit-state": z.record(z.string(), z.unknown()).optional()
+    .describe("What the circuit's plugin tells of the session, by its columns and more."),
   origin,
   "created-at": createdAt,
   statistics,

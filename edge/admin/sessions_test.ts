@@ -31,7 +31,7 @@ Deno.test("GET a session shows its attributes, circuit and statistics", async ()
     ifname: "office0",
     status: "up",
     circuit: { tap: { name: "office0" } },
-    "circuit-state": { summary: "tap office0" },
+    "circuit-state": { mac: "02:00:00:00:00:01" },
     origin: "api",
     statistics: {
       "tx-packets": 0,

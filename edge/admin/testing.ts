@@ -29,18 +29,20 @@ export interface MemoryAppliance extends ApplianceApi {
   count(tunnel: string, session: string, counters: Partial<Counters>): void;
 }
 
+const tapOptions = z.strictObject({
+  name: z.string().max(15),
+  mac: z.string().optional(),
+  addresses: z.array(z.string()).optional(),
+  "admin-password": z.string().optional(),
+});
+
 /** A plugin whose circuits are never provisioned: what is tested is how options are read. */
-export const tapPlugin: Plugin = {
+export const tapPlugin: Plugin<z.output<typeof tapOptions>> = {
   name: "tap",
   summary: "A TAP device",
   pseudowireTypes: [5],
-  options: z.strictObject({
-    name: z.string().max(15),
-    mac: z.string().optional(),
-    addresses: z.array(z.string()).optional(),
-    "admin-password": z.string().optional(),
-  }),
-  provision: () => Promise.reject(new Error("never provisioned")),
+  options: tapOptions,
+  start: () => Promise.reject(new Error("never started")),
 };
 
 interface Entry<T> {
@@ -216,7 +218,7 @@ function sessionState({ config, createdAt, counters }: Session): SessionState {
         status: "up",
         ifname: options.name,
         mtu: config.mtu ?? 1446,
-        circuit: { plugin: circuit.plugin, summary: `tap ${options.name}` },
+        circuit: { plugin: circuit.plugin, shown: { mac: "02:00:00:00:00:01" } },
       }
       : { status: "down", reason: "no circuit" }),
   };

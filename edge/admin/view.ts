@@ -149,12 +149,7 @@ export function viewSession(tunnel: TunnelConfig, state: SessionState): SessionV
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(config.circuit &&
       { circuit: { [config.circuit.plugin]: maskSecrets(config.circuit.options) } }),
-    ...(circuit && {
-      "circuit-state": {
-        ...(circuit.summary !== undefined && { summary: circuit.summary }),
-        ...(circuit.details !== undefined && { details: circuit.details }),
-      },
-    }),
+    ...(circuit?.shown && { "circuit-state": circuit.shown }),
     origin: state.origin,
     "created-at": new Date(state.createdAt).toISOString(),
     statistics: state.counters,

@@ -1,5 +1,6 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
+import { CdnResult } from "../../core/errors.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
@@ -46,6 +47,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
+      await context.host.start(new Map());
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -195,5 +197,6 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

@@ -1,8 +1,11 @@
 /** What an appliance is made of. @module */
 
-import type { Clock, Plugin } from "../../plugins/plugin.ts";
+import { makeHost, type PluginHost } from "../../plugins/host/host.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
-import { makeMeters, type Meters } from "../circuits/meters.ts";
+import { makeLeaves } from "../circuits/leaves.ts";
+import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
@@ -43,7 +46,9 @@ export interface ApplianceContext {
   readonly datapath: Datapath;
   readonly down: DownList;
   readonly log: Logger;
-  readonly meters: Meters;
+  /** The host of plugins. */
+  readonly host: PluginHost;
+  readonly meters: PluginMeters;
   readonly paths: Paths;
   readonly queues: Queues;
   readonly sessions: Sessions;
@@ -69,7 +74,9 @@ export function makeContext(
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const queues = makeQueues();
   const meters = makeMeters();
-  const circuits = makeCircuits({ clock, datapath, log, meters, plugins, random, system });
+  const leaves = makeLeaves({ clock, datapath, log, meters, random, system, wallClock });
+  const host = makeHost(leaves, plugins);
+  const circuits = makeCircuits({ host, plugins, random });
   const sockets = makeSockets(system, datapath, clock, log);
   const down = makeDownList({
     clock,
@@ -151,6 +158,7 @@ export function makeContext(
     control,
     datapath,
     down,
+    host,
     log,
     meters,
     paths,

@@ -1,6 +1,6 @@
 /** What the configuration asks for and cannot be had now: listed with its reason, and tried again. @module */
 
-import type { Clock, Log } from "../../plugins/plugin.ts";
+import type { Clock, Log } from "../../plugins/host/leaves.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { OwnedSession } from "../sessions/tunnels.ts";
 import { forEach } from "./transaction.ts";

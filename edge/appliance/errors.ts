@@ -1,6 +1,6 @@
 /** What went wrong below, as the API says it. @module */
 
-import { CircuitError } from "../../plugins/plugin.ts";
+import { Failure } from "../../plugins/failure.ts";
 import { DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
 
@@ -64,7 +64,7 @@ export function isPassing(error: unknown): error is ApplianceError {
 export function applianceError(error: unknown, attribute?: string): unknown {
   const as = (code: Code, blamed = attribute) =>
     new ApplianceError(code, blamed, (error as Error).message, { cause: error });
-  if (error instanceof CircuitError) {
+  if (error instanceof Failure) {
     const option = error.option === undefined ? "" : `.${error.option}`;
     return as(error.code, `${attribute ?? "circuit"}${option}`);
   }
@@ -77,15 +77,15 @@ export function applianceError(error: unknown, attribute?: string): unknown {
 }
 
 /** A device's error as plugins see it. Errors that are no one's doing but ours pass unchanged. */
-export function circuitError(error: unknown, option?: string): unknown {
-  if (error instanceof CircuitError) return error;
+export function circuitFailure(error: unknown, option?: string): unknown {
+  if (error instanceof Failure) return error;
   const code = error instanceof IoError
     ? ioCodes[error.code] ?? "unavailable"
     : error instanceof DatapathError
     ? datapathCodes[error.code]?.[0] ?? "unavailable"
     : undefined;
   if (code === undefined || code === "not-found") return error;
-  return new CircuitError(code === "exists" ? "in-use" : code, (error as Error).message, {
+  return new Failure(code === "exists" ? "in-use" : code, (error as Error).message, {
     cause: error,
     ...(option !== undefined && { option }),
   });

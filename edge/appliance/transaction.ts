@@ -1,6 +1,6 @@
 /** Several steps of which either all happen or none. @module */
 
-import type { Log } from "../../plugins/plugin.ts";
+import type { Log } from "../../plugins/host/leaves.ts";
 
 const COMMIT_FAILED = "cannot let go of what a change replaced";
 const UNDO_FAILED = "cannot take back a step of a change that failed";

@@ -71,7 +71,7 @@ export function downState({ reason, since, tunnel }: Down & { tunnel: DownTunnel
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
   const { circuit, config, createdAt, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
-  const [summary, details] = [attachment?.describe?.(), attachment?.details?.()];
+  const shown = attachment?.show?.();
   const mtu = attachment?.mtu ?? config.mtu;
   return {
     config,
@@ -85,8 +85,7 @@ function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionSta
     ...(circuit && {
       circuit: {
         plugin: circuit.plugin,
-        ...(summary !== undefined && { summary }),
-        ...(details !== undefined && { details }),
+        ...(shown !== undefined && { shown }),
       },
     }),
   };

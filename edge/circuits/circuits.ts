@@ -1,53 +1,87 @@
-/** Circuits as they run: provisioned from the configuration, attached to one session, changed and let go. @module */
+/** Circuits as the appliance has them: made from its configuration by the plugins' host, and attached to sessions. @module */
 
-import {
-  type Admission,
-  type Attachment,
-  type Call,
-  type Circuit,
-  CircuitError,
-  type Plugin,
-  type Session,
-} from "../../plugins/plugin.ts";
-import type { RawAvp } from "../../core/raw_avp.ts";
-import { ApplianceError, applianceError, asApplianceErrors } from "../appliance/errors.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
+import { CdnResult } from "../../core/errors.ts";
+import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
+import { Failure } from "../../plugins/failure.ts";
+import type { Attached, SessionFacts } from "../../plugins/host/attachment.ts";
+import type { HostedCircuit } from "../../plugins/host/circuit.ts";
+import type { PluginHost } from "../../plugins/host/host.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
+import type { OwnedPort } from "../../plugins/host/ports.ts";
+import type { Attachment, Plugin } from "../../plugins/plugin.ts";
+import { isRefusal } from "../../plugins/session.ts";
+import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { claimsOf } from "../config/circuit.ts";
-import type { CircuitConfig } from "../config/model.ts";
+import type { CircuitConfig, TunnelConfig } from "../config/model.ts";
 import { formatPath } from "../config/problem.ts";
-import type { Logger } from "../log.ts";
-import type { Meters } from "./meters.ts";
-import { type HostDependencies, scopedHost } from "./plugin_host.ts";
 
-/** A provisioned circuit. Disposal lets go of everything; it never fails, but may log. */
+/** What a call knows of itself; a static session knows nothing. */
+export interface CallFacts {
+  readonly request?: "ICRQ" | "OCRQ";
+  /** What the peer calls itself. */
+  readonly hostName?: string;
+  /** What the peer has said so far. */
+  readonly said?: CallAvps;
+  /** {@linkcode Session.tell}; absent: there is no peer to tell. */
+  readonly tell?: SessionFacts["tell"];
+}
+
+/** A session that is to be attached, as it is now. */
+export interface CircuitSession extends CallFacts {
+  /** `<tunnel>/<session>`. */
+  readonly name: string;
+  readonly pseudowireType: PseudowireType;
+  readonly tunnel: TunnelConfig;
+  readonly port: PortId;
+  readonly frameMtu: number;
+  readonly up: boolean;
+}
+
+/** A circuit in the hands of one session. Disposal lets go of everything; it never fails, but may log. */
 export interface RunningCircuit extends AsyncDisposable {
   readonly plugin: string;
-  /** The session's attachment, while there is one. */
+  /** What the plugin tells of the session, while it is attached. */
   readonly attachment: Attachment | undefined;
-  /** @throws {ApplianceError} where the circuit refuses the session */
-  attach(session: Session): Promise<void>;
-  detach(): Promise<void>;
-  /** Tells the attachment of a changed path. @throws {ApplianceError} and stays as it was */
-  setFrameMtu(bytes: number): void;
+  /** @throws {CircuitRefusal} where the circuit refuses the session, {@linkcode ApplianceError} where it cannot be attached */
+  attach(session: CircuitSession): Promise<void>;
+  detach(why?: CallEnd): Promise<void>;
+  /** Tells the plugin of a changed path. @throws {ApplianceError} where it cannot follow; it stays as it was then */
+  setFrameMtu(bytes: number): Promise<void>;
+  /** Tells the plugin whether frames can flow. */
+  setUp(up: boolean): void;
+  /** Tells the plugin what the peer said. */
+  hear(message: CallMessage, said: CallAvps): void;
   /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
   reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
-/** A provisioned circuit for any number of sessions. Disposal detaches them all; it never fails, but may log. */
+/** A circuit for any number of sessions. Disposal detaches them all; it never fails, but may log. */
 export interface SharedCircuit extends AsyncDisposable {
   readonly plugin: string;
-  /** Whether the circuit would take a call now. */
-  admit(call: Call, vendorAvps?: readonly RawAvp[]): Admission;
-  /** The circuit for one session: disposal lets go of that session only. */
-  share(): RunningCircuit;
+  /** Why it would take no call now; undefined: it may take one. */
+  refusal(): CallEnd | undefined;
+  /**
+   * The circuit for one session: disposal lets go of that session only.
+   * @param ended called once if the circuit ends the session; it is still to be disposed of then
+   */
+  share(ended: (why: CallEnd) => void): RunningCircuit;
   /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
   reconfigure(config: CircuitConfig): Promise<boolean>;
+}
+
+/** A circuit will not have a session. */
+export class CircuitRefusal extends ApplianceError {
+  constructor(attribute: string, /** What a peer is told. */ readonly end: CallEnd) {
+    super("in-use", attribute, end.message ?? `refused with result ${end.result}`);
+  }
 }
 
 /** What circuits are made from. */
-export interface CircuitDependencies extends HostDependencies {
+export interface CircuitDependencies {
+  readonly host: PluginHost;
   readonly plugins: readonly Plugin[];
-  readonly log: Logger;
-  readonly meters: Meters;
+  random(length: number): Uint8Array;
 }
 
 /** Makes circuits. */
@@ -61,49 +95,50 @@ export interface Circuits {
   holders(config: CircuitConfig): ReadonlySet<string>;
   /**
    * Makes a circuit for the session at `path` (`tunnels/branch/sessions/office`).
-   * @param broken called once if the circuit breaks while it runs; it is still to be disposed of then
+   * @param broken called once if the circuit breaks or ends the session; it is still to be disposed of then
    * @throws {ApplianceError}
    */
   provision(
     path: string,
     config: CircuitConfig,
-    broken: (reason: CircuitError) => void,
+    broken: (reason: Error) => void,
   ): Promise<RunningCircuit>;
   /** The same, for the calls of one call template at `path` (`peers/hq/accept/0`). @throws {ApplianceError} */
   provisionShared(
     path: string,
     config: CircuitConfig,
-    broken: (reason: CircuitError) => void,
+    broken: (reason: Error) => void,
   ): Promise<SharedCircuit>;
 }
 
 /** A circuit, and what ends and changes it. */
 interface Provisioned {
   readonly plugin: Plugin;
-  readonly circuit: Circuit;
-  readonly log: Logger;
+  readonly circuit: HostedCircuit;
   close(): Promise<void>;
   reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
-/** Circuits of some plugins. */
-export function makeCircuits(dependencies: CircuitDependencies): Circuits {
-  const { meters, plugins } = dependencies;
+const LET_GO: CallEnd = { result: CdnResult.Administrative, message: "the circuit was let go of" };
+
+/** Circuits of a host's plugins. */
+export function makeCircuits({ host, plugins, random }: CircuitDependencies): Circuits {
   /** What circuits hold for themselves, and whose circuit it is. */
   const claims = new Map<string, { readonly path: string }>();
+  const sessionId = idSource(random);
 
-  const parse = (config: CircuitConfig) => {
-    const plugin = plugins.find(({ name }) => name === config.plugin);
-    if (!plugin) {
-      throw new ApplianceError("invalid", "circuit", `there is no plugin ${config.plugin}`);
+  const parse = ({ options, plugin: name }: CircuitConfig) => {
+    const plugin = plugins.find((each) => each.name === name);
+    if (!plugin?.options) {
+      const message = plugin ? `${name} has no circuits` : `there is no plugin ${name}`;
+      throw new ApplianceError("invalid", "circuit", message);
     }
-    const { success, data, error } = plugin.options.safeParse(config.options);
+    const { success, data, error } = plugin.options.safeParse(options);
     if (success) return { plugin, options: data };
     const [issue] = error.issues;
-    const at = formatPath(["circuit", config.plugin, ...(issue?.path ?? []).map(key)]);
+    const at = formatPath(["circuit", name, ...(issue?.path ?? []).map(key)]);
     throw new ApplianceError("invalid", at, issue?.message ?? "invalid options");
   };
-
   const refuseClaimed = (path: string, config: CircuitConfig, leaving?: ReadonlySet<string>) => {
     for (const claim of claimsOf(config, plugins)) {
       const owner = claims.get(claim)?.path;
@@ -111,16 +146,13 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
       refuseClaim(claim, owner);
     }
   };
-  const refuseClaim = (claim: string, owner: string) => {
-    throw new ApplianceError("in-use", "circuit", `${claim} is the circuit of ${owner} already`);
-  };
 
   const make = async (
     path: string,
     config: CircuitConfig,
-    broken: (reason: CircuitError) => void,
+    broken: (reason: Error) => void,
   ): Promise<Provisioned> => {
-    const { plugin, options } = parse(config);
+    const { options, plugin } = parse(config);
     let held = claimsOf(config, plugins);
     for (const claim of held) {
       const owner = claims.get(claim);
@@ -128,31 +160,46 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
     }
     const holder = { path };
     for (const claim of held) claims.set(claim, holder);
-    const log = dependencies.log.with({ path, circuit: plugin.name });
-    const scope = scopedHost(dependencies, log, meters.of(plugin.name), broken);
+    let there = false;
+    const circuit = host.circuit(plugin.name, `the circuit of ${path}`, options, {
+      changed(failure) {
+        if (failure && there) broken(failure);
+      },
+    });
     const close = async () => {
-      await scope[Symbol.asyncDispose]();
+      there = false;
+      await circuit.end(LET_GO);
       for (const claim of held) claims.delete(claim);
     };
-    let circuit: Circuit;
-    try {
-      circuit = await plugin.provision(scope.host, options);
-    } catch (error) {
+    const failure = await circuit.first;
+    if (failure) {
       await close();
-      throw applianceError(error, `circuit.${plugin.name}`);
+      await asApplianceErrors(`circuit.${plugin.name}`, () => Promise.reject(failure));
     }
+    there = true;
     const reconfigure = async (next: CircuitConfig) => {
+      if (next.plugin !== plugin.name) return false;
       const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
       // What another session still holds may be free by the time of a new circuit.
       if (wanted.some((claim) => (claims.get(claim) ?? holder) !== holder)) return false;
-      if (!await circuit.reconfigure?.(options)) return false;
+      const taken = await asApplianceErrors(
+        `circuit.${plugin.name}`,
+        () => circuit.reconfigure(options),
+      );
+      if (!taken) return false;
       for (const claim of held) claims.delete(claim);
       for (const claim of wanted) claims.set(claim, holder);
       held = wanted;
       return true;
     };
-    return { plugin, circuit, log, close, reconfigure };
+    return { plugin, circuit, close, reconfigure };
   };
+
+  const inHand = (
+    { circuit, plugin }: Provisioned,
+    ended: (why: CallEnd, failure: Error | undefined) => void,
+    rest: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
+  ) => attachable(host, circuit, plugin, sessionId, ended, rest);
 
   return {
     check(path, config, leaving) {
@@ -160,117 +207,184 @@ export function makeCircuits(dependencies: CircuitDependencies): Circuits {
       refuseClaimed(path, config, leaving);
     },
     holders: (config) =>
-      new Set(
-        claimsOf(config, plugins).flatMap((claim) => claims.get(claim)?.path ?? []),
-      ),
+      new Set(claimsOf(config, plugins).flatMap((claim) => claims.get(claim)?.path ?? [])),
     async provision(path, config, broken) {
-      return running(await make(path, config, broken));
+      let told = false;
+      const breaks = (reason: Error) => {
+        if (told) return;
+        told = true;
+        broken(reason);
+      };
+      const made = await make(path, config, breaks);
+      const ended = ({ message, result }: CallEnd, failure: Error | undefined) =>
+        breaks(failure ?? new Failure("unavailable", message ?? `ended with result ${result}`));
+      return inHand(made, ended, { reconfigure: made.reconfigure, dispose: made.close });
     },
     async provisionShared(path, config, broken) {
-      return shared(await make(path, config, broken));
+      const made = await make(path, config, broken);
+      let disposed: Promise<void> | undefined;
+      return {
+        plugin: made.plugin.name,
+        refusal: () => made.circuit.refusal()?.refuse,
+        share: (ended) =>
+          inHand(made, ended, {
+            reconfigure: () => Promise.resolve(false),
+            dispose: () => Promise.resolve(),
+          }),
+        reconfigure: made.reconfigure,
+        [Symbol.asyncDispose]: () => disposed ??= made.close(),
+      };
     },
   };
 }
 
-/** A circuit that is handed out in parts. */
-function shared({ circuit, close, log, plugin, reconfigure }: Provisioned): SharedCircuit {
-  const parts = new Set<RunningCircuit>();
+/** A circuit for one session to attach to. */
+function attachable(
+  host: PluginHost,
+  circuit: HostedCircuit,
+  plugin: Plugin,
+  nextId: () => string,
+  ended: (why: CallEnd, failure: Error | undefined) => void,
+  { dispose, reconfigure }: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
+): RunningCircuit {
+  let session: LiveSession | undefined;
+  let attached: Attached | undefined;
+  /** Calls off the attaching that is under way. */
+  let asking: AbortController | undefined;
   let disposed: Promise<void> | undefined;
-  return {
-    plugin: plugin.name,
-    admit: (call, vendorAvps) => circuit.admit?.(call, vendorAvps) ?? { accept: true },
-    share() {
-      const part = running({
-        plugin,
-        log,
-        circuit: {
-          attach: (session) => circuit.attach(session),
-          [Symbol.asyncDispose]: () => Promise.resolve(void parts.delete(part)),
-        },
-        close: () => Promise.resolve(),
-        reconfigure: () => Promise.resolve(false),
-      });
-      parts.add(part);
-      return part;
-    },
-    reconfigure: (config) =>
-      asApplianceErrors(`circuit.${plugin.name}`, async () => {
-        return config.plugin === plugin.name && await reconfigure(config);
-      }),
-    [Symbol.asyncDispose]() {
-      return disposed ??= (async () => {
-        for (const part of parts) await part[Symbol.asyncDispose]();
-        await quietly(log, "dispose of a circuit", circuit);
-        await close();
-      })();
-    },
+
+  /** What is being undone: whoever asks for it again waits for it, too. */
+  let leaving: Promise<void> = Promise.resolve();
+
+  const letGo = async (before: Promise<void>, why: CallEnd) => {
+    const [former, its] = [attached, session];
+    attached = undefined;
+    session = undefined;
+    asking?.abort();
+    its?.ended.reject(new Failure("unavailable", why.message ?? "the session has ended"));
+    await former?.end(why);
+    its?.port.end();
+    await before;
   };
-}
-
-/** Disposes; a failure is logged. */
-async function quietly(
-  log: Logger,
-  what: string,
-  disposable: AsyncDisposable | undefined,
-): Promise<void> {
-  try {
-    await disposable?.[Symbol.asyncDispose]();
-  } catch (error) {
-    log.warn(`cannot ${what} in order`, { error: String(error) });
-  }
-}
-
-/** `circuit`, its calls in order and its failures turned. */
-function running({ circuit, close, log, plugin, reconfigure }: Provisioned): RunningCircuit {
-  let attachment: Attachment | undefined;
-  let disposed: Promise<void> | undefined;
-  const attribute = `circuit.${plugin.name}`;
-
-  const detach = async () => {
-    const former = attachment;
-    attachment = undefined;
-    await quietly(log, "detach a session", former);
-  };
+  const detach = (why: CallEnd = LET_GO) => leaving = letGo(leaving, why);
 
   return {
     plugin: plugin.name,
     get attachment() {
-      return attachment;
+      return attached?.attachment;
     },
-    attach: (session) =>
-      asApplianceErrors(attribute, async () => {
-        if (!plugin.pseudowireTypes.includes(session.pseudowireType)) {
-          const message = `${plugin.name} does not carry pseudowire type ${session.pseudowireType}`;
+    attach: (given) =>
+      asApplianceErrors(`circuit.${plugin.name}`, async () => {
+        if (!plugin.pseudowireTypes.includes(given.pseudowireType)) {
+          const message = `${plugin.name} does not carry pseudowire type ${given.pseudowireType}`;
           throw new ApplianceError("invalid", "circuit", message);
         }
-        refuseUnlessAdmitted(circuit.admit?.(session));
-        attachment = await circuit.attach(session);
+        const its = liveSession(host, given, nextId());
+        session = its;
+        const calling = new AbortController();
+        asking = calling;
+        try {
+          const answer = await circuit.attach(its.facts, {}, ended, calling.signal);
+          if (isRefusal(answer)) throw new CircuitRefusal("circuit", answer.refuse);
+          if (session !== its) await answer.end(LET_GO);
+          else attached = answer;
+        } catch (error) {
+          if (session === its) session = undefined;
+          its.port.end();
+          throw error;
+        } finally {
+          if (asking === calling) asking = undefined;
+        }
       }),
     detach,
-    setFrameMtu(bytes) {
+    async setFrameMtu(bytes) {
+      if (!session || session.state.frameMtu === bytes) return;
+      const { state } = session;
+      const before = state.frameMtu;
+      state.frameMtu = bytes;
       try {
-        attachment?.onFrameMtu?.(bytes);
+        await asApplianceErrors(`circuit.${plugin.name}`, async () => await attached?.changed());
       } catch (error) {
-        throw applianceError(error, attribute);
+        state.frameMtu = before;
+        await attached?.changed().catch(attached.fail);
+        throw error;
       }
     },
-    reconfigure: (config) =>
-      asApplianceErrors(attribute, async () => {
-        return config.plugin === plugin.name && await reconfigure(config);
-      }),
+    setUp(up) {
+      if (!session || session.state.up === up) return;
+      session.state.up = up;
+      attached?.changed().catch(attached.fail);
+    },
+    hear(message, said) {
+      if (!session) return;
+      session.state.said = { ...session.state.said, ...said };
+      if (message === "ICCN" || message === "OCCN") session.ended.resolve(session.state.said);
+      attached?.heard(message, said);
+    },
+    reconfigure,
     [Symbol.asyncDispose]() {
       return disposed ??= (async () => {
         await detach();
-        await quietly(log, "dispose of a circuit", circuit);
-        await close();
+        await dispose();
       })();
     },
   };
 }
 
-function refuseUnlessAdmitted(admission: Admission | undefined): void {
-  if (!admission || admission.accept) return;
-  throw new CircuitError("in-use", admission.message);
+interface LiveSession {
+  readonly facts: SessionFacts;
+  readonly port: OwnedPort;
+  readonly state: { frameMtu: number; up: boolean; said: CallAvps };
+  /** Connected, or ended before that. */
+  readonly ended: PromiseWithResolvers<CallAvps>;
+}
+
+function liveSession(host: PluginHost, given: CircuitSession, id: string): LiveSession {
+  const { name, pseudowireType, request, said = {}, tell, tunnel } = given;
+  const state = { frameMtu: given.frameMtu, up: given.up, said };
+  const ended = Promise.withResolvers<CallAvps>();
+  // Most plugins do not wait for it.
+  ended.promise.catch(() => {});
+  if (request === undefined) ended.resolve(said);
+  const port = host.port(
+    `session ${name}`,
+    given.port,
+    frameTypeOf(pseudowireType),
+    () => state.frameMtu,
+  );
+  const facts: SessionFacts = {
+    id,
+    name,
+    pseudowireType,
+    ...(request && { request }),
+    tunnel: {
+      name: tunnel.name,
+      version: tunnel.version,
+      peer: tunnel.remote.address,
+      hostName: given.hostName ?? "",
+    },
+    get said() {
+      return state.said;
+    },
+    port: port.port,
+    get up() {
+      return state.up;
+    },
+    connected: () => ended.promise,
+    tell: tell ?? (() => {}),
+  };
+  return { facts, port, state, ended };
+}
+
+/** Ids of sessions that no other run of the appliance gives. */
+function idSource(random: (length: number) => Uint8Array): () => string {
+  const run = random(6).toHex();
+  let last = 0;
+  return () => `${run}-${(++last).toString(16).padStart(6, "0")}`;
+}
+
+function refuseClaim(claim: string, owner: string): never {
+  throw new ApplianceError("in-use", "circuit", `${claim} is the circuit of ${owner} already`);
 }
 
 function key(part: PropertyKey): string | number {

@@ -1,6 +1,6 @@
 /** Plugins' numbers: counters that last as long as the appliance, and gauges that circuits add up to. @module */
 
-import type { Meter } from "../../plugins/plugin.ts";
+import type { Meters } from "../../plugins/host/leaves.ts";
 
 /** One number for `/metrics`. */
 export interface Metric {
@@ -10,10 +10,8 @@ export interface Metric {
   readonly value: number;
 }
 
-/** All plugins' numbers. */
-export interface Meters {
-  /** The meter of a plugin's circuits; a name that is already something else is a `TypeError`. */
-  of(plugin: string): Meter;
+/** All plugins' numbers; a name that is already something else is a `TypeError`. */
+export interface PluginMeters extends Meters {
   read(): readonly Metric[];
 }
 
@@ -25,7 +23,7 @@ interface Entry {
 }
 
 /** No numbers yet. */
-export function makeMeters(): Meters {
+export function makeMeters(): PluginMeters {
   const entries = new Map<string, Entry>();
 
   const entry = (name: string, help: string, type: Metric["type"]): Entry => {
@@ -36,22 +34,20 @@ export function makeMeters(): Meters {
     return entry;
   };
 
+  const nameOf = (plugin: string, name: string) => `isthmus_${plugin.replaceAll("-", "_")}_${name}`;
+
   return {
-    of(plugin) {
-      const nameOf = (name: string) => `isthmus_${plugin.replaceAll("-", "_")}_${name}`;
-      return {
-        counter(name, help) {
-          const counter = entry(`${nameOf(name).replace(/_total$/, "")}_total`, help, "counter");
-          return { add: (value = 1) => void (counter.count += Math.max(0, value)) };
-        },
-        gauge(name, help, read) {
-          const { reads } = entry(nameOf(name), help, "gauge");
-          // A wrapper of its own, so that one function may be given twice.
-          const own = () => read();
-          reads.add(own);
-          return { [Symbol.dispose]: () => void reads.delete(own) };
-        },
-      };
+    counter(plugin, name, help) {
+      const own = `${nameOf(plugin, name).replace(/_total$/, "")}_total`;
+      const counter = entry(own, help, "counter");
+      return { add: (by = 1) => void (counter.count += Math.max(0, by)) };
+    },
+    gauge(plugin, name, help, read) {
+      const { reads } = entry(nameOf(plugin, name), help, "gauge");
+      // A wrapper of its own, so that one function may be given twice.
+      const own = () => read();
+      reads.add(own);
+      return { [Symbol.dispose]: () => void reads.delete(own) };
     },
     read: () =>
       [...entries].map(([name, { help, type, count, reads }]) => ({

@@ -3,11 +3,10 @@ import { makeMeters } from "./meters.ts";
 
 Deno.test("makeMeters() adds up the circuits of a plugin", () => {
   const meters = makeMeters();
-  const [a, b] = [meters.of("ppp-oe"), meters.of("ppp-oe")];
-  a.counter("frames", "Frames").add();
-  b.counter("frames_total", "Frames").add(2);
-  const first = a.gauge("open", "Open", () => 3);
-  b.gauge("open", "Open", () => 4);
+  meters.counter("ppp-oe", "frames", "Frames").add();
+  meters.counter("ppp-oe", "frames_total", "Frames").add(2);
+  const first = meters.gauge("ppp-oe", "open", "Open", () => 3);
+  meters.gauge("ppp-oe", "open", "Open", () => 4);
   const values = () => meters.read().map(({ name, type, value }) => [name, type, value]);
   assert.deepEqual(values(), [
     ["isthmus_ppp_oe_frames_total", "counter", 3],
@@ -15,5 +14,5 @@ Deno.test("makeMeters() adds up the circuits of a plugin", () => {
   ]);
   first[Symbol.dispose]();
   assert.equal(values()[1]![2], 4);
-  assert.throws(() => a.gauge("frames_total", "", () => 0), TypeError);
+  assert.throws(() => meters.gauge("ppp-oe", "frames_total", "", () => 0), TypeError);
 });

@@ -1,6 +1,7 @@
 /** What zod finds wrong, in the words of the configuration's errors. Pure. @module */
 
 import { z } from "zod";
+import type { Schema } from "../../plugins/plugin.ts";
 import type { Path } from "./problem.ts";
 import { showValue } from "./secrets.ts";
 import { hint } from "./suggest.ts";
@@ -23,17 +24,19 @@ export type Checked<T> =
  *
  * @param at where `value` lies, so that messages know which of its parts are secrets
  */
-export function check<T>(schema: z.ZodType<T>, value: unknown, at: Path): Checked<T> {
-  const result = schema.safeParse(value, { error: expectation });
+export function check<T>(schema: Schema<T>, value: unknown, at: Path): Checked<T> {
+  const result: ReturnType<Schema<T>["safeParse"]> = schema instanceof z.ZodType
+    ? (schema as z.ZodType<T>).safeParse(value, { error: expectation })
+    : schema.safeParse(value);
   if (result.success) return { ok: true, value: result.data };
-  const issues = result.error.issues.flatMap((issue) => {
+  const issues = result.error.issues.flatMap((issue): Issue[] => {
     const path = issue.path.filter((part) => typeof part !== "symbol");
-    if (issue.code === "unrecognized_keys") {
+    if (issue.code === "unrecognized_keys" && issue.keys) {
       const known = keysAt(schema, path);
-      return issue.keys.map((key): Issue => ({
+      return issue.keys.map((key) => ({
         path: [...path, key],
         message: `unknown key${hint(key, known)}`,
-        at: "key",
+        at: "key" as const,
       }));
     }
     return [{ path, message: complaint(issue.message, value, path, at), at: "value" as const }];
@@ -102,7 +105,7 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The keys of the object schema at `path` of `schema`; none where there is no such thing to be seen. */
-function keysAt(schema: z.ZodType, path: Path): string[] {
+function keysAt(schema: unknown, path: Path): string[] {
   let inner: unknown = unwrap(schema);
   for (const part of path) {
     if (inner instanceof z.ZodObject) inner = unwrap(inner.shape[part]);

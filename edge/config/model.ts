@@ -5,7 +5,7 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Json } from "../../plugins/plugin.ts";
+import type { Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
@@ -65,7 +65,7 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
 /** A circuit: the plugin's name and its options, checked by the plugin's schema. */
 export interface CircuitConfig {
   readonly plugin: string;
-  readonly options: Json;
+  readonly options: Row;
 }
 
 /**
@@ -198,7 +198,7 @@ export interface SessionState {
   readonly mtu?: number;
   readonly circuit?: {
     readonly plugin: string;
-    readonly summary?: string;
-    readonly details?: Json;
+    /** What the plugin shows of the session. */
+    readonly shown?: Row;
   };
 }

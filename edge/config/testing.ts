@@ -4,14 +4,15 @@ import fc from "fast-check";
 import { z } from "zod";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import { CircuitError, type Plugin } from "../../plugins/plugin.ts";
+import { Failure } from "../../plugins/failure.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
 import { controlArbitrary, rateLimit } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
 
-const provision = (): never => {
-  throw new CircuitError("unavailable", "these plugins only check options");
+const start = (): never => {
+  throw new Failure("unavailable", "these plugins only check options");
 };
 
 const tapOptions = z.strictObject({
@@ -25,7 +26,7 @@ const tap: Plugin<z.output<typeof tapOptions>> = {
   pseudowireTypes: [PseudowireType.Ethernet],
   options: tapOptions,
   claims: ({ name }) => [`TAP ${name}`],
-  provision,
+  start,
 };
 
 const pppOptions = z.strictObject({
@@ -41,7 +42,7 @@ const ppp: Plugin<z.output<typeof pppOptions>> = {
   summary: "PPP, a secret among its options",
   pseudowireTypes: [PseudowireType.Ppp],
   options: pppOptions,
-  provision,
+  start,
 };
 
 /** A plugin of each kind. */

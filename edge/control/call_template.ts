@@ -1,6 +1,5 @@
 /** Templates of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
 
-import type { CircuitError } from "../../plugins/plugin.ts";
 import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
 import type { CallConfig } from "../config/model.ts";
 
@@ -33,7 +32,7 @@ export function isBroken({ call, circuit }: CallTemplate): boolean {
 export function provision(
   template: CallTemplate,
   circuits: Circuits,
-  broken: (reason: CircuitError) => void,
+  broken: (reason: Error) => void,
 ): Promise<void> {
   const { call, path } = template;
   const { circuit: wanted } = call;

@@ -4,6 +4,8 @@ import type { CallRole, PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { CallHandle, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
+import type { Attachment } from "../../plugins/plugin.ts";
+import type { CallFacts } from "../circuits/circuits.ts";
 import { nameSchema } from "../config/attributes.ts";
 import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
@@ -41,7 +43,7 @@ export function makeCallHandler(
     now: number,
     again = false,
   ) => {
-    const { call: handle, request, said } = event;
+    const { call: handle, request } = event;
     const link = state.links.get(handle.connection);
     const peer = link && state.peers.get(link.peer);
     if (!link || !peer || lcce.call(handle)?.state !== "deciding") return;
@@ -82,14 +84,9 @@ export function makeCallHandler(
       return refuse({ result: CdnResult.NoFacilitiesNow, message });
     }
     const name = placed ? template.call.name : nameFor(link, handle, request);
-    const admission = template.circuit?.admit({
-      pseudowireType: template.call.pseudowireType,
-      version: link.version,
-      tunnel: link.name,
-      name,
-    }, said.others);
-    if (admission?.accept === false) {
-      if (again || !claim(event, link, template, now)) refuse(admission);
+    const full = template.circuit?.refusal();
+    if (full) {
+      if (again || !claim(event, link, template, now)) refuse(full);
       return;
     }
 
@@ -157,17 +154,38 @@ export function makeCallHandler(
   ) => {
     const of = lcce.call(event.call);
     if (!of || !event.session) return;
-    links.openCall(link, call, event.session, () => {
-      if (event.state === "wait-proceed") driver.act((_, now) => proceed(event.call, of.role, now));
+    const facts: CallFacts = {
+      request: of.role.startsWith("incoming") ? "ICRQ" : "OCRQ",
+      hostName: lcce.connection(link.handle)?.peer?.hostName ?? "",
+      said: of.said,
+      tell: (message, said) =>
+        void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),
+    };
+    links.openCall(link, call, event.session, facts, (attachment) => {
+      if (event.state !== "wait-proceed") return;
+      driver.act((_, now) => proceed(event.call, of.role, attachment, now));
     });
   };
 
-  const proceed = (handle: CallHandle, role: CallRole, now: number) => {
+  const proceed = (
+    handle: CallHandle,
+    role: CallRole,
+    { answered, say }: Attachment,
+    now: number,
+  ) => {
     // It may have ended in a way that was not told yet.
     if (lcce.call(handle)?.state !== "wait-proceed") return;
-    lcce.proceed(handle, now);
-    // Our circuits have no number to dial: the call that the peer asked for is there as soon as it is accepted.
-    if (role === "outgoing-answerer") lcce.callConnected(handle, now);
+    lcce.proceed(handle, now, say);
+    if (role !== "outgoing-answerer") return;
+    // A circuit without a number to dial answers a call as soon as it takes it.
+    if (!answered) return void lcce.callConnected(handle, now, say);
+    answered.then((said) => {
+      driver.act((lcce, now) => lcce.callConnected(handle, now, said));
+    }).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      const result = { result: CdnResult.NoCarrier, message };
+      driver.act((lcce, now) => lcce.closeCall(handle, result, now));
+    });
   };
 
   const established = (
@@ -180,6 +198,8 @@ export function makeCallHandler(
     if (!of || !event.session) return;
     call.upSince = now;
     links.establishCall(link, call, event.session, of.peer.active);
+    const message = of.role.startsWith("incoming") ? "ICCN" : "OCCN";
+    links.hear(link, call, message, event.said ?? {});
   };
 
   const changed = (event: Of<"call-state">, now: number) => {
@@ -224,9 +244,12 @@ export function makeCallHandler(
         if (link && call) links.follow(link, call, event.active);
         return;
       }
-      case "call-news":
-        // For PPP: no circuit of today has a use for them.
+      case "call-news": {
+        const link = state.links.get(event.call.connection);
+        const call = link?.calls.get(event.call.localSessionId);
+        if (link && call) links.hear(link, call, event.message, event.said);
         return;
+      }
     }
   };
 }
@@ -247,6 +270,7 @@ function makeCall(
     name,
     template,
     placed,
+    circuit: undefined,
     work: undefined,
     closed: false,
     upSince: undefined,

@@ -1,5 +1,6 @@
 /** What runs in the control plane, and what its parts work with. @module */
 
+import type { CallAvps, CallMessage } from "../../core/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { Result } from "../../core/errors.ts";
@@ -7,9 +8,10 @@ import type { CallHandle, Cause, ConnectionHandle } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Attachment } from "../../plugins/plugin.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
-import type { Circuits } from "../circuits/circuits.ts";
+import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
 import type {
   CallConfig,
   Config,
@@ -182,6 +184,8 @@ export interface ManagedCall {
   readonly template: CallTemplate;
   /** What we configured for it; undefined: the peer called, and it is among what the peer may. */
   readonly placed: PlacedCall | undefined;
+  /** Its circuit, once that is asked. */
+  circuit: RunningCircuit | undefined;
   /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
   work: Promise<SessionEntry | undefined> | undefined;
   closed: boolean;
@@ -221,8 +225,11 @@ export interface ManagedConnections {
     link: ManagedConnection,
     call: ManagedCall,
     agreed: SessionParameters,
-    ready: () => void,
+    facts: CallFacts,
+    ready: (attachment: Attachment) => void,
   ): void;
+  /** The peer said more: its circuit is told. */
+  hear(link: ManagedConnection, call: ManagedCall, message: CallMessage, said: CallAvps): void;
   /** The call is established: its session is up, unless the peer's circuit is not. */
   establishCall(
     link: ManagedConnection,

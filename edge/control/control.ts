@@ -117,6 +117,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
         name: placed.template.call.name,
         template: placed.template,
         placed,
+        circuit: undefined,
         work: undefined,
         closed: false,
         upSince: undefined,

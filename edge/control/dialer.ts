@@ -35,6 +35,8 @@ const EXPECTED_MS = 500;
 const EXPECTED_FOR_MS = 5000;
 /** What was up for so long has not failed: the pauses begin anew. */
 const STEADY_MS = 10_000;
+/** A tunnel that was up for so long was of use: the pauses of its dialing begin anew. */
+const USEFUL_MS = 1000;
 
 export interface DialerDependencies extends Pick<TargetDependencies, "addressesOf" | "lookUp"> {
   readonly driver: Driver;
@@ -194,14 +196,9 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     if (link.names.has(template.call.name)) return retry(placed);
     if (isBroken(template)) return void repair(placed);
     const { call } = template;
-    const admission = template.circuit?.admit({
-      pseudowireType: call.pseudowireType,
-      version: link.version,
-      tunnel: link.name,
-      name: call.name,
-    });
-    if (admission?.accept === false) {
-      complain(placed, admission.message);
+    const full = template.circuit?.refusal();
+    if (full) {
+      complain(placed, full.message ?? "the circuit refuses it");
       return retry(placed);
     }
     try {
@@ -290,8 +287,11 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       }
       if (link.upSince === undefined && !managed.again) managed.lost &&= managed.left.length > 0;
       if (link.upSince !== undefined && driver.now() - link.upSince >= STEADY_MS) {
-        managed.failures = 0;
         managed.left = [];
+      }
+      // One that ends a tunnel as soon as it is up has less and less of us; any other is back soon.
+      if (link.upSince !== undefined && driver.now() - link.upSince >= USEFUL_MS) {
+        managed.failures = 0;
       }
       failed(managed, cause);
     },

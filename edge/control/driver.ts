@@ -12,7 +12,7 @@ import type { EncapType } from "../../core/pseudowire.ts";
 import { Ring } from "../../core/queues.ts";
 import { Schedule } from "../../core/schedule.ts";
 import type { Path } from "../../core/settings.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 

@@ -2,7 +2,7 @@
 
 import type { ConnectionHandle } from "../../core/events.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Datapath, PathError, TunnelHandle } from "../datapath/datapath.ts";
 import type { ControlState } from "./context.ts";
 import type { Driver } from "./driver.ts";

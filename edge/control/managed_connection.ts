@@ -6,8 +6,9 @@
  */
 
 import type { Connection } from "../../core/connection.ts";
-import { CdnResult, ErrorCode, type Result, StopResult } from "../../core/errors.ts";
+import { CdnResult, ErrorCode, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
+import { CircuitRefusal } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
@@ -75,8 +76,10 @@ export function makeManagedConnections(
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
     log.warn("a session cannot be", { path, reason: message });
-    const result: Result = { result: CdnResult.NoFacilitiesNow, message };
-    driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+    const end = error instanceof CircuitRefusal
+      ? error.end
+      : { result: CdnResult.NoFacilitiesNow, message };
+    driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
   };
 
   const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
@@ -132,7 +135,7 @@ export function makeManagedConnections(
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
     },
     close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, agreed, ready) {
+    openCall(link, call, agreed, facts, ready) {
       const config = sessionConfig(call.name, call.template.call, agreed);
       const opened = link.entry
         ? sessions.open(link.entry, config)
@@ -141,8 +144,11 @@ export function makeManagedConnections(
         );
       call.work = opened.catch((error) => void endCall(link, call, error));
       then(link, call, async (session, tunnel) => {
-        await sessions.join(tunnel, session, call.template.circuit?.share());
-        if (!call.closed) ready();
+        call.circuit = call.template.circuit?.share((why) => {
+          driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
+        });
+        await sessions.join(tunnel, session, call.circuit, facts);
+        if (!call.closed) ready(call.circuit?.attachment ?? {});
       });
     },
     establishCall(link, call, agreed, up) {
@@ -167,6 +173,8 @@ export function makeManagedConnections(
       }),
     closeCall(link, call) {
       call.closed = true;
+      // It may still be asking its circuit.
+      void call.circuit?.detach();
       link.calls.delete(call.handle.localSessionId);
       const left = (async () => {
         const session = await call.work;
@@ -178,6 +186,7 @@ export function makeManagedConnections(
       link.leaving.add(left);
       void left.finally(() => link.leaving.delete(left));
     },
+    hear: (link, call, message, said) => then(link, call, () => call.circuit?.hear(message, said)),
     follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
   };
 }

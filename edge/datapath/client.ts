@@ -1,7 +1,7 @@
 /** The datapath as the main isolate has it: {@linkcode Datapath} by way of one worker. @module */
 
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
-import type { PortId } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
 import { hollow, type Libc, openLibc } from "../io/libc.ts";

@@ -2,7 +2,7 @@
 
 import type { Counters, SessionSpec, SocketKind, VnetSpec } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
-import type { PortId } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { PathTrouble } from "../io/error_queue.ts";
 

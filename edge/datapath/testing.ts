@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Endpoint } from "../../core/endpoint.ts";
-import type { PortId } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import { openLibc } from "../io/libc.ts";
 import { openUdpSocket, type SocketOptions } from "../io/sockets.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { PortId } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import { sliceSlots } from "./protocol.ts";
 import {

@@ -1,7 +1,7 @@
 /** Static tunnels whose peer is known by a DNS name: looked up when they begin, at a reload, and every so often. @module */
 
 import { ipVersion, isWildcard } from "../../core/endpoint.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { Logger } from "../log.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { Endpoint } from "../../core/endpoint.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Datapath, PathError, PathTrouble, SocketId } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import type { Logger } from "../log.ts";

@@ -2,10 +2,9 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf } from "../../core/pseudowire.ts";
-import type { CircuitError } from "../../plugins/plugin.ts";
 import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors, isPassing } from "../appliance/errors.ts";
-import type { Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
 import type { RateLimit } from "../config/attributes.ts";
 import { checkSession } from "../config/checks.ts";
 import { type Datapath, DatapathError, type SessionChange } from "../datapath/datapath.ts";
@@ -27,7 +26,7 @@ export interface SessionDependencies {
     tunnel: TunnelEntry,
     session: SessionEntry,
     broken: { readonly circuit?: RunningCircuit },
-    reason: CircuitError,
+    reason: Error,
   ): void;
   /** A session of the file is down until its circuit can be had. */
   waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
@@ -53,6 +52,7 @@ export interface Sessions {
     tunnel: TunnelEntry,
     session: SessionEntry,
     circuit: RunningCircuit | undefined,
+    facts: CallFacts,
   ): Promise<void>;
   /** A joined session is up, as it was agreed on in the end: everybody sees it. @throws {ApplianceError} */
   establish(
@@ -91,13 +91,13 @@ export interface Sessions {
   /** Puts a lifted session into its tunnel again. */
   land(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Tells the circuit of a changed path or header. */
-  refreshMtu(tunnel: TunnelEntry, session: SessionEntry): void;
+  refreshMtu(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes a session down whose circuit broke, unless it has another one by now. */
   breakDown(
     tunnel: TunnelEntry,
     session: SessionEntry,
     broken: { readonly circuit?: RunningCircuit },
-    reason: CircuitError,
+    reason: Error,
   ): Promise<void>;
 }
 
@@ -118,15 +118,13 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     session: SessionEntry,
     config: SessionConfig,
     up = true,
+    facts: CallFacts = {},
   ) => {
     await session.circuit?.attach({
-      tunnel: tunnel.config.name,
-      name: config.name,
-      version: tunnel.config.version,
-      tunnelId: tunnel.config.tunnelId,
-      sessionId: config.sessionId,
+      ...facts,
+      name: `${tunnel.config.name}/${config.name}`,
       pseudowireType: config.pseudowireType,
-      frameType: frameTypeOf(config.pseudowireType),
+      tunnel: tunnel.config,
       port: session.port,
       frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
       up,
@@ -288,7 +286,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     await attachOrWait(tunnel, session, next, tx, patient);
   };
 
-  const changeFrameMtu = (
+  const changeFrameMtu = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
     next: SessionConfig,
@@ -297,12 +295,12 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     const before = frameMtu(tunnel.config, session.config, tunnel.pathMtu);
     const after = frameMtu(tunnel.config, next, tunnel.pathMtu);
     if (before === after) return;
-    session.circuit?.setFrameMtu(after);
+    await session.circuit?.setFrameMtu(after);
     tx.undo(() => session.circuit?.setFrameMtu(before));
   };
 
-  const refreshMtu: Sessions["refreshMtu"] = (tunnel, session) => {
-    session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
+  const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
+    await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
     if (session.config.mssClamp !== "auto") return;
     const policy = policyOf(tunnel, session.config);
     datapath.changeSession(session.port, { policy }).catch((error) => {
@@ -313,10 +311,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
   };
 
   const follow: Sessions["follow"] = (session, up) => {
-    const { attachment } = session.circuit ?? {};
-    if (!attachment) return;
+    if (!session.circuit?.attachment) return;
     session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-    attachment.onStatus?.(up);
+    session.circuit.setUp(up);
   };
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
@@ -369,10 +366,10 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         reason: undefined,
       };
     },
-    async join(tunnel, session, circuit) {
+    async join(tunnel, session, circuit, facts) {
       session.circuit = circuit;
       session.reason = circuit ? undefined : NO_CIRCUIT;
-      if (circuit) await attach(tunnel, session, session.config, false);
+      if (circuit) await attach(tunnel, session, session.config, false, facts);
     },
     async establish(tunnel, session, config, up) {
       const { sendSeq, recvSeq, reorderTimeoutMs } = config;
@@ -385,7 +382,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       }
       session.config = config;
       tunnel.sessions.add(session);
-      refreshMtu(tunnel, session);
+      await refreshMtu(tunnel, session);
       follow(session, up);
     },
     follow,
@@ -420,7 +417,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
-        changeFrameMtu(tunnel, session, next, tx);
+        await changeFrameMtu(tunnel, session, next, tx);
         await changeCircuit(tunnel, session, next, tx, patient);
         session.config = next;
         tx.undo(() => session.config = before);

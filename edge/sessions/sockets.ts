@@ -8,7 +8,7 @@
 
 import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Datapath, SocketId } from "../datapath/datapath.ts";

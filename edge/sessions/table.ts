@@ -1,6 +1,6 @@
 /** Tunnels and sessions as the appliance holds them. @module */
 
-import type { PortId } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { RunningCircuit } from "../circuits/circuits.ts";
 import type { PathTrouble, TunnelHandle } from "../datapath/datapath.ts";

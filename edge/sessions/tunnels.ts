@@ -134,12 +134,17 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket));
       tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket)));
     });
-    const become = (config: TunnelConfig, lease: SocketLease, pathMtu: number | undefined) => {
+    const become = async (
+      config: TunnelConfig,
+      lease: SocketLease,
+      pathMtu: number | undefined,
+    ) => {
       Object.assign(tunnel, { config, lease, pathMtu });
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      const refresh = (session: SessionEntry) => sessions.refreshMtu(tunnel, session);
+      await forEach(tunnel.sessions.values(), WIDTH, refresh);
     };
     tx.undo(() => become(config, lease, before));
-    become(next, nextLease, pathMtu(next));
+    await become(next, nextLease, pathMtu(next));
     if (!same) tx.commit(() => lease.retire());
   };
 
@@ -200,7 +205,14 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       // Without a route nobody knows; what was known is more likely than Ethernet's.
       if (bytes === undefined || bytes === tunnel.pathMtu) return;
       tunnel.pathMtu = bytes;
-      for (const session of tunnel.sessions.values()) sessions.refreshMtu(tunnel, session);
+      for (const session of tunnel.sessions.values()) {
+        sessions.refreshMtu(tunnel, session).catch((error) =>
+          dependencies.log.warn("the circuit cannot follow the path's MTU", {
+            path: sessionPath(tunnel.config, session.config),
+            reason: (error as Error).message,
+          })
+        );
+      }
     },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;

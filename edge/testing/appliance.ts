@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { setImmediate } from "node:timers";
-import type { Clock } from "../../plugins/plugin.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { makeLog } from "../log.ts";

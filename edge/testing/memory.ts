@@ -1,7 +1,8 @@
 /** A datapath and an operating system in memory, for tests of the appliance: they keep the real ones' rules. @module */
 
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PortId, TapOptions } from "../../plugins/plugin.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
+import type { TapOptions } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import {
   type Datapath,

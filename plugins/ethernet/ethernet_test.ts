@@ -1,92 +1,102 @@
 import assert from "node:assert/strict";
-import { CircuitError } from "../plugin.ts";
-import { TEST_FRAME_MTU, type TestHost, testHost } from "../testing.ts";
+import { PseudowireType } from "../../core/pseudowire.ts";
+import { FIRST_PAUSE_MS } from "../host/keeper.ts";
+import { startPlugins, WHY } from "../testing/bench.ts";
+import { makeSession, TEST_FRAME_MTU } from "../testing/session.ts";
 import { ethernet } from "./mod.ts";
-import { ethernetOptions } from "./options.ts";
+import { type EthernetOptions, ethernetOptions } from "./options.ts";
 
-const tapOf = (host: TestHost) => [...host.ports.values()].find(({ tap }) => tap)!.tap!;
+/** An Ethernet circuit and a session for it. */
+async function bench(options: EthernetOptions, up = true) {
+  const { host, world } = await startPlugins([ethernet]);
+  const circuit = host.circuit("tap", "circuit office", options);
+  await circuit.first;
+  const session = makeSession(world, host, { pseudowireType: PseudowireType.Ethernet, up });
+  const tap = () => [...world.ports.values()].find(({ tap }) => tap)!.tap!;
+  return { circuit, host, session, tap, world };
+}
 
 Deno.test("ethernet works out the MTU from the path, less its own header", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0" });
-  const attachment = await circuit.attach(host.session());
-  assert.equal(tapOf(host).options.mtu, TEST_FRAME_MTU - 14);
+  const { circuit, host, session, tap } = await bench({ name: "office0" });
+  const { attachment } = await session.attach(circuit);
+  assert.equal(tap().options.mtu, TEST_FRAME_MTU - 14);
   assert.equal(attachment.mtu, TEST_FRAME_MTU - 14);
-  attachment.onFrameMtu!(1300);
+  await session.set({ frameMtu: 1300 });
   assert.equal(attachment.mtu, 1286);
-  await circuit[Symbol.asyncDispose]();
+  await host.end(WHY);
 });
 
 Deno.test("ethernet leaves the MTU that its options set", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0", mtu: 9000 });
-  const attachment = await circuit.attach(host.session());
-  attachment.onFrameMtu!(1300);
+  const { circuit, host, session } = await bench({ name: "office0", mtu: 9000 });
+  const { attachment } = await session.attach(circuit);
+  await session.set({ frameMtu: 1300 });
   assert.equal(attachment.mtu, 9000);
-  await circuit.reconfigure!({ name: "office0" });
+  await circuit.reconfigure({ name: "office0" });
   assert.equal(attachment.mtu, 1286);
-  await circuit[Symbol.asyncDispose]();
+  await host.end(WHY);
 });
 
-Deno.test("ethernet refuses a path that leaves no room for IPv4", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0" });
-  await assert.rejects(
-    async () => await circuit.attach({ ...host.session(), frameMtu: 81 }),
-    (error) => error instanceof CircuitError && error.option === "mtu",
-  );
-  await circuit[Symbol.asyncDispose]();
+Deno.test("ethernet refuses a path that leaves no room for IPv4, and ends where one becomes so", async () => {
+  const { circuit, host, session } = await bench({ name: "office0" });
+  await session.set({ frameMtu: 81 });
+  await assert.rejects(session.attach(circuit), { code: "invalid", option: "mtu" });
+  await session.set({ frameMtu: 82 });
+  const { attachment } = await session.attach(circuit);
+  assert.equal(attachment.mtu, 68);
+  await session.set({ frameMtu: 81 });
+  assert.deepEqual([session.ended?.result, session.ended?.error], [2, 6]);
+  await host.end(WHY);
 });
 
-Deno.test("ethernet's carrier follows the session", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0" });
-  const tap = tapOf(host);
-  assert.equal(tap.carrier, false);
-  const attachment = await circuit.attach({ ...host.session(), up: false });
-  assert.equal(tap.carrier, false);
-  attachment.onStatus!(true);
-  assert.equal(tap.carrier, true);
-  await attachment[Symbol.asyncDispose]();
-  assert.equal(tap.carrier, false);
-  await circuit[Symbol.asyncDispose]();
+Deno.test("ethernet's carrier follows the session, and falls after the frames have stopped", async () => {
+  const { circuit, host, session, tap, world } = await bench({ name: "office0" }, false);
+  assert.equal(tap().carrier, false);
+  const attached = await session.attach(circuit);
+  assert.equal(tap().carrier, false);
+  await session.set({ up: true });
+  assert.equal(tap().carrier, true);
+  world.trace.length = 0;
+  await attached.end(WHY);
+  assert.deepEqual(world.trace, ["-join", "carrier down"]);
+  await host.end(WHY);
+  assert.deepEqual(world.trace.slice(2), ["-tap"]);
 });
 
 Deno.test("ethernet takes one session: a second call gets CDN result 4", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0" });
-  const session = host.session();
-  await circuit.attach(session);
-  const admission = circuit.admit!(session);
-  assert.equal(admission.accept === false && admission.result, 4);
-  await assert.rejects(async () => await circuit.attach(host.session()), { code: "in-use" });
-  await circuit[Symbol.asyncDispose]();
-});
-
-Deno.test("ethernet reports a device that vanishes, once", async () => {
-  const host = testHost();
-  const circuit = await ethernet.provision(host, { name: "office0" });
-  await circuit.attach(host.session());
-  tapOf(host).vanish();
-  assert.deepEqual(host.failures.map(({ code, message }) => [code, message]), [
-    ["unavailable", "TAP office0 vanished"],
-  ]);
-  await circuit[Symbol.asyncDispose]();
-  assert.deepEqual(host.leftovers(), []);
-});
-
-Deno.test("ethernet puts the device back where new options cannot be had", async () => {
-  const host = testHost();
-  const first = { name: "office0", mac: "02:00:00:00:00:05", addresses: ["10.0.0.1/24"] };
-  const circuit = await ethernet.provision(host, first);
-  await circuit.attach(host.session());
-  const before = tapOf(host).options;
-  host.refuseAfter(0);
-  assert.throws(() => circuit.reconfigure!({ name: "office0", mtu: 1000 }), {
-    name: "CircuitError",
+  const { circuit, host, session } = await bench({ name: "office0" });
+  const attached = await session.attach(circuit);
+  assert.deepEqual(circuit.refusal(), {
+    refuse: { result: 4, message: "the tap circuit already carries a session" },
   });
-  assert.deepEqual(tapOf(host).options, before);
-  await circuit[Symbol.asyncDispose]();
+  await attached.end(WHY);
+  assert.equal(circuit.refusal(), undefined);
+  await host.end(WHY);
+});
+
+Deno.test("a device that vanishes ends its session, and comes back", async () => {
+  const { circuit, host, session, tap, world } = await bench({ name: "office0" });
+  await session.attach(circuit);
+  tap().vanish();
+  assert.equal(session.ended?.message, "TAP office0 vanished");
+  assert.equal(circuit.reason, "TAP office0 vanished");
+  await world.advance(FIRST_PAUSE_MS);
+  assert.ok(circuit.up);
+  await session.attach(circuit);
+  assert.equal(tap().carrier, true);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("the host puts a device back where new options cannot be had", async () => {
+  const first = { name: "office0", mac: "02:00:00:00:00:05", addresses: ["10.0.0.1/24"] };
+  const { circuit, host, session, tap, world } = await bench(first);
+  await session.attach(circuit);
+  const before = tap().options;
+  world.refuseAfter(0);
+  await assert.rejects(circuit.reconfigure({ name: "office0", mtu: 1000 }), { name: "Failure" });
+  assert.deepEqual(tap().options, before);
+  assert.equal(session.ended, undefined);
+  await host.end(WHY);
 });
 
 Deno.test("ethernet's schema knows what the kernel takes", () => {

@@ -7,8 +7,7 @@
 
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { ETHERNET_HEADER, formatMac, locallyAdministered, type Mac, parseMac } from "../mac.ts";
-import { oneSession } from "../one_session.ts";
-import type { Attachment, Circuit, Host, Plugin, Session } from "../plugin.ts";
+import type { Circuit, Plugin, Scope, Session } from "../plugin.ts";
 import { type Identity, makeProbeHost } from "./host.ts";
 import {
   DEFAULT_INTERVAL_MS,
@@ -24,96 +23,101 @@ export const probe: Plugin<ProbeOptions> = {
   summary: "an Ethernet host that answers ARP and ping, and pings",
   pseudowireTypes: [PseudowireType.Ethernet],
   options: probeOptions,
-  provision,
+  columns: [
+    { name: "address", help: "the host's own address" },
+    { name: "ping", help: "whom it pings" },
+    { name: "received", help: "answers that it got" },
+    { name: "lost", help: "answers that never came" },
+    { name: "average-rtt-ms", help: "smoothed round trip, in milliseconds" },
+  ],
+  start(scope) {
+    const counters = countersOf(scope);
+    return { provision: (circuitScope, options) => circuit(circuitScope, counters, options) };
+  },
 };
 
-async function provision(host: Host, first: ProbeOptions): Promise<Circuit<ProbeOptions>> {
-  const { clock, datapath, meter } = host;
+function countersOf(scope: Scope) {
+  return {
+    malformed: scope.counter("malformed_frames", "Frames that a probe could not read"),
+    unsent: scope.counter("unsent_frames", "Frames of a probe that found the queue full"),
+  };
+}
+
+function circuit(
+  scope: Scope,
+  counters: ReturnType<typeof countersOf>,
+  first: ProbeOptions,
+): Circuit<ProbeOptions> {
   let options = first;
-  const ownMac = locallyAdministered(host.random(6));
-  const identifier = new DataView(host.random(2).slice().buffer).getUint16(0);
+  const ownMac = locallyAdministered(scope.random(6));
+  const identifier = new DataView(scope.random(2).slice().buffer).getUint16(0);
   const self = makeProbeHost(identityOf(options, ownMac), identifier);
-  const malformed = meter.counter("malformed_frames", "Frames that a probe could not read");
-  const unsent = meter.counter("unsent_frames", "Frames of a probe that found the queue full");
-  const place = oneSession("the probe");
-  let attachment: Attachment | undefined;
+  /** While a session is joined. */
+  let pings: Pings | undefined;
 
-  const send = (frames: readonly Uint8Array[]) => {
-    if (frames.length > 0 && !port.send(frames)) unsent.add(frames.length);
+  /** Answers the frames of a session, and pings while it is up. */
+  const pinging = ({ port, up }: Session, life: Scope): Pings => {
+    let running = false;
+    let timer: { cancel(): void } | undefined;
+    const send = (frames: readonly Uint8Array[]) =>
+      counters.unsent.add(frames.length - port.send(frames));
+    const stop = () => {
+      running = false;
+      timer?.cancel();
+    };
+    const start = () => {
+      stop();
+      running = true;
+      if (options.ping === undefined) return;
+      const now = life.now();
+      const frame = self.ping(now);
+      if (frame) send([frame]);
+      timer = life.timer(now + (options["interval-ms"] ?? DEFAULT_INTERVAL_MS), start);
+    };
+    life.receive(port, (batch) => {
+      const [now, before] = [life.now(), self.figures().malformed];
+      const answers = batch.map(({ bytes }) => self.receive(bytes, now));
+      send(answers.filter((answer) => answer !== undefined));
+      counters.malformed.add(self.figures().malformed - before);
+    });
+    if (up) start();
+    return { start, stop, again: () => running && start() };
   };
 
-  const port = await datapath.openHostPort("ethernet", (frames) => {
-    const [now, before] = [clock.now(), self.figures().malformed];
-    send(frames.map((frame) => self.receive(frame, now)).filter((answer) => answer !== undefined));
-    malformed.add(self.figures().malformed - before);
-  });
-
-  let running = false;
-  let timer: Disposable | undefined;
-  const stop = () => {
-    running = false;
-    timer?.[Symbol.dispose]();
-  };
-  /** Pings now, and again every interval. */
-  const start = () => {
-    stop();
-    running = true;
-    if (options.ping === undefined) return;
-    const now = clock.now();
-    const frame = self.ping(now);
-    if (frame) send([frame]);
-    timer = clock.timer(now + (options["interval-ms"] ?? DEFAULT_INTERVAL_MS), start);
-  };
-
-  async function attach(session: Session): Promise<Attachment> {
-    const taken = place.take();
-    try {
-      const join = await datapath.crossConnect(session.port, port.port);
-      let frameMtu = session.frameMtu;
-      let disposed: Promise<void> | undefined;
-      const detach = async () => {
-        stop();
-        await join[Symbol.asyncDispose]();
-        attachment = undefined;
-        taken[Symbol.dispose]();
-      };
-      if (session.up) start();
-      return attachment = {
+  return {
+    sessions: 1,
+    attach(session, life) {
+      pings = pinging(session, life);
+      life.defer(() => void (pings = undefined));
+      return {
         get mtu() {
-          return frameMtu - ETHERNET_HEADER;
+          return session.port.frameMtu - ETHERNET_HEADER;
         },
-        onStatus: (up) => up ? start() : stop(),
-        onFrameMtu: (next) => void (frameMtu = next),
-        describe: () => summaryOf(options, self.figures()),
-        details: () => ({
+        changed: () => session.up ? pings?.start() : pings?.stop(),
+        show: () => ({
           mac: formatMac(identityOf(options, ownMac).mac),
           address: options.address,
           ping: options.ping ?? null,
           ...detailsOf(self.figures()),
         }),
-        [Symbol.asyncDispose]: () => disposed ??= detach(),
       };
-    } catch (error) {
-      taken[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  return {
-    admit: () => place.admit(),
-    attach,
+    },
     reconfigure(next) {
       options = next;
       self.become(identityOf(next, ownMac));
-      if (running) start();
+      pings?.again();
       return true;
     },
-    async [Symbol.asyncDispose]() {
-      await attachment?.[Symbol.asyncDispose]();
-      stop();
-      await port[Symbol.asyncDispose]();
-    },
   };
+}
+
+/** The pings of a joined session. */
+interface Pings {
+  /** Pings now, and again every interval. */
+  start(): void;
+  stop(): void;
+  /** As {@linkcode Pings.start}, where it pings at all. */
+  again(): void;
 }
 
 function identityOf(options: ProbeOptions, ownMac: Mac): Identity {
@@ -125,15 +129,6 @@ function identityOf(options: ProbeOptions, ownMac: Mac): Identity {
 }
 
 type Figures = ReturnType<ReturnType<typeof makeProbeHost>["figures"]>;
-
-function summaryOf(
-  { address, ping }: ProbeOptions,
-  { sent, received, lastRttMs }: Figures,
-): string {
-  if (ping === undefined) return address;
-  const rtt = lastRttMs === undefined ? "" : `, ${lastRttMs.toFixed(2)} ms`;
-  return `${address} pings ${ping}: ${received}/${sent}${rtt}`;
-}
 
 function detailsOf(figures: Figures): Record<string, number | null> {
   const { lastRttMs, averageRttMs, ...counts } = figures;

@@ -38,7 +38,7 @@ const office =
 
 async function details(node: ControlNode, tunnel: string, session: string) {
   const state = await node.tunnel(tunnel);
-  return state?.sessions.find(({ config }) => config.name === session)?.circuit?.details as Record<
+  return state?.sessions.find(({ config }) => config.name === session)?.circuit?.shown as Record<
     string,
     number
   >;
@@ -302,7 +302,7 @@ Deno.test("a call to a circuit that is taken is refused with the circuit's reaso
   await until(() => refusal() !== undefined);
   assert.deepEqual(
     [refusal()?.ending?.result, refusal()?.ending?.message],
-    [4, "the probe already carries a session"],
+    [4, "the probe circuit already carries a session"],
   );
   await until(async () => (await accepted(called))?.sessions.length === 1);
   const [first] = (await accepted(called))!.sessions.map(({ config }) => config.name);

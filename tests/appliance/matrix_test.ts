@@ -57,7 +57,7 @@ for (const version of [4, 6]) {
     const sessions = async () => (await left.appliance.tunnel("branch")).sessions;
     const received = (details: unknown) => (details as { received: number }).received;
     await until(async () =>
-      (await sessions()).every(({ circuit }) => received(circuit?.details) >= 3)
+      (await sessions()).every(({ circuit }) => received(circuit?.shown) >= 3)
     );
     for (const node of [left, right]) {
       const { sessions, counters } = await node.appliance.tunnel("branch");

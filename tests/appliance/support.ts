@@ -9,7 +9,7 @@ import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { makeLog } from "../../edge/log.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
-import type { HostPort, Plugin } from "../../plugins/plugin.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { probe } from "../../plugins/probe/mod.ts";
 
 /** The frames that came out at the far end of a pseudowire, and a way to send. */
@@ -28,20 +28,23 @@ export function framesPlugin(): { plugin: Plugin<{ name: string }>; ends: Map<st
     summary: "frames of a test",
     pseudowireTypes: [PseudowireType.Ethernet],
     options: z.strictObject({ name: z.string() }),
-    async provision(host, { name }) {
-      const received: number[] = [];
-      const port: HostPort = await host.datapath.openHostPort("ethernet", (frames) => {
-        for (const frame of frames) received.push(numberOf(frame));
-      });
-      ends.set(name, { received, send: (number) => assert.ok(port.send([frameOf(number)])) });
-      return {
-        async attach(session) {
-          const join = await host.datapath.crossConnect(session.port, port.port);
-          return { [Symbol.asyncDispose]: () => join[Symbol.asyncDispose]() };
+    start: () => ({
+      provision: (_scope, { name }) => ({
+        sessions: 1,
+        attach({ port }, scope) {
+          const received: number[] = [];
+          scope.receive(port, (batch) => {
+            for (const { bytes } of batch) received.push(numberOf(bytes));
+          });
+          ends.set(name, {
+            received,
+            send: (number) => assert.equal(port.send([frameOf(number)]), 1),
+          });
+          return {};
         },
-        [Symbol.asyncDispose]: () => port[Symbol.asyncDispose](),
-      };
-    },
+        reconfigure: (next) => next.name === name,
+      }),
+    }),
   };
   return { plugin, ends };
 }

@@ -38,7 +38,7 @@ Deno.test({
       const { ifname, mtu, status } = await stateOf(left);
       assert.deepEqual([ifname, mtu, status], ["office0", 1446, "up"]);
       await until(async () => {
-        const details = (await stateOf(right)).circuit?.details as { received: number };
+        const details = (await stateOf(right)).circuit?.shown as { received: number };
         return details.received > 3;
       });
       left.text = config(1, port, tap(", mtu: 1300, mac: '02:00:00:00:00:09'"));
@@ -58,7 +58,7 @@ Deno.test({
     await using node = await startNode(config(1, freePort(A), circuit));
     await space.ip("link", "delete", "office0");
     await until(async () => (await stateOf(node)).status === "down");
-    assert.equal((await stateOf(node)).reason, "TAP office0 vanished");
+    assert.equal((await stateOf(node)).reason, `TAP office0@${space.name} vanished`);
     assert.ok(node.lines.some((line) => line.includes("session down")));
     assert.deepEqual(pathsOf(await node.appliance.reload(), "restarted"), [
       "tunnels/branch/sessions/office",

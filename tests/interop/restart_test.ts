@@ -39,7 +39,7 @@ admin: { listen: "unix:${socket}" }
 router-id: ${at}
 host-name: ${at === here ? "branch" : "hq"}
 peers:
-  other: { proto-version: ${version}${secret ? ", secret: hush" : ""}${more} }
+  other: { proto-version: ${version}, hello: 1${secret ? ", secret: hush" : ""}${more} }
 `;
 
 const dialing = (way: Way) => (socket: string) =>
@@ -67,6 +67,10 @@ function restartable(
       self.now = await startAppliance(place, text);
     },
     stop: async () => await self.now[Symbol.asyncDispose](),
+    async killed() {
+      await self.now.process.ended;
+      await self.now[Symbol.asyncDispose]();
+    },
   };
   return self;
 }

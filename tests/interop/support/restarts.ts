@@ -15,6 +15,8 @@ export interface Restartable {
   start(): Promise<void>;
   /** Ends in order; absent: SIGKILL only. */
   stop?(): Promise<void>;
+  /** It was killed. */
+  killed?(): Promise<void>;
 }
 
 /** Longer than any bar, ten times and more: a test of behaviour, not of time. */
@@ -34,8 +36,12 @@ export async function restart(
   end: End,
   carrying: () => Promise<boolean>,
 ): Promise<Outage> {
-  if (end === "clean") await who.stop!();
-  else await killAll(who.place);
+  if (end === "clean") {
+    await who.stop!();
+  } else {
+    await killAll(who.place);
+    await who.killed?.();
+  }
   const began = performance.now();
   let ready = began;
   const starting = who.start().then(() => void (ready = performance.now()));

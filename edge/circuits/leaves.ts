@@ -1,0 +1,146 @@
+/** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
+
+import type { DatabaseSync } from "node:sqlite";
+import { Failure } from "../../plugins/failure.ts";
+import type { Clock, DeviceLeaf, Leaves, Meters, PortId } from "../../plugins/host/leaves.ts";
+import type { Row, TapOptions } from "../../plugins/plugin.ts";
+import { circuitFailure } from "../appliance/errors.ts";
+import { type Datapath, DatapathError } from "../datapath/datapath.ts";
+import { IoError } from "../io/errno.ts";
+import type { System, TapDevice } from "../io/system.ts";
+import type { Logger } from "../log.ts";
+
+/** What the leaves are made from. */
+export interface LeafDependencies {
+  readonly clock: Clock;
+  readonly datapath: Datapath;
+  readonly log: Logger;
+  readonly meters: Meters;
+  readonly system: System;
+  random(length: number): Uint8Array;
+  /** Unix milliseconds. */
+  wallClock(): number;
+}
+
+export function makeLeaves(dependencies: LeafDependencies): Leaves {
+  const { clock, datapath, log, meters, random, wallClock } = dependencies;
+  return {
+    clock,
+    date: wallClock,
+    random,
+    datapath: {
+      addHostPort: (frames, receive) => guarded(() => datapath.addHostPort(frames, receive)),
+      inject: datapath.inject,
+      removePort: (port) => removed(() => datapath.removePort(port)),
+      crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
+      disconnect: (port) => removed(() => datapath.disconnect(port)),
+      async statistics(port) {
+        const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
+        return sessions.get(port);
+      },
+    },
+    openTap: (options, gone) => openTap(dependencies, options, gone),
+    openUnix: () => Promise.reject(new Failure("unavailable", "no streams yet")),
+    openStore: (): DatabaseSync => {
+      throw new Failure("unavailable", "no state folder");
+    },
+    hook: () => {},
+    event: (_type: string, _fields: Row) => {},
+    meters,
+    log,
+  };
+}
+
+/** A device in the datapath. */
+async function openTap(
+  { datapath, system }: LeafDependencies,
+  options: TapOptions,
+  gone: () => void,
+): Promise<DeviceLeaf> {
+  const device = refusing("name", () => system.openTap(options));
+  /** Whether the device is still there. */
+  let present = true;
+  let port: PortId;
+  try {
+    const vanished = () => {
+      present = false;
+      gone();
+    };
+    device.onLost = vanished;
+    port = await datapath.addTap(device.fd, vanished, device.vnet);
+  } catch (error) {
+    device.release(device.adopted);
+    system.close(device.fd);
+    throw circuitFailure(error);
+  }
+  let [mac, mtu] = [device.mac(), device.mtu()];
+  return {
+    port,
+    name: device.name,
+    adopted: device.adopted,
+    mac: () => mac,
+    mtu: () => mtu,
+    change(options) {
+      refusing(undefined, () => device.change(options));
+      [mac, mtu] = [device.mac(), device.mtu()];
+    },
+    // A device that vanished a moment ago has no carrier to lose.
+    setCarrier: (up) => tolerateGone(() => device.setCarrier(up)),
+    async close() {
+      const there = present;
+      present = false;
+      try {
+        restore(device, there && device.adopted);
+      } finally {
+        await removed(() => datapath.removePort(port));
+      }
+    },
+  };
+}
+
+/** What an adopted device gets back, it gets even where a part of that fails. */
+function restore(device: TapDevice, adopted: boolean): void {
+  try {
+    if (adopted) tolerateGone(() => device.setCarrier(true));
+  } finally {
+    tolerateGone(() => device.release(adopted));
+  }
+}
+
+/** Waits for a removal; what is gone already is no error. */
+async function removed(remove: () => Promise<void>): Promise<void> {
+  try {
+    await remove();
+  } catch (error) {
+    const gone = error instanceof DatapathError &&
+      (error.code === "no-such-port" || error.code === "stopped");
+    if (!gone) throw error;
+  }
+}
+
+/** Runs `work` on a device that may have vanished, which is then no error. */
+function tolerateGone(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof IoError && goneCodes.has(error.code))) throw circuitFailure(error);
+  }
+}
+
+const goneCodes: ReadonlySet<string> = new Set(["EBADFD", "ENODEV", "ENXIO", "EIO"]);
+
+function refusing<T>(option: string | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw circuitFailure(error, option);
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw circuitFailure(error);
+  }
+}

@@ -1,0 +1,76 @@
+/** Sessions as plugins see them: calls of peers, calls that were placed, and static sessions. @module */
+
+import type { CallAvps, CallEnd, CallMessage } from "../core/call_avps.ts";
+import type { ProtoVersion } from "../core/pseudowire.ts";
+import type { Port } from "./ports.ts";
+
+export type { CallAvps, CallEnd, CallMessage };
+export type {
+  CircuitStatus,
+  LineError,
+  PppDisconnectCause,
+  ProxyAuth,
+  ProxyLcp,
+  Q931Cause,
+} from "../core/call_avps.ts";
+export type { Result } from "../core/errors.ts";
+
+/** A session, live: read it, do not copy it. */
+export interface Session {
+  /** Unique over restarts of the appliance (RADIUS's Acct-Session-Id). */
+  readonly id: string;
+  /** `<tunnel>/<session>`, unique now. */
+  readonly name: string;
+  /** What it emulates, by its IANA number. */
+  readonly pseudowireType: number;
+  /** The message that began it; absent: a static session. */
+  readonly request?: "ICRQ" | "OCRQ";
+  /** Its tunnel; absent: there is no L2TP below. */
+  readonly tunnel?: SessionTunnel;
+  /** All that the peer has said so far. */
+  readonly said: CallAvps;
+  /** Its end in the datapath. */
+  readonly port: Port;
+  /** Whether frames can flow; {@linkcode SessionEvents.changed} tells. */
+  readonly up: boolean;
+  /** Resolves with what the peer has said once ICCN or OCCN came, for a static session at once; rejects if it ends first. */
+  connected(): Promise<CallAvps>;
+  /** Tells the peer more. Of a static session, and of one that is not connected, nothing is sent. */
+  tell(message: "SLI" | "WEN", said: CallAvps): void;
+  /**
+   * Decides that this one session shall end: a call by a CDN that says so; a static session goes down, and is attached
+   * again later. Only the first end counts. Returns at once; the undoing follows.
+   */
+  end(why: CallEnd): void;
+}
+
+/** The tunnel of a session. */
+export interface SessionTunnel {
+  /** As the configuration calls it, or its peer. */
+  readonly name: string;
+  /** The version of L2TP. */
+  readonly version: ProtoVersion;
+  /** The peer's address. */
+  readonly peer: string;
+  /** What the peer calls itself; empty for a static tunnel. */
+  readonly hostName: string;
+}
+
+/** What the host tells while a session lives. */
+export interface SessionEvents {
+  /** {@linkcode Session.up} or the port's `frameMtu` changed. Where it cannot follow, it throws: the change is refused, or the session ends. */
+  changed?(): void | Promise<void>;
+  /** The peer said more. `said` is what this message said; {@linkcode Session.said} has it all. */
+  heard?(message: CallMessage, said: CallAvps): void;
+}
+
+/** The answer of who will not have a call. */
+export interface Refusal {
+  /** What the CDN says. */
+  readonly refuse: CallEnd;
+}
+
+/** Whether an answer is a refusal. */
+export function isRefusal(answer: object): answer is Refusal {
+  return "refuse" in answer;
+}
