@@ -123,7 +123,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "1:15: tunnels.t: neither static nor peer; expected one of them",
     ]],
     ["tunnels: { t: { static: } }", [
-      "1:12: tunnels.t.remote: missing; expected an address such as 10.0.0.1:1701",
+      "1:12: tunnels.t.remote: missing; expected an address or a DNS name",
       "1:25: tunnels.t.static: got nothing; expected the keys tunnel-id, peer-tunnel-id",
     ]],
     [tunnel("remote: 10.0.0.2", "tunnel-id: x"), [
