@@ -77,7 +77,7 @@ function restartable(
 
 interface Session {
   readonly status: string;
-  readonly "circuit-state"?: { readonly details?: { readonly received?: number } };
+  readonly "circuit-state"?: { readonly received?: number };
 }
 
 /** All sessions of an appliance that are up: of each its tunnel's id, and how many answers its probe had. */
@@ -93,7 +93,7 @@ async function sessionsUp(appliance: Appliance): Promise<Map<string, number>> {
     for (const { name, status } of sessions) {
       if (status !== "up") continue;
       const session = await appliance.get<Session>(`/v1/tunnels/${tunnel.name}/sessions/${name}`);
-      up.set(`${tunnel["tunnel-id"]}`, session["circuit-state"]?.details?.received ?? 0);
+      up.set(`${tunnel["tunnel-id"]}`, session["circuit-state"]?.received ?? 0);
     }
   }
   return up;
