@@ -49,6 +49,7 @@ export class Connection implements CallsOwner {
   readonly #transport: Transport;
   readonly #handshake: Handshake;
   readonly #deadlines = new Deadlines<Deadline>();
+  readonly #beganAt: number;
   #establishedAt: number | undefined;
   /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
   #settledAt: number | undefined;
@@ -70,6 +71,7 @@ export class Connection implements CallsOwner {
     now: number,
   ) {
     const { settings } = options;
+    this.#beganAt = now;
     this.handle = options.handle;
     this.initiator = options.initiator;
     this.#host = host;
@@ -336,7 +338,9 @@ export class Connection implements CallsOwner {
   /** Somebody on the way says that the peer cannot be reached: a hint, which may be forged. */
   unreachable(now: number): void {
     if (this.#state === "established") this.#keepalive.unreachable(now);
-    else if (this.#state === "wait-ctl-reply") this.#keepalive.hurry(now);
+    else if (this.#state === "wait-ctl-reply") {
+      this.#keepalive.unreachableYet(this.#beganAt + retransmissionCycle(this.settings), now);
+    }
   }
 
   /** Sends an SCCRQ at a steady pace, for some time, as long as nobody answers it. */
@@ -391,7 +395,9 @@ export class Connection implements CallsOwner {
   timeout(now: number): void {
     if (!this.#transport.timeout(now)) this.#lostPeer(now);
     this.calls.timeout(now);
-    if (this.#keepalive.timeout(now)) {
+    const lost = this.#keepalive.timeout(now);
+    if (lost === "unanswered") this.#lostPeer(now);
+    else if (lost === "silent") {
       this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
     }
     for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) {

@@ -13,8 +13,6 @@ const ASK_MS = 250;
 const UNREACHABLE_MS = 2000;
 /** One that answered is not doubted for so long. */
 const TRUST_MS = 5000;
-/** For so long an SCCRQ is sent at a quick pace, once its addressee is said to be unreachable. */
-const HURRY_MS = 10_000;
 
 /** What it works on. */
 export interface KeepaliveHost {
@@ -44,6 +42,8 @@ export class Keepalive {
   #answeredAt = -Infinity;
   /** What is about to happen unless the peer was heard elsewhere. */
   #doubt: "hello" | "ask" | undefined;
+  /** The SCCRQ counts as unanswered once it is not sent at a steady pace any more. */
+  #last = false;
   /** The time between two SCCRQs, while they are sent at a steady pace. */
   #hurriedMs = Infinity;
 
@@ -90,10 +90,16 @@ export class Keepalive {
     if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
   }
 
-  /** Sends an SCCRQ at a steady pace for some time; by default as to one that is said to be unreachable. */
-  hurry(now: number, everyMs = ASK_MS, forMs = HURRY_MS): void {
+  /** The addressee of an SCCRQ is said to be unreachable: it is sent sooner again, until it would have been given up. */
+  unreachableYet(until: number, now: number): void {
+    this.hurry(now, ASK_MS, Math.max(0, until - now), true);
+  }
+
+  /** Sends an SCCRQ at a steady pace for some time. @param last it counts as unanswered then */
+  hurry(now: number, everyMs: number, forMs: number, last = false): void {
     if (this.#hurriedMs <= everyMs) return;
     this.#hurriedMs = everyMs;
+    this.#last = last;
     this.#host.hurry(everyMs, now);
     this.#deadlines.set("calm", now + forMs);
   }
@@ -120,12 +126,13 @@ export class Keepalive {
     return this.#deadlines.next();
   }
 
-  /** Does what is due; true: the peer was asked, and was silent. */
-  timeout(now: number): boolean {
+  /** Does what is due, and says where the peer was asked, and was silent, or did not answer an SCCRQ. */
+  timeout(now: number): "silent" | "unanswered" | undefined {
     for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) {
       if (due === "calm") {
         this.#hurriedMs = Infinity;
         this.#host.calm(now);
+        if (this.#last) return "unanswered";
         continue;
       }
       // The owner is asked first; where it says nothing in time, nothing was heard.
@@ -135,10 +142,10 @@ export class Keepalive {
         continue;
       }
       this.#doubt = undefined;
-      if (due === "ask") return true;
+      if (due === "ask") return "silent";
       this.#sayHello(now);
     }
-    return false;
+    return undefined;
   }
 
   #sayHello(now: number): void {

@@ -130,6 +130,14 @@ Deno.test("Lcce sends its SCCRQ sooner again to one that is said to be unreachab
     const settings = testSettings({ version, attempts: 3, retransmitMs: 1_000 });
     const { net, a, b } = pair(settings);
     b.unreachable = true;
+    const given = a.lcce.dial(settings, net.path(A, B), net.now);
+    const began = net.now;
+    net.run(net.now + 60_000, () => {
+      a.lcce.unreachable(given, net.now);
+      return (a.lcce.connection(given)?.state ?? "closed") === "closed";
+    });
+    assert.equal(net.now - began, 7_000, "no more time either: another may be dialed");
+    assert.match(connectionCauses(a)[0]!.result.message!, /does not answer/);
     const requests = sent(net, A, "SCCRQ");
     const connection = a.lcce.dial(settings, net.path(A, B), net.now);
     net.run(net.now + 100);
