@@ -53,8 +53,8 @@ export interface LcceOptions extends Policy {
 export type Sender =
   /** A proven connection's, by its id and path. */
   | "proven"
-  /** One's that is on its way up or down. */
-  | "unproven"
+  /** That of a connection on its way up or down, by its id and path, or an SCCRQ from where a peer is configured. */
+  | "expected"
   /** Nobody's yet. */
   | "stranger";
 
@@ -131,7 +131,9 @@ export class Lcce {
       const type = messageTypeOf(datagram.subarray(CONTROL_HEADER));
       if (type === messageTypes.StopCCN) return "stranger";
       if (type !== messageTypes.SCCRQ) return this.#drop("not-a-request");
-      return this.#requests.expects(path) === "nobody" ? this.#drop("unknown-peer") : "stranger";
+      const expected = this.#requests.expects(path);
+      if (expected === "nobody") return this.#drop("unknown-peer");
+      return expected === "named" ? "expected" : "stranger";
     }
     const connection = this.#registry.byId(version, connectionId);
     if (!connection) {
@@ -139,7 +141,7 @@ export class Lcce {
       return this.#drop("unknown-connection");
     }
     if (!connection.accepts(path)) return this.#drop("wrong-source");
-    return connection.proven ? "proven" : "unproven";
+    return connection.proven ? "proven" : "expected";
   }
 
   #receive(datagram: Uint8Array, path: Path, now: number): void {

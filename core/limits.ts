@@ -22,7 +22,10 @@ export interface AdmissionLimits {
   readonly looksPerSecond?: number;
 }
 
-/** Who may be behind an address: nobody, whoever comes by that peer's name, or peers that it was configured for. */
+/**
+ * Who may be behind an address: nobody; whoever comes by that peer's name; or peers that just this address, or a small
+ * network, was configured for: a forger must know it, and finds its tokens and its place in the queue there only.
+ */
 export type Expected = "nobody" | "anybody" | "named";
 
 /** Tokens that come back with time. */

@@ -1,6 +1,6 @@
 /** Paths: what tells one peer from another. Pure. @module */
 
-import { formatIp, isWildcard, parseIp } from "./endpoint.ts";
+import { formatIp, ipVersion, isWildcard, parseIp } from "./endpoint.ts";
 import type { Path } from "./settings.ts";
 
 /** Whether two paths are one and the same; which socket they are on does not count. */
@@ -28,7 +28,7 @@ export function sameHost(a: Path, b: Path): boolean {
 
 /** What one site can send from, as a key: an IPv4 address or an IPv6 /64, with the mark of its way here. */
 export function siteKey({ mark, remote: { address } }: Path): string {
-  const bytes = parseIp(address);
-  const network = bytes?.length === 16 ? formatIp(bytes.fill(0, 8)) : address;
+  const bytes = ipVersion(address) === 6 ? parseIp(address) : undefined;
+  const network = bytes ? formatIp(bytes.fill(0, 8)) : address;
   return mark === 0 ? network : `${network} ${mark}`;
 }

@@ -5,6 +5,7 @@ import type { AdminServer } from "./admin/mod.ts";
 import { makeLog } from "./log.ts";
 import type { AdminConfig, Config } from "./config/model.ts";
 import { startAppliance } from "./appliance/appliance.ts";
+import { ApplianceError } from "./appliance/errors.ts";
 import { openSystem } from "./io/system.ts";
 
 /** How long a listening socket may take to close after it was told to, in milliseconds. */
@@ -24,7 +25,7 @@ export interface RunOptions {
  *
  * The result is the exit status: 0, or 1 where the datapath failed.
  * @throws {ConfigError} where the configuration is wrong
- * @throws {ApplianceError} where what it asks for cannot be had; nothing is left behind in either case
+ * @throws {ApplianceError} where waiting cannot mend what is in the way; nothing is left behind in either case
  */
 export async function run(options: RunOptions): Promise<number> {
   const config = await options.readConfig();
@@ -35,8 +36,8 @@ export async function run(options: RunOptions): Promise<number> {
   await using appliance = await startAppliance({ ...options, config, log, system });
   const { createAdmin, serveAdmin } = await http;
   const app = createAdmin(appliance, { ...options, log });
-  await using admin = await movable(config.admin, (where) => serveAdmin(where, app));
-  appliance.onAdminChange = admin.move;
+  await using admin = movable((where) => serveAdmin(where, app));
+  await appliance.startAdmin(admin.move);
 
   const reload = async () => {
     system.notify("RELOADING=1");
@@ -94,40 +95,53 @@ function signalled(reload: () => void): Promise<string> {
 
 /** An admin endpoint that can move while it answers. */
 interface MovableAdmin extends AsyncDisposable {
+  /** Where it listens, in words. */
   url(): string;
-  /** Rejects and stays where it is if the new address cannot be had. */
+  /** @throws {ApplianceError} where the new address cannot be had; it stays where it was then */
   move(to: AdminConfig): Promise<void>;
 }
 
-async function movable(
-  first: AdminConfig,
-  serve: (admin: AdminConfig) => Promise<AdminServer>,
-): Promise<MovableAdmin> {
-  let at = first;
-  let server = await serve(first);
+/** One that listens nowhere yet. */
+function movable(serve: (admin: AdminConfig) => Promise<AdminServer>): MovableAdmin {
+  let at: AdminConfig | undefined;
+  let server: AdminServer | undefined;
   return {
-    url: () => server.url,
+    url: () => server?.url ?? "no address yet",
     async move(to) {
-      if (JSON.stringify(to.listen) === JSON.stringify(at.listen)) return;
-      const former = server;
+      if (JSON.stringify(to.listen) === JSON.stringify(at?.listen)) return;
+      const [former, from] = [server, at];
       try {
         server = await serve(to);
       } catch (error) {
-        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+        if (!(error instanceof Deno.errors.AddrInUse) || !from) throw adminError(error);
         // It may overlap with the former address: that one has to go first, and comes back on failure.
-        void former[Symbol.asyncDispose]();
+        void former?.[Symbol.asyncDispose]();
         await new Promise((resolve) => setTimeout(resolve, CLOSING_MS));
         server = await serve(to).catch(async (error) => {
-          server = await serve(at);
-          throw error;
+          server = await serve(from);
+          throw adminError(error);
         });
       }
       at = to;
       // Not waited for: the request for this very reload may be among those under way.
-      void former[Symbol.asyncDispose]();
+      void former?.[Symbol.asyncDispose]();
     },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => await server?.[Symbol.asyncDispose](),
   };
+}
+
+/** Why the admin endpoint cannot listen, as the appliance says it. */
+function adminError(error: unknown): unknown {
+  const code = error instanceof Deno.errors.AddrInUse
+    ? "in-use"
+    : error instanceof Deno.errors.AddrNotAvailable || error instanceof Deno.errors.NotFound
+    ? "unavailable"
+    : error instanceof Deno.errors.PermissionDenied
+    ? "not-permitted"
+    : undefined;
+  if (!code) return error;
+  const message = `admin: cannot listen: ${messageOf(error)}`;
+  return new ApplianceError(code, "admin", message, { cause: error });
 }
 
 function messageOf(error: unknown): string {

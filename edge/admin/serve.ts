@@ -81,7 +81,9 @@ async function removeStale(path: string): Promise<void> {
   });
   if (!there) return;
   if (!there.isSocket) throw new Error(`${path} exists and is no socket`);
-  if (await answers(path)) throw new Error(`another program listens on ${path}`);
+  if (await answers(path)) {
+    throw new Deno.errors.AddrInUse(`another program listens on ${path}`);
+  }
   await Deno.remove(path);
 }
 

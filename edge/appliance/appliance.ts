@@ -10,7 +10,7 @@ import { asWritten } from "../sessions/names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
-import { asApplianceErrors } from "./errors.ts";
+import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
@@ -23,8 +23,13 @@ export type { ApplianceOptions } from "./context.ts";
 
 /** A running appliance. Disposal takes everything down and removes the devices that it made. */
 export interface Appliance extends ApplianceApi, AsyncDisposable {
-  /** Who serves the admin endpoint says here how to move it; a rejection leaves it where it was. */
+  /** How to move the admin endpoint; a rejection leaves it where it was. */
   onAdminChange: ((admin: AdminConfig) => Promise<void>) | undefined;
+  /**
+   * Who serves the admin endpoint says how to move it, and has it moved to its first address: at once, or as soon as
+   * that can be had. @throws what `move` throws, where waiting cannot mend it
+   */
+  startAdmin(move: (admin: AdminConfig) => Promise<void>): Promise<void>;
   /** Resolves with the reason if the datapath ends by itself: nothing works any more then. */
   readonly failed: Promise<Error>;
 }
@@ -92,6 +97,16 @@ function assemble(
       return datapath.responsive;
     },
     onAdminChange: undefined,
+    async startAdmin(move) {
+      appliance.onAdminChange = move;
+      try {
+        await move(state.inForce.admin);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        const retry = () => move(state.inForce.admin);
+        down.add("admin", error, { queue: undefined, retry });
+      }
+    },
     ...makeRequests(context, show),
     config: () => ({
       ...state.inForce,

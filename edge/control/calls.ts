@@ -139,7 +139,7 @@ export function makeCallHandler(
     const broken = ({ message }: Error) =>
       endCalls(template, { result: CdnResult.LossOfCarrier, message });
     provision(template, circuits, broken).catch((error: unknown) =>
-      log.warn("a circuit cannot be", {
+      log.warn("cannot make a circuit", {
         path: template.path,
         reason: error instanceof Error ? error.message : String(error),
       })

@@ -7,7 +7,7 @@
 
 import { setImmediate } from "node:timers";
 import type { LcceEvent } from "../../core/events.ts";
-import type { Lcce } from "../../core/lcce.ts";
+import type { Lcce, Sender } from "../../core/lcce.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import { Ring } from "../../core/queues.ts";
 import { Schedule } from "../../core/schedule.ts";
@@ -19,12 +19,20 @@ import type { Logger } from "../log.ts";
 /** How long a turn may work, in milliseconds, and after how many steps it looks at the clock. */
 const TURN_MS = 4;
 const STEPS_PER_LOOK = 16;
-/** Datagrams of proven peers that may wait for their turn; peers send again what is dropped beyond. */
-const INBOX_LIMIT = 8192;
-/** Datagrams of strangers that may wait, and of all who are not proven: who is on its way up comes before new ones. */
-const STRANGERS_LIMIT = 1024;
-const UNPROVEN_LIMIT = 2048;
-/** In every so many steps a stranger has its turn, however many datagrams of proven peers wait. */
+/**
+ * Datagrams that may wait for their turn, by whose they are; peers send again what is dropped beyond. Each kind comes
+ * before the next.
+ */
+const INBOX_LIMITS = { proven: 8192, expected: 4096, stranger: 1024 } as const satisfies Record<
+  Sender,
+  number
+>;
+/**
+ * The share of this isolate's time that strangers may take, once they took {@linkcode TURN_MS} of it: the event loop has
+ * more to do than what they want.
+ */
+const STRANGERS_TIME = 0.6;
+/** In every so many steps those who are not proven have their turn, however many datagrams of proven peers wait. */
 const STRANGERS_SHARE = 16;
 
 /** Something with a time of its own besides the LCCE's. */
@@ -67,14 +75,20 @@ interface Received {
 export function startDriver(
   { clock, datapath, encapOf, lcce, log, onEvent }: DriverOptions,
 ): Driver {
-  /** Those of proven peers go first. */
-  const inbox = new Ring<Received>();
-  const strangers = new Ring<Received>();
+  const inboxes: Readonly<Record<Sender, Ring<Received>>> = {
+    proven: new Ring(),
+    expected: new Ring(),
+    stranger: new Ring(),
+  };
   const jobs = new Ring<(lcce: Lcce, now: number) => void>();
   const dues = new Schedule<Due>();
   let outbox: ControlDatagram[] = [];
   let overload = 0;
   let turns = 0;
+  /** Milliseconds that those who are not proven may still take, as of when, and how many were served in this turn. */
+  let credit = TURN_MS;
+  let creditedAt = clock.now();
+  let served = { proven: 0, others: 0 };
   let stopped = false;
   let inTurn = false;
   let turnComing = false;
@@ -89,6 +103,30 @@ export function startDriver(
       const text = error instanceof Error ? error.stack ?? error.message : String(error);
       log.error("the control plane failed in a step", { error: text });
     }
+  };
+
+  const othersWait = () => inboxes.expected.length + inboxes.stranger.length;
+
+  const nextDatagram = (): Received | undefined => {
+    const othersFirst = ++turns % STRANGERS_SHARE === 0 && credit > 0 && othersWait() > 0;
+    const proven = othersFirst ? undefined : inboxes.proven.shift();
+    if (proven) {
+      served.proven++;
+      return proven;
+    }
+    if (credit <= 0) return undefined;
+    const other = inboxes.expected.shift() ?? inboxes.stranger.shift();
+    if (other) served.others++;
+    return other;
+  };
+
+  /** Those who are not proven pay for their part of a turn. */
+  const charge = (began: number, ended: number) => {
+    credit = Math.min(TURN_MS, credit + STRANGERS_TIME * (ended - creditedAt));
+    creditedAt = ended;
+    const all = served.proven + served.others;
+    if (all > 0) credit -= (ended - began) * served.others / all;
+    served = { proven: 0, others: 0 };
   };
 
   /** One step of what there is to do; false: nothing. Outputs come first: later steps build on what they tell. */
@@ -108,10 +146,9 @@ export function startDriver(
     if (late) guarded(() => lcce.timeout(now, 1));
     const due = dues.take(now);
     if (due) guarded(() => due.due(now));
-    const first = ++turns % STRANGERS_SHARE === 0 ? strangers : inbox;
-    const datagram = first.shift() ?? inbox.shift() ?? strangers.shift();
+    const datagram = nextDatagram();
     if (datagram) {
-      const more = inbox.length + strangers.length > 0;
+      const more = inboxes.proven.length + (credit > 0 ? othersWait() : 0) > 0;
       guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
     }
     const job = datagram ? undefined : jobs.shift();
@@ -124,6 +161,7 @@ export function startDriver(
     if (stopped) return;
     inTurn = true;
     const now = clock.now();
+    charge(now, now);
     let more = true;
     for (let steps = 1; more && !stopped; steps++) {
       more = step(now);
@@ -132,6 +170,7 @@ export function startDriver(
     inTurn = false;
     if (stopped) return;
     flush();
+    charge(now, clock.now());
     if (more) soon();
     else arm();
   };
@@ -164,7 +203,11 @@ export function startDriver(
 
   /** One timer for all; it may fire early, when what it was for was done before. */
   const arm = () => {
-    const at = Math.min(lcce.deadline() ?? Infinity, dues.next() ?? Infinity);
+    // Who has used up the time of strangers waits for half a turn's worth of it.
+    const patient = othersWait() === 0
+      ? Infinity
+      : creditedAt + (TURN_MS / 2 - credit) / STRANGERS_TIME;
+    const at = Math.min(lcce.deadline() ?? Infinity, dues.next() ?? Infinity, patient);
     if (at >= timerAt || at === Infinity) return;
     timer?.[Symbol.dispose]();
     timerAt = at;
@@ -182,11 +225,9 @@ export function startDriver(
     const path: Path = { encap, remote, local, mark, socket };
     const sender = lcce.sort(data, path);
     if (!sender) return;
-    const [queue, limit] = sender === "proven"
-      ? [inbox, INBOX_LIMIT]
-      : [strangers, sender === "unproven" ? UNPROVEN_LIMIT : STRANGERS_LIMIT];
-    if (queue.length >= limit) overload++;
-    else queue.push({ data: data.slice(), path });
+    const inbox = inboxes[sender];
+    if (inbox.length >= INBOX_LIMITS[sender]) overload++;
+    else inbox.push({ data: data.slice(), path });
   };
 
   datapath.onControl = (batch) => {

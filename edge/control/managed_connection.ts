@@ -24,7 +24,7 @@ import type {
   ManagedTunnel,
 } from "./context.ts";
 import type { Driver } from "./driver.ts";
-import { sessionConfig } from "./parameters.ts";
+import { changedSession, sessionConfig } from "./parameters.ts";
 
 export interface ManagedConnectionDependencies {
   readonly driver: Driver;
@@ -68,14 +68,14 @@ export function makeManagedConnections(
   { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
 ): ManagedConnections {
   const endConnection = (link: ManagedConnection, message: string) => {
-    log.warn("a tunnel cannot be", { path: `tunnels/${link.name}`, reason: message });
+    log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
   };
   const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
-    log.warn("a session cannot be", { path, reason: message });
+    log.warn("cannot create a session", { path, reason: message });
     const end = error instanceof CircuitRefusal
       ? error.end
       : { result: CdnResult.NoFacilitiesNow, message };
@@ -157,18 +157,9 @@ export function makeManagedConnections(
     },
     changeCall: (link, call) =>
       then(link, call, async (session, tunnel) => {
-        const { circuit, mtu, reorderTimeoutMs, restartAfterMs, restartRun } = call.template.call;
-        const { circuit: _, mtu: __, ...rest } = session.config;
+        const next = changedSession(session.config, call.template.call);
         // The circuit has taken its new options already.
-        session.config = { ...session.config, ...(circuit && { circuit }) };
-        const next = {
-          ...rest,
-          reorderTimeoutMs: rest.recvSeq ? reorderTimeoutMs : 0,
-          restartAfterMs,
-          restartRun,
-          ...(mtu !== undefined && { mtu }),
-          ...(circuit && { circuit }),
-        };
+        session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
         await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
       }),
     closeCall(link, call) {

@@ -49,13 +49,38 @@ export function sessionConfig(
       (version === 3 && call.sendSeq && agreed.sendL2spec === "default"),
     recvSeq: agreed.receiveSequence,
     lnsMode: version === 2 && agreed.lns,
-    reorderTimeoutMs: agreed.receiveSequence ? call.reorderTimeoutMs : 0,
-    restartAfterMs: call.restartAfterMs,
-    restartRun: call.restartRun,
-    ...(call.mssClamp !== undefined && { mssClamp: call.mssClamp }),
-    ...(call.rateLimit && { rateLimit: call.rateLimit }),
-    ...(call.mtu !== undefined && { mtu: call.mtu }),
-    ...(call.circuit && { circuit: call.circuit }),
+    ...decidedHere(call, agreed.receiveSequence),
+  };
+}
+
+/** What of a call both ends agree on, or tell each other at its setup. All else our side decides, also while it is up. */
+export const agreedKeys: readonly string[] = [
+  "name",
+  "remoteEndId",
+  "pseudowireType",
+  "l2spec",
+  "cookieSize",
+  "sendSeq",
+  "recvSeq",
+] satisfies (keyof CallConfig)[];
+
+/** A session whose call is configured otherwise now, in what our side decides. */
+export function changedSession(session: SessionConfig, call: CallConfig): SessionConfig {
+  const { circuit: _, mssClamp: __, mtu: ___, rateLimit: ____, ...agreed } = session;
+  return { ...agreed, ...decidedHere(call, session.recvSeq) };
+}
+
+/** @param numbered whether frames must come with sequence numbers */
+function decidedHere(call: CallConfig, numbered: boolean) {
+  const { circuit, mssClamp, mtu, rateLimit, reorderTimeoutMs, restartAfterMs, restartRun } = call;
+  return {
+    reorderTimeoutMs: numbered ? reorderTimeoutMs : 0,
+    restartAfterMs,
+    restartRun,
+    ...(mssClamp !== undefined && { mssClamp }),
+    ...(rateLimit && { rateLimit }),
+    ...(mtu !== undefined && { mtu }),
+    ...(circuit && { circuit }),
   };
 }
 

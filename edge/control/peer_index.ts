@@ -34,6 +34,10 @@ export interface PeerIndex {
   match(caller: Caller): PeerConfig | undefined;
 }
 
+/** The shortest prefixes of networks that are no more open than an address. */
+const SMALL_4 = 24;
+const SMALL_6 = 64;
+
 /** The first peer that speaks each version, by its place in the configuration. */
 type Firsts = { [Version in ProtoVersion]?: number };
 
@@ -54,12 +58,10 @@ export function indexPeers(peers: readonly PeerConfig[]): PeerIndex {
   const isOpen = peers.some(({ addresses }) => addresses.length === 0);
   return {
     expects(address) {
-      let everywhere = isOpen;
-      for (const { length } of networks.covering(address)) {
-        if (length > 0) return "named";
-        everywhere = true;
-      }
-      return everywhere ? "anybody" : "nobody";
+      const covering = networks.covering(address);
+      if (covering.length === 0) return isOpen ? "anybody" : "nobody";
+      const small = address.includes(":") ? SMALL_6 : SMALL_4;
+      return covering.some(({ length }) => length >= small) ? "named" : "anybody";
     },
     match({ address, hostName, version }) {
       const found: Firsts = {};

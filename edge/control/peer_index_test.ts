@@ -90,14 +90,17 @@ Deno.test("match() finds what looking at every peer in turn finds", () => {
   );
 });
 
-Deno.test("expects() tells addresses of configured peers from those that are open to all, and from the others", () => {
+Deno.test("expects() tells addresses of peers from networks that are open to many, and from all others", () => {
   const closed = indexPeers([
     peer("hq", { addresses: ["10.77.0.0/24"] }),
-    peer("v6", { addresses: ["::/0"] }),
+    peer("v6", { addresses: ["::/0", "fd78:0:0:1::/64"] }),
+    peer("large", { addresses: ["10.80.0.0/23"] }),
   ]);
   assert.equal(closed.expects("10.77.0.9"), "named");
   assert.equal(closed.expects("10.77.1.9"), "nobody");
   assert.equal(closed.expects("fd77::1"), "anybody");
+  assert.equal(closed.expects("fd78:0:0:1::9"), "named");
+  assert.equal(closed.expects("10.80.1.9"), "anybody", "a large network is open to many");
   assert.equal(closed.expects("no address"), "nobody");
   const open = indexPeers([peer("hq", { addresses: ["10.77.0.0/24"] }), peer("all")]);
   assert.equal(open.expects("10.77.0.9"), "named");

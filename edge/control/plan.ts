@@ -11,6 +11,7 @@ import {
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import type { CallTemplate } from "./call_template.ts";
 import type { ControlState, ManagedConnection, ManagedTunnel, PeerEntry } from "./context.ts";
+import { agreedKeys } from "./parameters.ts";
 import { fitsPeer } from "./peers.ts";
 
 /** A template as it shall be. */
@@ -58,15 +59,6 @@ export interface ControlPlan {
   /** Connections of what stays that must end all the same. */
   readonly endings: readonly Ending[];
 }
-
-/** What of a call changes while it is up; both ends agreed on all the rest. */
-const live: readonly string[] = [
-  "mtu",
-  "reorderTimeoutMs",
-  "restartAfterMs",
-  "restartRun",
-  "circuit",
-] satisfies (keyof CallConfig)[];
 
 /** @param callerOf who the other end of a connection is */
 export function planControl(
@@ -203,7 +195,7 @@ function planTemplates(
     else {
       assigned.set(after, template);
       const keys = changedKeys(template.call, after);
-      const anew = keys.some((key) => !live.includes(key));
+      const anew = keys.some((key) => agreedKeys.includes(key));
       if (keys.length === 0) kept++;
       else changed.push({ template, next: after, keys, anew });
     }

@@ -107,9 +107,11 @@ export function templatePart(
     if (again) await drop(template);
     else if (anew) await endAll(template);
     if (again || anew) return steps.note(template.path, "restarted", `${words} changed`);
-    driver.act(() => {
-      for (const { call, link } of callsOf(template)) links.changeCall(link, call);
-    });
+    const calls = callsOf(template);
+    for (const { call, link } of calls) links.changeCall(link, call);
+    // Those that still come up are not waited for: they are told once they are there.
+    const up = calls.filter(({ call }) => call.upSince !== undefined);
+    await Promise.all(up.map(({ call }) => call.work));
     steps.note(template.path, "changed", words);
   };
 

@@ -112,6 +112,18 @@ Deno.test("an accept entry changes its circuit in place; one on which both ends 
     { path: "peers/branch/accept/0", step: "changed", why: "circuit" },
   ]);
   assert.deepEqual(await idsAt(hq), before);
+  hq.text = called("proto-version: 3", {
+    accept: accept(true).replace('"shop*",', '"shop*", mtu: 1200, mss-clamp: 1100,'),
+  });
+  assert.deepEqual((await hq.appliance.reload()).steps, [
+    { path: "peers/branch/accept/1", step: "changed", why: "mss-clamp, mtu" },
+  ]);
+  const [tunnel] = await hq.appliance.tunnels();
+  const shop = tunnel!.sessions.find(({ config }) => config.name === "shop1");
+  assert.deepEqual([shop?.status, shop?.config.mtu, shop?.config.mssClamp], ["up", 1200, 1100]);
+  assert.deepEqual(await idsAt(hq), before);
+  hq.text = called("proto-version: 3", { accept: accept(true) });
+  await hq.appliance.reload();
   hq.text = called("proto-version: 3", { accept: accept(true, "none") });
   assert.deepEqual((await hq.appliance.reload()).steps, [
     { path: "peers/branch/accept/0", step: "restarted", why: "l2spec changed" },

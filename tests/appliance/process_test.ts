@@ -196,3 +196,22 @@ Deno.test("an address that is not there yet keeps `run` from nothing else, and i
   assert.deepEqual(down.map(({ path }) => path), ["listen/udp:203.0.113.1:1701"]);
   assert.match(down[0]!.reason, /203\.0\.113\.1:1701.*EADDRNOTAVAIL/);
 });
+
+Deno.test("an admin endpoint whose address another holds keeps nothing else down, and comes when it is free", async () => {
+  await using files = scene(81);
+  files.write(one);
+  const [hostname, port] = files.admin.split(":");
+  const other = Deno.listen({ hostname: hostname!, port: Number(port) });
+  try {
+    await using process = spawn(files.file, files.admin);
+    await ready(process);
+    assert.match(process.log(), /warn .*path=admin.*in use/i);
+    other.close();
+    await until(() => process.get("/healthz").then(({ status }) => status === 200, () => false));
+    assert.deepEqual((await process.get("/v1/down")).body, { down: [] });
+  } finally {
+    try {
+      other.close();
+    } catch { /* closed above */ }
+  }
+});

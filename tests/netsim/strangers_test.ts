@@ -380,6 +380,6 @@ Deno.test("Lcce.sort() tells proven peers' datagrams from all others, and drops 
     const { net: other, b: half } = alone(open);
     other.inject(half, request(open, 5), stranger);
     const reply = message(version, "SCCCN", {}, { connectionId: connectionsOf(half)[0]!.localId });
-    assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }), "unproven");
+    assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }), "expected");
   }
 });
