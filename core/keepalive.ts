@@ -11,8 +11,8 @@ import { Deadlines } from "./timers.ts";
 const ASK_MS = 250;
 /** How long a peer is asked that is said to be unreachable, in milliseconds. */
 const UNREACHABLE_MS = 2000;
-/** One that answered is not doubted for so long. */
-const TRUST_MS = 5000;
+/** One that answered is not asked again for so long. */
+const TRUST_MS = 1000;
 
 /** What it works on. */
 export interface KeepaliveHost {
@@ -33,7 +33,7 @@ export interface KeepaliveHost {
 
 export class Keepalive {
   readonly #host: KeepaliveHost;
-  readonly #deadlines = new Deadlines<"hello" | "ask" | "calm">();
+  readonly #deadlines = new Deadlines<"hello" | "ask" | "doubt" | "calm">();
   /** Since when there is silence, as far as is known. */
   #heardAt = -Infinity;
   /** Since when the peer is being asked. */
@@ -87,7 +87,9 @@ export class Keepalive {
 
   /** Somebody on the way says that the peer cannot be reached. Anybody can say that: it makes us ask, and ends nothing. */
   unreachable(now: number): void {
-    if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
+    const trusted = this.#answeredAt + TRUST_MS;
+    if (now >= trusted) this.ask(UNREACHABLE_MS, now);
+    else this.#deadlines.set("doubt", trusted);
   }
 
   /** The addressee of an SCCRQ is said to be unreachable: it is sent sooner again, until it would have been given up. */
@@ -133,6 +135,10 @@ export class Keepalive {
         this.#hurriedMs = Infinity;
         this.#host.calm(now);
         if (this.#last) return "unanswered";
+        continue;
+      }
+      if (due === "doubt") {
+        this.ask(UNREACHABLE_MS, now);
         continue;
       }
       // The owner is asked first; where it says nothing in time, nothing was heard.
