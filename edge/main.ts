@@ -6,7 +6,7 @@ import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
-import { readConfigFile } from "./config/file.ts";
+import { configFile } from "./config/file.ts";
 
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [
@@ -24,9 +24,9 @@ if (import.meta.main) {
     async run(path) {
       // Clients have no use for it: what only `run` needs is loaded only then.
       const { run } = await import("./run.ts");
-      return await run({ version, plugins, readConfig: () => readConfigFile(path, plugins) });
+      return await run({ version, plugins, document: configFile(path, plugins) });
     },
-    check: (path) => readConfigFile(path, plugins),
+    check: (path) => configFile(path, plugins).load(),
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
     env: (name) => Deno.env.get(name),

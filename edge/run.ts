@@ -3,7 +3,8 @@
 import type { Plugin } from "../plugins/plugin.ts";
 import type { AdminServer } from "./admin/mod.ts";
 import { makeLog } from "./log.ts";
-import type { AdminConfig, Config } from "./config/model.ts";
+import type { ConfigDocument } from "./config/document.ts";
+import type { AdminConfig } from "./config/model.ts";
 import { startAppliance } from "./appliance/appliance.ts";
 import { ApplianceError } from "./appliance/errors.ts";
 import { openSystem } from "./io/system.ts";
@@ -13,8 +14,7 @@ const CLOSING_MS = 50;
 
 /** What is run. */
 export interface RunOptions {
-  /** @throws {ConfigError} */
-  readConfig(): Promise<Config>;
+  readonly document: ConfigDocument;
   readonly plugins: readonly Plugin[];
   readonly version: string;
 }
@@ -28,7 +28,8 @@ export interface RunOptions {
  * @throws {ApplianceError} where waiting cannot mend what is in the way; nothing is left behind in either case
  */
 export async function run(options: RunOptions): Promise<number> {
-  const config = await options.readConfig();
+  const { config, commit } = await options.document.load();
+  commit();
   const log = makeLog(config.log);
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.

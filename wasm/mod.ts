@@ -162,6 +162,11 @@ export class WasmDatapath {
     return refusing(() => this.#raw.add_socket(fd, socketKinds[kind])) as SocketIx;
   }
 
+  /** The socket tells with each datagram the kernel's mark (SO_RCVMARK): what has another than its tunnel's is refused. */
+  tellMarks(socket: SocketIx): void {
+    refusing(() => this.#raw.tell_marks(socket, true));
+  }
+
   /** Forgets a socket that no tunnel uses. */
   removeSocket(socket: SocketIx): void {
     refusing(() => this.#raw.remove_socket(socket));
@@ -270,10 +275,11 @@ export class WasmDatapath {
     remote: SockAddr,
     local: Uint8Array | undefined,
     data: Uint8Array,
+    mark = 0,
   ): boolean {
     const { address, port, scopeId = 0 } = remote;
     return refusing(() =>
-      this.#raw.send_control(socket, address, port, scopeId, local ?? noBytes, data)
+      this.#raw.send_control(socket, address, port, scopeId, local ?? noBytes, mark, data)
     );
   }
 
@@ -437,6 +443,11 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
     local: spec.local ?? noBytes,
     source_check: sourceChecks[spec.sourceCheck],
     segment: spec.segment,
+    // The DSCP is the upper six bits of the octet (RFC 2474 §3).
+    tos: spec.dscp === "inherit" ? -2 : spec.dscp === undefined ? -1 : spec.dscp << 2,
+    ttl: spec.ttl ?? 0,
+    mark: spec.mark ?? 0,
+    longest: Math.min(spec.longest ?? 0, 0xffff),
   });
 }
 

@@ -13,6 +13,8 @@ export type Punt =
     readonly remote: SockAddr;
     /** The address that the peer talked to; undefined where the kernel was not asked to tell (IP_PKTINFO). */
     readonly local: Uint8Array | undefined;
+    /** The kernel's mark; 0: none, or the socket does not tell (SO_RCVMARK). */
+    readonly mark: number;
     /** From the T bit on; over IP without the four zero bytes (RFC 3931 §4.1.1.2). */
     readonly data: Uint8Array;
   }
@@ -29,7 +31,8 @@ const record = {
   data: 8,
   length: 12,
   kind: 16,
-  port: 20,
+  port: 18,
+  mark: 20,
   scope: 24,
   addressLengths: 28,
   remote: 32,
@@ -42,7 +45,9 @@ export function readPunt(memory: ArrayBufferLike, at: number, bytes: number): Pu
   const u32 = (offset: number) => view.getUint32(offset, true);
   const handle = view.getFloat64(record.handle, true);
   const data = new Uint8Array(memory, bytes + u32(record.data), u32(record.length));
-  if (u32(record.kind) === 1) return { kind: "frame", port: handle as PortIx, data };
+  if (view.getUint16(record.kind, true) === 1) {
+    return { kind: "frame", port: handle as PortIx, data };
+  }
   const lengths = u32(record.addressLengths);
   const address = (offset: number, length: number) => new Uint8Array(memory, at + offset, length);
   return {
@@ -50,9 +55,10 @@ export function readPunt(memory: ArrayBufferLike, at: number, bytes: number): Pu
     socket: handle as SocketIx,
     remote: {
       address: address(record.remote, lengths & 0xffff),
-      port: u32(record.port),
+      port: view.getUint16(record.port, true),
       ...(u32(record.scope) === 0 ? {} : { scopeId: u32(record.scope) }),
     },
+    mark: u32(record.mark),
     local: lengths >>> 16 === 0 ? undefined : address(record.local, lengths >>> 16),
     data,
   };

@@ -42,6 +42,14 @@ export interface TunnelSpec {
   readonly sourceCheck: "none" | "address" | "endpoint";
   /** Whether frames may leave grouped by UDP_SEGMENT (not without UDP checksums, never on protocol 115). */
   readonly segment: boolean;
+  /** DSCP of the outer header (RFC 2474), or each frame's own; absent: the kernel's choice. */
+  readonly dscp?: number | "inherit";
+  /** TTL or hop limit of the outer header; absent: the kernel's choice. */
+  readonly ttl?: number;
+  /** The kernel's mark of what leaves (SO_MARK), and of what is believed where the socket tells it; absent: 0, none. */
+  readonly mark?: number;
+  /** Bytes of a datagram that the path carries unfragmented; absent: not known. */
+  readonly longest?: number;
 }
 
 /** A session as the datapath needs to know it; the names are the kernel's. */
@@ -108,7 +116,7 @@ export interface VnetSpec {
   readonly udp: boolean;
 }
 
-/** A counter's name (a session's, design.md §4). Values are frames, or bytes of frames without any L2TP header. */
+/** A counter's name (a session's). Values are frames, or bytes of frames without any L2TP header. */
 export const sessionCounters = [
   "tx-packets",
   "tx-bytes",

@@ -20,6 +20,7 @@ import {
   httpProblem,
   PreconditionError,
 } from "./problem.ts";
+import { addPeerRoutes } from "./peers.ts";
 import { addSessionRoutes } from "./sessions.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
@@ -63,6 +64,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
   const context = { app, api, metrics, plugins: options.plugins, now, change: oneAtATime() };
   addTunnelRoutes(context);
   addSessionRoutes(context);
+  addPeerRoutes(context);
   addEventRoutes(context);
   addOperationRoutes(context, { version: options.version, now });
 

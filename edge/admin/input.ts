@@ -9,6 +9,7 @@ import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { SessionPatch, TunnelPatch } from "../appliance/api.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
+import { refuseManagedKeys } from "./managed.ts";
 import { type Fault, FaultsError } from "./problem.ts";
 import type { sessionInput, tunnelInput } from "./schemas.ts";
 import { sessionAttributes, tunnelAttributes } from "./view.ts";
@@ -18,6 +19,7 @@ type SessionInput = z.output<typeof sessionInput>;
 
 /** A new tunnel; without a name it is called after its id. @throws {FaultsError} */
 export function newTunnel(input: TunnelInput): TunnelConfig {
+  refuseManagedKeys(input);
   return built(buildTunnel(input.name ?? `tunnel-${input["tunnel-id"]}`, input));
 }
 
@@ -27,6 +29,7 @@ export function newSession(
   input: SessionInput,
   plugins: readonly Plugin[],
 ): SessionConfig {
+  refuseManagedKeys(input);
   const name = input.name ?? `session-${input["session-id"]}`;
   const session = built(
     buildSession(name, tunnel.version, input, circuitOf(input, plugins)),
@@ -36,6 +39,7 @@ export function newSession(
 
 /** What changes in a tunnel when some attributes are given anew. @throws {FaultsError} */
 export function tunnelPatch(now: TunnelConfig, input: TunnelInput): TunnelPatch {
+  refuseManagedKeys(input);
   const after = built(
     buildTunnel(input.name ?? now.name, { ...sameFamily(tunnelAttributes(now), input), ...input }),
   );
@@ -55,6 +59,7 @@ export function sessionPatch(
   input: SessionInput,
   plugins: readonly Plugin[],
 ): SessionPatch {
+  refuseManagedKeys(input);
   const before = sessionAttributes(now);
   const circuit = circuitOf(input, plugins) ?? now.circuit;
   const after = carried(

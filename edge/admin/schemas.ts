@@ -2,6 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import {
+  callOptions,
   circuitSchema,
   endpointAttributes,
   nameSchema,
@@ -32,12 +33,22 @@ export const tunnelInput = z.strictObject({
   name: nameSchema.optional(),
   ...optionalShape(tunnelOptions),
   ...endpointShape,
+  peer: z.string().optional()
+    .describe("A peer's name: the tunnel has a control connection, which decides on its ids."),
+  mode: z.string().optional().describe("With peer: persistent, on-demand or passive."),
+  local: z.string().optional().describe("With peer: as the configuration file has it."),
+  remote: z.unknown().optional().describe(
+    "With peer: whom to dial, as the configuration file has it.",
+  ),
 }).openapi("TunnelInput");
 
 /** A session as it is asked for. */
 export const sessionInput = z.strictObject({
   name: nameSchema.optional(),
   ...optionalShape(sessionOptions),
+  "cookie-size": callOptions["cookie-size"].schema.optional(),
+  "remote-end-id": z.string().optional()
+    .describe("What the peer shall know a call by; of tunnels with a control connection only."),
   circuit: circuitSchema.optional(),
 }).openapi("SessionInput");
 

@@ -3,9 +3,13 @@
 import { createRoute } from "@hono/zod-openapi";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { SessionState, TunnelState } from "../config/model.ts";
+import type { Edit } from "../config/edit.ts";
+import { addition, changesTo, makeEdits } from "./edits.ts";
 import { checkMatch, sessionTag } from "./etag.ts";
 import { newSession, sessionPatch } from "./input.ts";
+import { callKeys, isManaged } from "./managed.ts";
 import { page, type PageQuery, pageQuery } from "./page.ts";
+import { FaultsError } from "./problem.ts";
 import {
   body,
   explain,
@@ -18,8 +22,11 @@ import {
   tagged,
   tunnelParam,
 } from "./route.ts";
-import { resultQuery, sessionInput, sessionPage, sessionView } from "./schemas.ts";
-import { viewSession } from "./view.ts";
+import { reloadView, resultQuery, sessionInput, sessionPage, sessionView } from "./schemas.ts";
+import { viewDown, viewSession } from "./view.ts";
+
+/** What is to change of a call, by the path at which the configuration has it. */
+type CallEdits = (path: readonly string[]) => readonly Edit[];
 
 const path = "/v1/tunnels/{tunnel}/sessions";
 
@@ -46,6 +53,7 @@ const create = createRoute({
   request: { params: tunnelParam, body: body(sessionInput) },
   responses: {
     201: tagged(sessionView, "The session, whose URL is in Location."),
+    202: json(reloadView, "A call, which the control connection places."),
     ...problems(400, 404, 409, 413, 415, 422, 503, 507),
   },
 });
@@ -65,6 +73,7 @@ const change = createRoute({
   request: { params: sessionParam, headers: ifMatch, body: body(sessionInput) },
   responses: {
     200: tagged(sessionView, "The session as it is now."),
+    202: json(reloadView, "A call, which is changed in place or placed anew."),
     ...problems(400, 404, 409, 412, 413, 415, 422, 503),
   },
 });
@@ -90,11 +99,31 @@ export function addSessionRoutes(context: RouteContext): void {
     return c.json(sessionsOf([tunnel], c.req.valid("query")), 200);
   }, explain({ query: pageQuery }));
 
+  /** Changes a call of the configuration. Undefined: the tunnel has no control connection. */
+  const changeCall = async (tunnel: string, name: string | undefined, edits: CallEdits) => {
+    const { config } = await api.tunnel(tunnel);
+    if (!isManaged(api.config(), config.name)) return undefined;
+    if (name === undefined) {
+      throw new FaultsError([{ attribute: "name", message: "missing; expected a name" }]);
+    }
+    const path = ["tunnels", config.name, "sessions", name];
+    const { down, kept, steps } = await makeEdits(api, edits(path), path);
+    return { steps: [...steps], kept, down: down.map(viewDown) };
+  };
+
   app.openapi(create, async (c) => {
     const { tunnel } = c.req.valid("param");
+    const input = c.req.valid("json");
+    const placed = await context.change(() =>
+      changeCall(tunnel, input.name, (path) => {
+        if (api.saidBy(path) === undefined) return [addition(path, callKeys(input))];
+        throw new ApplianceError("exists", "name", `there is a session ${input.name} already`);
+      })
+    );
+    if (placed) return c.json(placed, 202);
     const [owner, state] = await context.change(async () => {
       const { config } = await api.tunnel(tunnel);
-      const session = newSession(config, c.req.valid("json"), plugins);
+      const session = newSession(config, input, plugins);
       return find(await api.createSession(tunnel, session), session.name);
     });
     const [t, s] = [owner.config.name, state.config.name].map(encodeURIComponent);
@@ -112,11 +141,20 @@ export function addSessionRoutes(context: RouteContext): void {
 
   app.openapi(change, async (c) => {
     const { tunnel, session } = c.req.valid("param");
+    const input = c.req.valid("json");
+    const changed = await context.change(() =>
+      changeCall(tunnel, session, (path) => {
+        if (api.saidBy(path) !== undefined) return changesTo(path, callKeys(input));
+        const message = `the configuration has no call ${session}; others are their peer's`;
+        throw new ApplianceError("not-found", undefined, message);
+      })
+    );
+    if (changed) return c.json(changed, 202);
     const [owner, state] = await context.change(async () => {
       const found = find(await api.tunnel(tunnel), session);
       const [{ config }, now] = found;
       checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
-      const patch = sessionPatch(config, now.config, c.req.valid("json"), plugins);
+      const patch = sessionPatch(config, now.config, input, plugins);
       // A session that is down gets another chance at its circuit.
       if (Object.keys(patch).length === 0 && now.status === "up") return found;
       return find(await api.changeSession(tunnel, session, patch), session);
@@ -128,9 +166,17 @@ export function addSessionRoutes(context: RouteContext): void {
     const { tunnel, session } = c.req.valid("param");
     const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
-      const [, now] = find(await api.tunnel(tunnel), session);
-      checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
-      await api.deleteSession(tunnel, session, result);
+      const state = await api.tunnel(tunnel);
+      const { name } = state.config;
+      const path = ["tunnels", name, "sessions", session];
+      const added = isManaged(api.config(), name) && api.saidBy(path) === "request";
+      // A call that a request made may be on its way, or wait: it is gone all the same.
+      if (!added || state.sessions.some(({ config }) => config.name === session)) {
+        const [, now] = find(state, session);
+        checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
+        await api.deleteSession(tunnel, session, result);
+      }
+      if (added) await makeEdits(api, [{ path, value: undefined }]);
     });
     return c.body(null, 204);
   }, explain({ query: resultQuery }));

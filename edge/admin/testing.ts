@@ -5,6 +5,7 @@ import { type Plugin } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
+import type { Edit } from "../config/edit.ts";
 import { type EventBus, makeEventBus } from "../control/events.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {
@@ -23,6 +24,12 @@ export interface MemoryAppliance extends ApplianceApi {
   /** Where tests publish events. */
   readonly bus: EventBus;
   healthy: boolean;
+  /** What requests asked to change of the configuration. */
+  readonly edits: Edit[];
+  /** Who has the configuration say something, by path (`peers/hq`). */
+  readonly said: Map<string, "file" | "request">;
+  peers: Config["peers"];
+  managed: Config["managed"];
   /** What the next `reload()` throws. */
   reloadError: Error | undefined;
   /** Adds to a session's counters and its tunnel's. */
@@ -63,14 +70,18 @@ export function memoryAppliance(): MemoryAppliance {
     bus: makeEventBus(() => ++time),
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     reloadError: undefined,
+    edits: [],
+    said: new Map(),
+    peers: [],
+    managed: [],
     config: (): Config => ({
       listen: [{ encap: "udp", address: "0.0.0.0", port: 1701 }],
       admin: appliance.admin,
       log: { level: "info", format: "text" },
       hostName: "edge1",
       routerId: 1,
-      peers: [],
-      managed: [],
+      peers: appliance.peers,
+      managed: appliance.managed,
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
     tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
@@ -146,6 +157,12 @@ export function memoryAppliance(): MemoryAppliance {
           down: appliance.down(),
         };
       }),
+    edit: (edits) => {
+      appliance.edits.push(...edits);
+      return appliance.reload();
+    },
+    saidBy: (path) => appliance.said.get(path.join("/")),
+    save: () => Promise.resolve({ text: "saved: true\n" }),
     metrics: () =>
       Promise.resolve([
         { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },

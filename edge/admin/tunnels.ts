@@ -1,9 +1,14 @@
 /** /v1/tunnels. @module */
 
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, type z } from "@hono/zod-openapi";
+import { ApplianceError } from "../appliance/errors.ts";
+import type { TunnelState } from "../config/model.ts";
+import { addition, changesTo, makeEdits } from "./edits.ts";
 import { checkMatch, tunnelTag } from "./etag.ts";
 import { newTunnel, tunnelPatch } from "./input.ts";
+import { isManaged, managedKeys } from "./managed.ts";
 import { page, pageQuery } from "./page.ts";
+import { FaultsError } from "./problem.ts";
 import {
   body,
   explain,
@@ -73,6 +78,18 @@ const remove = createRoute({
 /** Adds the routes. */
 export function addTunnelRoutes(context: RouteContext): void {
   const { app, api } = context;
+  const addManaged = async (input: z.output<typeof tunnelInput>): Promise<TunnelState> => {
+    const { name } = input;
+    if (name === undefined) {
+      throw new FaultsError([{ attribute: "name", message: "missing; expected a name" }]);
+    }
+    const path = ["tunnels", name];
+    if ((await api.tunnels()).some(({ config }) => config.name === name)) {
+      throw new ApplianceError("exists", "name", `there is a tunnel ${name} already`);
+    }
+    await makeEdits(api, [addition(path, managedKeys(input))], path);
+    return await api.tunnel(name);
+  };
 
   app.openapi(list, async (c) => {
     // Those that are down have no id: they come first, as they stand in the file.
@@ -87,8 +104,10 @@ export function addTunnelRoutes(context: RouteContext): void {
   }, explain({ query: pageQuery }));
 
   app.openapi(create, async (c) => {
-    const config = newTunnel(c.req.valid("json"));
-    const state = await context.change(() => api.createTunnel(config));
+    const input = c.req.valid("json");
+    const state = await context.change(() =>
+      input.peer === undefined ? api.createTunnel(newTunnel(input)) : addManaged(input)
+    );
     return c.json(viewTunnel(state, context.now()), 201, {
       location: `/v1/tunnels/${encodeURIComponent(state.config.name)}`,
       etag: tunnelTag(state),
@@ -105,6 +124,12 @@ export function addTunnelRoutes(context: RouteContext): void {
     const state = await context.change(async () => {
       const now = await api.tunnel(tunnel);
       checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
+      const { name } = now.config;
+      if (isManaged(api.config(), name)) {
+        const path = ["tunnels", name];
+        await makeEdits(api, changesTo(path, managedKeys(c.req.valid("json"))), path);
+        return await api.tunnel(name);
+      }
       const patch = tunnelPatch(now.config, c.req.valid("json"));
       return Object.keys(patch).length === 0 ? now : await api.changeTunnel(tunnel, patch);
     });
@@ -118,6 +143,11 @@ export function addTunnelRoutes(context: RouteContext): void {
       const now = await api.tunnel(tunnel);
       checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
       await api.deleteTunnel(tunnel, result);
+      const path = ["tunnels", now.config.name];
+      // One of the file is back with the next reload; one that a request made is gone.
+      if (isManaged(api.config(), now.config.name) && api.saidBy(path) === "request") {
+        await makeEdits(api, [{ path, value: undefined }]);
+      }
       context.metrics.see(now);
     });
     return c.body(null, 204);

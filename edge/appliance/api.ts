@@ -4,6 +4,8 @@ import type { Down } from "./down.ts";
 import type { ReloadReport } from "./reconcile.ts";
 import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
+import type { Saved } from "../config/document.ts";
+import type { Edit } from "../config/edit.ts";
 import type { Subscription } from "../control/mod.ts";
 import type {
   AdminConfig,
@@ -56,6 +58,16 @@ export interface ApplianceApi {
   down(): readonly Down[];
   /** Reads the configuration file again. @throws {ConfigError | ApplianceError} and changes nothing */
   reload(): Promise<ReloadReport>;
+  /**
+   * Changes what the configuration says while it runs; the file stays as it is until {@linkcode ApplianceApi.save}, and
+   * the next reload puts back what the file says otherwise.
+   * @throws {ConfigError | ApplianceError} and changes nothing
+   */
+  edit(edits: readonly Edit[]): Promise<ReloadReport>;
+  /** Who has the configuration say something at a path of keys (`peers`, `hq`); undefined: it says nothing. */
+  saidBy(path: readonly string[]): "file" | "request" | undefined;
+  /** Writes what was changed since the file was read into the file. */
+  save(): Promise<Saved>;
   /** Plugins' numbers for `/metrics`. */
   metrics(): Promise<
     readonly { name: string; help: string; type: "counter" | "gauge"; value: number }[]

@@ -10,6 +10,7 @@ import { asWritten } from "../sessions/names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
+import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
@@ -146,9 +147,30 @@ function assemble(
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const report = await bringTo(context, await options.readConfig(), appliance);
-        logReport(log, report);
-        return report;
+        const { commit, config, putBack } = await options.document.load();
+        const report = await bringTo(context, config, appliance);
+        commit();
+        return told(log, withReasons(report, putBack));
+      }),
+    edit: (edits) =>
+      queues.exclusive(async () => {
+        refuseStopped(context);
+        const { commit, config } = options.document.edit(edits);
+        const report = await bringTo(context, untouched(context, config, edits), appliance);
+        state.inForce = config;
+        commit();
+        return told(log, report);
+      }),
+    saidBy: (path) => options.document.origin(path),
+    save: () =>
+      queues.exclusive(async () => {
+        const saved = await options.document.save(unsaved(context));
+        if (saved.refused === undefined) {
+          for (const tunnel of tunnels.all.values()) adopt(tunnel);
+          state.inForce = appliance.config();
+          log.info("configuration saved");
+        }
+        return saved;
       }),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
@@ -182,6 +204,21 @@ async function bringTo(
     control.part(next, down, steps),
   ], { ...context, steps });
   state.inForce = next;
+  return report;
+}
+
+/** What requests had changed, and is now as the file has it, says so. */
+function withReasons(report: ReloadReport, putBack: readonly string[]): ReloadReport {
+  const steps = report.steps.map((step) =>
+    putBack.includes(step.path)
+      ? { ...step, why: [step.why, "puts back what a request changed"].filter(Boolean).join(": ") }
+      : step
+  );
+  return { ...report, steps };
+}
+
+function told(log: ApplianceContext["log"], report: ReloadReport): ReloadReport {
+  logReport(log, report);
   return report;
 }
 

@@ -3,6 +3,7 @@ import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import { makeLog } from "../log.ts";
 import { startAppliance } from "./appliance.ts";
+import { fixedDocument } from "../testing/document.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 import {
   branch,
@@ -33,7 +34,7 @@ Deno.test("startAppliance() leaves nothing behind where a part cannot be had", a
   await assert.rejects(
     startAppliance({
       config: config(twice),
-      readConfig: () => config([]),
+      document: fixedDocument(() => config([])),
       plugins: [ethernet],
       log: makeLog({ level: "error", format: "text" }, { write() {} }),
       system,

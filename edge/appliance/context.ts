@@ -7,6 +7,7 @@ import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
 import { systemClock } from "../clock.ts";
+import type { ConfigDocument } from "../config/document.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
 import type { Datapath } from "../datapath/datapath.ts";
@@ -26,8 +27,8 @@ import { transaction } from "./transaction.ts";
 /** What an appliance is started with. All but the first three have the real thing by default. */
 export interface ApplianceOptions {
   readonly config: Config;
-  /** Reads the configuration again, for a reload. @throws {ConfigError} */
-  readConfig(): Promise<Config> | Config;
+  /** Where it was read from, and what requests make of it. */
+  readonly document: ConfigDocument;
   readonly plugins: readonly Plugin[];
   readonly log?: Logger;
   readonly clock?: Clock;
@@ -134,8 +135,7 @@ export function makeContext(
     log,
     system,
     tunnels,
-    follow: (tunnel) =>
-      queues.run(tunnel.config.name, () => Promise.resolve(tunnels.followPath(tunnel))),
+    follow: (tunnel) => queues.run(tunnel.config.name, () => tunnels.followPath(tunnel)),
   });
   const control = startControl({
     circuits,

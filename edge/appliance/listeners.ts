@@ -90,6 +90,10 @@ export function listenerPart(
 /** By their names in reports. */
 function byPath(listeners: readonly Listener[]): Map<string, Listener> {
   return new Map(
-    listeners.map((listener) => [`listen/${listener.encap}:${formatEndpoint(listener)}`, listener]),
+    listeners.map((listener) => {
+      const { device, encap, marks } = listener;
+      const more = [...(device === undefined ? [] : [device]), ...(marks ? ["marks"] : [])];
+      return [[`listen/${encap}:${formatEndpoint(listener)}`, ...more].join(" "), listener];
+    }),
   );
 }

@@ -2,11 +2,12 @@
 
 import { Command as Commander, CommanderError } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
+import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 
 /** What can be shown. */
-export type Showable = "tunnel" | "session" | "config" | "down" | "drops" | "datapath";
+export type Showable = "tunnel" | "session" | "peer" | "config" | "down" | "drops" | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
 export type Action =
@@ -20,10 +21,10 @@ export type Action =
   }
   | {
     readonly do: "add" | "set" | "del";
-    readonly what: "tunnel" | "session";
+    readonly what: "tunnel" | "session" | "peer";
     readonly words: readonly string[];
   }
-  | { readonly do: "reload" };
+  | { readonly do: "reload" | "save" };
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -93,7 +94,7 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
 
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
-    for (const what of ["tunnel", "session"] as const) {
+    for (const what of ["tunnel", "session", "peer"] as const) {
       const known = verb === "del" ? selectors[what] : keywords[what];
       const command = words(
         group,
@@ -102,7 +103,7 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
         "keyword",
         known,
       );
-      if (verb === "del") {
+      if (verb === "del" && what !== "peer") {
         for (const { name, value, help } of resultKeywords) {
           command.option(`--${name} <${value.toLowerCase()}>`, help);
         }
@@ -116,17 +117,20 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
 
   program.command("reload").description("have the appliance read its configuration again")
     .action(() => choose({ do: "reload" }));
+  program.command("save")
+    .description("have the appliance write what was changed into its configuration file")
+    .action(() => choose({ do: "save" }));
   return program;
 }
 
 const filters = { tunnel: tunnelFilters, session: sessionFilters };
-const selectors = { tunnel: tunnelSelectors, session: sessionSelectors };
-const keywords = { tunnel: tunnelKeywords, session: sessionKeywords };
+const selectors = { tunnel: tunnelSelectors, session: sessionSelectors, peer: peerSelectors };
+const keywords = { tunnel: tunnelKeywords, session: sessionKeywords, peer: peerKeywords };
 
 const verbs = {
-  add: "add a tunnel or session",
-  set: "change a tunnel or session while it runs",
-  del: "delete a tunnel or session",
+  add: "add a tunnel, session or peer",
+  set: "change a tunnel, session or peer while it runs",
+  del: "delete a tunnel, session or peer",
 };
 
 const configCommands = {
@@ -135,6 +139,7 @@ const configCommands = {
 };
 
 const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session">, string>> = {
+  peer: "show the peers of the configuration",
   config: "show the configuration in force",
   down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",

@@ -1,6 +1,5 @@
 /** Pairs of keywords and values, as `ip l2tp` takes them. Pure. @module */
 
-import { canonicalIp } from "../../core/endpoint.ts";
 import type { Option, Table } from "../config/option.ts";
 import { hint } from "../config/suggest.ts";
 import { parseYaml } from "../config/yaml.ts";
@@ -188,21 +187,6 @@ export function choice<Word extends string>(
 /** A keyword for text. */
 export function text(name: string, value: string, help: string, attribute = name): Keyword {
   return { name, value, help, read: (given) => ({ [attribute]: given }) };
-}
-
-/** A keyword for an address; the attribute depends on its family. */
-export function address(name: string, help: string, v4: string, v6: string): Keyword {
-  return {
-    name,
-    value: "ADDR",
-    help,
-    read: (given) => {
-      if (canonicalIp(given) === undefined) {
-        throw new UsageError(`${name}: got "${given}"; expected an IP address`);
-      }
-      return { [given.includes(":") ? v6 : v4]: given };
-    },
-  };
 }
 
 function oneOf<Word extends string>(name: string, text: string, words: readonly Word[]): Word {

@@ -4,6 +4,8 @@ import { ConfigError, formatProblem } from "../config/problem.ts";
 import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
+import { isRecord } from "./json.ts";
+import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
 import type { ReloadView } from "../admin/schemas.ts";
 import { reloadText, show, type Shown } from "./show.ts";
@@ -84,6 +86,13 @@ function plan(
         const json = await client.request("POST", "/v1/reload");
         return { json, text: reloadText(json as ReloadView) };
       };
+    case "save":
+      return async (client) => {
+        const json = await client.request("POST", "/v1/config/save");
+        const { refused, text } = isRecord(json) ? json : {};
+        if (refused === undefined) return { json, text: "" };
+        return { json, text: `# not written: ${refused}\n${text}` };
+      };
     default:
       return change(action);
   }
@@ -93,11 +102,11 @@ function plan(
 function change(
   { do: verb, what, words }: Extract<Action, { do: "add" | "set" | "del" }>,
 ): (client: Client) => Promise<Shown> {
-  const [method, path, body] = what === "tunnel"
-    ? tunnelRequest(verb, words)
-    : sessionRequest(verb, words);
+  const [method, path, body] = requests[what](verb, words);
   return async (client) => ({ json: await client.request(method, path, body), text: "" });
 }
+
+const requests = { tunnel: tunnelRequest, session: sessionRequest, peer: peerRequest };
 
 type Request = readonly ["POST" | "PATCH" | "DELETE", string, unknown];
 
@@ -126,6 +135,14 @@ function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): 
   }
   const { body, ...which } = sessionChange(words);
   return ["PATCH", path(which), body];
+}
+
+function peerRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
+  const path = (peer: string) => `/v1/peers/${encodeURIComponent(peer)}`;
+  if (verb === "add") return ["POST", "/v1/peers", newPeer(words)];
+  if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined];
+  const { peer, body } = peerChange(words);
+  return ["PATCH", path(peer), body];
 }
 
 async function findConfig({ exists }: Deps): Promise<string> {

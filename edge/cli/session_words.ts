@@ -1,6 +1,6 @@
 /** What `isthmus add|set|del|show session` understand. @module */
 
-import { sessionOptions } from "../config/attributes.ts";
+import { callOptions, sessionOptions } from "../config/attributes.ts";
 import { directionsOf } from "../config/reading.ts";
 import { UsageError } from "./errors.ts";
 import {
@@ -60,7 +60,8 @@ export const sessionKeywords: readonly Keyword[] = [
   sessionId,
   peerSessionId,
   name,
-  ...optionKeywords(otherOptions),
+  ...optionKeywords({ ...otherOptions, "cookie-size": callOptions["cookie-size"] }),
+  text("remote-end-id", "TEXT", "what the peer shall know a call by"),
   choice(
     "seq",
     ["none", "send", "recv", "both"],

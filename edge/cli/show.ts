@@ -39,6 +39,10 @@ export async function show(client: Client, { what, words, details }: Show): Prom
         text: details ? blocks(sessions) : formatTable(sessionColumns, sessions),
       };
     }
+    case "peer": {
+      const { peers } = await client.request("GET", "/v1/peers") as { peers: readonly object[] };
+      return { json: peers, text: blocks(peers) };
+    }
     case "config": {
       const config = await client.request("GET", "/v1/config");
       return { json: config, text: formatTree(config) };

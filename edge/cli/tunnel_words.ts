@@ -1,11 +1,12 @@
 /** What `isthmus add|set|del|show tunnel` understand: `ip l2tp`'s keywords and the admin endpoint's attributes. @module */
 
+import { canonicalIp } from "../../core/endpoint.ts";
 import { tunnelOptions } from "../config/attributes.ts";
 import { UsageError } from "./errors.ts";
 import {
-  address,
   type Attributes,
   attributesOf,
+  choice,
   type Keyword,
   numeric,
   onlyOne,
@@ -32,14 +33,28 @@ export const tunnelSelectors: readonly Keyword[] = [tunnelId, name, ...resultKey
 /** Which tunnels to show. */
 export const tunnelFilters: readonly Keyword[] = [tunnelId, name, peerTunnelId];
 
+/** An IP address by itself is an attribute; anything else is as the file has it, for tunnels with `peer`. */
+function end(name: "local" | "remote", help: string): Keyword {
+  const letter = name === "local" ? "s" : "d";
+  const read = (given: string) =>
+    canonicalIp(given) === undefined
+      ? { [name]: given }
+      : { [`${given.includes(":") ? "ip6" : "ip"}-${letter}addr`]: given };
+  return { name, value: "ADDR", help: `${help}; with peer, one with a port too`, read };
+}
+
 /** What a tunnel can be made from. */
 export const tunnelKeywords: readonly Keyword[] = [
   tunnelId,
   peerTunnelId,
   name,
   ...optionKeywords({ "encap-type": encap }),
-  address("local", "the local address; the kernel chooses if absent", "ip-saddr", "ip6-saddr"),
-  address("remote", "the peer's address", "ip-daddr", "ip6-daddr"),
+  end("local", "the local address; the kernel chooses if absent"),
+  end("remote", "the peer's address"),
+  text("peer", "NAME", "a peer of the configuration: the tunnel has a control connection"),
+  choice("mode", ["persistent", "on-demand", "passive"], "with peer: who dials", (word) => ({
+    mode: word,
+  })),
   numeric("udp-sport", "PORT", "the local UDP port (1701)"),
   numeric("udp-dport", "PORT", "the peer's UDP port (1701)"),
   onOff("udp-csum", "UDP checksums over IPv4 (on)"),
@@ -54,7 +69,12 @@ export const tunnelKeywords: readonly Keyword[] = [
 
 /** The body of a request that adds a tunnel. @throws {UsageError} */
 export function newTunnel(words: readonly string[]): Attributes {
-  return attributesOf(parsePairs(words, tunnelKeywords), tunnelKeywords);
+  const body = attributesOf(parsePairs(words, tunnelKeywords), tunnelKeywords);
+  for (const name of ["local", "remote"].filter(() => body["peer"] === undefined)) {
+    if (body[name] === undefined) continue;
+    throw new UsageError(`${name}: got "${body[name]}"; expected an IP address`);
+  }
+  return body;
 }
 
 /** Which tunnel to change, and the body that changes it. @throws {UsageError} */

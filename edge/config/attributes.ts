@@ -120,6 +120,37 @@ const mssClamp: Kind<number | "auto" | "off"> = {
 
 const only = <Word>(v2: Word, v3: Word) => (version: ProtoVersion) => version === 2 ? v2 : v3;
 
+const dscp: Kind<number | "inherit"> = {
+  schema: z.union([z.int().min(0).max(63), z.literal("inherit")], {
+    error: "expected a whole number from 0 to 63, or inherit",
+  }),
+  word: { as: "yaml" },
+  placeholder: "NUMBER|inherit",
+};
+
+const deviceName = z.string().regex(/^[^\s/:]{1,15}$/, {
+  error: "expected the name of a network device, at most 15 characters",
+});
+
+/** What the outer headers of a tunnel's packets say. */
+export const outerOptions = {
+  dscp: option(dscp, {
+    field: "dscp",
+    help:
+      "DSCP of the outer header, 0 to 63, or `inherit`: that of the IP packet inside (RFC 2474, RFC 2983)",
+    default: undefined,
+    otherwise: "0",
+    change: "live",
+  }),
+  ttl: option(whole(1, 255), {
+    field: "ttl",
+    help: "TTL (IPv6: hop limit) of the outer header, 1 to 255",
+    default: undefined,
+    otherwise: "the kernel's",
+    change: "live",
+  }),
+} as const;
+
 /** What a tunnel has, whichever way its packets go. */
 export const tunnelOptions = {
   "tunnel-id": option(tunnelId.kind, {
@@ -155,6 +186,30 @@ export const tunnelOptions = {
     help: "`udp`, or `ip` (IP protocol 115; version 3 only)",
     default: "udp",
     change: "identity",
+  }),
+  ...outerOptions,
+  df: option(flag(), {
+    field: "df",
+    help:
+      "`true`: what the path does not carry whole is dropped as `too-long` (IPv4: DF is set); `false`: it may be fragmented anywhere on the way",
+    default: undefined,
+    otherwise: "this host fragments it, and learns the path's MTU",
+    change: "live",
+  }),
+  mark: option(whole(1, 0xffff_ffff), {
+    field: "mark",
+    help:
+      "the kernel's mark on what leaves (SO_MARK), for policy routing and IPsec; what comes must have it too (SO_RCVMARK). Marked datagrams are not grouped",
+    default: undefined,
+    otherwise: "none",
+    change: "live",
+  }),
+  device: option(text(deviceName, "NAME"), {
+    field: "device",
+    help: "the network device or VRF that the tunnel is bound to",
+    default: undefined,
+    otherwise: "any",
+    change: "live",
   }),
 } as const;
 
@@ -344,6 +399,7 @@ export const peerOptions = {
     default: 100,
     change: "live",
   }),
+  ...outerOptions,
 } as const;
 
 const resultError = 'expected a list of result codes, with or without an error code: ["4", "2/4"]';

@@ -29,7 +29,11 @@ import { hidden, maskSecrets } from "./secrets.ts";
 export function describeConfig(config: Config): Record<string, Json> {
   const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
   return {
-    listen: listen.map((listener) => ({ [listener.encap]: formatEndpoint(listener) })),
+    listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
+      [encap]: formatEndpoint(endpoint),
+      ...(device !== undefined && { device }),
+      ...(marks && { marks }),
+    })),
     admin: describeAdmin(admin),
     log: { ...log },
     "host-name": hostName,
@@ -51,7 +55,8 @@ function describeAdmin({ listen, token }: AdminConfig): Json {
   };
 }
 
-function describeTunnel(tunnel: TunnelConfig): Json {
+/** A static tunnel in the file's own shape. */
+export function describeTunnel(tunnel: TunnelConfig): Json {
   const {
     "tunnel-id": tunnelId,
     "peer-tunnel-id": peerTunnelId,
@@ -93,7 +98,8 @@ function describeRouterId(routerId: number): string {
   return formatIp(bytes);
 }
 
-function describePeer(peer: PeerConfig): Json {
+/** A peer in the file's own shape, secrets hidden. */
+export function describePeer(peer: PeerConfig): Json {
   const { addresses, settings, accept } = peer;
   const { digest, ...connection } = showOptions(connectionOptions, settings);
   const signed = settings.version === 3 && settings.secret !== undefined;

@@ -1,25 +1,31 @@
 /** The configuration as a file. @module */
 
+import { dirname } from "node:path";
 import type { Plugin } from "../../plugins/plugin.ts";
-import { ConfigError, parseConfig } from "./mod.ts";
-import type { Config } from "./model.ts";
+import { type ConfigDocument, makeDocument } from "./document.ts";
 
-/**
- * Reads a configuration file.
- * @throws {ConfigError} where it cannot be read or is wrong
- */
-export async function readConfigFile(file: string, plugins: readonly Plugin[]): Promise<Config> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(file);
-  } catch (error) {
-    const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-    throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
-  }
-  return parseConfig(text, {
+/** The configuration of a file. */
+export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocument {
+  return makeDocument({
     file,
     plugins,
-    defaults: { hostName: Deno.hostname() },
-    readFile: (path) => Deno.readTextFileSync(path),
+    hostName: Deno.hostname(),
+    readText: () => Deno.readTextFile(file),
+    readSecret: (path) => Deno.readTextFileSync(path),
+    writeText: (text) => replaceFile(file, text),
   });
+}
+
+/** Puts a whole file in the place of another, which keeps its mode: nobody ever reads half of it. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  const { mode } = await Deno.stat(file);
+  const next = await Deno.makeTempFile({ dir: dirname(file), prefix: ".isthmus-" });
+  try {
+    await Deno.writeTextFile(next, text);
+    if (mode !== null) await Deno.chmod(next, mode & 0o777);
+    await Deno.rename(next, file);
+  } catch (error) {
+    await Deno.remove(next).catch(() => {});
+    throw error;
+  }
 }

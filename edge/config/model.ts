@@ -20,6 +20,10 @@ import type { Fields } from "./option.ts";
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
 export interface Listener extends Endpoint {
   readonly encap: EncapType;
+  /** The network device or VRF that it is bound to. */
+  readonly device?: string;
+  /** Peers of one address are told apart by the kernel's marks of what they send (SO_RCVMARK). */
+  readonly marks?: boolean;
 }
 
 /** The admin endpoint: TCP or a Unix socket. */

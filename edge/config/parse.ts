@@ -97,7 +97,13 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
     if (encap === "udp" && endpoint.port === 0) {
       report.add(["listen", index, encap], "port 0; expected a UDP port from 1 to 65535");
     }
-    found.push([index, { encap, ...endpoint }]);
+    const { device, marks } = listener;
+    found.push([index, {
+      encap,
+      ...endpoint,
+      ...(device !== undefined && { device }),
+      ...(marks && { marks }),
+    }]);
   }
   report.addAll(listenerConflicts(found));
   return found.map(([, listener]) => listener);

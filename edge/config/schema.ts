@@ -73,6 +73,8 @@ export const listSchema = z.array(z.unknown(), {
 export const listenerSchema = z.strictObject({
   udp: endpoint.optional(),
   ip: listenIp.optional(),
+  device: tunnelOptions.device.schema.optional(),
+  marks: z.boolean({ error: "expected true or false" }).optional(),
 }, { error: 'expected udp or ip with an address, such as { udp: "0.0.0.0:1701" }' })
   .refine(({ udp, ip }) => (udp === undefined) !== (ip === undefined), {
     error: "neither or both; expected either udp or ip",

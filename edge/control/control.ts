@@ -86,7 +86,14 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     encapOf: (socket) => dependencies.sockets.encapOf(socket),
     onEvent: (event, now) => onEvent(event, now),
   });
-  const links = makeManagedConnections({ ...dependencies, driver });
+  const links = makeManagedConnections({
+    ...dependencies,
+    driver,
+    outerOf(peer) {
+      const { dscp, ttl } = state.peers.get(peer)?.config ?? {};
+      return { ...(dscp !== undefined && { dscp }), ...(ttl !== undefined && { ttl }) };
+    },
+  });
   const endCalls = (template: CallTemplate, result: Result) => {
     for (const link of state.links.values()) {
       for (const call of link.calls.values()) {

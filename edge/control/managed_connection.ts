@@ -32,6 +32,8 @@ export interface ManagedConnectionDependencies {
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly tunnels: Tunnels;
+  /** What the outer headers to a peer of that name shall say. */
+  outerOf(peer: string): Pick<TunnelConfig, "dscp" | "ttl">;
 }
 
 /** A connection without a tunnel. */
@@ -65,7 +67,7 @@ export function makeManagedConnection(
 }
 
 export function makeManagedConnections(
-  { driver, log, sessions, sockets, tunnels }: ManagedConnectionDependencies,
+  { driver, log, outerOf, sessions, sockets, tunnels }: ManagedConnectionDependencies,
 ): ManagedConnections {
   const endConnection = (link: ManagedConnection, message: string) => {
     log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
@@ -118,7 +120,7 @@ export function makeManagedConnections(
 
   return {
     open(link, { localId, path, peerId, settings }, before) {
-      const { encap, local, remote, socket } = path;
+      const { encap, local, mark, remote, socket } = path;
       const lease = sockets.hold(socket as SocketId);
       if (!lease) return endConnection(link, "its socket is closed");
       const config: TunnelConfig = {
@@ -130,6 +132,8 @@ export function makeManagedConnections(
         local: { address: local, port: lease.local.port },
         remote,
         checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
+        ...(mark !== 0 && { mark }),
+        ...outerOf(link.peer),
         sessions: [],
       };
       link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));

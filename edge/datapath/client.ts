@@ -13,7 +13,7 @@ import type {
 import { errnoName } from "../io/errno.ts";
 import { hollow, type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
-import { boundAddress, socketDrops } from "../io/sockets.ts";
+import { boundAddress, receiveMarks, socketDrops } from "../io/sockets.ts";
 import { concatenated, countersByHandle, joined } from "./counters.ts";
 import {
   type ControlDatagram,
@@ -136,7 +136,7 @@ async function start(
     },
   });
 
-  const toDatagram = ({ socket, remote, local, data }: ControlRecord): ControlDatagram => {
+  const toDatagram = ({ socket, remote, local, mark, data }: ControlRecord): ControlDatagram => {
     const id = socket as number as SocketId;
     return {
       socket: id,
@@ -145,6 +145,7 @@ async function start(
       local: local
         ? fromSockAddr(libc, { ...scopeFor(local, remote), address: local, port: 0 }).address
         : sockets.get(id)?.address ?? "0.0.0.0",
+      ...(mark !== 0 && { mark }),
       data,
     };
   };
@@ -227,6 +228,12 @@ async function start(
       if (!removed) return;
       closedDrops += socketDrops(libc, removed.fd);
       libc.call.close(removed.fd);
+    },
+    async tellMarks(socket) {
+      const { fd } = sockets.get(socket) ?? {};
+      if (fd === undefined) throw new DatapathError("no-such-socket", "no such socket");
+      receiveMarks(libc, fd);
+      await worker.request("tellMarks", { socket: socket as number as SocketIx });
     },
     async rewatchSocket(socket) {
       const { fd } = sockets.get(socket) ?? {};
@@ -360,11 +367,15 @@ function* heard({ handles, heardAgoMs }: TunnelTable): Generator<[TunnelHandle, 
 }
 
 /** @throws {DatapathError} where an address cannot be read */
-function toRecord(libc: Libc, { socket, remote, local, data }: ControlDatagram): ControlRecord {
+function toRecord(
+  libc: Libc,
+  { socket, remote, local, mark = 0, data }: ControlDatagram,
+): ControlRecord {
   return {
     socket: socket as number as SocketIx,
     remote: readable(() => toSockAddr(libc, remote)),
     local: isWildcard(local) ? undefined : parseIp(local),
+    mark,
     data,
   };
 }

@@ -45,6 +45,7 @@ export function createCommands(
       datapath.removeSocket(socket);
       sources.removeSocket(socket);
     },
+    tellMarks: ({ socket }) => datapath.tellMarks(socket),
     rewatchSocket({ fd, socket }) {
       sources.removeSocket(socket);
       sources.addSocket(fd, socket);

@@ -26,6 +26,14 @@ export interface DatapathTunnel {
   readonly sourceCheck: "none" | "address" | "endpoint";
   /** Whether sends may be grouped with UDP_SEGMENT. */
   readonly segment: boolean;
+  /** DSCP of the outer header, or each frame's own; absent: the kernel's choice. */
+  readonly dscp?: number | "inherit";
+  /** TTL or hop limit of the outer header; absent: the kernel's choice. */
+  readonly ttl?: number;
+  /** The kernel's mark of what leaves, and of what is believed where the socket tells it; absent: 0, none. */
+  readonly mark?: number;
+  /** Bytes of a datagram that the path carries unfragmented; absent: not known. */
+  readonly longest?: number;
 }
 
 /** The part of a session that may change while it runs. */
@@ -108,6 +116,8 @@ export interface Datapath extends AsyncDisposable {
   /** Hands over an open, bound, non-blocking socket; the datapath closes it. */
   addSocket(fd: number, kind: SocketKind): Promise<SocketId>;
   removeSocket(socket: SocketId): Promise<void>;
+  /** Has a socket tell the kernel's mark of each datagram: what has another than its tunnel's is refused from then on. */
+  tellMarks(socket: SocketId): Promise<void>;
   /** Reads a socket again that had failed, and whose descriptor its owner has put another socket behind. */
   rewatchSocket(socket: SocketId): Promise<void>;
   addTunnel(tunnel: DatapathTunnel): Promise<TunnelHandle>;

@@ -94,8 +94,8 @@ export function createTaker(target: Target): (items: ToWorker) => void {
   const sendControl = (batch: Batch) =>
     readControl(
       batch,
-      ({ socket, remote, local, data }) =>
-        queue(data, () => datapath.sendControl(socket, remote, local, data)),
+      ({ socket, remote, local, mark, data }) =>
+        queue(data, () => datapath.sendControl(socket, remote, local, data, mark)),
     );
 
   /** What main does not know yet to be taken; it learns of little with the next reply. */

@@ -69,6 +69,7 @@ export interface Start {
 export interface CommandTable {
   addSocket: [{ fd: number; kind: SocketKind }, SocketIx];
   removeSocket: [{ socket: SocketIx }, void];
+  tellMarks: [{ socket: SocketIx }, void];
   /** Reads a socket again that had failed: its descriptor stands for another one by now. */
   rewatchSocket: [{ fd: number; socket: SocketIx }, void];
   addTunnel: [{ spec: TunnelSpec }, TunnelIx];

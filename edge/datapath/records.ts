@@ -4,6 +4,7 @@
  * ```text
  * frame    handle 8 | length 4 | frame, padded to 4
  * control  handle 8 | length 4 | port 2 | remote's length 1 | local's length 1 | scope 4 | remote 16 | local 16
+ *          | mark 4
  *          | message, padded to 4
  * ```
  *
@@ -27,6 +28,8 @@ export interface ControlRecord {
   readonly remote: SockAddr;
   /** Absent: the kernel chooses, or did not tell. */
   readonly local: Uint8Array | undefined;
+  /** The kernel's mark; 0: none. */
+  readonly mark: number;
   readonly data: Uint8Array;
 }
 
@@ -43,7 +46,7 @@ export interface Packer {
 }
 
 const frameHeader = 12;
-const controlHeader = 52;
+const controlHeader = 56;
 const firstCapacity = 4096;
 
 /** Bytes that a frame takes in a batch. */
@@ -86,7 +89,7 @@ export function createPacker(limit: number): Packer {
       bytes.set(frame, at + frameHeader);
       return true;
     },
-    control({ socket, remote, local, data }) {
+    control({ socket, remote, local, mark, data }) {
       const at = reserve(controlRecordSize(data.length));
       if (at < 0) return false;
       view.setFloat64(at, socket, true);
@@ -97,6 +100,7 @@ export function createPacker(limit: number): Packer {
       view.setUint32(at + 16, remote.scopeId ?? 0, true);
       bytes.set(remote.address, at + 20);
       if (local) bytes.set(local, at + 36);
+      view.setUint32(at + 52, mark, true);
       bytes.set(data, at + controlHeader);
       return true;
     },
@@ -145,6 +149,7 @@ export function readControl(batch: Batch, visit: (record: ControlRecord) => void
         ...(scopeId === 0 ? {} : { scopeId }),
       },
       local: localLength === 0 ? undefined : bytes.subarray(at + 36, at + 36 + localLength),
+      mark: view.getUint32(at + 52, true),
       data: bytes.subarray(at + controlHeader, at + controlHeader + length),
     });
     at += controlRecordSize(length);

@@ -28,6 +28,7 @@ Deno.test("readControl() gives what control() packed", () => {
       { noNullPrototype: true },
     ),
     local: fc.option(address, { nil: undefined }),
+    mark: fc.integer({ min: 0, max: 0xffff_ffff }),
     data,
   }, { noNullPrototype: true });
   fc.assert(fc.property(fc.array(record, { maxLength: 20 }), (records) => {

@@ -2,7 +2,9 @@
 
 import type { TunnelIx, WasmDatapath } from "../../wasm/mod.ts";
 import type { Libc } from "../io/libc.ts";
+import { Errno } from "../io/errno.ts";
 import type { Grouping } from "./grouping.ts";
+import type { Look } from "./look.ts";
 import { longestGrouped, mayBeAsynchronous, onSend, onWrite, type SendDrop } from "./outcome.ts";
 
 /** Figures of the transmit path, for `io` in the statistics. */
@@ -25,11 +27,9 @@ export interface Transmitter {
 }
 
 /** What the transmitter asks of others. */
-export interface TransmitEvents {
+export interface TransmitEvents extends Look {
   /** Takes the errors that the kernel keeps for a socket; gives how many came from the network. */
   kept(fd: number): number;
-  /** Why a datagram to that peer was refused with EINVAL. */
-  look(fd: number, message: number): SendDrop;
 }
 
 /** `struct mmsghdr` (msghdr 56 | length 4 | padding 4) and `struct iovec` (base 8 | length 8). */
@@ -120,7 +120,8 @@ export function createTransmitter(
         }
       }
       const group = datapath.groupedBy(first) > 0;
-      const outcome = onSend(errno, group ? "group" : "datagram");
+      const mark = errno === Errno.EPERM ? events.markOf(fd, first) : 0;
+      const outcome = onSend(errno, group ? "group" : "datagram", mark);
       switch (outcome) {
         case "again":
           break;

@@ -40,7 +40,7 @@ function script(answers: { send?: number[]; write?: number[]; poll?: number[] })
 
 /** A host port that is joined to a session or a device, in a datapath whose system calls are scripted. */
 function joined(
-  answers: Parameters<typeof script>[0] & { kept?: number[] },
+  answers: Parameters<typeof script>[0] & { kept?: number[]; mark?: number },
   { segment = false, device = false } = {},
 ) {
   const datapath = new WasmDatapath();
@@ -51,6 +51,7 @@ function joined(
   const looked: number[] = [];
   const transmitter = createTransmitter(libc, datapath, 0n, grouping, {
     kept: () => answers.kept?.shift() ?? 0,
+    markOf: () => answers.mark ?? 0,
     look(_, message) {
       looked.push(message);
       return "no-source-address";
@@ -153,6 +154,14 @@ Deno.test("flush() gives up on a datagram in the end, though ICMP errors keep co
   side.send(1);
   assert.equal(side.asked.send.length, 9);
   assert.deepEqual(side.counted(), { sent: 0, "peer-unreachable": 1 });
+});
+
+Deno.test("flush() tells what a packet filter refused from what nothing encrypts", () => {
+  for (const [mark, reason] of [[0, "filtered"], [7, "ipsec-missing"]] as const) {
+    using side = joined({ send: [-Errno.EPERM], mark });
+    side.send(1);
+    assert.deepEqual(side.counted(), { sent: 0, [reason]: 1 });
+  }
 });
 
 Deno.test("flush() looks why a datagram is refused with EINVAL", () => {

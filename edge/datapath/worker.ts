@@ -78,7 +78,7 @@ async function run(libc: Libc, { epoll, wake, ping, pong, network, limits }: Sta
   };
   const transmitter = createTransmitter(libc, datapath, base, grouping, {
     kept: takeKept,
-    look: createLook(libc, datapath, base),
+    ...createLook(libc, datapath, base),
   });
   const toMain = { control: openLane("control", post), frames: openLane("frames", post) };
   const takePunt = (punt: Punt) => {

@@ -3,6 +3,7 @@
 import { type Endpoint, formatEndpoint, isWildcard } from "../../core/endpoint.ts";
 import { configured, type Libc } from "./libc.ts";
 import { emitSockaddr, familyOf, toSockAddr } from "./sockaddr.ts";
+import { bindToDevice } from "./sockets.ts";
 
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 /** [level, option] of the MTU that the kernel knows for a connected socket's route. */
@@ -26,11 +27,12 @@ export function ownsAddress(libc: Libc, address: string): boolean {
  * device's or the route's, less once an ICMP "packet too big" has come for this peer.
  * @throws {IoError} `ENETUNREACH` where there is no route, `EADDRNOTAVAIL` where the local address is not ours
  */
-export function pathMtu(libc: Libc, local: string, remote: string): number {
+export function pathMtu(libc: Libc, local: string, remote: string, device?: string): number {
   const what = `find the path from ${local} to ${remote}`;
   const socket = libc.call.socket(familyOf(remote), SOCK_DGRAM_CLOEXEC, 0);
   const mtu = new Int32Array(1);
   const fd = configured(libc, libc.check(socket, "socket", what), (fd) => {
+    if (device !== undefined) bindToDevice(libc, fd, device, "a look at the path");
     if (!isWildcard(local)) {
       const from = emitSockaddr(toSockAddr(libc, { address: local, port: 0 }));
       libc.check(libc.call.bind(fd, from, from.length), "bind", what);

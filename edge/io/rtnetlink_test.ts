@@ -13,6 +13,7 @@ Deno.test("link() finds the loopback device, and no device that there is not", (
     mac: "00:00:00:00:00:00",
     up: true,
     carrier: true,
+    txDropped: 0,
   });
   assert.equal(netlink.link("isthmus-none"), undefined);
 });

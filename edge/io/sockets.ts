@@ -8,7 +8,7 @@
 
 import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { SockAddr, SocketKind } from "../../wasm/mod.ts";
-import { type Buffer, configured, type Libc } from "./libc.ts";
+import { type Buffer, configured, cString, type Libc } from "./libc.ts";
 import {
   emitSockaddr,
   familyOf,
@@ -38,6 +38,13 @@ export interface SocketOptions {
   readonly shared?: boolean;
   /** Absent: checksums everywhere, as UDP has them by default. */
   readonly checksum?: UdpChecksum;
+  /** Takes and sends only by this device, or by what is enslaved to it if it is a VRF. */
+  readonly device?: string;
+  /**
+   * True: what the path does not carry whole is refused, and its MTU is learnt (IPv4: DF is set). False: it may be
+   * fragmented anywhere. Absent: the kernel fragments it, and learns the path's MTU.
+   */
+  readonly df?: boolean;
   /** Bytes of kernel memory that may wait to be received; 8 MiB by default. */
   readonly receiveBuffer?: number;
   /** Bytes of kernel memory that may wait to be sent; 8 MiB by default. */
@@ -74,10 +81,13 @@ const option = {
   SO_SNDBUF: [SOL_SOCKET, 7],
   SO_RCVBUF: [SOL_SOCKET, 8],
   SO_NO_CHECK: [SOL_SOCKET, 11],
+  SO_RCVMARK: [SOL_SOCKET, 75],
   SO_SNDBUFFORCE: [SOL_SOCKET, 32],
   SO_RCVBUFFORCE: [SOL_SOCKET, 33],
   IP_PKTINFO: [SOL_IP, 8],
+  IP_MTU_DISCOVER: [SOL_IP, 10],
   IP_RECVERR: [SOL_IP, 11],
+  IPV6_MTU_DISCOVER: [SOL_IPV6, 23],
   IPV6_RECVERR: [SOL_IPV6, 25],
   IPV6_V6ONLY: [SOL_IPV6, 26],
   IPV6_RECVPKTINFO: [SOL_IPV6, 49],
@@ -86,6 +96,10 @@ const option = {
   UDP_GRO: [SOL_UDP, 104],
 } as const;
 type OptionName = keyof typeof option;
+
+const PMTUDISC_DONT = 0;
+const PMTUDISC_DO = 2;
+const SO_BINDTODEVICE = 25;
 
 const defaultBuffer = 8 << 20;
 
@@ -122,6 +136,11 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
     if (isWildcard(local.address)) set(version === 6 ? "IPV6_RECVPKTINFO" : "IP_PKTINFO", 1);
     // ICMP errors are kept with the peer that they are about, instead of failing whatever is sent next.
     set(version === 6 ? "IPV6_RECVERR" : "IP_RECVERR", 1);
+    if (options.df !== undefined) {
+      const mode = options.df ? PMTUDISC_DO : PMTUDISC_DONT;
+      set(version === 6 ? "IPV6_MTU_DISCOVER" : "IP_MTU_DISCOVER", mode);
+    }
+    if (options.device !== undefined) bindToDevice(libc, fd, options.device, what);
     if (encap === "udp") {
       if (options.checksum) setChecksums(set, version, options.checksum);
       gro = setOption(libc, fd, "UDP_GRO", 1) === 0;
@@ -149,6 +168,19 @@ function open(libc: Libc, encap: "udp" | "ip", options: SocketOptions): OpenSock
     sendBuffer: getOption(libc, fd, "SO_SNDBUF"),
     gro,
   };
+}
+
+/** Binds a socket to a device or VRF. @throws {IoError} `ENODEV` where there is none of that name */
+export function bindToDevice(libc: Libc, fd: number, device: string, what: string): void {
+  const name = cString(device);
+  const result = libc.call.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length);
+  libc.check(result, "setsockopt(SO_BINDTODEVICE)", `bind ${what} to the device ${device}`);
+}
+
+/** Has a socket tell the kernel's mark of each datagram. @throws {IoError} where the kernel is older than 5.19 */
+export function receiveMarks(libc: Libc, fd: number): void {
+  const result = setOption(libc, fd, "SO_RCVMARK", 1);
+  libc.check(result, "setsockopt(SO_RCVMARK)", "learn the marks of what a socket receives");
 }
 
 function setChecksums(

@@ -25,7 +25,7 @@ export interface System extends Disposable {
   /** Has a UDP socket take no more datagrams, so that others get them, while those that wait in it can still be read. */
   stopReceiving(fd: number, kind: SocketKind): void;
   /** Bytes of IP that fit the path unfragmented; undefined where there is no route. */
-  pathMtu(local: string, remote: string): number | undefined;
+  pathMtu(local: string, remote: string, device?: string): number | undefined;
   /** Whether an IP address is one of this host's. */
   ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
@@ -63,9 +63,9 @@ export function openSystem(notifySocket?: string): System {
       }
     },
     stopReceiving: (fd, kind) => stopReceiving(libc, fd, kind),
-    pathMtu(local, remote) {
+    pathMtu(local, remote, device) {
       try {
-        return pathMtu(libc, local, remote);
+        return pathMtu(libc, local, remote, device);
       } catch (error) {
         if (error instanceof IoError && noRoute.has(error.code)) return undefined;
         throw error;

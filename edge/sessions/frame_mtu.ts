@@ -34,6 +34,15 @@ export function headerBytes(
   return ip + V3_HEADER[tunnel.encap] + session.cookie.length / 2 + L2SPEC[session.l2spec];
 }
 
+/** Bytes of the longest datagram, L2TP header included, that crosses a path of that MTU unfragmented. */
+export function longestDatagram(
+  { encap, remote }: Pick<TunnelConfig, "encap" | "remote">,
+  pathMtu: number,
+): number {
+  const ip = IP_HEADER[ipVersion(remote.address)] + (encap === "udp" ? UDP_HEADER : 0);
+  return Math.max(0, Math.min(pathMtu, MAX_PACKET) - ip);
+}
+
 /**
  * The largest frame that crosses the path to the peer unfragmented, or that `mtu` asks for; in bytes, with the
  * frame's own link header.

@@ -18,7 +18,9 @@ import type { System } from "../io/system.ts";
 import type { Logger } from "../log.ts";
 
 /** What of a tunnel decides about its socket. */
-export type TunnelPath = Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">;
+export type TunnelPath =
+  & Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">
+  & { readonly [Field in "df" | "device" | "mark"]?: TunnelConfig[Field] };
 
 /** The use of a socket until it is disposed of. */
 export interface SocketLease extends AsyncDisposable {
@@ -81,6 +83,7 @@ interface Entry {
   readonly options: SocketOptions;
   readonly socket: Promise<OpenSocket>;
   users: number;
+  marks?: Promise<void>;
   /** A listener that takes no new leases. */
   closing?: boolean;
 }
@@ -102,7 +105,12 @@ export function makeSockets(
   const entries = new Set<Entry>();
   const leases = new WeakMap<SocketLease, Entry>();
 
-  const openEntry = (encap: EncapType, local: Endpoint, path?: TunnelPath): Entry => {
+  const openEntry = (
+    encap: EncapType,
+    local: Endpoint,
+    path?: TunnelPath,
+    device: string | undefined = path?.device,
+  ): Entry => {
     // Beside sockets of ours; alone, it must find out that another program holds the address.
     const shared = local.port !== 0 &&
       [...entries].some((entry) =>
@@ -114,6 +122,8 @@ export function makeSockets(
       shared,
       ...(path && { remote: path.remote }),
       ...(path && encap === "udp" && { checksum: path.checksum }),
+      ...(path?.df !== undefined && { df: path.df }),
+      ...(device !== undefined && { device }),
     };
     const entry: Entry = {
       encap,
@@ -168,14 +178,20 @@ export function makeSockets(
     return lease;
   };
 
+  /** Has an entry's socket tell the kernel's marks, from the first on that asks for it. */
+  const tellMarks = async (entry: Entry, { id }: OpenSocket) => {
+    entry.marks ??= datapath.tellMarks(id);
+    await entry.marks;
+  };
+
   const covering = (path: TunnelPath): Entry | undefined => {
-    if (!hasDefaultChecksum(path)) return undefined;
-    const wildcard = {
-      ...path.local,
-      address: ipVersion(path.local.address) === 4 ? "0.0.0.0" : "::",
-    };
-    return listeners.get(listenerKey(path.encap, path.local)) ??
-      listeners.get(listenerKey(path.encap, wildcard));
+    if (!hasDefaultChecksum(path) || path.df !== undefined) return undefined;
+    const at = (address: string) =>
+      [...listeners.values()].find(({ encap, local, options }) =>
+        encap === path.encap && local.port === path.local.port && local.address === address &&
+        (path.device === undefined || path.device === options.device)
+      );
+    return at(path.local.address) ?? at(ipVersion(path.local.address) === 4 ? "0.0.0.0" : "::");
   };
 
   /** Raw sockets each get a copy of a packet, so that two which match one tunnel would deliver its frames twice. */
@@ -203,6 +219,7 @@ export function makeSockets(
     log.warn("a socket failed, and is opened anew", { local, error });
     try {
       system.reopenSocket(socket.fd, entry.encap, { ...entry.options, local: socket.local });
+      if (entry.marks) await datapath.tellMarks(id);
       await datapath.rewatchSocket(id);
     } catch (error) {
       const again = () => void reopen(id, error instanceof Error ? error.message : String(error));
@@ -213,21 +230,23 @@ export function makeSockets(
 
   return {
     async open(listener) {
-      const key = listenerKey(listener.encap, listener);
+      const key = listenerKey(listener.encap, listener, listener.device);
       if (listeners.has(key)) {
         throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
       }
       // One that closes while tunnels move away from it is taken back.
       const closing = [...entries].find((entry) =>
-        entry.closing && !entry.remote && listenerKey(entry.encap, entry.local) === key
+        entry.closing && !entry.remote &&
+        listenerKey(entry.encap, entry.local, entry.options.device) === key
       );
-      const entry = closing ?? openEntry(listener.encap, listener);
+      const entry = closing ?? openEntry(listener.encap, listener, undefined, listener.device);
       entry.closing = false;
       listeners.set(key, entry);
-      await use(entry);
+      const socket = await use(entry);
+      if (listener.marks) await tellMarks(entry, socket);
     },
     withdraw(listener) {
-      const key = listenerKey(listener.encap, listener);
+      const key = listenerKey(listener.encap, listener, listener.device);
       const entry = listeners.get(key);
       if (!entry) return undefined;
       listeners.delete(key);
@@ -252,7 +271,15 @@ export function makeSockets(
         entry = openEntry(path.encap, path.local, path);
         connected.set(connectedKey(path), entry);
       }
-      return leaseOf(entry, await use(entry));
+      const lease = leaseOf(entry, await use(entry));
+      if (path.mark === undefined) return lease;
+      try {
+        await tellMarks(entry, await entry.socket);
+        return lease;
+      } catch (error) {
+        await lease[Symbol.asyncDispose]();
+        throw error;
+      }
     },
     async dial(encap, local) {
       const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
@@ -297,13 +324,14 @@ function hasDefaultChecksum({ encap, local, checksum }: TunnelPath): boolean {
   return ipVersion(local.address) === 4 ? checksum.udp : !checksum.zero6Tx && !checksum.zero6Rx;
 }
 
-function listenerKey(encap: EncapType, local: Endpoint): string {
-  return `${encap} ${formatEndpoint(local)}`;
+function listenerKey(encap: EncapType, local: Endpoint, device = ""): string {
+  return `${encap} ${formatEndpoint(local)} ${device}`;
 }
 
-function connectedKey({ encap, local, remote, checksum }: TunnelPath): string {
+function connectedKey({ encap, local, remote, checksum, df, device }: TunnelPath): string {
   const { udp, zero6Tx, zero6Rx } = checksum;
-  return [encap, formatEndpoint(local), formatEndpoint(remote), udp, zero6Tx, zero6Rx].join(" ");
+  return [encap, formatEndpoint(local), formatEndpoint(remote), udp, zero6Tx, zero6Rx, df, device]
+    .join(" ");
 }
 
 function overlap(a: string, b: string): boolean {

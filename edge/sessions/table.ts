@@ -11,7 +11,7 @@ import type { SocketLease } from "./sockets.ts";
 export interface TunnelEntry {
   /** As it is; its `sessions` are empty: those are in {@linkcode TunnelEntry.sessions}. */
   config: TunnelConfig;
-  readonly origin: Origin;
+  origin: Origin;
   /** Unix milliseconds. */
   readonly createdAt: number;
   handle: TunnelHandle;
@@ -25,7 +25,7 @@ export interface TunnelEntry {
 /** A session that runs. */
 export interface SessionEntry {
   config: SessionConfig;
-  readonly origin: Origin;
+  origin: Origin;
   readonly createdAt: number;
   port: PortId;
   circuit: RunningCircuit | undefined;

@@ -12,6 +12,7 @@ import {
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { Names } from "./names.ts";
+import { longestDatagram } from "./frame_mtu.ts";
 import { sessionPath, type Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
 import { makeSessionTable, type SessionEntry, type TunnelEntry } from "./table.ts";
@@ -56,7 +57,7 @@ export interface Tunnels {
   /** Moves a static tunnel onto the socket that it would get now, if that is another. */
   settle(tunnel: TunnelEntry, tx: Transaction): Promise<void>;
   /** Looks at the path's MTU again, and tells the sessions of another. */
-  followPath(tunnel: TunnelEntry): void;
+  followPath(tunnel: TunnelEntry): Promise<void>;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry): Promise<void>;
 }
@@ -90,9 +91,9 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     const attribute = ipVersion(config.local.address) === 4 ? "ip-saddr" : "ip6-saddr";
     return asApplianceErrors(attribute, () => sockets.lease(config));
   };
-  const pathMtu = ({ local, remote }: TunnelConfig) => {
+  const pathMtu = ({ local, remote, device }: TunnelConfig) => {
     try {
-      return system.pathMtu(local.address, remote.address);
+      return system.pathMtu(local.address, remote.address, device);
     } catch (error) {
       dependencies.log.debug("no path MTU", { remote: remote.address, error: String(error) });
       return undefined;
@@ -111,8 +112,10 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       forEach(tunnel.sessions.values(), WIDTH, work);
     await each((session) => sessions.lift(tunnel, session, tx));
     await datapath.removeTunnel(tunnel.handle);
-    tx.undo(async () => tunnel.handle = await datapath.addTunnel(specOf(config, lease.socket)));
-    tunnel.handle = await datapath.addTunnel(specOf(next, socket));
+    tx.undo(async () =>
+      tunnel.handle = await datapath.addTunnel(specOf(config, lease.socket, tunnel.pathMtu))
+    );
+    tunnel.handle = await datapath.addTunnel(specOf(next, socket, pathMtu(next)));
     tx.undo(() => datapath.removeTunnel(tunnel.handle));
     await each((session) => sessions.land(tunnel, session, tx));
   };
@@ -126,13 +129,14 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   ) => {
     const { config, lease, pathMtu: before } = tunnel;
     const same = nextLease === lease;
+    const after = pathMtu(next);
     if (!same) tx.undo(() => nextLease[Symbol.asyncDispose]());
     await asApplianceErrors(undefined, async () => {
       if (next.peerTunnelId !== config.peerTunnelId) {
         return await replace(tunnel, next, nextLease.socket, tx);
       }
-      await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket));
-      tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket)));
+      await datapath.changeTunnel(tunnel.handle, specOf(next, nextLease.socket, after));
+      tx.undo(() => datapath.changeTunnel(tunnel.handle, specOf(config, lease.socket, before)));
     });
     const become = async (
       config: TunnelConfig,
@@ -144,7 +148,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       await forEach(tunnel.sessions.values(), WIDTH, refresh);
     };
     tx.undo(() => become(config, lease, before));
-    await become(next, nextLease, pathMtu(next));
+    await become(next, nextLease, after);
     if (!same) tx.commit(() => lease.retire());
   };
 
@@ -158,9 +162,10 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       reserve(config, tx);
       const socketLease = taken ?? await lease(config);
       if (!taken) tx.undo(() => socketLease[Symbol.asyncDispose]());
+      const bytes = pathMtu(config);
       const handle = await asApplianceErrors(
         undefined,
-        () => datapath.addTunnel(specOf(config, socketLease.socket)),
+        () => datapath.addTunnel(specOf(config, socketLease.socket, bytes)),
       );
       tx.undo(() => datapath.removeTunnel(handle));
       const tunnel: TunnelEntry = {
@@ -169,7 +174,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         createdAt: wallClock(),
         handle,
         lease: socketLease,
-        pathMtu: pathMtu(config),
+        pathMtu: bytes,
         pathErrors: {},
         sessions: makeSessionTable(),
       };
@@ -200,11 +205,13 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       if (tunnel.origin === "control" || !sockets.moved(tunnel.config, tunnel.lease)) return;
       await redirect(tunnel, tunnel.config, await lease(tunnel.config), tx);
     },
-    followPath(tunnel) {
+    async followPath(tunnel) {
       const bytes = pathMtu(tunnel.config);
       // Without a route nobody knows; what was known is more likely than Ethernet's.
       if (bytes === undefined || bytes === tunnel.pathMtu) return;
       tunnel.pathMtu = bytes;
+      const spec = specOf(tunnel.config, tunnel.lease.socket, bytes);
+      await datapath.changeTunnel(tunnel.handle, spec);
       for (const session of tunnel.sessions.values()) {
         sessions.refreshMtu(tunnel, session).catch((error) =>
           dependencies.log.warn("the circuit cannot follow the path's MTU", {
@@ -274,13 +281,18 @@ function refuseTwins(sessions: readonly SessionConfig[]): void {
   }
 }
 
-/** Whether datagrams may leave grouped (UDP_SEGMENT): the kernel does it for UDP with checksums only. */
-export function canGroup({ encap, remote, checksum }: TunnelConfig): boolean {
-  return encap === "udp" && (ipVersion(remote.address) === 4 ? checksum.udp : !checksum.zero6Tx);
+/** Whether datagrams may leave grouped (UDP_SEGMENT): the kernel does it for UDP with checksums only, and not for IPsec. */
+export function canGroup({ encap, mark, remote, checksum }: TunnelConfig): boolean {
+  return encap === "udp" && mark === undefined &&
+    (ipVersion(remote.address) === 4 ? checksum.udp : !checksum.zero6Tx);
 }
 
-function specOf(config: TunnelConfig, socket: SocketId): DatapathTunnel {
-  const { version, encap, tunnelId, peerTunnelId, local, remote } = config;
+function specOf(
+  config: TunnelConfig,
+  socket: SocketId,
+  pathMtu: number | undefined,
+): DatapathTunnel {
+  const { version, encap, tunnelId, peerTunnelId, local, remote, dscp, ttl, mark } = config;
   return {
     version,
     encap,
@@ -292,5 +304,9 @@ function specOf(config: TunnelConfig, socket: SocketId): DatapathTunnel {
     // What the kernel's connected socket lets in: one address and port, or one address.
     sourceCheck: encap === "udp" ? "endpoint" : "address",
     segment: canGroup(config),
+    ...(dscp !== undefined && { dscp }),
+    ...(ttl !== undefined && { ttl }),
+    ...(mark !== undefined && { mark }),
+    ...(pathMtu !== undefined && { longest: longestDatagram(config, pathMtu) }),
   };
 }

@@ -10,6 +10,7 @@ import { ApplianceError } from "../appliance/errors.ts";
 import { makeLog } from "../log.ts";
 import type { Config, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Appliance, startAppliance } from "../appliance/appliance.ts";
+import { fixedDocument } from "./document.ts";
 import { type MemoryDatapath, memoryDatapath, type MemorySystem, memorySystem } from "./memory.ts";
 
 /** An appliance in memory; disposal takes it down and asserts that nothing is left. */
@@ -129,7 +130,7 @@ export async function start(first: Config, wants?: Wants): Promise<
   const lines: string[] = [];
   const appliance = await startAppliance({
     config: first,
-    readConfig: () => bench.file,
+    document: fixedDocument(() => bench.file),
     plugins: [ethernet],
     log: makeLog(first.log, { write: (line) => void lines.push(line) }),
     ...(wants && { clock }),

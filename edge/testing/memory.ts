@@ -110,6 +110,8 @@ export function memoryDatapath(system: System): MemoryDatapath {
         system.close(sockets.get(socket) ?? fail("no-such-socket"));
         sockets.delete(socket);
       }),
+    tellMarks: (socket) =>
+      command("tellMarks", () => void (sockets.has(socket) || fail("no-such-socket"))),
     rewatchSocket: (socket) =>
       command("rewatchSocket", () => void (sockets.has(socket) || fail("no-such-socket"))),
     addTunnel: (tunnel) =>

@@ -1,63 +1,7 @@
 import assert from "node:assert/strict";
-import { createAdmin, serveAdmin } from "../../edge/admin/mod.ts";
-import { main } from "../../edge/cli/mod.ts";
-import { type ControlNode, startControlNode } from "./control_support.ts";
-import { loopback, until } from "./support.ts";
-
-/** Two appliances, one of which dials the other; the dialing one's admin endpoint is served. */
-async function scene(last: number) {
-  const [a, b] = [loopback(last), loopback(last + 1)];
-  const called = await startControlNode(`
-listen: [{ udp: "${b}:1701" }]
-host-name: hq
-peers:
-  branch: { proto-version: 3, accept: [{ name: "*", circuit: { sink: {} } }] }
-`);
-  const caller = await startControlNode(`
-listen: [{ udp: "${a}:1701" }]
-host-name: branch
-peers: { hq: { proto-version: 3 } }
-tunnels:
-  to-hq:
-    peer: hq
-    mode: persistent
-    local: ${a}:1701
-    remote: ${b}:1701
-    sessions: { one: { circuit: { sink: {} } }, two: { circuit: { sink: {} } } }
-  quiet: { peer: hq, mode: passive }
-`);
-  const app = createAdmin(caller.appliance, {
-    version: "1",
-    plugins: [],
-    log: { error: (message, fields) => assert.fail(`${message} ${JSON.stringify(fields)}`) },
-  });
-  const server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
-  const isthmus = async (...args: string[]) => {
-    let text = "";
-    const status = await main(["--url", server.url, ...args], {
-      version: "1",
-      run: () => Promise.resolve(0),
-      check: () => Promise.resolve(),
-      readTextFile: Deno.readTextFile,
-      exists: () => Promise.resolve(false),
-      env: () => undefined,
-      stdout: (said) => text += said,
-      stderr: (said) => text += said,
-    });
-    return { status, text };
-  };
-  return {
-    called,
-    caller,
-    isthmus,
-    server,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await caller[Symbol.asyncDispose]();
-      await called[Symbol.asyncDispose]();
-    },
-  };
-}
+import { scene } from "./admin_scene.ts";
+import type { ControlNode } from "./control_support.ts";
+import { until } from "./support.ts";
 
 const bothUp = async (node: ControlNode) => (await node.up("to-hq")).length === 2;
 
@@ -102,8 +46,11 @@ Deno.test("del ends sessions and tunnels with the result that it is given", asyn
     (await all.caller.tunnel("to-hq"))!.control!.state,
   ));
 
-  const refused = await all.isthmus("set", "tunnel", "name", "to-hq", "remote", "10.0.0.1");
-  assert.equal(refused.status, 1);
+  const refused = await all.isthmus("set", "tunnel", "name", "to-hq", "peer-tunnel-id", "5");
+  assert.deepEqual(refused, {
+    status: 1,
+    text: "isthmus: peer-tunnel-id: its control connection decides on this; leave it out\n",
+  });
   assert.deepEqual(await all.isthmus("del", "tunnel", "to-hq", "result", "70000"), {
     status: 1,
     text: `isthmus: result: got "70000"; expected a result code from 1 to 65535\n`,

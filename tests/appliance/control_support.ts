@@ -1,7 +1,7 @@
 /** What tests of the control plane share: appliances that dial each other over loopback. @module */
 
-import { parseConfig } from "../../edge/config/mod.ts";
 import type { ControlEvent } from "../../edge/control/mod.ts";
+import { textFile } from "../../edge/testing/document.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
@@ -26,15 +26,15 @@ export interface ControlNode extends AsyncDisposable {
 
 /** Starts an appliance from the text of a configuration file. */
 export async function startControlNode(first: string): Promise<ControlNode> {
-  const parse = (text: string) =>
-    parseConfig(text, { file: "test.yaml", plugins, defaults: { hostName: "test" } });
   const lines: string[] = [];
   const events: ControlEvent[] = [];
-  const config = parse(first);
+  const file = textFile(first, plugins);
+  const { config, commit } = await file.document.load();
+  commit();
   const appliance = await startAppliance({
     config,
     plugins,
-    readConfig: () => parse(node.text),
+    document: file.document,
     log: makeLog(config.log, { write: (line) => void lines.push(line) }),
   });
   const subscription = appliance.events();
@@ -49,7 +49,12 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     appliance,
     lines,
     events,
-    text: first,
+    get text() {
+      return file.text;
+    },
+    set text(text) {
+      file.text = text;
+    },
     async tunnel(name) {
       return (await appliance.tunnels()).find(({ config }) => config.name === name);
     },

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import { parseConfig } from "../../edge/config/mod.ts";
 import { openLibc } from "../../edge/io/libc.ts";
 import { openUdpSocket } from "../../edge/io/sockets.ts";
+import { textFile } from "../../edge/testing/document.ts";
 import { makeLog } from "../../edge/log.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
@@ -62,21 +62,26 @@ export interface Node extends AsyncDisposable {
 export async function startNode(first: string): Promise<Node> {
   const { plugin, ends } = framesPlugin();
   const plugins: readonly Plugin[] = [ethernet, probe, plugin];
-  const defaults = { hostName: "test" };
-  const parse = (text: string) => parseConfig(text, { file: "test.yaml", plugins, defaults });
   const lines: string[] = [];
-  const config = parse(first);
+  const file = textFile(first, plugins);
+  const { config, commit } = await file.document.load();
+  commit();
   const appliance = await startAppliance({
     config,
     plugins,
-    readConfig: () => parse(node.text),
+    document: file.document,
     log: makeLog(config.log, { write: (line) => void lines.push(line) }),
   });
   const node: Node = {
     appliance,
     ends,
     lines,
-    text: first,
+    get text() {
+      return file.text;
+    },
+    set text(text) {
+      file.text = text;
+    },
     [Symbol.asyncDispose]: () => appliance[Symbol.asyncDispose](),
   };
   return node;

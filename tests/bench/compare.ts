@@ -37,7 +37,7 @@ export interface Baseline {
   readonly mode: Mode;
   /** Packets a run. */
   readonly packets: number;
-  /** The least ratio that design.md asks for, and the underlay that it is asked for on; absent: on any. */
+  /** The least ratio that docs/performance.md asks for, and the underlay that it is asked for on; absent: on any. */
   readonly bar?: { readonly atLeast: number; readonly underlay?: Underlay };
 }
 

@@ -11,7 +11,7 @@ export interface Figure {
   /** `×`: the baseline's cost divided by ours. */
   readonly unit: "×" | "ns" | "bytes" | "µs" | "ms" | "%" | "/s";
   readonly value: Spread;
-  /** What design.md asks for; absent: the figure is there to understand others by. */
+  /** What docs/performance.md asks for; absent: the figure is there to understand others by. */
   readonly bar?: { readonly at: "least" | "most"; readonly limit: number };
   /** What else a reader should see. */
   readonly note?: string;

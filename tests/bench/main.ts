@@ -1,5 +1,5 @@
 /**
- * `deno task bench`: the budgets of design.md §8, measured against small C programs that do the same.
+ * `deno task bench`: the budgets of docs/performance.md, measured against small C programs that do the same.
  * It measures and never judges: its exit status is 0 whatever the figures are, 1 only where a row could not be run. docs/performance.md says how to read them.
  *
  * @module

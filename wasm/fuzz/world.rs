@@ -13,7 +13,7 @@ use isthmus_datapath::receive::{BATCH, ROOM};
 use isthmus_datapath::sequence::Patience;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
-use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 
 use crate::datagrams::{self, Known};
 use crate::kernel::packet::delivered;
@@ -299,7 +299,7 @@ impl World {
         let remote = self.peer(KINDS[at]);
         let len = self.random.below(1500);
         let data = self.random.bytes(len);
-        self.lab.datapath.core.send_control(self.sockets[at], remote, None, &data).unwrap();
+        self.lab.datapath.core.send_control(self.sockets[at], remote, None, 0, &data).unwrap();
         self.controls += 1;
     }
 
@@ -359,6 +359,8 @@ impl World {
             remote: self.peer(kind),
             local: None,
             source_check: self.random.pick(&[SourceCheck::None, SourceCheck::Address, SourceCheck::Endpoint]),
+            outer: Outer::default(),
+            longest: 0,
             segment: self.random.percent(80),
         }
     }

@@ -72,7 +72,7 @@ export class Raw {
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_tunnel(tunnel: number): void;
-    send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, data: Uint8Array): boolean;
+    send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
     /**
      * The session as it is now.
      */
@@ -88,6 +88,7 @@ export class Raw {
     set_base(base: bigint): void;
     set_policy(session: number, spec: RawPolicy): void;
     split_message(index: number): number;
+    tell_marks(socket: number, on: boolean): void;
     /**
      * The tunnel of message `index`; -1: none.
      */
@@ -192,6 +193,11 @@ export class RawTunnel {
      * Empty: none.
      */
     local: Uint8Array;
+    /**
+     * 0: not known.
+     */
+    longest: number;
+    mark: number;
     peer_tunnel_id: number;
     port: number;
     remote: Uint8Array;
@@ -199,6 +205,14 @@ export class RawTunnel {
     segment: boolean;
     socket: number;
     source_check: number;
+    /**
+     * DSCP and ECN; -1: the kernel's choice; -2: each frame's own DSCP.
+     */
+    tos: number;
+    /**
+     * 0: the kernel's choice.
+     */
+    ttl: number;
     tunnel_id: number;
     version: number;
 }

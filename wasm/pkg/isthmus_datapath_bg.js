@@ -490,10 +490,11 @@ export class Raw {
      * @param {number} port
      * @param {number} scope
      * @param {Uint8Array} local
+     * @param {number} mark
      * @param {Uint8Array} data
      * @returns {boolean}
      */
-    send_control(socket, remote, port, scope, local, data) {
+    send_control(socket, remote, port, scope, local, mark, data) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             const ptr0 = passArray8ToWasm0(remote, wasm.__wbindgen_export2);
@@ -502,7 +503,7 @@ export class Raw {
             const len1 = WASM_VECTOR_LEN;
             const ptr2 = passArray8ToWasm0(data, wasm.__wbindgen_export2);
             const len2 = WASM_VECTOR_LEN;
-            wasm.raw_send_control(retptr, this.__wbg_ptr, socket, ptr0, len0, port, scope, ptr1, len1, ptr2, len2);
+            wasm.raw_send_control(retptr, this.__wbg_ptr, socket, ptr0, len0, port, scope, ptr1, len1, mark, ptr2, len2);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
@@ -592,6 +593,23 @@ export class Raw {
     split_message(index) {
         const ret = wasm.raw_split_message(this.__wbg_ptr, index);
         return ret >>> 0;
+    }
+    /**
+     * @param {number} socket
+     * @param {boolean} on
+     */
+    tell_marks(socket, on) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_tell_marks(retptr, this.__wbg_ptr, socket, on);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * The tunnel of message `index`; -1: none.
@@ -1282,6 +1300,21 @@ export class RawTunnel {
         }
     }
     /**
+     * 0: not known.
+     * @returns {number}
+     */
+    get longest() {
+        const ret = wasm.__wbg_get_rawtunnel_longest(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {number}
+     */
+    get mark() {
+        const ret = wasm.__wbg_get_rawtunnel_mark(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
      * @returns {number}
      */
     get peer_tunnel_id() {
@@ -1340,6 +1373,22 @@ export class RawTunnel {
         return ret;
     }
     /**
+     * DSCP and ECN; -1: the kernel's choice; -2: each frame's own DSCP.
+     * @returns {number}
+     */
+    get tos() {
+        const ret = wasm.__wbg_get_rawtunnel_tos(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * 0: the kernel's choice.
+     * @returns {number}
+     */
+    get ttl() {
+        const ret = wasm.__wbg_get_rawtunnel_ttl(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * @returns {number}
      */
     get tunnel_id() {
@@ -1373,6 +1422,19 @@ export class RawTunnel {
         const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
         const len0 = WASM_VECTOR_LEN;
         wasm.__wbg_set_rawtunnel_local(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * 0: not known.
+     * @param {number} arg0
+     */
+    set longest(arg0) {
+        wasm.__wbg_set_rawtunnel_longest(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set mark(arg0) {
+        wasm.__wbg_set_rawtunnel_mark(this.__wbg_ptr, arg0);
     }
     /**
      * @param {number} arg0
@@ -1417,6 +1479,20 @@ export class RawTunnel {
      */
     set source_check(arg0) {
         wasm.__wbg_set_rawtunnel_source_check(this.__wbg_ptr, arg0);
+    }
+    /**
+     * DSCP and ECN; -1: the kernel's choice; -2: each frame's own DSCP.
+     * @param {number} arg0
+     */
+    set tos(arg0) {
+        wasm.__wbg_set_rawtunnel_tos(this.__wbg_ptr, arg0);
+    }
+    /**
+     * 0: the kernel's choice.
+     * @param {number} arg0
+     */
+    set ttl(arg0) {
+        wasm.__wbg_set_rawtunnel_ttl(this.__wbg_ptr, arg0);
     }
     /**
      * @param {number} arg0

@@ -41,12 +41,18 @@ pub struct MmsgHdr {
 /// `MSG_TRUNC | MSG_CTRUNC`: the kernel had more than there was room for.
 pub const MSG_CUT: u32 = 0x20 | 0x08;
 
+const SOL_SOCKET: i32 = 1;
+const SO_MARK: i32 = 36;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 const SOL_IP: i32 = 0;
+const IP_TOS: i32 = 1;
+const IP_TTL: i32 = 2;
 const IP_PKTINFO: i32 = 8;
 const SOL_IPV6: i32 = 41;
 const IPV6_PKTINFO: i32 = 50;
+const IPV6_HOPLIMIT: i32 = 52;
+const IPV6_TCLASS: i32 = 67;
 const SOL_UDP: i32 = 17;
 const UDP_SEGMENT: i32 = 103;
 const UDP_GRO: i32 = 104;
@@ -191,7 +197,9 @@ impl Name {
         &self.bytes
     }
 
-    fn is_v6(&self) -> bool {
+    /// Whether it is of IPv6.
+    #[inline]
+    pub fn is_v6(&self) -> bool {
         usize::from(self.len) == Self::MAX
     }
 
@@ -218,7 +226,8 @@ impl Name {
     }
 }
 
-/// The control buffer of messages that leave: packet information and UDP_SEGMENT, 8-aligned.
+/// The control buffer of messages that leave: packet information, what the outer header shall say, and UDP_SEGMENT;
+/// 8-aligned.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
 pub struct Control {
@@ -234,8 +243,10 @@ impl Default for Control {
 }
 
 impl Control {
-    /// Room for IPV6_PKTINFO (40) and UDP_SEGMENT (24).
-    pub const MAX: usize = 64;
+    /// Room for IPV6_PKTINFO (40), and IPV6_TCLASS, IPV6_HOPLIMIT, SO_MARK and UDP_SEGMENT (24 each).
+    pub const MAX: usize = 136;
+    /// What most have in use, at most.
+    const USUAL: usize = 64;
 
     /// A control buffer that sends from `source`.
     pub fn from_source(v6: bool, source: Ip) -> Option<Self> {
@@ -252,6 +263,23 @@ impl Control {
         Some(control)
     }
 
+    /// Adds IP_TOS or IPV6_TCLASS: DSCP and ECN of the outer header (RFC 2474).
+    pub fn tos(&mut self, v6: bool, tos: u8) {
+        let (level, kind) = if v6 { (SOL_IPV6, IPV6_TCLASS) } else { (SOL_IP, IP_TOS) };
+        self.push(level, kind, &i32::from(tos).to_le_bytes());
+    }
+
+    /// Adds IP_TTL or IPV6_HOPLIMIT.
+    pub fn ttl(&mut self, v6: bool, ttl: u8) {
+        let (level, kind) = if v6 { (SOL_IPV6, IPV6_HOPLIMIT) } else { (SOL_IP, IP_TTL) };
+        self.push(level, kind, &i32::from(ttl).to_le_bytes());
+    }
+
+    /// Adds SO_MARK.
+    pub fn mark(&mut self, mark: u32) {
+        self.push(SOL_SOCKET, SO_MARK, &mark.to_le_bytes());
+    }
+
     /// Adds UDP_SEGMENT: the kernel cuts the message into datagrams of `size` bytes.
     pub fn segment(&mut self, size: u16) {
         self.push(SOL_UDP, UDP_SEGMENT, &size.to_le_bytes());
@@ -260,10 +288,12 @@ impl Control {
     /// Becomes a copy; one of nothing costs nothing.
     #[inline]
     pub fn copy_from(&mut self, other: &Self) {
-        if other.len == 0 {
-            self.len = 0;
-        } else {
-            *self = *other;
+        self.len = other.len;
+        if other.len > 0 {
+            self.bytes[..Self::USUAL].copy_from_slice(&other.bytes[..Self::USUAL]);
+        }
+        if other.len as usize > Self::USUAL {
+            self.bytes[Self::USUAL..].copy_from_slice(&other.bytes[Self::USUAL..]);
         }
     }
 
@@ -285,6 +315,8 @@ pub struct Received {
     pub gro: usize,
     /// The local address.
     pub local: Option<Ip>,
+    /// The kernel's mark (SO_RCVMARK); 0: none, or not asked for.
+    pub mark: u32,
 }
 
 /// Reads control messages, up to the first that does not fit.
@@ -297,6 +329,9 @@ pub fn read_control(control: &[u8]) -> Received {
             (SOL_UDP, UDP_GRO) => {
                 // An int in practice, a u16 by the documentation: in this order the low half comes first.
                 received.gro = data.first_chunk().map_or(0, |size| usize::from(u16::from_le_bytes(*size)));
+            }
+            (SOL_SOCKET, SO_MARK) => {
+                received.mark = data.first_chunk().map_or(0, |mark| u32::from_le_bytes(*mark));
             }
             (SOL_IP, IP_PKTINFO) => received.local = data.get(4..8).and_then(Ip::new),
             (SOL_IPV6, IPV6_PKTINFO) => received.local = data.get(..16).and_then(Ip::new),
@@ -338,7 +373,7 @@ mod tests {
             let mut control = Control::from_source(v6, ip).unwrap();
             control.segment(1400);
             let received = read_control(&control.bytes[..control.len as usize]);
-            assert_eq!(received, Received { gro: 0, local: Some(ip) });
+            assert_eq!(received, Received { gro: 0, local: Some(ip), mark: 0 });
         }
     }
 

@@ -19,7 +19,7 @@ use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
 use crate::transmit::{IOVECS, MESSAGES, SPLIT};
-use crate::tunnel::{SocketKind, SourceCheck};
+use crate::tunnel::{Outer, SocketKind, SourceCheck};
 
 impl From<Refusal> for JsValue {
     /// `code: message`, which `mod.ts` makes a `WasmError` of.
@@ -44,6 +44,13 @@ pub struct RawTunnel {
     pub local: Vec<u8>,
     pub source_check: u8,
     pub segment: bool,
+    /// DSCP and ECN; -1: the kernel's choice; -2: each frame's own DSCP.
+    pub tos: i16,
+    /// 0: the kernel's choice.
+    pub ttl: u8,
+    pub mark: u32,
+    /// 0: not known.
+    pub longest: u16,
 }
 
 #[wasm_bindgen]
@@ -69,6 +76,13 @@ impl RawTunnel {
             source_check: SourceCheck::from_number(self.source_check.into())
                 .ok_or(Refusal::invalid("no such source check"))?,
             segment: self.segment,
+            outer: Outer {
+                tos: u8::try_from(self.tos).ok(),
+                inherit: self.tos == -2,
+                ttl: (self.ttl > 0).then_some(self.ttl),
+                mark: self.mark,
+            },
+            longest: self.longest,
         })
     }
 }
@@ -235,6 +249,10 @@ impl Raw {
         self.datapath.core.remove_socket(handle(socket).ok_or(Refusal::no_such_socket())?)
     }
 
+    pub fn tell_marks(&mut self, socket: f64, on: bool) -> Result<(), Refusal> {
+        self.datapath.core.tell_marks(handle(socket).ok_or(Refusal::no_such_socket())?, on)
+    }
+
     pub fn add_tunnel(&mut self, tunnel: &RawTunnel) -> Result<f64, Refusal> {
         self.datapath.core.add_tunnel(tunnel.request()?).map(Handle::to_number)
     }
@@ -354,11 +372,12 @@ impl Raw {
         port: u16,
         scope: u32,
         local: &[u8],
+        mark: u32,
         data: &[u8],
     ) -> Result<bool, Refusal> {
         let socket = handle(socket).ok_or(Refusal::no_such_socket())?;
         let remote = (address(remote)?, port, scope);
-        self.datapath.core.send_control(socket, remote, optional_address(local)?, data)
+        self.datapath.core.send_control(socket, remote, optional_address(local)?, mark, data)
     }
 
     pub fn age(&mut self, now: f64) {

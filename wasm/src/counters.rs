@@ -162,6 +162,8 @@ named! {
         TxFrames = "tx-frames",
         /// Super-frames written to devices.
         TxSuperFrames = "tx-super-frames",
+        /// Datagrams longer than the path carries whole: the kernel fragments them, or refuses them (`too-long`).
+        TxOversize = "tx-oversize",
         /// Control messages sent.
         TxControl = "tx-control",
         /// Groups that the kernel refused and whose datagrams were sent singly.

@@ -171,7 +171,8 @@ impl Datapath {
         let Self { receive, core, window, .. } = self;
         let live = core.sockets.find(batch.socket).is_some();
         let Receive { slots, messages, .. } = &mut **receive;
-        let origin = Origin { socket: batch.socket, kind: batch.kind, now: batch.now, messages };
+        let marks = core.sockets.find(batch.socket).is_some_and(|at| core.sockets[at].marks);
+        let origin = Origin { socket: batch.socket, kind: batch.kind, marks, now: batch.now, messages };
         let mut received = 0;
         let done = loop {
             // What a datagram released from its session's queue goes before the next one.
@@ -289,6 +290,7 @@ impl Core {
         for (what, count) in work.into_iter().zip(self.transmit.counts()) {
             self.io.add(what, count as u64);
         }
+        self.io.add(Io::TxOversize, std::mem::take(&mut self.transmit.oversize));
         self.transmit.ops()
     }
 }

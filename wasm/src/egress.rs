@@ -199,7 +199,8 @@ impl Core {
             let head = Span::from(room, Template::ROOM - length);
             Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
         };
-        transmit.send(tx, tunnel, datagram);
+        let tos = tunnel.destination.tos_of(frame.about.frame_type, frame.bytes());
+        transmit.send(tx, tunnel, Leaving { tos, ..datagram });
     }
 
     /// Whether a frame may leave by a guarded session as it is now; what TCP is told of segments is lowered before. One
@@ -242,7 +243,9 @@ impl Core {
         tx.bytes += len;
         tunnel.sent(1, len);
         let head = Span::from(room, Template::ROOM - length);
-        transmit.send(tx, tunnel, Leaving::new(session, length as u32, head, Span::of(rest)));
+        let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, headers);
+        let datagram = Leaving::new(session, length as u32, head, Span::of(rest));
+        transmit.send(tx, tunnel, Leaving { tos, ..datagram });
     }
 
     /// Lets a frame with something to be done leave by a session: each piece has its headers elsewhere.

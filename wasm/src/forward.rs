@@ -24,8 +24,9 @@ impl Core {
         let Run { entry: Entry { place, count, .. }, header } = run;
         let (start, size) = (place.start, place.end - place.start);
         let template = tx.template;
-        let new =
-            template.constant(header).filter(|_| !tx.guarded && size <= usize::from(tunnel.segment_limit))?;
+        let new = template.constant(header).filter(|_| {
+            !tx.guarded && !tunnel.destination.inherit && size <= usize::from(tunnel.segment_limit)
+        })?;
         let mut room = [0; Template::MAX];
         let old = &mut room[..header];
         old.copy_from_slice(&slot[start..start + header]);

@@ -70,6 +70,17 @@ pub fn network_of(frame_type: FrameType, frame: &[u8]) -> Option<usize> {
     is_ip.then_some(at)
 }
 
+/// The DSCP of the IP packet in a frame, where it lies in the octet of IPv4's TOS and IPv6's Traffic Class (RFC 2474 §3);
+/// ECN is left out. 0 where there is no IP.
+pub fn dscp_of(frame_type: FrameType, frame: &[u8]) -> u8 {
+    let octets = network_of(frame_type, frame).and_then(|at| half(frame, at));
+    match octets.map(u16::to_be_bytes) {
+        Some([first, second]) if first >> 4 == 4 => second & 0xfc,
+        Some([first, second]) if first >> 4 == 6 => (first << 4 | second >> 4) & 0xfc,
+        _ => 0,
+    }
+}
+
 /// Whether an EtherType says that a VLAN tag follows: 802.1Q, 802.1ad, and what was used for the outer tag before it.
 pub fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)

@@ -1,6 +1,6 @@
 //! A datagram's way in: what it is, whose it is, whether it may be believed, and its frame.
 
-use crate::abi::{Ip, Name, read_control};
+use crate::abi::{Ip, Name, Received, read_control};
 use crate::core::Core;
 use crate::counters::{Io, Reason, at};
 use crate::forward::Run;
@@ -22,10 +22,20 @@ pub struct Origin<'a> {
     pub socket: Handle,
     /// Its kind.
     pub kind: SocketKind,
+    /// It tells each datagram's mark.
+    pub marks: bool,
     /// Microseconds.
     pub now: u64,
     /// The batch that it came in.
     pub messages: &'a Messages,
+}
+
+impl Origin<'_> {
+    /// The mark of a message, where the socket tells.
+    #[inline]
+    pub fn mark(&self, message: usize) -> Option<u32> {
+        self.marks.then(|| read_control(self.messages.control(message)).mark)
+    }
 }
 
 impl Core {
@@ -49,12 +59,13 @@ impl Core {
             return self.drop_frames(Reason::WrongSource, 1);
         };
         // A raw IPv4 socket's datagrams say themselves where they went to.
-        let local = read_control(origin.messages.control(message)).local.or_else(|| match origin.kind {
+        let Received { local, mark, .. } = read_control(origin.messages.control(message));
+        let local = local.or_else(|| match origin.kind {
             SocketKind::Ip4 => datagram.get(16..20).and_then(Ip::new),
             _ => None,
         });
         let control = &datagram[entry.place.start - HEADROOM + at..];
-        if self.punts.control(origin.socket, source, local, control) {
+        if self.punts.control(origin.socket, source, local, mark, control) {
             self.io.add(Io::PuntedControl, 1);
         } else {
             self.drop_frame(Reason::PuntQueueFull);
@@ -95,7 +106,7 @@ impl Core {
         }
         let rx = &self.sessions.rx[at];
         let is_from = |name: &Name, with_port| origin.messages.is_from(message, name, with_port);
-        if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), is_from) {
+        if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), origin.mark(message), is_from) {
             return self.drop_frames(Reason::WrongSource, entry.count);
         }
         let Place { floor, start: header, .. } = entry.place;

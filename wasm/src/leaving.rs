@@ -41,13 +41,15 @@ pub struct Leaving {
     pub count: u32,
     /// The group that it leaves with.
     pub group: u32,
+    /// DSCP of the outer header, where it is the frame's own.
+    pub tos: u8,
 }
 
 impl Leaving {
     /// A datagram of a session.
     #[inline]
     pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
-        Self { session, header, head, body, count: 1, group: 0 }
+        Self { session, header, head, body, count: 1, group: 0, tos: 0 }
     }
 
     /// Bytes of each datagram.

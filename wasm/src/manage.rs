@@ -9,7 +9,7 @@ use crate::offload::Takes;
 use crate::port::{Device, Forwarder, FrameType, HostPort, Hub, Port};
 use crate::session::{Identity, NONE, Options, TunnelShape};
 use crate::slab::Handle;
-use crate::tunnel::{Destination, Socket, SocketKind, SourceCheck, Tunnel};
+use crate::tunnel::{Destination, Outer, Socket, SocketKind, SourceCheck, Tunnel};
 
 /// Why a request was refused; nothing was changed. The codes are those of `WasmError` in `mod.ts`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +71,10 @@ pub struct TunnelRequest {
     pub local: Option<Ip>,
     /// Which datagrams it takes.
     pub source_check: SourceCheck,
+    /// What the outer headers shall say.
+    pub outer: Outer,
+    /// Bytes of a datagram that the path carries unfragmented; 0: not known.
+    pub longest: u16,
     /// Whether frames may leave grouped.
     pub segment: bool,
 }
@@ -79,8 +83,15 @@ impl Core {
     /// Registers a socket.
     pub fn add_socket(&mut self, fd: i32, kind: SocketKind) -> Result<Handle, Refusal> {
         let at =
-            self.sockets.insert(Socket { fd, kind, tunnels: 0 }).ok_or(Refusal::limit("too many sockets"))?;
+            self.sockets.insert(Socket { fd, kind, tunnels: 0, marks: false }).ok_or(Refusal::limit("too many sockets"))?;
         Ok(self.sockets.handle(at))
+    }
+
+    /// A socket tells the kernel's mark with each datagram from now on (SO_RCVMARK), or no more.
+    pub fn tell_marks(&mut self, socket: Handle, on: bool) -> Result<(), Refusal> {
+        let at = self.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
+        self.sockets[at].marks = on;
+        Ok(())
     }
 
     /// Forgets a socket that no tunnel uses.
@@ -112,6 +123,7 @@ impl Core {
             destination,
             source_check: request.source_check,
             segment: segment_limit(&request) > 0,
+            longest: longest(&request),
             segment_limit: segment_limit(&request),
             ..Tunnel::default()
         };
@@ -139,6 +151,7 @@ impl Core {
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
         tunnel.segment = segment_limit(&request) > 0;
+        tunnel.longest = longest(&request);
         tunnel.segment_limit = segment_limit(&request);
         self.enter_twins(twins);
         Ok(())
@@ -150,14 +163,14 @@ impl Core {
         if kind.encap() != request.shape.encap {
             return Err(Refusal::invalid("the socket is of another encapsulation than the tunnel"));
         }
-        Destination::new((at, kind), request.remote, request.local).map_err(Refusal::invalid)
+        Destination::new((at, kind), request.remote, request.local, request.outer).map_err(Refusal::invalid)
     }
 
     /// Lets datagrams of a tunnel leave grouped up to a length; 0: none, and no more than the tunnel was asked to group.
     pub fn limit_grouping(&mut self, tunnel: Handle, longest: u16) -> Result<(), Refusal> {
         let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
         let tunnel = &mut self.tunnels[at];
-        tunnel.segment_limit = if tunnel.segment { longest } else { 0 };
+        tunnel.segment_limit = if tunnel.segment { longest.min(tunnel.longest) } else { 0 };
         Ok(())
     }
 
@@ -361,11 +374,13 @@ impl Core {
         socket: Handle,
         remote: (Ip, u16, u32),
         local: Option<Ip>,
+        mark: u32,
         data: &[u8],
     ) -> Result<bool, Refusal> {
         let at = self.sockets.find(socket).ok_or(Refusal::no_such_socket())?;
         let kind = self.sockets[at].kind;
-        let destination = Destination::new((at, kind), remote, local).map_err(Refusal::invalid)?;
+        let outer = Outer { mark, ..Outer::default() };
+        let destination = Destination::new((at, kind), remote, local, outer).map_err(Refusal::invalid)?;
         let before: &[u8] = if kind.encap() == Encap::Ip { &[0; 4] } else { &[] };
         let message = Box::new(ControlMessage { destination, data: [before, data].concat() });
         let queued = self.controls.push(message, data.len() + size_of::<Control>());
@@ -377,7 +392,13 @@ impl Core {
 }
 
 fn segment_limit(request: &TunnelRequest) -> u16 {
-    if request.segment && request.shape.encap == Encap::Udp { u16::MAX } else { 0 }
+    // The kernel marks no groups' datagrams that IPsec is to encrypt.
+    let groups = request.segment && request.shape.encap == Encap::Udp && request.outer.mark == 0;
+    if groups { longest(request) } else { 0 }
+}
+
+fn longest(request: &TunnelRequest) -> u16 {
+    if request.longest == 0 { u16::MAX } else { request.longest }
 }
 
 fn check_id(version: Version, id: u32) -> Result<(), Refusal> {

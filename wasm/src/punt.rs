@@ -17,9 +17,11 @@ pub struct Record {
     /// Its bytes.
     pub len: u32,
     /// 0: control message; 1: frame.
-    pub kind: u32,
+    pub kind: u16,
     /// The peer's port.
-    pub port: u32,
+    pub port: u16,
+    /// The kernel's mark of a control message.
+    pub mark: u32,
     /// The peer's scope.
     pub scope: u32,
     /// Bytes of the peer's address in the low half, of the local one (0: unknown) in the high half.
@@ -44,12 +46,20 @@ impl Punts {
     }
 
     /// Queues a control message; false when there is no room.
-    pub fn control(&mut self, socket: Handle, source: Name, local: Option<Ip>, data: &[u8]) -> bool {
+    pub fn control(
+        &mut self,
+        socket: Handle,
+        source: Name,
+        local: Option<Ip>,
+        mark: u32,
+        data: &[u8],
+    ) -> bool {
         let (remote, remote_len) = address(Some(source.ip()));
         let (local, local_len) = address(local);
         let record = Record {
             handle: socket.to_number(),
-            port: u32::from(source.port()),
+            port: source.port(),
+            mark,
             scope: source.scope(),
             address_lens: remote_len | local_len << 16,
             remote,
@@ -126,7 +136,7 @@ mod tests {
         let frames = punts.len();
         assert!(punts.bytes().len() + frames * size_of::<Record>() <= 4096 * 3 / 4);
         let peer = Name::new(false, Ip::new(&[10, 0, 0, 1]).unwrap(), 1701, 0).unwrap();
-        assert!(punts.control(handle, peer, None, &[1; 12]));
+        assert!(punts.control(handle, peer, None, 0, &[1; 12]));
         let record = punts.records()[frames];
         assert_eq!((record.port, record.address_lens, &record.remote[..4]), (1701, 4, &[10, 0, 0, 1][..]));
         assert_eq!(punts.bytes()[record.data as usize..], [1; 12]);

@@ -58,6 +58,8 @@ struct Group {
     /// The length of all its datagrams but perhaps the last.
     size: u32,
     frames: u32,
+    /// The DSCP of them all, where it is the frames' own.
+    tos: u8,
     /// How many of [`Leaving`] they are.
     pieces: u32,
     open: bool,
@@ -97,6 +99,8 @@ pub struct Transmit {
     /// Datagrams that leave, and how many of them are control messages.
     datagrams: usize,
     control_messages: usize,
+    /// Datagrams so far that are longer than their path carries.
+    pub oversize: u64,
     /// The datagrams of the group that was split last, and its tunnel.
     split: Vec<Leaving>,
     split_tunnel: u32,
@@ -131,6 +135,7 @@ impl Transmit {
             first_write: 0,
             datagrams: 0,
             control_messages: 0,
+            oversize: 0,
             split: Vec::with_capacity(SPLITS),
             split_tunnel: NONE,
             frames_written: 0,
@@ -212,7 +217,11 @@ impl Transmit {
     #[inline(always)] // the packet path; its only caller is hot
     pub fn send(&mut self, sending: &mut Sending, tunnel: &mut Tunnel, datagram: Leaving) {
         let groupable = datagram.len() <= u32::from(tunnel.segment_limit);
-        let group = match if groupable { self.join(sending, tunnel, datagram.len()) } else { None } {
+        if !groupable {
+            self.oversize += u64::from(datagram.len() > u32::from(tunnel.longest));
+        }
+        let joined = if groupable { self.join(sending, tunnel, datagram.len(), datagram.tos) } else { None };
+        let group = match joined {
             Some(group) => self.append(group, datagram),
             None if groupable => self.begin_open(sending, tunnel, datagram),
             None => self.begin(sending.tunnel, &tunnel.destination, datagram, false),
@@ -226,7 +235,7 @@ impl Transmit {
         let size = first.body.len;
         let mut at = first.body.at;
         while count > 0 {
-            let joined = self.join(sending, tunnel, size);
+            let joined = self.join(sending, tunnel, size, 0);
             let fits = match joined {
                 Some(group) => 1 + self.extend(group, count - 1),
                 None => count.min((MAX_BYTES / size).max(1)),
@@ -270,19 +279,20 @@ impl Transmit {
 
     /// Counts a datagram of `len` bytes into a group that it may join, if there is one.
     #[inline]
-    fn join(&mut self, sending: &Sending, tunnel: &Tunnel, len: u32) -> Option<u32> {
+    fn join(&mut self, sending: &Sending, tunnel: &Tunnel, len: u32, tos: u8) -> Option<u32> {
         let last = self.group_of(sending.last_group);
         for serial in tunnel.open {
             let Some(at) = self.group_of(serial) else { break }; // those behind it are older still
             if last.is_none_or(|last| at >= last)
                 && self.groups[at].size == len
+                && self.groups[at].tos == tos
                 && self.admit(at, sending.tunnel, len)
             {
                 return Some(at as u32);
             }
         }
         // A shorter frame ends the group of the frames before it.
-        let at = last.filter(|last| self.groups[*last].size > len)?;
+        let at = last.filter(|last| self.groups[*last].size > len && self.groups[*last].tos == tos)?;
         if !self.admit(at, sending.tunnel, len) {
             return None;
         }
@@ -343,14 +353,14 @@ impl Transmit {
         }
         self.iovecs[self.iovecs_used] = iovec(self.base, datagram.body);
         self.iovecs_used += 1;
-        let Destination { socket, name, control } = destination;
+        let Destination { socket, name, .. } = destination;
         let held = &mut self.controls[at];
-        held.copy_from(control);
+        destination.control_into(held, datagram.tos);
         let message = &mut self.messages[at];
         message.name = self.base + name.address() as u64;
         message.name_len = name.len();
         message.control = self.base + (&raw const *held) as u64;
-        message.control_len = u64::from(control.len);
+        message.control_len = u64::from(held.len);
         message.iov = self.base + (&raw const self.iovecs[first]) as u64;
         message.iov_len = (self.iovecs_used - first) as u64;
         self.mixed |= self.groups.first().is_some_and(|group| group.socket != *socket);
@@ -360,6 +370,7 @@ impl Transmit {
             tunnel,
             size: datagram.len(),
             frames: datagram.count,
+            tos: datagram.tos,
             pieces: 1,
             open,
             iovecs,
@@ -426,7 +437,7 @@ impl Transmit {
         self.split = datagrams;
         self.split_tunnel = tunnel;
         let control = &mut self.controls[MESSAGES];
-        control.copy_from(&destination.control);
+        destination.control_into(control, self.split.first().map_or(0, |first| first.tos));
         for (at, datagram) in self.split.iter().enumerate() {
             let first = (IOVECS + 2 * at) as u32;
             let mut of = (first, first);

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::abi::{Control, Ip, Name};
 use crate::counters::{Counters, at};
 use crate::header::Encap;
+use crate::headers::dscp_of;
+use crate::port::FrameType;
 use crate::session::TunnelShape;
 
 /// What a socket is.
@@ -51,6 +53,8 @@ pub struct Socket {
     pub kind: SocketKind,
     /// Tunnels that use it.
     pub tunnels: u32,
+    /// It tells with each datagram the kernel's mark (SO_RCVMARK).
+    pub marks: bool,
 }
 
 /// Which datagrams a tunnel takes.
@@ -72,6 +76,19 @@ impl SourceCheck {
     }
 }
 
+/// What the outer headers of datagrams shall say, where the kernel's own choice is not what is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Outer {
+    /// DSCP and ECN.
+    pub tos: Option<u8>,
+    /// The DSCP is each frame's own.
+    pub inherit: bool,
+    /// TTL or hop limit.
+    pub ttl: Option<u8>,
+    /// The kernel's mark; 0: none.
+    pub mark: u32,
+}
+
 /// Where a tunnel's datagrams go, and from where.
 #[derive(Clone, Copy, Default)]
 pub struct Destination {
@@ -79,8 +96,12 @@ pub struct Destination {
     pub socket: u32,
     /// The peer.
     pub name: Name,
-    /// The source address, if one is set.
+    /// The source address, if one is set, and what the outer header shall say.
     pub control: Control,
+    /// Which of it is each frame's own.
+    pub inherit: bool,
+    /// The mark that datagrams from there have, where the socket tells.
+    pub mark: u32,
 }
 
 impl Destination {
@@ -89,16 +110,42 @@ impl Destination {
         (socket, kind): (u32, SocketKind),
         (remote, port, scope): (Ip, u16, u32),
         local: Option<Ip>,
+        outer: Outer,
     ) -> Result<Self, &'static str> {
         let port = if kind.encap() == Encap::Ip { 0 } else { port };
         let name = Name::new(kind.is_v6(), remote, port, scope)
             .ok_or("the remote address is not of the socket's family")?;
-        let control = match local {
+        let mut control = match local {
             Some(local) => Control::from_source(kind.is_v6(), local)
                 .ok_or("the local address is not of the socket's family")?,
             None => Control::default(),
         };
-        Ok(Self { socket, name, control })
+        let Outer { tos, inherit, ttl, mark } = outer;
+        if let Some(tos) = tos.filter(|_| !inherit) {
+            control.tos(kind.is_v6(), tos);
+        }
+        if let Some(ttl) = ttl {
+            control.ttl(kind.is_v6(), ttl);
+        }
+        if mark != 0 {
+            control.mark(mark);
+        }
+        Ok(Self { socket, name, control, inherit, mark })
+    }
+
+    /// The DSCP of a frame, if the outer header is to have it; else 0.
+    #[inline]
+    pub fn tos_of(&self, frame_type: FrameType, frame: &[u8]) -> u8 {
+        if self.inherit { dscp_of(frame_type, frame) } else { 0 }
+    }
+
+    /// What a message there begins with as its control buffer; `tos` is that of its frames.
+    #[inline]
+    pub fn control_into(&self, control: &mut Control, tos: u8) {
+        control.copy_from(&self.control);
+        if self.inherit {
+            control.tos(self.name.is_v6(), tos);
+        }
     }
 }
 
@@ -118,6 +165,8 @@ pub struct Tunnel {
     pub source_check: SourceCheck,
     /// Whether datagrams may leave grouped at all.
     pub segment: bool,
+    /// Datagrams up to this length cross the path unfragmented.
+    pub longest: u16,
     /// Datagrams up to this length may leave grouped (UDP_SEGMENT); 0: none.
     pub segment_limit: u16,
     /// The groups that can be joined, by serial number.
@@ -147,11 +196,18 @@ impl Tunnel {
         self.counters[at::TX_BYTES] += bytes;
     }
 
-    /// Whether a datagram may be this tunnel's. `is_from` tells whether it came from an address and, if asked, port.
+    /// Whether a datagram may be this tunnel's. `is_from` tells whether it came from an address and, if asked, port;
+    /// `mark` is the kernel's, where the socket tells.
     #[inline]
-    pub fn accepts(&self, encap: Encap, is_from: impl FnOnce(&Name, bool) -> bool) -> bool {
+    pub fn accepts(
+        &self,
+        encap: Encap,
+        mark: Option<u32>,
+        is_from: impl FnOnce(&Name, bool) -> bool,
+    ) -> bool {
         let with_port = encap == Encap::Udp && self.source_check == SourceCheck::Endpoint;
         let unchecked = self.source_check == SourceCheck::None;
-        self.shape.encap == encap && (unchecked || is_from(&self.destination.name, with_port))
+        let marked = mark.is_none_or(|mark| mark == self.destination.mark);
+        self.shape.encap == encap && (unchecked || marked && is_from(&self.destination.name, with_port))
     }
 }

@@ -55,8 +55,10 @@ impl Core {
     pub fn find_twin(&self, origin: &Origin, message: usize, first: u32) -> Option<u32> {
         let with_port = origin.kind.encap() == Encap::Udp;
         self.chain(first).find(|at| {
-            let Destination { socket, name, .. } = &self.tunnels[self.sessions.rx[*at].tunnel].destination;
-            *socket == origin.socket.index && origin.messages.is_from(message, name, with_port)
+            let Destination { socket, name, mark, .. } = &self.tunnels[self.sessions.rx[*at].tunnel].destination;
+            *socket == origin.socket.index
+                && origin.messages.is_from(message, name, with_port)
+                && origin.mark(message).is_none_or(|told| told == *mark)
         })
     }
 
@@ -73,9 +75,10 @@ impl Core {
             SHARED => self.twins.table.get(self.twin_key(by, session_id)),
             one => one,
         };
+        let marks = self.sockets[by.socket].marks;
         self.chain(first).any(|at| {
             let other = &self.tunnels[self.sessions.rx[at].tunnel].destination;
-            other.socket == by.socket && other.name == by.name
+            other.socket == by.socket && other.name == by.name && (!marks || other.mark == by.mark)
         })
     }
 

@@ -224,7 +224,7 @@ proptest! {
                 Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
                 Step::Control(socket) => {
                     let remote = (peer(3).ip(), 1701, 0);
-                    lab.datapath.core.send_control(sockets[socket], remote, None, &[0xc8; 12]).unwrap();
+                    lab.datapath.core.send_control(sockets[socket], remote, None, 0, &[0xc8; 12]).unwrap();
                     given += 1;
                 }
                 Step::Age(by) => {

@@ -10,7 +10,7 @@ use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
-use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 use kernel::{Incoming, Lab, v3};
 
 const CHECKS: [SourceCheck; 3] = [SourceCheck::None, SourceCheck::Address, SourceCheck::Endpoint];
@@ -45,6 +45,8 @@ fn bench(kind: SocketKind, peer: Endpoint, source_check: SourceCheck) -> Bench {
         remote: peer,
         local: None,
         source_check,
+        outer: Outer::default(),
+        longest: 0,
         segment: true,
     });
     let session = core.add_session(tunnel.unwrap(), (1, 1), FrameType::Ppp, Options::default()).unwrap();
@@ -134,6 +136,8 @@ fn ids_are_what_their_version_has_room_for() {
         remote: v4(1, 1701),
         local: None,
         source_check: SourceCheck::None,
+        outer: Outer::default(),
+        longest: 0,
         segment: true,
     };
     let core = &mut lab.datapath.core;

@@ -12,7 +12,7 @@ use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
-use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 use isthmus_datapath::twins::whence;
 use kernel::{Incoming, Lab, v3};
 use proptest::prelude::*;
@@ -77,6 +77,8 @@ impl Bench {
             remote: (peer.ip, peer.port, peer.scope),
             local: None,
             source_check,
+            outer: Outer::default(),
+            longest: 0,
             segment: true,
         }
     }

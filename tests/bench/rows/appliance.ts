@@ -1,4 +1,4 @@
-/** The rows of the real appliance (design.md §8): how soon it listens, and what it uses when nothing happens. @module */
+/** The rows of the real appliance (docs/performance.md): how soon it listens, and what it uses when nothing happens. @module */
 
 import { openLibc } from "../../../edge/io/libc.ts";
 import { openUdpSocket } from "../../../edge/io/sockets.ts";

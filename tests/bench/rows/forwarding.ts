@@ -1,4 +1,4 @@
-/** The rows that compare forwarding with C (design.md §8). @module */
+/** The rows that compare forwarding with C (docs/performance.md). @module */
 
 import type { Comparison } from "../compare.ts";
 import type { Traffic } from "../subjects.ts";

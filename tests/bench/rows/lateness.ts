@@ -1,4 +1,4 @@
-/** How live the main isolate stays while the worker has more to do than it can (design.md §8). @module */
+/** How live the main isolate stays while the worker has more to do than it can (docs/performance.md). @module */
 
 import type { Effort } from "../compare.ts";
 import type { Figure } from "../figure.ts";

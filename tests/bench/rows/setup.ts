@@ -1,6 +1,6 @@
 /**
  * Set-up of control connections and calls between two appliances, each as a user starts it, over loopback
- * (design.md §8): how many sessions a second, and what one costs each side in CPU and memory.
+ * (docs/performance.md): how many sessions a second, and what one costs each side in CPU and memory.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-/** The rows of the WASM module by itself (design.md §8): time a packet, memory a session. @module */
+/** The rows of the WASM module by itself (docs/performance.md): time a packet, memory a session. @module */
 
 import type { Effort } from "../compare.ts";
 import type { Figure } from "../figure.ts";

@@ -19,7 +19,7 @@ use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
 use isthmus_datapath::transmit::{IOVECS, SPLIT};
-use isthmus_datapath::tunnel::{SocketKind, SourceCheck};
+use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 
 /// A datagram as it reaches a socket.
 #[derive(Clone, Debug)]
@@ -72,6 +72,18 @@ impl Lab {
 
     /// Hands in at most a batch of datagrams.
     pub fn receive(&mut self, socket: Handle, incoming: &[Incoming], now: u64) {
+        self.receive_with(socket, incoming, &[], now);
+    }
+
+    /// Hands in datagrams that the kernel has marked (SO_RCVMARK); 0 is told, too.
+    pub fn receive_marked(&mut self, socket: Handle, incoming: &[Incoming], mark: u32) {
+        let mut bytes = [20u64.to_le_bytes(), [1, 0, 0, 0, 36, 0, 0, 0]].concat();
+        bytes.extend(mark.to_le_bytes());
+        bytes.extend([0; 4]);
+        self.receive_with(socket, incoming, &bytes, 0);
+    }
+
+    fn receive_with(&mut self, socket: Handle, incoming: &[Incoming], told: &[u8], now: u64) {
         assert!(incoming.len() <= BATCH);
         let places = self.datapath.receive.places();
         // SAFETY: the places are those of live arrays of the datapath, which nobody borrows now.
@@ -82,7 +94,8 @@ impl Lab {
             unsafe {
                 write(places.slots + at * places.stride, &datagram.bytes, places.room);
                 write(message.name as usize, datagram.from.bytes(), message.name_len as usize);
-                let control = if datagram.gro == 0 { Vec::new() } else { gro(datagram.gro) };
+                let gro = if datagram.gro == 0 { Vec::new() } else { gro(datagram.gro) };
+                let control = [&gro, told].concat();
                 write(message.control as usize, &control, message.control_len as usize);
                 message.control_len = control.len() as u64;
             }
@@ -206,17 +219,24 @@ impl Lab {
         id: u32,
         peer: [u8; 4],
     ) -> Result<Handle, Refusal> {
-        let core = &mut self.datapath.core;
+        let request = self.request(version, socket, id, peer);
+        self.datapath.core.add_tunnel(request)
+    }
+
+    pub fn request(&self, version: Version, socket: Handle, id: u32, peer: [u8; 4]) -> TunnelRequest {
+        let core = &self.datapath.core;
         let kind = core.sockets[core.sockets.find(socket).unwrap()].kind;
-        core.add_tunnel(TunnelRequest {
+        TunnelRequest {
             shape: TunnelShape { version, encap: kind.encap(), peer_tunnel_id: id + 1 },
             tunnel_id: id,
             socket,
             remote: (Ip::new(&peer).unwrap(), 1701, 0),
             local: None,
             source_check: SourceCheck::None,
+            outer: Outer::default(),
+            longest: 0,
             segment: true,
-        })
+        }
     }
 
     pub fn session(&mut self, tunnel: Handle, id: u32, options: Options) -> Handle {

@@ -1,0 +1,152 @@
+/** /v1/peers, and what else the configuration file can say. @module */
+
+import { createRoute, z } from "@hono/zod-openapi";
+import type { JSONValue } from "hono/utils/types";
+import { ApplianceError } from "../appliance/errors.ts";
+import { describePeer } from "../config/describe.ts";
+import type { PeerConfig } from "../config/model.ts";
+import { addition, changesTo, makeEdits, mergePatch } from "./edits.ts";
+import { body, json, problems, type RouteContext } from "./route.ts";
+import { reloadView } from "./schemas.ts";
+import { viewDown } from "./view.ts";
+
+const keys = z.record(z.string(), z.unknown());
+const peerView = z.object({ name: z.string() }).catchall(z.unknown())
+  .describe("A peer as the configuration file has it, defaults included, secrets masked.")
+  .openapi("Peer");
+const peerParam = z.object({ peer: z.string().describe("The peer's name.") });
+const newPeer = z.object({ name: z.string() }).catchall(z.unknown())
+  .describe("A name, and a peer's keys as the configuration file has them.").openapi("PeerInput");
+const peerPatch = keys
+  .describe("A peer's keys as the configuration file has them; null: the default again.")
+  .openapi("PeerPatch");
+
+const list = createRoute({
+  method: "get",
+  path: "/v1/peers",
+  summary: "List the peers in the order in which they are tried",
+  responses: { 200: json(z.object({ peers: z.array(peerView) }), "All peers."), ...problems() },
+});
+
+const create = createRoute({
+  method: "post",
+  path: "/v1/peers",
+  summary: "Add a peer, which is tried after all others",
+  request: { body: body(newPeer) },
+  responses: { 201: json(peerView, "The peer."), ...problems(400, 409, 413, 415, 422, 503) },
+});
+
+const get = createRoute({
+  method: "get",
+  path: "/v1/peers/{peer}",
+  summary: "Show a peer",
+  request: { params: peerParam },
+  responses: { 200: json(peerView, "The peer."), ...problems(404) },
+});
+
+const change = createRoute({
+  method: "patch",
+  path: "/v1/peers/{peer}",
+  summary: "Change a peer; what needs no agreement changes in living tunnels",
+  request: { params: peerParam, body: body(peerPatch) },
+  responses: {
+    200: json(peerView, "The peer as it is now."),
+    ...problems(400, 404, 413, 415, 422, 503),
+  },
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/v1/peers/{peer}",
+  summary: "Delete a peer; tunnels that it dialed end, tunnels that name it must go first",
+  request: { params: peerParam },
+  responses: { 204: { description: "The peer is gone." }, ...problems(404, 422, 503) },
+});
+
+const patch = createRoute({
+  method: "patch",
+  path: "/v1/config",
+  summary: "Change anything that the configuration file can say (a JSON Merge Patch, RFC 7396)",
+  request: { body: body(keys) },
+  responses: { 200: json(reloadView, "What was done."), ...problems(400, 413, 415, 422, 503) },
+});
+
+const save = createRoute({
+  method: "post",
+  path: "/v1/config/save",
+  summary: "Write what requests changed into the configuration file, comments kept",
+  responses: {
+    200: json(
+      z.object({
+        refused: z.string().optional().describe("Why the file was not written."),
+        text: z.string().optional()
+          .describe("Then: what it should say, its secrets included."),
+      }).openapi("Saved"),
+      "Whether the file was written.",
+    ),
+    ...problems(503),
+  },
+});
+
+/** Adds the routes. */
+export function addPeerRoutes({ app, api, change: inTurn }: RouteContext): void {
+  const find = (name: string): PeerConfig => {
+    const found = api.config().peers.find((peer) => peer.name === name);
+    if (found) return found;
+    throw new ApplianceError("not-found", undefined, `there is no peer ${name}`);
+  };
+  const view = (name: string) => ({
+    name,
+    ...describePeer(find(name)) as Record<string, JSONValue>,
+  });
+
+  app.openapi(
+    list,
+    (c) => c.json({ peers: api.config().peers.map(({ name }) => view(name)) }, 200),
+  );
+
+  app.openapi(create, async (c) => {
+    const { name, ...given } = c.req.valid("json");
+    const path = ["peers", name];
+    await inTurn(async () => {
+      if (api.saidBy(path) !== undefined) {
+        throw new ApplianceError("exists", "name", `there is a peer ${name} already`);
+      }
+      await makeEdits(api, [addition(path, given)], path);
+    });
+    return c.json(view(name), 201);
+  });
+
+  app.openapi(get, (c) => c.json(view(c.req.valid("param").peer), 200));
+
+  app.openapi(change, async (c) => {
+    const { peer } = c.req.valid("param");
+    const path = ["peers", peer];
+    await inTurn(async () => {
+      find(peer);
+      await makeEdits(api, changesTo(path, c.req.valid("json")), path);
+    });
+    return c.json(view(peer), 200);
+  });
+
+  app.openapi(remove, async (c) => {
+    const { peer } = c.req.valid("param");
+    await inTurn(async () => {
+      find(peer);
+      await makeEdits(api, [{ path: ["peers", peer], value: undefined }]);
+    });
+    return c.body(null, 204);
+  });
+
+  app.openapi(patch, async (c) => {
+    const { down, kept, steps } = await inTurn(() =>
+      makeEdits(api, mergePatch(c.req.valid("json")))
+    );
+    return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
+  });
+
+  app.openapi(save, async (c) => {
+    const { refused, text } = await inTurn(() => api.save());
+    return c.json(refused === undefined ? {} : { refused, text }, 200);
+  });
+}

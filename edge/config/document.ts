@@ -1,0 +1,114 @@
+/** The configuration as text: as it was read, with the changes that requests made since. @module */
+
+import type { Plugin } from "../../plugins/plugin.ts";
+import { type Edit, editText } from "./edit.ts";
+import type { Config } from "./model.ts";
+import { parseConfig } from "./parse.ts";
+import { ConfigError } from "./problem.ts";
+import { parseYaml } from "./yaml.ts";
+
+/** A configuration that may come into force; what was before stays until it does. */
+export interface Candidate {
+  readonly config: Config;
+  /** What requests had made of things of the file, and what is now as the file has it again. */
+  readonly putBack: readonly string[];
+  /** It is in force. */
+  commit(): void;
+}
+
+/** The configuration file, and what requests changed. */
+export interface ConfigDocument {
+  /**
+   * Reads the file again. What requests added under names that the file does not have stays; what they changed of things
+   * of the file is as the file has it.
+   * @throws {ConfigError} where it cannot be read or is wrong
+   */
+  load(): Promise<Candidate>;
+  /** What is in force with further changes. @throws {ConfigError} where it is wrong then */
+  edit(edits: readonly Edit[]): Candidate;
+  /** Who has what is in force say something at a path, the file or a request; undefined: it says nothing. */
+  origin(path: readonly string[]): "file" | "request" | undefined;
+  /** Writes what is in force, and `more`, into the file; where it cannot be written, says why. Comments are kept. */
+  save(more: readonly Edit[]): Promise<Saved>;
+}
+
+/** What the file should say, and whether it does. */
+export interface Saved {
+  readonly text: string;
+  /** Why the file was not written; undefined: it was. */
+  readonly refused?: string;
+}
+
+/** What a document needs of the world. */
+export interface DocumentOptions {
+  /** The file's name. */
+  readonly file: string;
+  readonly plugins: readonly Plugin[];
+  readonly hostName: string;
+  readText(): Promise<string>;
+  /** Replaces the file's text, all of it or nothing. */
+  writeText(text: string): Promise<void>;
+  /** Reads a file with a secret in it. */
+  readSecret(path: string): string;
+}
+
+/** A document that has not been read yet. */
+export function makeDocument(options: DocumentOptions): ConfigDocument {
+  const { file, plugins, hostName, readSecret } = options;
+  let text = "";
+  let edits: readonly Edit[] = [];
+  const parse = (text: string) =>
+    parseConfig(text, { file, plugins, defaults: { hostName }, readFile: readSecret });
+  const candidate = (next: { text: string; edits: readonly Edit[] }, putBack: string[] = []) => ({
+    config: parse(editText(next.text, next.edits)),
+    putBack,
+    commit: () => ({ text, edits } = next),
+  });
+  return {
+    async load() {
+      const read = await options.readText().catch((error) => {
+        const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+        throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
+      });
+      // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
+      const config = parse(read);
+      const added = edits.filter(({ path }) => !stands(read, resourceOf(path)));
+      if (added.length === 0) {
+        const putBack = [...new Set(edits.map(({ path }) => resourceOf(path).join("/")))];
+        return { config, putBack, commit: () => ({ text, edits } = { text: read, edits: [] }) };
+      }
+      const dropped = edits.filter((edit) => !added.includes(edit));
+      const putBack = dropped.map(({ path }) => resourceOf(path).join("/"));
+      return candidate({ text: read, edits: added }, [...new Set(putBack)]);
+    },
+    edit: (more) => candidate({ text, edits: [...edits, ...more] }),
+    origin: (path) =>
+      stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
+    async save(more) {
+      const next = editText(text, [...edits, ...more]);
+      parse(next);
+      try {
+        await options.writeText(next);
+      } catch (error) {
+        return { text: next, refused: error instanceof Error ? error.message : String(error) };
+      }
+      [text, edits] = [next, []];
+      return { text: next };
+    },
+  };
+}
+
+/** The thing that a path is about: `peers/hq`, `tunnels/branch`, `tunnels/branch/sessions/office`. */
+function resourceOf(path: readonly string[]): readonly string[] {
+  const deep = path[0] === "tunnels" && path[2] === "sessions" && path.length > 3;
+  return path.slice(0, deep ? 4 : 2);
+}
+
+function stands(text: string, path: readonly string[]): boolean {
+  let value = parseYaml(text).document?.value;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return false;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return true;
+}

@@ -1,0 +1,45 @@
+/** Changes to a configuration file's text that leave the rest of it as it was written, comments included. Pure. @module */
+
+import { type Document, isMap, parseDocument } from "yaml";
+import type { Json } from "../../plugins/plugin.ts";
+
+/** One change: what stands at a path of keys shall be this; undefined: nothing. An empty map: a map, whatever is in it. */
+export interface Edit {
+  readonly path: readonly string[];
+  readonly value: Json | undefined;
+}
+
+/**
+ * The text after the edits, one after the other. What is new stands behind what is there; a comment stays with the key
+ * that it stands before. The text must be one that {@linkcode parseConfig} takes.
+ */
+export function editText(text: string, edits: readonly Edit[]): string {
+  const document = parseDocument(text, { version: "1.2", schema: "core", keepSourceTokens: false });
+  for (const { path, value } of edits) {
+    if (value === undefined) remove(document, path);
+    else put(document, path, value);
+  }
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+/** Puts a value where maps may still be missing on the way. */
+function put(document: Document, path: readonly string[], value: Json): void {
+  for (let depth = 0; depth < path.length; depth++) {
+    const above = path.slice(0, depth);
+    if (isMap(document.getIn(above, true))) continue;
+    document.setIn(above, document.createNode({}));
+  }
+  // A plain value goes into the node that is there, whose comment stays.
+  if (isMap(document.getIn(path, true)) && isEmpty(value)) return;
+  document.setIn(path, typeof value === "object" ? document.createNode(value) : value);
+}
+
+function isEmpty(value: Json): boolean {
+  return typeof value === "object" && !Array.isArray(value) &&
+    Object.keys(value ?? {}).length === 0;
+}
+
+/** Takes a value out; a map that is empty then stays, for it may have a meaning (`accept:` of nothing). */
+function remove(document: Document, path: readonly string[]): void {
+  if (document.hasIn(path)) document.deleteIn(path);
+}

@@ -1,0 +1,145 @@
+/**
+ * The outer header of tunnels, as tcpdump sees it on the wire: DSCP fixed and inherited, TTL, DF, and the kernel's mark,
+ * which nftables' counters or a rule's route show. Needs what a real kernel does with all of it.
+ */
+
+import assert from "node:assert/strict";
+import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { device, makePair, type Pair } from "./support/place.ts";
+import { sleep, until } from "./support/process.ts";
+import { suite } from "./support/suite.ts";
+import { ping } from "./support/traffic.ts";
+
+const [here, there] = ["10.77.0.1", "10.77.0.2"];
+
+const tunnel = (id: number, mine: 1 | 2, v6: boolean, more = "") => {
+  const at = (host: number) =>
+    v6 ? `"[fd77::${host}]:${1700 + id}"` : `"10.77.0.${host}:${1700 + id}"`;
+  return `
+  t${id}:
+    static: { tunnel-id: ${id}, peer-tunnel-id: ${id} }
+    local: ${at(mine)}
+    remote: ${at(3 - mine)}
+    ${more}
+    sessions:
+      s:
+        session-id: ${id}
+        peer-session-id: ${id}
+        circuit: { tap: { name: t${id}, addresses: [192.168.${id}.${mine}/24] } }`;
+};
+
+const text = (mine: 1 | 2) => (adminSocket: string) => `
+admin: { listen: "unix:${adminSocket}" }
+tunnels:
+${tunnel(1, mine, false, "dscp: 46\n    ttl: 9")}
+${tunnel(2, mine, true, "dscp: inherit\n    ttl: 7")}
+${tunnel(3, mine, false, "df: true")}
+${tunnel(4, mine, false, "df: false")}
+${tunnel(5, mine, false, `device: ${device}`)}
+${tunnel(6, mine, false, mine === 1 ? "mark: 77" : "")}
+`;
+
+interface Context {
+  readonly pair: Pair;
+  readonly near: Appliance;
+}
+
+const { test } = suite<Context>(
+  import.meta.url,
+  ["root", "tun", "ip", "ss", "ethtool", "ping", "tcpdump"],
+  async (stack) => {
+    const pair = stack.use(await makePair());
+    const near = stack.use(await startAppliance(pair.here, text(1)));
+    stack.use(await startAppliance(pair.there, text(2)));
+    return { pair, near };
+  },
+);
+
+/** What tcpdump says of packets that left for a port while `work` was done. */
+async function sent({ here: place }: Pair, port: number, work: () => Promise<unknown>) {
+  const capture = place.background(
+    "tcpdump",
+    ...["tcpdump", "-v", "-n", "-l", "-i", device, "-Q", "out", "udp", "dst", "port", `${port}`],
+  );
+  await using _ = capture;
+  await until("tcpdump listens", async () => (await capture.log()).includes("listening on"));
+  await work();
+  await sleep(300);
+  return (await capture.log()).split("\n").filter((line) => /tos |class |hlim/.test(line));
+}
+
+test("a fixed DSCP and TTL are those of every outer header", async ({ pair }) => {
+  const lines = await sent(pair, 1701, () => ping(pair.here, "192.168.1.2", "-Q", "0x28"));
+  assert(lines.length >= 5);
+  for (const line of lines) assert.match(line, /tos 0xb8, ttl 9/);
+});
+
+test("an inherited DSCP is the inner packet's, and nothing where there is none", async ({ pair }) => {
+  const lines = await sent(pair, 1702, async () => {
+    assert.equal((await ping(pair.here, "192.168.2.2", "-Q", "0x28")).received, 5);
+  });
+  const inherited = lines.filter((line) => /class 0x28/.test(line));
+  assert(inherited.length >= 5, lines.join("\n"));
+  for (const line of lines) assert.match(line, /hlim 7,/);
+  // The neighbour's resolution is no IP.
+  await pair.here.here("ip", "neigh", "flush", "dev", "t2");
+  const others = await sent(pair, 1702, () => ping(pair.here, "192.168.2.2"));
+  assert(others.every((line) => !/class/.test(line)));
+});
+
+test("DF is set, or never", async ({ pair }) => {
+  const flags = async (id: number) => {
+    const lines = await sent(pair, 1700 + id, () => ping(pair.here, `192.168.${id}.2`));
+    return new Set(lines.map((line) => /flags \[(.*?)\]/.exec(line)?.[1]));
+  };
+  assert.deepEqual(await flags(3), new Set(["DF"]));
+  assert.deepEqual(await flags(4), new Set(["none"]));
+});
+
+test("what exceeds the path with DF is dropped as too-long, and its MTU followed", async ({ pair, near }) => {
+  await pair.here.here("ip", "route", "add", `${there}/32`, "dev", device, "mtu", "lock", "1200");
+  try {
+    await until("the path is followed", async () => {
+      const { "path-mtu": mtu } = await near.get<{ "path-mtu": number }>("/v1/tunnels/t3");
+      return mtu === 1200;
+    });
+    // The device has that MTU: only what looks at none is longer.
+    await pair.here.here("ip", "link", "set", "t3", "mtu", "1500");
+    const before = await near.datapath();
+    await ping(pair.here, "192.168.3.2", "-s", "1400", "-M", "do");
+    const after = await near.datapath();
+    assert(after.drops["too-long"]! - before.drops["too-long"]! >= 5);
+    assert(after.io["tx-oversize"]! - before.io["tx-oversize"]! >= 5);
+  } finally {
+    await pair.here.here("ip", "route", "del", `${there}/32`);
+  }
+});
+
+test("a tunnel bound to a device carries frames by it", async ({ pair }) => {
+  assert.equal((await ping(pair.here, "192.168.5.2")).received, 5);
+  assert.match(
+    await pair.here.here("ss", "-Huan", "sport", "=", ":1705"),
+    new RegExp(`%${device}`),
+  );
+});
+
+test("a mark routes what leaves, and is asked of what comes", async ({ pair, near }) => {
+  // What comes has no mark: nothing is believed.
+  assert.equal((await ping(pair.here, "192.168.6.2")).received, 0);
+  const { drops } = await near.datapath();
+  assert(drops["wrong-source"]! > 0);
+  // A route for the mark alone loses what leaves with it.
+  await pair.here.here("ip", "rule", "add", "fwmark", "77", "blackhole");
+  try {
+    const before = (await near.datapath()).drops["route-blackhole"]!;
+    await ping(pair.here, "192.168.6.2");
+    const after = (await near.datapath()).drops;
+    assert(after["route-blackhole"]! > before, JSON.stringify(after));
+    assert.equal((await ping(pair.here, "192.168.1.2")).received, 5);
+  } finally {
+    await pair.here.here("ip", "rule", "del", "fwmark", "77", "blackhole");
+  }
+  const { grouping } = await near.get<{ grouping: { state: string } }>("/v1/tunnels/t6");
+  assert.equal(grouping.state, "never");
+  assert.equal(here, "10.77.0.1");
+});
