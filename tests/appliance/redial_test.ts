@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
+import { openLibc } from "../../edge/io/libc.ts";
+import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { startControlNode } from "./control_support.ts";
 import { loopback, sleep, until } from "./support.ts";
 
@@ -151,4 +153,34 @@ tunnels:
     assert.equal((await node.up("t")).length, count);
     assert.equal((await node.tunnel("t"))?.config.remote.address, at);
   }
+});
+
+Deno.test("a socket stays open as long as a connection on it lingers, and no longer", async () => {
+  const [a, b] = [loopback(96), loopback(97)];
+  await using _lns = await startControlNode(`
+listen: [{ udp: "${b}:1701" }]
+peers: { lac: { proto-version: 2 } }
+`);
+  // It acknowledges what comes again for 31 times the first retransmission time: 3.1 s (RFC 2661 §5.7).
+  await using node = await startControlNode(`
+listen: []
+peers: { lns: { proto-version: 2, retransmit: 0.1, attempts: 1 } }
+tunnels: { t: { peer: lns, local: "${a}:5701", remote: "${b}:1701" } }
+`);
+  await until(async () => (await node.tunnel("t"))?.control?.state === "established");
+  await node.appliance.deleteTunnel("t");
+  const began = performance.now();
+  using libc = openLibc();
+  const isFree = () => {
+    try {
+      const { fd } = openUdpSocket(libc, { local: { address: a, port: 5701 } });
+      libc.call.close(fd);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  await until(isFree);
+  const seconds = (performance.now() - began) / 1000;
+  assert.ok(seconds > 2.5, `free after ${seconds} s`);
 });
