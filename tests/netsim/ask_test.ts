@@ -80,6 +80,7 @@ Deno.test("Lcce.ask() again while the peer is being asked: the earlier end count
   const began = net.now;
   b.lcce.ask(handle, 3_000, net.now);
   b.lcce.ask(handle, 2_000, net.now);
+  b.lcce.ask(handle, 9_000, net.now);
   net.run(net.now + 60_000, () => up(b).length === 0);
   assert.equal(net.now - began, 2_000);
 });
