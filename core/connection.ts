@@ -353,6 +353,12 @@ export class Connection implements CallsOwner {
     if (this.#state === "established") this.#keepalive.heard(at, now);
   }
 
+  /** Ends a connection that is half open without a word, and has one ready for when its peer answers after all. */
+  evict(result: Result, now: number): void {
+    this.#transport.prepareLastWord(this.dialect.stop(this.localId, result));
+    this.discard({ by: "local", result }, now);
+  }
+
   /** Ends the connection without a word to the peer. */
   discard(cause: Cause, now: number): void {
     if (this.#state === "closed") return;
@@ -576,6 +582,8 @@ export class Connection implements CallsOwner {
       type: "connection-state",
       connection: this.handle,
       peer: this.settings.name,
+      path: this.path,
+      ...(this.peer && { hostName: this.peer.hostName }),
       state: this.#state,
       ...(cause && { cause }),
       ...(others.length > 0 && { others }),

@@ -6,7 +6,7 @@ import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from 
 import type { ConnectionIds } from "./handshake.ts";
 import type { MessageType } from "./message.ts";
 import type { RawAvp } from "./raw_avp.ts";
-import type { PeerSettings } from "./settings.ts";
+import type { Path, PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
 
 /** What a connection needs from the LCCE that it belongs to. */
@@ -29,6 +29,7 @@ export interface CallsOwner {
   readonly settings: PeerSettings;
   readonly dialect: Dialect;
   readonly state: ConnectionState;
+  readonly path: Path;
   readonly peer: PeerIdentity | undefined;
   /** Whether what we say is hidden, where it may be. */
   readonly hides: boolean;

@@ -32,6 +32,8 @@ export interface Cause {
     | "connection";
   /** What the StopCCN or CDN carried, or would have. */
   readonly result: Result;
+  /** The AVP that was wrong or lacking, where that was why. */
+  readonly avp?: number;
 }
 
 /** Why a call ended. */
@@ -72,6 +74,10 @@ export type LcceEvent =
     readonly connection: ConnectionHandle;
     /** The peer's name in the configuration. */
     readonly peer: string;
+    /** Where the peer is, as far as is known. */
+    readonly path: Path;
+    /** What the peer calls itself, once it has said so. */
+    readonly hostName?: string;
     readonly state: ConnectionState;
     /** Why it ended; said once, with `stopping` or `closed`, whichever comes first. */
     readonly cause?: Cause;
@@ -113,6 +119,8 @@ export type LcceEvent =
    * is down nothing may be sent to the peer.
    */
   | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
+  /** Something was refused that has no state to tell of; each source is told of a few times a second at most. */
+  | { readonly type: "refused"; readonly refusal: Refusal }
   /** News of the line at the peer (SLI: ACCM, circuit status; WEN: errors), also of a call that is still on its way up. */
   | {
     readonly type: "call-news";
@@ -150,9 +158,43 @@ export type ControlDrop =
   | "unknown-peer"
   /** An SCCRQ that cannot be answered with a connection: unreadable AVPs, or a challenge where no secret is shared. */
   | "refused-request"
+  /** The policy knows who it is, and has a reason not to talk to it. */
+  | "policy"
   | "request-limit"
   | "half-open-limit"
   | "lost-tie"
   /** An SCCRQ that was let in, and every id is in use. */
   | "no-free-id"
   | "unknown-call";
+
+/** What was refused before it came to a state of its own. */
+export interface Refusal {
+  /** An SCCRQ; a message of a control connection that there is; an ICRQ or OCRQ. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** Where it came from, as far as a datagram can be believed. */
+  readonly path: Path;
+  /** In a word, of which there are few: for counters. */
+  readonly reason: RefusalReason;
+  /** In a sentence. */
+  readonly message?: string;
+  /** The control connection, where there is one. */
+  readonly connection?: ConnectionHandle;
+  /** The peer's name in the configuration, where it was found out. */
+  readonly peer?: string;
+  /** Host Name, as it was said. */
+  readonly hostName?: string;
+  /** Which call was asked for: Remote End ID (v3), Called Number (v2). */
+  readonly call?: string;
+}
+
+/** Why something was refused. */
+export type RefusalReason =
+  | ControlDrop
+  | `avp-${number}`
+  | `result-${number}`
+  | "unknown-avp"
+  | "wrong-length"
+  | "out-of-range"
+  | "call-limit"
+  | "unsupported-pseudowire"
+  | "sequencing-without-sublayer";

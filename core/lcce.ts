@@ -15,16 +15,30 @@ import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
-import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
+import type {
+  CallHandle,
+  ConnectionHandle,
+  ControlDrop,
+  Output,
+  Refusal,
+  RefusalReason,
+} from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
 import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
 import { offeredVersion } from "./glance.ts";
 import type { AdmissionLimits, Expected } from "./limits.ts";
 import { messageTypes } from "./message.ts";
+import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";
-import { type ConnectionRequest, type Policy, Requests, type Verdict } from "./requests.ts";
+import {
+  type ConnectionRequest,
+  type Policy,
+  type Request,
+  Requests,
+  type Verdict,
+} from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
 import { Tombstones } from "./unproven.ts";
@@ -61,6 +75,9 @@ export type Sender =
 /** For so many datagrams acknowledgements are held back at most: a peer's window must not stand still meanwhile. */
 const HOLD_LIMIT = 64;
 
+/** How often each source's refusals are told of. */
+const TOLD = { burst: 5, everyMs: 500 };
+
 /** All control connections of one appliance, and their calls. */
 export class Lcce {
   readonly #registry: ConnectionRegistry;
@@ -68,6 +85,8 @@ export class Lcce {
   readonly #schedule = new Schedule<Connection>();
   readonly #outputs: Output[] = [];
   readonly #drops = new Map<ControlDrop, number>();
+  readonly #refusals = new Map<RefusalReason, number>();
+  readonly #told = new SourceBudget(TOLD);
   /** v3's session ids are the LCCE's, not the connection's (RFC 3931 §4.1): of all widths, and such as v2 has too. */
   readonly #sessionIds: { readonly wide: IdPool; readonly narrow: IdPool };
   readonly #sessions = new Set<number>();
@@ -94,6 +113,7 @@ export class Lcce {
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
+      refuse: (refusal, now) => this.#refuse(refusal, now),
       allocateSessionId: (narrow) => this.#allocateSession(narrow),
       releaseSessionId: (id, now) => {
         this.#sessions.delete(id);
@@ -123,7 +143,7 @@ export class Lcce {
    * Whose a datagram is, at next to no cost: so that those of proven connections can go first. Undefined: it was looked
    * at no further, and dropped; {@linkcode receive} would do the same.
    */
-  sort(datagram: Uint8Array, path: Path): Sender | undefined {
+  sort(datagram: Uint8Array, path: Path, now: number): Sender | undefined {
     const header = this.#header(datagram, path)?.header;
     if (!header) return undefined;
     const { connectionId, version } = header;
@@ -132,8 +152,9 @@ export class Lcce {
       if (type === messageTypes.StopCCN) return "stranger";
       if (type !== messageTypes.SCCRQ) return this.#drop("not-a-request");
       const expected = this.#requests.expects(path);
-      if (expected === "nobody") return this.#drop("unknown-peer");
-      return expected === "named" ? "expected" : "stranger";
+      if (expected !== "nobody") return expected === "named" ? "expected" : "stranger";
+      this.#refuse({ stage: "tunnel", path, reason: "unknown-peer" }, now);
+      return this.#drop("unknown-peer");
     }
     const connection = this.#registry.byId(version, connectionId);
     if (!connection) {
@@ -454,6 +475,11 @@ export class Lcce {
     return this.#drops;
   }
 
+  /** What was refused that has no state to tell of, by reason: also what no event told of. */
+  refusals(): ReadonlyMap<RefusalReason, number> {
+    return this.#refusals;
+  }
+
   /** Sends the acknowledgements that were held back and that no message has carried since. */
   #acknowledge(now: number): void {
     this.#held = 0;
@@ -503,24 +529,22 @@ export class Lcce {
       this.#settle(loser, now);
     });
     if (!admitted) return;
-    this.#makeRoom(path, now);
+    this.#makeRoom(request, now);
     const { settings, authenticator, message } = admitted;
     const connection = this.#create(settings, path, authenticator, false, now);
     if (!connection) return this.#requests.full(request, admitted);
     connection.accept(header, message, body, now);
     if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
-    this.#requests.opened(connection);
+    this.#requests.opened(request, connection, now);
     this.#registry.meet(connection);
     this.#settle(connection, now);
   }
 
-  /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
-  #makeRoom(path: Path, now: number): void {
-    const evicted = this.#requests.makeRoom(path);
+  /** Makes room for a half-open connection: the oldest goes, and is told why if it ever answers. */
+  #makeRoom(request: Request, now: number): void {
+    const evicted = this.#requests.makeRoom(request);
     if (!evicted) return;
-    const message = "too many half-open connections";
-    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
-    evicted.discard({ by: "local", result }, now);
+    evicted.evict({ result: StopResult.GeneralError, error: ErrorCode.NoResources }, now);
     this.#drop("half-open-limit");
     this.#settle(evicted, now);
   }
@@ -616,6 +640,13 @@ export class Lcce {
     const id = this.#sessionIds[narrow ? "narrow" : "wide"].allocate(this.#sessions);
     if (id !== undefined) this.#sessions.add(id);
     return id;
+  }
+
+  #refuse(refusal: Refusal, now: number): void {
+    const { reason, path } = refusal;
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    if (!this.#told.take(path.remote.address, now)) return;
+    this.#outputs.push({ type: "event", event: { type: "refused", refusal } });
   }
 
   #drop(reason: ControlDrop): undefined {

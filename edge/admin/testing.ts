@@ -82,6 +82,11 @@ export function memoryAppliance(): MemoryAppliance {
       routerId: 1,
       peers: appliance.peers,
       managed: appliance.managed,
+      plugins: [],
+      sections: {},
+      circuits: [],
+      hooks: {},
+      stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
     tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
@@ -133,6 +138,7 @@ export function memoryAppliance(): MemoryAppliance {
       stopping: 0,
       closed: 0,
     }),
+    failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
     datapath: () =>
       Promise.resolve({
         pathErrors: { "port-unreachable": 2 },

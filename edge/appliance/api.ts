@@ -6,7 +6,7 @@ import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
-import type { Subscription } from "../control/mod.ts";
+import type { FailureReport, Subscription } from "../control/mod.ts";
 import type {
   AdminConfig,
   Config,
@@ -45,6 +45,8 @@ export interface ApplianceApi {
   events(): Subscription;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
+  /** Why tunnels and calls were refused, or ended as none should. */
+  failures(): FailureReport;
   /** Frames dropped, by reason, and the datapath's own figures. */
   datapath(): Promise<
     {

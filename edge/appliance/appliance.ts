@@ -1,9 +1,11 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
 import { CdnResult } from "../../core/errors.ts";
+import { mayPass } from "../../plugins/failure.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
+import { circuitPart } from "../circuits/circuits_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { asWritten } from "../sessions/names.ts";
@@ -53,7 +55,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
-      await context.host.start(new Map());
+      await startPlugins(context, options.config);
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -141,9 +143,10 @@ function assemble(
         io,
       };
     },
-    down: () => down.all(),
+    down: () => [...down.all(), ...context.circuitsDown()],
     events: () => control.subscribe(),
     connections: () => control.connections(),
+    failures: () => control.failures(),
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
@@ -182,6 +185,16 @@ function assemble(
   return appliance;
 }
 
+/** Starts plugins' services. @throws {ApplianceError} where waiting cannot mend that one of them does not start */
+async function startPlugins({ host }: ApplianceContext, { sections }: Config): Promise<void> {
+  const values = Object.entries(sections).map(([plugin, { value }]) => [plugin, value] as const);
+  const failures = await host.start(new Map(values));
+  for (const [plugin, failure] of failures) {
+    if (mayPass(failure)) continue;
+    await asApplianceErrors(sections[plugin]?.key ?? plugin, () => Promise.reject(failure));
+  }
+}
+
 /** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */
 async function bringTo(
   context: ApplianceContext,
@@ -199,10 +212,12 @@ async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
+  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }
@@ -249,6 +264,7 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  context.hooks[Symbol.dispose]();
   await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

@@ -20,7 +20,10 @@ import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { makeNames } from "../sessions/names.ts";
 import { lookUp } from "../io/lookup.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
-import { type DownList, makeDownList } from "./down.ts";
+import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
+import { makeLifecycle } from "../hooks/lifecycle.ts";
+import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
+import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
 import { transaction } from "./transaction.ts";
 
@@ -38,6 +41,8 @@ export interface ApplianceOptions {
   random?(length: number): Uint8Array;
   readonly system?: System;
   startDatapath?(): Promise<Datapath>;
+  /** Starts a hook's command; by default without the capabilities of this process, which all later children lack, too. */
+  spawnHook?: HookDependencies["spawn"];
 }
 
 /** The parts of an appliance, and what is in force. */
@@ -47,6 +52,9 @@ export interface ApplianceContext {
   readonly datapath: Datapath;
   readonly down: DownList;
   readonly log: Logger;
+  readonly hooks: Hooks;
+  /** Services, circuits and what else plugins keep, as far as it is down. */
+  circuitsDown(): readonly Down[];
   /** The host of plugins. */
   readonly host: PluginHost;
   readonly meters: PluginMeters;
@@ -75,7 +83,19 @@ export function makeContext(
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const queues = makeQueues();
   const meters = makeMeters();
-  const leaves = makeLeaves({ clock, datapath, log, meters, random, system, wallClock });
+  const hooks = makeHooks({ clock, log, spawn: options.spawnHook ?? spawnWithoutCapabilities() });
+  const leaves = makeLeaves({
+    clock,
+    datapath,
+    log,
+    meters,
+    random,
+    system,
+    wallClock,
+    stateFolder: config.stateFolder,
+    hook: hooks.run,
+    event: (type, fields) => control.publish(type, fields),
+  });
   const host = makeHost(leaves, plugins);
   const circuits = makeCircuits({ host, plugins, random });
   const sockets = makeSockets(system, datapath, clock, log);
@@ -86,7 +106,9 @@ export function makeContext(
     enqueue: (queue, work) =>
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
+  const lifecycle = makeLifecycle(hooks);
   const sessions = makeSessions({
+    changed: lifecycle.session,
     circuits,
     datapath,
     log,
@@ -128,7 +150,16 @@ export function makeContext(
         await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
       }),
   });
-  const tunnels = makeTunnels({ datapath, log, names, sessions, sockets, system, wallClock });
+  const tunnels = makeTunnels({
+    datapath,
+    lifecycle,
+    log,
+    names,
+    sessions,
+    sockets,
+    system,
+    wallClock,
+  });
   const paths = followPaths({
     clock,
     datapath,
@@ -158,7 +189,10 @@ export function makeContext(
     control,
     datapath,
     down,
+    hooks,
     host,
+    circuitsDown: () =>
+      host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
     log,
     meters,
     paths,
@@ -173,6 +207,22 @@ export function makeContext(
 }
 
 /** A configuration that asks for nothing. */
-function emptyConfig({ admin, hostName, log, routerId }: Config): Config {
-  return { admin, hostName, log, routerId, listen: [], peers: [], tunnels: [], managed: [] };
+function emptyConfig(config: Config): Config {
+  // What is begun before the first configuration is in force already.
+  const { admin, hostName, log, plugins, routerId, sections, stateFolder } = config;
+  return {
+    admin,
+    hostName,
+    log,
+    routerId,
+    plugins,
+    sections,
+    stateFolder,
+    listen: [],
+    peers: [],
+    tunnels: [],
+    managed: [],
+    circuits: [],
+    hooks: {},
+  };
 }

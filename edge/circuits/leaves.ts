@@ -1,14 +1,22 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
-import type { DatabaseSync } from "node:sqlite";
-import { Failure } from "../../plugins/failure.ts";
-import type { Clock, DeviceLeaf, Leaves, Meters, PortId } from "../../plugins/host/leaves.ts";
+import { asError, Failure } from "../../plugins/failure.ts";
+import type {
+  Clock,
+  DeviceLeaf,
+  Leaves,
+  Meters,
+  PortId,
+  StreamLeaf,
+} from "../../plugins/host/leaves.ts";
 import type { Row, TapOptions } from "../../plugins/plugin.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
+import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
 import type { Logger } from "../log.ts";
+import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
 export interface LeafDependencies {
@@ -20,10 +28,15 @@ export interface LeafDependencies {
   random(length: number): Uint8Array;
   /** Unix milliseconds. */
   wallClock(): number;
+  /** Where plugins' databases are. */
+  readonly stateFolder: string;
+  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  event(type: string, fields: Row): void;
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, log, meters, random, wallClock } = dependencies;
+  const { clock, datapath, event, hook, log, meters, random, stateFolder, wallClock } =
+    dependencies;
   return {
     clock,
     date: wallClock,
@@ -40,15 +53,28 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       },
     },
     openTap: (options, gone) => openTap(dependencies, options, gone),
-    openUnix: () => Promise.reject(new Failure("unavailable", "no streams yet")),
-    openStore: (): DatabaseSync => {
-      throw new Failure("unavailable", "no state folder");
-    },
-    hook: () => {},
-    event: (_type: string, _fields: Row) => {},
+    openUnix: (path, received) => openUnix(path, received),
+    openStore: (plugin) => openStore(stateFolder, plugin),
+    hook,
+    event,
     meters,
     log,
   };
+}
+
+/** A stream that cannot be had now may be there later. */
+async function openUnix(
+  path: string,
+  received: (bytes: Uint8Array | null) => void,
+): Promise<StreamLeaf> {
+  try {
+    return await openUnixStream(path, received);
+  } catch (error) {
+    const denied = error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.PermissionDenied;
+    const message = `cannot connect to ${path}: ${asError(error).message}`;
+    throw new Failure(denied ? "not-permitted" : "unavailable", message, { cause: error });
+  }
 }
 
 /** A device in the datapath. */

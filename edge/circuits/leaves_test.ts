@@ -23,6 +23,9 @@ async function bench() {
     random: (length) => new Uint8Array(length),
     system,
     wallClock: Date.now,
+    stateFolder: "/nowhere",
+    hook: () => {},
+    event: () => {},
   });
   let scope: Scope;
   const plugin = {

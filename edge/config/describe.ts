@@ -20,6 +20,7 @@ import {
   tunnelOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
+import { describeCircuit } from "./circuit.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 
 /**
@@ -38,6 +39,20 @@ export function describeConfig(config: Config): Record<string, Json> {
     log: { ...log },
     "host-name": hostName,
     "router-id": describeRouterId(routerId),
+    ...(config.plugins.length > 0 && { plugins: config.plugins }),
+    ...Object.fromEntries(
+      Object.values(config.sections).map(({ key, value }) => [key, maskSecrets(value)]),
+    ),
+    ...(config.circuits.length > 0 && {
+      circuits: Object.fromEntries(
+        config.circuits.map(({ name, options, plugin }) => [
+          name,
+          describeCircuit({ options, plugin }),
+        ]),
+      ),
+    }),
+    ...(Object.keys(config.hooks).length > 0 && { hooks: config.hooks }),
+    "state-folder": config.stateFolder,
     peers: Object.fromEntries(peers.map((peer) => [peer.name, describePeer(peer)])),
     tunnels: Object.fromEntries([
       ...tunnels.map((tunnel) => [tunnel.name, describeTunnel(tunnel)] as const),
@@ -87,7 +102,7 @@ export function describeTunnel(tunnel: TunnelConfig): Json {
 function describeSession(session: SessionConfig): Json {
   return {
     ...describePayload(showOptions(sessionOptions, session)),
-    ...describeCircuit(session.circuit),
+    ...circuitOf(session.circuit),
   };
 }
 
@@ -130,14 +145,18 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     sessions: Object.fromEntries(
       calls.map((call) => [
         call.name,
-        { "remote-end-id": call.remoteEndId, ...describeCall(call) },
+        {
+          "remote-end-id": call.remoteEndId,
+          ...(call.direction && { direction: call.direction }),
+          ...describeCall(call),
+        },
       ]),
     ),
   };
 }
 
 function describeCall(call: CallConfig): { readonly [key: string]: Json } {
-  return { ...describePayload(showOptions(callOptions, call)), ...describeCircuit(call.circuit) };
+  return { ...describePayload(showOptions(callOptions, call)), ...circuitOf(call.circuit) };
 }
 
 /** Options as the file has them: `seq` says both directions. */
@@ -146,8 +165,8 @@ function describePayload<T extends { "send-seq": boolean; "recv-seq": boolean }>
   return { ...others, seq: send ? recv ? "both" : "send" : recv ? "recv" : "none" };
 }
 
-function describeCircuit(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
-  return circuit ? { circuit: { [circuit.plugin]: maskSecrets(circuit.options) } } : {};
+function circuitOf(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
+  return circuit ? { circuit: describeCircuit(circuit) } : {};
 }
 
 /** With its port even where that is 0, which stands for any. */

@@ -13,6 +13,7 @@ Deno.test("describeConfig() shows the file's shape with all defaults, and hides 
     admin: { listen: "[::]:8701", token: "<hidden>" },
     log: { level: "debug", format: "json" },
     "host-name": "edge1.example",
+    "state-folder": "/var/lib/isthmus",
     "router-id": "10.77.0.1",
     peers: {
       hq: {

@@ -51,6 +51,30 @@ export interface Config {
   readonly tunnels: readonly TunnelConfig[];
   /** Tunnels with a control connection. */
   readonly managed: readonly ManagedTunnelConfig[];
+  /** Files of plugins beyond those that are built in: absolute paths. */
+  readonly plugins: readonly string[];
+  /** Plugins' own sections, by plugin. */
+  readonly sections: Readonly<Record<string, PluginSection>>;
+  /** Circuits that sessions name. */
+  readonly circuits: readonly NamedCircuit[];
+  /** Commands by event: program and arguments. */
+  readonly hooks: Readonly<Record<string, readonly string[]>>;
+  /** Where plugins keep what outlives us. */
+  readonly stateFolder: string;
+}
+
+/** A plugin's own part of the file. */
+export interface PluginSection {
+  /** Where it stands at the top of the file. */
+  readonly key: string;
+  readonly value: Row;
+}
+
+/** A circuit that any number of sessions may name. */
+export interface NamedCircuit {
+  readonly name: string;
+  readonly plugin: string;
+  readonly options: Row;
 }
 
 /** How to treat a peer, whoever of the two dials; its other fields are those of {@linkcode peerOptions}. */
@@ -66,9 +90,13 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
   readonly accept: readonly CallConfig[];
 }
 
-/** A circuit: the plugin's name and its options, checked by the plugin's schema. */
+/** A session's circuit: one of its own, or a named one. */
 export interface CircuitConfig {
+  /** The named circuit; absent: one of the session's own. */
+  readonly name?: string;
+  /** The circuit's plugin. */
   readonly plugin: string;
+  /** The circuit's options, or the session's own with a named circuit; checked by the plugin's schema. */
   readonly options: Row;
 }
 
@@ -81,6 +109,8 @@ export interface CallConfig extends Fields<typeof callOptions> {
   readonly name: string;
   /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
+  /** Placed: the peer is asked to place a call for us (OCRQ); absent: we tell it of one of ours (ICRQ). */
+  readonly direction?: "outgoing";
   /** Absent: frames are dropped as `no-forwarder`. */
   readonly circuit?: CircuitConfig;
 }

@@ -95,6 +95,11 @@ Deno.test("parseConfig() takes an empty file, and empty sections, as the default
     peers: [],
     tunnels: [],
     managed: [],
+    plugins: [],
+    sections: {},
+    circuits: [],
+    hooks: {},
+    stateFolder: "/var/lib/isthmus",
   };
   for (const text of ["", "# nothing\n", "{}", "listen:\nadmin:\nlog:\ntunnels:\n"]) {
     assert.deepEqual(parse(text), expected, text);
@@ -111,7 +116,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ]],
     ["tunels: {}", ['1:1: tunels: unknown key; did you mean "tunnels"?']],
     ["x: {}", [
-      "1:1: x: unknown key; expected one of listen, admin, log, host-name, router-id, peers, tunnels",
+      "1:1: x: unknown key; expected one of listen, admin, log, host-name, router-id, peers, tunnels, plugins, circuits, hooks, state-folder",
     ]],
     ["log: { level: 3, fromat: json }", [
       "1:15: log.level: got 3; expected debug, info, warn or error",

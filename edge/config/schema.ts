@@ -53,8 +53,7 @@ export const seq = z.enum(["none", "send", "recv", "both"], {
   error: "expected none, send, recv or both",
 });
 
-/** The whole file. */
-export const fileSchema = z.strictObject({
+const fileKeys = {
   listen: z.unknown().optional(),
   admin: z.unknown().optional(),
   log: z.unknown().optional(),
@@ -62,7 +61,23 @@ export const fileSchema = z.strictObject({
   "router-id": z.unknown().optional(),
   peers: z.unknown().optional(),
   tunnels: z.unknown().optional(),
-}, { error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels" });
+  plugins: z.unknown().optional(),
+  circuits: z.unknown().optional(),
+  hooks: z.unknown().optional(),
+  "state-folder": z.unknown().optional(),
+};
+
+/** The whole file. @param sections the keys of plugins' own sections */
+export function fileSchema(sections: readonly string[]): z.ZodType {
+  const own = Object.fromEntries(sections.map((key) => [key, z.unknown().optional()]));
+  return z.strictObject({ ...own, ...fileKeys }, {
+    error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+  });
+}
+
+/** `state-folder:`. */
+export const folderSchema = z.string({ error: "expected a folder's path" })
+  .startsWith("/", { error: "expected an absolute path" });
 
 /** `listen:` as a whole. */
 export const listSchema = z.array(z.unknown(), {

@@ -95,10 +95,10 @@ function readSession(
   entry: unknown,
   version: ProtoVersion,
   path: Path,
-  { plugins }: ParseOptions,
+  options: ParseOptions,
   report: Report,
 ): SessionConfig | undefined {
-  const circuit = readCircuit(asObject(entry)?.["circuit"], plugins, [...path, "circuit"], report);
+  const circuit = readCircuit(asObject(entry)?.["circuit"], options, [...path, "circuit"], report);
   const file = report.check(sessionSchema, entry, path);
   if (!file) return undefined;
   const built = buildSession(name, version, { ...file, ...directionsOf(file.seq) }, circuit);
@@ -106,7 +106,7 @@ function readSession(
     report.addProblems(built.problems, path);
     return undefined;
   }
-  report.addProblems(checkCircuit(built.value, plugins), path);
+  report.addProblems(checkCircuit(built.value, options.plugins), path);
   return built.value;
 }
 

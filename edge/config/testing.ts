@@ -223,7 +223,14 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
     .map((peer) => ({ ...peer, accept: peer.accept.filter((call) => free(call, taps)) }));
   const managed = control.managed.filter((tunnel) => !names.has(tunnel.name))
     .map((tunnel) => ({ ...tunnel, calls: tunnel.calls.filter((call) => free(call, taps)) }));
-  return structuredClone({ ...config, ...control, peers, tunnels, managed });
+  const others = {
+    plugins: [],
+    sections: {},
+    circuits: [{ name: "lan", plugin: "tap", options: { name: "lan0" } }],
+    hooks: { "session-up": ["/bin/true", "up"] },
+    stateFolder: "/var/lib/isthmus",
+  };
+  return structuredClone({ ...config, ...control, ...others, peers, tunnels, managed });
 });
 
 /** Whether a call's TAP is its own; it is taken from then on. */

@@ -8,6 +8,7 @@ import type { Lcce } from "../../core/lcce.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { ControlContext, ManagedConnection } from "./context.ts";
 import { endingOf } from "./events.ts";
+import { failedWith, isFailure } from "./failures.ts";
 import { globMatches } from "./glob.ts";
 import { makeManagedConnection } from "./managed_connection.ts";
 import { makePlaces } from "./places.ts";
@@ -21,7 +22,8 @@ export function makeConnectionHandler(
   context: ControlContext,
   lcce: Lcce,
 ): (event: ConnectionEvent, now: number) => void {
-  const { bus, dialer, driver, links, log, sockets, state, takeover, wallClock } = context;
+  const { bus, dialer, driver, failures, links, log, sockets, state, takeover, wallClock } =
+    context;
   const open = (link: ManagedConnection, connection: Connection) => {
     links.open(link, connection, link.managed?.leaving);
     if (link.managed) dialer.up(link.managed);
@@ -119,9 +121,12 @@ export function makeConnectionHandler(
       state: event.state,
       ...(ending && { ending }),
     });
+    if (event.cause && isFailure(event.cause, wasUp === true)) {
+      const failed = failedWith("tunnel", event.cause, event, name);
+      failures.note(failed, event.path.remote.address);
+    }
     const notable = event.state === "established" || wasUp || link?.managed !== undefined;
-    const suspicious = event.cause?.by === "protocol";
-    log[suspicious ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
+    log[notable ? "info" : "debug"](`control connection ${event.state}`, {
       path: `tunnels/${name}`,
       peer: event.peer,
       ...(connection && { remote: formatEndpoint(connection.path.remote) }),

@@ -26,6 +26,7 @@ import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
+import type { Failures } from "./failures.ts";
 import type { CallTemplate } from "./call_template.ts";
 import type { PeerIndex } from "./peer_index.ts";
 
@@ -66,6 +67,7 @@ export interface ControlContext extends ControlDependencies {
   readonly bus: EventBus;
   readonly dialer: Dialer;
   readonly driver: Driver;
+  readonly failures: Failures;
   readonly links: ManagedConnections;
   readonly state: ControlState;
   readonly takeover: Takeover;

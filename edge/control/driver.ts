@@ -219,11 +219,11 @@ export function startDriver(
   };
 
   /** Puts a datagram where it belongs, if somebody wants it; only then it is copied. */
-  const put = ({ data, local, mark = 0, remote, socket }: ControlDatagram) => {
+  const put = ({ data, local, mark = 0, remote, socket }: ControlDatagram, now: number) => {
     const encap = encapOf(socket);
     if (!encap) return;
     const path: Path = { encap, remote, local, mark, socket };
-    const sender = lcce.sort(data, path);
+    const sender = lcce.sort(data, path, now);
     if (!sender) return;
     const inbox = inboxes[sender];
     if (inbox.length >= INBOX_LIMITS[sender]) overload++;
@@ -231,7 +231,8 @@ export function startDriver(
   };
 
   datapath.onControl = (batch) => {
-    batch.forEach(put);
+    const now = clock.now();
+    for (const datagram of batch) put(datagram, now);
     if (!turnComing) turn();
   };
 

@@ -182,7 +182,8 @@ export function makeManagedConnections(
       void left.finally(() => link.leaving.delete(left));
     },
     hear: (link, call, message, said) => then(link, call, () => call.circuit?.hear(message, said)),
-    follow: (link, call, active) => then(link, call, (session) => sessions.follow(session, active)),
+    follow: (link, call, active) =>
+      then(link, call, (session, tunnel) => sessions.follow(tunnel, session, active)),
   };
 }
 

@@ -63,7 +63,11 @@ export function createCommands(
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, frameType, vnet }) {
       const port = datapath.addDevice(fd, frameType, vnet);
-      return orUndo(port, () => sources.addDevice(fd, port), () => datapath.removePort(port));
+      return orUndo(
+        port,
+        () => sources.addDevice(fd, port, vnet !== undefined),
+        () => datapath.removePort(port),
+      );
     },
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
     removePort({ port }) {

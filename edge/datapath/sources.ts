@@ -8,7 +8,13 @@ import type { Waiter } from "./waiter.ts";
 /** A socket or device that is watched. */
 export type Source =
   | { readonly kind: "socket"; readonly fd: number; readonly socket: SocketIx }
-  | { readonly kind: "device"; readonly fd: number; readonly port: PortIx };
+  | {
+    readonly kind: "device";
+    readonly fd: number;
+    readonly port: PortIx;
+    /** Frames read at once. */
+    readonly batch: number;
+  };
 
 /** Figures of the receive path, for `io` in the statistics. */
 export interface ReceiveFigures {
@@ -22,8 +28,8 @@ export interface ReceiveFigures {
 export interface Sources {
   /** Watches a socket. @throws {IoError} */
   addSocket(fd: number, socket: SocketIx): void;
-  /** Watches a device. @throws {IoError} */
-  addDevice(fd: number, port: PortIx): void;
+  /** Watches a device; `superFrames`: what it gives may be up to 64 KiB. @throws {IoError} */
+  addDevice(fd: number, port: PortIx, superFrames: boolean): void;
   removeSocket(socket: SocketIx): void;
   /** No matter whether the port is a device. */
   removeDevice(port: PortIx): void;
@@ -50,6 +56,8 @@ export interface SourceEvents {
 }
 
 const MSG_DONTWAIT = 0x40;
+/** Super-frames read at once: 2 MiB of them. Twice as many do not stay in the cache until they are sent. */
+const superFrameBatch = 32;
 /** Batches from one source before the others have their turn. */
 const roundsPerTurn = 4;
 /** `base` is the address of the memory's first byte; tokens begin at `firstToken`. */
@@ -119,7 +127,7 @@ export function createSources(
       }
       let count = 0;
       let outcome: ReturnType<typeof onRead> = "again";
-      while (count < RX_BATCH) {
+      while (count < source.batch) {
         const length = readAt(source.fd, rxSlots[count]!, rxSlotSize);
         if (length > 0) {
           rxLengths[count++] = length;
@@ -133,7 +141,7 @@ export function createSources(
         datapath.receiveFrames(source.port, count, now);
         events.received();
       }
-      if (count === RX_BATCH) continue;
+      if (count === source.batch) continue;
       if (outcome === "gone") {
         remove(token, source);
         events.gone(source.port);
@@ -145,7 +153,8 @@ export function createSources(
   return {
     figures,
     addSocket: (fd, socket) => add({ kind: "socket", fd, socket }),
-    addDevice: (fd, port) => add({ kind: "device", fd, port }),
+    addDevice: (fd, port, superFrames) =>
+      add({ kind: "device", fd, port, batch: superFrames ? superFrameBatch : RX_BATCH }),
     removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
     removeDevice: (port) => removeWhere((s) => s.kind === "device" && s.port === port),
     socketOf(fd) {

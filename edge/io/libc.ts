@@ -51,6 +51,8 @@ const definitions = {
   pollAt: { name: "poll", parameters: ["u64", "u64", "i32"], result: "i32" },
   // Namespaces.
   setns: { parameters: ["i32", "i32"], result: "i32" },
+  // Privileges.
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   // Memory.
   __errno_location: { parameters: [], result: "u64" },
   addressOf: { name: "memcpy", parameters: ["buffer", "buffer", "usize"], result: "u64" },

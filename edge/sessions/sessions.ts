@@ -32,6 +32,8 @@ export interface SessionDependencies {
   waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
   /** A session has its circuit. */
   attached(path: string): void;
+  /** A session may have come up or gone down; `gone`: it is about to be removed. */
+  changed(tunnel: TunnelEntry, session: SessionEntry, gone?: boolean): void;
 }
 
 /** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
@@ -62,9 +64,11 @@ export interface Sessions {
     up: boolean,
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
-  follow(session: SessionEntry, up: boolean): void;
+  follow(tunnel: TunnelEntry, session: SessionEntry, up: boolean): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
+  /** Takes out a session that comes back if the transaction fails. */
+  takeOut(tunnel: TunnelEntry, session: SessionEntry, tx: Transaction): Promise<void>;
   /** Lets go of a circuit that cannot take the options of `next`, ahead of a change: circuits may thus trade what they hold. */
   releaseCircuit(
     tunnel: TunnelEntry,
@@ -166,7 +170,10 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       await attach(tunnel, session, config);
       tx.undo(() => session.circuit?.detach());
     }
-    tx.commit(() => dependencies.attached(sessionPath(tunnel.config, config)));
+    tx.commit(() => {
+      dependencies.attached(sessionPath(tunnel.config, config));
+      dependencies.changed(tunnel, session);
+    });
   };
 
   /** The same; the session stays down where waiting may mend it. */
@@ -183,7 +190,10 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       if (!patient || !mayWait(tunnel, session, config, error)) throw error;
       await dropCircuit(session);
       session.reason = error.message;
-      tx.commit(() => dependencies.waiting(tunnel, session, error));
+      tx.commit(() => {
+        dependencies.waiting(tunnel, session, error);
+        dependencies.changed(tunnel, session);
+      });
     }
   };
   /** Whether a session may be down until later. What another circuit of ours claims is for a reload to settle. */
@@ -204,7 +214,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       await attachCircuit(tunnel, session, session.config, { undo() {}, commit() {} });
     } catch (error) {
       await dropCircuit(session);
-      session.reason = `the circuit could not be restored: ${(error as Error).message}`;
+      const reason = error instanceof Error ? error : new Error(String(error));
+      session.reason = `cannot restore the circuit: ${reason.message}`;
+      if (session.origin === "config") dependencies.waiting(tunnel, session, reason);
       throw error;
     }
   };
@@ -310,10 +322,11 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
     });
   };
 
-  const follow: Sessions["follow"] = (session, up) => {
+  const follow: Sessions["follow"] = (tunnel, session, up) => {
     if (!session.circuit?.attachment) return;
     session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
     session.circuit.setUp(up);
+    dependencies.changed(tunnel, session);
   };
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
@@ -383,10 +396,11 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       session.config = config;
       tunnel.sessions.add(session);
       await refreshMtu(tunnel, session);
-      follow(session, up);
+      follow(tunnel, session, up);
     },
     follow,
     async remove(tunnel, session) {
+      dependencies.changed(tunnel, session, true);
       // One that was never joined is not in the table, where its id may be another's by now.
       if (tunnel.sessions.byId(session.config.sessionId) === session) {
         tunnel.sessions.delete(session);
@@ -398,6 +412,18 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
         if (error instanceof DatapathError && error.code === "stopped") return;
         logOf(tunnel, session).warn("cannot remove a session in order", { error: String(error) });
       }
+    },
+    async takeOut(tunnel, session, tx) {
+      if (session.circuit) {
+        await dropCircuit(session);
+        tx.undo(() => restoreCircuit(tunnel, session));
+      }
+      await datapath.removePort(session.port);
+      tx.undo(async () => {
+        session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, session.config));
+      });
+      tunnel.sessions.delete(session);
+      tx.undo(() => tunnel.sessions.add(session));
     },
     releaseCircuit,
     revive: (tunnel, session, tx) => attachCircuit(tunnel, session, session.config, tx),
@@ -432,6 +458,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
       if (!circuit || session.circuit !== circuit) return;
       await dropCircuit(session);
       session.reason = reason.message;
+      dependencies.changed(tunnel, session);
       if (session.origin === "config") dependencies.waiting(tunnel, session, reason);
       logOf(tunnel, session).warn("session down", { reason: reason.message });
     },

@@ -60,11 +60,7 @@ export function staticPart(
       const session = tunnel?.sessions.byName(item.name);
       const path = `tunnels/${name}/sessions/${item.name}`;
       tx.commit(() => down.delete(path));
-      if (tunnel && session) {
-        await sessions.remove(tunnel, session);
-        const { config, origin } = session;
-        tx.undo(() => irrevocable(log, (tx) => sessions.add(tunnel, config, origin, tx)));
-      }
+      if (tunnel && session) await sessions.takeOut(tunnel, session, tx);
       if (step === "removed") steps.note(path, step);
     });
   };
@@ -77,10 +73,7 @@ export function staticPart(
         const owned = [...tunnel.sessions.values()]
           .map(({ config, origin }): OwnedSession => ({ config, origin }));
         orphans.set(config.name, owned.filter(({ origin }) => origin === "api"));
-        await tunnels.remove(tunnel);
-        tx.undo(() =>
-          irrevocable(log, (tx) => tunnels.add(tunnel.config, tunnel.origin, owned, tx))
-        );
+        await tunnels.takeOut(tunnel, tx);
       }
       // One that is wanted again is listed anew by now, if it is still down.
       const again = !tunnel && situation.wanted.some(({ name }) => name === config.name);

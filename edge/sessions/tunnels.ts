@@ -9,6 +9,7 @@ import {
   type DatapathTunnel,
   type SocketId,
 } from "../datapath/datapath.ts";
+import type { Lifecycle } from "../hooks/lifecycle.ts";
 import type { Logger } from "../log.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { Names } from "./names.ts";
@@ -26,6 +27,8 @@ const WIDTH = 64;
 export interface TunnelDependencies {
   readonly datapath: Datapath;
   readonly log: Logger;
+  /** Who is told of tunnels that come and go. */
+  readonly lifecycle: Pick<Lifecycle, "tunnelUp" | "tunnelDown">;
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly system: System;
@@ -60,6 +63,8 @@ export interface Tunnels {
   followPath(tunnel: TunnelEntry): Promise<void>;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry): Promise<void>;
+  /** Takes out a tunnel with its sessions, all of which comes back if the transaction fails. */
+  takeOut(tunnel: TunnelEntry, tx: Transaction): Promise<void>;
 }
 
 /** No tunnels yet. */
@@ -85,6 +90,15 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   const free = (name: string, tunnelId: number) => {
     taken.delete(nameKey(name));
     taken.delete(idKey(tunnelId));
+  };
+  const leave = ({ config: { name, tunnelId } }: TunnelEntry) => {
+    all.delete(name);
+    free(name, tunnelId);
+  };
+  const enter = (tunnel: TunnelEntry) => {
+    const { name, tunnelId } = tunnel.config;
+    for (const key of [nameKey(name), idKey(tunnelId)]) taken.set(key, name);
+    all.set(name, tunnel);
   };
 
   const lease = (config: TunnelConfig) => {
@@ -178,6 +192,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         pathErrors: {},
         sessions: makeSessionTable(),
       };
+      tx.commit(() => dependencies.lifecycle.tunnelUp(tunnel));
       await forEach(
         wanted,
         WIDTH,
@@ -221,6 +236,24 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         );
       }
     },
+    async takeOut(tunnel, tx) {
+      const { config, lease: former } = tunnel;
+      const inside = [...tunnel.sessions.values()];
+      await forEach(inside, WIDTH, (session) => sessions.takeOut(tunnel, session, tx));
+      await datapath.removeTunnel(tunnel.handle);
+      tx.undo(async () => {
+        tunnel.handle = await datapath.addTunnel(
+          specOf(tunnel.config, tunnel.lease.socket, tunnel.pathMtu),
+        );
+      });
+      if (config.encap === "ip") {
+        // It could be in the way of others: see `refuseOverlap()`.
+        await former[Symbol.asyncDispose]();
+        tx.undo(async () => tunnel.lease = await lease(config));
+      } else tx.commit(() => former[Symbol.asyncDispose]());
+      leave(tunnel);
+      tx.undo(() => enter(tunnel));
+    },
     async remove(tunnel) {
       const { name, tunnelId } = tunnel.config;
       all.delete(name);
@@ -230,6 +263,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
         WIDTH,
         (session) => sessions.remove(tunnel, session),
       );
+      dependencies.lifecycle.tunnelDown(tunnel);
       try {
         await datapath.removeTunnel(tunnel.handle);
         await tunnel.lease[Symbol.asyncDispose]();

@@ -28,6 +28,8 @@ import { makeScope, type ScopeSetting } from "./scope.ts";
 export interface Down {
   readonly what: string;
   readonly reason: string;
+  /** Unix milliseconds. */
+  readonly since: number;
   /** When it is begun again, in the clock's time; undefined: not before something is changed. */
   readonly retryAt: number | undefined;
 }
@@ -198,11 +200,14 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       return await serviceOf(found.plugin.name).run?.(word, data) ?? null;
     },
     down: () =>
-      [...listing].filter(({ state }) => state === "down").map(({ failure, label, retryAt }) => ({
-        what: label,
-        reason: failure?.message ?? "",
-        retryAt,
-      })),
+      [...listing].flatMap(({ downAt, failure, label, retryAt }) =>
+        downAt === undefined ? [] : {
+          what: label,
+          reason: failure?.message ?? "",
+          since: leaves.date() - (leaves.clock.now() - downAt),
+          retryAt,
+        }
+      ),
     end: root.end,
   };
 }

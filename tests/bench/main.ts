@@ -15,6 +15,7 @@ import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
+import { tcp } from "./rows/tcp.ts";
 import { lookup, memory } from "./rows/wasm.ts";
 
 type Row =
@@ -26,6 +27,7 @@ const rows = new Map<string, Row>([
     comparison.row,
     { lab: true, measure: (effort, lab) => compare(lab, comparison, effort) },
   ]),
+  ["tcp", { lab: true, measure: tcp }],
   ["lookup", { lab: false, measure: lookup }],
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
