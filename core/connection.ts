@@ -380,6 +380,12 @@ export class Connection implements CallsOwner {
     this.#host.event({ type: "connection-answered", connection: this.handle });
   }
 
+  /** Ends a connection that is half open without a word, and has one ready for when its peer answers after all. */
+  evict(result: Result, now: number): void {
+    this.#transport.prepareLastWord(this.dialect.stop(this.localId, result));
+    this.discard({ by: "local", result }, now);
+  }
+
   /** Ends the connection without a word to the peer. */
   discard(cause: Cause, now: number): void {
     if (this.#state === "closed") return;

@@ -32,7 +32,13 @@ import { messageTypes } from "./message.ts";
 import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";
-import { type ConnectionRequest, type Policy, Requests, type Verdict } from "./requests.ts";
+import {
+  type ConnectionRequest,
+  type Policy,
+  type Request,
+  Requests,
+  type Verdict,
+} from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
 import { Tombstones } from "./unproven.ts";
@@ -520,24 +526,22 @@ export class Lcce {
       this.#settle(loser, now);
     });
     if (!admitted) return;
-    this.#makeRoom(path, now);
+    this.#makeRoom(request, now);
     const { settings, authenticator, message } = admitted;
     const connection = this.#create(settings, path, authenticator, false, now);
     if (!connection) return this.#requests.full(request, admitted);
     connection.accept(header, message, body, now);
     if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
-    this.#requests.opened(connection);
+    this.#requests.opened(request, connection, now);
     this.#registry.meet(connection);
     this.#settle(connection, now);
   }
 
-  /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
-  #makeRoom(path: Path, now: number): void {
-    const evicted = this.#requests.makeRoom(path);
+  /** Makes room for a half-open connection: the oldest goes, and is told why if it ever answers. */
+  #makeRoom(request: Request, now: number): void {
+    const evicted = this.#requests.makeRoom(request);
     if (!evicted) return;
-    const message = "too many half-open connections";
-    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
-    evicted.discard({ by: "local", result }, now);
+    evicted.evict({ result: StopResult.GeneralError, error: ErrorCode.NoResources }, now);
     this.#drop("half-open-limit");
     this.#settle(evicted, now);
   }

@@ -15,7 +15,7 @@ import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import { type Glance, glance, offeredVersion } from "./glance.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { impossibleIntroduction } from "./introduction.ts";
-import { Admission, type AdmissionLimits, type Expected } from "./limits.ts";
+import { Admission, type AdmissionLimits, type Expected, type Origin } from "./limits.ts";
 import { type AnyMessage, emitBody, parseBody } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import { type ConnectionRegistry, unhiddenId } from "./registry.ts";
@@ -69,7 +69,7 @@ export interface Unread {
 /** An SCCRQ that was looked at. */
 export interface Request extends Unread {
   readonly seen: Glance;
-  readonly from: Exclude<Expected, "nobody">;
+  readonly from: Origin;
 }
 
 const FROM_UTF8 = new TextDecoder();
@@ -148,6 +148,7 @@ export class Requests {
       : undefined;
     const digest = authenticator?.check(datagram, body) ?? "valid";
     if (digest !== "valid") return refuse(`digest-${digest}`);
+    if (this.#admission.isFull(from, path, now)) return refuse("half-open-limit");
     if (!this.#admission.answer(from, now)) return refuse("request-limit");
     if (verdict.kind === "refuse") {
       refuse("policy", verdict.result);
@@ -194,19 +195,19 @@ export class Requests {
     this.#turnAway(request, version, result, authenticator);
   }
 
-  /** The half-open connection that must go before another one of an address may be made. */
-  makeRoom(path: Path): Connection | undefined {
-    return this.#admission.makeRoom(path);
+  /** The half-open connection that must go before one may be made for an SCCRQ. */
+  makeRoom({ from, path }: Request): Connection | undefined {
+    return this.#admission.makeRoom(from, path);
   }
 
   /** A connection was made for an SCCRQ. */
-  opened(connection: Connection): void {
-    this.#admission.opened(connection, connection.path);
+  opened({ from, path }: Request, connection: Connection, now: number): void {
+    this.#admission.opened(from, connection, path, now);
   }
 
   /** A connection came up, or ended. */
   closed(connection: Connection): void {
-    this.#admission.closed(connection);
+    this.#admission.closed(connection, connection.proven);
   }
 
   /**

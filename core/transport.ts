@@ -105,6 +105,20 @@ export class Transport {
     return this.#lastWord;
   }
 
+  /** Makes a StopCCN ready that is said only if the peer still speaks after its end. */
+  prepareLastWord(avps: AvpValues): void {
+    const { version } = this.#settings;
+    const body = emitBody(
+      messageOf(version, "StopCCN", avps),
+      undefined,
+      this.authenticator.blankDigests(),
+    );
+    const { ns, nr } = this.#channel;
+    const header = { version, connectionId: this.peerId, sessionId: 0, ns, nr };
+    this.#lastWord = emitMessage(header, body);
+    this.authenticator.sign(this.#lastWord, "StopCCN");
+  }
+
   /** Whether a challenge or nonce of ours that waits for its response stands in what the peer says. */
   get challenges(): OutstandingChallenges {
     return this.#host.challenges;

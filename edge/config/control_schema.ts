@@ -76,6 +76,8 @@ const remoteEndIdError = "expected a quoted string of 1 to 255 characters";
 export const placedCallSchema = z.strictObject({
   "remote-end-id": z.string({ error: remoteEndIdError }).min(1, { error: remoteEndIdError })
     .max(255, { error: remoteEndIdError }).optional(),
+  direction: z.enum(["incoming", "outgoing"], { error: "expected incoming or outgoing" })
+    .optional(),
   ...call,
 }, { error: "expected the keys pw-type, remote-end-id, circuit" });
 

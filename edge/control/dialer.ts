@@ -180,8 +180,9 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     }
     try {
       const parameters = callParameters(call, link.version, random);
+      const role = call.direction === "outgoing" ? "outgoing-caller" : "incoming-caller";
       const { localSessionId } = driver.act((lcce, now) =>
-        lcce.placeCall(link.handle, "incoming-caller", parameters, now)
+        lcce.placeCall(link.handle, role, parameters, now)
       );
       placed.call = dependencies.placed(placed, link, localSessionId);
     } catch (error) {

@@ -383,3 +383,26 @@ Deno.test("Lcce.sort() tells proven peers' datagrams from all others, and drops 
     assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }, other.now), "expected");
   }
 });
+
+Deno.test("Lcce tells who was still on its way up, and had to make room, as soon as it answers", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version });
+    const { net, b, sent } = alone(settings, { ...generous, halfOpenPerAddress: 1 });
+    net.inject(b, request(settings, 5), stranger);
+    const { localId } = connectionsOf(b)[0]!;
+    net.inject(b, request(settings, 6), stranger);
+    assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [5], "it has time to answer");
+    net.run(net.now + 3_000);
+    net.inject(b, request(settings, 6), stranger);
+    assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [6]);
+    assert.deepEqual(drops(b), { "half-open-limit": 2 });
+    sent.length = 0;
+    net.inject(b, message(version, "SCCCN", {}, { connectionId: localId, ns: 1, nr: 1 }), stranger);
+    const { body, header } = parseHeader(sent[0]!);
+    assert.deepEqual([header.connectionId, header.ns], [5, 1]);
+    const parsed = parseBody(body, { version });
+    assert.ok(parsed.kind === "message" && parsed.message.type === "StopCCN");
+    const { error, result } = parsed.message.avps.resultCode!;
+    assert.deepEqual([result, error], [2, 4]);
+  }
+});
