@@ -8,7 +8,7 @@ import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
 import { circuitPart } from "../circuits/circuits_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
-import { asWritten } from "../sessions/names.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";

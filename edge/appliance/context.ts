@@ -6,7 +6,7 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import type { ConfigDocument } from "../config/document.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
@@ -14,11 +14,11 @@ import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
-import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
+import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
-import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
-import { makeNames } from "../sessions/names.ts";
 import { lookUp } from "../io/lookup.ts";
+import { makeRemoteNames } from "../sessions/remote_names.ts";
+import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
 import { makeLifecycle } from "../hooks/lifecycle.ts";
@@ -137,7 +137,7 @@ export function makeContext(
       throw error;
     }
   };
-  const names = makeNames({
+  const remoteNames = makeRemoteNames({
     clock,
     log,
     lookUp,
@@ -145,7 +145,7 @@ export function makeContext(
       queues.run(tunnel.config.name, async () => {
         if (tunnels.all.get(tunnel.config.name) !== tunnel) return;
         const { address } =
-          (await names.resolve(tunnel.config, tunnel.config.remote.address)).remote;
+          (await remoteNames.resolve(tunnel.config, tunnel.config.remote.address)).remote;
         if (address === tunnel.config.remote.address) return;
         await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
       }),
@@ -154,7 +154,7 @@ export function makeContext(
     datapath,
     lifecycle,
     log,
-    names,
+    remoteNames,
     sessions,
     sockets,
     system,

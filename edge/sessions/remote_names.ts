@@ -8,7 +8,7 @@ import type { Logger } from "../log.ts";
 import type { TunnelEntry } from "./table.ts";
 
 /** What names are followed with. */
-export interface NameDependencies {
+export interface RemoteNameDependencies {
   readonly clock: Clock;
   readonly log: Logger;
   /** All addresses of a name. @throws {Error} */
@@ -18,7 +18,7 @@ export interface NameDependencies {
 }
 
 /** Followed names. */
-export interface Names {
+export interface RemoteNames {
   /**
    * The same tunnel with the address that its name has now; `current` is kept while it is one of them.
    * @throws {ApplianceError} `unavailable`, where there is none
@@ -29,7 +29,9 @@ export interface Names {
   forget(tunnel: TunnelEntry): void;
 }
 
-export function makeNames({ clock, log, lookUp, redirect }: NameDependencies): Names {
+export function makeRemoteNames(
+  { clock, log, lookUp, redirect }: RemoteNameDependencies,
+): RemoteNames {
   const timers = new Map<TunnelEntry, Disposable>();
 
   const resolve = async (config: TunnelConfig, current?: string): Promise<TunnelConfig> => {
