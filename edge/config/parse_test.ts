@@ -116,7 +116,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ]],
     ["tunels: {}", ['1:1: tunels: unknown key; did you mean "tunnels"?']],
     ["x: {}", [
-      "1:1: x: unknown key; expected one of listen, admin, log, host-name, router-id, peers, tunnels, plugins, circuits, hooks, state-folder",
+      "1:1: x: unknown key; expected one of listen, admin, log, offload, host-name, router-id, peers, tunnels, plugins, circuits, hooks, state-folder",
     ]],
     ["log: { level: 3, fromat: json }", [
       "1:15: log.level: got 3; expected debug, info, warn or error",
