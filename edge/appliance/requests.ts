@@ -2,8 +2,7 @@
 
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { SessionConfig, TunnelConfig, TunnelState } from "../config/model.ts";
-import { sessionPath } from "../sessions/sessions.ts";
-import { findSession, findTunnel } from "../sessions/table.ts";
+import { findSession, findTunnel, sessionPath } from "../sessions/table.ts";
 import type { ApplianceApi, SessionPatch, TunnelPatch } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import { ApplianceError } from "./errors.ts";

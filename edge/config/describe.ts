@@ -27,7 +27,7 @@ import { hidden, maskSecrets } from "./secrets.ts";
  * `<hidden>`. Cookies are not secrets: they keep stray packets out, and cross the wire in the clear.
  */
 export function describeConfig(config: Config): Record<string, Json> {
-  const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
+  const { listen, admin, log, offload, hostName, routerId, peers, tunnels, managed } = config;
   return {
     listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
       [encap]: formatEndpoint(endpoint),
@@ -36,6 +36,7 @@ export function describeConfig(config: Config): Record<string, Json> {
     })),
     admin: describeAdmin(admin),
     log: { ...log },
+    ...(offload && { offload: { ...offload } as Json }),
     "host-name": hostName,
     "router-id": describeRouterId(routerId),
     ...(config.plugins.length > 0 && { plugins: config.plugins }),

@@ -5,7 +5,7 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Row } from "../../plugins/plugin.ts";
+import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
@@ -40,6 +40,8 @@ export interface Config {
     readonly level: "debug" | "info" | "warn" | "error";
     readonly format: "text" | "json";
   };
+  /** What devices may do whose own options do not say. */
+  readonly offload?: Offload;
   /** Our Host Name. */
   readonly hostName: string;
   /** v3's Router ID. */

@@ -112,7 +112,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
   const cases: [string, string[]][] = [
     // The shape.
     ["- a", [
-      "1:1: got a list; expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+      "1:1: got a list; expected the keys listen, admin, log, offload, host-name, router-id, peers, tunnels",
     ]],
     ["tunels: {}", ['1:1: tunels: unknown key; did you mean "tunnels"?']],
     ["x: {}", [

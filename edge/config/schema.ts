@@ -49,6 +49,7 @@ const fileKeys = {
   listen: z.unknown().optional(),
   admin: z.unknown().optional(),
   log: z.unknown().optional(),
+  offload: z.unknown().optional(),
   "host-name": z.unknown().optional(),
   "router-id": z.unknown().optional(),
   peers: z.unknown().optional(),
@@ -63,7 +64,7 @@ const fileKeys = {
 export function fileSchema(sections: readonly string[]): z.ZodType {
   const own = Object.fromEntries(sections.map((key) => [key, z.unknown().optional()]));
   return z.strictObject({ ...own, ...fileKeys }, {
-    error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+    error: "expected the keys listen, admin, log, offload, host-name, router-id, peers, tunnels",
   });
 }
 
