@@ -8,6 +8,7 @@ import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
 import { circuitPart } from "../circuits/circuits_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
@@ -114,7 +115,7 @@ function assemble(
       ...state.inForce,
       tunnels: [
         ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => configOf(tunnel)),
+          .map((tunnel) => asWritten(configOf(tunnel))),
         ...down.tunnels().map(downState).map(({ config }) => config),
       ],
     }),
@@ -206,7 +207,7 @@ async function bringTo(
   const changeAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
   const running = [
     ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
-      .map((tunnel) => configOf(tunnel, ({ origin }) => origin === "config")),
+      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
   const report = await reconcile([
