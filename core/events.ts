@@ -101,6 +101,11 @@ export type LcceEvent =
   }
   /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
   | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
+  /**
+   * Nothing came from the peer on the control connection for so long that it is about to be asked by HELLO, or given up:
+   * answer with {@linkcode Lcce.heard}. Only where {@linkcode LcceOptions.hearsSessions} says so.
+   */
+  | { readonly type: "connection-silent"; readonly connection: ConnectionHandle }
   /** The policy says `ask`: answer with `decide`, within half a minute. The peer asks again and again meanwhile. */
   | {
     readonly type: "connection-requested";

@@ -50,6 +50,8 @@ export interface LcceOptions extends Policy {
   readonly random: (length: number) => Uint8Array;
   /** What strangers may cost. */
   readonly limits: AdmissionLimits;
+  /** Whether the owner knows when something last came in a connection's sessions, and wants to be asked. Absent: no. */
+  readonly hearsSessions?: boolean;
   /**
    * Whether some plugin understands a vendor's AVP: it is passed on in events, and may be mandatory. Those that nobody
    * understands are passed on too, unless mandatory: these refuse the message (RFC 2661 §4.2). Absent: none is known.
@@ -98,12 +100,13 @@ export class Lcce {
   #read = 0;
 
   /** An LCCE without connections. */
-  constructor({ expects, random, policy, limits, knowsVendor }: LcceOptions) {
+  constructor({ expects, hearsSessions, random, policy, limits, knowsVendor }: LcceOptions) {
     this.#sessionIds = { wide: new IdPool(3, random), narrow: new IdPool(2, random) };
     this.#registry = new ConnectionRegistry(random);
     this.#host = {
       random,
       knowsVendor: knowsVendor ?? (() => false),
+      hearsSessions: hearsSessions ?? false,
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
@@ -367,23 +370,23 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
-  /** Something valid came in the sessions of a connection, as the datapath says. */
-  heard(handle: ConnectionHandle, now: number): void {
+  /** When something valid last came in the sessions of a connection, as the datapath says; undefined: never. */
+  heard(handle: ConnectionHandle, at: number | undefined, now: number): void {
     const connection = this.#registry.get(handle);
     if (!connection) return;
-    connection.heard(now);
+    connection.heard(at, now);
     this.#settle(connection, now);
   }
 
   /**
-   * Somebody says that whom we talk to by this path cannot be reached (ICMP). That may be forged: peers are asked by
-   * HELLO, and what we dial is sent again sooner.
+   * Somebody says that the peer of a connection cannot be reached (ICMP). That may be forged: the peer is asked by HELLO,
+   * and an SCCRQ of ours is sent again sooner.
    */
-  unreachable(path: Path, now: number): void {
-    for (const connection of this.#registry.reachedBy(path)) {
-      connection.unreachable(now);
-      this.#settle(connection, now);
-    }
+  unreachable(handle: ConnectionHandle, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.unreachable(now);
+    this.#settle(connection, now);
   }
 
   /** All connections that are up, and their calls, as plain data. */
