@@ -2,6 +2,7 @@
 
 import manifest from "../deno.json" with { type: "json" };
 import { ethernet } from "../plugins/ethernet/mod.ts";
+import { networkInterface } from "../plugins/interface/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -11,6 +12,7 @@ import { configFile } from "./config/file.ts";
 /** The kinds of circuit. */
 const plugins: readonly Plugin[] = [
   ethernet,
+  networkInterface,
   probe,
   sink,
 ];

@@ -2,7 +2,15 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FailureCode } from "./failure.ts";
-import type { DevicePort, Port, PuntedFrame, TapOptions } from "./ports.ts";
+import type {
+  DevicePort,
+  PacketOptions,
+  PacketPort,
+  Port,
+  PuntedFrame,
+  TapOptions,
+  TunOptions,
+} from "./ports.ts";
 import type { CallEnd } from "./session.ts";
 import type { Row } from "./values.ts";
 
@@ -46,8 +54,13 @@ export interface Scope {
   /** An error to throw or to fail with; `option` is the option to blame. `unavailable`, `in-use` and `limit` are tried again. */
   failure(code: FailureCode, message: string, option?: string): Error;
 
-  /** Opens a TAP device as a port. If it vanishes, this scope fails. */
+  /**
+   * Opens a device as a port: a TAP (Ethernet), a TUN (IP), or an interface that is there by a packet socket (Ethernet). If
+   * it vanishes, this scope fails.
+   */
   open(kind: "tap", options: TapOptions): Promise<DevicePort>;
+  open(kind: "tun", options: TunOptions): Promise<DevicePort>;
+  open(kind: "packet", options: PacketOptions): Promise<PacketPort>;
   /**
    * Joins two ports of one frame type, each joined to no other. Where one of them goes before this scope does, this
    * scope fails.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
+import { networkInterface } from "../../plugins/interface/mod.ts";
 import { probe } from "../../plugins/probe/mod.ts";
 import { sink } from "../../plugins/sink/mod.ts";
 import {
@@ -15,7 +16,7 @@ import {
 import { parseConfig } from "./parse.ts";
 import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
-const plugins: readonly Plugin[] = [ethernet, probe, sink];
+const plugins: readonly Plugin[] = [ethernet, networkInterface, probe, sink];
 const root = new URL("../../", import.meta.url);
 
 function parses(text: string, file: string): void {

@@ -61,9 +61,10 @@ export function createCommands(
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
-    addDevice({ fd, frameType, vnet }) {
-      const port = datapath.addDevice(fd, frameType, vnet);
-      return orUndo(port, () => sources.addDevice(fd, port), () => datapath.removePort(port));
+    addDevice({ fd, device: { frames, packets = false, tag, vnet } }) {
+      const port = datapath.addDevice(fd, frames, vnet, tag);
+      const watch = () => sources.addDevice(fd, port, packets);
+      return orUndo(port, watch, () => datapath.removePort(port));
     },
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
     removePort({ port }) {

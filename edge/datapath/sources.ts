@@ -2,13 +2,14 @@
 
 import { type PortIx, RX_BATCH, type SocketIx, type WasmDatapath } from "../../wasm/mod.ts";
 import type { Libc } from "../io/libc.ts";
-import { onRead, onReceive } from "./outcome.ts";
+import { onPacket, onRead, onReceive } from "./outcome.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** A socket or device that is watched. */
 export type Source =
   | { readonly kind: "socket"; readonly fd: number; readonly socket: SocketIx }
-  | { readonly kind: "device"; readonly fd: number; readonly port: PortIx };
+  | { readonly kind: "device"; readonly fd: number; readonly port: PortIx }
+  | { readonly kind: "packets"; readonly fd: number; readonly port: PortIx };
 
 /** Figures of the receive path, for `io` in the statistics. */
 export interface ReceiveFigures {
@@ -23,7 +24,7 @@ export interface Sources {
   /** Watches a socket. @throws {IoError} */
   addSocket(fd: number, socket: SocketIx): void;
   /** Watches a device. @throws {IoError} */
-  addDevice(fd: number, port: PortIx): void;
+  addDevice(fd: number, port: PortIx, packets: boolean): void;
   removeSocket(socket: SocketIx): void;
   /** No matter whether the port is a device. */
   removeDevice(port: PortIx): void;
@@ -45,6 +46,8 @@ export interface SourceEvents {
   kept(fd: number): void;
   /** A device vanished; it is watched no more. */
   gone(port: PortIx): void;
+  /** The device of a packet socket is down, or was removed. */
+  down(port: PortIx): void;
   /** A socket failed for good; it is watched no more. */
   failed(socket: SocketIx, errno: number): void;
 }
@@ -142,12 +145,32 @@ export function createSources(
     }
   };
 
+  const receivePackets = (token: number, source: Source & { kind: "packets" }, now: number) => {
+    for (let round = 0; round < roundsPerTurn; round++) {
+      figures["rx-calls"]++;
+      const count = recvmmsgAt(source.fd, rxMessages, RX_BATCH, MSG_DONTWAIT, 0n);
+      if (count > 0) {
+        datapath.receivePackets(source.port, count, now);
+        events.received();
+        if (count < RX_BATCH) return;
+        continue;
+      }
+      const outcome = count === 0 ? "empty" : onPacket(libc.errno());
+      if (outcome === "empty") return;
+      if (outcome === "down") return events.down(source.port);
+      if (outcome === "gone") {
+        remove(token, source);
+        return events.gone(source.port);
+      }
+    }
+  };
+
   return {
     figures,
     addSocket: (fd, socket) => add({ kind: "socket", fd, socket }),
-    addDevice: (fd, port) => add({ kind: "device", fd, port }),
+    addDevice: (fd, port, packets) => add({ kind: packets ? "packets" : "device", fd, port }),
     removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
-    removeDevice: (port) => removeWhere((s) => s.kind === "device" && s.port === port),
+    removeDevice: (port) => removeWhere((s) => s.kind !== "socket" && s.port === port),
     socketOf(fd) {
       for (const source of sources.values()) {
         if (source.kind === "socket" && source.fd === fd) return source.socket;
@@ -157,6 +180,7 @@ export function createSources(
     receive(token, now, error) {
       const source = sources.get(token);
       if (source?.kind === "socket") receiveDatagrams(token, source, now, error);
+      else if (source?.kind === "packets") receivePackets(token, source, now);
       else if (source) receiveFrames(token, source, now);
     },
   };

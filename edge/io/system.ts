@@ -2,16 +2,16 @@
 
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { TapOptions } from "../../plugins/plugin.ts";
+import type { PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
-import { openTaps, type TapDevice } from "./tap_device.ts";
+import { openTaps, type PacketDevice, type TapDevice } from "./tap_device.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
 
-export type { TapDevice } from "./tap_device.ts";
+export type { PacketDevice, TapDevice } from "./tap_device.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
@@ -30,6 +30,10 @@ export interface System extends Disposable {
   ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
   openTap(options: TapOptions): TapDevice;
+  /** Opens a TUN likewise. */
+  openTun(options: TunOptions): TapDevice;
+  /** Opens an interface that is there. */
+  openPacket(options: PacketOptions): PacketDevice;
   /**
    * Frames that found the queue of a device of ours full since the start, as the kernel counts them; of very many devices
    * the figures of a part are fresh.
@@ -72,7 +76,9 @@ export function openSystem(notifySocket?: string): System {
       }
     },
     ownsAddress: (address) => ownsAddress(libc, address),
-    openTap: taps.open,
+    openTap: (options) => taps.open(options),
+    openTun: (options) => taps.open(options, "tun"),
+    openPacket: taps.openPacket,
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     notify(state) {

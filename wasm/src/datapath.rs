@@ -254,14 +254,7 @@ impl Core {
 
     /// Forwards what was read from a device into a slot: `len` bytes, a `virtio_net_hdr` included where it has one.
     #[inline]
-    fn device_frame(
-        &mut self,
-        port: Port,
-        buffer: &mut [u8],
-        slot: u32,
-        len: usize,
-        tag: Option<[u8; 4]>,
-    ) {
+    fn device_frame(&mut self, port: Port, buffer: &mut [u8], slot: u32, len: usize, tag: Option<[u8; 4]>) {
         let Port::Device(at) = port else { return };
         let Device { vnet, frame_type, tag: own, .. } = self.devices[at];
         let mut start = HEADROOM + if vnet { VNET_HEADER } else { 0 };
@@ -280,8 +273,11 @@ impl Core {
             }
         };
         if own.is_some() {
-            // The kernel takes off most tags; the filter of the socket lets in none but this VLAN's.
-            if is_tag(u16::from_be_bytes([buffer[start + 12], buffer[start + 13]])) && end - start > 18 {
+            // The filter of the socket lets in none but this VLAN's. A tag that the kernel did not take off is the outer one.
+            if tag.is_none()
+                && is_tag(u16::from_be_bytes([buffer[start + 12], buffer[start + 13]]))
+                && end - start > 18
+            {
                 buffer.copy_within(start..start + 12, start + 4);
                 start += 4;
                 offload.moved(-4);

@@ -68,6 +68,10 @@ fn frames_of_one_vlan_have_its_tag_on_the_wire_only() {
     lab.receive_packet(packet, &whole(&bare), &aux(0x51, 0x8100, 10));
     lab.receive_packet(packet, &whole(&frame(&[0x91, 0, 0, 0x0a], &[7; 46])), &aux(0, 0, 0));
     assert_eq!(lab.run().written, [(10, bare.clone())]);
+    // What is behind that tag is the customer's.
+    let inner = frame(&[0x81, 0, 0, 7], &[7; 46]);
+    lab.receive_packet(packet, &whole(&inner), &aux(0x51, 0x8100, 10));
+    assert_eq!(lab.run().written, [(10, inner)]);
     lab.read(plain, &[bare.clone()], 0);
     assert_eq!(lab.run().written, [(9, whole(&frame(&tag, &[7; 46])))]);
 }
@@ -128,7 +132,11 @@ fn what_the_kernel_left_to_be_done_is_done_beside_a_tag_too() {
             assert_eq!(written, [(9, many.clone())]);
         } else {
             assert_eq!(written.len(), 3);
-            assert!(written.iter().all(|(_, frame)| frame[22..26] == [0x81, 0, 0, 0x0a] && is_right(&frame[10..])));
+            assert!(
+                written
+                    .iter()
+                    .all(|(_, frame)| frame[22..26] == [0x81, 0, 0, 0x0a] && is_right(&frame[10..]))
+            );
         }
     }
 }
