@@ -19,6 +19,7 @@ import type { CallCause, CallHandle } from "./events.ts";
 import type { ControlHeader } from "./header.ts";
 import type { AnyMessage, MessageType } from "./message.ts";
 import { Line } from "./queues.ts";
+import { reasonOf } from "./refusals.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
 import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
 import type { CallSnapshot, ConnectionSnapshot } from "./snapshot.ts";
@@ -257,15 +258,16 @@ export class Calls {
     now: number,
   ): void {
     const result = error.outcome;
+    const because = error.avp === undefined ? {} : { avp: error.avp };
     const isRequest = type === "ICRQ" || type === "OCRQ";
     const known = isRequest ? undefined : this.#find(header, avps);
     if (known && type === "CDN") {
       this.#forget(known, { by: "peer", result: avps.resultCode ?? result }, now);
     } else if (known) {
-      this.close(known, result, { by: "protocol", result }, now);
+      this.close(known, result, { by: "protocol", result, ...because }, now);
     } else {
       const remoteId = this.#connection.dialect.remoteSession(avps);
-      if (isRequest && remoteId !== undefined) this.#turnAway(remoteId, result, now);
+      if (isRequest && remoteId !== undefined) this.#turnAway(avps, result, now, error.avp);
       else this.#host.drop(isRequest ? "malformed" : "unknown-call");
     }
   }
@@ -294,14 +296,14 @@ export class Calls {
     if (existing) return this.#breach(existing, `${type} in state ${existing.state}`, now);
     const peer = dialect.learn(undefined, avps);
     const refused = refusedRequest(settings, peer, avps);
-    if (refused) return this.#turnAway(remoteId, refused, now);
+    if (refused) return this.#turnAway(avps, refused, now);
     if (this.#breakTie(peer, avps.tieBreaker, now)) {
-      return this.#turnAway(remoteId, { result: CdnResult.LostTie }, now);
+      return this.#turnAway(avps, { result: CdnResult.LostTie }, now);
     }
     const role = type === "ICRQ" ? "incoming-answerer" : "outgoing-answerer";
     const full = this.#calls.size >= settings.callLimit;
     const call = full ? undefined : this.#calls.create(role, undefined);
-    if (!call) return this.#turnAway(remoteId, { result: CdnResult.NoFacilitiesNow }, now);
+    if (!call) return this.#turnAway(avps, { result: CdnResult.NoFacilitiesNow }, now);
     this.#calls.meet(call, remoteId);
     call.peer = peer;
     call.said = saidBy(avps, others);
@@ -369,9 +371,20 @@ export class Calls {
   }
 
   /** Refuses a request without having made a call of it: the CDN needs an id of ours all the same. */
-  #turnAway(remoteId: number, result: Result, now: number): void {
-    const { dialect } = this.#connection;
+  #turnAway(avps: AvpValues, result: Result, now: number, avp?: number): void {
+    const { dialect, handle, path, peer, settings } = this.#connection;
+    const remoteId = dialect.remoteSession(avps)!;
     const localId = this.#calls.idToRefuseWith(now);
+    this.#host.refuse({
+      stage: "call",
+      path,
+      reason: reasonOf(result, avp),
+      connection: handle,
+      peer: settings.name,
+      call: dialect.learn(undefined, avps).name,
+      ...(peer && { hostName: peer.hostName }),
+      ...(result.message !== undefined && { message: result.message }),
+    }, now);
     this.#connection.send("CDN", dialect.disconnect({ localId, remoteId }, result), remoteId);
   }
 

@@ -6,13 +6,15 @@ import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from 
 import type { ConnectionIds } from "./handshake.ts";
 import type { MessageType } from "./message.ts";
 import type { RawAvp } from "./raw_avp.ts";
-import type { PeerSettings } from "./settings.ts";
+import type { Path, PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
 
 /** What a connection needs from the LCCE that it belongs to. */
 export interface ConnectionHost extends TransportHost {
   random(length: number): Uint8Array;
   event(event: LcceEvent): void;
+  /** Whether the owner knows what comes in the sessions. */
+  readonly hearsSessions: boolean;
   /** v3's session ids are the LCCE's (RFC 3931 §4.1). @param narrow One that would do in v2 as well. */
   allocateSessionId(narrow: boolean): number | undefined;
   releaseSessionId(id: number, now: number): void;
@@ -27,6 +29,7 @@ export interface CallsOwner {
   readonly settings: PeerSettings;
   readonly dialect: Dialect;
   readonly state: ConnectionState;
+  readonly path: Path;
   readonly peer: PeerIdentity | undefined;
   /** Whether what we say is hidden, where it may be. */
   readonly hides: boolean;

@@ -4,6 +4,7 @@ import type { CallRole, CallState, PeerCall } from "./call.ts";
 import type { CallAvps, CallEnd } from "./call_avps.ts";
 import type { Result } from "./errors.ts";
 import type { RawAvp } from "./raw_avp.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
@@ -32,11 +33,27 @@ export interface Cause {
     | "connection";
   /** What the StopCCN or CDN carried, or would have. */
   readonly result: Result;
+  /** The AVP that was wrong or lacking, where that was why. */
+  readonly avp?: number;
 }
 
 /** Why a call ended. */
 export interface CallCause extends Cause {
   readonly result: CallEnd;
+}
+
+/** What a would-be peer says of itself, before anything of it is believed. */
+export interface ConnectionRequest {
+  /** The highest version that it offers. */
+  readonly version: ProtoVersion;
+  /** Where it came from. */
+  readonly path: Path;
+  /** Host Name, in U+FFFD where it is no UTF-8. */
+  readonly hostName: string;
+  /** Vendor Name; empty where it says none. */
+  readonly vendorName: string;
+  /** v3's Router ID. */
+  readonly routerId?: number;
 }
 
 /** What is known of a peer once it has introduced itself. */
@@ -72,6 +89,10 @@ export type LcceEvent =
     readonly connection: ConnectionHandle;
     /** The peer's name in the configuration. */
     readonly peer: string;
+    /** Where the peer is, as far as is known. */
+    readonly path: Path;
+    /** What the peer calls itself, once it has said so. */
+    readonly hostName?: string;
     readonly state: ConnectionState;
     /** Why it ended; said once, with `stopping` or `closed`, whichever comes first. */
     readonly cause?: Cause;
@@ -80,6 +101,18 @@ export type LcceEvent =
   }
   /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
   | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
+  /**
+   * Nothing came from the peer on the control connection for so long that it is about to be asked by HELLO, or given up:
+   * answer with {@linkcode Lcce.heard}. Only where {@linkcode LcceOptions.hearsSessions} says so.
+   */
+  | { readonly type: "connection-silent"; readonly connection: ConnectionHandle }
+  /** The policy says `ask`: answer with `decide`, within half a minute. The peer asks again and again meanwhile. */
+  | {
+    readonly type: "connection-requested";
+    /** What `decide` is to be told. */
+    readonly request: number;
+    readonly from: ConnectionRequest;
+  }
   /** The peer requests a call: answer with `acceptCall` or `closeCall`, at once or later. */
   | {
     readonly type: "call-requested";
@@ -108,6 +141,8 @@ export type LcceEvent =
    * is down nothing may be sent to the peer.
    */
   | { readonly type: "circuit-status"; readonly call: CallHandle; readonly active: boolean }
+  /** Something was refused that has no state to tell of; each source is told of a few times a second at most. */
+  | { readonly type: "refused"; readonly refusal: Refusal }
   /** News of the line at the peer (SLI: ACCM, circuit status; WEN: errors), also of a call that is still on its way up. */
   | {
     readonly type: "call-news";
@@ -145,9 +180,43 @@ export type ControlDrop =
   | "unknown-peer"
   /** An SCCRQ that cannot be answered with a connection: unreadable AVPs, or a challenge where no secret is shared. */
   | "refused-request"
+  /** The policy knows who it is, and has a reason not to talk to it. */
+  | "policy"
   | "request-limit"
   | "half-open-limit"
   | "lost-tie"
   /** An SCCRQ that was let in, and every id is in use. */
   | "no-free-id"
   | "unknown-call";
+
+/** What was refused before it came to a state of its own. */
+export interface Refusal {
+  /** An SCCRQ; a message of a control connection that there is; an ICRQ or OCRQ. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** Where it came from, as far as a datagram can be believed. */
+  readonly path: Path;
+  /** In a word, of which there are few: for counters. */
+  readonly reason: RefusalReason;
+  /** In a sentence. */
+  readonly message?: string;
+  /** The control connection, where there is one. */
+  readonly connection?: ConnectionHandle;
+  /** The peer's name in the configuration, where it was found out. */
+  readonly peer?: string;
+  /** Host Name, as it was said. */
+  readonly hostName?: string;
+  /** Which call was asked for: Remote End ID (v3), Called Number (v2). */
+  readonly call?: string;
+}
+
+/** Why something was refused. */
+export type RefusalReason =
+  | ControlDrop
+  | `avp-${number}`
+  | `result-${number}`
+  | "unknown-avp"
+  | "wrong-length"
+  | "out-of-range"
+  | "call-limit"
+  | "unsupported-pseudowire"
+  | "sequencing-without-sublayer";

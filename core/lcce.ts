@@ -15,23 +15,33 @@ import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
-import type { CallHandle, ConnectionHandle, ControlDrop, Output } from "./events.ts";
+import type {
+  CallHandle,
+  ConnectionHandle,
+  ConnectionRequest,
+  ControlDrop,
+  Output,
+  Refusal,
+  RefusalReason,
+} from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
 import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
 import { IdPool } from "./ids_pool.ts";
 import { offeredVersion } from "./glance.ts";
 import type { AdmissionLimits, Expected } from "./limits.ts";
 import { messageTypes } from "./message.ts";
+import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";
-import { type ConnectionRequest, type Policy, Requests, type Verdict } from "./requests.ts";
+import { type Decision, type Policy, type Request, Requests, type Verdict } from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
+import { Undecided } from "./undecided.ts";
 import { Tombstones } from "./unproven.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 import { type ConnectionSnapshot, type LcceSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
 
-export type { AdmissionLimits, ConnectionRequest, Expected, Verdict };
+export type { AdmissionLimits, ConnectionRequest, Decision, Expected, Verdict };
 export type { Call, Connection };
 
 /** What an LCCE is made with. */
@@ -40,6 +50,8 @@ export interface LcceOptions extends Policy {
   readonly random: (length: number) => Uint8Array;
   /** What strangers may cost. */
   readonly limits: AdmissionLimits;
+  /** Whether the owner knows when something last came in a connection's sessions, and wants to be asked. Absent: no. */
+  readonly hearsSessions?: boolean;
   /**
    * Whether some plugin understands a vendor's AVP: it is passed on in events, and may be mandatory. Those that nobody
    * understands are passed on too, unless mandatory: these refuse the message (RFC 2661 §4.2). Absent: none is known.
@@ -59,6 +71,9 @@ export type Sender =
 /** For so many datagrams acknowledgements are held back at most: a peer's window must not stand still meanwhile. */
 const HOLD_LIMIT = 64;
 
+/** How often each source's refusals are told of. */
+const TOLD = { burst: 5, everyMs: 500 };
+
 /** All control connections of one appliance, and their calls. */
 export class Lcce {
   readonly #registry: ConnectionRegistry;
@@ -66,6 +81,9 @@ export class Lcce {
   readonly #schedule = new Schedule<Connection>();
   readonly #outputs: Output[] = [];
   readonly #drops = new Map<ControlDrop, number>();
+  readonly #refusals = new Map<RefusalReason, number>();
+  readonly #told = new SourceBudget(TOLD);
+  readonly #undecided = new Undecided();
   /** v3's session ids are the LCCE's, not the connection's (RFC 3931 §4.1): of all widths, and such as v2 has too. */
   readonly #sessionIds: { readonly wide: IdPool; readonly narrow: IdPool };
   readonly #sessions = new Set<number>();
@@ -82,15 +100,17 @@ export class Lcce {
   #read = 0;
 
   /** An LCCE without connections. */
-  constructor({ expects, random, policy, limits, knowsVendor }: LcceOptions) {
+  constructor({ expects, hearsSessions, random, policy, limits, knowsVendor }: LcceOptions) {
     this.#sessionIds = { wide: new IdPool(3, random), narrow: new IdPool(2, random) };
     this.#registry = new ConnectionRegistry(random);
     this.#host = {
       random,
       knowsVendor: knowsVendor ?? (() => false),
+      hearsSessions: hearsSessions ?? false,
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
+      refuse: (refusal, now) => this.#refuse(refusal, now),
       allocateSessionId: (narrow) => this.#allocateSession(narrow),
       releaseSessionId: (id, now) => {
         this.#sessions.delete(id);
@@ -120,7 +140,7 @@ export class Lcce {
    * Whose a datagram is, at next to no cost: so that those of proven connections can go first. Undefined: it was looked
    * at no further, and dropped; {@linkcode receive} would do the same.
    */
-  sort(datagram: Uint8Array, path: Path): Sender | undefined {
+  sort(datagram: Uint8Array, path: Path, now: number): Sender | undefined {
     const header = this.#header(datagram, path)?.header;
     if (!header) return undefined;
     const { connectionId, version } = header;
@@ -129,8 +149,9 @@ export class Lcce {
       if (type === messageTypes.StopCCN) return "stranger";
       if (type !== messageTypes.SCCRQ) return this.#drop("not-a-request");
       const expected = this.#requests.expects(path);
-      if (expected === "nobody") return this.#drop("unknown-peer");
-      return expected === "named" ? "expected" : "stranger";
+      if (expected !== "nobody") return expected === "named" ? "expected" : "stranger";
+      this.#refuse({ stage: "tunnel", path, reason: "unknown-peer" }, now);
+      return this.#drop("unknown-peer");
     }
     const connection = this.#registry.byId(version, connectionId);
     if (!connection) {
@@ -182,6 +203,15 @@ export class Lcce {
     const said = this.#tombstones.answer(version, connectionId, path, octets, now);
     if (said) this.#host.transmit(said.path, said.lastWord);
     else this.#drop("unknown-connection");
+  }
+
+  /**
+   * Decides on a peer that a `connection-requested` told of. False: it waited too long, and asks again if it still wants to.
+   */
+  decide(request: number, decision: Decision, now: number): boolean {
+    const waiting = this.#undecided.take(request, now);
+    if (waiting) this.#admit(waiting, decision, now);
+    return waiting !== undefined;
   }
 
   /** Dials a peer. @throws {ApiMisuse} where nearly all connection ids are in use */
@@ -340,23 +370,23 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
-  /** Something valid came in the sessions of a connection, as the datapath says. */
-  heard(handle: ConnectionHandle, now: number): void {
+  /** When something valid last came in the sessions of a connection, as the datapath says; undefined: never. */
+  heard(handle: ConnectionHandle, at: number | undefined, now: number): void {
     const connection = this.#registry.get(handle);
     if (!connection) return;
-    connection.heard(now);
+    connection.heard(at, now);
     this.#settle(connection, now);
   }
 
   /**
-   * Somebody says that whom we talk to by this path cannot be reached (ICMP). That may be forged: peers are asked by
-   * HELLO, and what we dial is sent again sooner.
+   * Somebody says that the peer of a connection cannot be reached (ICMP). That may be forged: the peer is asked by HELLO,
+   * and an SCCRQ of ours is sent again sooner.
    */
-  unreachable(path: Path, now: number): void {
-    for (const connection of this.#registry.reachedBy(path)) {
-      connection.unreachable(now);
-      this.#settle(connection, now);
-    }
+  unreachable(handle: ConnectionHandle, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.unreachable(now);
+    this.#settle(connection, now);
   }
 
   /** All connections that are up, and their calls, as plain data. */
@@ -451,6 +481,11 @@ export class Lcce {
     return this.#drops;
   }
 
+  /** What was refused that has no state to tell of, by reason: also what no event told of. */
+  refusals(): ReadonlyMap<RefusalReason, number> {
+    return this.#refusals;
+  }
+
   /** Sends the acknowledgements that were held back and that no message has carried since. */
   #acknowledge(now: number): void {
     this.#held = 0;
@@ -479,11 +514,7 @@ export class Lcce {
       now,
     );
     if (!request) return;
-    const { seen } = request;
-    const known = this.#registry.addressed(version, path, seen, body) ??
-      (offeredVersion(header, seen) === version
-        ? undefined
-        : this.#registry.addressed(3, path, seen, body));
+    const known = this.#known(request);
     if (type === messageTypes.StopCCN) {
       const meant = known ?? this.#registry.onlyDialed(version, path);
       if (!meant) return this.#drop("unknown-connection");
@@ -495,29 +526,49 @@ export class Lcce {
       known.receiveAgain(header, body, datagram, path, now);
       return this.#settle(known, now);
     }
-    const admitted = this.#requests.judge(request, now, (loser) => {
+    const verdict = this.#requests.judge(request);
+    if (verdict.kind !== "ask") return this.#admit(request, verdict, now);
+    const number = this.#undecided.add(request, now);
+    if (number === "known") return;
+    if (number === "full") return this.#requests.overloaded(request, now);
+    const from = this.#requests.introduction(request);
+    this.#host.event({ type: "connection-requested", request: number, from });
+  }
+
+  /** The connection that a message to id 0 is of, by the sender's own id. */
+  #known({ body, header, path, seen }: Request): Connection | undefined {
+    const { version } = header;
+    return this.#registry.addressed(version, path, seen, body) ??
+      (offeredVersion(header, seen) === version
+        ? undefined
+        : this.#registry.addressed(3, path, seen, body));
+  }
+
+  /** An SCCRQ was decided on: it gets a connection, unless there is something against it. */
+  #admit(request: Request, verdict: Decision, now: number): void {
+    const { body, header, path } = request;
+    const known = this.#known(request);
+    const admitted = this.#requests.admit(request, verdict, now, (loser) => {
       loser.discard({ by: "tie", result: { result: StopResult.AlreadyExists } }, now);
       this.#settle(loser, now);
     });
     if (!admitted) return;
-    this.#makeRoom(path, now);
+    this.#makeRoom(request, now);
     const { settings, authenticator, message } = admitted;
     const connection = this.#create(settings, path, authenticator, false, now);
     if (!connection) return this.#requests.full(request, admitted);
     connection.accept(header, message, body, now);
     if (known && !hasEnded(known.state)) this.#replaces.set(connection, known);
-    this.#requests.opened(connection);
+    this.#requests.opened(request, connection, now);
     this.#registry.meet(connection);
     this.#settle(connection, now);
   }
 
-  /** Makes room for a half-open connection: the oldest goes, without a word, as a forged request's would. */
-  #makeRoom(path: Path, now: number): void {
-    const evicted = this.#requests.makeRoom(path);
+  /** Makes room for a half-open connection: the oldest goes, and is told why if it ever answers. */
+  #makeRoom(request: Request, now: number): void {
+    const evicted = this.#requests.makeRoom(request);
     if (!evicted) return;
-    const message = "too many half-open connections";
-    const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
-    evicted.discard({ by: "local", result }, now);
+    evicted.evict({ result: StopResult.GeneralError, error: ErrorCode.NoResources }, now);
     this.#drop("half-open-limit");
     this.#settle(evicted, now);
   }
@@ -613,6 +664,13 @@ export class Lcce {
     const id = this.#sessionIds[narrow ? "narrow" : "wide"].allocate(this.#sessions);
     if (id !== undefined) this.#sessions.add(id);
     return id;
+  }
+
+  #refuse(refusal: Refusal, now: number): void {
+    const { reason, path } = refusal;
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+    if (!this.#told.take(path.remote.address, now)) return;
+    this.#outputs.push({ type: "event", event: { type: "refused", refusal } });
   }
 
   #drop(reason: ControlDrop): undefined {

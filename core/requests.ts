@@ -9,32 +9,19 @@ import { Authenticator } from "./authenticator.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
+import type { ConnectionRequest, ControlDrop, Refusal } from "./events.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import { type Glance, glance, offeredVersion } from "./glance.ts";
 import { type ControlHeader, emitMessage } from "./header.ts";
 import { impossibleIntroduction } from "./introduction.ts";
-import { Admission, type AdmissionLimits, type Expected } from "./limits.ts";
+import { Admission, type AdmissionLimits, type Expected, type Origin } from "./limits.ts";
 import { type AnyMessage, emitBody, parseBody } from "./message.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import { type ConnectionRegistry, unhiddenId } from "./registry.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import { compareTies } from "./ties.ts";
 import { AMPLIFICATION, LONGEST_REQUEST } from "./unproven.ts";
-
-/** What a would-be peer says of itself, before anything of it is believed. */
-export interface ConnectionRequest {
-  /** The highest version that it offers. */
-  readonly version: ProtoVersion;
-  /** Where it came from. */
-  readonly path: Path;
-  /** Host Name, in U+FFFD where it is no UTF-8. */
-  readonly hostName: string;
-  /** Vendor Name; empty where it says none. */
-  readonly vendorName: string;
-  /** v3's Router ID. */
-  readonly routerId?: number;
-}
 
 /** Who is let in. Both are pure, and neither may cost more where more peers are configured: strangers ask. */
 export interface Policy {
@@ -44,8 +31,13 @@ export interface Policy {
   readonly policy: (request: ConnectionRequest) => Verdict;
 }
 
-/** Whether to talk to a peer: with these settings; with a StopCCN; or with silence. */
-export type Verdict =
+/**
+ * Whether to talk to a peer: with these settings, whose secret may be for this one connection; with a StopCCN; with
+ * silence; or, by `ask`, whatever {@linkcode Lcce.decide} is told later, when somebody else was asked.
+ */
+export type Verdict = Decision | { readonly kind: "ask" };
+/** What was decided in the end. */
+export type Decision =
   | { readonly kind: "accept"; readonly settings: PeerSettings }
   | { readonly kind: "refuse"; readonly result: Result }
   | { readonly kind: "ignore" };
@@ -68,7 +60,7 @@ export interface Unread {
 /** An SCCRQ that was looked at. */
 export interface Request extends Unread {
   readonly seen: Glance;
-  readonly from: Exclude<Expected, "nobody">;
+  readonly from: Origin;
 }
 
 const FROM_UTF8 = new TextDecoder();
@@ -106,41 +98,75 @@ export class Requests {
   look(unread: Unread, isRequest: boolean, now: number): Request | undefined {
     const { body, path } = unread;
     const expected = this.expects(path);
-    if (isRequest && expected === "nobody") return this.#drop("unknown-peer");
+    const drop = (reason: ControlDrop) =>
+      isRequest ? this.#refuse({ path, reason }, now) : this.#drop(reason);
+    if (isRequest && expected === "nobody") return drop("unknown-peer");
     const from = expected === "nobody" ? "anybody" : expected;
-    if (body.length > LONGEST_REQUEST) return this.#drop("too-long");
-    if (!this.#admission.look(from, now)) return this.#drop("request-limit");
+    if (body.length > LONGEST_REQUEST) return drop("too-long");
+    if (!this.#admission.look(from, now)) return drop("request-limit");
     const seen = glance(body);
-    if (!seen || (isRequest && !seen.hostName)) return this.#drop("malformed");
+    if (!seen || (isRequest && !seen.hostName)) return drop("malformed");
     return { ...unread, from, seen };
   }
 
-  /** Judges an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
-  judge(request: Request, now: number, end: (loser: Connection) => void): Admitted | undefined {
-    const { header, body, datagram, from, path, seen } = request;
-    const offered = offeredVersion(header, seen);
-    const verdict = this.#policy.policy({
-      version: offered,
+  /** What the sender of an SCCRQ says of itself. */
+  introduction({ header, path, seen }: Request): ConnectionRequest {
+    const version = offeredVersion(header, seen);
+    return {
+      version,
       path,
       hostName: FROM_UTF8.decode(seen.hostName),
       vendorName: FROM_UTF8.decode(seen.vendorName),
-      ...(offered === 3 && seen.routerId !== undefined && { routerId: seen.routerId }),
-    });
-    if (verdict.kind === "ignore") return this.#drop("unknown-peer");
+      ...(version === 3 && seen.routerId !== undefined && { routerId: seen.routerId }),
+    };
+  }
+
+  /** What the policy says of an SCCRQ. */
+  judge(request: Request): Verdict {
+    return this.#policy.policy(this.introduction(request));
+  }
+
+  /** More SCCRQs wait for a decision than may. */
+  overloaded({ path }: Request, now: number): void {
+    this.#refuse({ path, reason: "request-limit" }, now);
+  }
+
+  /** Goes on with an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
+  admit(
+    request: Request,
+    verdict: Decision,
+    now: number,
+    end: (loser: Connection) => void,
+  ): Admitted | undefined {
+    const { header, body, datagram, from, path, seen } = request;
+    const offered = offeredVersion(header, seen);
+    const hostName = FROM_UTF8.decode(seen.hostName);
+    if (verdict.kind === "ignore") {
+      return this.#refuse({ path, hostName, reason: "unknown-peer" }, now);
+    }
+    const refuse = (reason: ControlDrop, { message }: Pick<Result, "message"> = {}) =>
+      this.#refuse({
+        path,
+        hostName,
+        reason,
+        ...(verdict.kind === "accept" && { peer: verdict.settings.name }),
+        ...(message !== undefined && { message }),
+      }, now);
     const settings = verdict.kind === "accept" ? inVersion(verdict.settings, offered) : undefined;
     const version = settings?.version === offered ? offered : header.version;
     const authenticator = settings?.version === version
       ? new Authenticator(settings, path.encap, this.#host.random)
       : undefined;
     const digest = authenticator?.check(datagram, body) ?? "valid";
-    if (digest !== "valid") return this.#drop(`digest-${digest}`);
-    if (!this.#admission.answer(from, now)) return this.#drop("request-limit");
+    if (digest !== "valid") return refuse(`digest-${digest}`);
+    if (this.#admission.isFull(from, path, now)) return refuse("half-open-limit");
+    if (!this.#admission.answer(from, now)) return refuse("request-limit");
     if (verdict.kind === "refuse") {
-      this.#drop("unknown-peer");
+      refuse("policy", verdict.result);
       return this.#turnAway(request, version, verdict.result);
     }
     if (!settings || !authenticator) {
-      this.#drop("wrong-version");
+      refuse("wrong-version");
       const error = verdict.settings.version;
       return this.#turnAway(request, version, { result: StopResult.VersionNotSupported, error });
     }
@@ -151,20 +177,20 @@ export class Requests {
       ...(hidingKey && { hidingKey }),
     });
     if (parsed.kind === "refused") {
-      this.#drop("refused-request");
+      refuse("refused-request", parsed.error);
       authenticator.meet(parsed.avps);
       return this.#turnAway(request, version, parsed.error.outcome, authenticator);
     }
-    if (parsed.kind !== "message") return this.#drop("malformed");
+    if (parsed.kind !== "message") return refuse("malformed");
     const { message } = parsed;
     authenticator.meet(message.avps);
     const impossible = impossibleIntroduction(message, authenticator, this.#challenges);
     if (impossible) {
-      this.#drop("refused-request");
+      refuse("refused-request", impossible);
       return this.#turnAway(request, version, impossible, authenticator);
     }
     if (this.#losesTie(message, settings, path, end)) {
-      this.#drop("lost-tie");
+      refuse("lost-tie");
       // RFC 3931 §5.4.3: the winner says so; in v2 the loser finds out by our SCCRQ.
       if (version === 2) return undefined;
       return this.#turnAway(request, version, { result: StopResult.AlreadyExists }, authenticator);
@@ -180,19 +206,19 @@ export class Requests {
     this.#turnAway(request, version, result, authenticator);
   }
 
-  /** The half-open connection that must go before another one of an address may be made. */
-  makeRoom(path: Path): Connection | undefined {
-    return this.#admission.makeRoom(path);
+  /** The half-open connection that must go before one may be made for an SCCRQ. */
+  makeRoom({ from, path }: Request): Connection | undefined {
+    return this.#admission.makeRoom(from, path);
   }
 
   /** A connection was made for an SCCRQ. */
-  opened(connection: Connection): void {
-    this.#admission.opened(connection, connection.path);
+  opened({ from, path }: Request, connection: Connection, now: number): void {
+    this.#admission.opened(from, connection, path, now);
   }
 
   /** A connection came up, or ended. */
   closed(connection: Connection): void {
-    this.#admission.closed(connection);
+    this.#admission.closed(connection, connection.proven);
   }
 
   /**
@@ -245,7 +271,15 @@ export class Requests {
     this.#host.transmit(path, data);
   }
 
-  #drop(reason: Parameters<ConnectionHost["drop"]>[0]): undefined {
+  #refuse(
+    refusal: Omit<Refusal, "stage"> & { readonly reason: ControlDrop },
+    now: number,
+  ): undefined {
+    this.#host.refuse({ stage: "tunnel", ...refusal }, now);
+    this.#host.drop(refusal.reason);
+  }
+
+  #drop(reason: ControlDrop): undefined {
     this.#host.drop(reason);
   }
 }

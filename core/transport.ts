@@ -11,7 +11,7 @@ import type { AvpValues } from "./catalogue.ts";
 import { type ChannelCounters, ReliableChannel } from "./channel.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
 import { dialects, messageOf } from "./dialect.ts";
-import type { ControlDrop } from "./events.ts";
+import type { ControlDrop, Refusal } from "./events.ts";
 import { CONTROL_HEADER, type ControlHeader, emitMessage } from "./header.ts";
 import { emitBody, type MessageType, messageTypes, parseBody, type Parsed } from "./message.ts";
 import { mayAnswer, samePath } from "./path.ts";
@@ -25,6 +25,8 @@ import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";
 export interface TransportHost {
   transmit(path: Path, data: Uint8Array): void;
   drop(reason: ControlDrop): void;
+  /** Counts what was refused, and tells of it. */
+  refuse(refusal: Refusal, now: number): void;
   knowsVendor(vendorId: number, type: number): boolean;
   /** Those of all its connections. */
   readonly challenges: OutstandingChallenges;
@@ -103,6 +105,20 @@ export class Transport {
     return this.#lastWord;
   }
 
+  /** Makes a StopCCN ready that is said only if the peer still speaks after its end. */
+  prepareLastWord(avps: AvpValues): void {
+    const { version } = this.#settings;
+    const body = emitBody(
+      messageOf(version, "StopCCN", avps),
+      undefined,
+      this.authenticator.blankDigests(),
+    );
+    const { ns, nr } = this.#channel;
+    const header = { version, connectionId: this.peerId, sessionId: 0, ns, nr };
+    this.#lastWord = emitMessage(header, body);
+    this.authenticator.sign(this.#lastWord, "StopCCN");
+  }
+
   /** Whether a challenge or nonce of ours that waits for its response stands in what the peer says. */
   get challenges(): OutstandingChallenges {
     return this.#host.challenges;
@@ -172,7 +188,11 @@ export class Transport {
   ): readonly Incoming[] | undefined {
     this.#allowance?.earn(datagram.length);
     const verdict = this.authenticator.check(datagram, body);
-    if (verdict !== "valid") return this.#drop(`digest-${verdict}`);
+    if (verdict !== "valid") {
+      const reason = `digest-${verdict}` as const;
+      this.#host.refuse({ stage: "message", path, reason, peer: this.#settings.name }, now);
+      return this.#drop(reason);
+    }
     const { ns, nr } = header;
     const incoming = isAcknowledgement(this.#settings.version, body) ? undefined : {
       header,

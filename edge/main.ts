@@ -1,16 +1,18 @@
-/** The program. To add a kind of circuit, add its plugin to the list. @module */
+/** The program. To build in a plugin, add it to the list. @module */
 
 import manifest from "../deno.json" with { type: "json" };
+import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
-import { configFile } from "./config/file.ts";
+import { configFile, withPlugins } from "./config/file.ts";
 
-/** The kinds of circuit. */
-const plugins: readonly Plugin[] = [
+/** What is built in; others are loaded by their paths. */
+const builtIn: readonly Plugin[] = [
+  bridge,
   ethernet,
   networkInterface,
   probe,
@@ -26,9 +28,10 @@ if (import.meta.main) {
     async run(path) {
       // Clients have no use for it: what only `run` needs is loaded only then.
       const { run } = await import("./run.ts");
+      const plugins = await withPlugins(path, builtIn);
       return await run({ version, plugins, document: configFile(path, plugins) });
     },
-    check: (path) => configFile(path, plugins).load(),
+    check: async (path) => await configFile(path, await withPlugins(path, builtIn)).load(),
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
     env: (name) => Deno.env.get(name),

@@ -89,6 +89,12 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         "Control connections by state, those that somebody only began among them.",
         by("state", api.connections()),
       );
+      add(
+        "counter",
+        "isthmus_failures_total",
+        "Tunnels, calls and control messages that were refused or failed, by reason.",
+        by("reason", api.failures().counts),
+      );
       const reasons = by("reason", datapath.drops);
       add(
         "counter",

@@ -49,6 +49,9 @@ export const sessionInput = z.strictObject({
   "cookie-size": callOptions["cookie-size"].schema.optional(),
   "remote-end-id": z.string().optional()
     .describe("What the peer shall know a call by; of tunnels with a control connection only."),
+  direction: z.enum(["incoming", "outgoing"]).optional().describe(
+    "outgoing: the peer is asked to place the call (OCRQ); of tunnels with a control connection only.",
+  ),
   circuit: circuitSchema.optional(),
 }).openapi("SessionInput");
 
@@ -119,18 +122,24 @@ export type ControlView = z.output<typeof controlView>;
 export const eventView = z.object({
   id: count,
   time: z.iso.datetime(),
-  type: z.enum(["connection-state", "call-state"]),
-  tunnel: z.string(),
-  "tunnel-id": count,
-  peer: z.string(),
+  type: z.enum(["connection-state", "call-state", "failure", "plugin"]),
+  name: z.string().optional().describe("What a plugin tells of: <plugin>-<event>."),
+  fields: z.record(z.string(), z.unknown()).optional().describe("What it tells."),
+  tunnel: z.string().optional(),
+  "tunnel-id": count.optional(),
+  peer: z.string().optional(),
   session: z.string().optional(),
   "session-id": count.optional(),
-  state: z.string(),
+  state: z.string().optional().describe("The state that a connection or call entered."),
+  stage: z.enum(["tunnel", "message", "call"]).optional().describe("What failed."),
+  remote: z.string().optional().describe("Where the other end of what failed is."),
+  "host-name": z.string().optional().describe("What it calls itself."),
+  count: count.optional().describe("How often the like was seen."),
   by: z.string().optional().describe("Who or what ended it."),
   result: count.optional(),
   error: count.optional(),
   message: z.string().optional(),
-  reason: z.string().optional().describe("All of that in one line."),
+  reason: z.string().optional().describe("All of that in one line; of a failure: a word for it."),
 }).openapi("Event");
 export type EventView = z.output<typeof eventView>;
 

@@ -8,8 +8,8 @@ import {
   tunnelOptions,
 } from "../config/attributes.ts";
 import { type Shown, showOptions } from "../config/option.ts";
-import { maskSecrets } from "../config/secrets.ts";
-import type { ControlEvent } from "../control/mod.ts";
+import { describeCircuit } from "../config/circuit.ts";
+import type { ApplianceEvent } from "../control/mod.ts";
 import type {
   ControlState,
   Grouping,
@@ -82,7 +82,19 @@ function viewGrouping(grouping: Grouping): NonNullable<TunnelView["grouping"]> {
 }
 
 /** A state change as operators see it. */
-export function viewEvent(event: ControlEvent): EventView {
+export function viewEvent(event: ApplianceEvent): EventView {
+  if (event.type === "plugin") {
+    const { fields, id, name, time, type } = event;
+    return { id, time: new Date(time).toISOString(), type, name, fields };
+  }
+  if (event.type === "failure") {
+    const { hostName, time, ...rest } = event;
+    return {
+      ...rest,
+      time: new Date(time).toISOString(),
+      ...(hostName !== undefined && { "host-name": hostName }),
+    };
+  }
   const { by, error, message, reason, result } = event.ending ?? {};
   return {
     id: event.id,
@@ -148,7 +160,7 @@ export function viewSession(tunnel: TunnelConfig, state: SessionState): SessionV
     status: state.status,
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(config.circuit &&
-      { circuit: { [config.circuit.plugin]: maskSecrets(config.circuit.options) } }),
+      { circuit: describeCircuit(config.circuit) }),
     ...(circuit?.shown && { "circuit-state": circuit.shown }),
     origin: state.origin,
     "created-at": new Date(state.createdAt).toISOString(),

@@ -1,11 +1,15 @@
 /** The appliance: brought up from a configuration, changed by requests and reloads, taken down in order. @module */
 
 import { CdnResult } from "../../core/errors.ts";
+import { mayPass } from "../../plugins/failure.ts";
 import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
+import { circuitPart } from "../circuits/circuits_part.ts";
+import { hookPart } from "../hooks/hook_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
@@ -13,6 +17,7 @@ import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
+import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
 import { makeRequests, refuseStopped, tunnelName } from "./requests.ts";
 import { settingsPart } from "./settings.ts";
@@ -52,7 +57,7 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       if (!options.system) system[Symbol.dispose]();
     });
     try {
-      await context.host.start(new Map());
+      await startPlugins(context, options.config);
       await bringTo(context, options.config, appliance);
       return appliance;
     } catch (error) {
@@ -112,7 +117,7 @@ function assemble(
       ...state.inForce,
       tunnels: [
         ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => configOf(tunnel)),
+          .map((tunnel) => asWritten(configOf(tunnel))),
         ...down.tunnels().map(downState).map(({ config }) => config),
       ],
     }),
@@ -140,9 +145,10 @@ function assemble(
         io,
       };
     },
-    down: () => down.all(),
+    down: () => [...down.all(), ...context.circuitsDown()],
     events: () => control.subscribe(),
     connections: () => control.connections(),
+    failures: () => control.failures(),
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
@@ -171,6 +177,9 @@ function assemble(
         }
         return saved;
       }),
+    circuits: () => context.circuits.named(),
+    view: (view, name) => pluginRows(context.host, view, name),
+    run: (word, given) => pluginAnswer(context.host, word, given),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
       stopped ??= queues.exclusive(() => {
@@ -179,6 +188,16 @@ function assemble(
       }),
   };
   return appliance;
+}
+
+/** Starts plugins' services. @throws {ApplianceError} where waiting cannot mend that one of them does not start */
+async function startPlugins({ host }: ApplianceContext, { sections }: Config): Promise<void> {
+  const values = Object.entries(sections).map(([plugin, { value }]) => [plugin, value] as const);
+  const failures = await host.start(new Map(values));
+  for (const [plugin, failure] of failures) {
+    if (mayPass(failure)) continue;
+    await asApplianceErrors(sections[plugin]?.key ?? plugin, () => Promise.reject(failure));
+  }
 }
 
 /** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */
@@ -193,11 +212,13 @@ async function bringTo(
   const changeAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
   const running = [
     ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
-      .map((tunnel) => configOf(tunnel, ({ origin }) => origin === "config")),
+      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
+    circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
@@ -248,6 +269,7 @@ async function stop(context: ApplianceContext): Promise<void> {
       log.debug("cannot close a listener in order", { error: String(error) })
     );
   }
+  context.hooks[Symbol.dispose]();
   await context.host.end({ result: CdnResult.Administrative, message: "the appliance stops" });
   await datapath[Symbol.asyncDispose]();
 }

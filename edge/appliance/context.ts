@@ -6,19 +6,25 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import type { ConfigDocument } from "../config/document.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
+import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
-import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
+import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
-import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import { lookUp } from "../io/lookup.ts";
+import { makeRemoteNames } from "../sessions/remote_names.ts";
+import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
-import { type DownList, makeDownList } from "./down.ts";
+import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
+import { makeLifecycle } from "../hooks/lifecycle.ts";
+import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
+import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
 import { transaction } from "./transaction.ts";
 
@@ -36,6 +42,8 @@ export interface ApplianceOptions {
   random?(length: number): Uint8Array;
   readonly system?: System;
   startDatapath?(): Promise<Datapath>;
+  /** Starts a hook's command; by default without the capabilities of this process, which all later children lack, too. */
+  spawnHook?: HookDependencies["spawn"];
 }
 
 /** The parts of an appliance, and what is in force. */
@@ -45,6 +53,9 @@ export interface ApplianceContext {
   readonly datapath: Datapath;
   readonly down: DownList;
   readonly log: Logger;
+  readonly hooks: Hooks;
+  /** Services, circuits and what else plugins keep, as far as it is down. */
+  circuitsDown(): readonly Down[];
   /** The host of plugins. */
   readonly host: PluginHost;
   readonly meters: PluginMeters;
@@ -73,7 +84,19 @@ export function makeContext(
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const queues = makeQueues();
   const meters = makeMeters();
-  const leaves = makeLeaves({ clock, datapath, log, meters, random, system, wallClock });
+  const hooks = makeHooks({ clock, log, spawn: options.spawnHook ?? spawnWithoutCapabilities() });
+  const leaves = makeLeaves({
+    clock,
+    datapath,
+    log,
+    meters,
+    random,
+    system,
+    wallClock,
+    stateFolder: config.stateFolder,
+    hook: hooks.run,
+    event: (type, fields) => control.publish(type, fields),
+  });
   const host = makeHost(leaves, plugins);
   const circuits = makeCircuits({ host, plugins, random });
   const sockets = makeSockets(system, datapath, clock, log);
@@ -84,7 +107,9 @@ export function makeContext(
     enqueue: (queue, work) =>
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
+  const lifecycle = makeLifecycle(hooks);
   const sessions = makeSessions({
+    changed: lifecycle.session,
     circuits,
     datapath,
     log,
@@ -113,7 +138,29 @@ export function makeContext(
       throw error;
     }
   };
-  const tunnels = makeTunnels({ datapath, log, sessions, sockets, system, wallClock });
+  const remoteNames = makeRemoteNames({
+    clock,
+    log,
+    lookUp,
+    redirect: (tunnel) =>
+      queues.run(tunnel.config.name, async () => {
+        if (tunnels.all.get(tunnel.config.name) !== tunnel) return;
+        const { address } =
+          (await remoteNames.resolve(tunnel.config, tunnel.config.remote.address)).remote;
+        if (address === tunnel.config.remote.address) return;
+        await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
+      }),
+  });
+  const tunnels = makeTunnels({
+    datapath,
+    lifecycle,
+    log,
+    remoteNames,
+    sessions,
+    sockets,
+    system,
+    wallClock,
+  });
   const paths = followPaths({
     clock,
     datapath,
@@ -126,6 +173,7 @@ export function makeContext(
     circuits,
     clock,
     datapath,
+    pseudowires: offered(plugins),
     knowsVendor: (vendorId, type) =>
       plugins.some(({ vendorAvps }) =>
         vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
@@ -137,12 +185,16 @@ export function makeContext(
     tunnels,
     wallClock,
   });
+  paths.onUnreachable = control.unreachable;
   return {
     circuits,
     control,
     datapath,
     down,
+    hooks,
     host,
+    circuitsDown: () =>
+      host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
     log,
     meters,
     paths,
@@ -157,6 +209,22 @@ export function makeContext(
 }
 
 /** A configuration that asks for nothing. */
-function emptyConfig({ admin, hostName, log, routerId }: Config): Config {
-  return { admin, hostName, log, routerId, listen: [], peers: [], tunnels: [], managed: [] };
+function emptyConfig(config: Config): Config {
+  // What is begun before the first configuration is in force already.
+  const { admin, hostName, log, plugins, routerId, sections, stateFolder } = config;
+  return {
+    admin,
+    hostName,
+    log,
+    routerId,
+    plugins,
+    sections,
+    stateFolder,
+    listen: [],
+    peers: [],
+    tunnels: [],
+    managed: [],
+    circuits: [],
+    hooks: {},
+  };
 }

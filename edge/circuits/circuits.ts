@@ -3,17 +3,18 @@
 import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
 import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
-import { Failure } from "../../plugins/failure.ts";
+import { isDeepStrictEqual } from "node:util";
+import { Failure, mayPass } from "../../plugins/failure.ts";
 import type { Attached, SessionFacts } from "../../plugins/host/attachment.ts";
 import type { HostedCircuit } from "../../plugins/host/circuit.ts";
 import type { PluginHost } from "../../plugins/host/host.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type { OwnedPort } from "../../plugins/host/ports.ts";
-import type { Attachment, Plugin } from "../../plugins/plugin.ts";
+import type { Attachment, Plugin, Row } from "../../plugins/plugin.ts";
 import { isRefusal } from "../../plugins/session.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { claimsOf } from "../config/circuit.ts";
-import type { CircuitConfig, TunnelConfig } from "../config/model.ts";
+import type { CircuitConfig, NamedCircuit, TunnelConfig } from "../config/model.ts";
 import { formatPath } from "../config/problem.ts";
 
 /** What a call knows of itself; a static session knows nothing. */
@@ -87,6 +88,17 @@ export interface CircuitDependencies {
 /** Makes circuits. */
 export interface Circuits {
   /**
+   * Begins a named circuit. One that cannot be had now is kept, and begun again; sessions that name it are down meanwhile.
+   * @throws {ApplianceError} where waiting cannot mend it
+   */
+  begin(circuit: NamedCircuit): Promise<void>;
+  /** Takes changed options of a named circuit; false: it is to be ended and begun anew. @throws {ApplianceError} */
+  change(circuit: NamedCircuit): Promise<boolean>;
+  /** Ends a named circuit, and its sessions with it. */
+  end(name: string): Promise<void>;
+  /** Named circuits as they are. */
+  named(): readonly NamedState[];
+  /**
    * Whether the session at `path` could have a circuit: its options are right, and it claims nothing that another
    * session holds, those at `leaving` left aside. @throws {ApplianceError}
    */
@@ -111,6 +123,16 @@ export interface Circuits {
   ): Promise<SharedCircuit>;
 }
 
+/** A named circuit as it is. */
+export interface NamedState {
+  readonly config: NamedCircuit;
+  readonly up: boolean;
+  /** Why it is down. */
+  readonly reason: string | undefined;
+  /** How many sessions it carries. */
+  readonly sessions: number;
+}
+
 /** A circuit, and what ends and changes it. */
 interface Provisioned {
   readonly plugin: Plugin;
@@ -126,13 +148,16 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
   /** What circuits hold for themselves, and whose circuit it is. */
   const claims = new Map<string, { readonly path: string }>();
   const sessionId = idSource(random);
+  const named = new Map<string, { config: NamedCircuit; readonly circuit: HostedCircuit }>();
 
-  const parse = ({ options, plugin: name }: CircuitConfig) => {
+  const parse = ({ name: circuitName, options, plugin: name }: CircuitConfig) => {
     const plugin = plugins.find((each) => each.name === name);
     if (!plugin?.options) {
       const message = plugin ? `${name} has no circuits` : `there is no plugin ${name}`;
       throw new ApplianceError("invalid", "circuit", message);
     }
+    // With a named circuit the options are the session's own, and were checked where they were written.
+    if (circuitName !== undefined) return { plugin, options };
     const { success, data, error } = plugin.options.safeParse(options);
     if (success) return { plugin, options: data };
     const [issue] = error.issues;
@@ -195,13 +220,72 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
     return { plugin, circuit, close, reconfigure };
   };
 
+  /** A named circuit, for those who attach to it: nothing of it is theirs but their own sessions. */
+  const lookUp = ({ name = "", plugin: pluginName }: CircuitConfig): Provisioned => {
+    const found = named.get(name);
+    const plugin = plugins.find((each) => each.name === pluginName);
+    if (!found || !plugin) {
+      throw new ApplianceError("invalid", "circuit", `there is no circuit ${name}`);
+    }
+    const { circuit } = found;
+    if (!circuit.up) {
+      throw new ApplianceError(
+        "unavailable",
+        "circuit",
+        `circuit ${name} is down: ${circuit.reason}`,
+      );
+    }
+    return {
+      plugin,
+      circuit,
+      close: () => Promise.resolve(),
+      reconfigure: (next) => Promise.resolve(next.name === name),
+    };
+  };
+  const provisioned = (path: string, config: CircuitConfig, broken: (reason: Error) => void) =>
+    config.name === undefined ? make(path, config, broken) : Promise.resolve(lookUp(config));
+
   const inHand = (
     { circuit, plugin }: Provisioned,
+    config: CircuitConfig,
     ended: (why: CallEnd, failure: Error | undefined) => void,
     rest: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
-  ) => attachable(host, circuit, plugin, sessionId, ended, rest);
+  ) => attachable({ host, circuit, plugin, config, nextId: sessionId, ended }, rest);
 
   return {
+    async begin(config) {
+      const { options, plugin } = parse(namedConfig(config));
+      const circuit = host.circuit(plugin.name, `circuit ${config.name}`, options);
+      named.set(config.name, { config, circuit });
+      const failure = await circuit.first;
+      if (!failure || mayPass(failure)) return;
+      named.delete(config.name);
+      await circuit.end(LET_GO);
+      await asApplianceErrors(`circuits.${config.name}`, () => Promise.reject(failure));
+    },
+    async change(config) {
+      const found = named.get(config.name);
+      if (!found || found.config.plugin !== config.plugin) return false;
+      const { options } = parse(namedConfig(config));
+      const taken = await asApplianceErrors(
+        `circuits.${config.name}`,
+        () => found.circuit.reconfigure(options),
+      );
+      if (taken) found.config = config;
+      return taken;
+    },
+    async end(name) {
+      const found = named.get(name);
+      named.delete(name);
+      await found?.circuit.end(LET_GO);
+    },
+    named: () =>
+      [...named.values()].map(({ circuit, config }) => ({
+        config,
+        up: circuit.up,
+        reason: circuit.reason,
+        sessions: circuit.sessions,
+      })),
     check(path, config, leaving) {
       parse(config);
       refuseClaimed(path, config, leaving);
@@ -215,19 +299,22 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
         told = true;
         broken(reason);
       };
-      const made = await make(path, config, breaks);
+      const made = await provisioned(path, config, breaks);
       const ended = ({ message, result }: CallEnd, failure: Error | undefined) =>
         breaks(failure ?? new Failure("unavailable", message ?? `ended with result ${result}`));
-      return inHand(made, ended, { reconfigure: made.reconfigure, dispose: made.close });
+      return inHand(made, config, ended, {
+        reconfigure: made.reconfigure,
+        dispose: made.close,
+      });
     },
     async provisionShared(path, config, broken) {
-      const made = await make(path, config, broken);
+      const made = await provisioned(path, config, broken);
       let disposed: Promise<void> | undefined;
       return {
         plugin: made.plugin.name,
         refusal: () => made.circuit.refusal()?.refuse,
         share: (ended) =>
-          inHand(made, ended, {
+          inHand(made, config, ended, {
             reconfigure: () => Promise.resolve(false),
             dispose: () => Promise.resolve(),
           }),
@@ -240,13 +327,17 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
 
 /** A circuit for one session to attach to. */
 function attachable(
-  host: PluginHost,
-  circuit: HostedCircuit,
-  plugin: Plugin,
-  nextId: () => string,
-  ended: (why: CallEnd, failure: Error | undefined) => void,
+  { circuit, config, ended, host, nextId, plugin }: {
+    readonly circuit: HostedCircuit;
+    readonly config: CircuitConfig;
+    readonly host: PluginHost;
+    readonly plugin: Plugin;
+    ended(why: CallEnd, failure: Error | undefined): void;
+    nextId(): string;
+  },
   { dispose, reconfigure }: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
 ): RunningCircuit {
+  let portOptions = portOptionsOf(config);
   let session: LiveSession | undefined;
   let attached: Attached | undefined;
   /** Calls off the attaching that is under way. */
@@ -284,7 +375,7 @@ function attachable(
         const calling = new AbortController();
         asking = calling;
         try {
-          const answer = await circuit.attach(its.facts, {}, ended, calling.signal);
+          const answer = await circuit.attach(its.facts, portOptions, ended, calling.signal);
           if (isRefusal(answer)) throw new CircuitRefusal("circuit", answer.refuse);
           if (session !== its) await answer.end(LET_GO);
           else attached = answer;
@@ -321,7 +412,17 @@ function attachable(
       if (message === "ICCN" || message === "OCCN") session.ended.resolve(session.state.said);
       attached?.heard(message, said);
     },
-    reconfigure,
+    async reconfigure(next) {
+      if (!await reconfigure(next)) return false;
+      const wanted = portOptionsOf(next);
+      if (!attached || isDeepStrictEqual(wanted, portOptions)) return true;
+      const taken = await asApplianceErrors(
+        "circuit",
+        async () => await attached?.reconfigure(wanted) ?? false,
+      );
+      if (taken) portOptions = wanted;
+      return taken;
+    },
     [Symbol.asyncDispose]() {
       return disposed ??= (async () => {
         await detach();
@@ -329,6 +430,16 @@ function attachable(
       })();
     },
   };
+}
+
+/** What a session says beside a circuit's name. */
+function portOptionsOf({ name, options }: CircuitConfig): Row {
+  return name === undefined ? {} : options;
+}
+
+/** A named circuit's own options. */
+function namedConfig({ options, plugin }: NamedCircuit): CircuitConfig {
+  return { options, plugin };
 }
 
 interface LiveSession {

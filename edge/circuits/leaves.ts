@@ -1,7 +1,6 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
-import type { DatabaseSync } from "node:sqlite";
-import { Failure } from "../../plugins/failure.ts";
+import { asError, Failure } from "../../plugins/failure.ts";
 import type {
   Clock,
   DeviceLeaf,
@@ -9,14 +8,17 @@ import type {
   Meters,
   PacketLeaf,
   PortId,
+  StreamLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
 import type { PacketOptions, Row } from "../../plugins/plugin.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
+import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
 import type { Logger } from "../log.ts";
+import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
 export interface LeafDependencies {
@@ -28,10 +30,15 @@ export interface LeafDependencies {
   random(length: number): Uint8Array;
   /** Unix milliseconds. */
   wallClock(): number;
+  /** Where plugins' databases are. */
+  readonly stateFolder: string;
+  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  event(type: string, fields: Row): void;
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, log, meters, random, system, wallClock } = dependencies;
+  const { clock, datapath, event, hook, log, meters, random, stateFolder, system, wallClock } =
+    dependencies;
   return {
     clock,
     date: wallClock,
@@ -51,15 +58,28 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       openDevice(dependencies, "ethernet", () => system.openTap(options), gone),
     openTun: (options, gone) => openDevice(dependencies, "ip", () => system.openTun(options), gone),
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
-    openUnix: () => Promise.reject(new Failure("unavailable", "no streams yet")),
-    openStore: (): DatabaseSync => {
-      throw new Failure("unavailable", "no state folder");
-    },
-    hook: () => {},
-    event: (_type: string, _fields: Row) => {},
+    openUnix: (path, received) => openUnix(path, received),
+    openStore: (plugin) => openStore(stateFolder, plugin),
+    hook,
+    event,
     meters,
     log,
   };
+}
+
+/** A stream that cannot be had now may be there later. */
+async function openUnix(
+  path: string,
+  received: (bytes: Uint8Array | null) => void,
+): Promise<StreamLeaf> {
+  try {
+    return await openUnixStream(path, received);
+  } catch (error) {
+    const denied = error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.PermissionDenied;
+    const message = `cannot connect to ${path}: ${asError(error).message}`;
+    throw new Failure(denied ? "not-permitted" : "unavailable", message, { cause: error });
+  }
 }
 
 /** A device in the datapath. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { makeHost } from "../../plugins/host/host.ts";
 import type { Scope } from "../../plugins/plugin.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import { makeLog } from "../log.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 import { makeLeaves } from "./leaves.ts";
@@ -23,6 +23,9 @@ async function bench() {
     random: (length) => new Uint8Array(length),
     system,
     wallClock: Date.now,
+    stateFolder: "/nowhere",
+    hook: () => {},
+    event: () => {},
   });
   let scope: Scope;
   const plugin = {

@@ -109,7 +109,8 @@ export function rawSocketConflicts(
   const listeners = listen.filter(({ encap }) => encap === "ip");
   const sockets = new Overlaps<Path>();
   const seen = new Set<string>();
-  for (const { name, encap, local: { address }, remote } of tunnels) {
+  for (const { name, encap, local: { address }, named, remote } of tunnels) {
+    if (named) continue; // nobody knows yet
     const family = listeners.filter((each) => ipVersion(each.address) === ipVersion(address));
     const covered = family.some((each) => each.address === address || isWildcard(each.address));
     const socket = `${address} ${remote.address}`;
@@ -135,21 +136,29 @@ export interface PlacedCall {
   readonly session: CallConfig;
 }
 
+/** Something with a circuit, and where the file has it. */
+export interface Placed {
+  readonly path: Path;
+  readonly session: Pick<CallConfig, "circuit">;
+  /** Where the circuit stands, if not under `circuit`. */
+  readonly circuitAt?: Path;
+}
+
 /** Things that two circuits claim for themselves. */
 export function circuitConflicts(
-  sessions: readonly (PlacedSession | PlacedCall)[],
+  sessions: readonly Placed[],
   plugins: readonly Plugin[],
 ): Conflict[] {
   const conflicts: Conflict[] = [];
   const seen = new Map<string, Path>();
-  for (const { path, session: { circuit } } of sessions) {
+  for (const { circuitAt, path, session: { circuit } } of sessions) {
     if (!circuit) continue;
     for (const claim of claimsOf(circuit, plugins)) {
       const other = seen.get(claim);
       if (other === undefined) seen.set(claim, path);
       else {
         conflicts.push({
-          path: [...path, "circuit", circuit.plugin],
+          path: [...circuitAt ?? [...path, "circuit"], circuit.plugin],
           message: `${claim} belongs to ${formatPath(other)} already; expected another`,
         });
       }

@@ -15,10 +15,12 @@ import {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
+import { describeCircuit } from "./circuit.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 
 /**
@@ -26,7 +28,7 @@ import { hidden, maskSecrets } from "./secrets.ts";
  * `<hidden>`. Cookies are not secrets: they keep stray packets out, and cross the wire in the clear.
  */
 export function describeConfig(config: Config): Record<string, Json> {
-  const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
+  const { listen, admin, log, offload, hostName, routerId, peers, tunnels, managed } = config;
   return {
     listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
       [encap]: formatEndpoint(endpoint),
@@ -35,8 +37,23 @@ export function describeConfig(config: Config): Record<string, Json> {
     })),
     admin: describeAdmin(admin),
     log: { ...log },
+    ...(offload && { offload: { ...offload } as Json }),
     "host-name": hostName,
     "router-id": describeRouterId(routerId),
+    ...(config.plugins.length > 0 && { plugins: config.plugins }),
+    ...Object.fromEntries(
+      Object.values(config.sections).map(({ key, value }) => [key, maskSecrets(value)]),
+    ),
+    ...(config.circuits.length > 0 && {
+      circuits: Object.fromEntries(
+        config.circuits.map(({ name, options, plugin }) => [
+          name,
+          describeCircuit({ options, plugin }),
+        ]),
+      ),
+    }),
+    ...(Object.keys(config.hooks).length > 0 && { hooks: config.hooks }),
+    "state-folder": config.stateFolder,
     peers: Object.fromEntries(peers.map((peer) => [peer.name, describePeer(peer)])),
     tunnels: Object.fromEntries([
       ...tunnels.map((tunnel) => [tunnel.name, describeTunnel(tunnel)] as const),
@@ -67,7 +84,11 @@ export function describeTunnel(tunnel: TunnelConfig): Json {
     ...others,
     encap,
     local: formatEndpoint(tunnel.local),
-    remote: formatEndpoint(tunnel.remote),
+    remote: formatEndpoint({
+      ...tunnel.remote,
+      ...(tunnel.named && { address: tunnel.named.name }),
+    }),
+    ...(tunnel.named && { "resolve-interval": tunnel.named.resolveMs / 1000 }),
     ...(tunnel.encap === "udp" && {
       "udp-csum": tunnel.checksum.udp,
       "udp-zero-csum6-tx": tunnel.checksum.zero6Tx,
@@ -82,7 +103,7 @@ export function describeTunnel(tunnel: TunnelConfig): Json {
 function describeSession(session: SessionConfig): Json {
   return {
     ...describePayload(showOptions(sessionOptions, session)),
-    ...describeCircuit(session.circuit),
+    ...circuitOf(session.circuit),
   };
 }
 
@@ -117,23 +138,26 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     encap,
     local: describeLocal(tunnel),
     ...(remotes.length > 0 && {
-      remote: remotes.map(({ endpoint, preference, weight }) => ({
-        address: formatEndpoint(endpoint),
-        preference,
-        weight,
+      remote: remotes.map((remote) => ({
+        address: formatEndpoint(remote.endpoint),
+        ...showOptions(remoteOptions, remote),
       })),
     }),
     sessions: Object.fromEntries(
       calls.map((call) => [
         call.name,
-        { "remote-end-id": call.remoteEndId, ...describeCall(call) },
+        {
+          "remote-end-id": call.remoteEndId,
+          ...(call.direction && { direction: call.direction }),
+          ...describeCall(call),
+        },
       ]),
     ),
   };
 }
 
 function describeCall(call: CallConfig): { readonly [key: string]: Json } {
-  return { ...describePayload(showOptions(callOptions, call)), ...describeCircuit(call.circuit) };
+  return { ...describePayload(showOptions(callOptions, call)), ...circuitOf(call.circuit) };
 }
 
 /** Options as the file has them: `seq` says both directions. */
@@ -142,8 +166,8 @@ function describePayload<T extends { "send-seq": boolean; "recv-seq": boolean }>
   return { ...others, seq: send ? recv ? "both" : "send" : recv ? "recv" : "none" };
 }
 
-function describeCircuit(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
-  return circuit ? { circuit: { [circuit.plugin]: maskSecrets(circuit.options) } } : {};
+function circuitOf(circuit: SessionConfig["circuit"]): { readonly circuit?: Json } {
+  return circuit ? { circuit: describeCircuit(circuit) } : {};
 }
 
 /** With its port even where that is 0, which stands for any. */

@@ -45,6 +45,8 @@ export interface DocumentOptions {
   readonly file: string;
   readonly plugins: readonly Plugin[];
   readonly hostName: string;
+  /** Where plugins keep what outlives us, unless the file says so. */
+  readonly stateFolder?: string | undefined;
   readText(): Promise<string>;
   /** Replaces the file's text, all of it or nothing. */
   writeText(text: string): Promise<void>;
@@ -54,11 +56,12 @@ export interface DocumentOptions {
 
 /** A document that has not been read yet. */
 export function makeDocument(options: DocumentOptions): ConfigDocument {
-  const { file, plugins, hostName, readSecret } = options;
+  const { file, plugins, hostName, readSecret, stateFolder } = options;
+  const defaults = { hostName, ...(stateFolder && { stateFolder }) };
   let text = "";
   let edits: readonly Edit[] = [];
   const parse = (text: string) =>
-    parseConfig(text, { file, plugins, defaults: { hostName }, readFile: readSecret });
+    parseConfig(text, { file, plugins, defaults, readFile: readSecret });
   const candidate = (next: { text: string; edits: readonly Edit[] }, putBack: string[] = []) => ({
     config: parse(editText(next.text, next.edits)),
     putBack,

@@ -3,6 +3,20 @@
 import { dirname } from "node:path";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { type ConfigDocument, makeDocument } from "./document.ts";
+import { loadPlugins } from "./load_plugins.ts";
+
+/**
+ * The plugins that are built in, and those that a file names.
+ * @throws {ConfigError} where one of these cannot be loaded
+ */
+export async function withPlugins(
+  file: string,
+  builtIn: readonly Plugin[],
+): Promise<readonly Plugin[]> {
+  // What is wrong with the file itself is told when it is read as a configuration.
+  const text = await Deno.readTextFile(file).catch(() => "");
+  return [...builtIn, ...await loadPlugins(text, file, builtIn)];
+}
 
 /** The configuration of a file. */
 export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocument {
@@ -10,6 +24,8 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     file,
     plugins,
     hostName: Deno.hostname(),
+    // Where systemd gives a state folder, it is that one.
+    stateFolder: Deno.env.get("STATE_DIRECTORY")?.split(":")[0],
     readText: () => Deno.readTextFile(file),
     readSecret: (path) => Deno.readTextFileSync(path),
     writeText: (text) => replaceFile(file, text),

@@ -5,12 +5,13 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Row } from "../../plugins/plugin.ts";
+import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -40,6 +41,8 @@ export interface Config {
     readonly level: "debug" | "info" | "warn" | "error";
     readonly format: "text" | "json";
   };
+  /** What devices may do whose own options do not say. */
+  readonly offload?: Offload;
   /** Our Host Name. */
   readonly hostName: string;
   /** v3's Router ID. */
@@ -50,6 +53,30 @@ export interface Config {
   readonly tunnels: readonly TunnelConfig[];
   /** Tunnels with a control connection. */
   readonly managed: readonly ManagedTunnelConfig[];
+  /** Files of plugins beyond those that are built in: absolute paths. */
+  readonly plugins: readonly string[];
+  /** Plugins' own sections, by plugin. */
+  readonly sections: Readonly<Record<string, PluginSection>>;
+  /** Circuits that sessions name. */
+  readonly circuits: readonly NamedCircuit[];
+  /** Commands by event: program and arguments. */
+  readonly hooks: Readonly<Record<string, readonly string[]>>;
+  /** Where plugins keep what outlives us. */
+  readonly stateFolder: string;
+}
+
+/** A plugin's own part of the file. */
+export interface PluginSection {
+  /** Where it stands at the top of the file. */
+  readonly key: string;
+  readonly value: Row;
+}
+
+/** A circuit that any number of sessions may name. */
+export interface NamedCircuit {
+  readonly name: string;
+  readonly plugin: string;
+  readonly options: Row;
 }
 
 /** How to treat a peer, whoever of the two dials; its other fields are those of {@linkcode peerOptions}. */
@@ -65,9 +92,13 @@ export interface PeerConfig extends Fields<typeof peerOptions> {
   readonly accept: readonly CallConfig[];
 }
 
-/** A circuit: the plugin's name and its options, checked by the plugin's schema. */
+/** A session's circuit: one of its own, or a named one. */
 export interface CircuitConfig {
+  /** The named circuit; absent: one of the session's own. */
+  readonly name?: string;
+  /** The circuit's plugin. */
   readonly plugin: string;
+  /** The circuit's options, or the session's own with a named circuit; checked by the plugin's schema. */
   readonly options: Row;
 }
 
@@ -80,8 +111,16 @@ export interface CallConfig extends Fields<typeof callOptions> {
   readonly name: string;
   /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
+  /** Placed: the peer is asked to place a call for us (OCRQ); absent: we tell it of one of ours (ICRQ). */
+  readonly direction?: "outgoing";
   /** Absent: frames are dropped as `no-forwarder`. */
   readonly circuit?: CircuitConfig;
+}
+
+/** One whom a managed tunnel dials; its other fields are those of {@linkcode remoteOptions}. */
+export interface RemoteConfig extends Fields<typeof remoteOptions> {
+  /** With a DNS name in the address's place where one is to be looked up (`isName` of `dns_name.ts`). */
+  readonly endpoint: Endpoint;
 }
 
 /** A tunnel with a control connection, as asked for. */
@@ -96,11 +135,7 @@ export interface ManagedTunnelConfig {
   /** The port of {@linkcode local} is but the first to dial from: where nobody answers there, a fresh one follows. */
   readonly freshPort: boolean;
   /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
-  readonly remotes: readonly {
-    readonly endpoint: Endpoint;
-    readonly preference: number;
-    readonly weight: number;
-  }[];
+  readonly remotes: readonly RemoteConfig[];
   /** Calls to place. */
   readonly calls: readonly CallConfig[];
 }
@@ -110,6 +145,8 @@ export interface TunnelConfig extends Fields<typeof tunnelOptions> {
   readonly name: string;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** A DNS name in the place of `remote`'s address, which is 0.0.0.0 until it is looked up; every so often it is anew. */
+  readonly named?: { readonly name: string; readonly resolveMs: number };
   /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
   readonly checksum: {
     readonly udp: boolean;

@@ -1,5 +1,7 @@
 /** From the configuration file's text to a {@linkcode Config}, or to everything that is wrong with it. @module */
 
+import { dirname, resolve } from "node:path";
+import { offloadOptions } from "../../plugins/ethernet/options.ts";
 import type { z } from "zod";
 import { isLoopback, parseEndpoint, parseIp } from "../../core/endpoint.ts";
 import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "./model.ts";
@@ -7,8 +9,7 @@ import { l2tpPort } from "./build.ts";
 import {
   circuitConflicts,
   listenerConflicts,
-  type PlacedCall,
-  type PlacedSession,
+  type Placed,
   rawSocketConflicts,
   sharedSessionIdConflicts,
   tunnelIdConflicts,
@@ -17,12 +18,22 @@ import { anyTunnelSchema, identitySchema } from "./control_schema.ts";
 import { checkTunnelLimits, readManagedTunnel } from "./managed_tunnels.ts";
 import { type ReadPeer, readPeers } from "./peers.ts";
 import type { Path } from "./problem.ts";
+import { zoneProblems } from "./checks.ts";
 import { asObject, type ParseOptions, readSecret } from "./reading.ts";
 import { Report } from "./report.ts";
+import {
+  checkPlugins,
+  hooksSchema,
+  pluginListSchema,
+  readNamedCircuits,
+  readSections,
+  sectionKeys,
+} from "./plugin_sections.ts";
 import { routerIdOf } from "./router_id.ts";
 import {
   adminSchema,
   fileSchema,
+  folderSchema,
   listenerSchema,
   listSchema,
   logSchema,
@@ -36,31 +47,54 @@ import { parseYaml } from "./yaml.ts";
  * Reads and validates a configuration.
  * @throws {ConfigError} with all problems found, in the file's order; nothing else
  */
-export function parseConfig(text: string, options: ParseOptions): Config {
+export function parseConfig(text: string, given: ParseOptions): Config {
   const { document, problems } = parseYaml(text);
-  const report = new Report(options.file, document?.positionOf, document?.keyPositionOf);
+  const report = new Report(given.file, document?.positionOf, document?.keyPositionOf);
   for (const { line, column, path, message } of problems) {
     report.addAt({ line, column }, path, message);
   }
   if (!document) throw report.error();
-  report.check(fileSchema, document.value ?? {}, []);
+  report.check(fileSchema(sectionKeys(given.plugins)), document.value ?? {}, []);
   const sections = asObject(document.value) ?? {};
+  const circuits = readNamedCircuits(sections["circuits"], given.plugins, report);
+  const options = { ...given, circuits };
   const listen = readListeners(sections["listen"], report);
   const admin = readAdmin(sections["admin"], options, report);
   const log = report.check(logSchema, sections["log"] ?? {}, ["log"]);
+  const offload = report.check(offloadOptions, sections["offload"] ?? {}, ["offload"]);
   const identity = readIdentity(sections, options, report);
   const peers = readPeers(sections["peers"], options, report);
-  const { tunnels, managed } = readTunnels(sections["tunnels"], peers, options, report);
+  const { tunnels, managed } = readTunnels(
+    sections["tunnels"],
+    peers,
+    options,
+    report,
+  );
   report.addAll(rawSocketConflicts(listen, tunnels));
-  if (report.failed || !admin || !log || !identity) throw report.error();
+  const own = readSections(sections, given.plugins, report);
+  checkPlugins(own, circuits, [...peers.keys()], given.plugins, report);
+  const plugins = report.check(pluginListSchema, sections["plugins"] ?? [], ["plugins"]) ?? [];
+  const hooks = report.check(hooksSchema, sections["hooks"] ?? {}, ["hooks"]) ?? {};
+  const stateFolder = report.check(
+    folderSchema,
+    sections["state-folder"] ?? given.defaults.stateFolder ?? "/var/lib/isthmus",
+    ["state-folder"],
+  )!;
+  if (report.failed || !admin || !log || !offload || !identity) throw report.error();
   return {
     listen,
     admin,
     log,
+    ...(Object.keys(offload).length > 0 && { offload }),
     ...identity,
     peers: [...peers.values()].flatMap(({ config }) => config ?? []),
     tunnels,
     managed,
+    plugins: plugins.map((path) => resolve(dirname(given.file), path)),
+    sections: own,
+    circuits: [...circuits.values()],
+    hooks,
+    stateFolder,
   };
 }
 
@@ -90,6 +124,9 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
     if (!listener) continue;
     const encap = listener.udp === undefined ? "ip" : "udp";
     const endpoint = parseEndpoint((listener.udp ?? listener.ip)!, encap === "udp" ? l2tpPort : 0)!;
+    for (const message of zoneProblems(endpoint.address)) {
+      report.add(["listen", index, encap], message);
+    }
     if (encap === "udp" && endpoint.port === 0) {
       report.add(["listen", index, encap], "port 0; expected a UDP port from 1 to 65535");
     }
@@ -155,8 +192,14 @@ function readTunnels(
 ): { tunnels: TunnelConfig[]; managed: ManagedTunnelConfig[] } {
   const tunnels: TunnelConfig[] = [];
   const managed: ManagedTunnelConfig[] = [];
-  const everySession: (PlacedSession | PlacedCall)[] = [...peers.values()]
-    .flatMap(({ placed }) => placed);
+  const everySession: Placed[] = [
+    ...[...options.circuits?.values() ?? []].map((circuit) => ({
+      path: ["circuits", circuit.name],
+      circuitAt: ["circuits", circuit.name],
+      session: { circuit: { plugin: circuit.plugin, options: circuit.options } },
+    })),
+    ...[...peers.values()].flatMap(({ placed }) => placed),
+  ];
   const entries = report.check(mapSchema, value ?? {}, ["tunnels"]) ?? {};
   for (const [name, entry] of Object.entries(entries)) {
     const path = ["tunnels", name];

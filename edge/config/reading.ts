@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { parseEndpoint } from "../../core/endpoint.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { parseCircuit } from "./circuit.ts";
-import type { CircuitConfig } from "./model.ts";
+import type { CircuitConfig, NamedCircuit } from "./model.ts";
 import type { Path } from "./problem.ts";
 import type { Report } from "./report.ts";
 
@@ -15,7 +15,9 @@ export interface ParseOptions {
   /** The plugins that `circuit:` may name. */
   readonly plugins: readonly Plugin[];
   /** What the machine knows. */
-  readonly defaults: { readonly hostName: string };
+  readonly defaults: { readonly hostName: string; readonly stateFolder?: string };
+  /** The circuits that the file names; read from it. */
+  readonly circuits?: ReadonlyMap<string, NamedCircuit>;
   /** Reads a file with a secret in it; absent: such files cannot be had. Throws where the file cannot be read. */
   readonly readFile?: (path: string) => string;
 }
@@ -48,12 +50,12 @@ export function directionsOf(
 /** The circuit under `circuit:`; undefined where there is none, or where it is wrong, which is reported. */
 export function readCircuit(
   value: unknown,
-  plugins: readonly Plugin[],
+  { circuits, plugins }: Pick<ParseOptions, "circuits" | "plugins">,
   path: Path,
   report: Report,
 ): CircuitConfig | undefined {
   if (value === undefined || value === null) return undefined;
-  const circuit = parseCircuit(value, plugins, path);
+  const circuit = parseCircuit(value, plugins, path, circuits);
   if (circuit.ok) return circuit.value;
   for (const issue of circuit.issues) {
     report.add([...path, ...issue.path], issue.message, issue.at);

@@ -2,19 +2,21 @@
 
 import type { CallRole, PeerCall } from "../../core/call.ts";
 import { CdnResult, type Result } from "../../core/errors.ts";
-import type { CallHandle, LcceEvent } from "../../core/events.ts";
+import type { CallHandle, Cause, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
+import { reasonOf } from "../../core/refusals.ts";
 import type { Attachment } from "../../plugins/plugin.ts";
 import type { CallFacts } from "../circuits/circuits.ts";
 import { nameSchema } from "../config/attributes.ts";
 import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
+import { failedWith, isFailure } from "./failures.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
 import { matchCall } from "./peers.ts";
 import { type CallTemplate, isBroken, provision } from "./call_template.ts";
 import { isProvenSame, SILENCE_MS } from "./takeover.ts";
 
-type CallEvent = Exclude<LcceEvent, { type: "connection-state" }>;
+type CallEvent = Exclude<LcceEvent, { type: "connection-state" | "refused" }>;
 type Of<Type extends CallEvent["type"]> = Extract<CallEvent, { type: Type }>;
 
 /** What is said in a call whose circuit its peer has for a newer one. */
@@ -24,9 +26,11 @@ const TAKEN_OVER: Result = {
 };
 
 export function makeCallHandler(
-  { bus, circuits, dialer, driver, endCalls, links, log, random, state, takeover }: ControlContext,
+  context: ControlContext,
   lcce: Lcce,
 ): (event: CallEvent, now: number) => void {
+  const { bus, circuits, dialer, driver, failures, links, log, random, state, takeover } = context;
+  const { endCalls } = context;
   /** A call of the peer that we would have placed ourselves. */
   const configured = (
     { managed }: ManagedConnection,
@@ -36,6 +40,21 @@ export function makeCallHandler(
       if (placed.template.call.remoteEndId !== name) continue;
       if (!placed.call && !placed.gone) return placed;
     }
+  };
+
+  /** A call that was refused, or ended as none should. */
+  const noteEnd = (
+    link: ManagedConnection,
+    cause: Cause,
+    session: string | undefined,
+    why?: string,
+  ) => {
+    const connection = lcce.connection(link.handle);
+    if (!connection) return;
+    const { path, peer } = connection;
+    const other = { path, peer: link.peer, ...(peer && { hostName: peer.hostName }) };
+    const failed = failedWith("call", cause, other, link.name, session);
+    failures.note(why ? { ...failed, reason: why } : failed, path.remote.address);
   };
 
   const requested = (
@@ -50,13 +69,8 @@ export function makeCallHandler(
     if (link.waiting) {
       return void link.waiting.push((_lcce, now) => requested(event, now));
     }
-    const refuse = (result: Result) => {
-      log.info("call refused", {
-        path: `tunnels/${link.name}`,
-        name: request.name,
-        result: result.result,
-        reason: result.message ?? "",
-      });
+    const refuse = (result: Result, why: string) => {
+      noteEnd(link, { by: "local", result }, request.name, why);
       const ending = endingOf({ by: "local", result });
       bus.publish({
         type: "call-state",
@@ -74,19 +88,20 @@ export function makeCallHandler(
     const accepted = matchCall(peer.config.accept, request);
     const template = placed?.template ?? (accepted && peer.templates.get(accepted));
     if (!template) {
-      return refuse({ result: CdnResult.InvalidDestination, message: "no such call" });
+      const message = "no such call";
+      return refuse({ result: CdnResult.InvalidDestination, message }, "no-such-call");
     }
     const refusal = refusalOf(template.call, link.version, request);
-    if (refusal) return refuse(refusal);
+    if (refusal) return refuse(refusal, reasonOf(refusal));
     if (isBroken(template)) {
       repair(template);
       const message = "the circuit is not there";
-      return refuse({ result: CdnResult.NoFacilitiesNow, message });
+      return refuse({ result: CdnResult.NoFacilitiesNow, message }, "circuit-down");
     }
     const name = placed ? template.call.name : nameFor(link, handle, request);
     const full = template.circuit?.refusal();
     if (full) {
-      if (again || !claim(event, link, template, now)) refuse(full);
+      if (again || !claim(event, link, template, now)) refuse(full, "circuit");
       return;
     }
 
@@ -167,6 +182,15 @@ export function makeCallHandler(
     });
   };
 
+  /** The peer wants a call to be placed for it, and the circuit has nobody to call. */
+  const placesNone = (handle: CallHandle, now: number) => {
+    const link = state.links.get(handle.connection);
+    const result = { result: CdnResult.NoFacilitiesNow, message: "the circuit places no calls" };
+    const session = link?.calls.get(handle.localSessionId)?.name;
+    if (link) noteEnd(link, { by: "local", result }, session, "places-no-calls");
+    lcce.closeCall(handle, result, now);
+  };
+
   const proceed = (
     handle: CallHandle,
     role: CallRole,
@@ -175,10 +199,9 @@ export function makeCallHandler(
   ) => {
     // It may have ended in a way that was not told yet.
     if (lcce.call(handle)?.state !== "wait-proceed") return;
+    if (role === "outgoing-answerer" && !answered) return placesNone(handle, now);
     lcce.proceed(handle, now, say);
-    if (role !== "outgoing-answerer") return;
-    // A circuit without a number to dial answers a call as soon as it takes it.
-    if (!answered) return void lcce.callConnected(handle, now, say);
+    if (!answered || role !== "outgoing-answerer") return;
     answered.then((said) => {
       driver.act((lcce, now) => lcce.callConnected(handle, now, said));
     }).catch((error: unknown) => {
@@ -206,13 +229,16 @@ export function makeCallHandler(
     const { call: handle, cause } = event;
     const link = state.links.get(handle.connection);
     const call = link?.calls.get(handle.localSessionId);
+    if (link && cause && isFailure(cause, call?.upSince !== undefined)) {
+      noteEnd(link, cause, call?.name);
+    }
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
     if (event.state === "established") established(link, call, event, now);
     else if (event.session) agreed(link, call, event);
     if (event.state === "closed") {
       links.closeCall(link, call);
-      if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
+      if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
       type: "call-state",

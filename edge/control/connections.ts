@@ -8,20 +8,22 @@ import type { Lcce } from "../../core/lcce.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { ControlContext, ManagedConnection } from "./context.ts";
 import { endingOf } from "./events.ts";
+import { failedWith, isFailure } from "./failures.ts";
 import { globMatches } from "./glob.ts";
 import { makeManagedConnection } from "./managed_connection.ts";
 import { makePlaces } from "./places.ts";
 
 type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
 
-/** Beyond the time for which a closed connection still acknowledges, in milliseconds. */
-const LINGER_SLACK_MS = 1000;
+/** How often it is looked whether a closed connection still acknowledges, at most, in milliseconds. */
+const LINGER_LOOK_MS = 1000;
 
 export function makeConnectionHandler(
   context: ControlContext,
   lcce: Lcce,
 ): (event: ConnectionEvent, now: number) => void {
-  const { bus, dialer, driver, links, log, sockets, state, takeover, wallClock } = context;
+  const { bus, dialer, driver, failures, links, log, sockets, state, takeover, wallClock } =
+    context;
   const open = (link: ManagedConnection, connection: Connection) => {
     links.open(link, connection, link.managed?.leaving);
     if (link.managed) dialer.up(link.managed);
@@ -54,13 +56,18 @@ export function makeConnectionHandler(
   };
 
   /** The socket is kept while what the peer says again is still acknowledged. */
-  const forget = (link: ManagedConnection, connection: Connection | undefined, now: number) => {
-    const lingerMs = 4 * (connection?.settings.retransmitCapMs ?? 0) + LINGER_SLACK_MS;
-    const due = () => {
-      state.links.delete(link.handle);
-      void link.lease?.[Symbol.asyncDispose]();
+  const forget = (link: ManagedConnection, now: number) => {
+    const item = {
+      due(now: number) {
+        const lingers = lcce.connection(link.handle)?.deadline();
+        if (lingers !== undefined) {
+          return driver.schedule(item, Math.max(lingers, now + LINGER_LOOK_MS));
+        }
+        state.links.delete(link.handle);
+        void link.lease?.[Symbol.asyncDispose]();
+      },
     };
-    driver.schedule({ due }, now + lingerMs);
+    item.due(now);
   };
 
   /** What is kept of a connection: nothing of one that somebody only began, for there may be very many. */
@@ -101,7 +108,7 @@ export function makeConnectionHandler(
       ended(link);
       if (event.state === "closed") {
         if (link.managed) dialer.down(link.managed, link, link.cause);
-        forget(link, connection, now);
+        forget(link, now);
       }
       takeover.ended(link);
     }
@@ -114,9 +121,12 @@ export function makeConnectionHandler(
       state: event.state,
       ...(ending && { ending }),
     });
+    if (event.cause && isFailure(event.cause, wasUp === true)) {
+      const failed = failedWith("tunnel", event.cause, event, name);
+      failures.note(failed, event.path.remote.address);
+    }
     const notable = event.state === "established" || wasUp || link?.managed !== undefined;
-    const suspicious = event.cause?.by === "protocol";
-    log[suspicious ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
+    log[notable ? "info" : "debug"](`control connection ${event.state}`, {
       path: `tunnels/${name}`,
       peer: event.peer,
       ...(connection && { remote: formatEndpoint(connection.path.remote) }),

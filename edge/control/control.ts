@@ -5,17 +5,22 @@
  * @module
  */
 
+import type { Row } from "../../plugins/plugin.ts";
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
+import type { PathError } from "../datapath/datapath.ts";
+import { lookUp } from "../io/lookup.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
 import { startDriver } from "./driver.ts";
 import { makeEventBus, type Subscription } from "./events.ts";
+import { failedOf, type FailureReport, makeFailures } from "./failures.ts";
 import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
+import { makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
@@ -39,10 +44,16 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   closeTunnel(tunnel: string, result: Result): Promise<void>;
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
+  /** ICMP says that peers cannot be reached: they are asked whether they are there. */
+  unreachable(errors: readonly PathError[]): void;
   subscribe(): Subscription;
+  /** Tells those who listen what a plugin tells. */
+  publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Control messages that came to nothing, by reason. */
   drops(): Readonly<Record<string, number>>;
+  /** What was refused or failed: the latest, and how often for each reason. */
+  failures(): FailureReport;
 }
 
 /** Half-open connections in all and of one address, and SCCRQs looked at each second. */
@@ -68,6 +79,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     expects: ({ remote }) => state.index.expects(remote.address),
     policy: (request) => judge(state, request),
     knowsVendor: dependencies.knowsVendor,
+    hearsSessions: true,
     random,
     limits: LIMITS,
   });
@@ -80,6 +92,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     encapOf: (socket) => dependencies.sockets.encapOf(socket),
     onEvent: (event, now) => onEvent(event, now),
   });
+  const failures = makeFailures({ bus, log, now: clock.now, wallClock });
   const links = makeManagedConnections({
     ...dependencies,
     driver,
@@ -100,6 +113,8 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     ...dependencies,
     random,
     driver,
+    lookUp,
+    addressesOf: (peer) => state.peers.get(peer)?.config.addresses ?? [],
     dialed(managed, handle, lease) {
       const link = makeManagedConnection(
         lcce.connection(handle)!,
@@ -129,8 +144,10 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
   });
   const takeover = makeTakeover(driver);
+  const hearing = makeHearing({ clock, datapath, driver, state });
   const context: ControlContext = {
     ...dependencies,
+    failures,
     random,
     bus,
     dialer,
@@ -145,8 +162,13 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
   const reconciler = makeReconciler(context);
 
   const onEvent = (event: LcceEvent, now: number) => {
-    if (event.type === "connection-state") onConnection(event, now);
+    if (event.type === "refused") {
+      const { connection, path } = event.refusal;
+      const tunnel = connection === undefined ? undefined : state.links.get(connection)?.name;
+      failures.note(failedOf(event.refusal, tunnel), path.remote.address, true);
+    } else if (event.type === "connection-state") onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
+    else if (event.type === "connection-silent") hearing.silent(event.connection);
     else onCall(event, now);
   };
 
@@ -205,7 +227,9 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       await gone;
       return true;
     },
+    unreachable: hearing.unreachable,
     subscribe: () => bus.subscribe(),
+    publish: (name, fields) => bus.publish({ type: "plugin", name, fields }),
     connections() {
       const counts = {
         "wait-ctl-reply": 0,
@@ -216,6 +240,13 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       };
       for (const { state } of lcce.connections()) counts[state]++;
       return counts;
+    },
+    failures() {
+      const counts: Record<string, number> = {};
+      for (const [reason, count] of [...lcce.refusals(), ...failures.counts()]) {
+        counts[reason] = (counts[reason] ?? 0) + count;
+      }
+      return { latest: failures.list(), counts };
     },
     drops: () => ({
       ...Object.fromEntries([...lcce.drops()].map(([name, count]) => [`control-${name}`, count])),

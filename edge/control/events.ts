@@ -3,6 +3,7 @@
 import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
+import type { Row } from "../../plugins/plugin.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -42,19 +43,62 @@ export interface CallEvent extends Common {
   readonly state: CallState;
 }
 
-export type ControlEvent = ConnectionEvent | CallEvent;
-type Unnumbered<Event> = Event extends ControlEvent ? Omit<Event, "id" | "time"> : never;
+/** Something that failed: the latest time, and how often. */
+export interface Failure {
+  /** A tunnel that was asked for or was up; a message of one; a call. */
+  readonly stage: "tunnel" | "message" | "call";
+  /** In a word, for programs: `digest-wrong`, `avp-15`, `unknown-peer`. */
+  readonly reason: string;
+  /** In a sentence; empty where the word says all. */
+  readonly message: string;
+  /** Where the other end is: `10.0.0.1:1701`. */
+  readonly remote: string;
+  /** The peer's name in the configuration, where it is known. */
+  readonly peer?: string;
+  /** What it calls itself. */
+  readonly hostName?: string;
+  /** The tunnel's name, where there was one. */
+  readonly tunnel?: string;
+  /** The call's name. */
+  readonly session?: string;
+  /** Unix milliseconds of the first and the last time. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** How often it was seen. */
+  readonly count: number;
+}
+
+/** Something failed; each source is heard a few times at once, then once in a while. */
+export interface FailureEvent
+  extends Pick<Common, "id" | "time">, Omit<Failure, "firstAt" | "lastAt"> {
+  readonly type: "failure";
+}
+
+/** Something entered a state. */
+export type StateEvent = ConnectionEvent | CallEvent;
+export type ControlEvent = StateEvent | FailureEvent;
+/** Something that a plugin tells. */
+export interface PluginEvent extends Pick<Common, "id" | "time"> {
+  readonly type: "plugin";
+  /** `<plugin>-<event>`. */
+  readonly name: string;
+  readonly fields: Row;
+}
+
+/** Whatever happens. */
+export type ApplianceEvent = ControlEvent | PluginEvent;
+type Unnumbered<Event> = Event extends ApplianceEvent ? Omit<Event, "id" | "time"> : never;
 
 /** One listener's events. */
 export interface Subscription extends Disposable {
   /** The next event; `slow` once too many were waiting and the rest is lost; undefined: there will be no more. */
-  next(): Promise<ControlEvent | "slow" | undefined>;
+  next(): Promise<ApplianceEvent | "slow" | undefined>;
 }
 
 /** Hands each event to every listener. */
 export interface EventBus extends Disposable {
   readonly listened: boolean;
-  publish(event: Unnumbered<ControlEvent>): void;
+  publish(event: Unnumbered<ApplianceEvent>): void;
   subscribe(): Subscription;
 }
 
@@ -62,7 +106,7 @@ export interface EventBus extends Disposable {
 const QUEUE_LIMIT = 4096;
 
 export function makeEventBus(wallClock: () => number): EventBus {
-  const listeners = new Set<{ offer(event: ControlEvent): void; end(): void }>();
+  const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   let id = 0;
   let closed = false;
   return {
@@ -72,11 +116,11 @@ export function makeEventBus(wallClock: () => number): EventBus {
     publish(event) {
       id++;
       if (listeners.size === 0) return;
-      const numbered = { id, time: wallClock(), ...event } as ControlEvent;
+      const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
       for (const listener of listeners) listener.offer(numbered);
     },
     subscribe() {
-      let queue: ControlEvent[] = [];
+      let queue: ApplianceEvent[] = [];
       let state: "open" | "slow" | "ended" = closed ? "ended" : "open";
       let wake: (() => void) | undefined;
       const signal = () => {
@@ -84,7 +128,7 @@ export function makeEventBus(wallClock: () => number): EventBus {
         wake = undefined;
       };
       const listener = {
-        offer(event: ControlEvent) {
+        offer(event: ApplianceEvent) {
           queue.push(event);
           if (queue.length > QUEUE_LIMIT) {
             queue = [];

@@ -1,5 +1,13 @@
 /** The control plane of the appliance. @module */
 
 export { type ControlPlane, startControl } from "./control.ts";
-export type { ControlEvent, Subscription } from "./events.ts";
+export type {
+  ApplianceEvent,
+  ControlEvent,
+  Failure,
+  FailureEvent,
+  StateEvent,
+  Subscription,
+} from "./events.ts";
+export type { FailureReport } from "./failures.ts";
 export type { ManagedState } from "./status.ts";

@@ -110,11 +110,14 @@ export function makePlaces(
       take(link, own, now);
       return done(link, connection);
     }
-    const others = [...state.links.values()].filter((other) =>
-      other !== link && other.peer === link.peer && other.established
-    );
     const limit = state.peers.get(link.peer)?.config.tunnelLimit ?? 0;
-    if (others.length >= limit) return askForRoom(link, others, now);
+    // This one is counted already.
+    if ((state.established.get(link.peer) ?? 0) > limit) {
+      const others = [...state.links.values()].filter((other) =>
+        other !== link && other.peer === link.peer && other.established
+      );
+      return askForRoom(link, others, now);
+    }
     const free = places.find((place) => {
       const former = formerOf(place);
       return !place.link || !former || hasEnded(former.state);

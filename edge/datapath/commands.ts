@@ -63,8 +63,12 @@ export function createCommands(
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, device: { frames, packets = false, tag, vnet } }) {
       const port = datapath.addDevice(fd, frames, vnet, tag);
-      const watch = () => sources.addDevice(fd, port, packets);
-      return orUndo(port, watch, () => datapath.removePort(port));
+      const kind = packets ? "packets" : "device";
+      return orUndo(
+        port,
+        () => sources.addDevice(kind, fd, port, vnet !== undefined),
+        () => datapath.removePort(port),
+      );
     },
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
     removePort({ port }) {

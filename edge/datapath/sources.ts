@@ -8,8 +8,13 @@ import type { Waiter } from "./waiter.ts";
 /** A socket or device that is watched. */
 export type Source =
   | { readonly kind: "socket"; readonly fd: number; readonly socket: SocketIx }
-  | { readonly kind: "device"; readonly fd: number; readonly port: PortIx }
-  | { readonly kind: "packets"; readonly fd: number; readonly port: PortIx };
+  | {
+    readonly kind: "device" | "packets";
+    readonly fd: number;
+    readonly port: PortIx;
+    /** Frames read at once. */
+    readonly batch: number;
+  };
 
 /** Figures of the receive path, for `io` in the statistics. */
 export interface ReceiveFigures {
@@ -23,8 +28,8 @@ export interface ReceiveFigures {
 export interface Sources {
   /** Watches a socket. @throws {IoError} */
   addSocket(fd: number, socket: SocketIx): void;
-  /** Watches a device. @throws {IoError} */
-  addDevice(fd: number, port: PortIx, packets: boolean): void;
+  /** Watches a device, or a packet socket; `superFrames`: what it gives may be up to 64 KiB. @throws {IoError} */
+  addDevice(kind: "device" | "packets", fd: number, port: PortIx, superFrames: boolean): void;
   removeSocket(socket: SocketIx): void;
   /** No matter whether the port is a device. */
   removeDevice(port: PortIx): void;
@@ -53,6 +58,8 @@ export interface SourceEvents {
 }
 
 const MSG_DONTWAIT = 0x40;
+/** Super-frames read at once: 2 MiB of them. Twice as many do not stay in the cache until they are sent. */
+const superFrameBatch = 32;
 /** Batches from one source before the others have their turn. */
 const roundsPerTurn = 4;
 /** `base` is the address of the memory's first byte; tokens begin at `firstToken`. */
@@ -115,14 +122,18 @@ export function createSources(
     }
   };
 
-  const receiveFrames = (token: number, source: Source & { kind: "device" }, now: number) => {
+  const receiveFrames = (
+    token: number,
+    source: Exclude<Source, { kind: "socket" }>,
+    now: number,
+  ) => {
     for (let round = 0; round < roundsPerTurn; round++) {
       if (rxLengths.length === 0) {
         rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
       }
       let count = 0;
       let outcome: ReturnType<typeof onRead> = "again";
-      while (count < RX_BATCH) {
+      while (count < source.batch) {
         const length = readAt(source.fd, rxSlots[count]!, rxSlotSize);
         if (length > 0) {
           rxLengths[count++] = length;
@@ -136,7 +147,7 @@ export function createSources(
         datapath.receiveFrames(source.port, count, now);
         events.received();
       }
-      if (count === RX_BATCH) continue;
+      if (count === source.batch) continue;
       if (outcome === "gone") {
         remove(token, source);
         events.gone(source.port);
@@ -145,14 +156,18 @@ export function createSources(
     }
   };
 
-  const receivePackets = (token: number, source: Source & { kind: "packets" }, now: number) => {
+  const receivePackets = (
+    token: number,
+    source: Exclude<Source, { kind: "socket" }>,
+    now: number,
+  ) => {
     for (let round = 0; round < roundsPerTurn; round++) {
       figures["rx-calls"]++;
-      const count = recvmmsgAt(source.fd, rxMessages, RX_BATCH, MSG_DONTWAIT, 0n);
+      const count = recvmmsgAt(source.fd, rxMessages, source.batch, MSG_DONTWAIT, 0n);
       if (count > 0) {
         datapath.receivePackets(source.port, count, now);
         events.received();
-        if (count < RX_BATCH) return;
+        if (count < source.batch) return;
         continue;
       }
       const outcome = count === 0 ? "empty" : onPacket(libc.errno());
@@ -168,7 +183,8 @@ export function createSources(
   return {
     figures,
     addSocket: (fd, socket) => add({ kind: "socket", fd, socket }),
-    addDevice: (fd, port, packets) => add({ kind: packets ? "packets" : "device", fd, port }),
+    addDevice: (kind, fd, port, superFrames) =>
+      add({ kind, fd, port, batch: superFrames ? superFrameBatch : RX_BATCH }),
     removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
     removeDevice: (port) => removeWhere((s) => s.kind !== "socket" && s.port === port),
     socketOf(fd) {

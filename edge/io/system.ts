@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
+import type { Offload, PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
@@ -34,6 +34,8 @@ export interface System extends Disposable {
   openTun(options: TunOptions): TapDevice;
   /** Opens an interface that is there. */
   openPacket(options: PacketOptions): PacketDevice;
+  /** What devices opened from now on may do, where their own options do not say. */
+  setOffload(offload: Offload): void;
   /**
    * Frames that found the queue of a device of ours full since the start, as the kernel counts them; of very many devices
    * the figures of a part are fresh.
@@ -49,6 +51,7 @@ export interface System extends Disposable {
 export function openSystem(notifySocket?: string): System {
   const libc = openLibc();
   const taps = openTaps(libc);
+  let offload: Offload = {};
   const system: System = {
     openSocket(encap, options) {
       if (encap === "ip") return openIpSocket(libc, options);
@@ -76,9 +79,14 @@ export function openSystem(notifySocket?: string): System {
       }
     },
     ownsAddress: (address) => ownsAddress(libc, address),
-    openTap: (options) => taps.open(options),
-    openTun: (options) => taps.open(options, "tun"),
-    openPacket: taps.openPacket,
+    openTap: (options) => taps.open({ ...options, offload: { ...offload, ...options.offload } }),
+    openTun: (options) =>
+      taps.open({ ...options, offload: { ...offload, ...options.offload } }, "tun"),
+    openPacket: (options) =>
+      taps.openPacket({ ...options, offload: { ...offload, ...options.offload } }),
+    setOffload(given) {
+      offload = given;
+    },
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     notify(state) {

@@ -77,6 +77,11 @@ export function config(tunnels: readonly TunnelConfig[], changes: Partial<Config
     peers: [],
     tunnels,
     managed: [],
+    plugins: [],
+    sections: {},
+    circuits: [],
+    hooks: {},
+    stateFolder: "/var/lib/isthmus",
     ...changes,
   };
 }

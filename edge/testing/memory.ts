@@ -277,6 +277,7 @@ export function memorySystem(): MemorySystem {
         release() {},
       };
     },
+    setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};
       if (!open.delete(fd)) throw new Error(`descriptor ${fd} is not open`);

@@ -28,6 +28,8 @@ import { makeScope, type ScopeSetting } from "./scope.ts";
 export interface Down {
   readonly what: string;
   readonly reason: string;
+  /** Unix milliseconds. */
+  readonly since: number;
   /** When it is begun again, in the clock's time; undefined: not before something is changed. */
   readonly retryAt: number | undefined;
 }
@@ -42,6 +44,8 @@ export interface PluginHost {
   circuit(plugin: string, label: string, options: object, events?: CircuitEvents): HostedCircuit;
   /** A session's port, for {@linkcode SessionFacts}. */
   port(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort;
+  hasView(view: string): boolean;
+  hasWord(word: string): boolean;
   /** The rows of a plugin's view. @throws {Failure} */
   show(view: string, name?: string): AsyncIterable<Row>;
   /** Does what a word asks. */
@@ -182,6 +186,8 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       return circuit;
     },
     port: ports.make,
+    hasView: (name) => plugins.some(({ views }) => views?.some((view) => view.name === name)),
+    hasWord: (name) => plugins.some(({ words }) => words?.some(({ word }) => word === name)),
     show(view, name) {
       const { plugin } = find(plugins, ({ views }) => views, (each) => each.name === view, view);
       return serviceOf(plugin.name).show?.(view, name) ?? nothing();
@@ -198,11 +204,14 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       return await serviceOf(found.plugin.name).run?.(word, data) ?? null;
     },
     down: () =>
-      [...listing].filter(({ state }) => state === "down").map(({ failure, label, retryAt }) => ({
-        what: label,
-        reason: failure?.message ?? "",
-        retryAt,
-      })),
+      [...listing].flatMap(({ downAt, failure, label, retryAt }) =>
+        downAt === undefined ? [] : {
+          what: label,
+          reason: failure?.message ?? "",
+          since: leaves.date() - (leaves.clock.now() - downAt),
+          retryAt,
+        }
+      ),
     end: root.end,
   };
 }

@@ -16,6 +16,8 @@ export interface Keeper extends Endable {
   readonly state: "beginning" | "up" | "down";
   /** Why it is down. */
   readonly failure: Error | undefined;
+  /** Since when it is down, in the clock's time; undefined: it is not. */
+  readonly downAt: number | undefined;
   /** When it is begun again, in the clock's time; undefined: it is not waiting for that. */
   readonly retryAt: number | undefined;
   /** Its life, while it begins or is up. */
@@ -42,6 +44,7 @@ export function keep(
   let last: Life | undefined;
   let state: Keeper["state"] = "beginning";
   let failure: Error | undefined;
+  let downAt: number | undefined;
   let retryAt: number | undefined;
   let pause = FIRST_PAUSE_MS;
   let stopped = false;
@@ -60,6 +63,7 @@ export function keep(
       if (mine.ending) return;
       state = "up";
       failure = undefined;
+      downAt = undefined;
       pause = FIRST_PAUSE_MS;
       outcome.resolve(undefined);
       changed(keeper);
@@ -69,6 +73,7 @@ export function keep(
     // An end that was meant is no failure, and nothing is begun by it.
     const meant = life !== mine || stopped;
     state = "down";
+    downAt ??= clock.now();
     if (!meant) failure = why ?? new Failure("unavailable", mine.ending?.message ?? "it has ended");
     if (life === mine) life = undefined;
     if (!meant) outcome.resolve(failure);
@@ -101,6 +106,9 @@ export function keep(
     },
     get failure() {
       return failure;
+    },
+    get downAt() {
+      return downAt;
     },
     get retryAt() {
       return retryAt;

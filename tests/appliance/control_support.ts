@@ -1,6 +1,6 @@
 /** What tests of the control plane share: appliances that dial each other over loopback. @module */
 
-import type { ControlEvent } from "../../edge/control/mod.ts";
+import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { textFile } from "../../edge/testing/document.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
@@ -14,8 +14,10 @@ const plugins = [probe, sink];
 export interface ControlNode extends AsyncDisposable {
   readonly appliance: Appliance;
   readonly lines: string[];
-  /** Every event so far. */
-  readonly events: ControlEvent[];
+  /** Every change of state so far. */
+  readonly events: StateEvent[];
+  /** Every failure that was told of so far. */
+  readonly failures: FailureEvent[];
   /** What the next reload reads. */
   text: string;
   /** One tunnel as it is; undefined: there is none of that name. */
@@ -27,7 +29,8 @@ export interface ControlNode extends AsyncDisposable {
 /** Starts an appliance from the text of a configuration file. */
 export async function startControlNode(first: string): Promise<ControlNode> {
   const lines: string[] = [];
-  const events: ControlEvent[] = [];
+  const events: StateEvent[] = [];
+  const failures: FailureEvent[] = [];
   const file = textFile(first, plugins);
   const { config, commit } = await file.document.load();
   commit();
@@ -42,13 +45,15 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     for (;;) {
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
-      events.push(event);
+      if (event.type === "failure") failures.push(event);
+      else if (event.type !== "plugin") events.push(event);
     }
   })();
   const node: ControlNode = {
     appliance,
     lines,
     events,
+    failures,
     get text() {
       return file.text;
     },

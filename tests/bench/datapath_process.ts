@@ -71,7 +71,7 @@ if (setup.tap === undefined) {
     await datapath.crossConnect(from, to);
   }
 } else {
-  const tap = openTap(libc, setup.tap);
+  const tap = openTap(libc, setup.tap, undefined, { vnet: false }); // as the C that it is set beside
   const port = await datapath.addDevice(
     tap.fd,
     { frames: "ethernet", ...(tap.vnet && { vnet: tap.vnet }) },

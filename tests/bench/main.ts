@@ -15,7 +15,8 @@ import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
-import { lookup, memory } from "./rows/wasm.ts";
+import { tcp } from "./rows/tcp.ts";
+import { lookup, memory, twins } from "./rows/wasm.ts";
 
 type Row =
   | { readonly lab: true; measure(effort: Effort, lab: Lab): Promise<Figure[]> }
@@ -26,7 +27,9 @@ const rows = new Map<string, Row>([
     comparison.row,
     { lab: true, measure: (effort, lab) => compare(lab, comparison, effort) },
   ]),
+  ["tcp", { lab: true, measure: tcp }],
   ["lookup", { lab: false, measure: lookup }],
+  ["twins", { lab: false, measure: twins }],
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
   ["strangers", { lab: false, measure: strangersCost }],

@@ -358,18 +358,18 @@ Deno.test("Lcce reads nothing from an address that nobody is expected from", () 
 Deno.test("Lcce.sort() tells proven peers' datagrams from all others, and drops what nobody wants", () => {
   for (const version of versions) {
     const settings = testSettings({ version, secret });
-    const { b } = connected(settings);
+    const { b, net } = connected(settings);
     const [connectionId, from] = [up(b)[0]!.localId, up(b)[0]!.path];
     const elsewhere = { ...from, remote: stranger };
     const hello = message(version, "HELLO", {}, { connectionId });
-    assert.equal(b.lcce.sort(hello, from), "proven");
-    assert.equal(b.lcce.sort(hello, elsewhere), undefined);
-    assert.equal(b.lcce.sort(message(version, "HELLO", {}), from), undefined);
+    assert.equal(b.lcce.sort(hello, from, net.now), "proven");
+    assert.equal(b.lcce.sort(hello, elsewhere, net.now), undefined);
+    assert.equal(b.lcce.sort(message(version, "HELLO", {}), from, net.now), undefined);
     const unknown = message(version, "HELLO", {}, { connectionId: connectionId ^ 1 });
-    assert.equal(b.lcce.sort(unknown, from), undefined);
-    assert.equal(b.lcce.sort(Uint8Array.of(1, 2, 3), from), undefined);
-    assert.equal(b.lcce.sort(request(settings, 9), elsewhere), "stranger");
-    assert.equal(b.lcce.sort(stop(version, 9), elsewhere), "stranger");
+    assert.equal(b.lcce.sort(unknown, from, net.now), undefined);
+    assert.equal(b.lcce.sort(Uint8Array.of(1, 2, 3), from, net.now), undefined);
+    assert.equal(b.lcce.sort(request(settings, 9), elsewhere, net.now), "stranger");
+    assert.equal(b.lcce.sort(stop(version, 9), elsewhere, net.now), "stranger");
     assert.deepEqual(drops(b), {
       "wrong-source": 1,
       "not-a-request": 1,
@@ -380,6 +380,29 @@ Deno.test("Lcce.sort() tells proven peers' datagrams from all others, and drops 
     const { net: other, b: half } = alone(open);
     other.inject(half, request(open, 5), stranger);
     const reply = message(version, "SCCCN", {}, { connectionId: connectionsOf(half)[0]!.localId });
-    assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }), "expected");
+    assert.equal(half.lcce.sort(reply, { ...elsewhere, local: B }, other.now), "expected");
+  }
+});
+
+Deno.test("Lcce tells who was still on its way up, and had to make room, as soon as it answers", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version });
+    const { net, b, sent } = alone(settings, { ...generous, halfOpenPerAddress: 1 });
+    net.inject(b, request(settings, 5), stranger);
+    const { localId } = connectionsOf(b)[0]!;
+    net.inject(b, request(settings, 6), stranger);
+    assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [5], "it has time to answer");
+    net.run(net.now + 3_000);
+    net.inject(b, request(settings, 6), stranger);
+    assert.deepEqual(connectionsOf(b).map(({ peerId }) => peerId), [6]);
+    assert.deepEqual(drops(b), { "half-open-limit": 2 });
+    sent.length = 0;
+    net.inject(b, message(version, "SCCCN", {}, { connectionId: localId, ns: 1, nr: 1 }), stranger);
+    const { body, header } = parseHeader(sent[0]!);
+    assert.deepEqual([header.connectionId, header.ns], [5, 1]);
+    const parsed = parseBody(body, { version });
+    assert.ok(parsed.kind === "message" && parsed.message.type === "StopCCN");
+    const { error, result } = parsed.message.avps.resultCode!;
+    assert.deepEqual([result, error], [2, 4]);
   }
 });

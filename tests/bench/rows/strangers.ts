@@ -121,7 +121,7 @@ function costOf(
     const start = performance.now();
     for (let i = 0; i < count; i++) {
       const path = paths[i & 4095]!;
-      if (lcce.sort(datagram, path)) lcce.receive(datagram, path, start);
+      if (lcce.sort(datagram, path, start)) lcce.receive(datagram, path, start);
       while (lcce.poll());
     }
     return (performance.now() - start) * 1000 / count;

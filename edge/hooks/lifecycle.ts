@@ -1,0 +1,57 @@
+/** The hooks of tunnels and sessions: `tunnel-up`, `tunnel-down`, `session-up`, `session-down`. @module */
+
+import { formatEndpoint } from "../../core/endpoint.ts";
+import { pseudowireTypeNames } from "../config/attributes.ts";
+import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import type { Hooks } from "./hooks.ts";
+
+/** What is told of tunnels and sessions. */
+export interface Lifecycle {
+  tunnelUp(tunnel: TunnelEntry): void;
+  tunnelDown(tunnel: TunnelEntry): void;
+  /** A session may have come up or gone down; `gone`: it is about to be removed. */
+  session(tunnel: TunnelEntry, session: SessionEntry, gone?: boolean): void;
+}
+
+export function makeLifecycle({ run }: Pick<Hooks, "run">): Lifecycle {
+  const up = new WeakSet<SessionEntry>();
+  return {
+    tunnelUp: (tunnel) => run("tunnel-up", ofTunnel(tunnel)),
+    tunnelDown: (tunnel) => run("tunnel-down", ofTunnel(tunnel)),
+    session(tunnel, session, gone = false) {
+      const isUp = !gone && session.reason === undefined &&
+        session.circuit?.attachment !== undefined;
+      if (isUp === up.has(session)) return;
+      if (isUp) up.add(session);
+      else up.delete(session);
+      run(isUp ? "session-up" : "session-down", {
+        ...ofTunnel(tunnel),
+        ...ofSession(session),
+      });
+    },
+  };
+}
+
+function ofTunnel({ config }: TunnelEntry): Record<string, string> {
+  return {
+    TUNNEL: config.name,
+    TUNNEL_ID: String(config.tunnelId),
+    PEER_TUNNEL_ID: String(config.peerTunnelId),
+    PROTO_VERSION: String(config.version),
+    LOCAL: formatEndpoint(config.local),
+    REMOTE: formatEndpoint(config.remote),
+  };
+}
+
+function ofSession({ circuit, config, reason }: SessionEntry): Record<string, string> {
+  const { ifname, mtu } = circuit?.attachment ?? {};
+  return {
+    SESSION: config.name,
+    SESSION_ID: String(config.sessionId),
+    PEER_SESSION_ID: String(config.peerSessionId),
+    PW_TYPE: pseudowireTypeNames[config.pseudowireType],
+    ...(ifname !== undefined && { IFNAME: ifname }),
+    ...(mtu !== undefined && { MTU: String(mtu) }),
+    ...(reason !== undefined && { REASON: reason }),
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * The row of super-frames: one TCP connection from a TAP through L2TPv3 over UDP to a TAP (design.md §8), by the datapath,
+ * by C that does the same, by the datapath frame by frame, and through Linux VXLAN.
+ */
+
+import type { Effort } from "../compare.ts";
+import type { Figure } from "../figure.ts";
+import { cpuTime, sleep, spread } from "../measure.ts";
+import { type Program, programPath, run, startProgram } from "../programs.ts";
+
+/** What carries the connection. */
+type Way = "ours" | "c" | "plain" | "vxlan" | "vxlan-plain";
+
+/** What one run of a way came to. */
+interface Result {
+  readonly bitsPerSecond: number;
+  /** Nanoseconds of CPU of both programs for each kilobyte; undefined where the kernel does it. */
+  readonly cpuPerKilobyte: number | undefined;
+}
+
+const port = 1790;
+/** One end of the wire each. */
+const ends = [
+  { netns: `isthmus-bench-${Deno.pid}-a`, wire: "10.98.0.1", inside: "10.97.0.1", core: 0 },
+  { netns: `isthmus-bench-${Deno.pid}-b`, wire: "10.98.0.2", inside: "10.97.0.2", core: 1 },
+] as const;
+type End = typeof ends[number];
+
+/** The figures of a TCP connection by super-frames; super-packets cross the wire whole, as veth has them. */
+export async function tcp({ rounds, scale }: Effort): Promise<Figure[]> {
+  const results: Record<Way, Result[]> = {
+    ours: [],
+    c: [],
+    plain: [],
+    vxlan: [],
+    "vxlan-plain": [],
+  };
+  const seconds = Math.max(1, Math.round(3 * scale));
+  await using _ = await openWire();
+  for (let round = 0; round < Math.min(rounds, 5); round++) {
+    for (const way of Object.keys(results) as Way[]) {
+      results[way].push(await measure(way, seconds));
+    }
+  }
+  const mbps = (way: Way) =>
+    spread(results[way].map((result) => result.bitsPerSecond / 1e6)).median;
+  const cpu = (way: Way) =>
+    spread(results[way].map(({ cpuPerKilobyte }) => cpuPerKilobyte ?? 0)).median;
+  const figure = (
+    against: Way,
+    what: string,
+    ratio: (ours: Result, other: Result) => number,
+    bar?: number,
+  ): Figure => ({
+    row: "tcp",
+    what: `TCP through TAP, L2TPv3 and TAP by super-frames, against ${what}`,
+    unit: "×",
+    value: spread(results.ours.map((ours, i) => ratio(ours, results[against][i]!))),
+    ...(bar === undefined ? {} : { bar: { at: "least", limit: bar } }),
+    note: `${mbps("ours").toFixed(0)} against ${mbps(against).toFixed(0)} Mbit/s` +
+      (cpu(against) > 0
+        ? `; ${cpu("ours").toFixed(0)} against ${cpu(against).toFixed(0)} ns CPU a kilobyte`
+        : ""),
+    detail: { ours: results.ours, other: results[against] },
+  });
+  const byCpu = (ours: Result, other: Result) => other.cpuPerKilobyte! / ours.cpuPerKilobyte!;
+  const byRate = (ours: Result, other: Result) => ours.bitsPerSecond / other.bitsPerSecond;
+  return [
+    figure("c", "C by super-frames, CPU", byCpu, 0.95),
+    figure("plain", "the same frame by frame, CPU", byCpu, 6),
+    figure("vxlan", "Linux VXLAN with offloads, throughput", byRate),
+    figure("vxlan-plain", "Linux VXLAN without offloads, throughput", byRate, 2.5),
+  ];
+}
+
+async function measure(way: Way, seconds: number): Promise<Result> {
+  await using stack = new AsyncDisposableStack();
+  const programs: Program[] = [];
+  for (const end of ends) {
+    if (way.startsWith("vxlan")) await addVxlan(end, way === "vxlan", stack);
+    else programs.push(stack.use(await startEnd(end, way, stack)));
+  }
+  const [here, there] = ends;
+  const server = new Deno.Command("ip", {
+    args: inside(there, ["iperf3", "-s", "-1", "--forceflush"]),
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    for (let tries = 0; !(await listens(there)) && tries < 100; tries++) await sleep(20);
+    const client = (time: number) =>
+      run("ip", ...inside(here, ["iperf3", "-J", "-c", there.inside, "-t", String(time)]));
+    const before = programs.map(({ pid }) => cpuTime(pid));
+    const { end } = JSON.parse(await client(seconds)) as {
+      end: { sum_received: { bytes: number; bits_per_second: number } };
+    };
+    await sleep(20);
+    const used = programs.reduce((sum, { pid }, i) => sum + cpuTime(pid) - before[i]!, 0);
+    const { bytes, bits_per_second: bitsPerSecond } = end.sum_received;
+    return {
+      bitsPerSecond,
+      cpuPerKilobyte: programs.length > 0 ? used / (bytes / 1000) : undefined,
+    };
+  } finally {
+    try {
+      server.kill("SIGKILL");
+    } catch {
+      // It has served its one client.
+    }
+    await server.status;
+  }
+}
+
+const tap = "bench0";
+
+async function startEnd(end: End, way: Way, stack: AsyncDisposableStack): Promise<Program> {
+  await run("ip", "-n", end.netns, "tuntap", "add", "dev", tap, "mode", "tap");
+  stack.defer(async () => void await run("ip", "-n", end.netns, "link", "del", tap));
+  await run("ip", "-n", end.netns, "addr", "add", `${end.inside}/24`, "dev", tap);
+  await run("ip", "-n", end.netns, "link", "set", tap, "up", "mtu", "1436", "txqueuelen", "64");
+  const peer = ends.find((other) => other !== end)!;
+  const script = new URL("../pair_process.ts", import.meta.url).pathname;
+  const setup = { local: end.wire, port, remote: peer.wire, tap, vnet: way === "ours" };
+  const command = way === "c"
+    ? [programPath("super"), end.wire, String(port), peer.wire, tap]
+    : [Deno.execPath(), "run", "-A", script, JSON.stringify(setup)];
+  return startProgram(["ip", ...inside(end, command)]);
+}
+
+async function addVxlan(end: End, offloads: boolean, stack: AsyncDisposableStack): Promise<void> {
+  const peer = ends.find((other) => other !== end)!;
+  const at = ["-n", end.netns];
+  const link = `id 7 local ${end.wire} remote ${peer.wire} dstport 4789 dev wire`.split(" ");
+  await run("ip", ...at, "link", "add", "vx0", "type", "vxlan", ...link);
+  stack.defer(async () => void await run("ip", ...at, "link", "del", "vx0"));
+  await run("ip", ...at, "addr", "add", `${end.inside}/24`, "dev", "vx0");
+  await run("ip", ...at, "link", "set", "vx0", "up", "mtu", "1436");
+  if (!offloads) {
+    const off = ["tso", "off", "gso", "off", "gro", "off"];
+    await run("ip", ...inside(end, ["ethtool", "-K", "vx0", ...off]));
+  }
+}
+
+function inside({ netns, core }: End, command: readonly string[]): string[] {
+  return ["netns", "exec", netns, "taskset", "-c", String(core), ...command];
+}
+
+async function listens(end: End): Promise<boolean> {
+  return (await run("ip", ...inside(end, ["ss", "-Hltn", "sport", "=", ":5201"]))) !== "";
+}
+
+async function openWire(): Promise<AsyncDisposable> {
+  const remove = async () => {
+    for (const { netns } of ends) await run("ip", "netns", "del", netns).catch(() => {});
+  };
+  try {
+    for (const { netns } of ends) await run("ip", "netns", "add", netns);
+    const [a, b] = ends;
+    await run(
+      "ip",
+      ...`link add wire netns ${a.netns} type veth peer name wire netns ${b.netns}`.split(" "),
+    );
+    for (const { netns, wire } of ends) {
+      await run("ip", "-n", netns, "link", "set", "lo", "up");
+      await run("ip", "-n", netns, "addr", "add", `${wire}/24`, "dev", "wire");
+      await run("ip", "-n", netns, "link", "set", "wire", "up");
+    }
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: remove };
+}

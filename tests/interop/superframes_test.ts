@@ -1,0 +1,149 @@
+/**
+ * Super-frames between two appliances: what a TAP hands over by 64 KiB crosses the wire frame by frame, and is joined
+ * again for the other TAP. Over UDP on IPv4 and IPv6, over protocol 115, numbered too. The kernel's TCP and UDP at both ends
+ * count wrong checksums, and tshark looks at every octet of what crossed.
+ */
+
+import assert from "node:assert/strict";
+import type { EncapType } from "../../core/pseudowire.ts";
+import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { makePair, type Pair, type Place } from "./support/place.ts";
+import { output } from "./support/process.ts";
+import { say, suite } from "./support/suite.ts";
+import { iperfBetween } from "./support/traffic.ts";
+
+interface Cell {
+  readonly index: number;
+  readonly title: string;
+  readonly encap: EncapType;
+  readonly family: 4 | 6;
+  readonly seq: boolean;
+}
+
+const cells: readonly Cell[] = [
+  { index: 1, title: "UDP over IPv4", encap: "udp", family: 4, seq: false },
+  { index: 2, title: "UDP over IPv6", encap: "udp", family: 6, seq: false },
+  { index: 3, title: "IP 115 over IPv4", encap: "ip", family: 4, seq: false },
+  { index: 4, title: "UDP over IPv4, numbered", encap: "udp", family: 4, seq: true },
+];
+
+/** The configuration of one end: 1 here, 2 there. */
+function config(end: 1 | 2, adminSocket: string): string {
+  const peer = 3 - end;
+  const tunnels = cells.map(({ index, encap, family, seq }) => {
+    const at = (end: number) => {
+      const address = family === 4 ? `10.77.0.${end}` : `fd77::${end}`;
+      if (encap === "ip") return address;
+      return family === 4 ? `${address}:170${index}` : `[${address}]:170${index}`;
+    };
+    return `  t${index}:
+    static: { tunnel-id: ${10 * index + end}, peer-tunnel-id: ${10 * index + peer} }
+    encap: ${encap}
+    local: "${at(end)}"
+    remote: "${at(peer)}"
+    sessions:
+      s:
+        session-id: ${100 * index + end}
+        peer-session-id: ${100 * index + peer}
+        l2spec-type: ${seq ? "default" : "none"}
+        cookie: "00112233"
+        peer-cookie: "00112233"
+${seq ? "        seq: both\n        reorder-timeout: 20\n" : ""}\
+        circuit: { tap: { name: tap${index}, addresses: [${inner(index, end).join(", ")}] } }`;
+  });
+  return `admin: { listen: "unix:${adminSocket}" }\ntunnels:\n${tunnels.join("\n")}\n`;
+}
+
+function inner(index: number, end: number): readonly [string, string] {
+  return [`10.100.${index}.${end}/24`, `fd00:${index}::${end}/64`];
+}
+
+interface Context {
+  readonly pair: Pair;
+  readonly ends: readonly [Appliance, Appliance];
+}
+
+const both = suite<Context>(
+  import.meta.url,
+  ["root", "tun", "ip", "ethtool", "iperf3", "tshark", "tcpdump"],
+  async (stack) => {
+    const pair = stack.use(await makePair());
+    const ends = [
+      stack.use(await startAppliance(pair.here, (socket) => config(1, socket))),
+      stack.use(await startAppliance(pair.there, (socket) => config(2, socket))),
+    ] as const;
+    return { pair, ends };
+  },
+);
+
+for (const cell of cells) {
+  both.test(`${cell.title}: TCP and UDP by super-frames`, async ({ pair, ends }) => {
+    const before = await figures(pair, ends);
+    const file = `${pair.here.folder}/wire${cell.index}.pcap`;
+    await using capture = pair.here.background(
+      ...["tcpdump", "tcpdump", "-i", "wire", "-w", file, "-U", "-c", "3000"] as const,
+    );
+    const rates: number[] = [];
+    for (const prefixed of inner(cell.index, 2)) {
+      const address = prefixed.split("/")[0]!;
+      const tcp = await iperfBetween(pair.here, pair.there, "-c", address, "-t", "1");
+      assert(tcp.bitsPerSecond > 1e6, `TCP to ${address}`);
+      rates.push(Math.round(tcp.bitsPerSecond / 1e6));
+      const load = ["-c", address, "-u", "-b", "20M", "-t", "1"];
+      const udp = await iperfBetween(pair.here, pair.there, ...load);
+      // A busy machine may let the device's queue overflow.
+      assert(udp.packets > 0 && udp.lost <= udp.packets / 2, `UDP to ${address}: ${udp.lost}`);
+    }
+    await capture[Symbol.asyncDispose]();
+    const after = await figures(pair, ends);
+    const moved = Object.fromEntries(
+      Object.entries(after).map(([name, count]) => [name, count - before[name]!]),
+    );
+    say(`  ${cell.title}: TCP ${rates.join(" and ")} Mbit/s; ${JSON.stringify(moved)}`);
+    assert.deepEqual([moved["wrong"], moved["refused"], moved["bad"]], [0, 0, 0]);
+    assert(moved["taken"]! > 10, "super-frames came from the device");
+    assert(moved["made"]! > 10, "super-frames were made for the device");
+    await assertSound(file, cell);
+  });
+}
+
+/** What both kernels and both datapaths counted. */
+async function figures(
+  pair: Pair,
+  ends: readonly [Appliance, Appliance],
+): Promise<Record<string, number>> {
+  const [near, far] = [await ends[0].datapath(), await ends[1].datapath()];
+  return {
+    wrong: await wrongChecksums(pair.here) + await wrongChecksums(pair.there),
+    taken: near.io["rx-super-frames"]!,
+    made: far.io["tx-super-frames"]!,
+    refused: near.drops["device-refused"]! + far.drops["device-refused"]!,
+    bad: near.drops["bad-offload"]! + far.drops["bad-offload"]!,
+  };
+}
+
+async function wrongChecksums(place: Place): Promise<number> {
+  const text = await place.here(
+    ...["nstat", "-asz", "TcpInCsumErrors", "UdpInCsumErrors", "Udp6InCsumErrors"] as const,
+  );
+  return [...text.matchAll(/InCsumErrors +(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+}
+
+/** Asserts that tshark finds every checksum right, outside and inside, and nothing malformed. */
+async function assertSound(file: string, { encap, index, seq }: Cell): Promise<void> {
+  const options = [
+    ...["ip", "tcp", "udp"].map((name) => `${name}.check_checksum:TRUE`),
+    "l2tp.cookie_size:4 Byte Cookie",
+    `l2tp.l2_specific:${seq ? "Default L2-Specific" : "None"}`,
+  ].flatMap((option) => ["-o", option]);
+  const decode = ["-d", "l2tp.pw_type==0,eth"];
+  if (encap === "udp") decode.push("-d", `udp.port==170${index},l2tp`);
+  const count = async (filter: string) => {
+    const argv = ["tshark", "-n", "-r", file, ...options, ...decode, "-Y", filter];
+    return (await output([...argv, "-T", "fields", "-e", "frame.number"])).split("\n").length - 1;
+  };
+  const seen = await count("l2tp && tcp.checksum.status == 1 && tcp.len > 1000");
+  assert(seen > 200, `${seen} full segments were captured`);
+  const wrong = ["ip", "tcp", "udp"].map((name) => `${name}.checksum.status == 0`);
+  assert.equal(await count(`${wrong.join(" || ")} || _ws.malformed`), 0);
+}
