@@ -118,32 +118,13 @@ export function makeContext(
       ),
     waiting(tunnel, session, reason) {
       const { name } = tunnel.config;
-      const retry = () => revive(tunnel, session);
+      const retry = () => revive({ log, sessions, tunnels }, tunnel, session);
       down.add(sessionPath(tunnel.config, session.config), reason, { queue: name, retry });
     },
     attached: (path) => down.delete(path),
   });
-  /** Gives a session of the file its circuit, unless it has one or is gone. */
-  const revive = async (tunnel: TunnelEntry, session: SessionEntry) => {
-    const there = tunnels.all.get(tunnel.config.name) === tunnel &&
-      tunnel.sessions.byName(session.config.name) === session;
-    if (!there || session.circuit) return;
-    try {
-      await transaction(log, (tx) => sessions.revive(tunnel, session, tx));
-    } catch (error) {
-      session.reason = (error as Error).message;
-      throw error;
-    }
-  };
-  const tunnels = makeTunnels({
-    datapath,
-    lifecycle,
-    log,
-    sessions,
-    sockets,
-    system,
-    wallClock,
-  });
+  const tunnelParts = { datapath, lifecycle, log, sessions, sockets, system, wallClock };
+  const tunnels = makeTunnels(tunnelParts);
   const paths = followPaths({
     clock,
     datapath,
@@ -156,10 +137,7 @@ export function makeContext(
     circuits,
     clock,
     datapath,
-    knowsVendor: (vendorId, type) =>
-      plugins.some(({ vendorAvps }) =>
-        vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
-      ),
+    knowsVendor: (vendorId, type) => understands(plugins, vendorId, type),
     log,
     random,
     sessions,
@@ -187,6 +165,30 @@ export function makeContext(
     wallClock,
     state: { inForce: emptyConfig(config), running: true },
   };
+}
+
+/** Gives a session of the file its circuit, unless it has one or is gone. @throws {ApplianceError} where it stays down */
+async function revive(
+  { log, sessions, tunnels }: Pick<ApplianceContext, "log" | "sessions" | "tunnels">,
+  tunnel: TunnelEntry,
+  session: SessionEntry,
+): Promise<void> {
+  const there = tunnels.all.get(tunnel.config.name) === tunnel &&
+    tunnel.sessions.byName(session.config.name) === session;
+  if (!there || session.circuit) return;
+  try {
+    await transaction(log, (tx) => sessions.revive(tunnel, session, tx));
+  } catch (error) {
+    session.reason = (error as Error).message;
+    throw error;
+  }
+}
+
+/** Whether some plugin knows a vendor's AVP. */
+function understands(plugins: readonly Plugin[], vendorId: number, type: number): boolean {
+  return plugins.some(({ vendorAvps }) =>
+    vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
+  );
 }
 
 /** A configuration that asks for nothing. */
