@@ -3,6 +3,7 @@
 import { circuitPart } from "../circuits/circuits_part.ts";
 import type { AdminConfig, Config } from "../config/model.ts";
 import { staticPart } from "../sessions/static_part.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext, ApplianceOptions } from "./context.ts";
@@ -66,7 +67,7 @@ export async function bringTo(
   const steps = makeSteps();
   const running = [
     ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
-      .map((tunnel) => configOf(tunnel, ({ origin }) => origin === "config")),
+      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
   const report = await reconcile([

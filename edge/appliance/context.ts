@@ -15,6 +15,8 @@ import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";
+import { lookUp } from "../io/lookup.ts";
+import { makeRemoteNames, type RemoteNames } from "../sessions/remote_names.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
@@ -123,7 +125,23 @@ export function makeContext(
     },
     attached: (path) => down.delete(path),
   });
-  const tunnelParts = { datapath, lifecycle, log, sessions, sockets, system, wallClock };
+  const remoteNames = makeRemoteNames({
+    clock,
+    log,
+    lookUp,
+    redirect: (tunnel) =>
+      queues.run(tunnel.config.name, () => redirect({ log, remoteNames, tunnels }, tunnel)),
+  });
+  const tunnelParts = {
+    datapath,
+    lifecycle,
+    remoteNames,
+    log,
+    sessions,
+    sockets,
+    system,
+    wallClock,
+  };
   const tunnels = makeTunnels(tunnelParts);
   const paths = followPaths({
     clock,
@@ -145,6 +163,7 @@ export function makeContext(
     tunnels,
     wallClock,
   });
+  paths.onUnreachable = control.unreachable;
   return {
     circuits,
     control,
@@ -182,6 +201,20 @@ async function revive(
     session.reason = (error as Error).message;
     throw error;
   }
+}
+
+/** Points a static tunnel to where its peer's name leads now. @throws {ApplianceError} */
+async function redirect(
+  { log, remoteNames, tunnels }: Pick<ApplianceContext, "log" | "tunnels"> & {
+    readonly remoteNames: RemoteNames;
+  },
+  tunnel: TunnelEntry,
+): Promise<void> {
+  const { config } = tunnel;
+  if (tunnels.all.get(config.name) !== tunnel) return;
+  const { remote } = await remoteNames.resolve(config, config.remote.address);
+  if (remote.address === config.remote.address) return;
+  await transaction(log, (tx) => tunnels.change(tunnel, config, tx));
 }
 
 /** Whether some plugin knows a vendor's AVP. */

@@ -2,6 +2,7 @@
 
 import type { TunnelState } from "../config/model.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
@@ -30,7 +31,7 @@ export function makeQueries(
       ...state.inForce,
       tunnels: [
         ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => configOf(tunnel)),
+          .map((tunnel) => asWritten(configOf(tunnel))),
         ...down.tunnels().map(downState).map(({ config }) => config),
       ],
     }),

@@ -8,11 +8,12 @@ import {
   globText,
   hostNameText,
   peerOptions,
+  remoteOptions,
   tunnelOptions,
 } from "./attributes.ts";
 import { canonicalNetwork } from "./network.ts";
-import { optionalShape, whole } from "./option.ts";
-import { endpoint, filePath, seq, tunnelSchema } from "./schema.ts";
+import { optionalShape } from "./option.ts";
+import { endpoint, filePath, remoteEndpoint, seq, tunnelSchema } from "./schema.ts";
 
 /** A secret may not be empty: HMAC and MD5 would take it, and prove nothing. */
 const secret = z.string({ error: "expected a quoted string" })
@@ -104,9 +105,8 @@ export const anyTunnelSchema = z.strictObject(
 
 /** One entry of `remote:` as a list. */
 export const remoteSchema = z.strictObject({
-  address: endpoint,
-  preference: whole(0, 65_535).schema.default(1),
-  weight: whole(1, 65_535).schema.default(1),
+  ...optionalShape(remoteOptions),
+  address: remoteEndpoint,
 }, { error: "expected an entry such as { address: 10.0.0.1, preference: 1, weight: 2 }" });
 
 /** The fields of a call that its schema accepted; {@linkcode acceptSchema} and {@linkcode placedCallSchema} agree. */

@@ -21,6 +21,8 @@ function call(body: string, peer = "hq"): string {
   return tunnel(`peer: ${peer}\nremote: 10.0.0.2\nsessions:\n  s: { ${body} }`);
 }
 
+const denied = { denyMs: 60_000, denyResults: ["4", "2/4", "2/7"] };
+
 Deno.test("parseConfig() reads peers and tunnels with a control connection", () => {
   const { hostName, routerId, peers, managed } = parse(goodText);
   assert.equal(hostName, "edge1.example");
@@ -112,8 +114,8 @@ Deno.test("parseConfig() reads peers and tunnels with a control connection", () 
       local: { address: "10.77.0.1", port: 0 },
       freshPort: false,
       remotes: [
-        { endpoint: { address: "10.77.0.2", port: 1701 }, preference: 1, weight: 2 },
-        { endpoint: { address: "10.77.9.9", port: 1702 }, preference: 5, weight: 1 },
+        { endpoint: { address: "10.77.0.2", port: 1701 }, preference: 1, weight: 2, ...denied },
+        { endpoint: { address: "10.77.9.9", port: 1702 }, preference: 5, weight: 1, ...denied },
       ],
       calls: [{
         ...call,

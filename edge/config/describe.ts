@@ -15,6 +15,7 @@ import {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -83,7 +84,11 @@ export function describeTunnel(tunnel: TunnelConfig): Json {
     ...others,
     encap,
     local: formatEndpoint(tunnel.local),
-    remote: formatEndpoint(tunnel.remote),
+    remote: formatEndpoint({
+      ...tunnel.remote,
+      ...(tunnel.named && { address: tunnel.named.name }),
+    }),
+    ...(tunnel.named && { "resolve-interval": tunnel.named.resolveMs / 1000 }),
     ...(tunnel.encap === "udp" && {
       "udp-csum": tunnel.checksum.udp,
       "udp-zero-csum6-tx": tunnel.checksum.zero6Tx,
@@ -133,10 +138,9 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     encap,
     local: describeLocal(tunnel),
     ...(remotes.length > 0 && {
-      remote: remotes.map(({ endpoint, preference, weight }) => ({
-        address: formatEndpoint(endpoint),
-        preference,
-        weight,
+      remote: remotes.map((remote) => ({
+        address: formatEndpoint(remote.endpoint),
+        ...showOptions(remoteOptions, remote),
       })),
     }),
     sessions: Object.fromEntries(

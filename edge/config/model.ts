@@ -11,6 +11,7 @@ import type {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -116,6 +117,12 @@ export interface CallConfig extends Fields<typeof callOptions> {
   readonly circuit?: CircuitConfig;
 }
 
+/** One whom a managed tunnel dials; its other fields are those of {@linkcode remoteOptions}. */
+export interface RemoteConfig extends Fields<typeof remoteOptions> {
+  /** With a DNS name in the address's place where one is to be looked up (`isName` of `dns_name.ts`). */
+  readonly endpoint: Endpoint;
+}
+
 /** A tunnel with a control connection, as asked for. */
 export interface ManagedTunnelConfig {
   readonly name: string;
@@ -128,11 +135,7 @@ export interface ManagedTunnelConfig {
   /** The port of {@linkcode local} is but the first to dial from: where nobody answers there, a fresh one follows. */
   readonly freshPort: boolean;
   /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
-  readonly remotes: readonly {
-    readonly endpoint: Endpoint;
-    readonly preference: number;
-    readonly weight: number;
-  }[];
+  readonly remotes: readonly RemoteConfig[];
   /** Calls to place. */
   readonly calls: readonly CallConfig[];
 }
@@ -142,6 +145,8 @@ export interface TunnelConfig extends Fields<typeof tunnelOptions> {
   readonly name: string;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** A DNS name in the place of `remote`'s address, which is 0.0.0.0 until it is looked up; every so often it is anew. */
+  readonly named?: { readonly name: string; readonly resolveMs: number };
   /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
   readonly checksum: {
     readonly udp: boolean;

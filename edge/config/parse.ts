@@ -18,6 +18,7 @@ import { anyTunnelSchema, identitySchema } from "./control_schema.ts";
 import { checkTunnelLimits, readManagedTunnel } from "./managed_tunnels.ts";
 import { type ReadPeer, readPeers } from "./peers.ts";
 import type { Path } from "./problem.ts";
+import { zoneProblems } from "./checks.ts";
 import { asObject, type ParseOptions, readSecret } from "./reading.ts";
 import { Report } from "./report.ts";
 import {
@@ -123,6 +124,9 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
     if (!listener) continue;
     const encap = listener.udp === undefined ? "ip" : "udp";
     const endpoint = parseEndpoint((listener.udp ?? listener.ip)!, encap === "udp" ? l2tpPort : 0)!;
+    for (const message of zoneProblems(endpoint.address)) {
+      report.add(["listen", index, encap], message);
+    }
     if (encap === "udp" && endpoint.port === 0) {
       report.add(["listen", index, encap], "port 0; expected a UDP port from 1 to 65535");
     }

@@ -7,6 +7,7 @@ import { readAccept } from "./calls.ts";
 import type { PlacedCall } from "./conflicts.ts";
 import { connectionOptions, peerOptions } from "./attributes.ts";
 import { networkSchema, networksSchema, peerSchema } from "./control_schema.ts";
+import { zoneProblems } from "./checks.ts";
 import { canonicalNetwork } from "./network.ts";
 import { readOptions } from "./option.ts";
 import type { Path } from "./problem.ts";
@@ -84,7 +85,9 @@ function readAddresses(value: unknown, path: Path, report: Report): string[] {
     : [[value, path]];
   return entries.flatMap(([entry, own]) => {
     const text = report.check(networkSchema, entry, own);
-    return text === undefined ? [] : [canonicalNetwork(text)!];
+    if (text === undefined) return [];
+    for (const message of zoneProblems(text)) report.add(own, message);
+    return [canonicalNetwork(text)!];
   });
 }
 

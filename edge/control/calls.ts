@@ -238,7 +238,7 @@ export function makeCallHandler(
     else if (event.session) agreed(link, call, event);
     if (event.state === "closed") {
       links.closeCall(link, call);
-      if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
+      if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
       type: "call-state",

@@ -59,7 +59,7 @@ Deno.test("matchCall() is the first entry whose glob and pseudowire type fit", (
 });
 
 function remote(address: string, preference: number, weight: number) {
-  return { endpoint: { address, port: 1701 }, preference, weight };
+  return { endpoint: { address, port: 1701 }, preference, weight, denyMs: 0, denyResults: [] };
 }
 
 Deno.test("pickRemotes() has every remote once, the lowest preference first", () => {

@@ -42,6 +42,7 @@ const definitions = {
   recvmmsgAt: { name: "recvmmsg", parameters: ["i32", "u64", "u32", "i32", "u64"], result: "i32" },
   sendmmsgAt: { name: "sendmmsg", parameters: ["i32", "u64", "u32", "i32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  if_indextoname: { parameters: ["u32", "buffer"], result: "u64" },
   // Waiting.
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },

@@ -8,6 +8,7 @@ import type { Lifecycle } from "../hooks/lifecycle.ts";
 import type { Logger } from "../log.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import { longestDatagram } from "./frame_mtu.ts";
+import type { RemoteNames } from "./remote_names.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SocketLease, Sockets } from "./sockets.ts";
 import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
@@ -26,6 +27,8 @@ export interface TunnelDependencies {
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly system: System;
+  /** Where the names of peers lead. */
+  readonly remoteNames: RemoteNames;
   /** Unix milliseconds. */
   readonly wallClock: () => number;
 }
@@ -41,7 +44,7 @@ export interface TunnelRoutes {
 }
 
 export function makeTunnelRoutes(dependencies: TunnelDependencies) {
-  const { datapath, log, sessions, sockets, system } = dependencies;
+  const { datapath, log, remoteNames, sessions, sockets, system } = dependencies;
 
   const lease = (config: TunnelConfig) => {
     const attribute = ipVersion(config.local.address) === 4 ? "ip-saddr" : "ip6-saddr";
@@ -59,10 +62,13 @@ export function makeTunnelRoutes(dependencies: TunnelDependencies) {
   const redirect = makeRedirect(dependencies, pathMtu);
   const routes: TunnelRoutes = {
     async change(tunnel, given, tx) {
-      const next = { ...given, sessions: [] };
+      const { address } = tunnel.config.remote;
+      const next = await remoteNames.resolve({ ...given, sessions: [] }, address);
       refuseInvalid(next);
       const moves = sockets.moved(next, tunnel.lease);
       await redirect(tunnel, next, moves ? await lease(next) : tunnel.lease, tx);
+      remoteNames.forget(tunnel);
+      remoteNames.follow(tunnel);
     },
     async settle(tunnel, tx) {
       // A control connection stays on the socket that its peer talks to.

@@ -45,7 +45,7 @@ export interface Tunnels extends TunnelRoutes {
 
 /** No tunnels yet. */
 export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
-  const { datapath, log, sessions, wallClock } = dependencies;
+  const { datapath, log, remoteNames, sessions, wallClock } = dependencies;
   const all = new Map<string, TunnelEntry>();
   const names = makeTunnelNames();
   const { change, followPath, lease, pathMtu, settle } = makeTunnelRoutes(dependencies);
@@ -56,8 +56,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     followPath,
     settle,
     async add(given, origin, wanted, tx, taken) {
-      const config = { ...given, sessions: [] };
       if (taken) tx.undo(() => taken[Symbol.asyncDispose]());
+      const config = await remoteNames.resolve({ ...given, sessions: [] });
       refuseInvalid(config);
       refuseTwins(wanted.map(({ config }) => config));
       names.reserve(config, tx);
@@ -91,6 +91,8 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       );
       all.set(config.name, tunnel);
       tx.undo(() => all.delete(config.name));
+      remoteNames.follow(tunnel);
+      tx.undo(() => remoteNames.forget(tunnel));
     },
     async takeOut(tunnel, tx) {
       const { config, lease: former } = tunnel;
@@ -110,7 +112,9 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
       } else tx.commit(() => former[Symbol.asyncDispose]());
       all.delete(config.name);
       names.free(config);
+      remoteNames.forget(tunnel);
       tx.undo(() => {
+        remoteNames.follow(tunnel);
         names.takeBack(config);
         all.set(config.name, tunnel);
       });
@@ -118,6 +122,7 @@ export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
     async remove(tunnel) {
       const { name } = tunnel.config;
       all.delete(name);
+      remoteNames.forget(tunnel);
       await forEach(
         [...tunnel.sessions.values()],
         WIDTH,
