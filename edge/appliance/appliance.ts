@@ -9,6 +9,7 @@ import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { bringTo, makeFileRequests } from "./bring.ts";
+import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { makeQueries } from "./queries.ts";
 import { makeRequests } from "./requests.ts";
 import { forEach } from "./transaction.ts";
@@ -97,6 +98,9 @@ function assemble(
     events: () => control.subscribe(),
     connections: () => control.connections(),
     failures: () => control.failures(),
+    circuits: () => context.circuits.named(),
+    view: (view, name) => pluginRows(context.host, view, name),
+    run: (word, given) => pluginAnswer(context.host, word, given),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
       stopped ??= queues.exclusive(() => {

@@ -2,6 +2,7 @@
 
 import { circuitPart } from "../circuits/circuits_part.ts";
 import type { AdminConfig, Config } from "../config/model.ts";
+import { hookPart } from "../hooks/hook_part.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf } from "../sessions/table.ts";
@@ -72,12 +73,12 @@ export async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
-  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }
