@@ -69,6 +69,7 @@ export interface TunOptions extends Omit<TapOptions, "mac"> {
 
 /** An interface that is there, whose Ethernet frames come and go by a packet socket. */
 export interface PacketOptions {
+  /** As `ip link` shows it. */
   readonly name: string;
   /** The named network namespace that it is in. */
   readonly netns?: string;
@@ -78,12 +79,15 @@ export interface PacketOptions {
   readonly tpid?: 0x8100 | 0x88a8 | 0x9100;
   /** Take frames that are for other stations, too; so it is where absent. */
   readonly promiscuous?: boolean;
+  /** Whether checksums and segments may be left to be done, both ways. */
   readonly offload?: Pick<Offload, "vnet">;
 }
 
 /** An interface as a port. */
 export interface PacketPort extends Port {
+  /** As `ip link` shows it. */
   readonly name: string;
+  /** `02:00:…` notation. */
   readonly mac: string;
   /** Bytes of the largest packet; an Ethernet header and a tag are not counted. */
   readonly mtu: number;

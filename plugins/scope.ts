@@ -54,12 +54,11 @@ export interface Scope {
   /** An error to throw or to fail with; `option` is the option to blame. `unavailable`, `in-use` and `limit` are tried again. */
   failure(code: FailureCode, message: string, option?: string): Error;
 
-  /**
-   * Opens a device as a port: a TAP (Ethernet), a TUN (IP), or an interface that is there by a packet socket (Ethernet). If
-   * it vanishes, this scope fails.
-   */
+  /** Opens a TAP device as a port. If it vanishes, this scope fails. */
   open(kind: "tap", options: TapOptions): Promise<DevicePort>;
+  /** Opens a TUN device as a port: IP packets of both families. If it vanishes, this scope fails. */
   open(kind: "tun", options: TunOptions): Promise<DevicePort>;
+  /** Opens an interface that is there as a port of Ethernet frames. If it vanishes, this scope fails. */
   open(kind: "packet", options: PacketOptions): Promise<PacketPort>;
   /**
    * Joins two ports of one frame type, each joined to no other. Where one of them goes before this scope does, this
