@@ -6,6 +6,7 @@ import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
 import { circuitPart } from "../circuits/circuits_part.ts";
+import { hookPart } from "../hooks/hook_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { asWritten } from "../sessions/remote_names.ts";
@@ -16,6 +17,7 @@ import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
+import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
 import { makeRequests, refuseStopped, tunnelName } from "./requests.ts";
 import { settingsPart } from "./settings.ts";
@@ -175,6 +177,9 @@ function assemble(
         }
         return saved;
       }),
+    circuits: () => context.circuits.named(),
+    view: (view, name) => pluginRows(context.host, view, name),
+    run: (word, given) => pluginAnswer(context.host, word, given),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
       stopped ??= queues.exclusive(() => {
@@ -212,12 +217,12 @@ async function bringTo(
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
-  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }

@@ -10,6 +10,7 @@ import { systemClock } from "../io/clock.ts";
 import type { ConfigDocument } from "../config/document.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
+import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
@@ -172,6 +173,7 @@ export function makeContext(
     circuits,
     clock,
     datapath,
+    pseudowires: offered(plugins),
     knowsVendor: (vendorId, type) =>
       plugins.some(({ vendorAvps }) =>
         vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)

@@ -42,6 +42,8 @@ export interface ControlDependencies {
   random(length: number): Uint8Array;
   /** Whether some plugin understands a vendor's AVP. */
   knowsVendor(vendorId: number, type: number): boolean;
+  /** The pseudowire types that are offered to peers. */
+  readonly pseudowires: readonly number[];
   /** Unix milliseconds. */
   wallClock(): number;
 }

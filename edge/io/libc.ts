@@ -52,6 +52,7 @@ const definitions = {
   // Namespaces.
   setns: { parameters: ["i32", "i32"], result: "i32" },
   // Privileges.
+  geteuid: { parameters: [], result: "u32" },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   // Memory.
   __errno_location: { parameters: [], result: "u64" },
