@@ -23,7 +23,7 @@ const STEPS_PER_LOOK = 16;
  * Datagrams that may wait for their turn, by whose they are; peers send again what is dropped beyond. Each kind comes
  * before the next.
  */
-const INBOX_LIMITS = { proven: 8192, expected: 4096, stranger: 1024 } as const satisfies Record<
+const INBOX_LIMITS = { proven: 8192, expected: 8192, stranger: 4096 } as const satisfies Record<
   Sender,
   number
 >;
@@ -32,8 +32,8 @@ const INBOX_LIMITS = { proven: 8192, expected: 4096, stranger: 1024 } as const s
  * more to do than what they want.
  */
 const STRANGERS_TIME = 0.6;
-/** In every so many steps those who are not proven have their turn, however many datagrams of proven peers wait. */
-const STRANGERS_SHARE = 16;
+/** Every so many datagrams one of somebody who is not proven has its turn, however many of proven peers wait. */
+const OTHERS_TURN = 16;
 
 /** Something with a time of its own besides the LCCE's. */
 export interface Due {
@@ -85,10 +85,10 @@ export function startDriver(
   let outbox: ControlDatagram[] = [];
   let overload = 0;
   let turns = 0;
-  /** Milliseconds that those who are not proven may still take, as of when, and how many were served in this turn. */
+  /** Milliseconds that strangers may still take, as of when, and how many datagrams were taken in this turn. */
   let credit = TURN_MS;
   let creditedAt = clock.now();
-  let served = { proven: 0, others: 0 };
+  let served = { known: 0, strangers: 0 };
   let stopped = false;
   let inTurn = false;
   let turnComing = false;
@@ -105,28 +105,32 @@ export function startDriver(
     }
   };
 
-  const othersWait = () => inboxes.expected.length + inboxes.stranger.length;
+  /** How many datagrams may be taken now. */
+  const waiting = () =>
+    inboxes.proven.length + inboxes.expected.length + (credit > 0 ? inboxes.stranger.length : 0);
 
   const nextDatagram = (): Received | undefined => {
-    const othersFirst = ++turns % STRANGERS_SHARE === 0 && credit > 0 && othersWait() > 0;
-    const proven = othersFirst ? undefined : inboxes.proven.shift();
-    if (proven) {
-      served.proven++;
-      return proven;
+    const { expected, proven, stranger } = inboxes;
+    const othersFirst = ++turns % OTHERS_TURN === 0;
+    const known = othersFirst
+      ? expected.shift() ?? (credit > 0 && stranger.length > 0 ? undefined : proven.shift())
+      : proven.shift() ?? expected.shift();
+    if (known) {
+      served.known++;
+      return known;
     }
-    if (credit <= 0) return undefined;
-    const other = inboxes.expected.shift() ?? inboxes.stranger.shift();
-    if (other) served.others++;
+    const other = credit > 0 ? stranger.shift() : undefined;
+    if (other) served.strangers++;
     return other;
   };
 
-  /** Those who are not proven pay for their part of a turn. */
+  /** Strangers pay for their part of a turn. */
   const charge = (began: number, ended: number) => {
     credit = Math.min(TURN_MS, credit + STRANGERS_TIME * (ended - creditedAt));
     creditedAt = ended;
-    const all = served.proven + served.others;
-    if (all > 0) credit -= (ended - began) * served.others / all;
-    served = { proven: 0, others: 0 };
+    const all = served.known + served.strangers;
+    if (all > 0) credit -= (ended - began) * served.strangers / all;
+    served = { known: 0, strangers: 0 };
   };
 
   /** One step of what there is to do; false: nothing. Outputs come first: later steps build on what they tell. */
@@ -148,7 +152,7 @@ export function startDriver(
     if (due) guarded(() => due.due(now));
     const datagram = nextDatagram();
     if (datagram) {
-      const more = inboxes.proven.length + (credit > 0 ? othersWait() : 0) > 0;
+      const more = waiting() > 0;
       guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
     }
     const job = datagram ? undefined : jobs.shift();
@@ -204,7 +208,7 @@ export function startDriver(
   /** One timer for all; it may fire early, when what it was for was done before. */
   const arm = () => {
     // Who has used up the time of strangers waits for half a turn's worth of it.
-    const patient = othersWait() === 0
+    const patient = inboxes.stranger.length === 0
       ? Infinity
       : creditedAt + (TURN_MS / 2 - credit) / STRANGERS_TIME;
     const at = Math.min(lcce.deadline() ?? Infinity, dues.next() ?? Infinity, patient);
