@@ -18,6 +18,7 @@ import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./header.ts";
 import { type AnyMessage, type MessageType, messageTypes, type Parsed } from "./message.ts";
+import { Keepalive, type KeepaliveHost } from "./keepalive.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
@@ -26,7 +27,7 @@ import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
 
-type Deadline = "establish" | "hello" | "ask" | "acknowledge" | "calm" | "stop" | "linger";
+type Deadline = "establish" | "acknowledge" | "stop" | "linger";
 
 /** Messages that our side replies to once it is ready. */
 const replied: ReadonlySet<MessageType> = new Set(["ICRQ", "OCRQ", "ICRP"]);
@@ -35,15 +36,6 @@ const LONGEST_REPLY_MS = 100;
 
 /** For so long an SCCRQ may come late that was answered and is up, in milliseconds; later it is that of a new start. */
 const STRAY_MS = 1000;
-/** Milliseconds between two HELLOs to a peer of whom it is doubtful whether it is there, and between two such SCCRQs. */
-const ASK_MS = 250;
-/** How long a peer is asked that is said to be unreachable, in milliseconds. */
-const UNREACHABLE_MS = 2000;
-/** One that answered is not doubted for so long. */
-const TRUST_MS = 5000;
-/** For so long an SCCRQ is sent at a quick pace, once its addressee is said to be unreachable. */
-const HURRY_MS = 10_000;
-
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection implements CallsOwner {
   /** Never reused within the LCCE. */
@@ -57,13 +49,11 @@ export class Connection implements CallsOwner {
   readonly #transport: Transport;
   readonly #handshake: Handshake;
   readonly #deadlines = new Deadlines<Deadline>();
+  readonly #beganAt: number;
   #establishedAt: number | undefined;
   /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
   #settledAt: number | undefined;
-  /** When it last answered a question whether it is there. */
-  #answeredAt = -Infinity;
-  /** The time between two SCCRQs, while they are sent at a steady pace. */
-  #hurriedMs = Infinity;
+  readonly #keepalive: Keepalive;
   /** Why an SCCRQ was given up: what its answer is told. */
   #inVain: Result | undefined;
 
@@ -81,12 +71,14 @@ export class Connection implements CallsOwner {
     now: number,
   ) {
     const { settings } = options;
+    this.#beganAt = now;
     this.handle = options.handle;
     this.initiator = options.initiator;
     this.#host = host;
     this.#transport = new Transport(host, options);
     const tieBreaker = settings.tieBreaker && options.initiator ? host.random(8) : undefined;
     this.#handshake = new Handshake(this.#transport, options, tieBreaker);
+    this.#keepalive = new Keepalive(this.#keepaliveHost());
     this.calls = new Calls(this, host);
     this.#state = options.initiator ? "wait-ctl-reply" : "wait-ctl-conn";
     this.#deadlines.set("establish", now + settings.establishMs);
@@ -172,7 +164,7 @@ export class Connection implements CallsOwner {
 
   /** Our challenge or nonce; undefined where no secret is shared. */
   get challenge(): Uint8Array | undefined {
-    return this.#transport.authenticator.nonce;
+    return this.#transport.authenticator.drawn;
   }
 
   /** What the peer was told last, where it ended unproven. */
@@ -185,7 +177,9 @@ export class Connection implements CallsOwner {
    * and it may end no more than what somebody began here and never proved.
    */
   mayBeStoppedUnaddressed(version: ProtoVersion): boolean {
-    return this.settings.secret === undefined || version === 3 || this.#isStranger;
+    const { authentication, secret } = this.settings;
+    const signed = version === 3 && authentication !== "challenge";
+    return secret === undefined || signed || this.#isStranger;
   }
 
   /** Whether all is over and done with: the LCCE forgets a connection that is. */
@@ -250,7 +244,7 @@ export class Connection implements CallsOwner {
     const owed = this.#transport.owesAcknowledgement;
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
-    if (this.#state === "established") this.heard(now);
+    if (this.#state === "established") this.#keepalive.heard(now, now);
     if (delivered.length > 0) this.#deadlines.clear("acknowledge");
     if (delivered.length === 1 && !owed) this.#awaitReply(delivered[0]!, now);
     for (const incoming of delivered) this.#take(incoming, now);
@@ -262,8 +256,7 @@ export class Connection implements CallsOwner {
     const { helloMs } = this.settings;
     this.#handshake.reconfigure(livingSettings(this.settings, next));
     if (this.#state !== "established" || this.settings.helloMs === helloMs) return;
-    this.#deadlines.clear("hello");
-    this.#restartHello(now);
+    this.#keepalive.restart(now, now);
   }
 
   /** Itself as plain data; undefined where it is not up. */
@@ -287,7 +280,7 @@ export class Connection implements CallsOwner {
 
   /** Is what the snapshot says, from its constructor on: up, with its calls. The peer is asked for Ns and Nr by HELLO. */
   resume(saved: ConnectionSnapshot, now: number): void {
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     this.#transport.resume(saved);
     this.#handshake.peer = saved.peer;
     this.#state = "established";
@@ -296,7 +289,7 @@ export class Connection implements CallsOwner {
     this.#announce();
     this.calls.resume(saved);
     this.send("HELLO", {}, 0);
-    this.#restartHello(now);
+    this.#keepalive.start(now);
   }
 
   /** Queues a message to the peer. Where there is no room the connection ends: it could no longer tell its peer the truth. */
@@ -320,7 +313,7 @@ export class Connection implements CallsOwner {
     this.#state = "stopping";
     this.calls.closeAll({ by: "connection", result }, now);
     if (unanswered || this.#isStranger) return this.#close(now, cause);
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     this.#deadlines.set("stop", now + this.#lingerMs());
     this.#announce(cause);
   }
@@ -341,43 +334,25 @@ export class Connection implements CallsOwner {
 
   /** Asks the peer by HELLO whether it is there; the connection ends where nothing is heard of it for `silenceMs`. */
   ask(silenceMs: number, now: number): void {
-    if (this.#state !== "established") return;
-    const asked = this.#deadlines.get("ask");
-    this.#deadlines.set("ask", Math.min(asked ?? Infinity, now + silenceMs));
-    if (asked !== undefined) return;
-    this.#transport.hurry(ASK_MS, now);
-    if (this.#transport.outstanding === 0) this.send("HELLO", {}, 0);
+    if (this.#state === "established") this.#keepalive.ask(silenceMs, now);
   }
 
-  /**
-   * Somebody on the way says that the peer cannot be reached (RFC 1122 §3.2.2.1). Anybody can say that: it makes us ask,
-   * and ends nothing.
-   */
+  /** Somebody on the way says that the peer cannot be reached: a hint, which may be forged. */
   unreachable(now: number): void {
-    if (this.#state === "established") {
-      if (now >= this.#answeredAt + TRUST_MS) this.ask(UNREACHABLE_MS, now);
-    } else {
-      this.hurry(ASK_MS, HURRY_MS, now);
+    if (this.#state === "established") this.#keepalive.unreachable(now);
+    else if (this.#state === "wait-ctl-reply") {
+      this.#keepalive.unreachableYet(this.#beganAt + retransmissionCycle(this.settings), now);
     }
   }
 
   /** Sends an SCCRQ at a steady pace, for some time, as long as nobody answers it. */
   hurry(everyMs: number, forMs: number, now: number): void {
-    if (this.#state !== "wait-ctl-reply" || this.#hurriedMs <= everyMs) return;
-    this.#hurriedMs = everyMs;
-    this.#transport.hurry(everyMs, now);
-    this.#deadlines.set("calm", now + forMs);
+    if (this.#state === "wait-ctl-reply") this.#keepalive.hurry(now, everyMs, forMs);
   }
 
-  /** Something valid came from the peer, on the control connection or in its sessions. */
-  heard(now: number): void {
-    if (this.#state !== "established") return;
-    this.#restartHello(now);
-    if (this.#deadlines.get("ask") === undefined) return;
-    this.#deadlines.clear("ask");
-    this.#transport.calm(now);
-    this.#answeredAt = now;
-    this.#host.event({ type: "connection-answered", connection: this.handle });
+  /** Something valid came from the peer in its sessions, at `at`; undefined: nothing that the owner knows of. */
+  heard(at: number | undefined, now: number): void {
+    if (this.#state === "established") this.#keepalive.heard(at, now);
   }
 
   /** Ends a connection that is half open without a word, and has one ready for when its peer answers after all. */
@@ -390,7 +365,7 @@ export class Connection implements CallsOwner {
   discard(cause: Cause, now: number): void {
     if (this.#state === "closed") return;
     this.#transport.abandon();
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     this.#state = "closed";
     this.calls.closeAll({ ...cause, by: "connection" }, now);
     this.#announce(cause);
@@ -416,33 +391,32 @@ export class Connection implements CallsOwner {
 
   /** When {@linkcode timeout} is due. */
   deadline(): number | undefined {
-    return earliest(this.#deadlines.next(), this.#transport.deadline(), this.calls.deadline());
+    return earliest(
+      this.#deadlines.next(),
+      this.#transport.deadline(),
+      this.calls.deadline(),
+      this.#keepalive.deadline(),
+    );
   }
 
   /** Does what is due. */
   timeout(now: number): void {
     if (!this.#transport.timeout(now)) this.#lostPeer(now);
     this.calls.timeout(now);
+    const lost = this.#keepalive.timeout(now);
+    if (lost === "unanswered") this.#lostPeer(now);
+    else if (lost === "silent") {
+      this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
+    }
     for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) {
       switch (due) {
-        case "hello":
-          if (this.#transport.outstanding === 0) this.send("HELLO", {}, 0);
-          this.#restartHello(now);
-          break;
         case "establish": {
           const result = fsmError("the control connection did not come up in time");
           this.close(result, { by: "timeout", result }, now);
           break;
         }
-        case "ask":
-          this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
-          break;
         case "acknowledge":
           // No reply so far: what follows every input sends the bare acknowledgement.
-          break;
-        case "calm":
-          this.#hurriedMs = Infinity;
-          this.#transport.calm(now);
           break;
         case "stop":
           this.#vanish();
@@ -514,23 +488,19 @@ export class Connection implements CallsOwner {
   /** It is up, unless the peer's introduction was `refused`. */
   #establish(refused: Result | undefined, now: number): void {
     if (refused) return this.#breach(refused, now);
-    this.#deadlines.clearAll();
-    this.#transport.calm(now);
+    this.#clearDeadlines();
     this.#transport.trust();
     this.#state = "established";
     this.#establishedAt = now;
     this.#settledAt = now;
-    this.#restartHello(now);
+    this.#keepalive.start(now);
     this.#announce();
     this.calls.start(now);
   }
 
-  /** HELLO after silence, a tenth of the time more or less so that many connections do not speak at once (RFC 3931 §4.4). */
-  #restartHello(now: number): void {
-    const { helloMs } = this.settings;
-    if (helloMs === 0) return;
-    const jitter = 0.9 + 0.2 * this.#host.random(1)[0]! / 255;
-    this.#deadlines.set("hello", now + helloMs * jitter);
+  #clearDeadlines(): void {
+    this.#deadlines.clearAll();
+    this.#keepalive.stop();
   }
 
   #breach(result: Result, now: number): void {
@@ -553,7 +523,7 @@ export class Connection implements CallsOwner {
   /** Our StopCCN was sent as often as it may be. */
   #vanish(): void {
     this.#transport.abandon();
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     this.#state = "closed";
     this.#announce();
   }
@@ -573,9 +543,31 @@ export class Connection implements CallsOwner {
     return !this.initiator && !this.proven;
   }
 
+  #keepaliveHost(): KeepaliveHost {
+    // deno-lint-ignore no-this-alias
+    const owner = this;
+    return {
+      get helloMs() {
+        return owner.settings.helloMs;
+      },
+      fraction: () => this.#host.random(1)[0]! / 255,
+      hello: () => {
+        if (this.#transport.outstanding === 0) this.send("HELLO", {}, 0);
+      },
+      hurry: (everyMs, now) => this.#transport.hurry(everyMs, now),
+      calm: (now) => this.#transport.calm(now),
+      silent: () => {
+        if (!this.#host.hearsSessions) return false;
+        this.#host.event({ type: "connection-silent", connection: this.handle });
+        return true;
+      },
+      answered: () => this.#host.event({ type: "connection-answered", connection: this.handle }),
+    };
+  }
+
   /** Closed; what comes again is still acknowledged for a full retransmission cycle (RFC 2661 §5.7). */
   #close(now: number, cause?: Cause, others?: readonly RawAvp[]): void {
-    this.#deadlines.clearAll();
+    this.#clearDeadlines();
     if (!this.#isStranger) this.#deadlines.set("linger", now + this.#lingerMs());
     this.#state = "closed";
     this.#settledAt = now;

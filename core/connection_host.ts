@@ -13,6 +13,8 @@ import type { TransportHost } from "./transport.ts";
 export interface ConnectionHost extends TransportHost {
   random(length: number): Uint8Array;
   event(event: LcceEvent): void;
+  /** Whether the owner knows what comes in the sessions. */
+  readonly hearsSessions: boolean;
   /** v3's session ids are the LCCE's (RFC 3931 §4.1). @param narrow One that would do in v2 as well. */
   allocateSessionId(narrow: boolean): number | undefined;
   releaseSessionId(id: number, now: number): void;

@@ -4,6 +4,7 @@ import type { CallRole, CallState, PeerCall } from "./call.ts";
 import type { CallAvps, CallEnd } from "./call_avps.ts";
 import type { Result } from "./errors.ts";
 import type { RawAvp } from "./raw_avp.ts";
+import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 
 /** The states of a control connection (RFC 2661 §7.2.1, RFC 3931 §7.2), and the two that its end goes through. */
@@ -39,6 +40,20 @@ export interface Cause {
 /** Why a call ended. */
 export interface CallCause extends Cause {
   readonly result: CallEnd;
+}
+
+/** What a would-be peer says of itself, before anything of it is believed. */
+export interface ConnectionRequest {
+  /** The highest version that it offers. */
+  readonly version: ProtoVersion;
+  /** Where it came from. */
+  readonly path: Path;
+  /** Host Name, in U+FFFD where it is no UTF-8. */
+  readonly hostName: string;
+  /** Vendor Name; empty where it says none. */
+  readonly vendorName: string;
+  /** v3's Router ID. */
+  readonly routerId?: number;
 }
 
 /** What is known of a peer once it has introduced itself. */
@@ -86,6 +101,18 @@ export type LcceEvent =
   }
   /** The peer was asked whether it is there ({@linkcode Lcce.ask}), and is. */
   | { readonly type: "connection-answered"; readonly connection: ConnectionHandle }
+  /**
+   * Nothing came from the peer on the control connection for so long that it is about to be asked by HELLO, or given up:
+   * answer with {@linkcode Lcce.heard}. Only where {@linkcode LcceOptions.hearsSessions} says so.
+   */
+  | { readonly type: "connection-silent"; readonly connection: ConnectionHandle }
+  /** The policy says `ask`: answer with `decide`, within half a minute. The peer asks again and again meanwhile. */
+  | {
+    readonly type: "connection-requested";
+    /** What `decide` is to be told. */
+    readonly request: number;
+    readonly from: ConnectionRequest;
+  }
   /** The peer requests a call: answer with `acceptCall` or `closeCall`, at once or later. */
   | {
     readonly type: "call-requested";

@@ -18,6 +18,7 @@ import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } f
 import type {
   CallHandle,
   ConnectionHandle,
+  ConnectionRequest,
   ControlDrop,
   Output,
   Refusal,
@@ -32,20 +33,15 @@ import { messageTypes } from "./message.ts";
 import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";
-import {
-  type ConnectionRequest,
-  type Policy,
-  type Request,
-  Requests,
-  type Verdict,
-} from "./requests.ts";
+import { type Decision, type Policy, type Request, Requests, type Verdict } from "./requests.ts";
 import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
+import { Undecided } from "./undecided.ts";
 import { Tombstones } from "./unproven.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 import { type ConnectionSnapshot, type LcceSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
 
-export type { AdmissionLimits, ConnectionRequest, Expected, Verdict };
+export type { AdmissionLimits, ConnectionRequest, Decision, Expected, Verdict };
 export type { Call, Connection };
 
 /** What an LCCE is made with. */
@@ -54,6 +50,8 @@ export interface LcceOptions extends Policy {
   readonly random: (length: number) => Uint8Array;
   /** What strangers may cost. */
   readonly limits: AdmissionLimits;
+  /** Whether the owner knows when something last came in a connection's sessions, and wants to be asked. Absent: no. */
+  readonly hearsSessions?: boolean;
   /**
    * Whether some plugin understands a vendor's AVP: it is passed on in events, and may be mandatory. Those that nobody
    * understands are passed on too, unless mandatory: these refuse the message (RFC 2661 §4.2). Absent: none is known.
@@ -85,6 +83,7 @@ export class Lcce {
   readonly #drops = new Map<ControlDrop, number>();
   readonly #refusals = new Map<RefusalReason, number>();
   readonly #told = new SourceBudget(TOLD);
+  readonly #undecided = new Undecided();
   /** v3's session ids are the LCCE's, not the connection's (RFC 3931 §4.1): of all widths, and such as v2 has too. */
   readonly #sessionIds: { readonly wide: IdPool; readonly narrow: IdPool };
   readonly #sessions = new Set<number>();
@@ -101,12 +100,13 @@ export class Lcce {
   #read = 0;
 
   /** An LCCE without connections. */
-  constructor({ expects, random, policy, limits, knowsVendor }: LcceOptions) {
+  constructor({ expects, hearsSessions, random, policy, limits, knowsVendor }: LcceOptions) {
     this.#sessionIds = { wide: new IdPool(3, random), narrow: new IdPool(2, random) };
     this.#registry = new ConnectionRegistry(random);
     this.#host = {
       random,
       knowsVendor: knowsVendor ?? (() => false),
+      hearsSessions: hearsSessions ?? false,
       event: (event) => void this.#outputs.push({ type: "event", event }),
       transmit: (path, data) => void this.#outputs.push({ type: "transmit", path, data }),
       drop: (reason) => this.#drop(reason),
@@ -203,6 +203,15 @@ export class Lcce {
     const said = this.#tombstones.answer(version, connectionId, path, octets, now);
     if (said) this.#host.transmit(said.path, said.lastWord);
     else this.#drop("unknown-connection");
+  }
+
+  /**
+   * Decides on a peer that a `connection-requested` told of. False: it waited too long, and asks again if it still wants to.
+   */
+  decide(request: number, decision: Decision, now: number): boolean {
+    const waiting = this.#undecided.take(request, now);
+    if (waiting) this.#admit(waiting, decision, now);
+    return waiting !== undefined;
   }
 
   /** Dials a peer. @throws {ApiMisuse} where nearly all connection ids are in use */
@@ -361,23 +370,23 @@ export class Lcce {
     this.#settle(connection, now);
   }
 
-  /** Something valid came in the sessions of a connection, as the datapath says. */
-  heard(handle: ConnectionHandle, now: number): void {
+  /** When something valid last came in the sessions of a connection, as the datapath says; undefined: never. */
+  heard(handle: ConnectionHandle, at: number | undefined, now: number): void {
     const connection = this.#registry.get(handle);
     if (!connection) return;
-    connection.heard(now);
+    connection.heard(at, now);
     this.#settle(connection, now);
   }
 
   /**
-   * Somebody says that whom we talk to by this path cannot be reached (ICMP). That may be forged: peers are asked by
-   * HELLO, and what we dial is sent again sooner.
+   * Somebody says that the peer of a connection cannot be reached (ICMP). That may be forged: the peer is asked by HELLO,
+   * and an SCCRQ of ours is sent again sooner.
    */
-  unreachable(path: Path, now: number): void {
-    for (const connection of this.#registry.reachedBy(path)) {
-      connection.unreachable(now);
-      this.#settle(connection, now);
-    }
+  unreachable(handle: ConnectionHandle, now: number): void {
+    const connection = this.#registry.get(handle);
+    if (!connection) return;
+    connection.unreachable(now);
+    this.#settle(connection, now);
   }
 
   /** All connections that are up, and their calls, as plain data. */
@@ -505,11 +514,7 @@ export class Lcce {
       now,
     );
     if (!request) return;
-    const { seen } = request;
-    const known = this.#registry.addressed(version, path, seen, body) ??
-      (offeredVersion(header, seen) === version
-        ? undefined
-        : this.#registry.addressed(3, path, seen, body));
+    const known = this.#known(request);
     if (type === messageTypes.StopCCN) {
       const meant = known ?? this.#registry.onlyDialed(version, path);
       if (!meant) return this.#drop("unknown-connection");
@@ -521,7 +526,29 @@ export class Lcce {
       known.receiveAgain(header, body, datagram, path, now);
       return this.#settle(known, now);
     }
-    const admitted = this.#requests.judge(request, now, (loser) => {
+    const verdict = this.#requests.judge(request);
+    if (verdict.kind !== "ask") return this.#admit(request, verdict, now);
+    const number = this.#undecided.add(request, now);
+    if (number === "known") return;
+    if (number === "full") return this.#requests.overloaded(request, now);
+    const from = this.#requests.introduction(request);
+    this.#host.event({ type: "connection-requested", request: number, from });
+  }
+
+  /** The connection that a message to id 0 is of, by the sender's own id. */
+  #known({ body, header, path, seen }: Request): Connection | undefined {
+    const { version } = header;
+    return this.#registry.addressed(version, path, seen, body) ??
+      (offeredVersion(header, seen) === version
+        ? undefined
+        : this.#registry.addressed(3, path, seen, body));
+  }
+
+  /** An SCCRQ was decided on: it gets a connection, unless there is something against it. */
+  #admit(request: Request, verdict: Decision, now: number): void {
+    const { body, header, path } = request;
+    const known = this.#known(request);
+    const admitted = this.#requests.admit(request, verdict, now, (loser) => {
       loser.discard({ by: "tie", result: { result: StopResult.AlreadyExists } }, now);
       this.#settle(loser, now);
     });
@@ -559,7 +586,7 @@ export class Lcce {
     const options = { handle, settings, ids, path, authenticator, initiator };
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
-    if (authenticator.nonce) this.#challenges.add(authenticator.nonce);
+    if (authenticator.drawn) this.#challenges.add(authenticator.drawn);
     return connection;
   }
 

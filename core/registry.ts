@@ -137,16 +137,6 @@ export class ConnectionRegistry {
     return found;
   }
 
-  /** The connections that go by a path, and those that we dial there. */
-  reachedBy(path: Path): Connection[] {
-    const dialed = [...this.#dialing.get(addressKey(path))?.values() ?? []];
-    const found = dialed.flatMap((peers) => [...peers]).filter((one) => mayAnswer(one.path, path));
-    for (const version of [2, 3] as const) {
-      found.push(...this.#byPeer.get(versionKey(version, path))?.byId.values() ?? []);
-    }
-    return found;
-  }
-
   remove(connection: Connection, now: number): void {
     const { settings, handle, path, peerId } = connection;
     this.#all.delete(handle);

@@ -9,7 +9,7 @@ import { Authenticator } from "./authenticator.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
-import type { ControlDrop, Refusal } from "./events.ts";
+import type { ConnectionRequest, ControlDrop, Refusal } from "./events.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import { type Glance, glance, offeredVersion } from "./glance.ts";
@@ -23,20 +23,6 @@ import type { Path, PeerSettings } from "./settings.ts";
 import { compareTies } from "./ties.ts";
 import { AMPLIFICATION, LONGEST_REQUEST } from "./unproven.ts";
 
-/** What a would-be peer says of itself, before anything of it is believed. */
-export interface ConnectionRequest {
-  /** The highest version that it offers. */
-  readonly version: ProtoVersion;
-  /** Where it came from. */
-  readonly path: Path;
-  /** Host Name, in U+FFFD where it is no UTF-8. */
-  readonly hostName: string;
-  /** Vendor Name; empty where it says none. */
-  readonly vendorName: string;
-  /** v3's Router ID. */
-  readonly routerId?: number;
-}
-
 /** Who is let in. Both are pure, and neither may cost more where more peers are configured: strangers ask. */
 export interface Policy {
   /** Who may be behind an address; asked before anything of an SCCRQ is read. Absent: anybody. */
@@ -45,8 +31,13 @@ export interface Policy {
   readonly policy: (request: ConnectionRequest) => Verdict;
 }
 
-/** Whether to talk to a peer: with these settings; with a StopCCN; or with silence. */
-export type Verdict =
+/**
+ * Whether to talk to a peer: with these settings, whose secret may be for this one connection; with a StopCCN; with
+ * silence; or, by `ask`, whatever {@linkcode Lcce.decide} is told later, when somebody else was asked.
+ */
+export type Verdict = Decision | { readonly kind: "ask" };
+/** What was decided in the end. */
+export type Decision =
   | { readonly kind: "accept"; readonly settings: PeerSettings }
   | { readonly kind: "refuse"; readonly result: Result }
   | { readonly kind: "ignore" };
@@ -118,18 +109,38 @@ export class Requests {
     return { ...unread, from, seen };
   }
 
-  /** Judges an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
-  judge(request: Request, now: number, end: (loser: Connection) => void): Admitted | undefined {
+  /** What the sender of an SCCRQ says of itself. */
+  introduction({ header, path, seen }: Request): ConnectionRequest {
+    const version = offeredVersion(header, seen);
+    return {
+      version,
+      path,
+      hostName: FROM_UTF8.decode(seen.hostName),
+      vendorName: FROM_UTF8.decode(seen.vendorName),
+      ...(version === 3 && seen.routerId !== undefined && { routerId: seen.routerId }),
+    };
+  }
+
+  /** What the policy says of an SCCRQ. */
+  judge(request: Request): Verdict {
+    return this.#policy.policy(this.introduction(request));
+  }
+
+  /** More SCCRQs wait for a decision than may. */
+  overloaded({ path }: Request, now: number): void {
+    this.#refuse({ path, reason: "request-limit" }, now);
+  }
+
+  /** Goes on with an SCCRQ; undefined: it was dropped or turned away. `end` is told of connections of ours that lost a tie. */
+  admit(
+    request: Request,
+    verdict: Decision,
+    now: number,
+    end: (loser: Connection) => void,
+  ): Admitted | undefined {
     const { header, body, datagram, from, path, seen } = request;
     const offered = offeredVersion(header, seen);
     const hostName = FROM_UTF8.decode(seen.hostName);
-    const verdict = this.#policy.policy({
-      version: offered,
-      path,
-      hostName,
-      vendorName: FROM_UTF8.decode(seen.vendorName),
-      ...(offered === 3 && seen.routerId !== undefined && { routerId: seen.routerId }),
-    });
     if (verdict.kind === "ignore") {
       return this.#refuse({ path, hostName, reason: "unknown-peer" }, now);
     }

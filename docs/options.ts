@@ -9,6 +9,7 @@ import {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "../edge/config/attributes.ts";
@@ -25,6 +26,7 @@ const tables: Readonly<Record<string, Table>> = {
   "static ids": { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId },
   sessions: sessionOptions,
   calls: callOptions,
+  remotes: remoteOptions,
 };
 
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */

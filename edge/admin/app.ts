@@ -21,6 +21,7 @@ import {
   PreconditionError,
 } from "./problem.ts";
 import { addPeerRoutes } from "./peers.ts";
+import { addPluginRoutes } from "./plugins.ts";
 import { addSessionRoutes } from "./sessions.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
@@ -65,6 +66,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
   addTunnelRoutes(context);
   addSessionRoutes(context);
   addPeerRoutes(context);
+  addPluginRoutes(context);
   addEventRoutes(context);
   addOperationRoutes(context, { version: options.version, now });
 

@@ -8,7 +8,7 @@ import { checkCircuit, parseCircuit } from "../config/circuit.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { SessionPatch, TunnelPatch } from "../appliance/api.ts";
-import type { SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { Config, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { refuseManagedKeys } from "./managed.ts";
 import { type Fault, FaultsError } from "./problem.ts";
 import type { sessionInput, tunnelInput } from "./schemas.ts";
@@ -28,11 +28,12 @@ export function newSession(
   tunnel: TunnelConfig,
   input: SessionInput,
   plugins: readonly Plugin[],
+  circuits: Config["circuits"],
 ): SessionConfig {
   refuseManagedKeys(input);
   const name = input.name ?? `session-${input["session-id"]}`;
   const session = built(
-    buildSession(name, tunnel.version, input, circuitOf(input, plugins)),
+    buildSession(name, tunnel.version, input, circuitOf(input, plugins, circuits)),
   );
   return carried(session, plugins);
 }
@@ -58,10 +59,11 @@ export function sessionPatch(
   now: SessionConfig,
   input: SessionInput,
   plugins: readonly Plugin[],
+  circuits: Config["circuits"],
 ): SessionPatch {
   refuseManagedKeys(input);
   const before = sessionAttributes(now);
-  const circuit = circuitOf(input, plugins) ?? now.circuit;
+  const circuit = circuitOf(input, plugins, circuits) ?? now.circuit;
   const after = carried(
     built(buildSession(input.name ?? now.name, tunnel.version, { ...before, ...input }, circuit)),
     plugins,
@@ -78,9 +80,11 @@ function built<T>(result: Built<T>): T {
 function circuitOf(
   { circuit }: SessionInput,
   plugins: readonly Plugin[],
+  circuits: Config["circuits"],
 ): SessionConfig["circuit"] {
   if (circuit === undefined) return undefined;
-  const parsed = parseCircuit(circuit, plugins);
+  const named = new Map(circuits.map((each) => [each.name, each]));
+  const parsed = parseCircuit(circuit, plugins, ["circuit"], named);
   if (parsed.ok) return parsed.value;
   throw new FaultsError(parsed.issues.map(({ path, message }) => ({
     attribute: formatPath(["circuit", ...path]),

@@ -43,7 +43,7 @@ export function callKeys(input: SessionInput): FileKeys {
 
 /** Refuses what only tunnels with a control connection have. @throws {FaultsError} */
 export function refuseManagedKeys(input: TunnelInput | SessionInput): void {
-  const managed = ["peer", "mode", "local", "remote", "cookie-size", "remote-end-id"];
+  const managed = ["peer", "mode", "local", "remote", "cookie-size", "remote-end-id", "direction"];
   refuseGiven(input, managed, "static tunnels have no such thing");
 }
 

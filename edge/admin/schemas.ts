@@ -49,6 +49,9 @@ export const sessionInput = z.strictObject({
   "cookie-size": callOptions["cookie-size"].schema.optional(),
   "remote-end-id": z.string().optional()
     .describe("What the peer shall know a call by; of tunnels with a control connection only."),
+  direction: z.enum(["incoming", "outgoing"]).optional().describe(
+    "outgoing: the peer is asked to place the call (OCRQ); of tunnels with a control connection only.",
+  ),
   circuit: circuitSchema.optional(),
 }).openapi("SessionInput");
 

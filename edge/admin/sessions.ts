@@ -123,7 +123,7 @@ export function addSessionRoutes(context: RouteContext): void {
     if (placed) return c.json(placed, 202);
     const [owner, state] = await context.change(async () => {
       const { config } = await api.tunnel(tunnel);
-      const session = newSession(config, input, plugins);
+      const session = newSession(config, input, plugins, api.config().circuits);
       return find(await api.createSession(tunnel, session), session.name);
     });
     const [t, s] = [owner.config.name, state.config.name].map(encodeURIComponent);
@@ -154,7 +154,7 @@ export function addSessionRoutes(context: RouteContext): void {
       const found = find(await api.tunnel(tunnel), session);
       const [{ config }, now] = found;
       checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
-      const patch = sessionPatch(config, now.config, input, plugins);
+      const patch = sessionPatch(config, now.config, input, plugins, api.config().circuits);
       // A session that is down gets another chance at its circuit.
       if (Object.keys(patch).length === 0 && now.status === "up") return found;
       return find(await api.changeSession(tunnel, session, patch), session);

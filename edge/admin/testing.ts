@@ -1,7 +1,7 @@
 /** An appliance without a datapath, for tests of what lies on top of it: real behaviour, all in memory. @module */
 
 import { z } from "zod";
-import { type Plugin } from "../../plugins/plugin.ts";
+import type { Plugin, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
@@ -89,6 +89,23 @@ export function memoryAppliance(): MemoryAppliance {
       stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
+    circuits: () => [{
+      config: { name: "lan", plugin: "bridge", options: {} },
+      up: true,
+      reason: undefined,
+      sessions: 2,
+    }],
+    async *view(view, name) {
+      if (view !== "fdb") {
+        throw new ApplianceError("not-found", undefined, `there is no view ${view}`);
+      }
+      yield { port: name ?? "p1", mac: "02:00:00:00:00:01" };
+    },
+    run: (word, given) =>
+      attempt(() => {
+        if (word === "flush-fdb") return { flushed: given as Row };
+        throw new ApplianceError("not-found", undefined, `there is no word ${word}`);
+      }),
     tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
     tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
     createTunnel: (config) =>

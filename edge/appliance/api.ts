@@ -4,6 +4,8 @@ import type { Down } from "./down.ts";
 import type { ReloadReport } from "./reconcile.ts";
 import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
+import type { Json, Row } from "../../plugins/plugin.ts";
+import type { NamedState } from "../circuits/circuits.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
 import type { FailureReport, Subscription } from "../control/mod.ts";
@@ -70,6 +72,12 @@ export interface ApplianceApi {
   saidBy(path: readonly string[]): "file" | "request" | undefined;
   /** Writes what was changed since the file was read into the file. */
   save(): Promise<Saved>;
+  /** The named circuits. */
+  circuits(): readonly NamedState[];
+  /** The rows of a plugin's view, of one thing where `name` is given. @throws {ApplianceError} */
+  view(view: string, name?: string): AsyncIterable<Row>;
+  /** Has a plugin do what a word says; its answer. @throws {ApplianceError} */
+  run(word: string, given: object): Promise<Json>;
   /** Plugins' numbers for `/metrics`. */
   metrics(): Promise<
     readonly { name: string; help: string; type: "counter" | "gauge"; value: number }[]

@@ -6,8 +6,10 @@ import { startDatapath } from "../datapath/client.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import type { AdminConfig, Config, TunnelState } from "../config/model.ts";
 import { circuitPart } from "../circuits/circuits_part.ts";
+import { hookPart } from "../hooks/hook_part.ts";
 import { openSystem } from "../io/system.ts";
 import { staticPart } from "../sessions/static_part.ts";
+import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import { type ApplianceContext, type ApplianceOptions, makeContext } from "./context.ts";
@@ -15,6 +17,7 @@ import { adopt, unsaved, untouched } from "./edits.ts";
 import { asApplianceErrors, isPassing } from "./errors.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps } from "./part.ts";
+import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { reconcile, type ReloadReport } from "./reconcile.ts";
 import { makeRequests, refuseStopped, tunnelName } from "./requests.ts";
 import { settingsPart } from "./settings.ts";
@@ -114,7 +117,7 @@ function assemble(
       ...state.inForce,
       tunnels: [
         ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => configOf(tunnel)),
+          .map((tunnel) => asWritten(configOf(tunnel))),
         ...down.tunnels().map(downState).map(({ config }) => config),
       ],
     }),
@@ -174,6 +177,9 @@ function assemble(
         }
         return saved;
       }),
+    circuits: () => context.circuits.named(),
+    view: (view, name) => pluginRows(context.host, view, name),
+    run: (word, given) => pluginAnswer(context.host, word, given),
     metrics: () => Promise.resolve(meters.read()),
     [Symbol.asyncDispose]: () =>
       stopped ??= queues.exclusive(() => {
@@ -206,17 +212,17 @@ async function bringTo(
   const changeAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
   const running = [
     ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
-      .map((tunnel) => configOf(tunnel, ({ origin }) => origin === "config")),
+      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
   const report = await reconcile([
     settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ], { ...context, steps });
-  context.hooks.configure(next.hooks);
   state.inForce = next;
   return report;
 }

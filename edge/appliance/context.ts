@@ -6,17 +6,20 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import type { ConfigDocument } from "../config/document.ts";
 import type { Config } from "../config/model.ts";
 import { type ControlPlane, startControl } from "../control/mod.ts";
+import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
-import { makeSessions, sessionPath, type Sessions } from "../sessions/sessions.ts";
+import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { makeSockets, type Sockets } from "../sessions/sockets.ts";
-import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import { lookUp } from "../io/lookup.ts";
+import { makeRemoteNames } from "../sessions/remote_names.ts";
+import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
 import { makeLifecycle } from "../hooks/lifecycle.ts";
@@ -135,10 +138,24 @@ export function makeContext(
       throw error;
     }
   };
+  const remoteNames = makeRemoteNames({
+    clock,
+    log,
+    lookUp,
+    redirect: (tunnel) =>
+      queues.run(tunnel.config.name, async () => {
+        if (tunnels.all.get(tunnel.config.name) !== tunnel) return;
+        const { address } =
+          (await remoteNames.resolve(tunnel.config, tunnel.config.remote.address)).remote;
+        if (address === tunnel.config.remote.address) return;
+        await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
+      }),
+  });
   const tunnels = makeTunnels({
     datapath,
     lifecycle,
     log,
+    remoteNames,
     sessions,
     sockets,
     system,
@@ -156,6 +173,7 @@ export function makeContext(
     circuits,
     clock,
     datapath,
+    pseudowires: offered(plugins),
     knowsVendor: (vendorId, type) =>
       plugins.some(({ vendorAvps }) =>
         vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
@@ -167,6 +185,7 @@ export function makeContext(
     tunnels,
     wallClock,
   });
+  paths.onUnreachable = control.unreachable;
   return {
     circuits,
     control,

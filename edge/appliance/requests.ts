@@ -2,8 +2,7 @@
 
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { SessionConfig, TunnelConfig, TunnelState } from "../config/model.ts";
-import { sessionPath } from "../sessions/sessions.ts";
-import { findSession, findTunnel } from "../sessions/table.ts";
+import { findSession, findTunnel, sessionPath } from "../sessions/table.ts";
 import type { ApplianceApi, SessionPatch, TunnelPatch } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import { ApplianceError } from "./errors.ts";
@@ -114,7 +113,10 @@ function tunnelRequests(
       refuseFixed(tunnel);
       const name = await change(tunnel, async (name, tx) => {
         const entry = findTunnel(tunnels.all, name);
-        await tunnels.change(entry, { ...entry.config, ...patch }, tx);
+        const { named, ...config } = entry.config;
+        // An address that is asked for takes the name's place.
+        const kept = named && patch.remote === undefined ? { named } : {};
+        await tunnels.change(entry, { ...config, ...kept, ...patch }, tx);
       });
       log.info("tunnel changed", { path: `tunnels/${name}`, attributes: Object.keys(patch) });
       return await show(name);

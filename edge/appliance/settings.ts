@@ -1,7 +1,8 @@
-/** The log and the admin endpoint. @module */
+/** The log, the admin endpoint, and what devices may do. @module */
 
 import { isDeepStrictEqual } from "node:util";
 import type { AdminConfig, Config } from "../config/model.ts";
+import type { System } from "../io/system.ts";
 import type { Logger } from "../log.ts";
 import type { DownList } from "./down.ts";
 import { isPassing } from "./errors.ts";
@@ -10,17 +11,18 @@ import type { Part, Steps } from "./part.ts";
 export interface SettingsDependencies {
   readonly down: DownList;
   readonly log: Logger;
+  readonly system: Pick<System, "setOffload">;
   /** Moves the admin endpoint. @throws {ApplianceError} and leaves it where it was */
   changeAdmin(admin: AdminConfig): Promise<void>;
 }
 
-type Settings = Pick<Config, "admin" | "log">;
+type Settings = Pick<Config, "admin" | "log" | "offload">;
 
 /** From some settings to others. An admin endpoint that cannot move yet stays where it is until it can. */
 export function settingsPart(
   before: Settings,
   after: Settings,
-  { changeAdmin, down, log }: SettingsDependencies,
+  { changeAdmin, down, log, system }: SettingsDependencies,
   steps: Steps,
 ): Part {
   return {
@@ -29,6 +31,11 @@ export function settingsPart(
         log.configure(after.log);
         tx.undo(() => log.configure(before.log));
         steps.note("log", "changed");
+      }
+      if (!isDeepStrictEqual(before.offload, after.offload)) {
+        system.setOffload(after.offload ?? {});
+        tx.undo(() => system.setOffload(before.offload ?? {}));
+        steps.note("offload", "changed");
       }
       if (isDeepStrictEqual(before.admin, after.admin)) return;
       try {

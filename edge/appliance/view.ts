@@ -5,7 +5,7 @@ import type { Down, DownTunnel } from "./down.ts";
 import type { ManagedState } from "../control/mod.ts";
 import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
 import type { Grouping, SessionState, TunnelConfig, TunnelState } from "../config/model.ts";
-import { canGroup } from "../sessions/tunnels.ts";
+import { canGroup } from "../sessions/tunnel_routes.ts";
 import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
 
 /** Whose counters a tunnel's state needs. */

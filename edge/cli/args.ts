@@ -7,7 +7,16 @@ import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_wor
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 
 /** What can be shown. */
-export type Showable = "tunnel" | "session" | "peer" | "config" | "down" | "drops" | "datapath";
+export type Showable =
+  | "tunnel"
+  | "session"
+  | "peer"
+  | "circuit"
+  | "view"
+  | "config"
+  | "down"
+  | "drops"
+  | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
 export type Action =
@@ -24,6 +33,7 @@ export type Action =
     readonly what: "tunnel" | "session" | "peer";
     readonly words: readonly string[];
   }
+  | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
   | { readonly do: "reload" | "save" };
 
 /** Options that every command takes. */
@@ -92,6 +102,17 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
       .action(() => choose({ do: "show", what, words: [], details: false }));
   }
 
+  show.command("view").description("show a table of a plugin, or which there are")
+    .argument("[view]", "the table").argument("[name]", "only this one of it")
+    .action((view?: string, name?: string) =>
+      choose({ do: "show", what: "view", words: [view, name].filter(isText), details: false })
+    );
+  program.command("do").description("have a plugin do something, or say what plugins can do")
+    .argument("[word]", "what to do").argument("[given...]", "keywords and values")
+    .action((word: string | undefined, given: string[]) =>
+      choose({ do: "do", ...(word !== undefined && { word }), words: given })
+    );
+
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
     for (const what of ["tunnel", "session", "peer"] as const) {
@@ -138,13 +159,18 @@ const configCommands = {
   check: "check a configuration file; exit status 2 if it is wrong",
 };
 
-const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session">, string>> = {
+const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view">, string>> = {
+  circuit: "show the named circuits",
   peer: "show the peers of the configuration",
   config: "show the configuration in force",
   down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",
   datapath: "show the datapath's own counters",
 };
+
+function isText(word: string | undefined): word is string {
+  return word !== undefined;
+}
 
 /** A command that takes pairs of keywords and values. */
 function words(

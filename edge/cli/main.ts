@@ -8,7 +8,9 @@ import { isRecord } from "./json.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
 import type { ReloadView } from "../admin/schemas.ts";
-import { reloadText, show, type Shown } from "./show.ts";
+import { doWord } from "./plugin_words.ts";
+import { reloadText, show } from "./show.ts";
+import type { Shown } from "./shown.ts";
 import { printable } from "./table.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
@@ -86,6 +88,8 @@ function plan(
         const json = await client.request("POST", "/v1/reload");
         return { json, text: reloadText(json as ReloadView) };
       };
+    case "do":
+      return (client) => doWord(client, action.word, action.words);
     case "save":
       return async (client) => {
         const json = await client.request("POST", "/v1/config/save");

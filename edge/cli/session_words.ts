@@ -63,6 +63,12 @@ export const sessionKeywords: readonly Keyword[] = [
   ...optionKeywords({ ...otherOptions, "cookie-size": callOptions["cookie-size"] }),
   text("remote-end-id", "TEXT", "what the peer shall know a call by"),
   choice(
+    "direction",
+    ["incoming", "outgoing"],
+    "`outgoing`: have the peer place the call (OCRQ)",
+    (direction) => ({ direction }),
+  ),
+  choice(
     "seq",
     ["none", "send", "recv", "both"],
     "sequence numbers: `send` them; `recv`, drop frames without one; or `both`",

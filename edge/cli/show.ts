@@ -8,17 +8,13 @@ import { RequestError } from "./errors.ts";
 import { isRecord } from "./json.ts";
 import { type Attributes, attributesOf, parsePairs } from "./keywords.ts";
 import { sessionFilters } from "./session_words.ts";
+import { showCircuits, showView } from "./plugin_words.ts";
 import { type Column, formatTable } from "./table.ts";
+import type { Shown } from "./shown.ts";
 import { formatTree } from "./tree.ts";
 import { tunnelFilters } from "./tunnel_words.ts";
 
 type Show = Extract<Action, { do: "show" }>;
-
-/** What a command found: as JSON, and as text for people. */
-export interface Shown {
-  readonly json: unknown;
-  readonly text: string;
-}
 
 /** Carries out a `show` command. @throws {UsageError} @throws {RequestError} */
 export async function show(client: Client, { what, words, details }: Show): Promise<Shown> {
@@ -43,6 +39,10 @@ export async function show(client: Client, { what, words, details }: Show): Prom
       const { peers } = await client.request("GET", "/v1/peers") as { peers: readonly object[] };
       return { json: peers, text: blocks(peers) };
     }
+    case "circuit":
+      return await showCircuits(client);
+    case "view":
+      return await showView(client, words);
     case "config": {
       const config = await client.request("GET", "/v1/config");
       return { json: config, text: formatTree(config) };

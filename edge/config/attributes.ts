@@ -21,6 +21,7 @@ import {
   inMilliseconds,
   type Kind,
   option,
+  parts,
   required,
   seconds,
   text,
@@ -401,9 +402,55 @@ export const peerOptions = {
   ...outerOptions,
 } as const;
 
+const resultError = 'expected a list of result codes, with or without an error code: ["4", "2/4"]';
+const results: z.ZodType<string[]> = z.array(
+  z.string({ error: resultError }).regex(/^\d{1,5}(?:\/\d{1,5})?$/, { error: resultError }),
+  { error: resultError },
+);
+
+/** One whom a managed tunnel dials, beside its address. */
+export const remoteOptions = {
+  preference: option(whole(0, 65_535), {
+    field: "preference",
+    help: "the lowest is tried first",
+    default: 1,
+    change: "restart",
+  }),
+  weight: option(whole(1, 65_535), {
+    field: "weight",
+    help: "its share of the load among those of one preference",
+    default: 1,
+    change: "restart",
+  }),
+  "deny-time": option(seconds(0, 86_400), {
+    field: "denyMs",
+    help:
+      "seconds for which others are preferred to it after it did not answer, or refused a tunnel or a call as `deny-results` says",
+    default: 60_000,
+    change: "restart",
+    ...inMilliseconds,
+  }),
+  "deny-results": option(parts(results, "[RESULT, …]"), {
+    field: "denyResults",
+    help:
+      "the result codes of StopCCN and CDN, each with or without an error code, after which another is tried",
+    default: ["4", "2/4", "2/7"],
+    otherwise: '`["4", "2/4", "2/7"]`',
+    change: "restart",
+  }),
+} as const;
+
 /** What the control connections of a peer are set up with. */
 export const connectionOptions = {
   "proto-version": tunnelOptions["proto-version"],
+  authentication: option(choice(["digest", "challenge", "both"]), {
+    field: "authentication",
+    help:
+      "version 3, with a secret: `digest`, every message is signed (RFC 3931 §4.3); `challenge`, both ends prove themselves once as in version 2, which some routers do; or `both`",
+    default: undefined,
+    otherwise: "`digest`",
+    change: "restart",
+  }),
   digest: option(choice(["md5", "sha1"]), {
     field: "digest",
     help:

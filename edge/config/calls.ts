@@ -70,7 +70,8 @@ export function readPlacedCalls(
     const circuit = readOwnCircuit(entry, own, options, report);
     const file = report.check(placedCallSchema, entry ?? {}, own);
     if (!file) continue;
-    const session = buildCall(name, file["remote-end-id"] ?? name, version ?? 3, file, circuit);
+    const call = buildCall(name, file["remote-end-id"] ?? name, version ?? 3, file, circuit);
+    const session = file.direction === "outgoing" ? { ...call, direction: file.direction } : call;
     if (version !== undefined) checkCall(session, version, own, options, report);
     calls.push({ path: own, session });
   }

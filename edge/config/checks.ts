@@ -100,12 +100,21 @@ export function remoteAddressProblems(address: string): string[] {
   if (isLinkLocal(address) && zoneOf(address) === undefined) {
     return [`link-local; expected its zone too, such as ${address}%eth0`];
   }
-  return [];
+  return zoneProblems(address);
+}
+
+/** What is wrong with the zone of an address: a device has one name, and a number that changes. */
+export function zoneProblems(address: string): string[] {
+  const zone = zoneOf(address);
+  if (zone === undefined || !/^\d+$/.test(zone)) return [];
+  const [base] = address.split("%");
+  return [`a device's number as zone; expected its name, such as ${base}%eth0`];
 }
 
 /** What is wrong with an address to send from. */
 export function localAddressProblems(address: string): string[] {
-  return isMulticast(address) ? ["multicast; expected an address of this machine"] : [];
+  if (isMulticast(address)) return ["multicast; expected an address of this machine"];
+  return zoneProblems(address);
 }
 
 /** What is wrong with the port of an endpoint, where each port must be known. */

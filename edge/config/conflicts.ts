@@ -109,7 +109,8 @@ export function rawSocketConflicts(
   const listeners = listen.filter(({ encap }) => encap === "ip");
   const sockets = new Overlaps<Path>();
   const seen = new Set<string>();
-  for (const { name, encap, local: { address }, remote } of tunnels) {
+  for (const { name, encap, local: { address }, named, remote } of tunnels) {
+    if (named) continue; // nobody knows yet
     const family = listeners.filter((each) => ipVersion(each.address) === ipVersion(address));
     const covered = family.some((each) => each.address === address || isWildcard(each.address));
     const socket = `${address} ${remote.address}`;

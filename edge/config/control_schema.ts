@@ -8,11 +8,12 @@ import {
   globText,
   hostNameText,
   peerOptions,
+  remoteOptions,
   tunnelOptions,
 } from "./attributes.ts";
 import { canonicalNetwork } from "./network.ts";
-import { optionalShape, whole } from "./option.ts";
-import { endpoint, filePath, seq, tunnelSchema } from "./schema.ts";
+import { optionalShape } from "./option.ts";
+import { endpoint, filePath, remoteEndpoint, seq, tunnelSchema } from "./schema.ts";
 
 /** A secret may not be empty: HMAC and MD5 would take it, and prove nothing. */
 const secret = z.string({ error: "expected a quoted string" })
@@ -76,6 +77,8 @@ const remoteEndIdError = "expected a quoted string of 1 to 255 characters";
 export const placedCallSchema = z.strictObject({
   "remote-end-id": z.string({ error: remoteEndIdError }).min(1, { error: remoteEndIdError })
     .max(255, { error: remoteEndIdError }).optional(),
+  direction: z.enum(["incoming", "outgoing"], { error: "expected incoming or outgoing" })
+    .optional(),
   ...call,
 }, { error: "expected the keys pw-type, remote-end-id, circuit" });
 
@@ -102,9 +105,8 @@ export const anyTunnelSchema = z.strictObject(
 
 /** One entry of `remote:` as a list. */
 export const remoteSchema = z.strictObject({
-  address: endpoint,
-  preference: whole(0, 65_535).schema.default(1),
-  weight: whole(1, 65_535).schema.default(1),
+  ...optionalShape(remoteOptions),
+  address: remoteEndpoint,
 }, { error: "expected an entry such as { address: 10.0.0.1, preference: 1, weight: 2 }" });
 
 /** The fields of a call that its schema accepted; {@linkcode acceptSchema} and {@linkcode placedCallSchema} agree. */

@@ -21,6 +21,8 @@ function call(body: string, peer = "hq"): string {
   return tunnel(`peer: ${peer}\nremote: 10.0.0.2\nsessions:\n  s: { ${body} }`);
 }
 
+const denied = { denyMs: 60_000, denyResults: ["4", "2/4", "2/7"] };
+
 Deno.test("parseConfig() reads peers and tunnels with a control connection", () => {
   const { hostName, routerId, peers, managed } = parse(goodText);
   assert.equal(hostName, "edge1.example");
@@ -112,8 +114,8 @@ Deno.test("parseConfig() reads peers and tunnels with a control connection", () 
       local: { address: "10.77.0.1", port: 0 },
       freshPort: false,
       remotes: [
-        { endpoint: { address: "10.77.0.2", port: 1701 }, preference: 1, weight: 2 },
-        { endpoint: { address: "10.77.9.9", port: 1702 }, preference: 5, weight: 1 },
+        { endpoint: { address: "10.77.0.2", port: 1701 }, preference: 1, weight: 2, ...denied },
+        { endpoint: { address: "10.77.9.9", port: 1702 }, preference: 5, weight: 1, ...denied },
       ],
       calls: [{
         ...call,
@@ -389,9 +391,9 @@ Deno.test("parseConfig() says what is wrong with peers, with tunnels to them, an
       '9:22: tunnels.t.sessions[?]: got "a b"; expected a letter or digit, then at most 62 letters, digits, dots, dashes or underscores; not digits alone, for those are ids',
     ]],
     [call('session-id: 1, remote-end-id: 5550, cookie: "00112233"'), [
-      "10:12: tunnels.t.sessions.s.session-id: unknown key; expected one of remote-end-id, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, mss-clamp, mtu, seq, circuit",
+      "10:12: tunnels.t.sessions.s.session-id: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, mss-clamp, mtu, seq, circuit",
       "10:42: tunnels.t.sessions.s.remote-end-id: got 5550; expected a quoted string of 1 to 255 characters",
-      "10:48: tunnels.t.sessions.s.cookie: unknown key; expected one of remote-end-id, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, mss-clamp, mtu, seq, circuit",
+      "10:48: tunnels.t.sessions.s.cookie: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, mss-clamp, mtu, seq, circuit",
     ]],
     [call("cookie-size: 8, l2spec-type: default, pw-type: eth", "old"), [
       "10:25: tunnels.t.sessions.s.cookie-size: L2TPv2 has no cookies; leave it out",

@@ -110,9 +110,14 @@ function tunnelArbitrary(peer: PeerConfig): fc.Arbitrary<ManagedTunnelConfig> {
     const port = encap === "ip" ? fc.constant(0) : fc.constantFrom(1701, 5000);
     const localPort = encap === "ip" ? fc.constant(0) : fc.constantFrom(0, 1701, 5000);
     const remote = fc.record({
-      endpoint: fc.record({ address: fc.constantFrom("10.0.0.1", "10.0.0.2"), port }),
+      endpoint: fc.record({
+        address: fc.constantFrom("10.0.0.1", "10.0.0.2", "lns.example.net"),
+        port,
+      }),
       preference: fc.integer({ min: 0, max: 65_535 }),
       weight: fc.integer({ min: 1, max: 65_535 }),
+      denyMs: seconds(0, 86_400),
+      denyResults: fc.subarray(["4", "2/4", "2/7", "10"]),
     });
     const dials = mode !== "passive" && inReach;
     return fc.record({

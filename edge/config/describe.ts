@@ -15,6 +15,7 @@ import {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -27,7 +28,7 @@ import { hidden, maskSecrets } from "./secrets.ts";
  * `<hidden>`. Cookies are not secrets: they keep stray packets out, and cross the wire in the clear.
  */
 export function describeConfig(config: Config): Record<string, Json> {
-  const { listen, admin, log, hostName, routerId, peers, tunnels, managed } = config;
+  const { listen, admin, log, offload, hostName, routerId, peers, tunnels, managed } = config;
   return {
     listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
       [encap]: formatEndpoint(endpoint),
@@ -36,6 +37,7 @@ export function describeConfig(config: Config): Record<string, Json> {
     })),
     admin: describeAdmin(admin),
     log: { ...log },
+    ...(offload && { offload: { ...offload } as Json }),
     "host-name": hostName,
     "router-id": describeRouterId(routerId),
     ...(config.plugins.length > 0 && { plugins: config.plugins }),
@@ -82,7 +84,11 @@ export function describeTunnel(tunnel: TunnelConfig): Json {
     ...others,
     encap,
     local: formatEndpoint(tunnel.local),
-    remote: formatEndpoint(tunnel.remote),
+    remote: formatEndpoint({
+      ...tunnel.remote,
+      ...(tunnel.named && { address: tunnel.named.name }),
+    }),
+    ...(tunnel.named && { "resolve-interval": tunnel.named.resolveMs / 1000 }),
     ...(tunnel.encap === "udp" && {
       "udp-csum": tunnel.checksum.udp,
       "udp-zero-csum6-tx": tunnel.checksum.zero6Tx,
@@ -112,7 +118,8 @@ function describeRouterId(routerId: number): string {
 export function describePeer(peer: PeerConfig): Json {
   const { addresses, settings, accept } = peer;
   const { digest, ...connection } = showOptions(connectionOptions, settings);
-  const signed = settings.version === 3 && settings.secret !== undefined;
+  const signed = settings.version === 3 && settings.secret !== undefined &&
+    settings.authentication !== "challenge";
   return {
     ...(addresses.length > 0 && { address: addresses }),
     ...showOptions(peerOptions, peer),
@@ -132,16 +139,19 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     encap,
     local: describeLocal(tunnel),
     ...(remotes.length > 0 && {
-      remote: remotes.map(({ endpoint, preference, weight }) => ({
-        address: formatEndpoint(endpoint),
-        preference,
-        weight,
+      remote: remotes.map((remote) => ({
+        address: formatEndpoint(remote.endpoint),
+        ...showOptions(remoteOptions, remote),
       })),
     }),
     sessions: Object.fromEntries(
       calls.map((call) => [
         call.name,
-        { "remote-end-id": call.remoteEndId, ...describeCall(call) },
+        {
+          "remote-end-id": call.remoteEndId,
+          ...(call.direction && { direction: call.direction }),
+          ...describeCall(call),
+        },
       ]),
     ),
   };

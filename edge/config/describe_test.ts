@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describeConfig } from "./describe.ts";
 import { goodText, parse } from "./testing.ts";
 
+const denied = { "deny-time": 60, "deny-results": ["4", "2/4", "2/7"] };
+
 Deno.test("describeConfig() shows the file's shape with all defaults, and hides secrets", () => {
   const text = goodText.replace('"127.0.0.1:8701"', '"[::]:8701", token: abcdef');
   const shown = describeConfig(parse(text));
@@ -134,8 +136,8 @@ Deno.test("describeConfig() shows the file's shape with all defaults, and hides 
         encap: "udp",
         local: "10.77.0.1:0",
         remote: [
-          { address: "10.77.0.2:1701", preference: 1, weight: 2 },
-          { address: "10.77.9.9:1702", preference: 5, weight: 1 },
+          { address: "10.77.0.2:1701", preference: 1, weight: 2, ...denied },
+          { address: "10.77.9.9:1702", preference: 5, weight: 1, ...denied },
         ],
         sessions: {
           shop: {

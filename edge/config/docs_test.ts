@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
+import { bridge } from "../../plugins/bridge/mod.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { probe } from "../../plugins/probe/mod.ts";
@@ -15,7 +16,7 @@ import {
 import { parseConfig } from "./parse.ts";
 import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
-const plugins: readonly Plugin[] = [ethernet, probe, sink];
+const plugins: readonly Plugin[] = [bridge, ethernet, probe, sink];
 const root = new URL("../../", import.meta.url);
 
 function parses(text: string, file: string): void {

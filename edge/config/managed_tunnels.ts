@@ -3,17 +3,20 @@
 import { type Endpoint, ipVersion } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { ManagedTunnelConfig, PeerConfig } from "./model.ts";
+import { remoteOptions } from "./attributes.ts";
 import { l2tpPort } from "./build.ts";
 import { readPlacedCalls } from "./calls.ts";
 import { localAddressProblems, portProblems, remoteAddressProblems } from "./checks.ts";
 import type { PlacedCall } from "./conflicts.ts";
 import { managedTunnelSchema, remoteSchema } from "./control_schema.ts";
+import { isName, parseNamed } from "./dns_name.ts";
 import { inNetwork } from "./network.ts";
+import { readOptions } from "./option.ts";
 import type { ReadPeer } from "./peers.ts";
 import type { Path } from "./problem.ts";
 import { asObject, endpointOf, type ParseOptions } from "./reading.ts";
 import type { Report } from "./report.ts";
-import { endpoint } from "./schema.ts";
+import { remoteEndpoint } from "./schema.ts";
 import { hint } from "./suggest.ts";
 
 /** A remote of the file, and where its address stands. */
@@ -100,15 +103,17 @@ function readRemotes(
     ? readRemoteList(value, encap, path, report)
     : readRemote(value, encap, path, report);
   const seen = new Map<string, Path>();
-  const family = remotes[0] && ipVersion(remotes[0].remote.endpoint.address);
+  const family = familyOf(remotes);
   for (const { path: own, remote: { endpoint: { address, port } } } of remotes) {
-    if (ipVersion(address) !== family) {
+    if (!isName({ address }) && ipVersion(address) !== family) {
       report.add(own, `the first remote is IPv${family}; expected an IPv${family} address here`);
     }
     const key = `${address} ${port}`;
     if (seen.has(key)) report.add(own, "listed before; expected each remote once");
     seen.set(key, own);
-    for (const message of remoteAddressProblems(address)) report.add(own, message);
+    for (const message of isName({ address }) ? [] : remoteAddressProblems(address)) {
+      report.add(own, message);
+    }
     for (const message of portProblems(port, encap)) report.add(own, message);
   }
   return remotes;
@@ -120,9 +125,10 @@ function readRemote(
   path: Path,
   report: Report,
 ): PlacedRemote[] {
-  const text = report.check(endpoint, value, path);
+  const text = report.check(remoteEndpoint, value, path);
   if (text === undefined) return [];
-  return [{ path, remote: { endpoint: withPort(text, encap), preference: 1, weight: 1 } }];
+  const { fields } = readOptions(remoteOptions, 3, {});
+  return [{ path, remote: { endpoint: remoteWithPort(text, encap), ...fields } }];
 }
 
 function readRemoteList(
@@ -136,8 +142,8 @@ function readRemoteList(
     const own = [...path, index];
     const file = report.check(remoteSchema, entry, own);
     if (!file) return [];
-    const { address, preference, weight } = file;
-    const remote = { endpoint: withPort(address, encap), preference, weight };
+    const { fields } = readOptions(remoteOptions, 3, file);
+    const remote = { endpoint: remoteWithPort(file.address, encap), ...fields };
     return [{ path: [...own, "address"], remote }];
   });
 }
@@ -150,7 +156,7 @@ function readLocal(
   tunnel: Path,
   report: Report,
 ): Endpoint {
-  const family = remotes[0] && ipVersion(remotes[0].remote.endpoint.address);
+  const family = familyOf(remotes);
   const local = withPort(text ?? (family === 6 ? "::" : "0.0.0.0"), encap);
   const path = [...tunnel, "local"];
   if (family !== undefined && ipVersion(local.address) !== family) {
@@ -175,6 +181,8 @@ function checkPolicy(
   report: Report,
 ): void {
   for (const { path: own, remote: { endpoint: { address } } } of remotes) {
+    // A name is looked up when it is dialed, and what it stands for is looked at then.
+    if (isName({ address })) continue;
     if (addresses.length > 0 && !addresses.some((each) => inNetwork(address, each))) {
       report.add(own, `not among the addresses of peers.${name}; expected one of them`);
     }
@@ -205,6 +213,18 @@ export function checkTunnelLimits(
       `the tunnel-limit of peers.${peer} is ${limit}; expected no more tunnels`,
     );
   }
+}
+
+/** The family of all addresses; undefined where there are names only. */
+function familyOf(remotes: readonly PlacedRemote[]): 4 | 6 | undefined {
+  const first = remotes.find(({ remote }) => !isName(remote.endpoint));
+  return first && ipVersion(first.remote.endpoint.address);
+}
+
+function remoteWithPort(text: string, encap: EncapType): Endpoint {
+  const named = parseNamed(text);
+  if (!named) return withPort(text, encap);
+  return { address: named.address, port: named.port ?? (encap === "udp" ? l2tpPort : 0) };
 }
 
 function withPort(text: string, encap: EncapType): Endpoint {

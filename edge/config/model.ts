@@ -5,12 +5,13 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { ChannelCounters } from "../../core/channel.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Row } from "../../plugins/plugin.ts";
+import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
 import type {
   callOptions,
   connectionOptions,
   peerOptions,
+  remoteOptions,
   sessionOptions,
   tunnelOptions,
 } from "./attributes.ts";
@@ -40,6 +41,8 @@ export interface Config {
     readonly level: "debug" | "info" | "warn" | "error";
     readonly format: "text" | "json";
   };
+  /** What devices may do whose own options do not say. */
+  readonly offload?: Offload;
   /** Our Host Name. */
   readonly hostName: string;
   /** v3's Router ID. */
@@ -108,8 +111,16 @@ export interface CallConfig extends Fields<typeof callOptions> {
   readonly name: string;
   /** Placed: what the peer shall know the call by; the session's name where nothing is said. Accepted: empty. */
   readonly remoteEndId: string;
+  /** Placed: the peer is asked to place a call for us (OCRQ); absent: we tell it of one of ours (ICRQ). */
+  readonly direction?: "outgoing";
   /** Absent: frames are dropped as `no-forwarder`. */
   readonly circuit?: CircuitConfig;
+}
+
+/** One whom a managed tunnel dials; its other fields are those of {@linkcode remoteOptions}. */
+export interface RemoteConfig extends Fields<typeof remoteOptions> {
+  /** With a DNS name in the address's place where one is to be looked up (`isName` of `dns_name.ts`). */
+  readonly endpoint: Endpoint;
 }
 
 /** A tunnel with a control connection, as asked for. */
@@ -124,11 +135,7 @@ export interface ManagedTunnelConfig {
   /** The port of {@linkcode local} is but the first to dial from: where nobody answers there, a fresh one follows. */
   readonly freshPort: boolean;
   /** Whom to dial, the lowest preference first; weights share the load among equals. Empty with `passive`. */
-  readonly remotes: readonly {
-    readonly endpoint: Endpoint;
-    readonly preference: number;
-    readonly weight: number;
-  }[];
+  readonly remotes: readonly RemoteConfig[];
   /** Calls to place. */
   readonly calls: readonly CallConfig[];
 }
@@ -138,6 +145,8 @@ export interface TunnelConfig extends Fields<typeof tunnelOptions> {
   readonly name: string;
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** A DNS name in the place of `remote`'s address, which is 0.0.0.0 until it is looked up; every so often it is anew. */
+  readonly named?: { readonly name: string; readonly resolveMs: number };
   /** UDP checksums: sent over IPv4; left out in what is sent over IPv6; accepted as zero over IPv6 (RFC 6936). */
   readonly checksum: {
     readonly udp: boolean;

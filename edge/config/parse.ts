@@ -1,6 +1,7 @@
 /** From the configuration file's text to a {@linkcode Config}, or to everything that is wrong with it. @module */
 
 import { dirname, resolve } from "node:path";
+import { offloadOptions } from "../../plugins/ethernet/options.ts";
 import type { z } from "zod";
 import { isLoopback, parseEndpoint, parseIp } from "../../core/endpoint.ts";
 import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "./model.ts";
@@ -17,6 +18,7 @@ import { anyTunnelSchema, identitySchema } from "./control_schema.ts";
 import { checkTunnelLimits, readManagedTunnel } from "./managed_tunnels.ts";
 import { type ReadPeer, readPeers } from "./peers.ts";
 import type { Path } from "./problem.ts";
+import { zoneProblems } from "./checks.ts";
 import { asObject, type ParseOptions, readSecret } from "./reading.ts";
 import { Report } from "./report.ts";
 import {
@@ -59,6 +61,7 @@ export function parseConfig(text: string, given: ParseOptions): Config {
   const listen = readListeners(sections["listen"], report);
   const admin = readAdmin(sections["admin"], options, report);
   const log = report.check(logSchema, sections["log"] ?? {}, ["log"]);
+  const offload = report.check(offloadOptions, sections["offload"] ?? {}, ["offload"]);
   const identity = readIdentity(sections, options, report);
   const peers = readPeers(sections["peers"], options, report);
   const { tunnels, managed } = readTunnels(
@@ -77,11 +80,12 @@ export function parseConfig(text: string, given: ParseOptions): Config {
     sections["state-folder"] ?? given.defaults.stateFolder ?? "/var/lib/isthmus",
     ["state-folder"],
   )!;
-  if (report.failed || !admin || !log || !identity) throw report.error();
+  if (report.failed || !admin || !log || !offload || !identity) throw report.error();
   return {
     listen,
     admin,
     log,
+    ...(Object.keys(offload).length > 0 && { offload }),
     ...identity,
     peers: [...peers.values()].flatMap(({ config }) => config ?? []),
     tunnels,
@@ -120,6 +124,9 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
     if (!listener) continue;
     const encap = listener.udp === undefined ? "ip" : "udp";
     const endpoint = parseEndpoint((listener.udp ?? listener.ip)!, encap === "udp" ? l2tpPort : 0)!;
+    for (const message of zoneProblems(endpoint.address)) {
+      report.add(["listen", index, encap], message);
+    }
     if (encap === "udp" && endpoint.port === 0) {
       report.add(["listen", index, encap], "port 0; expected a UDP port from 1 to 65535");
     }

@@ -112,11 +112,11 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
   const cases: [string, string[]][] = [
     // The shape.
     ["- a", [
-      "1:1: got a list; expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+      "1:1: got a list; expected the keys listen, admin, log, offload, host-name, router-id, peers, tunnels",
     ]],
     ["tunels: {}", ['1:1: tunels: unknown key; did you mean "tunnels"?']],
     ["x: {}", [
-      "1:1: x: unknown key; expected one of listen, admin, log, host-name, router-id, peers, tunnels, plugins, circuits, hooks, state-folder",
+      "1:1: x: unknown key; expected one of listen, admin, log, offload, host-name, router-id, peers, tunnels, plugins, circuits, hooks, state-folder",
     ]],
     ["log: { level: 3, fromat: json }", [
       "1:15: log.level: got 3; expected debug, info, warn or error",
@@ -128,7 +128,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "1:15: tunnels.t: neither static nor peer; expected one of them",
     ]],
     ["tunnels: { t: { static: } }", [
-      "1:12: tunnels.t.remote: missing; expected an address such as 10.0.0.1:1701",
+      "1:12: tunnels.t.remote: missing; expected an address or a DNS name",
       "1:25: tunnels.t.static: got nothing; expected the keys tunnel-id, peer-tunnel-id",
     ]],
     [tunnel("remote: 10.0.0.2", "tunnel-id: x"), [
@@ -229,8 +229,18 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       ],
     ],
     // Endpoints.
-    [tunnel("remote: host.example"), [
-      '5:13: tunnels.t.remote: got "host.example"; expected an IP address with or without a port, such as 10.0.0.1:1701 or [fd77::1]:1701',
+    [tunnel("remote: host.example"), []],
+    [tunnel("remote: host.example:1702\nresolve-interval: 5"), []],
+    [tunnel("remote: 10.0.0.1\nresolve-interval: 5"), [
+      "6:23: tunnels.t.resolve-interval: remote is an address, which nobody looks up; leave it out",
+    ]],
+    ...["host_example", "10.0.0.256", "host..example", "host.example:99999"].map((remote) =>
+      [tunnel(`remote: "${remote}"`), [
+        `5:13: tunnels.t.remote: got "${remote}"; expected an IP address or a DNS name, with or without a port, such as 10.0.0.1:1701, [fd77::1]:1701 or lns.example.net`,
+      ]] as [string, string[]]
+    ),
+    [tunnel('remote: "fe80::1%2"'), [
+      "5:13: tunnels.t.remote: a device's number as zone; expected its name, such as fe80::1%eth0",
     ]],
     [tunnel("remote: 0.0.0.0\nlocal: 224.0.0.1"), [
       "5:13: tunnels.t.remote: expected the address of one peer",

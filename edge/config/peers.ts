@@ -7,6 +7,7 @@ import { readAccept } from "./calls.ts";
 import type { PlacedCall } from "./conflicts.ts";
 import { connectionOptions, peerOptions } from "./attributes.ts";
 import { networkSchema, networksSchema, peerSchema } from "./control_schema.ts";
+import { zoneProblems } from "./checks.ts";
 import { canonicalNetwork } from "./network.ts";
 import { readOptions } from "./option.ts";
 import type { Path } from "./problem.ts";
@@ -84,7 +85,9 @@ function readAddresses(value: unknown, path: Path, report: Report): string[] {
     : [[value, path]];
   return entries.flatMap(([entry, own]) => {
     const text = report.check(networkSchema, entry, own);
-    return text === undefined ? [] : [canonicalNetwork(text)!];
+    if (text === undefined) return [];
+    for (const message of zoneProblems(text)) report.add(own, message);
+    return [canonicalNetwork(text)!];
   });
 }
 
@@ -114,15 +117,24 @@ function checkAuthentication(file: PeerFile, path: Path, report: Report): void {
     if (file.digest !== undefined) {
       report.add([...path, "digest"], "L2TPv2 has no message digests; leave it out");
     }
+    if (file.authentication !== undefined) {
+      report.add([...path, "authentication"], "L2TPv2 knows challenges only; leave it out");
+    }
     if (given("other-secret")) {
       report.add([...path, other], "L2TPv2 proves one secret only; leave it out");
     }
+  }
+  if (file.authentication === "challenge") {
+    const unsigned = "authentication is challenge, so nothing is signed; leave it out";
+    if (file.digest !== undefined) report.add([...path, "digest"], unsigned);
+    if (given("other-secret")) report.add([...path, other], unsigned);
   }
   if (given("secret")) return;
   const needs = "needs a secret; expected secret or secret-file too";
   if (file["hide-avps"]) report.add([...path, "hide-avps"], needs);
   if (file["proto-version"] === 2) return;
   if (file.digest !== undefined) report.add([...path, "digest"], needs);
+  if (file.authentication !== undefined) report.add([...path, "authentication"], needs);
   if (given("other-secret")) report.add([...path, other], needs);
 }
 

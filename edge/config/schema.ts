@@ -10,9 +10,10 @@
 
 import { z } from "zod";
 import { parseEndpoint } from "../../core/endpoint.ts";
+import { parseNamed } from "./dns_name.ts";
 import { endpointAttributes, sessionOptions, tunnelOptions } from "./attributes.ts";
 import { l2tpPort } from "./build.ts";
-import { optionalShape } from "./option.ts";
+import { optionalShape, seconds } from "./option.ts";
 
 /** Where the admin endpoint listens unless told otherwise. */
 export const defaultAdminListen = "127.0.0.1:8701";
@@ -29,6 +30,13 @@ export const flag = z.boolean({ error: "expected true or false" });
 export const endpoint = z.string({ error: "expected an address such as 10.0.0.1:1701" })
   .refine((text) => parseEndpoint(text, l2tpPort) !== undefined && !/^[^[]*:.*:1701$/.test(text), {
     error: "expected an IP address with or without a port, such as 10.0.0.1:1701 or [fd77::1]:1701",
+  });
+
+/** As {@linkcode endpoint}, or a DNS name in the place of the address. */
+export const remoteEndpoint = z.string({ error: "expected an address or a DNS name" })
+  .refine((text) => endpoint.safeParse(text).success || parseNamed(text) !== undefined, {
+    error:
+      "expected an IP address or a DNS name, with or without a port, such as 10.0.0.1:1701, [fd77::1]:1701 or lns.example.net",
   });
 
 const listenIp = z.string({ error: "expected an IP address such as 0.0.0.0" })
@@ -49,6 +57,7 @@ const fileKeys = {
   listen: z.unknown().optional(),
   admin: z.unknown().optional(),
   log: z.unknown().optional(),
+  offload: z.unknown().optional(),
   "host-name": z.unknown().optional(),
   "router-id": z.unknown().optional(),
   peers: z.unknown().optional(),
@@ -63,7 +72,7 @@ const fileKeys = {
 export function fileSchema(sections: readonly string[]): z.ZodType {
   const own = Object.fromEntries(sections.map((key) => [key, z.unknown().optional()]));
   return z.strictObject({ ...own, ...fileKeys }, {
-    error: "expected the keys listen, admin, log, host-name, router-id, peers, tunnels",
+    error: "expected the keys listen, admin, log, offload, host-name, router-id, peers, tunnels",
   });
 }
 
@@ -125,7 +134,8 @@ export const tunnelSchema = z.strictObject({
   ...tunnelShape,
   encap,
   local: endpoint.optional(),
-  remote: endpoint,
+  remote: remoteEndpoint,
+  "resolve-interval": seconds(1, 86_400).schema.optional(),
   "udp-csum": endpointAttributes["udp-csum"].optional(),
   "udp-zero-csum6-tx": endpointAttributes["udp-zero-csum6-tx"].optional(),
   "udp-zero-csum6-rx": endpointAttributes["udp-zero-csum6-rx"].optional(),

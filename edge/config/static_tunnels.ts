@@ -8,9 +8,13 @@ import { buildSession, buildTunnel } from "./build.ts";
 import { checkCircuit } from "./circuit.ts";
 import { type PlacedSession, sessionIdConflicts } from "./conflicts.ts";
 import type { Path } from "./problem.ts";
+import { parseNamed } from "./dns_name.ts";
 import { asObject, directionsOf, endpointOf, type ParseOptions, readCircuit } from "./reading.ts";
 import type { Report } from "./report.ts";
 import { mapSchema, sessionSchema, tunnelSchema } from "./schema.ts";
+
+/** Seconds between two times that a name is looked up. */
+const DEFAULT_RESOLVE_INTERVAL = 60;
 
 /** Reads one entry of `tunnels:` with `static:`; its sessions also where the rest is wrong. */
 export function readStaticTunnel(
@@ -37,14 +41,33 @@ function readTunnel(
 ): TunnelConfig | undefined {
   const file = report.check(tunnelSchema, entry, path);
   if (!file) return undefined;
+  const named = parseNamed(file.remote);
+  if (!named && file["resolve-interval"] !== undefined) {
+    const message = "remote is an address, which nobody looks up; leave it out";
+    report.add([...path, "resolve-interval"], message);
+  }
+  // A name is of whichever family its address turns out to be.
+  const family = file.local === undefined ? 4 : ipVersion(endpointOf(file.local).address);
+  const stand = family === 4 ? "127.0.0.1" : "[::1]";
+  const remote = named
+    ? `${stand}${named.port === undefined ? "" : `:${named.port}`}`
+    : file.remote;
   const built = buildTunnel(name, {
     ...file,
     ...file.static,
     "encap-type": file.encap,
     ...sourceAttributes(file.local),
-    ...destinationAttributes(file.remote),
+    ...destinationAttributes(remote),
   });
-  if (built.ok) return built.value;
+  if (built.ok && !named) return built.value;
+  if (built.ok) {
+    const resolveMs = 1000 * (file["resolve-interval"] ?? DEFAULT_RESOLVE_INTERVAL);
+    return {
+      ...built.value,
+      remote: { ...built.value.remote, address: "0.0.0.0" },
+      named: { name: named!.address, resolveMs },
+    };
+  }
   report.addProblems(built.problems, path);
   return undefined;
 }

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { Failure } from "../../plugins/failure.ts";
-import type { Plugin } from "../../plugins/plugin.ts";
+import type { Offload, Plugin } from "../../plugins/plugin.ts";
 import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
 import { controlArbitrary, rateLimit } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
@@ -211,9 +211,13 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),
     format: fc.constantFrom("text", "json"),
   }),
+  offload: fc.option(
+    fc.constantFrom<Offload>({ vnet: false }, { gso: true, gro: false }),
+    { nil: undefined },
+  ),
   tunnels: fc.uniqueArray(tunnelArbitrary, { selector: (tunnel) => tunnel.name, maxLength: 4 }),
   control: controlArbitrary,
-}).map(({ control, ...config }): Config => {
+}).map(({ control, offload, ...config }): Config => {
   const tunnels = distinct(unique(config.tunnels, ({ tunnelId }) => tunnelId));
   const names = new Set(tunnels.map((tunnel) => tunnel.name));
   const taps = new Set(
@@ -223,6 +227,7 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
     .map((peer) => ({ ...peer, accept: peer.accept.filter((call) => free(call, taps)) }));
   const managed = control.managed.filter((tunnel) => !names.has(tunnel.name))
     .map((tunnel) => ({ ...tunnel, calls: tunnel.calls.filter((call) => free(call, taps)) }));
+  const optional = offload && { offload };
   const others = {
     plugins: [],
     sections: {},
@@ -230,7 +235,15 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
     hooks: { "session-up": ["/bin/true", "up"] },
     stateFolder: "/var/lib/isthmus",
   };
-  return structuredClone({ ...config, ...control, ...others, peers, tunnels, managed });
+  return structuredClone({
+    ...config,
+    ...optional,
+    ...control,
+    ...others,
+    peers,
+    tunnels,
+    managed,
+  });
 });
 
 /** Whether a call's TAP is its own; it is taken from then on. */

@@ -182,6 +182,15 @@ export function makeCallHandler(
     });
   };
 
+  /** The peer wants a call to be placed for it, and the circuit has nobody to call. */
+  const placesNone = (handle: CallHandle, now: number) => {
+    const link = state.links.get(handle.connection);
+    const result = { result: CdnResult.NoFacilitiesNow, message: "the circuit places no calls" };
+    const session = link?.calls.get(handle.localSessionId)?.name;
+    if (link) noteEnd(link, { by: "local", result }, session, "places-no-calls");
+    lcce.closeCall(handle, result, now);
+  };
+
   const proceed = (
     handle: CallHandle,
     role: CallRole,
@@ -190,10 +199,9 @@ export function makeCallHandler(
   ) => {
     // It may have ended in a way that was not told yet.
     if (lcce.call(handle)?.state !== "wait-proceed") return;
+    if (role === "outgoing-answerer" && !answered) return placesNone(handle, now);
     lcce.proceed(handle, now, say);
-    if (role !== "outgoing-answerer") return;
-    // A circuit without a number to dial answers a call as soon as it takes it.
-    if (!answered) return void lcce.callConnected(handle, now, say);
+    if (!answered || role !== "outgoing-answerer") return;
     answered.then((said) => {
       driver.act((lcce, now) => lcce.callConnected(handle, now, said));
     }).catch((error: unknown) => {
@@ -230,7 +238,7 @@ export function makeCallHandler(
     else if (event.session) agreed(link, call, event);
     if (event.state === "closed") {
       links.closeCall(link, call);
-      if (call.placed) dialer.ended(call.placed, call, cause?.by === "connection");
+      if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
       type: "call-state",

@@ -15,8 +15,8 @@ import { makePlaces } from "./places.ts";
 
 type ConnectionEvent = Extract<LcceEvent, { type: "connection-state" }>;
 
-/** Beyond the time for which a closed connection still acknowledges, in milliseconds. */
-const LINGER_SLACK_MS = 1000;
+/** How often it is looked whether a closed connection still acknowledges, at most, in milliseconds. */
+const LINGER_LOOK_MS = 1000;
 
 export function makeConnectionHandler(
   context: ControlContext,
@@ -56,13 +56,18 @@ export function makeConnectionHandler(
   };
 
   /** The socket is kept while what the peer says again is still acknowledged. */
-  const forget = (link: ManagedConnection, connection: Connection | undefined, now: number) => {
-    const lingerMs = 4 * (connection?.settings.retransmitCapMs ?? 0) + LINGER_SLACK_MS;
-    const due = () => {
-      state.links.delete(link.handle);
-      void link.lease?.[Symbol.asyncDispose]();
+  const forget = (link: ManagedConnection, now: number) => {
+    const item = {
+      due(now: number) {
+        const lingers = lcce.connection(link.handle)?.deadline();
+        if (lingers !== undefined) {
+          return driver.schedule(item, Math.max(lingers, now + LINGER_LOOK_MS));
+        }
+        state.links.delete(link.handle);
+        void link.lease?.[Symbol.asyncDispose]();
+      },
     };
-    driver.schedule({ due }, now + lingerMs);
+    item.due(now);
   };
 
   /** What is kept of a connection: nothing of one that somebody only began, for there may be very many. */
@@ -103,7 +108,7 @@ export function makeConnectionHandler(
       ended(link);
       if (event.state === "closed") {
         if (link.managed) dialer.down(link.managed, link, link.cause);
-        forget(link, connection, now);
+        forget(link, now);
       }
       takeover.ended(link);
     }

@@ -2,6 +2,7 @@
 
 import type { CallAvps, CallMessage } from "../../core/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
 import type { Result } from "../../core/errors.ts";
 import type { CallHandle, Cause, ConnectionHandle } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
@@ -11,7 +12,13 @@ import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Attachment } from "../../plugins/plugin.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
-import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
+import type {
+  CallConfig,
+  Config,
+  ManagedTunnelConfig,
+  PeerConfig,
+  RemoteConfig,
+} from "../config/model.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { Sessions } from "../sessions/sessions.ts";
@@ -35,6 +42,8 @@ export interface ControlDependencies {
   random(length: number): Uint8Array;
   /** Whether some plugin understands a vendor's AVP. */
   knowsVendor(vendorId: number, type: number): boolean;
+  /** The pseudowire types that are offered to peers. */
+  readonly pseudowires: readonly number[];
   /** Unix milliseconds. */
   wallClock(): number;
 }
@@ -77,6 +86,12 @@ export interface PeerEntry {
   templates: Map<CallConfig, CallTemplate>;
 }
 
+/** Whom a managed tunnel dials: a remote, at one of its addresses where it is a name. */
+export interface Target {
+  readonly remote: RemoteConfig;
+  readonly endpoint: Endpoint;
+}
+
 /** A managed tunnel of the configuration. */
 export interface ManagedTunnel extends Due {
   config: ManagedTunnelConfig;
@@ -93,11 +108,17 @@ export interface ManagedTunnel extends Due {
   /** A socket is being opened for it. */
   dialing: boolean;
   /** Whom to try next, in this round. */
-  left: ManagedTunnelConfig["remotes"][number][];
+  left: Target[];
+  /** Whom it dialed last. */
+  target: Target | undefined;
+  /** Until when others are preferred to a remote, in monotonic milliseconds. */
+  readonly denied: Map<RemoteConfig, number>;
   /** Whom to try once more, from a fresh port: it did not answer port 1701. */
-  again: ManagedTunnelConfig["remotes"][number] | undefined;
+  again: Target | undefined;
   /** When the SCCRQ under way counts as unanswered, in monotonic milliseconds; undefined: it may take its time. */
   answerBy: number | undefined;
+  /** It ended its connection to dial another remote at once. */
+  elsewhere: boolean;
   /** Its last connection was up: the peer is expected back at once. */
   lost: boolean;
   /** Rounds in a row in which nobody was reached. */
@@ -188,8 +209,11 @@ export interface Dialer {
   down(managed: ManagedTunnel, link: ManagedConnection, cause: Cause | undefined): void;
   /** Places a call, if it is wanted and its tunnel is up. */
   place(placed: PlacedCall): void;
-  /** A placed call ended; it may be placed again. Where its connection ended, too, the next one places it at once. */
-  ended(placed: PlacedCall, call: ManagedCall, withConnection: boolean): void;
+  /**
+   * A placed call ended; it may be placed again, with the next remote where this one refused it. Where its connection
+   * ended, too, the next one places it at once.
+   */
+  ended(placed: PlacedCall, call: ManagedCall, cause: Cause | undefined): void;
 }
 
 export interface ManagedConnections {

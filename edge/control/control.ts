@@ -9,6 +9,8 @@ import type { Row } from "../../plugins/plugin.ts";
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
+import type { PathError } from "../datapath/datapath.ts";
+import { lookUp } from "../io/lookup.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
@@ -18,6 +20,7 @@ import { failedOf, type FailureReport, makeFailures } from "./failures.ts";
 import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
+import { makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
@@ -41,6 +44,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   closeTunnel(tunnel: string, result: Result): Promise<void>;
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
+  /** ICMP says that peers cannot be reached: they are asked whether they are there. */
+  unreachable(errors: readonly PathError[]): void;
   subscribe(): Subscription;
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
@@ -74,6 +79,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     expects: ({ remote }) => state.index.expects(remote.address),
     policy: (request) => judge(state, request),
     knowsVendor: dependencies.knowsVendor,
+    hearsSessions: true,
     random,
     limits: LIMITS,
   });
@@ -107,6 +113,8 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     ...dependencies,
     random,
     driver,
+    lookUp,
+    addressesOf: (peer) => state.peers.get(peer)?.config.addresses ?? [],
     dialed(managed, handle, lease) {
       const link = makeManagedConnection(
         lcce.connection(handle)!,
@@ -136,6 +144,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
   });
   const takeover = makeTakeover(driver);
+  const hearing = makeHearing({ clock, datapath, driver, state });
   const context: ControlContext = {
     ...dependencies,
     failures,
@@ -159,6 +168,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       failures.note(failedOf(event.refusal, tunnel), path.remote.address, true);
     } else if (event.type === "connection-state") onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
+    else if (event.type === "connection-silent") hearing.silent(event.connection);
     else onCall(event, now);
   };
 
@@ -217,6 +227,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
       await gone;
       return true;
     },
+    unreachable: hearing.unreachable,
     subscribe: () => bus.subscribe(),
     publish: (name, fields) => bus.publish({ type: "plugin", name, fields }),
     connections() {

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { type Endpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
-import { type Result, StopResult } from "../../core/errors.ts";
+import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
+import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
 import type { Circuits } from "../circuits/circuits.ts";
 import type { Logger } from "../log.ts";
@@ -20,7 +20,7 @@ import type {
   PlacedCall,
 } from "./context.ts";
 import { callParameters } from "./parameters.ts";
-import { pickRemotes } from "./peers.ts";
+import { deny, hasOther, isRefusal, nextTarget, type TargetDependencies } from "./targets.ts";
 import { type CallTemplate, isBroken, provision } from "./call_template.ts";
 
 /** The first and the longest pause before something is tried again, in milliseconds. */
@@ -35,8 +35,10 @@ const EXPECTED_MS = 500;
 const EXPECTED_FOR_MS = 5000;
 /** What was up for so long has not failed: the pauses begin anew. */
 const STEADY_MS = 10_000;
+/** A tunnel that was up for so long was of use: the pauses of its dialing begin anew. */
+const USEFUL_MS = 1000;
 
-export interface DialerDependencies {
+export interface DialerDependencies extends Pick<TargetDependencies, "addressesOf" | "lookUp"> {
   readonly driver: Driver;
   readonly circuits: Circuits;
   readonly log: Logger;
@@ -75,16 +77,16 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
   const fraction = () => new DataView(random(4).buffer).getUint32(0) / 2 ** 32;
 
   const dialNext = async (managed: ManagedTunnel) => {
-    const { config, settings } = managed;
-    if (managed.left.length === 0) managed.left = [...pickRemotes(config.remotes, fraction)];
-    const { again } = managed;
-    const target = again ?? managed.left.shift();
-    if (!target) return;
-    const { endpoint: remote } = target;
+    const { again, config, settings } = managed;
     managed.again = undefined;
     managed.dialing = true;
     managed.redialAt = undefined;
+    let target = again;
     try {
+      target ??= await nextTarget({ ...dependencies, fraction }, managed, driver.now());
+      if (!target) return void (managed.dialing = false);
+      managed.target = target;
+      const { endpoint: remote } = target;
       const from = sameFamily(config.local, remote);
       const lease = await sockets.dial(config.encap, again ? { ...from, port: 0 } : from);
       managed.dialing = false;
@@ -123,14 +125,16 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     driver.act((lcce, now) => {
       const connection = lcce.connection(link.handle);
       if (connection?.state !== "wait-ctl-reply" || connection.window.outstanding === 0) return;
-      managed.again = { endpoint: connection.path.remote, preference: 0, weight: 1 };
+      managed.again = managed.target;
       lcce.giveUp(link.handle, UNANSWERED, now);
     });
   };
   /** The same from a fresh port, or the next of this round, at once; after the last one, a pause. */
   const failed = (managed: ManagedTunnel, cause?: Cause) => {
     if (!isWanted(managed)) return;
-    const pause = managed.again || managed.left.length > 0
+    const atOnce = managed.again || managed.left.length > 0 || managed.elsewhere;
+    managed.elsewhere = false;
+    const pause = atOnce
       ? 0
       : managed.lost && managed.failures === 0 && cause?.by !== "tie"
       ? (managed.failures++, QUICK_PAUSE_MS * (0.5 + fraction()))
@@ -139,9 +143,28 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     driver.schedule(managed, managed.redialAt);
   };
 
-  const retry = (placed: PlacedCall) => {
+  /** A call was refused: the tunnel goes to another remote, unless other calls of it are up here. */
+  const goElsewhere = (managed: ManagedTunnel, cause: Cause): boolean => {
+    const { link, target } = managed;
+    const now = driver.now();
+    if (!link || !target || !isRefusal(target.remote, cause)) return false;
+    if ([...link.calls.values()].some(({ upSince }) => upSince !== undefined)) return false;
+    if (!hasOther(managed, target.remote, now)) return false;
+    deny(managed, target.remote, now);
+    managed.left = [];
+    managed.elsewhere = true;
+    log.info("a call was refused: dialing another remote", {
+      path: `tunnels/${managed.config.name}`,
+      refused: formatEndpoint(target.endpoint),
+      result: cause.result.result,
+    });
+    driver.act((lcce, now) => lcce.closeConnection(link.handle, ELSEWHERE, now));
+    return true;
+  };
+  const retry = (placed: PlacedCall, cause?: Cause) => {
     if (placed.gone || placed.held) return;
-    placed.retryAt = driver.now() + pauseMs(placed.failures++, fraction());
+    const temporary = cause?.by === "peer" && cause.result.result === CdnResult.NoFacilitiesNow;
+    placed.retryAt = driver.now() + pauseMs(placed.failures++, fraction(), temporary);
     driver.schedule(placed, placed.retryAt);
   };
   /** The first failure in a row is news. */
@@ -180,8 +203,9 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
     }
     try {
       const parameters = callParameters(call, link.version, random);
+      const role = call.direction === "outgoing" ? "outgoing-caller" : "incoming-caller";
       const { localSessionId } = driver.act((lcce, now) =>
-        lcce.placeCall(link.handle, "incoming-caller", parameters, now)
+        lcce.placeCall(link.handle, role, parameters, now)
       );
       placed.call = dependencies.placed(placed, link, localSessionId);
     } catch (error) {
@@ -201,9 +225,12 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
         leaving: undefined,
         dialing: false,
         left: [],
+        target: undefined,
+        denied: new Map(),
         again: undefined,
         answerBy: undefined,
         lost: false,
+        elsewhere: false,
         failures: 0,
         redialAt: undefined,
         held: false,
@@ -255,24 +282,34 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
       managed.link = undefined;
       managed.answerBy = undefined;
       managed.reason = link.reason;
+      const { target } = managed;
+      if (link.upSince === undefined && !managed.again && target && cause) {
+        if (isRefusal(target.remote, cause)) deny(managed, target.remote, driver.now());
+      }
       if (link.upSince === undefined && !managed.again) managed.lost &&= managed.left.length > 0;
       if (link.upSince !== undefined && driver.now() - link.upSince >= STEADY_MS) {
-        managed.failures = 0;
         managed.left = [];
+      }
+      // One that ends a tunnel as soon as it is up has less and less of us; any other is back soon.
+      if (link.upSince !== undefined && driver.now() - link.upSince >= USEFUL_MS) {
+        managed.failures = 0;
       }
       failed(managed, cause);
     },
     place,
-    ended(placed, call, withConnection) {
+    ended(placed, call, cause) {
       if (placed.call !== call) return;
       placed.call = undefined;
       const steady = call.upSince !== undefined && driver.now() - call.upSince >= STEADY_MS;
       if (steady) placed.failures = 0;
-      if (!withConnection) retry(placed);
+      if (cause?.by === "connection") return;
+      if (call.upSince === undefined && cause && goElsewhere(placed.managed, cause)) return;
+      retry(placed, cause);
     },
   };
 }
 
+const ELSEWHERE: Result = { result: StopResult.Clear, message: "its call is placed elsewhere" };
 const UNANSWERED: Result = { result: StopResult.Clear, message: "dialed anew from another port" };
 
 /** Whether the peer refused for want of something that it may have soon: StopCCN 2, General error. */

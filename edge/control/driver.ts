@@ -72,118 +72,172 @@ interface Received {
 }
 
 /** Takes over an LCCE and the datapath's control messages. */
-export function startDriver(
-  { clock, datapath, encapOf, lcce, log, onEvent }: DriverOptions,
-): Driver {
-  const inboxes: Readonly<Record<Sender, Ring<Received>>> = {
+export function startDriver(options: DriverOptions): Driver {
+  return new LcceDriver(options);
+}
+
+class LcceDriver implements Driver {
+  readonly now: () => number;
+  overload = 0;
+  readonly #options: DriverOptions;
+  readonly #inboxes: Readonly<Record<Sender, Ring<Received>>> = {
     proven: new Ring(),
     expected: new Ring(),
     stranger: new Ring(),
   };
-  const jobs = new Ring<(lcce: Lcce, now: number) => void>();
-  const dues = new Schedule<Due>();
-  let outbox: ControlDatagram[] = [];
-  let overload = 0;
-  let turns = 0;
+  readonly #jobs = new Ring<(lcce: Lcce, now: number) => void>();
+  readonly #dues = new Schedule<Due>();
+  #outbox: ControlDatagram[] = [];
+  #turns = 0;
   /** Milliseconds that strangers may still take, as of when, and how many datagrams were taken in this turn. */
-  let credit = TURN_MS;
-  let creditedAt = clock.now();
-  let served = { known: 0, strangers: 0 };
-  let stopped = false;
-  let inTurn = false;
-  let turnComing = false;
-  let timer: Disposable | undefined;
-  let timerAt = Infinity;
+  #credit = TURN_MS;
+  #creditedAt: number;
+  #served = { known: 0, strangers: 0 };
+  #stopped = false;
+  #inTurn = false;
+  #turnComing = false;
+  #timer: Disposable | undefined;
+  #timerAt = Infinity;
 
-  /** Runs `work`; a defect in one step is told and ends nothing else. */
-  const guarded = (work: () => void) => {
+  constructor(options: DriverOptions) {
+    const { clock, datapath } = options;
+    this.#options = options;
+    this.now = clock.now;
+    this.#creditedAt = clock.now();
+    datapath.onControl = (batch) => {
+      const now = clock.now();
+      for (const datagram of batch) this.#put(datagram, now);
+      if (!this.#turnComing) this.#turn();
+    };
+  }
+
+  act<T>(work: (lcce: Lcce, now: number) => T): T {
     try {
-      work();
-    } catch (error) {
-      const text = error instanceof Error ? error.stack ?? error.message : String(error);
-      log.error("the control plane failed in a step", { error: text });
+      return work(this.#options.lcce, this.now());
+    } finally {
+      this.#soon();
     }
-  };
+  }
+
+  defer(job: (lcce: Lcce, now: number) => void): void {
+    this.#jobs.push(job);
+    this.#soon();
+  }
+
+  schedule(item: Due, at: number): void {
+    this.#dues.set(item, at);
+    if (!this.#inTurn) this.#arm();
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopped = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#options.datapath.onControl = undefined;
+  }
+
+  /** Puts a datagram where it belongs, if somebody wants it; only then it is copied. */
+  #put({ data, local, mark = 0, remote, socket }: ControlDatagram, now: number): void {
+    const { encapOf, lcce } = this.#options;
+    const encap = encapOf(socket);
+    if (!encap) return;
+    const path: Path = { encap, remote, local, mark, socket };
+    const sender = lcce.sort(data, path, now);
+    if (!sender) return;
+    const inbox = this.#inboxes[sender];
+    if (inbox.length >= INBOX_LIMITS[sender]) this.overload++;
+    else inbox.push({ data: data.slice(), path });
+  }
 
   /** How many datagrams may be taken now. */
-  const waiting = () =>
-    inboxes.proven.length + inboxes.expected.length + (credit > 0 ? inboxes.stranger.length : 0);
+  #waiting(): number {
+    const { expected, proven, stranger } = this.#inboxes;
+    return proven.length + expected.length + (this.#credit > 0 ? stranger.length : 0);
+  }
 
-  const nextDatagram = (): Received | undefined => {
-    const { expected, proven, stranger } = inboxes;
-    const othersFirst = ++turns % OTHERS_TURN === 0;
+  #nextDatagram(): Received | undefined {
+    const { expected, proven, stranger } = this.#inboxes;
+    const strangersMay = this.#credit > 0 && stranger.length > 0;
+    const othersFirst = ++this.#turns % OTHERS_TURN === 0;
     const known = othersFirst
-      ? expected.shift() ?? (credit > 0 && stranger.length > 0 ? undefined : proven.shift())
+      ? expected.shift() ?? (strangersMay ? undefined : proven.shift())
       : proven.shift() ?? expected.shift();
-    if (known) {
-      served.known++;
-      return known;
-    }
-    const other = credit > 0 ? stranger.shift() : undefined;
-    if (other) served.strangers++;
-    return other;
-  };
+    if (known) this.#served.known++;
+    else if (strangersMay) this.#served.strangers++;
+    return known ?? (strangersMay ? stranger.shift() : undefined);
+  }
 
   /** Strangers pay for their part of a turn. */
-  const charge = (began: number, ended: number) => {
-    credit = Math.min(TURN_MS, credit + STRANGERS_TIME * (ended - creditedAt));
-    creditedAt = ended;
-    const all = served.known + served.strangers;
-    if (all > 0) credit -= (ended - began) * served.strangers / all;
-    served = { known: 0, strangers: 0 };
-  };
+  #charge(began: number, ended: number): void {
+    this.#credit = Math.min(TURN_MS, this.#credit + STRANGERS_TIME * (ended - this.#creditedAt));
+    this.#creditedAt = ended;
+    const all = this.#served.known + this.#served.strangers;
+    if (all > 0) this.#credit -= (ended - began) * this.#served.strangers / all;
+    this.#served = { known: 0, strangers: 0 };
+  }
+
+  #turn(): void {
+    this.#turnComing = false;
+    if (this.#stopped) return;
+    this.#inTurn = true;
+    const now = this.now();
+    this.#charge(now, now);
+    let more = true;
+    for (let steps = 1; more && !this.#stopped; steps++) {
+      more = this.#step(now);
+      if (steps % STEPS_PER_LOOK === 0 && this.now() - now >= TURN_MS) break;
+    }
+    this.#inTurn = false;
+    if (this.#stopped) return;
+    this.#flush();
+    this.#charge(now, this.now());
+    if (more) this.#soon();
+    else this.#arm();
+  }
 
   /** One step of what there is to do; false: nothing. Outputs come first: later steps build on what they tell. */
-  const step = (now: number): boolean => {
+  #step(now: number): boolean {
+    const { lcce, onEvent } = this.#options;
     const output = lcce.poll();
     if (output?.type === "event") {
-      guarded(() => onEvent(output.event, now));
+      this.#guarded(() => onEvent(output.event, now));
       return true;
     }
     if (output) {
       const { local, mark, remote, socket } = output.path;
-      outbox.push({ socket: socket as SocketId, remote, local, mark, data: output.data });
+      this.#outbox.push({ socket: socket as SocketId, remote, local, mark, data: output.data });
       return true;
     }
     // Timers, datagrams and jobs take turns, so that none keeps the others waiting.
     const late = (lcce.deadline() ?? Infinity) <= now;
-    if (late) guarded(() => lcce.timeout(now, 1));
-    const due = dues.take(now);
-    if (due) guarded(() => due.due(now));
-    const datagram = nextDatagram();
+    if (late) this.#guarded(() => lcce.timeout(now, 1));
+    const due = this.#dues.take(now);
+    if (due) this.#guarded(() => due.due(now));
+    const datagram = this.#nextDatagram();
     if (datagram) {
-      const more = waiting() > 0;
-      guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
+      const more = this.#waiting() > 0;
+      this.#guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
     }
-    const job = datagram ? undefined : jobs.shift();
-    if (job) guarded(() => job(lcce, now));
+    const job = datagram ? undefined : this.#jobs.shift();
+    if (job) this.#guarded(() => job(lcce, now));
     return late || due !== undefined || datagram !== undefined || job !== undefined;
-  };
+  }
 
-  const turn = () => {
-    turnComing = false;
-    if (stopped) return;
-    inTurn = true;
-    const now = clock.now();
-    charge(now, now);
-    let more = true;
-    for (let steps = 1; more && !stopped; steps++) {
-      more = step(now);
-      if (steps % STEPS_PER_LOOK === 0 && clock.now() - now >= TURN_MS) break;
+  /** Runs `work`; a defect in one step is told and ends nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      const text = error instanceof Error ? error.stack ?? error.message : String(error);
+      this.#options.log.error("the control plane failed in a step", { error: text });
     }
-    inTurn = false;
-    if (stopped) return;
-    flush();
-    charge(now, clock.now());
-    if (more) soon();
-    else arm();
-  };
+  }
 
   /** Sends after the events: the sessions that they told of are on their way into the datapath by now. */
-  const flush = () => {
-    if (outbox.length === 0) return;
-    const batch = outbox;
-    outbox = [];
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    const { datapath, log } = this.#options;
+    const batch = this.#outbox;
+    this.#outbox = [];
     try {
       datapath.sendControl(batch);
     } catch {
@@ -197,73 +251,29 @@ export function startDriver(
         }
       }
     }
-  };
+  }
 
-  const soon = () => {
-    if (turnComing || inTurn || stopped) return;
-    turnComing = true;
-    setImmediate(turn);
-  };
+  #soon(): void {
+    if (this.#turnComing || this.#inTurn || this.#stopped) return;
+    this.#turnComing = true;
+    setImmediate(() => this.#turn());
+  }
 
   /** One timer for all; it may fire early, when what it was for was done before. */
-  const arm = () => {
+  #arm(): void {
+    const { clock, lcce } = this.#options;
     // Who has used up the time of strangers waits for half a turn's worth of it.
-    const patient = inboxes.stranger.length === 0
+    const patient = this.#inboxes.stranger.length === 0
       ? Infinity
-      : creditedAt + (TURN_MS / 2 - credit) / STRANGERS_TIME;
-    const at = Math.min(lcce.deadline() ?? Infinity, dues.next() ?? Infinity, patient);
-    if (at >= timerAt || at === Infinity) return;
-    timer?.[Symbol.dispose]();
-    timerAt = at;
-    timer = clock.timer(at, () => {
-      timerAt = Infinity;
-      timer = undefined;
-      turn();
+      : this.#creditedAt + (TURN_MS / 2 - this.#credit) / STRANGERS_TIME;
+    const at = Math.min(lcce.deadline() ?? Infinity, this.#dues.next() ?? Infinity, patient);
+    if (at >= this.#timerAt || at === Infinity) return;
+    this.#timer?.[Symbol.dispose]();
+    this.#timerAt = at;
+    this.#timer = clock.timer(at, () => {
+      this.#timerAt = Infinity;
+      this.#timer = undefined;
+      this.#turn();
     });
-  };
-
-  /** Puts a datagram where it belongs, if somebody wants it; only then it is copied. */
-  const put = ({ data, local, mark = 0, remote, socket }: ControlDatagram, now: number) => {
-    const encap = encapOf(socket);
-    if (!encap) return;
-    const path: Path = { encap, remote, local, mark, socket };
-    const sender = lcce.sort(data, path, now);
-    if (!sender) return;
-    const inbox = inboxes[sender];
-    if (inbox.length >= INBOX_LIMITS[sender]) overload++;
-    else inbox.push({ data: data.slice(), path });
-  };
-
-  datapath.onControl = (batch) => {
-    const now = clock.now();
-    for (const datagram of batch) put(datagram, now);
-    if (!turnComing) turn();
-  };
-
-  return {
-    now: clock.now,
-    act(work) {
-      try {
-        return work(lcce, clock.now());
-      } finally {
-        soon();
-      }
-    },
-    defer(job) {
-      jobs.push(job);
-      soon();
-    },
-    schedule(item, at) {
-      dues.set(item, at);
-      if (!inTurn) arm();
-    },
-    get overload() {
-      return overload;
-    },
-    [Symbol.dispose]() {
-      stopped = true;
-      timer?.[Symbol.dispose]();
-      datapath.onControl = undefined;
-    },
-  };
+  }
 }

@@ -5,7 +5,7 @@ import { emitBody } from "../../core/message.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import { makeLog } from "../log.ts";
 import { type Driver, startDriver } from "./driver.ts";

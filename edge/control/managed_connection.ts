@@ -67,14 +67,160 @@ export function makeManagedConnection(
 }
 
 export function makeManagedConnections(
-  { driver, log, outerOf, sessions, sockets, tunnels }: ManagedConnectionDependencies,
+  dependencies: ManagedConnectionDependencies,
 ): ManagedConnections {
-  const endConnection = (link: ManagedConnection, message: string) => {
+  return new DatapathConnections(dependencies);
+}
+
+class DatapathConnections implements ManagedConnections {
+  readonly #dependencies: ManagedConnectionDependencies;
+
+  constructor(dependencies: ManagedConnectionDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  open(
+    link: ManagedConnection,
+    { localId, path, peerId, settings }: Connection,
+    before?: Promise<void>,
+  ): void {
+    const { outerOf, sockets } = this.#dependencies;
+    const { encap, local, mark, remote, socket } = path;
+    const lease = sockets.hold(socket as SocketId);
+    if (!lease) return this.#endConnection(link, "its socket is closed");
+    const config: TunnelConfig = {
+      name: link.name,
+      version: settings.version,
+      tunnelId: localId as TunnelId,
+      peerTunnelId: peerId as TunnelId,
+      encap,
+      local: { address: local, port: lease.local.port },
+      remote,
+      checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
+      ...(mark !== 0 && { mark }),
+      ...outerOf(link.peer),
+      sessions: [],
+    };
+    link.opening = (before ?? Promise.resolve())
+      .then(() => this.#openTunnel(link, config, lease));
+  }
+
+  close(link: ManagedConnection): void {
+    link.closing ??= this.#closeTunnel(link);
+  }
+
+  openCall: ManagedConnections["openCall"] = (link, call, agreed, facts, ready) => {
+    const { driver, sessions } = this.#dependencies;
+    const config = sessionConfig(call.name, call.template.call, agreed);
+    const opened = link.entry
+      ? sessions.open(link.entry, config)
+      : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
+        entry && !call.closed ? sessions.open(entry, config) : undefined
+      );
+    call.work = opened.catch((error) => void this.#endCall(link, call, error));
+    this.#then(link, call, async (session, tunnel) => {
+      call.circuit = call.template.circuit?.share((why) => {
+        driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
+      });
+      await sessions.join(tunnel, session, call.circuit, facts);
+      if (!call.closed) ready(call.circuit?.attachment ?? {});
+    });
+  };
+
+  establishCall: ManagedConnections["establishCall"] = (link, call, agreed, up) => {
+    const config = sessionConfig(call.name, call.template.call, agreed);
+    this.#then(
+      link,
+      call,
+      (session, tunnel) => this.#dependencies.sessions.establish(tunnel, session, config, up),
+    );
+  };
+
+  changeCall(link: ManagedConnection, call: ManagedCall): void {
+    const { log, sessions } = this.#dependencies;
+    this.#then(link, call, async (session, tunnel) => {
+      const next = changedSession(session.config, call.template.call);
+      // The circuit has taken its new options already.
+      session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
+      await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
+    });
+  }
+
+  closeCall(link: ManagedConnection, call: ManagedCall): void {
+    call.closed = true;
+    // It may still be asking its circuit.
+    void call.circuit?.detach();
+    link.calls.delete(call.handle.localSessionId);
+    const left = (async () => {
+      const session = await call.work;
+      if (session && link.entry) await this.#dependencies.sessions.remove(link.entry, session);
+      // Only now: until here the name stood for this session.
+      link.names.delete(call.name);
+      call.onGone?.();
+    })();
+    link.leaving.add(left);
+    void left.finally(() => link.leaving.delete(left));
+  }
+
+  hear: ManagedConnections["hear"] = (link, call, message, said) =>
+    this.#then(link, call, () => call.circuit?.hear(message, said));
+
+  follow: ManagedConnections["follow"] = (link, call, active) =>
+    this.#then(
+      link,
+      call,
+      (session, tunnel) => this.#dependencies.sessions.follow(tunnel, session, active),
+    );
+
+  async #openTunnel(
+    link: ManagedConnection,
+    config: TunnelConfig,
+    lease: SocketLease,
+  ): Promise<TunnelEntry | undefined> {
+    const { log, tunnels } = this.#dependencies;
+    try {
+      await transaction(log, (tx) => tunnels.add(config, "control", [], tx, lease));
+      return link.entry = tunnels.all.get(config.name);
+    } catch (error) {
+      this.#endConnection(link, messageOf(error));
+      return undefined;
+    }
+  }
+
+  async #closeTunnel(link: ManagedConnection): Promise<void> {
+    const entry = await link.opening;
+    while (link.leaving.size > 0) await Promise.all(link.leaving);
+    if (entry) await this.#dependencies.tunnels.remove(entry);
+    link.entry = undefined;
+    link.gone.resolve();
+  }
+
+  /** Does more with the session of a call, once all before is done; what fails ends the call. */
+  #then(
+    link: ManagedConnection,
+    call: ManagedCall,
+    more: (session: SessionEntry, tunnel: TunnelEntry) => Promise<void> | void,
+  ): void {
+    call.work = call.work?.then(async (session) => {
+      if (!session || !link.entry || call.closed) return session;
+      try {
+        await more(session, link.entry);
+      } catch (error) {
+        this.#endCall(link, call, error);
+      }
+      return session;
+    });
+  }
+
+  #endConnection(link: ManagedConnection, message: string): void {
+    const { driver, log } = this.#dependencies;
     log.warn("cannot create a tunnel", { path: `tunnels/${link.name}`, reason: message });
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
-  };
-  const endCall = (link: ManagedConnection, call: ManagedCall, error: unknown) => {
+  }
+
+  #endCall(link: ManagedConnection, call: ManagedCall, error: unknown): void {
+    const { driver, log } = this.#dependencies;
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
     log.warn("cannot create a session", { path, reason: message });
@@ -82,109 +228,7 @@ export function makeManagedConnections(
       ? error.end
       : { result: CdnResult.NoFacilitiesNow, message };
     driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
-  };
-
-  const openTunnel = async (link: ManagedConnection, config: TunnelConfig, lease: SocketLease) => {
-    try {
-      await transaction(log, (tx) => tunnels.add(config, "control", [], tx, lease));
-      return link.entry = tunnels.all.get(config.name);
-    } catch (error) {
-      endConnection(link, messageOf(error));
-    }
-  };
-
-  const closeTunnel = async (link: ManagedConnection) => {
-    const entry = await link.opening;
-    while (link.leaving.size > 0) await Promise.all(link.leaving);
-    if (entry) await tunnels.remove(entry);
-    link.entry = undefined;
-    link.gone.resolve();
-  };
-
-  /** Does more with the session of a call, once all before is done; what fails ends the call. */
-  const then = (
-    link: ManagedConnection,
-    call: ManagedCall,
-    more: (session: SessionEntry, tunnel: TunnelEntry) => Promise<void> | void,
-  ) => {
-    call.work = call.work?.then(async (session) => {
-      if (!session || !link.entry || call.closed) return session;
-      try {
-        await more(session, link.entry);
-      } catch (error) {
-        endCall(link, call, error);
-      }
-      return session;
-    });
-  };
-
-  return {
-    open(link, { localId, path, peerId, settings }, before) {
-      const { encap, local, mark, remote, socket } = path;
-      const lease = sockets.hold(socket as SocketId);
-      if (!lease) return endConnection(link, "its socket is closed");
-      const config: TunnelConfig = {
-        name: link.name,
-        version: settings.version,
-        tunnelId: localId as TunnelId,
-        peerTunnelId: peerId as TunnelId,
-        encap,
-        local: { address: local, port: lease.local.port },
-        remote,
-        checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
-        ...(mark !== 0 && { mark }),
-        ...outerOf(link.peer),
-        sessions: [],
-      };
-      link.opening = (before ?? Promise.resolve()).then(() => openTunnel(link, config, lease));
-    },
-    close: (link) => void (link.closing ??= closeTunnel(link)),
-    openCall(link, call, agreed, facts, ready) {
-      const config = sessionConfig(call.name, call.template.call, agreed);
-      const opened = link.entry
-        ? sessions.open(link.entry, config)
-        : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
-          entry && !call.closed ? sessions.open(entry, config) : undefined
-        );
-      call.work = opened.catch((error) => void endCall(link, call, error));
-      then(link, call, async (session, tunnel) => {
-        call.circuit = call.template.circuit?.share((why) => {
-          driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
-        });
-        await sessions.join(tunnel, session, call.circuit, facts);
-        if (!call.closed) ready(call.circuit?.attachment ?? {});
-      });
-    },
-    establishCall(link, call, agreed, up) {
-      const config = sessionConfig(call.name, call.template.call, agreed);
-      then(link, call, (session, tunnel) => sessions.establish(tunnel, session, config, up));
-    },
-    changeCall: (link, call) =>
-      then(link, call, async (session, tunnel) => {
-        const next = changedSession(session.config, call.template.call);
-        // The circuit has taken its new options already.
-        session.config = { ...session.config, ...(next.circuit && { circuit: next.circuit }) };
-        await transaction(log, (tx) => sessions.change(tunnel, session, next, tx));
-      }),
-    closeCall(link, call) {
-      call.closed = true;
-      // It may still be asking its circuit.
-      void call.circuit?.detach();
-      link.calls.delete(call.handle.localSessionId);
-      const left = (async () => {
-        const session = await call.work;
-        if (session && link.entry) await sessions.remove(link.entry, session);
-        // Only now: until here the name stood for this session.
-        link.names.delete(call.name);
-        call.onGone?.();
-      })();
-      link.leaving.add(left);
-      void left.finally(() => link.leaving.delete(left));
-    },
-    hear: (link, call, message, said) => then(link, call, () => call.circuit?.hear(message, said)),
-    follow: (link, call, active) =>
-      then(link, call, (session, tunnel) => sessions.follow(tunnel, session, active)),
-  };
+  }
 }
 
 function messageOf(error: unknown): string {

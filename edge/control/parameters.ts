@@ -57,6 +57,7 @@ export function sessionConfig(
 export const agreedKeys: readonly string[] = [
   "name",
   "remoteEndId",
+  "direction",
   "pseudowireType",
   "l2spec",
   "cookieSize",

@@ -2,14 +2,22 @@
 
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { inNetwork } from "../config/network.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
 import { globMatches } from "./glob.ts";
 
 /** Our Vendor Name (RFC 2661 §4.4.3). */
 const vendorName = "isthmus";
-/** The pseudowire types that sessions can be of. */
-const pseudowires: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
+/** The pseudowire types that a session of the file can be of. */
+const possible: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
+
+/** What is offered to peers (RFC 3931 §5.4.3): what the circuits of some plugin can carry. */
+export function offered(plugins: readonly Pick<Plugin, "pseudowireTypes">[]): readonly number[] {
+  return possible.filter((type) =>
+    plugins.some(({ pseudowireTypes }) => pseudowireTypes.includes(type))
+  );
+}
 
 /** Whether somebody may be a peer, whatever version is spoken. */
 export function fitsPeer(
@@ -25,6 +33,7 @@ export function fitsPeer(
 export function settingsFor(
   config: Pick<Config, "hostName" | "routerId">,
   peer: PeerConfig,
+  pseudowires: readonly number[],
 ): PeerSettings {
   const { name, settings, localHostName: hostName = config.hostName } = peer;
   return { ...settings, name, hostName, vendorName, routerId: config.routerId, pseudowires };

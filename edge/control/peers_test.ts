@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
 import type { CallConfig, PeerConfig } from "../config/model.ts";
-import { matchCall, pickRemotes, settingsFor } from "./peers.ts";
+import { matchCall, offered, pickRemotes, settingsFor } from "./peers.ts";
 
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {
   const { name: _n, hostName: _h, vendorName: _v, routerId: _r, pseudowires: _p, ...settings } =
@@ -35,7 +35,7 @@ function call(name: string, pseudowireType: PseudowireType = PseudowireType.Ethe
 
 Deno.test("settingsFor() says who we are to the peer", () => {
   const hq = peer("hq");
-  assert.deepEqual(settingsFor({ hostName: "edge1", routerId: 7 }, hq), {
+  assert.deepEqual(settingsFor({ hostName: "edge1", routerId: 7 }, hq, [5, 7]), {
     ...hq.settings,
     name: "hq",
     hostName: "edge1",
@@ -59,7 +59,7 @@ Deno.test("matchCall() is the first entry whose glob and pseudowire type fit", (
 });
 
 function remote(address: string, preference: number, weight: number) {
-  return { endpoint: { address, port: 1701 }, preference, weight };
+  return { endpoint: { address, port: 1701 }, preference, weight, denyMs: 0, denyResults: [] };
 }
 
 Deno.test("pickRemotes() has every remote once, the lowest preference first", () => {
@@ -84,4 +84,10 @@ Deno.test("pickRemotes() shares the first turn by weight", () => {
   const share = firsts.filter((address) => address === "10.0.0.1").length / firsts.length;
   assert.ok(Math.abs(share - 0.75) < 0.03, `${share}`);
   assert.ok(!firsts.includes("10.0.0.3"));
+});
+
+Deno.test("offered() is what some plugin can carry, and no more than a session can be", () => {
+  assert.deepEqual(offered([{ pseudowireTypes: [5] }, { pseudowireTypes: [4, 6] }]), [5]);
+  assert.deepEqual(offered([{ pseudowireTypes: [7, 5] }]), [5, 7]);
+  assert.deepEqual(offered([]), []);
 });

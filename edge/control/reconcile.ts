@@ -132,14 +132,14 @@ function leavingOf({ accepted, peers, placed, tunnels }: ControlPlan): Set<strin
 
 /** Puts the new configuration in force: from here on it decides on what comes and what is dialed. */
 function takeOver(
-  { state }: ControlContext,
+  { pseudowires, state }: ControlContext,
   plan: ControlPlan,
   next: Config,
   templates: TemplatePart,
 ): void {
   for (const { config } of plan.peers.removed) state.peers.delete(config.name);
   for (const config of next.peers) {
-    const settings = settingsFor(next, config);
+    const settings = settingsFor(next, config, pseudowires);
     const known = state.peers.get(config.name);
     const assigned = plan.accepted.get(config.name)?.assigned;
     const accepted = config.accept.map((call, i): [CallConfig, CallTemplate] => {

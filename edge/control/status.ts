@@ -2,6 +2,7 @@
 
 import type { TunnelId } from "../../core/ids.ts";
 import type { Lcce } from "../../core/lcce.ts";
+import { isName } from "../config/dns_name.ts";
 import type { ControlState as ControlView, TunnelConfig } from "../config/model.ts";
 import type { ControlState, ManagedConnection, ManagedTunnel } from "./context.ts";
 import { isWanted } from "./dialer.ts";
@@ -25,7 +26,8 @@ export function statesOf(
   const states = new Map<string, ManagedState>();
   for (const managed of managedTunnels.values()) {
     const { config, createdAt, settings } = managed;
-    const remote = config.remotes[0]?.endpoint ?? { address: "0.0.0.0", port: 0 };
+    const first = managed.target?.endpoint ?? config.remotes[0]?.endpoint;
+    const remote = first && !isName(first) ? first : { address: "0.0.0.0", port: 0 };
     states.set(config.name, {
       createdAt,
       config: {

@@ -2,7 +2,14 @@
 
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
-import type { CounterSlice, PortIx, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
+import type {
+  CounterSlice,
+  PortIx,
+  SockAddr,
+  SocketIx,
+  TunnelIx,
+  TunnelSpec,
+} from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
 import { hollow, type Libc, openLibc } from "../io/libc.ts";
 import { fromSockAddr, toSockAddr } from "../io/sockaddr.ts";
@@ -119,7 +126,8 @@ async function start(
     socketFailed(socket, errno) {
       datapath.onSocketFailure?.(socket as number as SocketId, errnoName(errno));
     },
-    pathErrors: (errors) => datapath.onPathErrors?.(errors.map(toPathError)),
+    pathErrors: (errors) =>
+      datapath.onPathErrors?.(errors.map((error) => toPathError(libc, error))),
     networkChanged: () => datapath.onNetworkChange?.(),
     responsive: (yes) => datapath.onResponsive?.(yes),
     failed(error, byItself) {
@@ -132,10 +140,10 @@ async function start(
     const id = socket as number as SocketId;
     return {
       socket: id,
-      remote: fromSockAddr(remote),
-      // Sockets with an address of their own do not tell it.
+      remote: fromSockAddr(libc, remote),
+      // Sockets with an address of their own do not tell it. A link-local one is in the zone of its peer.
       local: local
-        ? fromSockAddr({ address: local, port: 0 }).address
+        ? fromSockAddr(libc, { ...scopeFor(local, remote), address: local, port: 0 }).address
         : sockets.get(id)?.address ?? "0.0.0.0",
       ...(mark !== 0 && { mark }),
       data,
@@ -311,12 +319,21 @@ async function start(
   return datapath;
 }
 
-function toPathError({ socket, peer, reporter, ...same }: PathErrors): PathError {
+/** The scope of an address of ours that a peer talked to: only link-local ones have any (RFC 4007 §4). */
+function scopeFor(local: Uint8Array, { scopeId }: SockAddr): { scopeId?: number } {
+  const isLinkLocal = local.length === 16 && local[0] === 0xfe && (local[1]! & 0xc0) === 0x80;
+  return isLinkLocal && scopeId ? { scopeId } : {};
+}
+
+function toPathError(
+  libc: Libc,
+  { socket, peer, reporter, ...same }: PathErrors,
+): PathError {
   return {
     ...same,
     socket: socket as number as SocketId,
-    remote: fromSockAddr(peer),
-    ...(reporter && { reporter: fromSockAddr({ address: reporter, port: 0 }).address }),
+    remote: fromSockAddr(libc, peer),
+    ...(reporter && { reporter: fromSockAddr(libc, { address: reporter, port: 0 }).address }),
   };
 }
 

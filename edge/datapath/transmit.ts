@@ -56,141 +56,163 @@ export function createTransmitter(
   grouping: Grouping<TunnelIx>,
   events: TransmitEvents,
 ): Transmitter {
-  const { layout, memory } = datapath;
-  const { sendmmsgAt, writeAt, writevAt, pollAt } = libc.call;
-  const messages = addresses(
-    base,
-    layout.txMessages,
-    mmsghdrSize,
-    layout.txSplit + maxSplit,
-  );
-  const iovecs = addresses(base, layout.txIovecs, iovecSize, layout.txIovecCount);
-  const figures: TransmitFigures = {
+  return new DatapathTransmitter(libc, datapath, base, grouping, events);
+}
+
+class DatapathTransmitter implements Transmitter {
+  readonly figures: TransmitFigures = {
     "tx-calls": 0,
     "tx-waits": 0,
     "device-writes": 0,
     "tx-excused": 0,
   };
+  readonly #libc: Libc;
+  readonly #datapath: WasmDatapath;
+  readonly #grouping: Grouping<TunnelIx>;
+  readonly #events: TransmitEvents;
+  readonly #messages: readonly bigint[];
+  readonly #iovecs: readonly bigint[];
   /** `struct pollfd`: descriptor 4 | events 2 | returned events 2. */
-  const pollfd = new DataView(new ArrayBuffer(8));
-  const pollfdAddress = libc.address(pollfd.buffer);
-  let ops = new Int32Array(0);
+  readonly #pollfd = new DataView(new ArrayBuffer(8));
+  readonly #pollfdAddress: bigint;
+  #ops = new Int32Array(0);
   /** Address and length of each iovec. */
-  let iovec = new BigUint64Array(0);
-  let waitsLeft = waitsPerRound;
-  let now = 0;
+  #iovec = new BigUint64Array(0);
+  #waitsLeft = waitsPerRound;
+  #now = 0;
+
+  constructor(
+    libc: Libc,
+    datapath: WasmDatapath,
+    base: bigint,
+    grouping: Grouping<TunnelIx>,
+    events: TransmitEvents,
+  ) {
+    const { layout } = datapath;
+    this.#libc = libc;
+    this.#datapath = datapath;
+    this.#grouping = grouping;
+    this.#events = events;
+    const messages = layout.txSplit + maxSplit;
+    this.#messages = addresses(base, layout.txMessages, mmsghdrSize, messages);
+    this.#iovecs = addresses(base, layout.txIovecs, iovecSize, layout.txIovecCount);
+    this.#pollfdAddress = libc.address(this.#pollfd.buffer);
+  }
+
+  beginRound(now: number): void {
+    this.#now = now;
+    this.#waitsLeft = waitsPerRound;
+  }
+
+  flush(): void {
+    const { layout, memory } = this.#datapath;
+    for (let count = this.#datapath.pump(); count > 0; count = this.#datapath.pump()) {
+      for (let op = 0; op < count; op++) {
+        // Growing, which a failure noted below may cause, detaches views of the memory.
+        if (this.#ops.length === 0) {
+          this.#ops = new Int32Array(memory.buffer as ArrayBuffer, layout.txOps);
+          this.#iovec = new BigUint64Array(memory.buffer as ArrayBuffer, layout.txIovecs);
+        }
+        const at = op * opWords;
+        const fd = this.#ops[at + 1]!;
+        const [first, size] = [this.#ops[at + 2]!, this.#ops[at + 3]!];
+        if (this.#ops[at] === opSend) this.#send(fd, first, size);
+        else this.#write(op, fd, first, size);
+      }
+    }
+  }
 
   /** Whether `fd` takes more; false where it does not within its time, or the round has waited enough. */
-  const waitFor = (fd: number): boolean => {
-    if (waitsLeft === 0) return false;
-    waitsLeft--;
-    figures["tx-waits"]++;
-    pollfd.setInt32(0, fd, true);
-    pollfd.setInt16(4, POLLOUT, true);
-    return pollAt(pollfdAddress, 1n, waitMs) > 0;
-  };
+  #waitFor(fd: number): boolean {
+    if (this.#waitsLeft === 0) return false;
+    this.#waitsLeft--;
+    this.figures["tx-waits"]++;
+    this.#pollfd.setInt32(0, fd, true);
+    this.#pollfd.setInt16(4, POLLOUT, true);
+    return this.#libc.call.pollAt(this.#pollfdAddress, 1n, waitMs) > 0;
+  }
 
   /** Sends messages in their order; gives how many of them were dropped. */
-  const send = (fd: number, first: number, count: number): number => {
+  #send(fd: number, first: number, count: number): number {
+    const { sendmmsgAt } = this.#libc.call;
     const end = first + count;
     let dropped = 0;
     /** How often this message has got an error that may be another's. */
     let excused = 0;
     const drop = (reason: SendDrop) => {
-      datapath.messageDropped(first++, reason);
+      this.#datapath.messageDropped(first++, reason);
       dropped++;
       excused = 0;
     };
     while (first < end) {
-      figures["tx-calls"]++;
-      const sent = sendmmsgAt(fd, messages[first]!, end - first, MSG_DONTWAIT);
+      this.figures["tx-calls"]++;
+      const sent = sendmmsgAt(fd, this.#messages[first]!, end - first, MSG_DONTWAIT);
       if (sent > 0) {
         first += sent;
         excused = 0;
         continue;
       }
-      const errno = libc.errno();
+      const errno = this.#libc.errno();
       if (mayBeAsynchronous(errno) && excused < excuses) {
         // An error that was told is over, even where the kernel had no room to keep more of it.
-        const others = events.kept(fd);
+        const others = this.#events.kept(fd);
         if (others > 0 || excused === 0) {
           excused++;
-          figures["tx-excused"]++;
+          this.figures["tx-excused"]++;
           continue;
         }
       }
-      const group = datapath.groupedBy(first) > 0;
-      const mark = errno === Errno.EPERM ? events.markOf(fd, first) : 0;
+      const group = this.#datapath.groupedBy(first) > 0;
+      const mark = errno === Errno.EPERM ? this.#events.markOf(fd, first) : 0;
       const outcome = onSend(errno, group ? "group" : "datagram", mark);
       switch (outcome) {
         case "again":
           break;
         case "wait":
-          if (waitFor(fd)) break;
+          if (this.#waitFor(fd)) break;
           while (first < end) drop("socket-full");
           break;
         case "split":
-          dropped += sendSingly(fd, first++, errno);
+          dropped += this.#sendSingly(fd, first++, errno);
           excused = 0;
           break;
         case "look":
-          drop(events.look(fd, first));
+          drop(this.#events.look(fd, first));
           break;
         default:
           drop(outcome);
       }
     }
     return dropped;
-  };
+  }
 
   /** Sends what a refused group holds, before anything overtakes it. What leaves singly is not grouped for a while. */
-  const sendSingly = (fd: number, message: number, errno: number): number => {
+  #sendSingly(fd: number, message: number, errno: number): number {
+    const datapath = this.#datapath;
     const tunnel = datapath.tunnelOfMessage(message);
     const size = datapath.groupedBy(message);
-    const dropped = send(fd, layout.txSplit, datapath.splitMessage(message));
+    const dropped = this.#send(fd, datapath.layout.txSplit, datapath.splitMessage(message));
     if (dropped === 0 && tunnel !== undefined) {
-      grouping.refused(tunnel, longestGrouped(errno, size), errno, now);
+      this.#grouping.refused(tunnel, longestGrouped(errno, size), errno, this.#now);
     }
     return dropped;
-  };
+  }
 
-  const write = (op: number, fd: number, first: number, count: number): void => {
+  #write(op: number, fd: number, first: number, count: number): void {
+    const { writeAt, writevAt } = this.#libc.call;
     for (;;) {
-      figures["device-writes"]++;
+      this.figures["device-writes"]++;
       // A frame in one piece, as most are, spares the kernel an iovec to copy in: 5 % of the write.
       const written = count === 1
-        ? writeAt(fd, iovec[2 * first]!, iovec[2 * first + 1]!)
-        : writevAt(fd, iovecs[first]!, count);
+        ? writeAt(fd, this.#iovec[2 * first]!, this.#iovec[2 * first + 1]!)
+        : writevAt(fd, this.#iovecs[first]!, count);
       if (written >= 0) return;
-      const outcome = onWrite(libc.errno());
+      const outcome = onWrite(this.#libc.errno());
       if (outcome === "again") continue;
-      if (outcome !== "wait") return datapath.writeDropped(op, outcome);
-      if (!waitFor(fd)) return datapath.writeDropped(op, "device-full");
+      if (outcome !== "wait") return this.#datapath.writeDropped(op, outcome);
+      if (!this.#waitFor(fd)) return this.#datapath.writeDropped(op, "device-full");
     }
-  };
-
-  return {
-    figures,
-    beginRound(time) {
-      now = time;
-      waitsLeft = waitsPerRound;
-    },
-    flush() {
-      for (let count = datapath.pump(); count > 0; count = datapath.pump()) {
-        for (let op = 0; op < count; op++) {
-          // Growing, which a failure noted below may cause, detaches views of the memory.
-          if (ops.length === 0) {
-            ops = new Int32Array(memory.buffer as ArrayBuffer, layout.txOps);
-            iovec = new BigUint64Array(memory.buffer as ArrayBuffer, layout.txIovecs);
-          }
-          const at = op * opWords;
-          const fd = ops[at + 1]!;
-          if (ops[at] === opSend) send(fd, ops[at + 2]!, ops[at + 3]!);
-          else write(op, fd, ops[at + 2]!, ops[at + 3]!);
-        }
-      }
-    },
-  };
+  }
 }
 
 function addresses(base: bigint, offset: number, stride: bigint, count: number): bigint[] {

@@ -46,7 +46,7 @@ const MAX_CAPABILITY = 63;
  * the ambient and bounding sets, and `no_new_privs` holds. What this thread may do itself stays as it is.
  * @throws {Error} where children would keep some
  */
-export function dropForChildren(libc: Pick<Libc, "call">, uid: number | null): void {
+export function dropForChildren(libc: Pick<Libc, "call">): void {
   const prctl = (option: number, value: bigint) => libc.call.prctl(option, value, 0n, 0n, 0n);
   const held = prctl(PR_SET_NO_NEW_PRIVS, 1n) < 0 ||
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL) < 0;
@@ -56,7 +56,7 @@ export function dropForChildren(libc: Pick<Libc, "call">, uid: number | null): v
     if (prctl(PR_CAPBSET_DROP, capability) < 0) bounded = false;
   }
   // Who is not root gains nothing by the bounding set, for `no_new_privs` holds.
-  if (held || (!bounded && uid === 0)) {
+  if (held || (!bounded && libc.call.geteuid() === 0)) {
     throw new Error(
       "the appliance's capabilities cannot be dropped for it (CAP_SETPCAP is missing)",
     );
@@ -69,7 +69,7 @@ export function spawnWithoutCapabilities(): HookDependencies["spawn"] {
   return (command, environment) => {
     if (!dropped) {
       using libc = openLibc();
-      dropForChildren(libc, Deno.uid());
+      dropForChildren(libc);
       dropped = true;
     }
     return spawnHook(command, environment);

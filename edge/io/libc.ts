@@ -42,6 +42,7 @@ const definitions = {
   recvmmsgAt: { name: "recvmmsg", parameters: ["i32", "u64", "u32", "i32", "u64"], result: "i32" },
   sendmmsgAt: { name: "sendmmsg", parameters: ["i32", "u64", "u32", "i32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  if_indextoname: { parameters: ["u32", "buffer"], result: "u64" },
   // Waiting.
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },
@@ -51,6 +52,7 @@ const definitions = {
   // Namespaces.
   setns: { parameters: ["i32", "i32"], result: "i32" },
   // Privileges.
+  geteuid: { parameters: [], result: "u32" },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   // Memory.
   __errno_location: { parameters: [], result: "u64" },

@@ -24,9 +24,12 @@ export function toSockAddr(libc: Libc, endpoint: Endpoint): SockAddr {
   return { address, port: endpoint.port, scopeId: scopeIdOf(libc, zone, endpoint.address) };
 }
 
-/** An endpoint in canonical text; the scope as a number (`fe80::1%2`), as a device may be renamed at any time. */
-export function fromSockAddr({ address, port, scopeId }: SockAddr): Endpoint {
-  return { address: formatIp(address) + (scopeId ? `%${scopeId}` : ""), port };
+/**
+ * An endpoint in canonical text, spelled as operators spell it: the scope by its device's name (`fe80::1%eth0`), or by
+ * its number where that is no device's any more.
+ */
+export function fromSockAddr(libc: Libc, { address, port, scopeId }: SockAddr): Endpoint {
+  return { address: formatIp(address) + (scopeId ? `%${zoneNameOf(libc, scopeId)}` : ""), port };
 }
 
 /**
@@ -61,6 +64,15 @@ export function parseSockaddr(bytes: Uint8Array): SockAddr | undefined {
 /** AF_INET or AF_INET6, by the text's shape. */
 export function familyOf(address: string): number {
   return ipVersion(address) === 6 ? AF_INET6 : AF_INET;
+}
+
+/** Octets of a device's name with its closing zero (`IF_NAMESIZE`). */
+const nameSize = 16;
+
+function zoneNameOf(libc: Libc, index: number): string {
+  const name: Buffer = new Uint8Array(nameSize);
+  if (libc.call.if_indextoname(index, name) === 0n) return `${index}`;
+  return new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
 }
 
 function scopeIdOf(libc: Libc, zone: string, address: string): number {

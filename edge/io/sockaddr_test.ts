@@ -30,8 +30,12 @@ Deno.test("parseSockaddr() gives undefined for what is cut short or of another f
 Deno.test("toSockAddr() finds a zone's device", () => {
   using libc = openLibc();
   assert.equal(toSockAddr(libc, { address: "fe80::1%lo", port: 1 }).scopeId, 1);
-  const numbered = { address: "fe80::1%7", port: 1 };
-  assert.deepEqual(fromSockAddr(toSockAddr(libc, numbered)), numbered);
+  const named = { address: "fe80::1%lo", port: 1 };
+  assert.deepEqual(fromSockAddr(libc, toSockAddr(libc, named)), named);
+  const numbered = { address: "fe80::1%1", port: 1 };
+  assert.deepEqual(fromSockAddr(libc, toSockAddr(libc, numbered)), named, "one spelling");
+  const gone = { address: "fe80::1%987654", port: 1 };
+  assert.deepEqual(fromSockAddr(libc, toSockAddr(libc, gone)), gone);
   assert.throws(() => toSockAddr(libc, { address: "fe80::1%none", port: 1 }), { code: "ENODEV" });
   assert.throws(() => toSockAddr(libc, { address: "10.0.0.256", port: 1 }), { code: "EINVAL" });
 });

@@ -238,7 +238,7 @@ export function socketDrops(libc: Libc, fd: number): number {
 /** The address that a socket is bound to; a wildcard where it is bound to none. @throws {IoError} */
 export function boundAddress(libc: Libc, fd: number): string {
   const name = socketName(libc, fd);
-  return name ? fromSockAddr(name).address : "0.0.0.0";
+  return name ? fromSockAddr(libc, name).address : "0.0.0.0";
 }
 
 /** What a socket is bound to; undefined where that is no address of IP. @throws {IoError} */
@@ -258,6 +258,6 @@ function whereBound(libc: Libc, fd: number, bound: Endpoint, encap: "udp" | "ip"
   const port = encap === "udp" ? name?.port ?? 0 : 0;
   // The text that was asked for keeps its zone's name; a connected wildcard has got its address from the route.
   return name && isWildcard(bound.address)
-    ? { address: fromSockAddr(name).address, port }
+    ? { address: fromSockAddr(libc, name).address, port }
     : { address: bound.address, port };
 }

@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { TapOptions } from "../../plugins/plugin.ts";
+import type { Offload, TapOptions } from "../../plugins/plugin.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
@@ -30,6 +30,8 @@ export interface System extends Disposable {
   ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
   openTap(options: TapOptions): TapDevice;
+  /** What devices opened from now on may do, where their own options do not say. */
+  setOffload(offload: Offload): void;
   /**
    * Frames that found the queue of a device of ours full since the start, as the kernel counts them; of very many devices
    * the figures of a part are fresh.
@@ -45,6 +47,7 @@ export interface System extends Disposable {
 export function openSystem(notifySocket?: string): System {
   const libc = openLibc();
   const taps = openTaps(libc);
+  let offload: Offload = {};
   const system: System = {
     openSocket(encap, options) {
       if (encap === "ip") return openIpSocket(libc, options);
@@ -72,7 +75,10 @@ export function openSystem(notifySocket?: string): System {
       }
     },
     ownsAddress: (address) => ownsAddress(libc, address),
-    openTap: taps.open,
+    openTap: (options) => taps.open({ ...options, offload: { ...offload, ...options.offload } }),
+    setOffload(given) {
+      offload = given;
+    },
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     notify(state) {

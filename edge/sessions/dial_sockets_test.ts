@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../io/clock.ts";
 import { makeLog } from "../log.ts";
 import { makeSockets } from "./sockets.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";

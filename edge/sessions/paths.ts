@@ -53,8 +53,13 @@ const unreachable: ReadonlySet<PathTrouble> = new Set<PathTrouble>([
 
 /** Follows the paths of all tunnels. */
 export function followPaths(dependencies: PathDependencies): Paths {
-  const { clock, datapath, log, system, tunnels } = dependencies;
-  const totals: Record<PathTrouble, number> = {
+  return new FollowedPaths(dependencies);
+}
+
+class FollowedPaths implements Paths {
+  onUnreachable: ((errors: readonly PathError[]) => void) | undefined;
+  readonly #dependencies: PathDependencies;
+  readonly #totals: Record<PathTrouble, number> = {
     "port-unreachable": 0,
     "protocol-unreachable": 0,
     "host-unreachable": 0,
@@ -67,106 +72,121 @@ export function followPaths(dependencies: PathDependencies): Paths {
     other: 0,
   };
   /** Tunnels to look at. */
-  const due = new Set<TunnelEntry>();
+  readonly #due = new Set<TunnelEntry>();
   /** Tunnels whose paths carried more once, in bytes of IP. */
-  const narrow = new Map<TunnelEntry, number>();
-  let timer: Disposable | undefined;
-  let narrowTimer: Disposable | undefined;
-  let own: { readonly addresses: Map<string, boolean>; readonly until: number } | undefined;
-  let stopped = false;
+  readonly #narrow = new Map<TunnelEntry, number>();
+  #timer: Disposable | undefined;
+  #narrowTimer: Disposable | undefined;
+  #own: { readonly addresses: Map<string, boolean>; readonly until: number } | undefined;
+  #stopped = false;
 
-  const lookSoon = () => {
-    if (!stopped && due.size > 0) timer ??= clock.timer(clock.now() + SETTLE_MS, look);
-  };
-  const look = () => {
-    timer = undefined;
-    const slice = [...due].slice(0, SLICE);
-    for (const tunnel of slice) due.delete(tunnel);
-    void Promise.all(slice.map(followOne)).then(lookSoon);
-  };
-  const followOne = async (tunnel: TunnelEntry) => {
-    const { name } = tunnel.config;
-    if (stopped || tunnels.all.get(name) !== tunnel) return;
-    const before = tunnel.pathMtu;
-    try {
-      await dependencies.follow(tunnel);
-    } catch (error) {
-      log.warn("cannot follow the path's MTU", { path: `tunnels/${name}`, error: String(error) });
-    }
-    const after = tunnel.pathMtu;
-    if (before === after || before === undefined || after === undefined) return;
-    log.info("the path's MTU changed", { path: `tunnels/${name}`, before, after });
-    const widest = Math.max(before, narrow.get(tunnel) ?? 0);
-    if (after < widest) narrow.set(tunnel, widest);
-    else narrow.delete(tunnel);
-    lookAtNarrow();
-  };
-  const lookAtNarrow = () => {
-    if (stopped || narrow.size === 0) return;
-    narrowTimer ??= clock.timer(clock.now() + NARROW_MS, () => {
-      narrowTimer = undefined;
-      for (const tunnel of narrow.keys()) {
-        if (tunnels.all.get(tunnel.config.name) === tunnel) due.add(tunnel);
-        else narrow.delete(tunnel);
-      }
-      lookSoon();
-      lookAtNarrow();
-    });
-  };
+  constructor(dependencies: PathDependencies) {
+    const { datapath, tunnels } = dependencies;
+    this.#dependencies = dependencies;
+    datapath.onPathErrors = (told) => this.#take(told);
+    datapath.onNetworkChange = () => {
+      this.#own = undefined;
+      for (const tunnel of tunnels.all.values()) this.#due.add(tunnel);
+      this.#lookSoon();
+    };
+  }
 
-  const isOurs = (address: string): boolean => {
-    if (!own || clock.now() >= own.until) {
-      own = { addresses: new Map(), until: clock.now() + OWN_ADDRESS_MS };
-    }
-    const known = own.addresses.get(address);
-    if (known !== undefined) return known;
-    const ours = system.ownsAddress(address);
-    own.addresses.set(address, ours);
-    return ours;
-  };
-  /** The kernel reports a neighbour that does not answer as a router would, in its own name. */
-  const named = (error: PathError): PathError => {
-    const { reporter, trouble } = error;
-    return trouble === "host-unreachable" && reporter !== undefined && isOurs(reporter)
-      ? { ...error, trouble: "neighbour-unresolved" }
-      : error;
-  };
+  errors(): Readonly<Record<PathTrouble, number>> {
+    return this.#totals;
+  }
 
-  const paths: Paths = {
-    onUnreachable: undefined,
-    errors: () => totals,
-    [Symbol.dispose]() {
-      stopped = true;
-      timer?.[Symbol.dispose]();
-      narrowTimer?.[Symbol.dispose]();
-      due.clear();
-    },
-  };
+  [Symbol.dispose](): void {
+    this.#stopped = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#narrowTimer?.[Symbol.dispose]();
+    this.#due.clear();
+  }
 
-  datapath.onPathErrors = (told) => {
-    const errors = told.map(named);
+  #take(told: readonly PathError[]): void {
+    const { tunnels } = this.#dependencies;
+    const errors = told.map((error) => this.#named(error));
     const users = new Map<string, TunnelEntry[]>();
     for (const { socket, remote } of errors) users.set(pathKey(socket, remote), []);
     for (const tunnel of tunnels.all.values()) {
       users.get(pathKey(tunnel.lease.socket, tunnel.config.remote))?.push(tunnel);
     }
     for (const { count, remote, socket, trouble } of errors) {
-      totals[trouble] += count;
+      this.#totals[trouble] += count;
       for (const tunnel of users.get(pathKey(socket, remote)) ?? []) {
         tunnel.pathErrors[trouble] = (tunnel.pathErrors[trouble] ?? 0) + count;
-        if (trouble === "too-big") due.add(tunnel);
+        if (trouble === "too-big") this.#due.add(tunnel);
       }
     }
-    lookSoon();
+    this.#lookSoon();
     const hints = errors.filter(({ trouble }) => unreachable.has(trouble));
-    if (hints.length > 0) paths.onUnreachable?.(hints);
-  };
-  datapath.onNetworkChange = () => {
-    own = undefined;
-    for (const tunnel of tunnels.all.values()) due.add(tunnel);
-    lookSoon();
-  };
-  return paths;
+    if (hints.length > 0) this.onUnreachable?.(hints);
+  }
+
+  #lookSoon(): void {
+    const { clock } = this.#dependencies;
+    if (this.#stopped || this.#due.size === 0) return;
+    this.#timer ??= clock.timer(clock.now() + SETTLE_MS, () => this.#look());
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    const slice = [...this.#due].slice(0, SLICE);
+    for (const tunnel of slice) this.#due.delete(tunnel);
+    void Promise.all(slice.map((tunnel) => this.#follow(tunnel))).then(() => this.#lookSoon());
+  }
+
+  async #follow(tunnel: TunnelEntry): Promise<void> {
+    const { follow, log, tunnels } = this.#dependencies;
+    const { name } = tunnel.config;
+    if (this.#stopped || tunnels.all.get(name) !== tunnel) return;
+    const before = tunnel.pathMtu;
+    try {
+      await follow(tunnel);
+    } catch (error) {
+      log.warn("cannot follow the path's MTU", { path: `tunnels/${name}`, error: String(error) });
+    }
+    const after = tunnel.pathMtu;
+    if (before === after || before === undefined || after === undefined) return;
+    log.info("the path's MTU changed", { path: `tunnels/${name}`, before, after });
+    const widest = Math.max(before, this.#narrow.get(tunnel) ?? 0);
+    if (after < widest) this.#narrow.set(tunnel, widest);
+    else this.#narrow.delete(tunnel);
+    this.#lookAtNarrow();
+  }
+
+  #lookAtNarrow(): void {
+    const { clock, tunnels } = this.#dependencies;
+    if (this.#stopped || this.#narrow.size === 0) return;
+    this.#narrowTimer ??= clock.timer(clock.now() + NARROW_MS, () => {
+      this.#narrowTimer = undefined;
+      for (const tunnel of this.#narrow.keys()) {
+        if (tunnels.all.get(tunnel.config.name) === tunnel) this.#due.add(tunnel);
+        else this.#narrow.delete(tunnel);
+      }
+      this.#lookSoon();
+      this.#lookAtNarrow();
+    });
+  }
+
+  /** The kernel reports a neighbour that does not answer as a router would, in its own name. */
+  #named(error: PathError): PathError {
+    const { reporter, trouble } = error;
+    return trouble === "host-unreachable" && reporter !== undefined && this.#isOurs(reporter)
+      ? { ...error, trouble: "neighbour-unresolved" }
+      : error;
+  }
+
+  #isOurs(address: string): boolean {
+    const { clock, system } = this.#dependencies;
+    if (!this.#own || clock.now() >= this.#own.until) {
+      this.#own = { addresses: new Map(), until: clock.now() + OWN_ADDRESS_MS };
+    }
+    const known = this.#own.addresses.get(address);
+    if (known !== undefined) return known;
+    const ours = system.ownsAddress(address);
+    this.#own.addresses.set(address, ours);
+    return ours;
+  }
 }
 
 /** A path, as an ICMP error names it; a link-local address's zone may be a name here and a number there. */

@@ -95,25 +95,121 @@ export function makeSockets(
   clock: Clock,
   log: Logger,
 ): Sockets {
-  /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
-  const listeners = new Map<string, Entry>();
-  const connected = new Map<string, Entry>();
-  /** Sockets to dial from that are no listeners, by {@linkcode listenerKey}; those of ephemeral ports are not here. */
-  const dialing = new Map<string, Entry>();
-  const byId = new Map<SocketId, { readonly entry: Entry; readonly socket: OpenSocket }>();
-  /** All entries, those of closed listeners with leases left too. */
-  const entries = new Set<Entry>();
-  const leases = new WeakMap<SocketLease, Entry>();
+  return new OpenSockets({ system, datapath, clock, log });
+}
 
-  const openEntry = (
+interface SocketsOptions {
+  readonly system: System;
+  readonly datapath: Datapath;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+class OpenSockets implements Sockets {
+  readonly #options: SocketsOptions;
+  /** Listeners in use by new leases, by {@linkcode listenerKey}; their entries count as one user. */
+  readonly #listeners = new Map<string, Entry>();
+  readonly #connected = new Map<string, Entry>();
+  /** Sockets to dial from that are no listeners, by {@linkcode listenerKey}; those of ephemeral ports are not here. */
+  readonly #dialing = new Map<string, Entry>();
+  readonly #byId = new Map<SocketId, { readonly entry: Entry; readonly socket: OpenSocket }>();
+  /** All entries, those of closed listeners with leases left too. */
+  readonly #entries = new Set<Entry>();
+  readonly #leases = new WeakMap<SocketLease, Entry>();
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+    options.datapath.onSocketFailure = (id, error) => void this.#reopen(id, error);
+  }
+
+  async open(listener: Listener): Promise<void> {
+    const key = listenerKey(listener.encap, listener, listener.device);
+    if (this.#listeners.has(key)) {
+      throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
+    }
+    // One that closes while tunnels move away from it is taken back.
+    const closing = [...this.#entries].find((entry) =>
+      entry.closing && !entry.remote &&
+      listenerKey(entry.encap, entry.local, entry.options.device) === key
+    );
+    const entry = closing ?? this.#open(listener.encap, listener, undefined, listener.device);
+    entry.closing = false;
+    this.#listeners.set(key, entry);
+    const socket = await this.#use(entry);
+    if (listener.marks) await this.#tellMarks(entry, socket);
+  }
+
+  withdraw(listener: Listener): WithdrawnListener | undefined {
+    const key = listenerKey(listener.encap, listener, listener.device);
+    const entry = this.#listeners.get(key);
+    if (!entry) return undefined;
+    this.#listeners.delete(key);
+    entry.closing = true;
+    return {
+      restore: () => {
+        entry.closing = false;
+        this.#listeners.set(key, entry);
+      },
+      close: () => this.#release(entry),
+      retire: () => this.#release(entry, true),
+    };
+  }
+
+  moved(path: TunnelPath, lease: SocketLease): boolean {
+    return this.#leases.get(lease) !== this.#entryFor(path);
+  }
+
+  async lease(path: TunnelPath): Promise<SocketLease> {
+    let entry = this.#entryFor(path);
+    if (!entry) {
+      this.#refuseOverlap(path.encap, path.local, path.remote);
+      entry = this.#open(path.encap, path.local, path);
+      this.#connected.set(connectedKey(path), entry);
+    }
+    const lease = this.#leaseOf(entry, await this.#use(entry));
+    if (path.mark === undefined) return lease;
+    try {
+      await this.#tellMarks(entry, await entry.socket);
+      return lease;
+    } catch (error) {
+      await lease[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async dial(encap: EncapType, local: Endpoint): Promise<SocketLease> {
+    const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
+    const fixed = encap === "ip" || local.port !== 0;
+    const key = listenerKey(encap, local);
+    const known = fixed
+      ? this.#covering({ encap, local, remote: local, checksum }) ?? this.#dialing.get(key)
+      : undefined;
+    if (!known) this.#refuseOverlap(encap, local);
+    const entry = known ?? this.#open(encap, local);
+    if (!known && fixed) this.#dialing.set(key, entry);
+    return this.#leaseOf(entry, await asApplianceErrors("local", () => this.#use(entry)));
+  }
+
+  encapOf(id: SocketId): EncapType | undefined {
+    return this.#byId.get(id)?.entry.encap;
+  }
+
+  hold(id: SocketId): SocketLease | undefined {
+    const found = this.#byId.get(id);
+    if (!found) return undefined;
+    found.entry.users++;
+    return this.#leaseOf(found.entry, found.socket);
+  }
+
+  #open(
     encap: EncapType,
     local: Endpoint,
     path?: TunnelPath,
     device: string | undefined = path?.device,
-  ): Entry => {
+  ): Entry {
     // Beside sockets of ours; alone, it must find out that another program holds the address.
     const shared = local.port !== 0 &&
-      [...entries].some((entry) =>
+      [...this.#entries].some((entry) =>
         entry.encap === encap && entry.local.port === local.port &&
         overlap(entry.local.address, local.address)
       );
@@ -130,74 +226,79 @@ export function makeSockets(
       local,
       ...(path && { remote: path.remote }),
       options,
-      socket: openSocket(system, datapath, encap, options),
+      socket: openSocket(this.#options.system, this.#options.datapath, encap, options),
       users: 0,
     };
-    entries.add(entry);
+    this.#entries.add(entry);
     return entry;
-  };
+  }
 
-  const use = async (entry: Entry): Promise<OpenSocket> => {
+  async #use(entry: Entry): Promise<OpenSocket> {
     entry.users++;
     try {
       const socket = await entry.socket;
-      byId.set(socket.id, { entry, socket });
+      this.#byId.set(socket.id, { entry, socket });
       return socket;
     } catch (error) {
-      await release(entry);
+      await this.#release(entry);
       throw error;
     }
-  };
+  }
 
-  const release = async (entry: Entry, drain = false) => {
+  async #release(entry: Entry, drain = false): Promise<void> {
     if (--entry.users > 0) return;
-    entries.delete(entry);
-    for (const map of [listeners, connected, dialing]) {
+    const { clock, datapath, system } = this.#options;
+    this.#entries.delete(entry);
+    for (const map of [this.#listeners, this.#connected, this.#dialing]) {
       for (const [key, value] of map) if (value === entry) map.delete(key);
     }
     const socket = await entry.socket.catch(() => undefined);
     if (!socket) return;
-    byId.delete(socket.id);
+    this.#byId.delete(socket.id);
     if (drain) {
       system.stopReceiving(socket.fd, socket.kind);
       await new Promise<void>((resolve) => clock.timer(clock.now() + DRAIN_MS, resolve));
     }
     await datapath.removeSocket(socket.id);
-  };
+  }
 
   /** A lease of a socket whose user was counted. */
-  const leaseOf = (entry: Entry, { id, local }: OpenSocket): SocketLease => {
+  #leaseOf(entry: Entry, { id, local }: OpenSocket): SocketLease {
     let released: Promise<void> | undefined;
     const lease: SocketLease = {
       socket: id,
       local,
-      retire: () => released ??= release(entry, true),
-      [Symbol.asyncDispose]: () => released ??= release(entry),
+      retire: () => released ??= this.#release(entry, true),
+      [Symbol.asyncDispose]: () => released ??= this.#release(entry),
     };
-    leases.set(lease, entry);
+    this.#leases.set(lease, entry);
     return lease;
-  };
+  }
 
   /** Has an entry's socket tell the kernel's marks, from the first on that asks for it. */
-  const tellMarks = async (entry: Entry, { id }: OpenSocket) => {
-    entry.marks ??= datapath.tellMarks(id);
+  async #tellMarks(entry: Entry, { id }: OpenSocket): Promise<void> {
+    entry.marks ??= this.#options.datapath.tellMarks(id);
     await entry.marks;
-  };
+  }
 
-  const covering = (path: TunnelPath): Entry | undefined => {
+  #entryFor(path: TunnelPath): Entry | undefined {
+    return this.#covering(path) ?? this.#connected.get(connectedKey(path));
+  }
+
+  #covering(path: TunnelPath): Entry | undefined {
     if (!hasDefaultChecksum(path) || path.df !== undefined) return undefined;
     const at = (address: string) =>
-      [...listeners.values()].find(({ encap, local, options }) =>
+      [...this.#listeners.values()].find(({ encap, local, options }) =>
         encap === path.encap && local.port === path.local.port && local.address === address &&
         (path.device === undefined || path.device === options.device)
       );
     return at(path.local.address) ?? at(ipVersion(path.local.address) === 4 ? "0.0.0.0" : "::");
-  };
+  }
 
   /** Raw sockets each get a copy of a packet, so that two which match one tunnel would deliver its frames twice. */
-  const refuseOverlap = (encap: EncapType, local: Endpoint, remote?: Endpoint) => {
+  #refuseOverlap(encap: EncapType, local: Endpoint, remote?: Endpoint): void {
     if (encap !== "ip") return;
-    for (const entry of entries) {
+    for (const entry of this.#entries) {
       if (entry.encap !== "ip" || entry.closing || !overlap(entry.local.address, local.address)) {
         continue;
       }
@@ -208,12 +309,13 @@ export function makeSockets(
         `IP protocol 115 at ${local.address} overlaps with the socket at ${entry.local.address}`,
       );
     }
-  };
+  }
 
   /** Opens a socket anew that failed for good, under the same id; until that succeeds, every few seconds. */
-  const reopen = async (id: SocketId, error: string) => {
-    const found = byId.get(id);
+  async #reopen(id: SocketId, error: string): Promise<void> {
+    const found = this.#byId.get(id);
     if (!found) return;
+    const { clock, datapath, log, system } = this.#options;
     const { entry, socket } = found;
     const local = formatEndpoint(socket.local);
     log.warn("a socket failed, and is opened anew", { local, error });
@@ -222,85 +324,10 @@ export function makeSockets(
       if (entry.marks) await datapath.tellMarks(id);
       await datapath.rewatchSocket(id);
     } catch (error) {
-      const again = () => void reopen(id, error instanceof Error ? error.message : String(error));
-      clock.timer(clock.now() + REOPEN_MS, again);
+      const reason = error instanceof Error ? error.message : String(error);
+      clock.timer(clock.now() + REOPEN_MS, () => void this.#reopen(id, reason));
     }
-  };
-  datapath.onSocketFailure = (id, error) => void reopen(id, error);
-
-  return {
-    async open(listener) {
-      const key = listenerKey(listener.encap, listener, listener.device);
-      if (listeners.has(key)) {
-        throw new ApplianceError("exists", "listen", `${formatEndpoint(listener)} is open already`);
-      }
-      // One that closes while tunnels move away from it is taken back.
-      const closing = [...entries].find((entry) =>
-        entry.closing && !entry.remote &&
-        listenerKey(entry.encap, entry.local, entry.options.device) === key
-      );
-      const entry = closing ?? openEntry(listener.encap, listener, undefined, listener.device);
-      entry.closing = false;
-      listeners.set(key, entry);
-      const socket = await use(entry);
-      if (listener.marks) await tellMarks(entry, socket);
-    },
-    withdraw(listener) {
-      const key = listenerKey(listener.encap, listener, listener.device);
-      const entry = listeners.get(key);
-      if (!entry) return undefined;
-      listeners.delete(key);
-      entry.closing = true;
-      return {
-        restore() {
-          entry.closing = false;
-          listeners.set(key, entry);
-        },
-        close: () => release(entry),
-        retire: () => release(entry, true),
-      };
-    },
-    moved(path, lease) {
-      const entry = leases.get(lease);
-      return entry !== (covering(path) ?? connected.get(connectedKey(path)));
-    },
-    async lease(path) {
-      let entry = covering(path) ?? connected.get(connectedKey(path));
-      if (!entry) {
-        refuseOverlap(path.encap, path.local, path.remote);
-        entry = openEntry(path.encap, path.local, path);
-        connected.set(connectedKey(path), entry);
-      }
-      const lease = leaseOf(entry, await use(entry));
-      if (path.mark === undefined) return lease;
-      try {
-        await tellMarks(entry, await entry.socket);
-        return lease;
-      } catch (error) {
-        await lease[Symbol.asyncDispose]();
-        throw error;
-      }
-    },
-    async dial(encap, local) {
-      const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
-      const fixed = encap === "ip" || local.port !== 0;
-      const key = listenerKey(encap, local);
-      const known = fixed
-        ? covering({ encap, local, remote: local, checksum }) ?? dialing.get(key)
-        : undefined;
-      if (!known) refuseOverlap(encap, local);
-      const entry = known ?? openEntry(encap, local);
-      if (!known && fixed) dialing.set(key, entry);
-      return leaseOf(entry, await asApplianceErrors("local", () => use(entry)));
-    },
-    encapOf: (id) => byId.get(id)?.entry.encap,
-    hold(id) {
-      const found = byId.get(id);
-      if (!found) return undefined;
-      found.entry.users++;
-      return leaseOf(found.entry, found.socket);
-    },
-  };
+  }
 }
 
 async function openSocket(

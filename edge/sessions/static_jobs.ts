@@ -7,7 +7,8 @@ import { nested, type Transaction, transaction } from "../appliance/transaction.
 import type { Changed } from "../config/compare.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { Logger } from "../log.ts";
-import { sessionPath, type Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
+import { sessionPath } from "./table.ts";
 import type { SessionTask, Task } from "./static_plan.ts";
 import { located, type OwnedSession, type Tunnels } from "./tunnels.ts";
 
@@ -44,16 +45,7 @@ export interface JobDependencies extends StaticDependencies {
 export function makeJobs(
   { down, log, orphans, running, sessions, steps, tunnels }: JobDependencies,
 ) {
-  const noteTunnel = ({ item, step, why }: Task<TunnelConfig>) => {
-    steps.note(`tunnels/${item.name}`, step, why);
-    const former = running.find(({ name }) => name === item.name)?.sessions ?? [];
-    for (const session of item.sessions) {
-      const again = former.some(({ name }) => name === session.name);
-      const reason = again ? "its tunnel was restarted" : "";
-      steps.note(sessionPath(item, session), again ? "restarted" : "added", reason);
-    }
-  };
-
+  const noteTunnel = makeNote(running, steps);
   return {
     async changeTunnel({ item, step, why }: Task<Changed<TunnelConfig>>, tx: Transaction) {
       const { after } = item;
@@ -141,5 +133,19 @@ export function makeJobs(
           down.add(path, error, { queue: name, retry: () => transaction(log, change) }),
       };
     },
+  };
+}
+
+/** Notes what became of a tunnel that was made, and of its sessions. */
+function makeNote(running: readonly TunnelConfig[], steps: Steps) {
+  const former = new Map(running.map((tunnel) => [tunnel.name, tunnel]));
+  return ({ item, step, why }: Task<TunnelConfig>) => {
+    steps.note(`tunnels/${item.name}`, step, why);
+    const before = new Set(former.get(item.name)?.sessions.map(({ name }) => name));
+    for (const session of item.sessions) {
+      const again = before.has(session.name);
+      const reason = again ? "its tunnel was restarted" : "";
+      steps.note(sessionPath(item, session), again ? "restarted" : "added", reason);
+    }
   };
 }

@@ -3,9 +3,9 @@
 import { ApplianceError, isPassing } from "../appliance/errors.ts";
 import { isClash, type Part, type Steps } from "../appliance/part.ts";
 import { forEach, irrevocable, nested, type Transaction } from "../appliance/transaction.ts";
-import type { TunnelConfig } from "../config/model.ts";
-import { sessionPath } from "./sessions.ts";
+import { sessionPath } from "./table.ts";
 import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
+import { removeSessions, removeTunnels } from "./static_removals.ts";
 import { planStatic, type StaticPlan, type StaticSituation } from "./static_plan.ts";
 import type { OwnedSession, Tunnels } from "./tunnels.ts";
 
@@ -18,7 +18,7 @@ export function staticPart(
   dependencies: StaticDependencies,
   steps: Steps,
 ): Part {
-  const { down, log, sessions, tunnels } = dependencies;
+  const { down, log, tunnels } = dependencies;
   /** Sessions that requests had made in tunnels that are removed. */
   const orphans = new Map<string, readonly OwnedSession[]>();
   /** Tunnels that were down before: nothing of them runs. */
@@ -54,34 +54,6 @@ export function staticPart(
     return clashing;
   };
 
-  const removeSessions = async (tx: Transaction) => {
-    await forEach(plan.removedSessions, WIDTH, async ({ item, step, tunnel: { name } }) => {
-      const tunnel = tunnels.all.get(name);
-      const session = tunnel?.sessions.byName(item.name);
-      const path = `tunnels/${name}/sessions/${item.name}`;
-      tx.commit(() => down.delete(path));
-      if (tunnel && session) await sessions.takeOut(tunnel, session, tx);
-      if (step === "removed") steps.note(path, step);
-    });
-  };
-
-  const removeTunnels = async (tx: Transaction) => {
-    await forEach(removed, WIDTH, async (config) => {
-      const path = `tunnels/${config.name}`;
-      const tunnel = wereDown.has(config.name) ? undefined : tunnels.all.get(config.name);
-      if (tunnel) {
-        const owned = [...tunnel.sessions.values()]
-          .map(({ config, origin }): OwnedSession => ({ config, origin }));
-        orphans.set(config.name, owned.filter(({ origin }) => origin === "api"));
-        await tunnels.takeOut(tunnel, tx);
-      }
-      // One that is wanted again is listed anew by now, if it is still down.
-      const again = !tunnel && situation.wanted.some(({ name }) => name === config.name);
-      if (!again) tx.commit(() => down.deleteAll(path));
-      noteRemoved(config, situation.wanted, steps);
-    });
-  };
-
   return {
     leaving: own,
     check(leaving) {
@@ -112,8 +84,8 @@ export function staticPart(
       waiting.push(...await attempt(changed, tx), ...await attempt(made, tx));
     },
     async swap(tx) {
-      await removeSessions(tx);
-      await removeTunnels(tx);
+      await removeSessions(plan, dependencies, steps, tx);
+      await removeTunnels({ removed, orphans, wereDown, situation }, dependencies, steps, tx);
       await forEach(waiting, WIDTH, (job) => job.release?.(tx) ?? Promise.resolve());
       // Changes first: they may let go of what others want.
       const clashing = await attempt(waiting, tx);
@@ -125,20 +97,6 @@ export function staticPart(
       for (const job of late) await irrevocable(log, (tx) => job.run(tx, "wait")).catch(job.wait);
     },
   };
-}
-
-/** What is not added again under its name. */
-function noteRemoved(
-  { name, sessions }: TunnelConfig,
-  wanted: readonly TunnelConfig[],
-  steps: Steps,
-): void {
-  const next = wanted.find((tunnel) => tunnel.name === name);
-  if (!next) steps.note(`tunnels/${name}`, "removed");
-  for (const session of sessions) {
-    if (next?.sessions.some((other) => other.name === session.name)) continue;
-    steps.note(`tunnels/${name}/sessions/${session.name}`, "removed");
-  }
 }
 
 /** The sessions whose circuits make room for others. */

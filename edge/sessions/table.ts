@@ -43,6 +43,11 @@ export interface SessionTable {
   values(): IterableIterator<SessionEntry>;
 }
 
+/** Where a session is, for people and for reports. */
+export function sessionPath(tunnel: TunnelConfig, session: SessionConfig): string {
+  return `tunnels/${tunnel.name}/sessions/${session.name}`;
+}
+
 /** A table without sessions. */
 export function makeSessionTable(): SessionTable {
   const names = new Map<string, SessionEntry>();

@@ -267,6 +267,7 @@ export function memorySystem(): MemorySystem {
     ownsAddress: () => false,
     deviceQueueDrops: () => 0,
     openTap,
+    setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};
       if (!open.delete(fd)) throw new Error(`descriptor ${fd} is not open`);

@@ -24,7 +24,7 @@ export function isCidr(text: string): boolean {
 }
 
 /** What a device may do beyond plain frames. */
-const offload = z.strictObject({
+export const offloadOptions = z.strictObject({
   vnet: z.boolean().exactOptional()
     .describe("A header before each frame tells checksums and segments; without it, plain frames"),
   gso: z.boolean().exactOptional()
@@ -45,7 +45,7 @@ export const ethernetOptions = z.strictObject({
     .max(64).exactOptional().describe("Addresses of the device"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")
     .exactOptional().describe("The named network namespace that the device lives in"),
-  offload: offload.exactOptional()
+  offload: offloadOptions.exactOptional()
     .describe("Which of its tricks the device may use: `vnet`, `gso`, `gro`; all where absent"),
 });
 

@@ -44,6 +44,8 @@ export interface PluginHost {
   circuit(plugin: string, label: string, options: object, events?: CircuitEvents): HostedCircuit;
   /** A session's port, for {@linkcode SessionFacts}. */
   port(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort;
+  hasView(view: string): boolean;
+  hasWord(word: string): boolean;
   /** The rows of a plugin's view. @throws {Failure} */
   show(view: string, name?: string): AsyncIterable<Row>;
   /** Does what a word asks. */
@@ -184,6 +186,8 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       return circuit;
     },
     port: ports.make,
+    hasView: (name) => plugins.some(({ views }) => views?.some((view) => view.name === name)),
+    hasWord: (name) => plugins.some(({ words }) => words?.some(({ word }) => word === name)),
     show(view, name) {
       const { plugin } = find(plugins, ({ views }) => views, (each) => each.name === view, view);
       return serviceOf(plugin.name).show?.(view, name) ?? nothing();

@@ -63,7 +63,11 @@ function circuit(counters: Counters, first: SinkOptions): Circuit<SinkOptions> {
         counters.echoed.add(taken);
         counters.unsent.add(frames.length - taken);
       });
-      return { show: () => ({ ...figures, echo: options.echo ?? false }) };
+      // A call that the peer has us place ends here as any other: it is answered at once.
+      return {
+        answered: Promise.resolve({}),
+        show: () => ({ ...figures, echo: options.echo ?? false }),
+      };
     },
     reconfigure(next) {
       options = next;

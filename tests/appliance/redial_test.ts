@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
+import { openLibc } from "../../edge/io/libc.ts";
+import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { startControlNode } from "./control_support.ts";
 import { loopback, sleep, until } from "./support.ts";
 
@@ -120,4 +122,65 @@ Deno.test("an SCCRQ that was acknowledged, and not answered yet, is not given up
   await until(() => peer.requests.length > 0);
   await sleep(1000);
   assert.deepEqual(peer.attempts().length, 1);
+});
+
+Deno.test("a call that one LNS refuses goes to the next with its tunnel, where the configuration says so", async () => {
+  const [a, b, c] = [loopback(91), loopback(92), loopback(93)];
+  const lns = (at: string, more: string) => `
+listen: [{ udp: "${at}:1701" }]
+host-name: "lns-${at}"
+peers: { lac: { proto-version: 2, accept: [{ circuit: { sink: {} } }]${more} } }
+`;
+  // What is beyond the limit is refused with CDN 4.
+  await using _first = await startControlNode(lns(b, ", session-limit: 1"));
+  await using _second = await startControlNode(lns(c, ""));
+  for (const [results, at, count] of [["", c, 2], [', deny-results: ["9"]', b, 1]] as const) {
+    const remotes =
+      `[{ address: ${b}, preference: 1${results} }, { address: ${c}, preference: 2 }]`;
+    await using node = await startControlNode(`
+listen: []
+host-name: lac
+peers: { lns: { proto-version: 2, retransmit: 0.2, attempts: 2 } }
+tunnels:
+  t:
+    peer: lns
+    local: "${a}:0"
+    remote: ${remotes}
+    sessions: { one: { circuit: { sink: {} } }, two: { circuit: { sink: {} } } }
+`);
+    await until(async () => (await node.up("t")).length === count);
+    await sleep(300);
+    assert.equal((await node.up("t")).length, count);
+    assert.equal((await node.tunnel("t"))?.config.remote.address, at);
+  }
+});
+
+Deno.test("a socket stays open as long as a connection on it lingers, and no longer", async () => {
+  const [a, b] = [loopback(96), loopback(97)];
+  await using _lns = await startControlNode(`
+listen: [{ udp: "${b}:1701" }]
+peers: { lac: { proto-version: 2 } }
+`);
+  // It acknowledges what comes again for 31 times the first retransmission time: 3.1 s (RFC 2661 §5.7).
+  await using node = await startControlNode(`
+listen: []
+peers: { lns: { proto-version: 2, retransmit: 0.1, attempts: 1 } }
+tunnels: { t: { peer: lns, local: "${a}:5701", remote: "${b}:1701" } }
+`);
+  await until(async () => (await node.tunnel("t"))?.control?.state === "established");
+  await node.appliance.deleteTunnel("t");
+  const began = performance.now();
+  using libc = openLibc();
+  const isFree = () => {
+    try {
+      const { fd } = openUdpSocket(libc, { local: { address: a, port: 5701 } });
+      libc.call.close(fd);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  await until(isFree);
+  const seconds = (performance.now() - began) / 1000;
+  assert.ok(seconds > 2.5, `free after ${seconds} s`);
 });

@@ -8,9 +8,11 @@ import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { textFile } from "../../edge/testing/document.ts";
 import { makeLog } from "../../edge/log.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
+import { bridge } from "../../plugins/bridge/mod.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { probe } from "../../plugins/probe/mod.ts";
+import { sink } from "../../plugins/sink/mod.ts";
 
 /** The frames that came out at the far end of a pseudowire, and a way to send. */
 export interface FrameEnd {
@@ -61,7 +63,7 @@ export interface Node extends AsyncDisposable {
 /** Starts an appliance from the text of a configuration file. */
 export async function startNode(first: string): Promise<Node> {
   const { plugin, ends } = framesPlugin();
-  const plugins: readonly Plugin[] = [ethernet, probe, plugin];
+  const plugins: readonly Plugin[] = [bridge, ethernet, probe, sink, plugin];
   const lines: string[] = [];
   const file = textFile(first, plugins);
   const { config, commit } = await file.document.load();

@@ -16,7 +16,7 @@ import { lateness } from "./rows/lateness.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
 import { tcp } from "./rows/tcp.ts";
-import { lookup, memory } from "./rows/wasm.ts";
+import { lookup, memory, twins } from "./rows/wasm.ts";
 
 type Row =
   | { readonly lab: true; measure(effort: Effort, lab: Lab): Promise<Figure[]> }
@@ -29,6 +29,7 @@ const rows = new Map<string, Row>([
   ]),
   ["tcp", { lab: true, measure: tcp }],
   ["lookup", { lab: false, measure: lookup }],
+  ["twins", { lab: false, measure: twins }],
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
   ["strangers", { lab: false, measure: strangersCost }],

@@ -80,6 +80,7 @@ Deno.test("Lcce.ask() again while the peer is being asked: the earlier end count
   const began = net.now;
   b.lcce.ask(handle, 3_000, net.now);
   b.lcce.ask(handle, 2_000, net.now);
+  b.lcce.ask(handle, 9_000, net.now);
   net.run(net.now + 60_000, () => up(b).length === 0);
   assert.equal(net.now - began, 2_000);
 });
@@ -90,7 +91,10 @@ Deno.test("Lcce.heard() is an answer too: what comes in the sessions shows that 
   net.conditions = { loss: 1, duplication: 0, delayMs: [10, 10] };
   b.lcce.ask(handle, 3_000, net.now);
   net.run(net.now + 2_900);
-  b.lcce.heard(handle, net.now);
+  b.lcce.heard(handle, net.now - 10_000, net.now);
+  b.lcce.heard(handle, undefined, net.now);
+  assert.equal(eventsOf(b, "connection-answered").length, 0, "that was before");
+  b.lcce.heard(handle, net.now - 100, net.now);
   net.run(net.now + 1_000);
   assert.equal(up(b).length, 1);
   assert.equal(eventsOf(b, "connection-answered").length, 1);
@@ -101,30 +105,38 @@ Deno.test("Lcce asks a peer that is said to be unreachable, and ends the connect
     const { net, a, b } = connected(testSettings({ version }));
     a.unreachable = true;
     const began = net.now;
-    for (let i = 0; i < 20; i++) b.lcce.unreachable(up(b)[0]!.path, net.now);
+    for (let i = 0; i < 20; i++) b.lcce.unreachable(up(b)[0]!.handle, net.now);
     net.run(net.now + 60_000, () => up(b).length === 0);
     assert.equal(net.now - began, 2_000);
     assert.equal(connectionCauses(b)[0]?.by, "timeout");
   }
 });
 
+Deno.test("Lcce asks again where a peer is said to be unreachable just after it answered", () => {
+  const { net, a, b } = connected(testSettings());
+  const { handle } = up(b)[0]!;
+  b.lcce.unreachable(handle, net.now);
+  net.run(net.now + 100);
+  assert.equal(eventsOf(b, "connection-answered").length, 1);
+  a.unreachable = true;
+  const began = net.now;
+  b.lcce.unreachable(handle, net.now);
+  net.run(net.now + 60_000, () => up(b).length === 0);
+  assert.ok(net.now - began <= 3_000, `${net.now - began} ms`);
+});
+
 Deno.test("Lcce is not made to end, nor to flood, a living connection by forged news that its peer is unreachable", () => {
   const { net, a, b } = connected(testSettings());
   const hellos = sent(net, B, "HELLO");
-  const { path } = up(b)[0]!;
+  const { handle } = up(b)[0]!;
   const until = net.now + 60_000;
   while (net.now < until) {
-    b.lcce.unreachable(path, net.now);
+    b.lcce.unreachable(handle, net.now);
     net.run(net.now + 5);
   }
   assert.equal(callsUp(a).length, 1);
   assert.equal(callsUp(b).length, 1);
-  assert.ok(hellos.length <= 13, `${hellos.length} HELLOs in a minute`);
-  b.lcce.unreachable({ ...path, remote: { address: A, port: 99 } }, net.now);
-  b.lcce.unreachable({ ...path, mark: 1 }, net.now);
-  const before = hellos.length;
-  net.run(net.now + 6_000);
-  assert.equal(hellos.length, before, "another path's news is not ours");
+  assert.ok(hellos.length <= 61, `${hellos.length} HELLOs in a minute`);
 });
 
 Deno.test("Lcce sends its SCCRQ sooner again to one that is said to be unreachable, and gives it no less time", () => {
@@ -132,13 +144,20 @@ Deno.test("Lcce sends its SCCRQ sooner again to one that is said to be unreachab
     const settings = testSettings({ version, attempts: 3, retransmitMs: 1_000 });
     const { net, a, b } = pair(settings);
     b.unreachable = true;
+    const given = a.lcce.dial(settings, net.path(A, B), net.now);
+    const began = net.now;
+    net.run(net.now + 60_000, () => {
+      a.lcce.unreachable(given, net.now);
+      return (a.lcce.connection(given)?.state ?? "closed") === "closed";
+    });
+    assert.equal(net.now - began, 7_000, "no more time either: another may be dialed");
+    assert.match(connectionCauses(a)[0]!.result.message!, /does not answer/);
     const requests = sent(net, A, "SCCRQ");
     const connection = a.lcce.dial(settings, net.path(A, B), net.now);
     net.run(net.now + 100);
-    const path = a.lcce.connection(connection)!.path;
     const until = net.now + 4_000;
     while (net.now < until) {
-      a.lcce.unreachable(path, net.now);
+      a.lcce.unreachable(connection, net.now);
       net.run(net.now + 50);
     }
     assert.ok(requests.length >= 15 && requests.length <= 18, `${requests.length} in 4 s`);
@@ -175,4 +194,64 @@ Deno.test("Lcce.giveUp() lets go of an SCCRQ without a word; a late answer is to
       assertIdle({ net, a, b });
     }
   }
+});
+
+Deno.test("Lcce sends no HELLO while its owner hears the peer in its sessions (RFC 2661 §5.5)", () => {
+  for (const version of versions) {
+    const theirs = testSettings({ version, helloMs: 10_000 });
+    const settings = testSettings({ version, helloMs: 0 });
+    const { net, a, b } = pair(settings, { theirs, hearsSessions: true });
+    a.lcce.dial(settings, net.path(A, B), net.now);
+    net.run(net.now + 1_000);
+    const hellos = sent(net, B, "HELLO");
+    let last: number | undefined;
+    b.onEvent = (event, now) => {
+      if (event.type === "connection-silent") b.lcce.heard(event.connection, last, now);
+    };
+    const { handle } = up(b)[0]!;
+    // A frame every 3 s.
+    for (let i = 0; i < 40; i++) {
+      last = net.now;
+      net.run(net.now + 3_000);
+    }
+    assert.deepEqual(hellos, []);
+    const asked = eventsOf(b, "connection-silent").length;
+    assert.ok(asked >= 10 && asked <= 16, `asked ${asked} times in 120 s`);
+    net.run(net.now + 12_000);
+    assert.equal(hellos.length > 0, true, "a HELLO once that ends");
+    assert.ok(hellos[0]! - last! >= 9_000 && hellos[0]! - last! <= 11_000);
+    b.lcce.closeConnection(handle, { result: 1 }, net.now);
+  }
+});
+
+Deno.test("Lcce asks its owner before it gives up a peer that is silent, and does not wait for long", () => {
+  const settings = testSettings({ helloMs: 0 });
+  const { net, a, b } = pair(settings, { hearsSessions: true });
+  a.lcce.dial(settings, net.path(A, B), net.now);
+  net.run(net.now + 1_000);
+  const { handle } = up(b)[0]!;
+  net.conditions = { loss: 1, duplication: 0, delayMs: [10, 10] };
+  const frame = net.now + 2_900;
+  b.onEvent = (event, now) => {
+    if (event.type === "connection-silent") b.lcce.heard(event.connection, frame, now);
+  };
+  b.lcce.ask(handle, 3_000, net.now);
+  net.run(net.now + 10_000);
+  assert.equal(up(b).length, 1, "a frame came while it was asked");
+  const again = net.now;
+  b.lcce.ask(handle, 3_000, net.now);
+  net.run(net.now + 10_000, () => up(b).length === 0);
+  assert.equal(net.now - again, 3_000, "the last frame was before");
+});
+
+Deno.test("Lcce goes on where its owner does not say what it heard", () => {
+  const settings = testSettings({ helloMs: 10_000 });
+  const { net, a, b } = pair(settings, { hearsSessions: true });
+  a.lcce.dial(settings, net.path(A, B), net.now);
+  net.run(net.now + 1_000);
+  const hellos = sent(net, B, "HELLO");
+  a.unreachable = true;
+  net.run(net.now + 200_000, () => up(b).length === 0);
+  assert.ok(hellos.length > 5);
+  assert.equal(up(b).length, 0);
 });

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { deriveDigestKey, sign, verify } from "../../core/authentication.ts";
+import { messageTypeOf } from "../../core/authenticator.ts";
 import { emitAvp, parseAvps } from "../../core/avp.ts";
 import { emitMessage, parseHeader } from "../../core/header.ts";
-import { parseBody } from "../../core/message.ts";
+import { messageTypes, parseBody } from "../../core/message.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { type Netsim, type Node, testCall, testSettings } from "../../core/testing.ts";
 import {
@@ -20,6 +21,7 @@ import {
   secretOf,
   sessions,
   up,
+  versions,
 } from "./support.ts";
 
 const right = secretOf("right");
@@ -293,3 +295,50 @@ Deno.test("Lcce sends a digest of the empty secret over IP 115, and drops what d
   const empty = new Uint8Array(0);
   assert.equal(verify(sent[0]!, [secretOf("guess")], [empty, empty]).verdict, "wrong");
 });
+
+Deno.test("Lcce hides neither assigned ids nor anything in an SCCRQ, unless it is to hide all", () => {
+  for (const version of versions) {
+    for (const hideAvps of [true, "all"] as const) {
+      const settings = testSettings({ version, hideAvps, secret: secretOf("s") });
+      const { net, a, b } = pair(settings);
+      const sent: { readonly type: number; readonly body: Uint8Array }[] = [];
+      net.tap = (_from, _to, data) => {
+        const { body } = parseHeader(data);
+        if (body.length > 0) sent.push({ type: messageTypeOf(body)!, body });
+        return true;
+      };
+      const connection = a.lcce.dial(settings, net.path(A, B), net.now);
+      a.lcce.placeCall(connection, "incoming-caller", testCall(), net.now);
+      net.run(net.now + 1_000);
+      assert.equal(sessions(b).length, 1);
+      const label = `v${version}, ${hideAvps}`;
+      const hidden = (type: keyof typeof messageTypes) =>
+        sent.filter((one) => one.type === messageTypes[type]).flatMap(({ body }) =>
+          hiddenTypes(body)
+        );
+      const ids = version === 2 ? [9, 14] : [61, 63, 64];
+      assert.equal(hidden("SCCRQ").length > 0, hideAvps === "all", label);
+      for (const type of ["SCCRP", "ICRQ", "ICRP"] as const) {
+        assert.ok(
+          type === "ICRP" || hidden(type).some((id) => !ids.includes(id)),
+          `${label}: ${type} hides something`,
+        );
+        assert.equal(
+          hidden(type).some((id) => ids.includes(id)),
+          hideAvps === "all",
+          `${label}: ${type}`,
+        );
+      }
+    }
+  }
+});
+
+/** The Attribute Types of a body's AVPs whose H bit is set (RFC 2661 §4.1). */
+function hiddenTypes(body: Uint8Array): number[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.length);
+  const types: number[] = [];
+  for (let at = 0; at < body.length; at += view.getUint16(at) & 0x3ff) {
+    if ((view.getUint16(at) & 0x4000) !== 0) types.push(view.getUint16(at + 4));
+  }
+  return types;
+}

@@ -34,14 +34,17 @@ export interface PairOptions {
   readonly theirs?: PeerSettings;
   /** What calls are accepted with. */
   readonly answer?: CallParameters;
+  readonly hearsSessions?: boolean;
 }
 
 /** Two LCCEs; both accept each other, and every call. */
 export function pair(settings: PeerSettings, options: PairOptions = {}): Pair {
   const { seed = 1, conditions = perfect, theirs = settings, answer = testCall() } = options;
   const net = new Netsim(seed, conditions);
-  const a = net.add(A, { policy: () => ({ kind: "accept", settings }), limits: generous });
-  const b = net.add(B, { policy: () => ({ kind: "accept", settings: theirs }), limits: generous });
+  const { hearsSessions = false } = options;
+  const common = { limits: generous, hearsSessions };
+  const a = net.add(A, { policy: () => ({ kind: "accept", settings }), ...common });
+  const b = net.add(B, { policy: () => ({ kind: "accept", settings: theirs }), ...common });
   for (const node of [a, b]) acceptEverything(node, answer);
   return { net, a, b };
 }

@@ -176,7 +176,7 @@ impl Datapath {
         let mut received = 0;
         let done = loop {
             // What a datagram released from its session's queue goes before the next one.
-            while core.can_go_on() && core.deliver_ready() {}
+            while !core.ready.is_empty() && core.can_go_on() && core.deliver_ready() {}
             if !core.can_go_on() {
                 break false;
             }

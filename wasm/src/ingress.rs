@@ -104,9 +104,10 @@ impl Core {
                 None => return self.drop_frames(Reason::WrongSource, entry.count),
             }
         }
-        let rx = &self.sessions.rx[at];
+        let rx = &mut self.sessions.rx[at];
+        let tunnel = &mut self.tunnels[rx.tunnel];
         let is_from = |name: &Name, with_port| origin.messages.is_from(message, name, with_port);
-        if !self.tunnels[rx.tunnel].accepts(origin.kind.encap(), origin.mark(message), is_from) {
+        if !tunnel.accepts(origin.kind.encap(), origin.mark(message), is_from) {
             return self.drop_frames(Reason::WrongSource, entry.count);
         }
         let Place { floor, start: header, .. } = entry.place;
@@ -126,26 +127,35 @@ impl Core {
                 return 1;
             }
         };
-        let plain = ns.is_none() && rx.plain;
-        self.tunnels[rx.tunnel].last_heard = Some(origin.now);
-        if plain
-            && entry.count > 1
-            && !rx.guarded
-            && end == datagram.len()
-            && let Forwarder::CrossConnect(Port::Session(out)) = rx.forwarder
-            && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)
-        {
-            self.count_delivered(at, count, end - start);
-            return count;
-        }
+        tunnel.last_heard = Some(origin.now);
+        let (plain, frame_type) = (ns.is_none() && rx.plain, rx.frame_type);
         let place = Place { floor, start: header + start, end: header + end };
-        let about =
-            About::plain(Port::Session(at), self.sessions.rx[at].frame_type, origin.now, entry.message);
-        let frame = Frame { buffer: slot, place, about };
-        if plain {
-            self.deliver(at, frame);
+        let about = About::plain(Port::Session(at), frame_type, origin.now, entry.message);
+        if !plain || rx.guarded {
+            let frame = Frame { buffer: slot, place, about };
+            if plain {
+                self.deliver(at, frame);
+            } else {
+                self.sequence(at, ns, origin.now, frame);
+            }
+            return 1;
+        }
+        let (forwarder, len) = (rx.forwarder, end - start);
+        if entry.count > 1 && header + end == entry.place.end {
+            if let Forwarder::CrossConnect(Port::Session(out)) = forwarder
+                && let Some(count) = self.forward_run(out, Run { header: start, entry }, slot)
+            {
+                self.count_delivered(at, count, len);
+                return count;
+            }
+            self.count_delivered(at, 1, len);
         } else {
-            self.sequence(at, ns, origin.now, frame);
+            rx.deliver(1, len);
+            tunnel.received(1, len as u64);
+        }
+        match forwarder {
+            Forwarder::CrossConnect(Port::Session(out)) if self.forward_one(out, &place, slot) => {}
+            _ => self.forward(forwarder, Frame { buffer: slot, place, about }),
         }
         1
     }

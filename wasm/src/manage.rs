@@ -82,8 +82,10 @@ pub struct TunnelRequest {
 impl Core {
     /// Registers a socket.
     pub fn add_socket(&mut self, fd: i32, kind: SocketKind) -> Result<Handle, Refusal> {
-        let at =
-            self.sockets.insert(Socket { fd, kind, tunnels: 0, marks: false }).ok_or(Refusal::limit("too many sockets"))?;
+        let at = self
+            .sockets
+            .insert(Socket { fd, kind, tunnels: 0, marks: false })
+            .ok_or(Refusal::limit("too many sockets"))?;
         Ok(self.sockets.handle(at))
     }
 

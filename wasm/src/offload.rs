@@ -19,6 +19,9 @@ const NEEDS_CSUM: u8 = 1;
 /// VIRTIO_NET_HDR_GSO_ECN: the first segment's CWR is not to be repeated. It never is.
 const GSO_ECN: u8 = 0x80;
 
+/// So many datagrams are in a super-frame at most, of those that the kernel gives and of those that it takes.
+const UDP_MAX_SEGMENTS: usize = 128;
+
 /// What a super-frame is cut into.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[repr(u8)]
@@ -100,6 +103,9 @@ impl Offload {
         let same = headers.transport == usize::from(start) && headers.checksum() == usize::from(offset);
         let whole = headers.end == frame.len() && header <= LONGEST_HEADERS;
         if !(finish && fits && same && whole) || size == 0 || headers.fragment {
+            return Err(Reason::BadOffload);
+        }
+        if segments == Segments::Udp && (frame.len() - header).div_ceil(size.into()) > UDP_MAX_SEGMENTS {
             return Err(Reason::BadOffload);
         }
         if header + usize::from(size) >= frame.len() {

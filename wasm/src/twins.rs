@@ -55,7 +55,8 @@ impl Core {
     pub fn find_twin(&self, origin: &Origin, message: usize, first: u32) -> Option<u32> {
         let with_port = origin.kind.encap() == Encap::Udp;
         self.chain(first).find(|at| {
-            let Destination { socket, name, mark, .. } = &self.tunnels[self.sessions.rx[*at].tunnel].destination;
+            let Destination { socket, name, mark, .. } =
+                &self.tunnels[self.sessions.rx[*at].tunnel].destination;
             *socket == origin.socket.index
                 && origin.messages.is_from(message, name, with_port)
                 && origin.mark(message).is_none_or(|told| told == *mark)

@@ -80,8 +80,7 @@ fn frames_of_one_dscp_are_grouped_and_carry_it_outside() {
 #[test]
 fn what_the_path_does_not_carry_whole_is_not_grouped_and_counted() {
     let (mut lab, socket) = onward(Outer::default(), 1000);
-    let batch: Vec<_> =
-        [986, 986, 987, 987].map(|len| incoming(v3(1, &[], None, &ppp(0, len)))).into();
+    let batch: Vec<_> = [986, 986, 987, 987].map(|len| incoming(v3(1, &[], None, &ppp(0, len)))).into();
     lab.receive(socket, &batch, 0);
     let sizes: Vec<_> = lab.run().sent.iter().map(|sent| sent.datagrams.len()).collect();
     assert_eq!(sizes, [2, 1, 1]);

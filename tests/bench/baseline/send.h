@@ -26,8 +26,9 @@ static struct sender {
   int open[MAX_TUNNELS]; /* by tunnel: the message that may still grow, or -1 */
 } tx;
 
-static void flush(void) {
-  uint32_t used = 0, sent = 0;
+/* Fills the arrays that sendmmsg reads. */
+static void lay_out(void) {
+  uint32_t used = 0;
   for (uint32_t i = 0; i < tx.messages; i++) {
     struct msghdr *m = &tx.message[i].msg_hdr;
     m->msg_iov = &tx.iovec[used];
@@ -38,14 +39,24 @@ static void flush(void) {
     m->msg_iovlen = &tx.iovec[used] - m->msg_iov;
     if (tx.fill[i].segments > 1) set_segment(m, &tx.control[i], tx.fill[i].size);
   }
+}
+
+/* What was laid out has left. */
+static void start_anew(void) {
+  tx.messages = tx.iovecs = 0;
+  memset(tx.open, 0xff, sizeof tx.open);
+}
+
+static void flush(void) {
+  uint32_t sent = 0;
+  lay_out();
   while (sent < tx.messages) {
     int n = sendmmsg(tx.fd, tx.message + sent, tx.messages - sent, 0);
     if (n < 0) die("sendmmsg");
     sent += n;
   }
   tx.messages_sent += tx.messages;
-  tx.messages = tx.iovecs = 0;
-  memset(tx.open, 0xff, sizeof tx.open);
+  start_anew();
 }
 
 static void start_message(const struct packet *p) {

@@ -165,7 +165,7 @@ pub fn delivered(write: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     }
     let payload = frame.len() - length;
     let count = payload.div_ceil(size.max(1));
-    if size == 0 || size >= payload || (protocol == 17 && count > 64) {
+    if size == 0 || size >= payload || (protocol == 17 && count > 128) {
         return Err(format!("{payload} bytes in segments of {size}"));
     }
     if (kind, protocol, v6) != (5, 17, v6) && !matches!((kind, protocol, v6), (1, 6, false) | (4, 6, true)) {

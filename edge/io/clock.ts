@@ -1,6 +1,6 @@
 /** The one clock of the appliance. @module */
 
-import type { Clock } from "../plugins/host/leaves.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 
 /** The longest delay that a runtime timer takes, in milliseconds; longer ones are taken in steps. */
 const MAX_DELAY_MS = 0x7fff_ffff;

@@ -1,0 +1,131 @@
+/** Circuits, and what plugins add: tables and commands of their own. @module */
+
+import { createRoute, z } from "@hono/zod-openapi";
+import type { JSONValue } from "hono/utils/types";
+import { describeCircuit } from "../config/circuit.ts";
+import { body, json, problems, type RouteContext } from "./route.ts";
+
+/** The most rows of a view that one answer holds. */
+const MAX_ROWS = 10_000;
+
+const row = z.record(z.string(), z.unknown());
+const column = z.object({ name: z.string(), help: z.string() });
+const circuitView = z.object({
+  name: z.string(),
+  circuit: row.describe("Its plugin and options, secrets masked."),
+  status: z.enum(["up", "down"]),
+  reason: z.string().optional().describe("Why it is down; it is tried again."),
+  sessions: z.int().describe("How many sessions it carries."),
+}).openapi("Circuit");
+const view = z.object({
+  name: z.string(),
+  plugin: z.string(),
+  help: z.string(),
+  columns: z.array(column),
+}).openapi("View");
+const word = z.object({ word: z.string(), plugin: z.string(), help: z.string() }).openapi("Word");
+
+const circuits = createRoute({
+  method: "get",
+  path: "/v1/circuits",
+  summary: "List the named circuits",
+  responses: {
+    200: json(z.object({ circuits: z.array(circuitView) }), "All named circuits."),
+    ...problems(),
+  },
+});
+
+const views = createRoute({
+  method: "get",
+  path: "/v1/views",
+  summary: "List the tables that plugins have",
+  responses: { 200: json(z.object({ views: z.array(view) }), "All tables."), ...problems() },
+});
+
+const rows = createRoute({
+  method: "get",
+  path: "/v1/views/{view}",
+  summary: "Show a table of a plugin, or what it has of one thing",
+  request: {
+    params: z.object({ view: z.string() }),
+    query: z.object({ name: z.string().optional().describe("Only this one.") }),
+  },
+  responses: {
+    200: json(
+      z.object({
+        columns: z.array(column),
+        rows: z.array(row),
+        truncated: z.boolean().describe(`Whether there are more than ${MAX_ROWS} rows.`),
+      }),
+      "The rows.",
+    ),
+    ...problems(404, 422, 503),
+  },
+});
+
+const words = createRoute({
+  method: "get",
+  path: "/v1/words",
+  summary: "List the commands that plugins have",
+  responses: { 200: json(z.object({ words: z.array(word) }), "All commands."), ...problems() },
+});
+
+const run = createRoute({
+  method: "post",
+  path: "/v1/words/{word}",
+  summary: "Have a plugin do what a command says",
+  request: { params: z.object({ word: z.string() }), body: body(row) },
+  responses: {
+    200: json(z.object({ answer: z.unknown() }), "What the plugin answers."),
+    ...problems(400, 404, 413, 415, 422, 503),
+  },
+});
+
+/** Adds the routes. */
+export function addPluginRoutes({ api, app, change, plugins }: RouteContext): void {
+  app.openapi(circuits, (c) => {
+    const all = api.circuits().map((
+      { config: { name, options, plugin }, reason, sessions, up },
+    ) => ({
+      name,
+      circuit: describeCircuit({ options, plugin }) as Record<string, JSONValue>,
+      status: up ? "up" as const : "down" as const,
+      ...(reason !== undefined && { reason }),
+      sessions,
+    }));
+    return c.json({ circuits: all }, 200);
+  });
+
+  const allViews = plugins.flatMap(({ name: plugin, views = [] }) =>
+    views.map(({ columns, help, name }) => ({ name, plugin, help, columns: [...columns] }))
+  );
+  app.openapi(views, (c) => c.json({ views: allViews }, 200));
+
+  app.openapi(rows, async (c) => {
+    const { view } = c.req.valid("param");
+    const { name } = c.req.valid("query");
+    const found: Record<string, JSONValue>[] = [];
+    let truncated = false;
+    for await (const row of api.view(view, name)) {
+      truncated = found.length === MAX_ROWS;
+      if (truncated) break;
+      found.push(row as Record<string, JSONValue>);
+    }
+    const { columns } = allViews.find((each) => each.name === view)!;
+    return c.json({ columns, rows: found, truncated }, 200);
+  });
+
+  app.openapi(words, (c) => {
+    const all = plugins.flatMap(({ name: plugin, words = [] }) =>
+      words.map(({ help, word }) => ({ word, plugin, help }))
+    );
+    return c.json({ words: all }, 200);
+  });
+
+  app.openapi(run, async (c) => {
+    const { word } = c.req.valid("param");
+    const given = c.req.valid("json");
+    const answer = await change(() => api.run(word, given));
+    return c.json({ answer: answer as JSONValue }, 200);
+  });
+}

@@ -1,0 +1,68 @@
+/** What the datapath hears of peers, for the control plane: data is a sign of life too (RFC 2661 §5.5). @module */
+
+import type { ConnectionHandle } from "../../core/events.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Datapath, PathError, TunnelHandle } from "../datapath/datapath.ts";
+import type { ControlState } from "./context.ts";
+import type { Driver } from "./driver.ts";
+
+/** For so long questions are gathered, so that the datapath is asked once for many tunnels, in milliseconds. */
+const GATHER_MS = 20;
+
+export interface Hearing {
+  /** The LCCE wants to know when a connection was last heard. */
+  silent(handle: ConnectionHandle): void;
+  /** ICMP says that peers cannot be reached. */
+  unreachable(errors: readonly PathError[]): void;
+}
+
+export function makeHearing(
+  { clock, datapath, driver, state }: {
+    readonly clock: Clock;
+    readonly datapath: Datapath;
+    readonly driver: Driver;
+    readonly state: ControlState;
+  },
+): Hearing {
+  let asked = new Map<ConnectionHandle, TunnelHandle>();
+  let timer: Disposable | undefined;
+
+  const answer = async () => {
+    timer = undefined;
+    const tunnels = asked;
+    asked = new Map();
+    const { heardAgoMs } = await datapath.stats({ sessions: [], tunnels: tunnels.values() });
+    driver.act((lcce, now) => {
+      for (const [handle, tunnel] of tunnels) {
+        const ago = heardAgoMs.get(tunnel);
+        lcce.heard(handle, ago === undefined ? undefined : now - ago, now);
+      }
+    });
+  };
+
+  return {
+    silent(handle) {
+      const tunnel = state.links.get(handle)?.entry?.handle;
+      if (tunnel === undefined) {
+        return driver.defer((lcce, now) => lcce.heard(handle, undefined, now));
+      }
+      asked.set(handle, tunnel);
+      // Where the datapath has stopped, the LCCE goes on without an answer.
+      timer ??= clock.timer(clock.now() + GATHER_MS, () => void answer().catch(() => {}));
+    },
+    unreachable(errors) {
+      const said = new Set(errors.map(({ remote, socket }) => peerKey(socket, remote)));
+      driver.defer((lcce, now) => {
+        for (const { handle, path } of [...lcce.connections()]) {
+          if (said.has(peerKey(path.socket, path.remote))) lcce.unreachable(handle, now);
+        }
+      });
+    },
+  };
+}
+
+/** A peer, as an ICMP error names it. */
+function peerKey(socket: number, { address, port }: Endpoint): string {
+  return `${socket} ${address} ${port}`;
+}

@@ -1,0 +1,24 @@
+/** Hooks, from those in force to those of the file. @module */
+
+import { isDeepStrictEqual } from "node:util";
+import type { Part, Steps } from "../appliance/part.ts";
+import type { HookCommands, Hooks } from "./hooks.ts";
+
+/** Comes before all else: what comes up in this very change has its hook run. */
+export function hookPart(
+  before: HookCommands,
+  after: HookCommands,
+  hooks: Pick<Hooks, "configure">,
+  steps: Steps,
+): Part {
+  return {
+    open(tx) {
+      if (!isDeepStrictEqual(before, after)) {
+        hooks.configure(after);
+        tx.undo(() => hooks.configure(before));
+        steps.note("hooks", "changed");
+      }
+      return Promise.resolve();
+    },
+  };
+}

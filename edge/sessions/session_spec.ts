@@ -1,0 +1,75 @@
+/** Sessions in the datapath's words. Pure. @module */
+
+import { isDeepStrictEqual } from "node:util";
+import { frameTypeOf } from "../../core/pseudowire.ts";
+import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
+import type { RateLimit } from "../config/attributes.ts";
+import type { SessionConfig } from "../config/model.ts";
+import type { SessionChange } from "../datapath/datapath.ts";
+import { frameMtu } from "./frame_mtu.ts";
+import type { TunnelEntry } from "./table.ts";
+
+/** A session as the datapath wants it. */
+export function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
+  return {
+    policy: policyOf(tunnel, config),
+    sessionId: config.sessionId,
+    peerSessionId: config.peerSessionId,
+    frameType: frameTypeOf(config.pseudowireType),
+    l2spec: config.l2spec,
+    peerL2spec: config.peerL2spec ?? config.l2spec,
+    cookie: Uint8Array.fromHex(config.cookie),
+    peerCookie: Uint8Array.fromHex(config.peerCookie),
+    sendSeq: config.sendSeq,
+    recvSeq: config.recvSeq,
+    lnsMode: config.lnsMode,
+    reorderTimeoutMs: config.reorderTimeoutMs,
+    restartAfterMs: config.restartAfterMs,
+    restartRun: config.restartRun,
+  };
+}
+
+/** What the frames' way to the peer depends on. */
+export type Path = Pick<TunnelEntry, "config" | "pathMtu">;
+
+/** Octets that pass at once where nobody says how many: what passes in 50 ms, and some frames at least. */
+function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
+  const octetsPerMs = Math.max(rx, tx) / 8;
+  return Math.min(0xffff_ffff, Math.max(65_536, Math.round(50 * octetsPerMs)));
+}
+
+/** How fast a session may be, and what of its TCP segments is made smaller. */
+export function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
+  const { mssClamp, rateLimit } = config;
+  const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
+  return {
+    ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(mssClamp !== undefined && mssClamp !== "off" &&
+      { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
+const liveKeys = [
+  "sendSeq",
+  "recvSeq",
+  "lnsMode",
+  "reorderTimeoutMs",
+  "restartAfterMs",
+  "restartRun",
+  "cookie",
+  "peerCookie",
+  "policy",
+] as const;
+
+/** What the datapath changes while frames flow, and how to go back. */
+export function liveChange(
+  tunnel: Path,
+  before: SessionConfig,
+  after: SessionConfig,
+): [SessionChange, SessionChange] {
+  const [old, next] = [specOf(tunnel, before), specOf(tunnel, after)];
+  const changed = liveKeys.filter((key) => !isDeepStrictEqual(old[key], next[key]));
+  const pick = (spec: SessionSpec): SessionChange =>
+    Object.fromEntries(changed.map((key) => [key, spec[key]]));
+  return [pick(next), pick(old)];
+}
