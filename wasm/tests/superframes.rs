@@ -369,6 +369,24 @@ fn a_checksum_of_udp_that_comes_to_nothing_is_all_ones() {
     assert!(frames == delivered(&given).unwrap());
 }
 
+#[test]
+fn between_two_devices_a_super_frame_stays_behind_the_segments_before_it() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL)).unwrap());
+    core.cross_connect(from, to).unwrap();
+    let first = Packet::tcp(1, 1000, &[1; 100]);
+    let rest = Packet::tcp(1, 1100, &[2; 500]);
+    let plain = [vec![0; 10], first.frame()].concat();
+    lab.read(from, &[plain.clone(), super_frame(&rest, 100), plain.clone()], 0);
+    let written: Vec<_> = lab.run().written.into_iter().map(|(_, write)| write).collect();
+    assert_eq!(written.len(), 3);
+    assert!(written[0] == plain && written[2] == plain);
+    assert!(delivered(&written[1]).unwrap() == delivered(&super_frame(&rest, 100)).unwrap());
+    let io = &lab.datapath.core.io;
+    assert_eq!((io.get(Io::RxFrames), io.get(Io::TxFrames), io.get(Io::TxSuperFrames)), (7, 7, 1));
+}
+
 /// What tells the flows of [`packet`] apart: EtherTypes and the protocol.
 fn flow(frame: &[u8]) -> (Vec<u8>, u8) {
     let mut at = 12;
