@@ -55,7 +55,7 @@ impl Core {
             found @ (Verdict::InOrder | Verdict::Early) => found,
             found => {
                 let silent = now_ms.wrapping_sub(heard);
-                self.doubt(session, &Doubt { ns, found, expected, highest, silent, max })
+                self.doubt(session, &Doubt { ns, found, expected, silent, max })
             }
         };
         match verdict {
@@ -83,7 +83,8 @@ impl Core {
     #[cold]
     fn doubt(&mut self, session: u32, doubt: &Doubt) -> Verdict {
         let rare = self.sessions.rare_mut(session);
-        rare.outsiders.judge(doubt, &rare.options.patience)
+        let waiting = rare.queue.as_ref().map_or(0, |queue| queue.len());
+        rare.outsiders.judge(doubt, waiting, &rare.options.patience)
     }
 
     #[inline]
