@@ -254,7 +254,7 @@ fn one_flow_for_two_devices_is_two() {
     let tunnel = core.tunnels.indices().next().unwrap();
     let tunnel = core.tunnels.handle(tunnel);
     let session = core.add_session(tunnel, (2, 2), FrameType::Ethernet, Options::default()).unwrap();
-    let device = core.add_device(10, FrameType::Ethernet, Some(ALL)).unwrap();
+    let device = core.add_device(10, FrameType::Ethernet, Some(ALL), None).unwrap();
     core.cross_connect(session, device).unwrap();
     let all = frames(&stream(1, 6, 50));
     let of = |at: usize| [1, 1, 2, 2, 1, 2][at];
@@ -402,7 +402,7 @@ fn a_super_frame_that_is_not_what_it_says_goes_no_further() {
 fn between_two_devices_a_super_frame_stays_behind_the_segments_before_it() {
     let mut lab = Lab::new(Limits::default());
     let core = &mut lab.datapath.core;
-    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL)).unwrap());
+    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL), None).unwrap());
     core.cross_connect(from, to).unwrap();
     let first = Packet::tcp(1, 1000, &[1; 100]);
     let rest = Packet::tcp(1, 1100, &[2; 500]);
