@@ -63,9 +63,12 @@ export class Authenticator {
     this.#takeSecrets(settings, encap);
   }
 
-  #takeSecrets({ secret, otherSecret, version }: PeerSettings, encap: EncapType): void {
+  #takeSecrets(settings: PeerSettings, encap: EncapType): void {
+    const { authentication, secret, otherSecret, version } = settings;
     if (version === 2) {
       this.#keys = secret ? [{ digest: NOTHING, hiding: secret }] : [];
+    } else if (secret && authentication === "challenge") {
+      this.#keys = [keysOf(secret)];
     } else {
       this.#keys = [secret, otherSecret].filter((one) => one !== undefined).map(keysOf);
       // Straight on IP no checksum covers a control message: RFC 3931 §4.1.1.2 wants a digest even without a secret.
@@ -106,9 +109,26 @@ export class Authenticator {
     return new Authenticator(settings, "udp", this.#random, this.#nonce);
   }
 
-  /** v2's Challenge or v3's nonce, for SCCRQ and SCCRP; undefined where no secret is shared. */
-  get nonce(): Uint8Array | undefined {
+  /** What we drew for the peer to prove itself with, whatever it is called; undefined where no secret is shared. */
+  get drawn(): Uint8Array | undefined {
     return this.#keys.length > 0 ? this.#nonce : undefined;
+  }
+
+  /** v3's nonce for SCCRQ and SCCRP, where messages are signed with a secret. */
+  get nonce(): Uint8Array | undefined {
+    return this.#challenges("alone") ? undefined : this.drawn;
+  }
+
+  /** The Challenge for SCCRQ and SCCRP: in v2 wherever a secret is shared. */
+  get challenge(): Uint8Array | undefined {
+    return this.#challenges() ? this.drawn : undefined;
+  }
+
+  /** Whether both sides prove themselves by Challenge and Challenge Response; `alone`: and by nothing else. */
+  #challenges(how?: "alone"): boolean {
+    const { authentication = "digest", version } = this.#settings;
+    return version === 2 || authentication === "challenge" ||
+      (authentication === "both" && how === undefined);
   }
 
   /** The key of hidden AVPs; undefined where no secret is shared, or it is not known yet which of two. */
@@ -122,11 +142,12 @@ export class Authenticator {
   }
 
   /**
-   * v3: whether a datagram's digest is right; of the datagram nothing is used before this but an SCCRP's nonce. In v2
-   * every message is believed until a response proves otherwise.
+   * v3: whether a datagram's digest is right; of the datagram nothing is used before this but an SCCRP's nonce. In v2,
+   * and where no more than a challenge is agreed on, every message is believed until a response proves otherwise.
    */
   check(datagram: Uint8Array, body: Uint8Array): "valid" | "missing" | "wrong" {
     if (this.#settings.version === 2) return "valid";
+    if (this.#keys.length > 0 && this.#challenges("alone")) return "valid";
     if (this.#keys.length === 0) {
       const { verdict } = verify(datagram, integrityKeys, [NOTHING, NOTHING]);
       return verdict === "missing" ? "valid" : verdict;
@@ -163,17 +184,17 @@ export class Authenticator {
     return this.#agreed === 1 ? this.#signing.toReversed() : this.#signing;
   }
 
-  /** v2: the response that SCCRP or SCCCN must carry to the peer's challenge. */
+  /** The response that SCCRP or SCCCN must carry to the peer's challenge. */
   respond(type: "SCCRP" | "SCCCN", challenge: Uint8Array | undefined): Uint8Array | undefined {
-    const { version, secret } = this.#settings;
-    if (version === 3 || !secret || !challenge) return undefined;
+    const { secret } = this.#settings;
+    if (!this.#challenges() || !secret || !challenge) return undefined;
     return challengeResponse(messageTypes[type], secret, challenge);
   }
 
-  /** v2: whether the peer's SCCRP or SCCCN carries the right response to our challenge. v3's digest has said so. */
+  /** Whether the peer's SCCRP or SCCCN carries the right response to our challenge, where one is wanted beside v3's digest. */
   proves(type: "SCCRP" | "SCCCN", response: Uint8Array | undefined): boolean {
-    const { version, secret } = this.#settings;
-    if (version === 3 || !secret) return true;
+    const { secret } = this.#settings;
+    if (!this.#challenges() || !secret) return true;
     const expected = challengeResponse(messageTypes[type], secret, this.#nonce);
     return response !== undefined && equalConstantTime(response, expected);
   }

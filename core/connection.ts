@@ -164,7 +164,7 @@ export class Connection implements CallsOwner {
 
   /** Our challenge or nonce; undefined where no secret is shared. */
   get challenge(): Uint8Array | undefined {
-    return this.#transport.authenticator.nonce;
+    return this.#transport.authenticator.drawn;
   }
 
   /** What the peer was told last, where it ended unproven. */
@@ -177,7 +177,9 @@ export class Connection implements CallsOwner {
    * and it may end no more than what somebody began here and never proved.
    */
   mayBeStoppedUnaddressed(version: ProtoVersion): boolean {
-    return this.settings.secret === undefined || version === 3 || this.#isStranger;
+    const { authentication, secret } = this.settings;
+    const signed = version === 3 && authentication !== "challenge";
+    return secret === undefined || signed || this.#isStranger;
   }
 
   /** Whether all is over and done with: the LCCE forgets a connection that is. */

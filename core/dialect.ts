@@ -22,9 +22,11 @@ export interface Introduction {
   readonly settings: PeerSettings;
   readonly localId: number;
   readonly tieBreaker?: Uint8Array;
-  /** v2's challenge, or v3's nonce; where a secret is shared. */
+  /** v3's nonce, where a secret is shared. */
   readonly nonce?: Uint8Array;
-  /** v2, SCCRP: the response to the peer's challenge. */
+  /** The challenge, where one is used: in v2 wherever a secret is shared. */
+  readonly challenge?: Uint8Array;
+  /** SCCRP: the response to the peer's challenge. */
   readonly response?: Uint8Array;
 }
 
@@ -55,7 +57,7 @@ const NO_COOKIE = new Uint8Array(0);
 
 const v2: Dialect = {
   version: 2,
-  introduce: ({ settings, localId, tieBreaker, nonce, response }) => ({
+  introduce: ({ settings, localId, tieBreaker, nonce, challenge = nonce, response }) => ({
     protocolVersion: 0x0100,
     hostName: settings.hostName,
     vendorName: settings.vendorName,
@@ -64,7 +66,7 @@ const v2: Dialect = {
     assignedTunnelId: localId,
     receiveWindowSize: settings.receiveWindow,
     ...(tieBreaker && { tieBreaker }),
-    ...(nonce && { challenge: nonce }),
+    ...(challenge && { challenge }),
     ...(response && { challengeResponse: response }),
   }),
   assignedId: (avps) => avps.assignedTunnelId,
@@ -111,7 +113,7 @@ const v2: Dialect = {
 
 const v3: Dialect = {
   version: 3,
-  introduce: ({ settings, localId, tieBreaker, nonce }) => ({
+  introduce: ({ settings, localId, tieBreaker, nonce, challenge, response }) => ({
     hostName: settings.hostName,
     routerId: settings.routerId,
     assignedConnectionId: localId,
@@ -120,6 +122,8 @@ const v3: Dialect = {
     receiveWindowSize: settings.receiveWindow,
     ...(tieBreaker && { tieBreaker }),
     ...(nonce && { nonce }),
+    ...(challenge && { challenge }),
+    ...(response && { challengeResponse: response }),
   }),
   assignedId: (avps) => avps.assignedConnectionId,
   nonce: (avps) => avps.nonce,

@@ -136,12 +136,13 @@ export class Handshake {
   }
 
   #introduction() {
-    const { nonce } = this.#transport.authenticator;
+    const { challenge, nonce } = this.#transport.authenticator;
     return {
       settings: this.#settings,
       localId: this.localId,
       ...(this.tieBreaker && { tieBreaker: this.tieBreaker }),
       ...(nonce && { nonce }),
+      ...(challenge && { challenge }),
     };
   }
 }

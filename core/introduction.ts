@@ -2,7 +2,6 @@
 
 import type { Authenticator } from "./authenticator.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
-import { dialects } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
 import type { AnyMessage } from "./message.ts";
@@ -35,8 +34,9 @@ export function impossibleIntroduction(
     const message = "authentication is asked for, and no secret is shared";
     return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
   }
-  const challenge = dialects[version].nonce(avps);
-  if (challenge && challenges.has(challenge)) {
+  // v3: the nonce is signed over by both ends, and both may use a challenge beside it.
+  const theirs = [avps.challenge, ...(version === 3 ? [avps.nonce] : [])];
+  if (theirs.some((one) => one && challenges.has(one))) {
     const message = "the challenge is one of ours, sent back";
     return { result: StopResult.NotAuthorized, error: ErrorCode.None, message };
   }

@@ -586,7 +586,7 @@ export class Lcce {
     const options = { handle, settings, ids, path, authenticator, initiator };
     const connection = new Connection(this.#host, options, now);
     this.#registry.add(connection);
-    if (authenticator.nonce) this.#challenges.add(authenticator.nonce);
+    if (authenticator.drawn) this.#challenges.add(authenticator.drawn);
     return connection;
   }
 

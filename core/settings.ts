@@ -40,6 +40,11 @@ export interface PeerSettings {
   readonly secret?: Uint8Array;
   /** A second secret that is accepted as well while secrets change (v3; RFC 3931 §5.4.1). */
   readonly otherSecret?: Uint8Array;
+  /**
+   * v3, with a secret: whether every message is signed (RFC 3931 §4.3), both sides prove themselves once by RFC 2661's
+   * Challenge and Challenge Response, which no RFC has in v3 and some routers use, or both. Absent: `digest`.
+   */
+  readonly authentication?: "digest" | "challenge" | "both";
   /** v3: how messages are signed. */
   readonly digest: DigestType;
   /**

@@ -154,6 +154,9 @@ export const tunnelView = z.object({
     "Whether frames can flow; with a control connection, whether it is up.",
   ),
   reason: z.string().optional().describe("Why a static tunnel is down; it is tried again."),
+  "last-heard": z.iso.datetime().optional().describe(
+    "When the last data message came that was the peer's and whole; absent: none has yet.",
+  ),
   grouping: z.object({
     state: z.enum(["on", "limited", "off", "never"]).describe(
       "never: protocol 115, or UDP without checksums; limited, off: the kernel refused it.",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { asking } from "./_ask.ts";
 import { branchOffice, memoryAppliance } from "./testing.ts";
+import { viewTunnel } from "./view.ts";
 
 const minimal = { "tunnel-id": 1, "peer-tunnel-id": 2, "ip-daddr": "10.0.0.2" };
 
@@ -29,6 +30,15 @@ Deno.test("POST /v1/tunnels creates a tunnel with all defaults and says where it
   });
   const got = await ask("GET", headers.get("location")!);
   assert.deepEqual([got.body, got.headers.get("etag")], [body, headers.get("etag")]);
+});
+
+Deno.test("a tunnel that has heard its peer says when", async () => {
+  const appliance = memoryAppliance();
+  await asking(appliance)("POST", "/v1/tunnels", { json: minimal });
+  const state = await appliance.tunnel("tunnel-1");
+  const view = viewTunnel({ ...state, heardAgoMs: 1500 }, 10_000);
+  assert.equal(view["last-heard"], "1970-01-01T00:00:08.500Z");
+  assert.ok(!("last-heard" in viewTunnel(state, 10_000)));
 });
 
 Deno.test("POST /v1/tunnels takes IPv6 over protocol 115", async () => {

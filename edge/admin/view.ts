@@ -125,6 +125,8 @@ export function viewTunnel(state: TunnelState, now: number): TunnelView {
     sessions: state.sessions.length,
     status: isUp(state) ? "up" : "down",
     ...(state.reason !== undefined && { reason: state.reason }),
+    ...(state.heardAgoMs !== undefined &&
+      { "last-heard": new Date(now - state.heardAgoMs).toISOString() }),
     ...(state.grouping && { grouping: viewGrouping(state.grouping) }),
     ...(state.pathErrors && { "path-errors": { ...state.pathErrors } }),
     ...(state.socketDrops !== undefined && { "socket-drops": state.socketDrops }),

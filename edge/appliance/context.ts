@@ -16,9 +16,9 @@ import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";
-import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import { lookUp } from "../io/lookup.ts";
-import { makeRemoteNames } from "../sessions/remote_names.ts";
+import { makeRemoteNames, type RemoteNames } from "../sessions/remote_names.ts";
+import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
@@ -121,46 +121,29 @@ export function makeContext(
       ),
     waiting(tunnel, session, reason) {
       const { name } = tunnel.config;
-      const retry = () => revive(tunnel, session);
+      const retry = () => revive({ log, sessions, tunnels }, tunnel, session);
       down.add(sessionPath(tunnel.config, session.config), reason, { queue: name, retry });
     },
     attached: (path) => down.delete(path),
   });
-  /** Gives a session of the file its circuit, unless it has one or is gone. */
-  const revive = async (tunnel: TunnelEntry, session: SessionEntry) => {
-    const there = tunnels.all.get(tunnel.config.name) === tunnel &&
-      tunnel.sessions.byName(session.config.name) === session;
-    if (!there || session.circuit) return;
-    try {
-      await transaction(log, (tx) => sessions.revive(tunnel, session, tx));
-    } catch (error) {
-      session.reason = (error as Error).message;
-      throw error;
-    }
-  };
   const remoteNames = makeRemoteNames({
     clock,
     log,
     lookUp,
     redirect: (tunnel) =>
-      queues.run(tunnel.config.name, async () => {
-        if (tunnels.all.get(tunnel.config.name) !== tunnel) return;
-        const { address } =
-          (await remoteNames.resolve(tunnel.config, tunnel.config.remote.address)).remote;
-        if (address === tunnel.config.remote.address) return;
-        await transaction(log, (tx) => tunnels.change(tunnel, tunnel.config, tx));
-      }),
+      queues.run(tunnel.config.name, () => redirect({ log, remoteNames, tunnels }, tunnel)),
   });
-  const tunnels = makeTunnels({
+  const tunnelParts = {
     datapath,
     lifecycle,
-    log,
     remoteNames,
+    log,
     sessions,
     sockets,
     system,
     wallClock,
-  });
+  };
+  const tunnels = makeTunnels(tunnelParts);
   const paths = followPaths({
     clock,
     datapath,
@@ -174,10 +157,7 @@ export function makeContext(
     clock,
     datapath,
     pseudowires: offered(plugins),
-    knowsVendor: (vendorId, type) =>
-      plugins.some(({ vendorAvps }) =>
-        vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
-      ),
+    knowsVendor: (vendorId, type) => understands(plugins, vendorId, type),
     log,
     random,
     sessions,
@@ -206,6 +186,44 @@ export function makeContext(
     wallClock,
     state: { inForce: emptyConfig(config), running: true },
   };
+}
+
+/** Gives a session of the file its circuit, unless it has one or is gone. @throws {ApplianceError} where it stays down */
+async function revive(
+  { log, sessions, tunnels }: Pick<ApplianceContext, "log" | "sessions" | "tunnels">,
+  tunnel: TunnelEntry,
+  session: SessionEntry,
+): Promise<void> {
+  const there = tunnels.all.get(tunnel.config.name) === tunnel &&
+    tunnel.sessions.byName(session.config.name) === session;
+  if (!there || session.circuit) return;
+  try {
+    await transaction(log, (tx) => sessions.revive(tunnel, session, tx));
+  } catch (error) {
+    session.reason = (error as Error).message;
+    throw error;
+  }
+}
+
+/** Points a static tunnel to where its peer's name leads now. @throws {ApplianceError} */
+async function redirect(
+  { log, remoteNames, tunnels }: Pick<ApplianceContext, "log" | "tunnels"> & {
+    readonly remoteNames: RemoteNames;
+  },
+  tunnel: TunnelEntry,
+): Promise<void> {
+  const { config } = tunnel;
+  if (tunnels.all.get(config.name) !== tunnel) return;
+  const { remote } = await remoteNames.resolve(config, config.remote.address);
+  if (remote.address === config.remote.address) return;
+  await transaction(log, (tx) => tunnels.change(tunnel, config, tx));
+}
+
+/** Whether some plugin knows a vendor's AVP. */
+function understands(plugins: readonly Plugin[], vendorId: number, type: number): boolean {
+  return plugins.some(({ vendorAvps }) =>
+    vendorAvps?.some((avp) => avp.vendorId === vendorId && avp.type === type)
+  );
 }
 
 /** A configuration that asks for nothing. */

@@ -20,12 +20,14 @@ export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
 /** A tunnel as the API shows it. */
 export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
   const { createdAt, handle, lease, origin, pathErrors, pathMtu } = tunnel;
+  const heardAgoMs = stats.heardAgoMs.get(handle);
   return {
     config: configOf(tunnel),
     origin,
     createdAt,
     ...(pathMtu !== undefined && { pathMtu }),
     counters: stats.tunnels.get(handle) ?? zeroCounters,
+    ...(heardAgoMs !== undefined && { heardAgoMs }),
     grouping: groupingOf(tunnel.config, stats.grouping.get(handle)),
     pathErrors: { ...pathErrors },
     socketDrops: stats.socketDrops.get(lease.socket) ?? 0,

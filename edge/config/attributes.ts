@@ -443,6 +443,14 @@ export const remoteOptions = {
 /** What the control connections of a peer are set up with. */
 export const connectionOptions = {
   "proto-version": tunnelOptions["proto-version"],
+  authentication: option(choice(["digest", "challenge", "both"]), {
+    field: "authentication",
+    help:
+      "version 3, with a secret: `digest`, every message is signed (RFC 3931 §4.3); `challenge`, both ends prove themselves once as in version 2, which some routers do; or `both`",
+    default: undefined,
+    otherwise: "`digest`",
+    change: "restart",
+  }),
   digest: option(choice(["md5", "sha1"]), {
     field: "digest",
     help:

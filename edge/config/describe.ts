@@ -118,7 +118,8 @@ function describeRouterId(routerId: number): string {
 export function describePeer(peer: PeerConfig): Json {
   const { addresses, settings, accept } = peer;
   const { digest, ...connection } = showOptions(connectionOptions, settings);
-  const signed = settings.version === 3 && settings.secret !== undefined;
+  const signed = settings.version === 3 && settings.secret !== undefined &&
+    settings.authentication !== "challenge";
   return {
     ...(addresses.length > 0 && { address: addresses }),
     ...showOptions(peerOptions, peer),

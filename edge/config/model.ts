@@ -211,6 +211,8 @@ export interface TunnelState {
   /** Path MTU to the peer, in bytes of IP; absent: not known. */
   readonly pathMtu?: number;
   readonly counters: Counters;
+  /** Milliseconds since the last valid data message came; absent: none has. */
+  readonly heardAgoMs?: number;
   /** Absent while it is not in the datapath. */
   readonly grouping?: Grouping;
   /** ICMP errors that came for what was sent to the peer, by what they said. */

@@ -117,15 +117,24 @@ function checkAuthentication(file: PeerFile, path: Path, report: Report): void {
     if (file.digest !== undefined) {
       report.add([...path, "digest"], "L2TPv2 has no message digests; leave it out");
     }
+    if (file.authentication !== undefined) {
+      report.add([...path, "authentication"], "L2TPv2 knows challenges only; leave it out");
+    }
     if (given("other-secret")) {
       report.add([...path, other], "L2TPv2 proves one secret only; leave it out");
     }
+  }
+  if (file.authentication === "challenge") {
+    const unsigned = "authentication is challenge, so nothing is signed; leave it out";
+    if (file.digest !== undefined) report.add([...path, "digest"], unsigned);
+    if (given("other-secret")) report.add([...path, other], unsigned);
   }
   if (given("secret")) return;
   const needs = "needs a secret; expected secret or secret-file too";
   if (file["hide-avps"]) report.add([...path, "hide-avps"], needs);
   if (file["proto-version"] === 2) return;
   if (file.digest !== undefined) report.add([...path, "digest"], needs);
+  if (file.authentication !== undefined) report.add([...path, "authentication"], needs);
   if (given("other-secret")) report.add([...path, other], needs);
 }
 

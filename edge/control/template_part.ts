@@ -43,10 +43,13 @@ export interface TemplatePart {
 
 export function templatePart(
   plans: readonly TemplatePlan[],
-  { circuits, dialer, driver, endCalls, links, state }: ControlContext,
+  context: ControlContext,
   down: DownList,
   steps: Steps,
 ): TemplatePart {
+  const { circuits, links } = context;
+  const { openOrWait, tryOpen } = makeOpenings(context, down);
+  const { callsOf, drop, endAll } = makeEndings(context, down);
   const changes = plans.flatMap(({ changed }) => changed);
   const removed = new Set(plans.flatMap((plan) => plan.removed));
   /** In the place of those whose circuits cannot take their new options. */
@@ -56,20 +59,6 @@ export function templatePart(
       .map(({ call, path }) => [path, makeCallTemplate(path, call)]),
   );
 
-  const open = (template: CallTemplate) => {
-    const broken = ({ message }: Error) =>
-      endCalls(template, { result: CdnResult.LossOfCarrier, message });
-    return located(template.path, () => provision(template, circuits, broken));
-  };
-  const tryOpen = async (template: CallTemplate, tx: Transaction) => {
-    tx.undo(() => release(template));
-    try {
-      await open(template);
-    } catch (error) {
-      // Something that ends may be in the way: it is tried again then.
-      if (!isPassing(error)) throw error;
-    }
-  };
   const openChange = async ({ next, template }: TemplateChange, tx: Transaction) => {
     const { circuit: former } = template.call;
     if (isDeepStrictEqual(former, next.circuit)) return;
@@ -81,23 +70,6 @@ export function templatePart(
     const fresh = makeCallTemplate(template.path, next);
     replaced.set(template, fresh);
     await tryOpen(fresh, tx);
-  };
-
-  const callsOf = (template: CallTemplate) =>
-    [...state.links.values()].flatMap((link) =>
-      [...link.calls.values()].filter((call) => call.template === template)
-        .map((call) => ({ link, call }))
-    );
-  /** Ends all calls of a template, and waits until their sessions have left the datapath. */
-  const endAll = async (template: CallTemplate) => {
-    const gone = callsOf(template).map(({ call }) => goneOf(call));
-    endCalls(template, CALL_ENDED);
-    await Promise.all(gone);
-  };
-  const drop = async (template: CallTemplate) => {
-    await endAll(template);
-    await release(template);
-    down.delete(template.path);
   };
 
   const endChange = async ({ anew, keys, next, template }: TemplateChange) => {
@@ -113,24 +85,6 @@ export function templatePart(
     const up = calls.filter(({ call }) => call.upSince !== undefined);
     await Promise.all(up.map(({ call }) => call.work));
     steps.note(template.path, "changed", words);
-  };
-
-  const openOrWait = async (template: CallTemplate) => {
-    try {
-      await open(template);
-    } catch (error) {
-      down.add(template.path, error as Error, {
-        queue: template.path,
-        async retry() {
-          await open(template);
-          for (const { placedCalls } of state.managedTunnels.values()) {
-            for (const placed of placedCalls.values()) {
-              if (placed.template === template) driver.defer(() => dialer.place(placed));
-            }
-          }
-        },
-      });
-    }
   };
 
   return {
@@ -161,6 +115,68 @@ export function templatePart(
     },
     successor: (template) => removed.has(template) ? undefined : replaced.get(template) ?? template,
   };
+}
+
+/** How templates get their circuits. */
+function makeOpenings(
+  { circuits, dialer, driver, endCalls, state }: ControlContext,
+  down: DownList,
+) {
+  const open = (template: CallTemplate) => {
+    const broken = ({ message }: Error) =>
+      endCalls(template, { result: CdnResult.LossOfCarrier, message });
+    return located(template.path, () => provision(template, circuits, broken));
+  };
+  const tryOpen = async (template: CallTemplate, tx: Transaction) => {
+    tx.undo(() => release(template));
+    try {
+      await open(template);
+    } catch (error) {
+      // Something that ends may be in the way: it is tried again then.
+      if (!isPassing(error)) throw error;
+    }
+  };
+  const openOrWait = async (template: CallTemplate) => {
+    try {
+      await open(template);
+    } catch (error) {
+      down.add(template.path, error as Error, {
+        queue: template.path,
+        async retry() {
+          await open(template);
+          for (const { placedCalls } of state.managedTunnels.values()) {
+            for (const placed of placedCalls.values()) {
+              if (placed.template === template) driver.defer(() => dialer.place(placed));
+            }
+          }
+        },
+      });
+    }
+  };
+
+  return { openOrWait, tryOpen };
+}
+
+/** How calls of templates end, and templates let go of their circuits. */
+function makeEndings({ endCalls, state }: ControlContext, down: DownList) {
+  const callsOf = (template: CallTemplate) =>
+    [...state.links.values()].flatMap((link) =>
+      [...link.calls.values()].filter((call) => call.template === template)
+        .map((call) => ({ link, call }))
+    );
+  /** Ends all calls of a template, and waits until their sessions have left the datapath. */
+  const endAll = async (template: CallTemplate) => {
+    const gone = callsOf(template).map(({ call }) => goneOf(call));
+    endCalls(template, CALL_ENDED);
+    await Promise.all(gone);
+  };
+  const drop = async (template: CallTemplate) => {
+    await endAll(template);
+    await release(template);
+    down.delete(template.path);
+  };
+
+  return { callsOf, drop, endAll };
 }
 
 /** Resolves once a call's session has left the datapath. */

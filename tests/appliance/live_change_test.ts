@@ -108,13 +108,18 @@ Deno.test("changing a session live at both ends loses none of its frames", async
   await using left = await startNode(config(1));
   await using right = await startNode(config(2));
   const stop = flow(left, right);
-  for (const reorderTimeoutMs of [10, 0, 20]) {
+  for (const [reorderTimeoutMs, restartRun] of [[10, 1], [0, 1024], [20, 32]] as const) {
     for (const { appliance } of [left, right]) {
-      await appliance.changeSession("steady", "frames", { reorderTimeoutMs, lnsMode: true });
+      const change = { reorderTimeoutMs, lnsMode: true, restartAfterMs: 500, restartRun };
+      await appliance.changeSession("steady", "frames", change);
       await sleep(20);
     }
   }
   await lostNothing(left, right, await stop());
+  for (const { appliance } of [left, right]) {
+    const { heardAgoMs } = await appliance.tunnel("steady");
+    assert.ok(heardAgoMs !== undefined && heardAgoMs >= 0 && heardAgoMs < 60_000, `${heardAgoMs}`);
+  }
 });
 
 Deno.test("a tunnel moved to a socket of its own and back loses nothing", async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { assertSoundMessages, controlSuite, here } from "./support/control_suite.ts";
-import { isthmus, type ManagedTunnel, quickTimers } from "./support/managed.ts";
+import { assertFirstFrames, isthmus, type ManagedTunnel, quickTimers } from "./support/managed.ts";
 import { until } from "./support/process.ts";
 import { startXl2tpd } from "./support/xl2tpd.ts";
 
@@ -14,7 +14,7 @@ const { test } = controlSuite(
   (socket) => `
 listen: [{ udp: "${here}:1701" }]
 admin: { listen: "unix:${socket}" }
-peers: { lac: { proto-version: 2, ${quickTimers}, tunnel-limit: ${count}, accept: [{}] } }
+peers: { lac: { proto-version: 2, ${quickTimers}, tunnel-limit: ${count}, accept: [{ circuit: { sink: {} } }] } }
 `,
   (place) => startXl2tpd(place, { role: "lac", tunnels: count }),
 );
@@ -24,6 +24,11 @@ type Context = Parameters<Parameters<typeof test>[1]>[0];
 test(`xl2tpd as LAC without a secret: ${count} tunnels come up`, async (context) => {
   await untilTunnels(context, count);
   await until("the peer has their calls", async () => await context.peer.calls!() === count);
+});
+
+test("xl2tpd as LAC without a secret: the first frame behind each ICCN is carried", async (context) => {
+  await untilTunnels(context, count);
+  await assertFirstFrames(context.appliance, count);
 });
 
 test("xl2tpd as LAC without a secret: our StopCCN ends one, which comes again", async (context) => {

@@ -5,20 +5,12 @@
  */
 
 import assert from "node:assert/strict";
-import type { EncapType } from "../../core/pseudowire.ts";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { makePair, type Pair, type Place } from "./support/place.ts";
 import { output } from "./support/process.ts";
 import { say, suite } from "./support/suite.ts";
+import { type Cell, config, inner } from "./support/two_ends.ts";
 import { iperfBetween } from "./support/traffic.ts";
-
-interface Cell {
-  readonly index: number;
-  readonly title: string;
-  readonly encap: EncapType;
-  readonly family: 4 | 6;
-  readonly seq: boolean;
-}
 
 const cells: readonly Cell[] = [
   { index: 1, title: "UDP over IPv4", encap: "udp", family: 4, seq: false },
@@ -26,37 +18,6 @@ const cells: readonly Cell[] = [
   { index: 3, title: "IP 115 over IPv4", encap: "ip", family: 4, seq: false },
   { index: 4, title: "UDP over IPv4, numbered", encap: "udp", family: 4, seq: true },
 ];
-
-/** The configuration of one end: 1 here, 2 there. */
-function config(end: 1 | 2, adminSocket: string): string {
-  const peer = 3 - end;
-  const tunnels = cells.map(({ index, encap, family, seq }) => {
-    const at = (end: number) => {
-      const address = family === 4 ? `10.77.0.${end}` : `fd77::${end}`;
-      if (encap === "ip") return address;
-      return family === 4 ? `${address}:170${index}` : `[${address}]:170${index}`;
-    };
-    return `  t${index}:
-    static: { tunnel-id: ${10 * index + end}, peer-tunnel-id: ${10 * index + peer} }
-    encap: ${encap}
-    local: "${at(end)}"
-    remote: "${at(peer)}"
-    sessions:
-      s:
-        session-id: ${100 * index + end}
-        peer-session-id: ${100 * index + peer}
-        l2spec-type: ${seq ? "default" : "none"}
-        cookie: "00112233"
-        peer-cookie: "00112233"
-${seq ? "        seq: both\n        reorder-timeout: 20\n" : ""}\
-        circuit: { tap: { name: tap${index}, addresses: [${inner(index, end).join(", ")}] } }`;
-  });
-  return `admin: { listen: "unix:${adminSocket}" }\ntunnels:\n${tunnels.join("\n")}\n`;
-}
-
-function inner(index: number, end: number): readonly [string, string] {
-  return [`10.100.${index}.${end}/24`, `fd00:${index}::${end}/64`];
-}
 
 interface Context {
   readonly pair: Pair;
@@ -69,8 +30,8 @@ const both = suite<Context>(
   async (stack) => {
     const pair = stack.use(await makePair());
     const ends = [
-      stack.use(await startAppliance(pair.here, (socket) => config(1, socket))),
-      stack.use(await startAppliance(pair.there, (socket) => config(2, socket))),
+      stack.use(await startAppliance(pair.here, (socket) => config(cells, 1, socket))),
+      stack.use(await startAppliance(pair.there, (socket) => config(cells, 2, socket))),
     ] as const;
     return { pair, ends };
   },

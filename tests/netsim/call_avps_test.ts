@@ -129,6 +129,9 @@ Deno.test("each message of a call carries what its owner says to the other owner
         assert.deepEqual(eventsOf(b, "call-requested")[0]?.said, of[request]);
         const kept = a.lcce.call(call)!.said;
         assert.equal(kept.physicalChannelId, 99, "and all of it is kept while the call lives");
+        const theirs = eventsOf(b, "call-requested")[0]!.call;
+        const others = role === "incoming-caller" ? 6 : 3;
+        assert.equal(b.lcce.call(theirs)!.said.others?.length, others, "of each message");
         assert.deepEqual(callsUp(a).length, 1);
       }
     }

@@ -10,7 +10,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::session::Options;
 use isthmus_datapath::slab::Handle;
 use isthmus_datapath::tunnel::SocketKind;
-use kernel::packet::{Packet, delivered};
+use kernel::packet::{Packet, delivered, ones_complement};
 use kernel::{Incoming, Lab, incoming, peer, v3};
 use proptest::prelude::*;
 
@@ -168,6 +168,18 @@ fn what_is_no_segment_leaves_as_it_came_behind_its_flows_segments() {
 }
 
 #[test]
+fn a_checksum_over_more_than_the_packet_is_not_believed() {
+    let mut all = frames(&stream(1, 4, 100));
+    // The IP packet ends before the frame does, and TCP's checksum would be right if it did not.
+    let ip = &mut all[1][14..34];
+    ip[3] -= 20;
+    ip[10..12].fill(0);
+    let sum = !ones_complement(&[ip]);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(through(&all), (all, 3));
+}
+
+#[test]
 fn a_udp_datagram_without_checksum_stays_alone() {
     let all: Vec<_> = (0..4)
         .map(|at| {
@@ -278,6 +290,24 @@ fn packet() -> impl Strategy<Value = Packet> {
             payload: (0..len).map(|at| (at * 31) as u8).collect(),
         },
     )
+}
+
+#[test]
+fn a_checksum_of_udp_that_comes_to_nothing_is_all_ones() {
+    let mut packet = Packet::udp(1, 1, &[7; 100]);
+    let first = &delivered(&super_frame(&packet, 50)).unwrap()[0];
+    // With its own checksum at the end of its payload, a datagram's sum is full.
+    let sum = [first[40], first[41]];
+    let old = [7, 7];
+    let adjusted = u16::from_be_bytes(sum).wrapping_add(u16::from_be_bytes(old));
+    let carry = u16::from(adjusted < u16::from_be_bytes(sum));
+    packet.payload[48..50].copy_from_slice(&(adjusted + carry).to_be_bytes());
+    let given = super_frame(&packet, 50);
+    let (mut lab, _, device) = joined(Some(ALL), Options::default());
+    lab.read(device, std::slice::from_ref(&given), 0);
+    let frames: Vec<_> = lab.run().datagrams().iter().map(|datagram| datagram[8..].to_vec()).collect();
+    assert_eq!(frames[0][40..42], [0xff, 0xff]);
+    assert!(frames == delivered(&given).unwrap());
 }
 
 /// What tells the flows of [`packet`] apart: EtherTypes and the protocol.

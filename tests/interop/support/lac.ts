@@ -132,7 +132,9 @@ listen: [{ udp: "${here}:1701" }]
 admin: { listen: "unix:${adminSocket}" }
 peers:
   lac:
-    { proto-version: 2, ${quickTimers}${secret ? `, secret: "${secret}"` : ""}, accept: [{}] }
+    { proto-version: 2, ${quickTimers}${
+    secret ? `, secret: "${secret}"` : ""
+  }, accept: [{ circuit: { sink: {} } }] }
 tunnels:
   t: { peer: lac, mode: passive }
 `;

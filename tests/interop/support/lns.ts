@@ -13,7 +13,14 @@ import {
   sent,
   there,
 } from "./control_suite.ts";
-import { isthmus, quickTimers, tunnelOf, untilDown, untilUp } from "./managed.ts";
+import {
+  assertFirstFrames,
+  isthmus,
+  quickTimers,
+  tunnelOf,
+  untilDown,
+  untilUp,
+} from "./managed.ts";
 import type { Peer } from "./peer.ts";
 import { killAll, type Place } from "./place.ts";
 import { until } from "./process.ts";
@@ -45,6 +52,10 @@ export function lnsTests(file: string, lns: Lns): void {
     await allUp(context);
     const { calls } = context.peer;
     if (calls) await until("the peer has them too", async () => await calls() === count);
+  });
+  tests.test(`${title}: the first frame of each call is carried`, async (context) => {
+    await allUp(context);
+    await assertFirstFrames(context.appliance, count);
   });
   if (lns.secret) {
     tests.test(`${title}: a wrong secret keeps the tunnel down`, async ({ appliance }) => {
@@ -158,6 +169,6 @@ ${secret ? `  wrong: { peer: stranger, local: "${here}:0", remote: "${there}:170
     local: "${here}:1701"
     remote: "${there}:1701"
     sessions:
-${Array.from({ length: count }, (_, i) => `      c${i}: {}`).join("\n")}
+${Array.from({ length: count }, (_, i) => `      c${i}: { circuit: { sink: {} } }`).join("\n")}
 `;
 }

@@ -66,3 +66,22 @@ export async function isthmus(appliance: Appliance, ...words: string[]): Promise
 
 /** Timers that make lost peers noticed within seconds: a HELLO after 1 s, 4 attempts within 3 s. */
 export const quickTimers = "hello: 1, retransmit: 0.2, attempts: 4, call-timeout: 20";
+
+/**
+ * Each call's peer sent something as soon as it was told to go on (LCP), and all of it ended in the circuits: nothing was
+ * dropped for want of a session or a circuit.
+ */
+export async function assertFirstFrames(
+  appliance: Appliance,
+  count: number,
+): Promise<void> {
+  const heard = async () => {
+    const { sessions } = await appliance.get<
+      { sessions: { statistics: Record<string, number> }[] }
+    >("/v1/sessions?limit=1000");
+    return sessions.filter(({ statistics }) => statistics["rx-packets"]! > 0).length;
+  };
+  await until("each call brought a frame", async () => await heard() === count, 30_000);
+  const { drops } = await appliance.get<{ drops: Record<string, number> }>("/v1/datapath");
+  assert.deepStrictEqual([drops["unknown-session"] ?? 0, drops["no-forwarder"] ?? 0], [0, 0]);
+}

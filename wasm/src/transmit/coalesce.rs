@@ -243,11 +243,9 @@ impl Flow {
         let Segment { headers, header, payload, .. } = *segment;
         let (network, transport) = (headers.network, headers.transport);
         let follows = segment.seq == self.last.seq.wrapping_add(self.last.payload as u32) || headers.is_udp();
-        let total = header - network + self.payload + payload;
         follows
             && header == self.first.header
             && payload <= self.first.payload
-            && total <= MAX_PACKET
             && same_network(headers.v6, &head[network..transport], &bytes[network..transport])
             && self.id_follows(head, segment)
             && (headers.is_udp() || same_tcp(&head[transport..], &bytes[transport..header]))

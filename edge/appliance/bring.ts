@@ -1,0 +1,114 @@
+/** The way to another configuration: that of the file, the file with edits, and what requests made saved to it. @module */
+
+import { circuitPart } from "../circuits/circuits_part.ts";
+import type { AdminConfig, Config } from "../config/model.ts";
+import { hookPart } from "../hooks/hook_part.ts";
+import { staticPart } from "../sessions/static_part.ts";
+import { asWritten } from "../sessions/remote_names.ts";
+import { configOf } from "../sessions/table.ts";
+import type { ApplianceApi } from "./api.ts";
+import type { ApplianceContext, ApplianceOptions } from "./context.ts";
+import { adopt, unsaved, untouched } from "./edits.ts";
+import { listenerPart } from "./listeners.ts";
+import { makeSteps } from "./part.ts";
+import { reconcile, type ReloadReport } from "./reconcile.ts";
+import { refuseStopped } from "./requests.ts";
+import { settingsPart } from "./settings.ts";
+
+/** Moves the admin endpoint, once there is one. */
+export type MoveAdmin = (admin: AdminConfig) => Promise<void>;
+
+export function makeFileRequests(
+  context: ApplianceContext,
+  { document }: Pick<ApplianceOptions, "document">,
+  changeAdmin: MoveAdmin,
+  running: () => Config,
+): Pick<ApplianceApi, "reload" | "edit" | "saidBy" | "save"> {
+  const { log, queues, state, tunnels } = context;
+  return {
+    reload: () =>
+      queues.exclusive(async () => {
+        refuseStopped(context);
+        const { commit, config, putBack } = await document.load();
+        const report = await bringTo(context, config, changeAdmin);
+        commit();
+        return told(log, withReasons(report, putBack));
+      }),
+    edit: (edits) =>
+      queues.exclusive(async () => {
+        refuseStopped(context);
+        const { commit, config } = document.edit(edits);
+        const report = await bringTo(context, untouched(context, config, edits), changeAdmin);
+        state.inForce = config;
+        commit();
+        return told(log, report);
+      }),
+    saidBy: (path) => document.origin(path),
+    save: () =>
+      queues.exclusive(async () => {
+        const saved = await document.save(unsaved(context));
+        if (saved.refused === undefined) {
+          for (const tunnel of tunnels.all.values()) adopt(tunnel);
+          state.inForce = running();
+          log.info("configuration saved");
+        }
+        return saved;
+      }),
+  };
+}
+
+/** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */
+export async function bringTo(
+  context: ApplianceContext,
+  next: Config,
+  changeAdmin: MoveAdmin,
+): Promise<ReloadReport> {
+  const { control, down, state, tunnels } = context;
+  const before = state.inForce;
+  const steps = makeSteps();
+  const running = [
+    ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
+      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
+    ...down.tunnels().map(({ tunnel }) => tunnel.config),
+  ];
+  const report = await reconcile([
+    settingsPart(before, next, { ...context, changeAdmin }, steps),
+    hookPart(before.hooks, next.hooks, context.hooks, steps),
+    circuitPart(before, next, context, steps),
+    listenerPart(before.listen, next.listen, context, steps),
+    staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
+    control.part(next, down, steps),
+  ], { ...context, steps });
+  state.inForce = next;
+  return report;
+}
+
+/** What requests had changed, and is now as the file has it, says so. */
+function withReasons(report: ReloadReport, putBack: readonly string[]): ReloadReport {
+  const steps = report.steps.map((step) =>
+    putBack.includes(step.path)
+      ? { ...step, why: [step.why, "puts back what a request changed"].filter(Boolean).join(": ") }
+      : step
+  );
+  return { ...report, steps };
+}
+
+function told(log: ApplianceContext["log"], report: ReloadReport): ReloadReport {
+  logReport(log, report);
+  return report;
+}
+
+function logReport(log: ApplianceContext["log"], { down, kept, steps }: ReloadReport): void {
+  const count = (step: string) => steps.filter((each) => each.step === step).length;
+  for (const { path, step, why } of steps) {
+    log.info(step, { path, ...(why !== undefined && { why }) });
+  }
+  log.info("configuration reloaded", {
+    added: count("added"),
+    changed: count("changed"),
+    restarted: count("restarted"),
+    removed: count("removed"),
+    kept,
+    down: down.length,
+  });
+}

@@ -1,0 +1,64 @@
+/** What of the appliance is to be seen, while it runs. @module */
+
+import type { TunnelState } from "../config/model.ts";
+import type { StatsOf } from "../datapath/datapath.ts";
+import { asWritten } from "../sessions/remote_names.ts";
+import { configOf, findTunnel } from "../sessions/table.ts";
+import type { ApplianceApi } from "./api.ts";
+import type { ApplianceContext } from "./context.ts";
+import { asApplianceErrors } from "./errors.ts";
+import { tunnelName } from "./requests.ts";
+import { countersOf, downState, managedState, stateOf } from "./view.ts";
+
+export function makeQueries(
+  context: ApplianceContext,
+): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down"> {
+  const { control, datapath, down, state, tunnels } = context;
+  const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
+  const show = async (tunnel: string): Promise<TunnelState> => {
+    const name = tunnelName(context, tunnel);
+    const waiting = down.tunnels().find((each) => each.tunnel.config.name === name);
+    if (waiting) return downState(waiting);
+    const stats = await statistics(countersOf(tunnels.all.get(name)));
+    const managed = control.states().get(name);
+    if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
+    const state = stateOf(findTunnel(tunnels.all, name), stats);
+    return managed ? managedState(managed, state) : state;
+  };
+
+  return {
+    config: () => ({
+      ...state.inForce,
+      tunnels: [
+        ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
+          .map((tunnel) => asWritten(configOf(tunnel))),
+        ...down.tunnels().map(downState).map(({ config }) => config),
+      ],
+    }),
+    async tunnels() {
+      const stats = await statistics();
+      const managed = control.states();
+      const there = [...tunnels.all.values()].map((tunnel) => {
+        const [state, control] = [stateOf(tunnel, stats), managed.get(tunnel.config.name)];
+        return control ? managedState(control, state) : state;
+      });
+      const others = [...managed.values()].filter(({ config }) => !tunnels.all.has(config.name));
+      return [
+        ...there,
+        ...others.map((each) => managedState(each, undefined)),
+        ...down.tunnels().map(downState),
+      ];
+    },
+    tunnel: show,
+    async datapath() {
+      const { drops, io } = await statistics(countersOf(undefined));
+      const queued = { "device-queue-full": context.system.deviceQueueDrops() };
+      return {
+        drops: { ...drops, ...queued, ...control.drops() },
+        pathErrors: context.paths.errors(),
+        io,
+      };
+    },
+    down: () => [...down.all(), ...context.circuitsDown()],
+  };
+}
