@@ -2,7 +2,15 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FailureCode } from "./failure.ts";
-import type { DevicePort, Port, PuntedFrame, TapOptions } from "./ports.ts";
+import type {
+  DevicePort,
+  PacketOptions,
+  PacketPort,
+  Port,
+  PuntedFrame,
+  TapOptions,
+  TunOptions,
+} from "./ports.ts";
 import type { CallEnd } from "./session.ts";
 import type { Row } from "./values.ts";
 
@@ -48,6 +56,10 @@ export interface Scope {
 
   /** Opens a TAP device as a port. If it vanishes, this scope fails. */
   open(kind: "tap", options: TapOptions): Promise<DevicePort>;
+  /** Opens a TUN device as a port: IP packets of both families. If it vanishes, this scope fails. */
+  open(kind: "tun", options: TunOptions): Promise<DevicePort>;
+  /** Opens an interface that is there as a port of Ethernet frames. If it vanishes, this scope fails. */
+  open(kind: "packet", options: PacketOptions): Promise<PacketPort>;
   /**
    * Joins two ports of one frame type, each joined to no other. Where one of them goes before this scope does, this
    * scope fails.

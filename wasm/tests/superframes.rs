@@ -23,7 +23,7 @@ fn joined(takes: Option<Takes>, options: Options) -> (Lab, Handle, Handle) {
     let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
     let core = &mut lab.datapath.core;
     let session = core.add_session(tunnel, (1, 1), FrameType::Ethernet, options).unwrap();
-    let device = core.add_device(9, FrameType::Ethernet, takes).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, takes, None).unwrap();
     core.cross_connect(session, device).unwrap();
     (lab, socket, device)
 }
@@ -455,8 +455,8 @@ proptest! {
             let mut lab = Lab::new(Limits::default());
             let core = &mut lab.datapath.core;
             let hub = core.add_hub().unwrap();
-            let device = core.add_device(9, FrameType::Ethernet, Some(ALL)).unwrap();
-            let other = core.add_device(10, FrameType::Ethernet, out).unwrap();
+            let device = core.add_device(9, FrameType::Ethernet, Some(ALL), None).unwrap();
+            let other = core.add_device(10, FrameType::Ethernet, out, None).unwrap();
             let host = core.add_host_port(FrameType::Ethernet).unwrap();
             for port in [device, other, host] {
                 core.join_hub(hub, port).unwrap();
