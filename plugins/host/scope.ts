@@ -64,9 +64,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     unix: (path, received) =>
       life.own(async () => {
-        const stream = await leaves.openUnix(path, (bytes) => {
-          if (!life.ending) guard(() => received(bytes));
-        });
+        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
         const value: UnixStream = { write: stream.write };
         return { value, undo: () => stream.close() };
       }),

@@ -59,8 +59,9 @@ pub struct Sequence {
 pub struct Outsiders {
     next: u32,
     run: u32,
-    /// The expected number, and how many frames waited, when the last of them came: a number in the window changes one.
-    between: (u32, usize),
+    /// The expected number and the highest one when the last of them came: a number in the window that does not wait
+    /// before others moves one of both.
+    between: (u32, u32),
 }
 
 /// A number that was not what was expected.
@@ -72,6 +73,8 @@ pub struct Doubt {
     pub found: Verdict,
     /// The number expected.
     pub expected: u32,
+    /// The highest that waits or was delivered.
+    pub highest: u32,
     /// Milliseconds since the last that was in the window.
     pub silent: u32,
     /// The largest number.
@@ -127,10 +130,14 @@ impl Sequence {
 }
 
 impl Outsiders {
-    /// Decides whether the peer's numbering went on or began anew at a number that says no such thing by itself, while so
-    /// many frames wait.
-    pub fn judge(&mut self, doubt: &Doubt, waiting: usize, patience: &Patience) -> Verdict {
-        let Doubt { ns, found, expected, silent, max } = *doubt;
+    /// A number in the window came: what comes from outside next begins a run.
+    pub fn interrupt(&mut self) {
+        self.run = 0;
+    }
+
+    /// Decides whether the peer's numbering went on or began anew at a number that says no such thing by itself.
+    pub fn judge(&mut self, doubt: &Doubt, patience: &Patience) -> Verdict {
+        let Doubt { ns, found, expected, highest, silent, max } = *doubt;
         let ahead = (ns.wrapping_sub(expected) & max) <= max / 2;
         let moved = if ahead { Verdict::Early } else { Verdict::Restart };
         if silent >= patience.restart_after {
@@ -142,11 +149,11 @@ impl Outsiders {
         }
         // Some of a run may be lost on their way.
         let follows = self.run > 0
-            && self.between == (expected, waiting)
+            && self.between == (expected, highest)
             && (ns.wrapping_sub(self.next) & max) < WINDOW;
         self.run = if follows { self.run + 1 } else { 1 };
         self.next = (ns + 1) & max;
-        self.between = (expected, waiting);
+        self.between = (expected, highest);
         if self.run < if ahead { LEAP_RUN } else { patience.restart_run } {
             return Verdict::Outside;
         }

@@ -55,7 +55,7 @@ impl Core {
             found @ (Verdict::InOrder | Verdict::Early) => found,
             found => {
                 let silent = now_ms.wrapping_sub(heard);
-                self.doubt(session, &Doubt { ns, found, expected, silent, max })
+                self.doubt(session, &Doubt { ns, found, expected, highest, silent, max })
             }
         };
         match verdict {
@@ -83,8 +83,7 @@ impl Core {
     #[cold]
     fn doubt(&mut self, session: u32, doubt: &Doubt) -> Verdict {
         let rare = self.sessions.rare_mut(session);
-        let waiting = rare.queue.as_ref().map_or(0, |queue| queue.len());
-        rare.outsiders.judge(doubt, waiting, &rare.options.patience)
+        rare.outsiders.judge(doubt, &rare.options.patience)
     }
 
     #[inline]
@@ -146,6 +145,7 @@ impl Core {
         let early = u64::from(at < queue.len());
         rare.oos_packets += early;
         tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += early;
+        rare.outsiders.interrupt();
         queue.insert(at, ns, now, held);
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;
