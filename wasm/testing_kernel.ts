@@ -46,14 +46,12 @@ export function run(
   for (let count = datapath.pump(); count > 0; count = datapath.pump()) {
     for (let op = 0; op < count; op++) {
       const [kind, fd, first, length] = new Int32Array(memory.buffer, layout.txOps + 16 * op, 4);
+      if (kind === 1) {
+        const frame = gather(memory, layout.txIovecs + iovecSize * first!, length!);
+        output.written.push({ fd: fd!, frame });
+        continue;
+      }
       for (let at = first!; at < first! + length!; at++) {
-        if (kind === 1) {
-          output.written.push({
-            fd: fd!,
-            frame: gather(memory, layout.txIovecs + iovecSize * at, 1),
-          });
-          continue;
-        }
         const reason = refuse(fd!);
         if (reason === undefined) {
           output.sent.push(readMessage(memory, fd!, layout.txMessages + mmsghdrSize * at));

@@ -23,7 +23,7 @@ const STEPS_PER_LOOK = 16;
  * Datagrams that may wait for their turn, by whose they are; peers send again what is dropped beyond. Each kind comes
  * before the next.
  */
-const INBOX_LIMITS = { proven: 8192, expected: 4096, stranger: 1024 } as const satisfies Record<
+const INBOX_LIMITS = { proven: 8192, expected: 8192, stranger: 4096 } as const satisfies Record<
   Sender,
   number
 >;
@@ -32,8 +32,8 @@ const INBOX_LIMITS = { proven: 8192, expected: 4096, stranger: 1024 } as const s
  * more to do than what they want.
  */
 const STRANGERS_TIME = 0.6;
-/** In every so many steps those who are not proven have their turn, however many datagrams of proven peers wait. */
-const STRANGERS_SHARE = 16;
+/** Every so many datagrams one of somebody who is not proven has its turn, however many of proven peers wait. */
+const OTHERS_TURN = 16;
 
 /** Something with a time of its own besides the LCCE's. */
 export interface Due {
@@ -89,10 +89,10 @@ class LcceDriver implements Driver {
   readonly #dues = new Schedule<Due>();
   #outbox: ControlDatagram[] = [];
   #turns = 0;
-  /** Milliseconds that those who are not proven may still take, as of when, and how many were served in this turn. */
+  /** Milliseconds that strangers may still take, as of when, and how many datagrams were taken in this turn. */
   #credit = TURN_MS;
   #creditedAt: number;
-  #served = { proven: 0, others: 0 };
+  #served = { known: 0, strangers: 0 };
   #stopped = false;
   #inTurn = false;
   #turnComing = false;
@@ -148,31 +148,31 @@ class LcceDriver implements Driver {
     else inbox.push({ data: data.slice(), path });
   }
 
-  #othersWait(): number {
-    return this.#inboxes.expected.length + this.#inboxes.stranger.length;
+  /** How many datagrams may be taken now. */
+  #waiting(): number {
+    const { expected, proven, stranger } = this.#inboxes;
+    return proven.length + expected.length + (this.#credit > 0 ? stranger.length : 0);
   }
 
   #nextDatagram(): Received | undefined {
-    const othersFirst = ++this.#turns % STRANGERS_SHARE === 0 && this.#credit > 0 &&
-      this.#othersWait() > 0;
-    const proven = othersFirst ? undefined : this.#inboxes.proven.shift();
-    if (proven) {
-      this.#served.proven++;
-      return proven;
-    }
-    if (this.#credit <= 0) return undefined;
-    const other = this.#inboxes.expected.shift() ?? this.#inboxes.stranger.shift();
-    if (other) this.#served.others++;
-    return other;
+    const { expected, proven, stranger } = this.#inboxes;
+    const strangersMay = this.#credit > 0 && stranger.length > 0;
+    const othersFirst = ++this.#turns % OTHERS_TURN === 0;
+    const known = othersFirst
+      ? expected.shift() ?? (strangersMay ? undefined : proven.shift())
+      : proven.shift() ?? expected.shift();
+    if (known) this.#served.known++;
+    else if (strangersMay) this.#served.strangers++;
+    return known ?? (strangersMay ? stranger.shift() : undefined);
   }
 
-  /** Those who are not proven pay for their part of a turn. */
+  /** Strangers pay for their part of a turn. */
   #charge(began: number, ended: number): void {
     this.#credit = Math.min(TURN_MS, this.#credit + STRANGERS_TIME * (ended - this.#creditedAt));
     this.#creditedAt = ended;
-    const all = this.#served.proven + this.#served.others;
-    if (all > 0) this.#credit -= (ended - began) * this.#served.others / all;
-    this.#served = { proven: 0, others: 0 };
+    const all = this.#served.known + this.#served.strangers;
+    if (all > 0) this.#credit -= (ended - began) * this.#served.strangers / all;
+    this.#served = { known: 0, strangers: 0 };
   }
 
   #turn(): void {
@@ -214,7 +214,7 @@ class LcceDriver implements Driver {
     if (due) this.#guarded(() => due.due(now));
     const datagram = this.#nextDatagram();
     if (datagram) {
-      const more = this.#inboxes.proven.length + (this.#credit > 0 ? this.#othersWait() : 0) > 0;
+      const more = this.#waiting() > 0;
       this.#guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
     }
     const job = datagram ? undefined : this.#jobs.shift();
@@ -263,7 +263,7 @@ class LcceDriver implements Driver {
   #arm(): void {
     const { clock, lcce } = this.#options;
     // Who has used up the time of strangers waits for half a turn's worth of it.
-    const patient = this.#othersWait() === 0
+    const patient = this.#inboxes.stranger.length === 0
       ? Infinity
       : this.#creditedAt + (TURN_MS / 2 - this.#credit) / STRANGERS_TIME;
     const at = Math.min(lcce.deadline() ?? Infinity, this.#dues.next() ?? Infinity, patient);

@@ -23,7 +23,7 @@ fn joined(takes: Option<Takes>, options: Options) -> (Lab, Handle, Handle) {
     let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
     let core = &mut lab.datapath.core;
     let session = core.add_session(tunnel, (1, 1), FrameType::Ethernet, options).unwrap();
-    let device = core.add_device(9, FrameType::Ethernet, takes).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, takes, None).unwrap();
     core.cross_connect(session, device).unwrap();
     (lab, socket, device)
 }
@@ -215,6 +215,65 @@ fn more_flows_than_can_be_open_are_served() {
 }
 
 #[test]
+fn identifications_count_on_or_stay_but_not_both() {
+    for (ids, writes) in [([5, 6, 7, 8], 1), ([5, 5, 5, 5], 1), ([5, 6, 5, 6], 2), ([5, 5, 6, 7], 2)] {
+        let mut packets = stream(1, 4, 50);
+        packets.iter_mut().zip(ids).for_each(|(packet, id)| packet.id = id);
+        let all = frames(&packets);
+        let (mut out, count) = through(&all);
+        assert_eq!(count, writes, "{ids:?}");
+        // Where two have one, the kernel counts on: nobody reads what cannot be fragmented (RFC 6864 §4.1).
+        if ids[0] == ids[1] {
+            out.iter_mut().zip(&all).for_each(|(frame, given)| frame[18..26].copy_from_slice(&given[18..26]));
+        }
+        assert!(out == all, "{ids:?}");
+    }
+}
+
+#[test]
+fn one_flow_in_two_vlans_is_two() {
+    let tagged = |at: usize, packet: Packet| Packet { tags: vec![[0x81, 0, 0, at as u8 % 2]], ..packet };
+    let all: Vec<_> = stream(1, 6, 50).into_iter().enumerate().map(|(at, p)| tagged(at, p)).collect();
+    let (mut out, writes) = through(&frames(&all));
+    let mut all = frames(&all);
+    for vlan in 0..2 {
+        let of = |frames: &[Vec<u8>]| -> Vec<Vec<u8>> {
+            frames.iter().filter(|frame| frame[15] == vlan).cloned().collect()
+        };
+        assert!(of(&out) == of(&all));
+    }
+    out.sort();
+    all.sort();
+    assert!(out == all && writes == 6);
+}
+
+#[test]
+fn one_flow_for_two_devices_is_two() {
+    let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+    let core = &mut lab.datapath.core;
+    let tunnel = core.tunnels.indices().next().unwrap();
+    let tunnel = core.tunnels.handle(tunnel);
+    let session = core.add_session(tunnel, (2, 2), FrameType::Ethernet, Options::default()).unwrap();
+    let device = core.add_device(10, FrameType::Ethernet, Some(ALL), None).unwrap();
+    core.cross_connect(session, device).unwrap();
+    let all = frames(&stream(1, 6, 50));
+    let of = |at: usize| [1, 1, 2, 2, 1, 2][at];
+    let batch: Vec<_> =
+        all.iter().enumerate().map(|(at, frame)| incoming(v3(of(at), &[], None, frame))).collect();
+    lab.receive(socket, &batch, 0);
+    let written = lab.run().written;
+    for (fd, id) in [(9, 1), (10, 2)] {
+        let out: Vec<_> = written
+            .iter()
+            .filter(|(to, _)| *to == fd)
+            .flat_map(|(_, write)| delivered(write).unwrap())
+            .collect();
+        let expected: Vec<_> = (0..6).filter(|at| of(*at) == id).map(|at| all[at].clone()).collect();
+        assert!(out == expected, "device {fd}");
+    }
+}
+
+#[test]
 fn numbered_frames_form_runs_too() {
     let options = Options {
         l2spec: true,
@@ -310,6 +369,53 @@ fn a_checksum_of_udp_that_comes_to_nothing_is_all_ones() {
     assert!(frames == delivered(&given).unwrap());
 }
 
+#[test]
+fn a_super_frame_that_is_not_what_it_says_goes_no_further() {
+    let given = super_frame(&Packet::tcp(1, 1000, &[2; 500]), 100);
+    let with = |at: usize, bytes: [u8; 2]| {
+        let mut frame = given.clone();
+        frame[at..at + 2].copy_from_slice(&bytes);
+        frame
+    };
+    for (what, frame) in [
+        ("nothing finished", with(0, [0, 1])),
+        ("an unknown type", with(0, [1, 3])),
+        ("TCP over IPv6", with(0, [1, 4])),
+        ("UDP", with(0, [1, 5])),
+        ("no segment size", with(4, [0, 0])),
+        ("a checksum from elsewhere on", with(6, [30, 0])),
+        ("a checksum elsewhere", with(8, [6, 0])),
+        ("a checksum beyond the end", with(8, [255, 255])),
+        ("a fragment", with(10 + 14 + 6, [0x20, 0])),
+        ("another length", with(10 + 14 + 2, [2, 0])),
+        ("no TCP header's length", with(10 + 34 + 12, [0x40, 0x10])),
+        ("no IP", with(10 + 12, [8, 6])),
+    ] {
+        let (mut lab, _, device) = joined(Some(ALL), Options::default());
+        lab.read(device, &[frame], 0);
+        assert_eq!(lab.run().datagrams().len(), 0, "{what}");
+        assert_eq!(lab.datapath.core.drops.get(Reason::BadOffload), 1, "{what}");
+    }
+}
+
+#[test]
+fn between_two_devices_a_super_frame_stays_behind_the_segments_before_it() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL), None).unwrap());
+    core.cross_connect(from, to).unwrap();
+    let first = Packet::tcp(1, 1000, &[1; 100]);
+    let rest = Packet::tcp(1, 1100, &[2; 500]);
+    let plain = [vec![0; 10], first.frame()].concat();
+    lab.read(from, &[plain.clone(), super_frame(&rest, 100), plain.clone()], 0);
+    let written: Vec<_> = lab.run().written.into_iter().map(|(_, write)| write).collect();
+    assert_eq!(written.len(), 3);
+    assert!(written[0] == plain && written[2] == plain);
+    assert!(delivered(&written[1]).unwrap() == delivered(&super_frame(&rest, 100)).unwrap());
+    let io = &lab.datapath.core.io;
+    assert_eq!((io.get(Io::RxFrames), io.get(Io::TxFrames), io.get(Io::TxSuperFrames)), (7, 7, 1));
+}
+
 /// What tells the flows of [`packet`] apart: EtherTypes and the protocol.
 fn flow(frame: &[u8]) -> (Vec<u8>, u8) {
     let mut at = 12;
@@ -378,8 +484,8 @@ proptest! {
             let mut lab = Lab::new(Limits::default());
             let core = &mut lab.datapath.core;
             let hub = core.add_hub().unwrap();
-            let device = core.add_device(9, FrameType::Ethernet, Some(ALL)).unwrap();
-            let other = core.add_device(10, FrameType::Ethernet, out).unwrap();
+            let device = core.add_device(9, FrameType::Ethernet, Some(ALL), None).unwrap();
+            let other = core.add_device(10, FrameType::Ethernet, out, None).unwrap();
             let host = core.add_host_port(FrameType::Ethernet).unwrap();
             for port in [device, other, host] {
                 core.join_hub(hub, port).unwrap();
