@@ -66,7 +66,7 @@ export interface Scope {
    */
   connect(a: Port, b: Port): Promise<void>;
   /**
-   * Takes the frames of a port that is joined to no other. What the receiver cannot keep up with is dropped and counted.
+   * Takes the frames of a port that is joined to no other, until this is undone in its turn. What the receiver cannot keep up with is dropped and counted.
    * A port has one receiver.
    */
   receive(port: Port, frames: (batch: readonly PuntedFrame[]) => void): void;

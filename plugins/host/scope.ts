@@ -39,7 +39,9 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
   };
 
   const scope: Scope & Endable = {
-    signal: life.signal,
+    get signal() {
+      return life.signal;
+    },
     end: life.end,
     child: (label) => makeScope(life.child(`${life.label}/${label}`), setting),
     keep(label, begin) {
@@ -64,9 +66,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     unix: (path, received) =>
       life.own(async () => {
-        const stream = await leaves.openUnix(path, (bytes) => {
-          if (!life.ending) guard(() => received(bytes));
-        });
+        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
         const value: UnixStream = { write: stream.write };
         return { value, undo: () => stream.close() };
       }),
