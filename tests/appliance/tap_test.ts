@@ -69,6 +69,31 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a TAP whose namespace is deleted says so, lets it go, and is back with the same MAC when it is",
+  ignore,
+  async fn() {
+    const space = await makeNamespace("back");
+    const circuit = `tap: { name: office0, netns: ${space.name} }`;
+    await using node = await startNode(config(1, freePort(A), circuit));
+    const macOf = (text: string) => /link\/ether (\S+)/.exec(text)?.[1];
+    const mac = macOf((await space.ip("link", "show", "office0")).text);
+    assert.ok(mac);
+    await space[Symbol.asyncDispose]();
+    await until(async () => (await stateOf(node)).status === "down");
+    assert.match((await stateOf(node)).reason!, /office0/);
+    await using again = await makeNamespace("back");
+    const deadline = performance.now() + 40_000;
+    const isUp = async () => (await stateOf(node)).status === "up";
+    while (!await isUp() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal((await stateOf(node)).status, "up");
+    assert.equal(macOf((await again.ip("link", "show", "office0")).text), mac);
+  },
+});
+
+Deno.test({
   name: "a TAP that cannot be had is refused with its reason, and nothing is left",
   ignore,
   async fn() {
@@ -86,5 +111,35 @@ Deno.test({
     await refused({ name: "lo", netns: space.name }, "circuit.tap.name");
     await refused({ name: "office0", netns: "no-such-namespace" }, "circuit.tap.name");
     await refused({ name: "sixteen-byteslong" }, "circuit.tap.name");
+  },
+});
+
+Deno.test({
+  name: "a reload keeps the device itself, unless the file names another that can be had",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("same");
+    const port = freePort(A);
+    const file = (name: string, more = "") =>
+      config(1, port, `tap: { name: ${name}, netns: ${space.name}${more} }`);
+    await using node = await startNode(file("office0"));
+    const index = async (name: string) => {
+      const { success, text } = await space.ip("-o", "link", "show", "dev", name);
+      return success ? text.slice(0, text.indexOf(":")) : undefined;
+    };
+    const first = await index("office0");
+    node.text = file("office0", ", mtu: 1300");
+    assert.deepEqual(pathsOf(await node.appliance.reload(), "changed"), [
+      "tunnels/branch/sessions/office",
+    ]);
+    assert.equal(await index("office0"), first);
+    node.text = file("lo");
+    await assert.rejects(node.appliance.reload(), { attribute: "circuit.tap.name" });
+    assert.deepEqual([await index("office0"), (await stateOf(node)).status], [first, "up"]);
+    node.text = file("office1");
+    await node.appliance.reload();
+    assert.equal(await index("office0"), undefined);
+    assert.notEqual(await index("office1"), undefined);
+    assert.equal((await stateOf(node)).ifname, "office1");
   },
 });
