@@ -3,6 +3,7 @@
 import manifest from "../deno.json" with { type: "json" };
 import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
+import { networkInterface } from "../plugins/interface/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -13,6 +14,7 @@ import { configFile, withPlugins } from "./config/file.ts";
 const builtIn: readonly Plugin[] = [
   bridge,
   ethernet,
+  networkInterface,
   probe,
   sink,
 ];

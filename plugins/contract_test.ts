@@ -1,5 +1,6 @@
 import { bridge } from "./bridge/mod.ts";
 import { ethernet } from "./ethernet/mod.ts";
+import { networkInterface } from "./interface/mod.ts";
 import { probe } from "./probe/mod.ts";
 import { sink } from "./sink/mod.ts";
 import { testPlugin } from "./testing/contract.ts";
@@ -9,6 +10,12 @@ testPlugin({
   options: { name: "office0", addresses: ["192.168.7.1/24"] },
   changed: { name: "office0", mtu: 1400, mac: "02:00:00:00:00:07", addresses: ["fd00:7::1/64"] },
   restart: { name: "office0", offload: { gso: false } },
+});
+
+testPlugin({
+  plugin: networkInterface,
+  options: { name: "eth1", vlan: 10 },
+  restart: { name: "eth1", vlan: 11 },
 });
 
 testPlugin({

@@ -61,6 +61,38 @@ export interface TapOptions {
   readonly offload?: Offload;
 }
 
+/** How a TUN device shall be: one of IP packets of both families. */
+export interface TunOptions extends Omit<TapOptions, "mac"> {
+  /** Networks that are routed to it: `10.0.0.0/8`, `::/0`. Those that are routed already stay as they are. */
+  readonly routes?: readonly string[];
+}
+
+/** An interface that is there, whose Ethernet frames come and go by a packet socket. */
+export interface PacketOptions {
+  /** As `ip link` shows it. */
+  readonly name: string;
+  /** The named network namespace that it is in. */
+  readonly netns?: string;
+  /** One VLAN of it, 1 to 4094: its tag is taken off, and put on. Absent: all frames, tags and all. */
+  readonly vlan?: number;
+  /** How the tag is put on; all are taken. */
+  readonly tpid?: 0x8100 | 0x88a8 | 0x9100;
+  /** Take frames that are for other stations, too; so it is where absent. */
+  readonly promiscuous?: boolean;
+  /** Whether checksums and segments may be left to be done, both ways. */
+  readonly offload?: Pick<Offload, "vnet">;
+}
+
+/** An interface as a port. */
+export interface PacketPort extends Port {
+  /** As `ip link` shows it. */
+  readonly name: string;
+  /** `02:00:…` notation. */
+  readonly mac: string;
+  /** Bytes of the largest packet; an Ethernet header and a tag are not counted. */
+  readonly mtu: number;
+}
+
 /** Which of its tricks a device may use; all where absent, as far as the kernel has them. */
 export interface Offload {
   /** Tell checksums and segments in a header before each frame (IFF_VNET_HDR); without it the others are off, too. */

@@ -2,7 +2,15 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FailureCode } from "./failure.ts";
-import type { DevicePort, Port, PuntedFrame, TapOptions } from "./ports.ts";
+import type {
+  DevicePort,
+  PacketOptions,
+  PacketPort,
+  Port,
+  PuntedFrame,
+  TapOptions,
+  TunOptions,
+} from "./ports.ts";
 import type { CallEnd } from "./session.ts";
 import type { Row } from "./values.ts";
 
@@ -48,13 +56,17 @@ export interface Scope {
 
   /** Opens a TAP device as a port. If it vanishes, this scope fails. */
   open(kind: "tap", options: TapOptions): Promise<DevicePort>;
+  /** Opens a TUN device as a port: IP packets of both families. If it vanishes, this scope fails. */
+  open(kind: "tun", options: TunOptions): Promise<DevicePort>;
+  /** Opens an interface that is there as a port of Ethernet frames. If it vanishes, this scope fails. */
+  open(kind: "packet", options: PacketOptions): Promise<PacketPort>;
   /**
    * Joins two ports of one frame type, each joined to no other. Where one of them goes before this scope does, this
    * scope fails.
    */
   connect(a: Port, b: Port): Promise<void>;
   /**
-   * Takes the frames of a port that is joined to no other. What the receiver cannot keep up with is dropped and counted.
+   * Takes the frames of a port that is joined to no other, until this is undone in its turn. What the receiver cannot keep up with is dropped and counted.
    * A port has one receiver.
    */
   receive(port: Port, frames: (batch: readonly PuntedFrame[]) => void): void;

@@ -221,11 +221,14 @@ export class WasmDatapath {
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
   }
 
-  /** Adds a network device; `fd` is only stored, for ops. With `vnet` a `virtio_net_hdr` stands before each frame. */
-  addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec): PortIx {
-    return refusing(() =>
-      this.#raw.add_device(fd, frameTypes[frameType], vnet === undefined ? 0 : vnetBits(vnet))
-    ) as PortIx;
+  /**
+   * Adds a network device; `fd` is only stored, for ops. With `vnet` a `virtio_net_hdr` stands before each frame. With `tag`
+   * (TPID 2 octets | tag control information 2 octets, as a number) its Ethernet frames have that VLAN tag on the wire, and
+   * nowhere else.
+   */
+  addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec, tag = 0): PortIx {
+    const bits = vnet === undefined ? 0 : vnetBits(vnet);
+    return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
   }
 
   /** Adds a port whose frames TypeScript injects and drains. */
@@ -259,6 +262,11 @@ export class WasmDatapath {
   /** Hands in `count` frames that were read from a device into the slots, with their lengths in `rxLengths`. */
   receiveFrames(port: PortIx, count: number, now: number): void {
     if (!this.#raw.receive_frames(port, count, now)) throw refused(this.#raw.last_refusal());
+  }
+
+  /** Hands in the first `count` messages of a packet socket's, as recvmmsg left them: frames, and the tags taken off them. */
+  receivePackets(port: PortIx, count: number, now: number): void {
+    if (!this.#raw.receive_packets(port, count, now)) throw refused(this.#raw.last_refusal());
   }
 
   /** Lets a frame in at a host port. It is copied. False: the queue was full; it was dropped, as `host-queue-full`. */

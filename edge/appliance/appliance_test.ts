@@ -173,7 +173,7 @@ Deno.test("changeSession() changes nothing where a step fails", async () => {
   await using bench = await start(config([branch]));
   const { appliance, datapath } = bench;
   const change = { peerSessionId: 77 as SessionId, cookie: "00112233", ...onTap("office1") };
-  for (const method of ["addTap", "crossConnect", "addSession"] as const) {
+  for (const method of ["addDevice", "crossConnect", "addSession"] as const) {
     datapath.refuse = { method, code: "limit" };
     await refused(bench, { code: "limit" }, () => appliance.changeSession("1", "11", change));
   }

@@ -110,13 +110,13 @@ Deno.test("a changed circuit is made before the former one ends; where it cannot
   const { appliance, datapath, system } = bench;
   const [former] = [...system.devices.keys()];
   const moved = tunnel(1, { sessions: [{ ...office, ...onTap("office1") }] });
-  datapath.refuse = { method: "addTap", code: "limit" };
+  datapath.refuse = { method: "addDevice", code: "limit" };
   bench.file = config([moved]);
   await refused(bench, { code: "limit" }, () => appliance.reload());
   assert.ok(system.devices.has(former!));
   const order = datapath.calls.length;
   await appliance.reload();
-  const calls = datapath.calls.slice(order).filter((call) => /Tap|removePort/.test(call));
-  assert.deepEqual(calls, ["addTap", "removePort"]);
+  const calls = datapath.calls.slice(order).filter((call) => /addDevice|removePort/.test(call));
+  assert.deepEqual(calls, ["addDevice", "removePort"]);
   assert.deepEqual([...system.devices.keys()], ["office1"]);
 });

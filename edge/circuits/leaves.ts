@@ -6,10 +6,12 @@ import type {
   DeviceLeaf,
   Leaves,
   Meters,
+  PacketLeaf,
   PortId,
   StreamLeaf,
 } from "../../plugins/host/leaves.ts";
-import type { Row, TapOptions } from "../../plugins/plugin.ts";
+import type { FrameType } from "../../core/pseudowire.ts";
+import type { PacketOptions, Row } from "../../plugins/plugin.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
@@ -35,7 +37,7 @@ export interface LeafDependencies {
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, event, hook, log, meters, random, stateFolder, wallClock } =
+  const { clock, datapath, event, hook, log, meters, random, stateFolder, system, wallClock } =
     dependencies;
   return {
     clock,
@@ -52,7 +54,10 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
         return sessions.get(port);
       },
     },
-    openTap: (options, gone) => openTap(dependencies, options, gone),
+    openTap: (options, gone) =>
+      openDevice(dependencies, "ethernet", () => system.openTap(options), gone),
+    openTun: (options, gone) => openDevice(dependencies, "ip", () => system.openTun(options), gone),
+    openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
     openStore: (plugin) => openStore(stateFolder, plugin),
     hook,
@@ -78,12 +83,13 @@ async function openUnix(
 }
 
 /** A device in the datapath. */
-async function openTap(
+async function openDevice(
   { datapath, system }: LeafDependencies,
-  options: TapOptions,
+  frames: FrameType,
+  open: () => TapDevice,
   gone: () => void,
 ): Promise<DeviceLeaf> {
-  const device = refusing("name", () => system.openTap(options));
+  const device = refusing("name", open);
   /** Whether the device is still there. */
   let present = true;
   let port: PortId;
@@ -93,7 +99,8 @@ async function openTap(
       gone();
     };
     device.onLost = vanished;
-    port = await datapath.addTap(device.fd, vanished, device.vnet);
+    const spec = { frames, ...(device.vnet && { vnet: device.vnet }) };
+    port = await datapath.addDevice(device.fd, spec, vanished);
   } catch (error) {
     device.release(device.adopted);
     system.close(device.fd);
@@ -120,6 +127,44 @@ async function openTap(
       } finally {
         await removed(() => datapath.removePort(port));
       }
+    },
+  };
+}
+
+/** An interface in the datapath. */
+async function openPacket(
+  { datapath, system }: LeafDependencies,
+  options: PacketOptions,
+  gone: () => void,
+): Promise<PacketLeaf> {
+  const { name, vlan, tpid = 0x8100 } = options;
+  const device = refusing("name", () => system.openPacket(options));
+  let port: PortId;
+  try {
+    const down = () => {
+      if (!device.exists()) gone();
+    };
+    device.onLost = gone;
+    const spec = {
+      frames: "ethernet" as const,
+      packets: true,
+      ...(device.vnet && { vnet: device.vnet }),
+      ...(vlan !== undefined && { tag: tpid * 0x10000 + vlan }),
+    };
+    port = await datapath.addDevice(device.fd, spec, gone, down);
+  } catch (error) {
+    device.release();
+    system.close(device.fd);
+    throw circuitFailure(error);
+  }
+  return {
+    port,
+    name,
+    mac: device.mac,
+    mtu: device.mtu,
+    async close() {
+      device.release();
+      await removed(() => datapath.removePort(port));
     },
   };
 }

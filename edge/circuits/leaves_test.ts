@@ -56,7 +56,7 @@ Deno.test("the host closes all that a scope had of the appliance, last first", a
 
 Deno.test("a device that the datapath refuses is closed", async () => {
   const { datapath, host, scope, system } = await bench();
-  datapath.refuse = { method: "addTap", code: "limit" };
+  datapath.refuse = { method: "addDevice", code: "limit" };
   await assert.rejects(scope.open("tap", { name: "a0" }), { name: "Failure", code: "limit" });
   assert.equal(system.open.size, 0);
   await host.end(WHY);

@@ -383,7 +383,7 @@ export const peerOptions = {
     help: "our Host Name to it",
     default: undefined,
     otherwise: "`host-name` of the file",
-    change: "restart",
+    change: "next",
   }),
   "host-name": option(text(globText, "GLOB"), {
     field: "hostName",
@@ -414,20 +414,20 @@ export const remoteOptions = {
     field: "preference",
     help: "the lowest is tried first",
     default: 1,
-    change: "restart",
+    change: "next",
   }),
   weight: option(whole(1, 65_535), {
     field: "weight",
     help: "its share of the load among those of one preference",
     default: 1,
-    change: "restart",
+    change: "next",
   }),
   "deny-time": option(seconds(0, 86_400), {
     field: "denyMs",
     help:
       "seconds for which others are preferred to it after it did not answer, or refused a tunnel or a call as `deny-results` says",
     default: 60_000,
-    change: "restart",
+    change: "next",
     ...inMilliseconds,
   }),
   "deny-results": option(parts(results, "[RESULT, …]"), {
@@ -436,7 +436,7 @@ export const remoteOptions = {
       "the result codes of StopCCN and CDN, each with or without an error code, after which another is tried",
     default: ["4", "2/4", "2/7"],
     otherwise: '`["4", "2/4", "2/7"]`',
-    change: "restart",
+    change: "next",
   }),
 } as const;
 
@@ -449,7 +449,7 @@ export const connectionOptions = {
       "version 3, with a secret: `digest`, every message is signed (RFC 3931 §4.3); `challenge`, both ends prove themselves once as in version 2, which some routers do; or `both`",
     default: undefined,
     otherwise: "`digest`",
-    change: "restart",
+    change: "next",
   }),
   digest: option(choice(["md5", "sha1"]), {
     field: "digest",
@@ -457,7 +457,7 @@ export const connectionOptions = {
       "version 3: how messages are signed with the secret: `md5` (HMAC-MD5, which every peer knows) or `sha1` (HMAC-SHA-1)",
     default: 0,
     otherwise: "`md5`",
-    change: "restart",
+    change: "next",
     read: (given): DigestType => digestTypes[given],
     show: (type) => type === digestTypes.md5 ? "md5" : "sha1",
   }),
@@ -466,7 +466,7 @@ export const connectionOptions = {
     help:
       "version 3 over UDP: whether the tunnel becomes one of version 2 where the peer speaks no other (RFC 3931 §4.7.3); only calls of PPP come up then",
     default: false,
-    change: "restart",
+    change: "next",
   }),
   "hide-avps": option({
     schema: z.union([z.boolean(), z.literal("all")], { error: "expected true, false or all" }),
@@ -477,14 +477,14 @@ export const connectionOptions = {
     help:
       "whether what may be hidden in messages is: `true`, but for assigned ids and what stands in an SCCRQ, on which several peers hang up; `all`: those too; needs a secret",
     default: false,
-    change: "restart",
+    change: "next",
   }),
   "tie-breaker": option(flag(), {
     field: "tieBreaker",
     help:
       "when both ends dial at once, one of the two connections goes by lot; `false`: ours goes, or, where the peer says so too, neither",
     default: true,
-    change: "live",
+    change: "next",
   }),
   hello: option(hello, {
     field: "helloMs",
@@ -498,7 +498,7 @@ export const connectionOptions = {
     field: "receiveWindow",
     help: "how many messages the peer may have under way to us, 1 to 1024",
     default: 128,
-    change: "live",
+    change: "next",
   }),
   retransmit: option(seconds(0.1, 60), {
     field: "retransmitMs",

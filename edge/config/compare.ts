@@ -1,6 +1,9 @@
 /** What differs between two lists of named things of a configuration. Pure. @module */
 
 import { isDeepStrictEqual } from "node:util";
+import { sessionOptions, tunnelOptions } from "./attributes.ts";
+import type { SessionConfig, TunnelConfig } from "./model.ts";
+import type { Table } from "./option.ts";
 
 /** One thing as it was and as it shall be. */
 export interface Changed<T> {
@@ -22,11 +25,17 @@ export interface Comparison<T> {
 }
 
 /** What makes a static tunnel another one: where any of these changes, it is removed and added anew. */
-export const tunnelIdentity = ["version", "tunnelId", "encap"] as const;
+export const tunnelIdentity = identityOf<TunnelConfig>(tunnelOptions);
 /** What makes a session another one. */
-export const sessionIdentity = ["sessionId", "pseudowireType"] as const;
+export const sessionIdentity = identityOf<SessionConfig>(sessionOptions);
 /** What makes a tunnel with a control connection another one. */
 export const managedIdentity = ["peer", "encap"] as const;
+
+/** The fields of a table's options that make another thing of what they belong to. */
+function identityOf<T>(table: Table): readonly (keyof T)[] {
+  return Object.values(table).filter(({ change }) => change === "identity")
+    .map(({ field }) => field as keyof T);
+}
 
 /**
  * Compares lists whose names are unique in each.

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { bridge } from "../../plugins/bridge/mod.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
+import { networkInterface } from "../../plugins/interface/mod.ts";
 import { probe } from "../../plugins/probe/mod.ts";
 import { sink } from "../../plugins/sink/mod.ts";
 import {
@@ -16,7 +17,7 @@ import {
 import { parseConfig } from "./parse.ts";
 import { adminSchema, listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
-const plugins: readonly Plugin[] = [bridge, ethernet, probe, sink];
+const plugins: readonly Plugin[] = [bridge, ethernet, networkInterface, probe, sink];
 const root = new URL("../../", import.meta.url);
 
 function parses(text: string, file: string): void {

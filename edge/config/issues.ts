@@ -33,9 +33,11 @@ export function check<T>(schema: Schema<T>, value: unknown, at: Path): Checked<T
     const path = issue.path.filter((part) => typeof part !== "symbol");
     if (issue.code === "unrecognized_keys" && issue.keys) {
       const known = keysAt(schema, path);
+      // What another copy of zod knows, or another library, cannot be told.
+      const expected = schema instanceof z.ZodType ? (key: string) => hint(key, known) : () => "";
       return issue.keys.map((key) => ({
         path: [...path, key],
-        message: `unknown key${hint(key, known)}`,
+        message: `unknown key${expected(key)}`,
         at: "key" as const,
       }));
     }

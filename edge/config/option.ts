@@ -26,10 +26,11 @@ export const required: unique symbol = Symbol("required");
 /**
  * What a change of it does to what is up:
  * - `live`: the change is made in place, and nothing else happens
+ * - `next`: it counts from the next connection on, and nothing ends for it
  * - `restart`: what it belongs to ends, and begins anew with it
  * - `identity`: it makes another thing of it, which the API refuses: delete it and create it anew
  */
-export type Change = "live" | "restart" | "identity";
+export type Change = "live" | "next" | "restart" | "identity";
 
 /** What a row says beside the {@linkcode Kind} of its values. */
 export interface Row<Given, Value, Field extends string, Default> {

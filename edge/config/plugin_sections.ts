@@ -58,7 +58,7 @@ export function readSections(
   return sections;
 }
 
-/** `circuits:`, by name; those that are wrong are left out. */
+/** `circuits:`, by name; those that are wrong have no plugin. */
 export function readNamedCircuits(
   value: unknown,
   plugins: readonly Plugin[],
@@ -76,6 +76,8 @@ export function readNamedCircuits(
     const circuit = parseCircuit(entry, plugins, path);
     if (circuit.ok) circuits.set(name, { name, ...circuit.value });
     else {
+      // Sessions that name it are not wrong for that.
+      circuits.set(name, { name, plugin: "", options: {} });
       for (const issue of circuit.issues) {
         report.add([...path, ...issue.path], issue.message, issue.at);
       }

@@ -129,6 +129,7 @@ Deno.test("what is wrong with circuits, sections and hooks is told with its plac
       assert.equal(found[i]!.split(": ")[1], line.split(": ")[1], found[i]);
     }
   }
+  assert.equal(errors(`circuits: { lan: { tap: 7 } }\n${session("lan")}`).length, 1);
   const [unknown] = errors(session("lna"));
   assert.match(unknown!, /no such circuit/);
   const [more] = errors(`circuits: { o: { tap: { name: a } } }\n${session("{ o: { tag: 1 } }")}`);

@@ -99,32 +99,35 @@ export function makePlaces(
         else done(link, connection);
       }));
 
+  /** Of the places that the peer itself has, as is proven, the one that it has had for longest. */
+  const oldestOf = (places: readonly ManagedTunnel[], connection: Connection) =>
+    places
+      .filter((place) => {
+        const former = formerOf(place);
+        return former && isProvenSame(connection, former);
+      })
+      .sort((a, b) => (a.link?.upSince ?? 0) - (b.link?.upSince ?? 0))[0];
+
   const settle = (link: ManagedConnection, connection: Connection, now: number) => {
     link.waiting ??= [];
     const places = placesOf(link.peer);
-    const own = places.find((place) => {
-      const former = formerOf(place);
-      return former && isProvenSame(connection, former);
-    });
-    if (own) {
-      take(link, own, now);
-      return done(link, connection);
-    }
     const limit = state.peers.get(link.peer)?.config.tunnelLimit ?? 0;
     // This one is counted already.
-    if ((state.established.get(link.peer) ?? 0) > limit) {
-      const others = [...state.links.values()].filter((other) =>
-        other !== link && other.peer === link.peer && other.established
-      );
-      return askForRoom(link, others, now);
-    }
+    const beyond = (state.established.get(link.peer) ?? 0) > limit;
     const free = places.find((place) => {
       const former = formerOf(place);
       return !place.link || !former || hasEnded(former.state);
     });
-    if (free) {
-      take(link, free, now);
+    const place = (beyond ? undefined : free) ?? oldestOf(places, connection);
+    if (place) {
+      take(link, place, now);
       return done(link, connection);
+    }
+    if (beyond) {
+      const others = [...state.links.values()].filter((other) =>
+        other !== link && other.peer === link.peer && other.established
+      );
+      return askForRoom(link, others, now);
     }
     const holders = places.flatMap(({ link }) => link?.established ? [link] : []);
     if (holders.length > 0) askForPlace(link, holders);

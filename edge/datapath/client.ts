@@ -47,7 +47,12 @@ import { startWorker, type WorkerTiming } from "./worker_link.ts";
 /** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
 type Port =
   | { readonly kind: "session" }
-  | { readonly kind: "device"; readonly fd: number; gone: (() => void) | undefined }
+  | {
+    readonly kind: "device";
+    readonly fd: number;
+    readonly down: (() => void) | undefined;
+    gone: (() => void) | undefined;
+  }
   | { readonly kind: "host"; readonly receive: (frames: readonly Uint8Array[]) => void };
 
 /** The WASM module's memory ends there. */
@@ -122,6 +127,10 @@ async function start(
       const gone = device.gone;
       device.gone = undefined;
       gone?.();
+    },
+    down(port) {
+      const device = ports.get(toId(port));
+      if (device?.kind === "device") device.down?.();
     },
     socketFailed(socket, errno) {
       datapath.onSocketFailure?.(socket as number as SocketId, errnoName(errno));
@@ -256,12 +265,8 @@ async function start(
     async changeSession(session, change) {
       await worker.request("changeSession", { session: toIx(session), change });
     },
-    addTap: (fd, gone, vnet) =>
-      addPort(worker.request("addDevice", { fd, frameType: "ethernet", vnet }), {
-        kind: "device",
-        fd,
-        gone,
-      }),
+    addDevice: (fd, device, gone, down) =>
+      addPort(worker.request("addDevice", { fd, device }), { kind: "device", fd, gone, down }),
     addHostPort: (frameType, receive) =>
       addPort(worker.request("addHostPort", { frameType }), { kind: "host", receive }),
     inject(port, frames) {

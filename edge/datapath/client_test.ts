@@ -224,7 +224,7 @@ Deno.test("a worker that hangs is seen, and seen to be well again", async () => 
   using libc = openLibc();
   // A device that blocks: no TAP of ours does. One read gives something, the next one waits for ever.
   const fd = libc.call.eventfd(1, 0);
-  await datapath.addTap(fd, () => {});
+  await datapath.addDevice(fd, { frames: "ethernet" }, () => {});
   await until(() => !datapath.responsive);
   await sleep(200);
   assert.deepEqual(seen, [false]);
@@ -241,7 +241,7 @@ Deno.test("a worker that has to be ended keeps the numbers of its descriptors, w
   await datapath.addSocket(fd, kind);
   const device = libc.call.eventfd(1, 0);
   const other = libc.call.dup3(device, 900, 0);
-  await datapath.addTap(device, () => {});
+  await datapath.addDevice(device, { frames: "ethernet" }, () => {});
   await sleep(50);
   await datapath[Symbol.asyncDispose]();
   for (const number of [fd, device]) {

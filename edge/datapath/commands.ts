@@ -61,11 +61,12 @@ export function createCommands(
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
-    addDevice({ fd, frameType, vnet }) {
-      const port = datapath.addDevice(fd, frameType, vnet);
+    addDevice({ fd, device: { frames, packets = false, tag, vnet } }) {
+      const port = datapath.addDevice(fd, frames, vnet, tag);
+      const kind = packets ? "packets" : "device";
       return orUndo(
         port,
-        () => sources.addDevice(fd, port, vnet !== undefined),
+        () => sources.addDevice(kind, fd, port, vnet !== undefined),
         () => datapath.removePort(port),
       );
     },

@@ -85,6 +85,17 @@ export interface PathError {
   readonly reporter?: string;
 }
 
+/** A network device as the datapath carries it. */
+export interface DeviceSpec {
+  readonly frames: FrameType;
+  /** A `virtio_net_hdr` stands before each frame; what may be written behind it. */
+  readonly vnet?: VnetSpec;
+  /** It is a packet socket: frames come by recvmmsg, with the tags that the kernel took off. */
+  readonly packets?: boolean;
+  /** The VLAN tag that frames have on the wire and nowhere else: TPID, then tag control information, 16 bits each. */
+  readonly tag?: number;
+}
+
 /** Whose counters are asked for. */
 export interface StatsOf {
   readonly sessions: Iterable<PortId>;
@@ -128,10 +139,15 @@ export interface Datapath extends AsyncDisposable {
   addSession(tunnel: TunnelHandle, session: SessionSpec): Promise<PortId>;
   changeSession(session: PortId, change: SessionChange): Promise<void>;
   /**
-   * Hands over an open, non-blocking TAP; the datapath closes it. `gone` is called once when it vanishes. `vnet`: frames
-   * come and go behind a `virtio_net_hdr`.
+   * Hands over an open, non-blocking device; the datapath closes it. `gone` is called once when it vanishes; `down` when
+   * that of a packet socket is down or was removed: the caller knows which.
    */
-  addTap(fd: number, gone: () => void, vnet?: VnetSpec): Promise<PortId>;
+  addDevice(
+    fd: number,
+    device: DeviceSpec,
+    gone: () => void,
+    down?: () => void,
+  ): Promise<PortId>;
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,

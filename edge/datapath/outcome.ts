@@ -135,6 +135,21 @@ export function onReceive(errno: number): ReceiveOutcome {
   }
 }
 
+/** What a failed `recvmmsg` says of a packet socket; `down`: of its device, which may have been removed. */
+export function onPacket(errno: number): "again" | "empty" | "down" | "gone" {
+  switch (errno) {
+    case Errno.EINTR:
+    case Errno.EINVAL: // one frame that no virtio_net_hdr can tell of; it is taken
+      return "again";
+    case Errno.ENETDOWN:
+      return "down";
+    default: {
+      const outcome = onReceive(errno);
+      return outcome === "told" ? "again" : outcome;
+    }
+  }
+}
+
 /** What a failed `write` to a device says of the frame. */
 export function onWrite(errno: number): "again" | "wait" | WriteDrop {
   switch (errno) {

@@ -3,6 +3,7 @@ import { Errno } from "../io/errno.ts";
 import {
   longestGrouped,
   mayBeAsynchronous,
+  onPacket,
   onRead,
   onReceive,
   onSend,
@@ -80,6 +81,13 @@ Deno.test("onReceive(): a socket is given up for what stays, never for what ICMP
     [EINTR, EAGAIN, ENOMEM, ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, EPROTO, EBADF, EINVAL]
       .map(onReceive),
     ["again", "empty", "empty", "told", "told", "told", "told", "gone", "gone"],
+  );
+});
+
+Deno.test("onPacket(): a device that is down may come up again", () => {
+  assert.deepEqual(
+    [EINTR, EAGAIN, EINVAL, ENETDOWN, EBADF].map(onPacket),
+    ["again", "empty", "again", "down", "gone"],
   );
 });
 

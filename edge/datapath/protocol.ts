@@ -21,9 +21,8 @@ import type {
   SocketKind,
   TunnelIx,
   TunnelSpec,
-  VnetSpec,
 } from "../../wasm/mod.ts";
-import type { DatapathError, SessionChange } from "./datapath.ts";
+import type { DatapathError, DeviceSpec, SessionChange } from "./datapath.ts";
 import type { GroupingLimit } from "./grouping.ts";
 import type { PathErrors } from "./path_errors.ts";
 import type { Batch } from "./records.ts";
@@ -77,7 +76,7 @@ export interface CommandTable {
   removeTunnel: [{ tunnel: TunnelIx }, void];
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
-  addDevice: [{ fd: number; frameType: FrameType; vnet: VnetSpec | undefined }, PortIx];
+  addDevice: [{ fd: number; device: DeviceSpec }, PortIx];
   addHostPort: [{ frameType: FrameType }, PortIx];
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];
@@ -137,6 +136,8 @@ export type FromWorker =
   | { readonly kind: Lane; readonly batch: Batch }
   /** A device vanished; its port stays until it is removed. */
   | { readonly kind: "gone"; readonly port: PortIx }
+  /** The device of a packet socket is down, or was removed; it is read on. */
+  | { readonly kind: "down"; readonly port: PortIx }
   /** A socket failed for good and is read no more; it stays until it is removed. */
   | { readonly kind: "socket-failed"; readonly socket: SocketIx; readonly errno: number }
   /** What ICMP says of datagrams of ours. */

@@ -2,14 +2,14 @@
 
 import { type PortIx, RX_BATCH, type SocketIx, type WasmDatapath } from "../../wasm/mod.ts";
 import type { Libc } from "../io/libc.ts";
-import { onRead, onReceive } from "./outcome.ts";
+import { onPacket, onRead, onReceive } from "./outcome.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** A socket or device that is watched. */
 export type Source =
   | { readonly kind: "socket"; readonly fd: number; readonly socket: SocketIx }
   | {
-    readonly kind: "device";
+    readonly kind: "device" | "packets";
     readonly fd: number;
     readonly port: PortIx;
     /** Frames read at once. */
@@ -28,8 +28,8 @@ export interface ReceiveFigures {
 export interface Sources {
   /** Watches a socket. @throws {IoError} */
   addSocket(fd: number, socket: SocketIx): void;
-  /** Watches a device; `superFrames`: what it gives may be up to 64 KiB. @throws {IoError} */
-  addDevice(fd: number, port: PortIx, superFrames: boolean): void;
+  /** Watches a device, or a packet socket; `superFrames`: what it gives may be up to 64 KiB. @throws {IoError} */
+  addDevice(kind: "device" | "packets", fd: number, port: PortIx, superFrames: boolean): void;
   removeSocket(socket: SocketIx): void;
   /** No matter whether the port is a device. */
   removeDevice(port: PortIx): void;
@@ -51,6 +51,8 @@ export interface SourceEvents {
   kept(fd: number): void;
   /** A device vanished; it is watched no more. */
   gone(port: PortIx): void;
+  /** The device of a packet socket is down, or was removed. */
+  down(port: PortIx): void;
   /** A socket failed for good; it is watched no more. */
   failed(socket: SocketIx, errno: number): void;
 }
@@ -120,7 +122,11 @@ export function createSources(
     }
   };
 
-  const receiveFrames = (token: number, source: Source & { kind: "device" }, now: number) => {
+  const receiveFrames = (
+    token: number,
+    source: Exclude<Source, { kind: "socket" }>,
+    now: number,
+  ) => {
     for (let round = 0; round < roundsPerTurn; round++) {
       if (rxLengths.length === 0) {
         rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
@@ -150,13 +156,37 @@ export function createSources(
     }
   };
 
+  const receivePackets = (
+    token: number,
+    source: Exclude<Source, { kind: "socket" }>,
+    now: number,
+  ) => {
+    for (let round = 0; round < roundsPerTurn; round++) {
+      figures["rx-calls"]++;
+      const count = recvmmsgAt(source.fd, rxMessages, source.batch, MSG_DONTWAIT, 0n);
+      if (count > 0) {
+        datapath.receivePackets(source.port, count, now);
+        events.received();
+        if (count < source.batch) return;
+        continue;
+      }
+      const outcome = count === 0 ? "empty" : onPacket(libc.errno());
+      if (outcome === "empty") return;
+      if (outcome === "down") return events.down(source.port);
+      if (outcome === "gone") {
+        remove(token, source);
+        return events.gone(source.port);
+      }
+    }
+  };
+
   return {
     figures,
     addSocket: (fd, socket) => add({ kind: "socket", fd, socket }),
-    addDevice: (fd, port, superFrames) =>
-      add({ kind: "device", fd, port, batch: superFrames ? superFrameBatch : RX_BATCH }),
+    addDevice: (kind, fd, port, superFrames) =>
+      add({ kind, fd, port, batch: superFrames ? superFrameBatch : RX_BATCH }),
     removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
-    removeDevice: (port) => removeWhere((s) => s.kind === "device" && s.port === port),
+    removeDevice: (port) => removeWhere((s) => s.kind !== "socket" && s.port === port),
     socketOf(fd) {
       for (const source of sources.values()) {
         if (source.kind === "socket" && source.fd === fd) return source.socket;
@@ -166,6 +196,7 @@ export function createSources(
     receive(token, now, error) {
       const source = sources.get(token);
       if (source?.kind === "socket") receiveDatagrams(token, source, now, error);
+      else if (source?.kind === "packets") receivePackets(token, source, now);
       else if (source) receiveFrames(token, source, now);
     },
   };

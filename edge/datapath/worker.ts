@@ -99,6 +99,7 @@ async function run(libc: Libc, { epoll, wake, ping, pong, network, limits }: Sta
     received: output,
     kept: takeKept,
     gone: (port) => post({ kind: "gone", port }),
+    down: (port) => post({ kind: "down", port }),
     failed: (socket, errno) => post({ kind: "socket-failed", socket, errno }),
   });
   const commands = createCommands(datapath, sources, grouping, () => ({

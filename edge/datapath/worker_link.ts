@@ -28,6 +28,7 @@ export interface WorkerEvents {
   /** A batch came; it is acknowledged when this returns. */
   batch(lane: Lane, batch: Batch): void;
   gone(port: PortIx): void;
+  down(port: PortIx): void;
   socketFailed(socket: SocketIx, errno: number): void;
   pathErrors(errors: readonly PathErrors[]): void;
   networkChanged(): void;
@@ -184,6 +185,8 @@ export async function startWorker(
         return onBatch(data.kind, data.batch);
       case "gone":
         return events.gone(data.port);
+      case "down":
+        return events.down(data.port);
       case "socket-failed":
         return events.socketFailed(data.socket, data.errno);
       case "path-errors":

@@ -49,6 +49,8 @@ export interface Rtnetlink extends Disposable {
   addresses(index: number): string[];
   /** @throws {IoError} `EEXIST` where the device has it already */
   addAddress(index: number, address: string): void;
+  /** Routes a network (`10.0.0.0/8`, `::/0`) to a device. @throws {IoError} `EEXIST` where there is such a route */
+  addRoute(index: number, prefix: string): void;
   /** @throws {IoError} `EADDRNOTAVAIL` where the device has it not */
   removeAddress(index: number, address: string): void;
 }
@@ -65,6 +67,13 @@ const RTM_SETLINK = 19;
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+const RTA_DST = 1;
+const RTA_OIF = 4;
 
 const NLM_F_REQUEST_ACK = 0x05;
 const NLM_F_DUMP = 0x300;
@@ -135,6 +144,16 @@ export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
       request(
         `add ${address} to device ${index}`,
         RTM_NEWADDR,
+        NLM_F_CREATE_EXCL,
+        body,
+        attributes,
+      );
+    },
+    addRoute(index, prefix) {
+      const { body, attributes } = emitRoute(index, prefix);
+      request(
+        `route ${prefix} to device ${index}`,
+        RTM_NEWROUTE,
         NLM_F_CREATE_EXCL,
         body,
         attributes,
@@ -237,6 +256,19 @@ function emitAddress(index: number, address: string): { body: Buffer; attributes
     body: ifaddrmsg(bytes.length === 4 ? AF_INET : AF_INET6, prefixLength, index),
     attributes: [[IFA_LOCAL, bytes], [IFA_ADDRESS, bytes]],
   };
+}
+
+/** `rtmsg`: family 1, destination's and source's prefix lengths 2, TOS 1 | table 1, protocol 1, scope 1, type 1 | flags 4. */
+function emitRoute(index: number, text: string): { body: Buffer; attributes: Attribute[] } {
+  const prefix = parsePrefix(text);
+  if (!prefix) throw new IoError("inet_pton", Errno.EINVAL, `read ${text} as a network`);
+  const { bytes, prefixLength } = prefix;
+  const family = bytes.length === 4 ? AF_INET : AF_INET6;
+  const scope = family === AF_INET ? RT_SCOPE_LINK : 0;
+  const body = Uint8Array.of(
+    ...[family, prefixLength, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST, 0, 0, 0, 0],
+  );
+  return { body, attributes: [[RTA_DST, bytes], [RTA_OIF, u32(index)]] };
 }
 
 /** The address in an answer, if it is of the device `index`; a dump lists all devices. */

@@ -2,16 +2,16 @@
 
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
-import type { Offload, TapOptions } from "../../plugins/plugin.ts";
+import type { Offload, PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
-import { openTaps, type TapDevice } from "./tap_device.ts";
+import { openTaps, type PacketDevice, type TapDevice } from "./tap_device.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
 
-export type { TapDevice } from "./tap_device.ts";
+export type { PacketDevice, TapDevice } from "./tap_device.ts";
 
 /** What the appliance asks of the operating system. Methods throw {@linkcode IoError}. */
 export interface System extends Disposable {
@@ -30,6 +30,10 @@ export interface System extends Disposable {
   ownsAddress(address: string): boolean;
   /** Opens a TAP and makes it what the options say, up and running. */
   openTap(options: TapOptions): TapDevice;
+  /** Opens a TUN likewise. */
+  openTun(options: TunOptions): TapDevice;
+  /** Opens an interface that is there. */
+  openPacket(options: PacketOptions): PacketDevice;
   /** What devices opened from now on may do, where their own options do not say. */
   setOffload(offload: Offload): void;
   /**
@@ -76,6 +80,10 @@ export function openSystem(notifySocket?: string): System {
     },
     ownsAddress: (address) => ownsAddress(libc, address),
     openTap: (options) => taps.open({ ...options, offload: { ...offload, ...options.offload } }),
+    openTun: (options) =>
+      taps.open({ ...options, offload: { ...offload, ...options.offload } }, "tun"),
+    openPacket: (options) =>
+      taps.openPacket({ ...options, offload: { ...offload, ...options.offload } }),
     setOffload(given) {
       offload = given;
     },

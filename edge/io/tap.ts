@@ -1,4 +1,4 @@
-/** TAP devices (`/dev/net/tun`): Ethernet frames as a descriptor reads and writes them. @module */
+/** TAP and TUN devices (`/dev/net/tun`): Ethernet frames or IP packets as a descriptor reads and writes them. @module */
 
 import type { Offload } from "../../plugins/plugin.ts";
 import type { VnetSpec } from "../../wasm/mod.ts";
@@ -7,7 +7,7 @@ import { Errno, IoError } from "./errno.ts";
 import { type Buffer, configured, cString, type Libc } from "./libc.ts";
 import { inNetns } from "./netns.ts";
 
-/** A TAP device, open. Addresses, MTU, MAC and state are set by rtnetlink. */
+/** A TAP or TUN device, open. Addresses, MTU, MAC and state are set by rtnetlink. */
 export interface Tap {
   /** Non-blocking; one frame a `read` or `write`. A device that we made vanishes when this is closed. */
   readonly fd: number;
@@ -25,6 +25,7 @@ const TUNGETIFF = 0x800454d2n;
 const TUNSETOFFLOAD = 0x400454d0n;
 const TUNSETVNETHDRSZ = 0x400454d8n;
 const TUNSETCARRIER = 0x400454e2n;
+const IFF_TUN = 0x0001;
 const IFF_TAP = 0x0002;
 /** No packet information before each frame. */
 const IFF_NO_PI = 0x1000;
@@ -49,8 +50,16 @@ const nameLength = 16;
  * @throws {IoError} `EBUSY` where another program holds it, `EINVAL` where the name is another device's, `EPERM`
  * without CAP_NET_ADMIN (a device that its maker gave to this user may be adopted)
  */
-export function openTap(libc: Libc, name: string, netns?: string, offload: Offload = {}): Tap {
-  const what = `open the TAP ${name}${netns === undefined ? "" : ` in namespace ${netns}`}`;
+export function openTap(
+  libc: Libc,
+  name: string,
+  netns?: string,
+  offload: Offload = {},
+  kind: "tap" | "tun" = "tap",
+): Tap {
+  const what = `open the ${kind.toUpperCase()} ${name}${
+    netns === undefined ? "" : ` in namespace ${netns}`
+  }`;
   const encoded = cString(name);
   if (encoded.length > nameLength) {
     throw new IoError("ioctl(TUNSETIFF)", Errno.ENAMETOOLONG, what, "at most 15 bytes");
@@ -73,7 +82,7 @@ export function openTap(libc: Libc, name: string, netns?: string, offload: Offlo
     flags.setUint16(nameLength, wanted, true);
     return libc.call.ioctl(opened, TUNSETIFF, request);
   };
-  const plain = IFF_TAP | IFF_NO_PI;
+  const plain = (kind === "tap" ? IFF_TAP : IFF_TUN) | IFF_NO_PI;
   const wanted = offload.vnet === false ? plain : plain | IFF_VNET_HDR;
   let adopted = false;
   let vnet: VnetSpec | undefined;

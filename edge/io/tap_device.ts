@@ -6,11 +6,12 @@
  */
 
 import { createHash } from "node:crypto";
-import type { TapOptions } from "../../plugins/plugin.ts";
+import type { PacketOptions, TapOptions } from "../../plugins/plugin.ts";
 import type { VnetSpec } from "../../wasm/mod.ts";
 import { Errno, IoError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { canonicalPrefix, openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
+import { openPacketSocket, packetDrops } from "./packet.ts";
 import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
 
 /** What may change in a TAP. */
@@ -33,10 +34,30 @@ export interface TapDevice {
   release(restore: boolean): void;
 }
 
+/** An interface that is there, and its packet socket. */
+export interface PacketDevice {
+  readonly fd: number;
+  readonly vnet?: VnetSpec;
+  /** As for a TAP. */
+  onLost: (() => void) | undefined;
+  /** Whether the interface is still there, up or not. */
+  exists(): boolean;
+  /** What the interface has, or had last. */
+  mac(): string;
+  mtu(): number;
+  /** Lets go of all but the descriptor, which is someone else's to close. */
+  release(): void;
+}
+
 /** All TAPs of the appliance. */
 export interface Taps extends Disposable {
-  /** Opens a TAP and makes it what the options say, up and running. @throws {IoError} */
-  open(options: TapOptions): TapDevice;
+  /** Opens a TAP or TUN and makes it what the options say, up and running. @throws {IoError} */
+  open(
+    options: TapOptions & { readonly routes?: readonly string[] },
+    kind?: "tap" | "tun",
+  ): TapDevice;
+  /** Opens an interface that is there. @throws {IoError} */
+  openPacket(options: PacketOptions): PacketDevice;
   /** Frames that found a device's queue full since the start; of very many devices the figures of a part are fresh. */
   queueDrops(): number;
 }
@@ -51,8 +72,9 @@ interface Space {
 }
 
 interface Watched {
-  readonly device: TapDevice;
-  readonly index: number;
+  readonly device: { onLost: (() => void) | undefined };
+  /** Frames that it has dropped so far, as the kernel counts them. */
+  count(): number;
   drops: number;
 }
 
@@ -104,9 +126,9 @@ export function openTaps(libc: Libc): Taps {
       }
     }
   };
-  const dropsOf = ({ netlink }: Space, watched: Watched) => {
+  const dropsOf = (watched: Watched) => {
     try {
-      watched.drops = netlink.link(watched.device.name)?.txDropped ?? watched.drops;
+      watched.drops = watched.count();
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
     }
@@ -114,13 +136,13 @@ export function openTaps(libc: Libc): Taps {
   };
 
   return {
-    open(options) {
+    open(options, kind = "tap") {
       const space = enter(options.netns);
       try {
-        const tap = openTap(libc, options.name, options.netns, options.offload);
+        const tap = openTap(libc, options.name, options.netns, options.offload, kind);
         try {
-          const watched = configure(libc, space.netlink, tap, options, (restored) => {
-            closedDrops += dropsOf(space, watched);
+          const watched = configure(libc, space.netlink, tap, options, kind, (restored) => {
+            closedDrops += dropsOf(watched);
             space.devices.delete(watched);
             try {
               restored();
@@ -140,15 +162,49 @@ export function openTaps(libc: Libc): Taps {
         throw error;
       }
     },
-    queueDrops() {
-      const all = [...spaces].flatMap((space) =>
-        [...space.devices].map((watched) => ({ space, watched }))
-      );
-      for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {
-        const { space, watched } = all[asked++ % all.length]!;
-        dropsOf(space, watched);
+    openPacket(options) {
+      const space = enter(options.netns);
+      try {
+        const { offload, promiscuous = true, ...same } = options;
+        const vnet = offload?.vnet !== false;
+        const { fd, index, vnet: spec } = openPacketSocket(libc, { ...same, promiscuous, vnet });
+        let known = space.netlink.link(options.name);
+        const link = () => {
+          const found = space.netlink.link(options.name);
+          return known = found?.index === index ? found : known;
+        };
+        let drops = 0;
+        const watched: Watched & { readonly device: PacketDevice } = {
+          device: {
+            fd,
+            ...(spec && { vnet: spec }),
+            onLost: undefined,
+            exists: () => space.netlink.link(options.name)?.index === index,
+            mac: () => link()?.mac ?? "",
+            mtu: () => link()?.mtu ?? 0,
+            release() {
+              closedDrops += dropsOf(watched);
+              space.devices.delete(watched);
+              leave(space);
+            },
+          },
+          count: () => drops += packetDrops(libc, fd),
+          drops: 0,
+        };
+        space.devices.add(watched);
+        watch();
+        return watched.device;
+      } catch (error) {
+        leave(space);
+        throw error;
       }
-      return all.reduce((sum, { watched }) => sum + watched.drops, closedDrops);
+    },
+    queueDrops() {
+      const all = [...spaces].flatMap(({ devices }) => [...devices]);
+      for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {
+        dropsOf(all[asked++ % all.length]!);
+      }
+      return all.reduce((sum, { drops }) => sum + drops, closedDrops);
     },
     [Symbol.dispose]() {
       clearInterval(timer);
@@ -162,9 +218,10 @@ function configure(
   libc: Libc,
   netlink: Rtnetlink,
   { fd, name, adopted, vnet }: Tap,
-  options: TapOptions,
+  options: TapOptions & { readonly routes?: readonly string[] },
+  kind: "tap" | "tun",
   released: (restore: () => void) => void,
-): Watched {
+): Watched & { readonly device: TapDevice } {
   const link = () => {
     const found = netlink.link(name);
     if (!found) throw new IoError("rtnetlink", Errno.ENODEV, `find the device ${name}`);
@@ -197,11 +254,17 @@ function configure(
   };
 
   // Neighbours know a device by its MAC: one that we make gets the same each time.
-  change({ ...(!adopted && { mac: derivedMac(options.netns, name) }), ...options });
+  change({
+    ...(!adopted && kind === "tap" && { mac: derivedMac(options.netns, name) }),
+    ...options,
+  });
   const queueLength = vnet && options.offload?.gso !== false && !adopted
     ? { queueLength: superFrameQueue }
     : {};
   netlink.setLink(index, { up: true, ...queueLength });
+  for (const route of options.routes ?? []) {
+    tolerate("EEXIST", () => netlink.addRoute(index, route));
+  }
   const device: TapDevice = {
     fd,
     name,
@@ -220,7 +283,7 @@ function configure(
       });
     },
   };
-  return { device, index, drops: 0 };
+  return { device, count: () => link().txDropped, drops: 0 };
 }
 
 /** A locally administered MAC (IEEE 802 §8.4) that depends on this host, the namespace and the name, and on nothing else. */

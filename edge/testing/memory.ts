@@ -151,10 +151,10 @@ export function memoryDatapath(system: System): MemoryDatapath {
       command("changeSession", () => {
         sessions.set(session, { ...sessions.get(session) ?? fail("no-such-port"), ...change });
       }),
-    addTap: (fd, gone) =>
-      command("addTap", () => {
+    addDevice: (fd, { frames }, gone) =>
+      command("addDevice", () => {
         const id = ++last as PortId;
-        ports.set(id, "ethernet");
+        ports.set(id, frames);
         devices.set(id, { fd, gone });
         return id;
       }),
@@ -267,6 +267,16 @@ export function memorySystem(): MemorySystem {
     ownsAddress: () => false,
     deviceQueueDrops: () => 0,
     openTap,
+    openTun: ({ routes: _, ...options }) => openTap(options),
+    openPacket: ({ name }) => {
+      const fd = ++last;
+      open.set(fd, { options: { name } });
+      const [mac, mtu] = ["02:00:00:00:00:02", 1500];
+      return {
+        ...{ fd, onLost: undefined, exists: () => true, mac: () => mac, mtu: () => mtu },
+        release() {},
+      };
+    },
     setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};

@@ -40,7 +40,9 @@ export const ethernetOptions = z.strictObject({
   mtu: z.int().min(MIN_MTU).max(MAX_MTU).exactOptional()
     .describe("Bytes of payload; worked out from the path to the peer where absent"),
   mac: z.string().toLowerCase().refine(isUnicastMac, "must be a unicast MAC address (02:00:…)")
-    .exactOptional().describe("The device's own MAC address; the kernel's choice where absent"),
+    .exactOptional().describe(
+      "The device's own MAC address; one that depends on host, namespace and name alone where absent",
+    ),
   addresses: z.array(z.string().refine(isCidr, "must be an address/prefix (192.168.7.1/24)"))
     .max(64).exactOptional().describe("Addresses of the device"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")

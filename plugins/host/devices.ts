@@ -1,8 +1,17 @@
 /** Devices as ports: changed as a whole or not at all, and missed when they vanish. @module */
 
 import { asError, Failure } from "../failure.ts";
-import type { DeviceChange, DevicePort, TapOptions } from "../ports.ts";
-import type { DeviceLeaf, Leaves } from "./leaves.ts";
+import type { FrameType } from "../../core/pseudowire.ts";
+import type {
+  DeviceChange,
+  DevicePort,
+  PacketOptions,
+  PacketPort,
+  Port,
+  TapOptions,
+  TunOptions,
+} from "../ports.ts";
+import type { DeviceLeaf, Leaves, PacketLeaf } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
 
@@ -12,22 +21,73 @@ const ETHERNET_HEADER = 14;
 /** Opens a TAP in a life. @throws {Failure} */
 export function openTap(
   life: Life,
-  { openTap }: Leaves,
+  leaves: Leaves,
   ports: Ports,
   options: TapOptions,
 ): Promise<DevicePort> {
-  const name = options.netns === undefined
-    ? `TAP ${options.name}`
-    : `TAP ${options.name}@${options.netns}`;
+  return own(life, ports, nameOf("TAP", options), "ethernet", ETHERNET_HEADER, {
+    open: (gone) => leaves.openTap(options, gone),
+    make: (port, leaf: DeviceLeaf, present) => devicePort(port, leaf, options, life, present),
+  });
+}
+
+/** Opens a TUN in a life. @throws {Failure} */
+export function openTun(
+  life: Life,
+  leaves: Leaves,
+  ports: Ports,
+  options: TunOptions,
+): Promise<DevicePort> {
+  return own(life, ports, nameOf("TUN", options), "ip", 0, {
+    open: (gone) => leaves.openTun(options, gone),
+    make: (port, leaf: DeviceLeaf, present) => devicePort(port, leaf, options, life, present),
+  });
+}
+
+/** Opens an interface in a life. @throws {Failure} */
+export function openPacket(
+  life: Life,
+  leaves: Leaves,
+  ports: Ports,
+  options: PacketOptions,
+): Promise<PacketPort> {
+  return own(life, ports, nameOf("interface", options), "ethernet", ETHERNET_HEADER, {
+    open: (gone) => leaves.openPacket(options, gone),
+    make: (port, leaf: PacketLeaf) =>
+      Object.defineProperties(port, {
+        name: { value: leaf.name },
+        mac: { get: leaf.mac },
+        mtu: { get: leaf.mtu },
+      }) as PacketPort,
+  });
+}
+
+/** A device in the operator's words. */
+function nameOf(
+  kind: string,
+  { name, netns }: { readonly name: string; readonly netns?: string },
+): string {
+  return netns === undefined ? `${kind} ${name}` : `${kind} ${name}@${netns}`;
+}
+
+type BarePort = Pick<DevicePort, "frames" | "frameMtu" | "send" | "statistics">;
+
+/** A device that a life has until its end, and misses if it vanishes. */
+function own<Leaf extends PacketLeaf, P extends Port>(
+  life: Life,
+  ports: Ports,
+  name: string,
+  frames: FrameType,
+  header: number,
+  { open, make }: {
+    open(gone: () => void): Promise<Leaf>;
+    make(port: BarePort, leaf: Leaf, present: () => boolean): P;
+  },
+): Promise<P> {
   return life.own(async () => {
     let gone = () => {};
-    const leaf = await openTap(options, () => gone());
-    const { port, end } = ports.make(
-      name,
-      leaf.port,
-      "ethernet",
-      () => leaf.mtu() + ETHERNET_HEADER,
-    );
+    const leaf = await open(() => gone());
+    const { port, end } = ports.make(name, leaf.port, frames, () => leaf.mtu() + header);
     let present = true;
     gone = () => {
       present = false;
@@ -40,14 +100,14 @@ export function openTap(
       gone = () => {};
       await leaf.close();
     };
-    return { value: devicePort(port, leaf, options, life, () => present), undo };
+    return { value: make(port, leaf, () => present), undo };
   });
 }
 
 function devicePort(
-  port: DevicePort | Pick<DevicePort, "frames" | "frameMtu" | "send" | "statistics">,
+  port: BarePort,
   leaf: DeviceLeaf,
-  first: TapOptions,
+  first: Pick<TapOptions, "addresses">,
   life: Life,
   present: () => boolean,
 ): DevicePort {

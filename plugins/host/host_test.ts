@@ -5,6 +5,7 @@ import type { Plugin, Port, Scope, Session } from "../plugin.ts";
 import { startPlugins, WHY } from "../testing/bench.ts";
 import { makeSession } from "../testing/session.ts";
 import { settle } from "../testing/world.ts";
+import { MAX_WAITING } from "./circuit.ts";
 import { inOrder } from "./host.ts";
 import { FIRST_PAUSE_MS } from "./keeper.ts";
 
@@ -346,5 +347,86 @@ Deno.test("everything that is had of an ended scope throws", async () => {
   await assert.rejects(scope!.connect(session.facts.port, session.facts.port), gone);
   scope!.fail(new Error("too late"));
   assert.equal(typeof scope!.now(), "number");
+  await host.end(WHY);
+});
+
+Deno.test("when attach has answered, what it began is there, or it is a fault", async () => {
+  const { circuit, host, session, world } = await bench({
+    attach: ({ port }, scope) => scope.receive(port, () => {}),
+  });
+  world.refuseAfter(0);
+  await assert.rejects(circuit.attach(session.facts, {}, () => {}), { code: "unavailable" });
+  assert.equal(circuit.sessions, 0);
+  await circuit.attach(session.facts, {}, () => {});
+  assert.notEqual(world.ports.get(session.id)?.joined, undefined);
+  await host.end(WHY);
+});
+
+Deno.test("an attach that nobody waits for any more is called off, and all is undone", async () => {
+  const refuse = { result: 3, message: "it was called off" };
+  const { circuit, host, seen, session } = await bench({ attach: () => new Promise(() => {}) });
+  const calling = new AbortController();
+  const answer = circuit.attach(session.facts, {}, () => {}, calling.signal);
+  await settle();
+  assert.equal(circuit.sessions, 1);
+  calling.abort();
+  assert.deepEqual(await answer, { refuse });
+  assert.ok(seen.scopes.session[0]!.signal.aborted);
+  assert.equal(circuit.sessions, 0);
+  assert.deepEqual(await circuit.attach(session.facts, {}, () => {}, calling.signal), { refuse });
+  await host.end(WHY);
+});
+
+Deno.test("so many sessions wait for a circuit's answer, and no more", async () => {
+  const { circuit, host, session } = await bench({ attach: () => new Promise(() => {}) });
+  const waiting = Array.from(
+    { length: MAX_WAITING },
+    () => circuit.attach(session.facts, {}, () => {}),
+  );
+  await settle();
+  assert.equal(circuit.refusal()?.refuse.message, `${MAX_WAITING} calls wait for the one circuit`);
+  await host.end(WHY);
+  await Promise.all(waiting);
+});
+
+Deno.test("a session is told when its circuit has other options, and ends alone where it cannot follow", async () => {
+  const told: object[] = [];
+  let refuses = false;
+  const { circuit, host, session } = await bench({
+    attach: () => ({
+      reconfigure(options: object) {
+        told.push(options);
+        if (refuses) throw new Error("no such VLAN");
+        return true;
+      },
+    }),
+  });
+  await session.attach(circuit, { tag: 7 });
+  assert.equal(await circuit.reconfigure({ switch: "br1" }), true);
+  assert.deepEqual(told, [{ tag: 7 }]);
+  refuses = true;
+  assert.equal(await circuit.reconfigure({ switch: "br2" }), true);
+  assert.equal(session.ended?.message, "no such VLAN");
+  await host.end(WHY);
+});
+
+Deno.test("who uses a service waits for it, and begins anew with it at once", async () => {
+  const ppp = scripted("ppp");
+  const pppoe = scripted("pppoe", { uses: ["ppp"] });
+  ppp.steps.start = () => Promise.reject(new Failure("invalid", "no server is named"));
+  const { failures, host } = await startPlugins([pppoe.plugin, ppp.plugin]);
+  assert.match(failures.get("pppoe")!.message, /the plugin ppp is down: no server is named/);
+  assert.equal(pppoe.seen.sections.length, 0);
+  delete ppp.steps.start;
+  await host.reconfigure("ppp", { servers: 1 });
+  await settle();
+  assert.equal(pppoe.seen.sections.length, 1);
+  const circuit = host.circuit("pppoe", "circuit access", {});
+  await circuit.first;
+  ppp.steps.reconfigure = () => false;
+  await host.reconfigure("ppp", { servers: 2 });
+  await settle();
+  assert.equal(pppoe.seen.sections.length, 2);
+  assert.ok(circuit.up);
   await host.end(WHY);
 });

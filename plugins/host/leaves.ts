@@ -7,7 +7,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { DeviceChange, Statistics, TapOptions } from "../ports.ts";
+import type { DeviceChange, PacketOptions, Statistics, TapOptions, TunOptions } from "../ports.ts";
 import type { UnixStream } from "../scope.ts";
 import type { Row } from "../values.ts";
 
@@ -24,6 +24,8 @@ export interface Leaves {
   readonly datapath: DatapathLeaf;
   /** Opens a TAP as a port. `gone` is called once if it vanishes; it is still to be closed then. */
   openTap(options: TapOptions, gone: () => void): Promise<DeviceLeaf>;
+  openTun(options: TunOptions, gone: () => void): Promise<DeviceLeaf>;
+  openPacket(options: PacketOptions, gone: () => void): Promise<PacketLeaf>;
   openUnix(path: string, received: (bytes: Uint8Array | null) => void): Promise<StreamLeaf>;
   /** The database of a plugin; closed by the host of all when it ends. @throws {Failure} */
   openStore(plugin: string): DatabaseSync;
@@ -69,6 +71,9 @@ export interface DeviceLeaf {
   /** Removes the port, and the device unless it was adopted. */
   close(): Promise<void>;
 }
+
+/** An open interface. */
+export type PacketLeaf = Pick<DeviceLeaf, "port" | "name" | "mac" | "mtu" | "close">;
 
 /** An open stream. */
 export interface StreamLeaf extends UnixStream {

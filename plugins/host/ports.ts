@@ -181,9 +181,8 @@ export function makePorts(datapath: DatapathLeaf): Ports {
       const state = stateOf(port);
       if (state.receiver) throw new Failure("in-use", `${state.name} has a receiver already`);
       const receiver: Receiver = {
-        take(frames) {
-          if (!life.ending) take(frames.map((bytes) => ({ bytes })));
-        },
+        // Also while the life ends, until this is undone: a farewell may wait for its answer.
+        take: (frames) => take(frames.map((bytes) => ({ bytes }))),
         host: undefined,
         early: [],
       };

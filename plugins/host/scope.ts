@@ -2,8 +2,9 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { asError, Failure } from "../failure.ts";
+import type { PacketOptions, TapOptions, TunOptions } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
-import { openTap } from "./devices.ts";
+import { openPacket, openTap, openTun } from "./devices.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Leaves } from "./leaves.ts";
 import type { Life } from "./life.ts";
@@ -58,14 +59,12 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     fail: life.fail,
     failure: (code, message, option) =>
       new Failure(code, message, option === undefined ? {} : { option }),
-    open: (_kind, options) => openTap(life, leaves, ports, options),
+    open: opener(life, leaves, ports),
     connect: (a, b) => ports.connect(life, a, b),
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     unix: (path, received) =>
       life.own(async () => {
-        const stream = await leaves.openUnix(path, (bytes) => {
-          if (!life.ending) guard(() => received(bytes));
-        });
+        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
         const value: UnixStream = { write: stream.write };
         return { value, undo: () => stream.close() };
       }),
@@ -102,4 +101,19 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     },
   };
   return scope;
+}
+
+/** How devices of each kind are opened. */
+function opener(life: Life, leaves: Leaves, ports: Ports): Scope["open"] {
+  const open = (kind: "tap" | "tun" | "packet", options: object) => {
+    switch (kind) {
+      case "tap":
+        return openTap(life, leaves, ports, options as TapOptions);
+      case "tun":
+        return openTun(life, leaves, ports, options as TunOptions);
+      case "packet":
+        return openPacket(life, leaves, ports, options as PacketOptions);
+    }
+  };
+  return open as Scope["open"];
 }

@@ -146,6 +146,7 @@ export function testPlugin<
       const attached = await session.attach(circuit, subject.portOptions);
       await attached.end(WHY);
       await attached.end(WHY);
+      assert.equal(session.ended, undefined, "who ends a session is not told so");
       assert.equal(world.ports.get(session.id)?.joined, undefined);
       assert.deepEqual(world.leftovers(), before);
       assert.equal(circuit.sessions, 0);

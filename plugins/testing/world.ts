@@ -124,7 +124,11 @@ export function makeWorld(): World {
     ports.delete(id);
     if (port.kind !== "session") trace.push(`-${port.kind}`);
   };
-  const openTap = async (options: TapOptions, gone: () => void) => {
+  const openTap = async (
+    options: TapOptions,
+    gone: () => void,
+    frames: FrameType = "ethernet",
+  ) => {
     await operate("openTap");
     for (const { tap } of ports.values()) {
       if (tap?.options.name === options.name && tap.options.netns === options.netns) {
@@ -139,7 +143,7 @@ export function makeWorld(): World {
         gone();
       },
     };
-    const id = open({ frames: "ethernet", kind: "tap", sent: [], tap });
+    const id = open({ frames, kind: "tap", sent: [], tap });
     return {
       port: id,
       name: options.name,
@@ -218,6 +222,9 @@ export function makeWorld(): World {
         Promise.resolve(ports.get(id)?.kind === "session" ? { "rx-packets": 0 } : undefined),
     },
     openTap,
+    openTun: ({ routes: _, ...options }, gone) => openTap(options, gone, "ip"),
+    openPacket: ({ name, netns }, gone) =>
+      openTap({ name, ...(netns !== undefined && { netns }) }, gone),
     async openUnix(path, received) {
       await operate("openUnix");
       const stream: typeof streams[number] = {

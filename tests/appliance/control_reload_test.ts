@@ -100,6 +100,18 @@ for (const version of [2, 3]) {
   });
 }
 
+Deno.test("another hello counts at once in a tunnel that is up", async () => {
+  await using hq = await startControlNode(called("hello: 3600"));
+  await using branch = await startControlNode(caller("hello: 3600"));
+  await bothUp(hq, branch);
+  const sent = async () => (await hq.appliance.tunnels())[0]!.control!.messages!.sent;
+  const before = await sent();
+  hq.text = called("hello: 1");
+  await hq.appliance.reload();
+  await until(async () => await sent() >= before + 2);
+  assert.deepEqual(endings(hq), []);
+});
+
 Deno.test("an accept entry changes its circuit in place; one on which both ends must agree ends its calls only", async () => {
   const accept = (echo: boolean, l2spec = "default") =>
     `{ name: "lab*", l2spec-type: ${l2spec}, circuit: { sink: { echo: ${echo} } } }, { name: "shop*", circuit: { sink: {} } }`;

@@ -224,14 +224,16 @@ Deno.test("deleting says why, and what is configured stays down until a reload",
   assert.deepEqual([call?.type, call?.ending?.by, call?.ending?.result], ["call-state", "peer", 3]);
 
   await caller.appliance.deleteTunnel("to-hq", { result: 6, error: 0, message: "back at noon" });
-  const ended = await caller.tunnel("to-hq");
-  assert.deepEqual([ended?.config.tunnelId, ended?.sessions.length], [0, 0]);
+  assert.deepEqual((await caller.tunnel("to-hq"))?.sessions, []);
   await until(() => called.events.some(({ ending }) => ending?.message === "back at noon"));
   await until(async () => await accepted(called) === undefined);
   assert.ok(called.lines.some((line) => line.includes("back at noon")));
   await until(async () => (await caller.tunnel("to-hq"))?.control?.state !== "stopping");
+  assert.equal((await caller.tunnel("to-hq"))?.config.tunnelId, 0);
 
-  await caller.appliance.reload();
+  const { steps } = await caller.appliance.reload();
+  const why = "an operator had ended it";
+  assert.ok(steps.some((step) => step.path === "tunnels/to-hq" && step.why === why));
   await until(async () => (await caller.up("to-hq")).length === 1);
 });
 

@@ -147,6 +147,32 @@ Deno.test("where two claim one managed tunnel's place, the newer has it if a sec
   }
 });
 
+Deno.test("a LAC that was killed gets all of its places back, each tunnel one of them", async () => {
+  const [a, b] = [loopback(79), loopback(80)];
+  const place = (name: string) => `  ${name}: { peer: branch, mode: passive }\n`;
+  await using node = await startControlNode(
+    called(b, "secret: hush", `tunnels:\n${place("first")}${place("second")}`),
+  );
+  const text = caller(a, b, "secret: hush", "many");
+  const tunnel = text.slice(text.indexOf("  to-hq:"));
+  await using lac = await spawnPeer(text + tunnel.replace("to-hq", "other"));
+  const ids = async () => [
+    (await node.tunnel("first"))?.config.tunnelId,
+    (await node.tunnel("second"))?.config.tunnelId,
+  ];
+  await until(async () => (await up(node)).length === 2);
+  const before = await ids();
+  assert.deepEqual([...before].sort(), (await up(node)).sort(), "nobody replaced anybody");
+  await lac.kill();
+  lac.start();
+  await until(async () => {
+    const now = await ids();
+    return (await up(node)).length === 2 && now.every((id) => id !== 0 && !before.includes(id));
+  });
+  await sleep(300);
+  assert.deepEqual([...await ids()].sort(), (await up(node)).sort());
+});
+
 Deno.test("at the tunnel limit a newcomer that proved itself gets the place of one that is silent, and of no other", async () => {
   const [a, b, c, d] = [loopback(72), loopback(73), loopback(74), loopback(75)];
   await using node = await startControlNode(called(b, "tunnel-limit: 2, secret: hush"));

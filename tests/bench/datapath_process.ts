@@ -72,7 +72,11 @@ if (setup.tap === undefined) {
   }
 } else {
   const tap = openTap(libc, setup.tap, undefined, { vnet: false }); // as the C that it is set beside
-  const port = await datapath.addTap(tap.fd, () => {}, tap.vnet);
+  const port = await datapath.addDevice(
+    tap.fd,
+    { frames: "ethernet", ...(tap.vnet && { vnet: tap.vnet }) },
+    () => {},
+  );
   await datapath.crossConnect(await addSession(sender, 0), port);
 }
 say("ready");

@@ -46,7 +46,8 @@ const session = await datapath.addSession(tunnel, {
   restartRun: 32,
 });
 const tap = openTap(libc, setup.tap, undefined, { vnet: setup.vnet });
-await datapath.crossConnect(await datapath.addTap(tap.fd, () => {}, tap.vnet), session);
+const device = { frames: "ethernet" as const, ...(tap.vnet && { vnet: tap.vnet }) };
+await datapath.crossConnect(await datapath.addDevice(tap.fd, device, () => {}), session);
 Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
 // Until the bench closes standard input, or sends a signal.
 for await (const _ of Deno.stdin.readable);

@@ -24,7 +24,11 @@ async function tapToHost(libc: Libc, netns: string, a: Lcce, b: Lcce, gone: () =
   const tap = openTap(libc, "isthmus0", netns);
   using netlink = openRtnetlink(libc, netns);
   netlink.setLink(netlink.link(tap.name)!.index, { mtu: 9000, up: true });
-  const port = await a.datapath.addTap(tap.fd, gone, tap.vnet);
+  const port = await a.datapath.addDevice(
+    tap.fd,
+    { frames: "ethernet", ...(tap.vnet && { vnet: tap.vnet }) },
+    gone,
+  );
   const session = await a.datapath.addSession(await addTunnel(a, b, 1), sessionSpec(11));
   await a.datapath.crossConnect(port, session);
   const far = await b.datapath.addSession(await addTunnel(b, a, 1), sessionSpec(11));

@@ -342,7 +342,7 @@ impl World {
                     Takes { checksum: true, tcp: self.random.percent(80), udp: self.random.percent(60) };
                 let takes = self.random.percent(60).then_some(takes);
                 let fd = self.devices.len() as i32;
-                let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes).unwrap();
+                let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes, None).unwrap();
                 self.devices.push((device, takes.is_some()));
             }
             8 => self.hosts.push(self.lab.datapath.core.add_host_port(FrameType::Ethernet).unwrap()),

@@ -9,8 +9,9 @@ export class Raw {
     [Symbol.dispose](): void;
     /**
      * `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
+     * `tag`: TPID and tag control information; 0: none.
      */
-    add_device(fd: number, frame: number, vnet: number): number;
+    add_device(fd: number, frame: number, vnet: number, tag: number): number;
     add_host_port(frame: number): number;
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
@@ -69,6 +70,10 @@ export class Raw {
      * As `receive_datagrams`.
      */
     receive_frames(port: number, count: number, now: number): boolean;
+    /**
+     * As `receive_datagrams`.
+     */
+    receive_packets(port: number, count: number, now: number): boolean;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_tunnel(tunnel: number): void;

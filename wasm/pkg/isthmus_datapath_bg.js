@@ -14,15 +14,17 @@ export class Raw {
     }
     /**
      * `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
+     * `tag`: TPID and tag control information; 0: none.
      * @param {number} fd
      * @param {number} frame
      * @param {number} vnet
+     * @param {number} tag
      * @returns {number}
      */
-    add_device(fd, frame, vnet) {
+    add_device(fd, frame, vnet, tag) {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
-            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame, vnet);
+            wasm.raw_add_device(retptr, this.__wbg_ptr, fd, frame, vnet, tag);
             var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
             var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
             var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
@@ -434,6 +436,17 @@ export class Raw {
      */
     receive_frames(port, count, now) {
         const ret = wasm.raw_receive_frames(this.__wbg_ptr, port, count, now);
+        return ret !== 0;
+    }
+    /**
+     * As `receive_datagrams`.
+     * @param {number} port
+     * @param {number} count
+     * @param {number} now
+     * @returns {boolean}
+     */
+    receive_packets(port, count, now) {
+        const ret = wasm.raw_receive_packets(this.__wbg_ptr, port, count, now);
         return ret !== 0;
     }
     /**

@@ -45,6 +45,11 @@ const SOL_SOCKET: i32 = 1;
 const SO_MARK: i32 = 36;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
+const SOL_PACKET: i32 = 263;
+const PACKET_AUXDATA: i32 = 8;
+/// In `tpacket_auxdata`: the tag that was taken off is told, and so is its TPID.
+const TP_STATUS_VLAN_VALID: u32 = 0x10;
+const TP_STATUS_VLAN_TPID_VALID: u32 = 0x40;
 const SOL_IP: i32 = 0;
 const IP_TOS: i32 = 1;
 const IP_TTL: i32 = 2;
@@ -317,6 +322,8 @@ pub struct Received {
     pub local: Option<Ip>,
     /// The kernel's mark (SO_RCVMARK); 0: none, or not asked for.
     pub mark: u32,
+    /// The VLAN tag that was taken off a frame, as it stood there (PACKET_AUXDATA).
+    pub tag: Option<[u8; 4]>,
 }
 
 /// Reads control messages, up to the first that does not fit.
@@ -330,6 +337,7 @@ pub fn read_control(control: &[u8]) -> Received {
                 // An int in practice, a u16 by the documentation: in this order the low half comes first.
                 received.gro = data.first_chunk().map_or(0, |size| usize::from(u16::from_le_bytes(*size)));
             }
+            (SOL_PACKET, PACKET_AUXDATA) => received.tag = data.first_chunk().and_then(tag_of),
             (SOL_SOCKET, SO_MARK) => {
                 received.mark = data.first_chunk().map_or(0, |mark| u32::from_le_bytes(*mark));
             }
@@ -340,6 +348,17 @@ pub fn read_control(control: &[u8]) -> Received {
         rest = next;
     }
     received
+}
+
+/// `struct tpacket_auxdata` (packet(7)): status 4 | lengths 8 | offsets 4 | tag control information 2 | TPID 2.
+fn tag_of(aux: &[u8; 20]) -> Option<[u8; 4]> {
+    let status = u32::from_le_bytes([aux[0], aux[1], aux[2], aux[3]]);
+    if status & TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    // Old kernels take off 802.1Q's only, and do not say so.
+    let tpid = if status & TP_STATUS_VLAN_TPID_VALID == 0 { [0x81, 0] } else { [aux[19], aux[18]] };
+    Some([tpid[0], tpid[1], aux[17], aux[16]])
 }
 
 #[inline]
@@ -373,7 +392,7 @@ mod tests {
             let mut control = Control::from_source(v6, ip).unwrap();
             control.segment(1400);
             let received = read_control(&control.bytes[..control.len as usize]);
-            assert_eq!(received, Received { gro: 0, local: Some(ip), mark: 0 });
+            assert_eq!(received, Received { gro: 0, local: Some(ip), mark: 0, tag: None });
         }
     }
 

@@ -312,10 +312,12 @@ impl Raw {
     }
 
     /// `vnet`: 0 without IFF_VNET_HDR; else 1, and 2, 4 and 8 for what it takes: checksums, TCP, UDP super-frames.
-    pub fn add_device(&mut self, fd: i32, frame: u8, vnet: u32) -> Result<f64, Refusal> {
+    /// `tag`: TPID and tag control information; 0: none.
+    pub fn add_device(&mut self, fd: i32, frame: u8, vnet: u32, tag: u32) -> Result<f64, Refusal> {
         let takes = Takes { checksum: vnet & 2 != 0, tcp: vnet & 4 != 0, udp: vnet & 8 != 0 };
         let takes = (vnet & 1 != 0).then_some(takes);
-        self.datapath.core.add_device(fd, frame_type(frame)?, takes).map(Handle::to_number)
+        let tag = (tag != 0).then(|| tag.to_be_bytes());
+        self.datapath.core.add_device(fd, frame_type(frame)?, takes, tag).map(Handle::to_number)
     }
 
     pub fn add_host_port(&mut self, frame: u8) -> Result<f64, Refusal> {
@@ -351,6 +353,13 @@ impl Raw {
         self.note(result)
     }
 
+    /// As `receive_datagrams`.
+    pub fn receive_packets(&mut self, port: f64, count: u32, now: f64) -> bool {
+        let port = handle(port).ok_or(Refusal::no_such_port());
+        let result = port.and_then(|port| self.datapath.receive_packets(port, count as usize, micros(now)));
+        self.note(result)
+    }
+
     /// `code: message` of the last refusal by `receive_datagrams` or `receive_frames`.
     pub fn last_refusal(&self) -> String {
         self.last_refusal.as_ref().map(Refusal::to_string).unwrap_or_default()
@@ -365,6 +374,7 @@ impl Raw {
         self.datapath.inject(handle(port).ok_or(Refusal::no_such_port())?, frame)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the address or the message")]
     pub fn send_control(
         &mut self,
         socket: f64,

@@ -1,13 +1,15 @@
 //! The datapath: batches in, `pump`, batches out.
 
+use crate::abi::read_control;
 use crate::core::{Core, Limits};
 use crate::counters::{Io, Reason};
 use crate::egress::Unfinished;
 use crate::frame::{About, Frame, HELD, Place};
+use crate::headers::is_tag;
 use crate::ingress::Origin;
 use crate::manage::Refusal;
 use crate::offload::{Offload, VNET_HEADER};
-use crate::port::Port;
+use crate::port::{Device, Port};
 use crate::receive::{BATCH, HEADROOM, ROOM, Receive};
 use crate::reorder::Held;
 use crate::slab::Handle;
@@ -34,6 +36,8 @@ struct Frames {
     port: Handle,
     next: usize,
     count: usize,
+    /// They came by `recvmmsg`, which tells of each its length and the tag that was taken off.
+    packets: bool,
 }
 
 /// The datapath.
@@ -79,6 +83,15 @@ impl Datapath {
 
     /// Takes in `count` frames that were read from a device into the slots.
     pub fn receive_frames(&mut self, port: Handle, count: usize, now: u64) -> Result<(), Refusal> {
+        self.take_frames(port, count, now, false)
+    }
+
+    /// Takes in `count` frames that `recvmmsg` read from a packet socket into the messages of the receive array.
+    pub fn receive_packets(&mut self, port: Handle, count: usize, now: u64) -> Result<(), Refusal> {
+        self.take_frames(port, count, now, true)
+    }
+
+    fn take_frames(&mut self, port: Handle, count: usize, now: u64, packets: bool) -> Result<(), Refusal> {
         self.check_idle(count)?;
         match self.core.port(port) {
             Some(Port::Device(_)) => {}
@@ -86,7 +99,7 @@ impl Datapath {
         }
         self.core.now = now;
         self.core.io.add(Io::RxBatches, 1);
-        self.pending = Pending::Frames(Frames { port, next: 0, count });
+        self.pending = Pending::Frames(Frames { port, next: 0, count, packets });
         Ok(())
     }
 
@@ -208,9 +221,15 @@ impl Datapath {
         let Receive { slots, messages, .. } = &mut **receive;
         while batch.next < batch.count && core.can_go_on() {
             let at = batch.next;
-            let len = messages.frame_len(at);
+            let (len, tag) = if !batch.packets {
+                (messages.frame_len(at), None)
+            } else if messages.is_cut(at) {
+                (ROOM, None)
+            } else {
+                (messages.len(at), read_control(messages.control(at)).tag)
+            };
             match core.port(batch.port) {
-                Some(port) => core.device_frame(port, slots.slot_mut(at), at as u32, len),
+                Some(port) => core.device_frame(port, slots.slot_mut(at), at as u32, len, tag),
                 None => {
                     core.io.add(Io::RxFrames, 1);
                     core.drop_frame(Reason::PortRemoved);
@@ -218,7 +237,11 @@ impl Datapath {
             }
             batch.next += 1;
         }
-        batch.next == batch.count && core.unfinished.is_none()
+        let done = batch.next == batch.count && core.unfinished.is_none();
+        if done && batch.packets {
+            (0..batch.count).for_each(|at| messages.recycle(at));
+        }
+        done
     }
 }
 
@@ -231,10 +254,10 @@ impl Core {
 
     /// Forwards what was read from a device into a slot: `len` bytes, a `virtio_net_hdr` included where it has one.
     #[inline]
-    fn device_frame(&mut self, port: Port, buffer: &mut [u8], slot: u32, len: usize) {
+    fn device_frame(&mut self, port: Port, buffer: &mut [u8], slot: u32, len: usize, tag: Option<[u8; 4]>) {
         let Port::Device(at) = port else { return };
-        let (vnet, frame_type) = (self.devices[at].vnet, self.devices[at].frame_type);
-        let start = HEADROOM + if vnet { VNET_HEADER } else { 0 };
+        let Device { vnet, frame_type, tag: own, .. } = self.devices[at];
+        let mut start = HEADROOM + if vnet { VNET_HEADER } else { 0 };
         let end = HEADROOM + len;
         let offload = match buffer[HEADROOM..].first_chunk() {
             _ if len == ROOM || end <= start => Err(Reason::Truncated),
@@ -242,13 +265,29 @@ impl Core {
             Some(header) if vnet => Offload::read(header, frame_type, &buffer[start..end]),
             _ => Ok(Offload::NONE),
         };
-        let offload = match offload {
+        let mut offload = match offload {
             Ok(offload) => offload,
             Err(reason) => {
                 self.io.add(Io::RxFrames, 1);
                 return self.drop_frame(reason);
             }
         };
+        if own.is_some() {
+            // The filter of the socket lets in none but this VLAN's. A tag that the kernel did not take off is the outer one.
+            if tag.is_none()
+                && is_tag(u16::from_be_bytes([buffer[start + 12], buffer[start + 13]]))
+                && end - start > 18
+            {
+                buffer.copy_within(start..start + 12, start + 4);
+                start += 4;
+                offload.moved(-4);
+            }
+        } else if let Some(tag) = tag {
+            buffer.copy_within(start..start + 12, start - 4);
+            buffer[start + 8..start + 12].copy_from_slice(&tag);
+            start -= 4;
+            offload.moved(4);
+        }
         let about = About { offload, ..About::plain(port, frame_type, self.now, slot) };
         let frame = Frame { buffer, place: Place { floor: 0, start, end }, about };
         let segments = frame.segments();

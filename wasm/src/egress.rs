@@ -273,7 +273,11 @@ impl Core {
         if !self.transmit.has_room_for_flow() {
             return false;
         }
-        let Device { vnet, takes, .. } = self.devices[device];
+        let Device { vnet, takes, tag, .. } = self.devices[device];
+        if let Some(tag) = tag {
+            self.write_tagged(device, frame.bytes(), tag, vnet);
+            return true;
+        }
         if takes.tcp && frame.about.offload.is_none() {
             self.transmit.coalesce(device, takes.udp, frame, shared);
             return true;
@@ -302,18 +306,36 @@ impl Core {
     fn write_pieces(&mut self, device: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
         let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
         let vnet = if self.devices[device].vnet { VNET_HEADER } else { 0 };
+        let tag = self.devices[device].tag;
+        let before = vnet + tag.map_or(0, |tag| tag.len());
         while cursor.piece < split.pieces() {
-            if !self.transmit.has_room_for(vnet + split.header(), 2) {
+            if !self.transmit.has_room_for(before + split.header(), 2) {
                 return false;
             }
-            let head = self.transmit.header(vnet + split.header());
+            let head = self.transmit.header(before + split.header());
             head[..vnet].fill(0);
-            let payload = split.write(cursor.piece, &mut head[vnet..]);
+            let payload = split.write(cursor.piece, &mut head[before..]);
+            if let Some(tag) = tag {
+                head.copy_within(before..before + 12, vnet);
+                head[vnet + 12..vnet + 16].copy_from_slice(&tag);
+            }
             let spans = [Span::of(head), Span::of(payload)];
             self.transmit.write(device, &spans, 1);
             cursor.piece += 1;
         }
         true
+    }
+
+    /// Lets a frame leave by a device whose frames have a tag on the wire.
+    fn write_tagged(&mut self, device: u32, frame: &[u8], tag: [u8; 4], vnet: bool) {
+        let vnet = if vnet { VNET_HEADER } else { 0 };
+        let head = self.transmit.header(vnet + 16);
+        head[..vnet].fill(0);
+        let (macs, rest) = frame.split_at(frame.len().min(12));
+        head[vnet..vnet + macs.len()].copy_from_slice(macs);
+        head[vnet + 12..].copy_from_slice(&tag);
+        let spans = [Span::of(head), Span::of(rest)];
+        self.transmit.write(device, &spans, 1);
     }
 
     /// Hands a frame to TypeScript, as frames go over a wire.

@@ -254,12 +254,16 @@ impl Core {
         fd: i32,
         frame_type: FrameType,
         takes: Option<Takes>,
+        tag: Option<[u8; 4]>,
     ) -> Result<Handle, Refusal> {
+        // What is to have a tag is put together here: the kernel is given frames as they go over the wire.
+        let all = takes.unwrap_or_default();
         let device = Device {
+            tag,
             fd,
             frame_type,
             vnet: takes.is_some(),
-            takes: takes.unwrap_or_default(),
+            takes: if tag.is_none() { all } else { Takes::default() },
             forwarder: Forwarder::None,
         };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;

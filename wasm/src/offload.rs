@@ -115,6 +115,16 @@ impl Offload {
         Ok(Self { segments, finish, header: header as u16, size, start, offset })
     }
 
+    /// The frame got `by` bytes more of headers before its network header, or less.
+    pub fn moved(&mut self, by: i16) {
+        if self.finish {
+            self.start = self.start.wrapping_add_signed(by);
+        }
+        if self.segments != Segments::None {
+            self.header = self.header.wrapping_add_signed(by);
+        }
+    }
+
     /// What is to stand before a frame for a device that does the rest.
     pub fn write(&self) -> [u8; VNET_HEADER] {
         let mut vnet = [0; VNET_HEADER];

@@ -85,6 +85,8 @@ pub struct Device {
     pub takes: Takes,
     /// What its frames are.
     pub frame_type: FrameType,
+    /// The VLAN tag that its frames have on the wire and nowhere else.
+    pub tag: Option<[u8; 4]>,
     /// Where they go.
     pub forwarder: Forwarder,
 }

@@ -59,7 +59,8 @@ pub struct Sequence {
 pub struct Outsiders {
     next: u32,
     run: u32,
-    /// The expected number and the highest one when the last of them came: a number in the window moves one of both.
+    /// The expected number and the highest one when the last of them came: a number in the window that does not wait
+    /// before others moves one of both.
     between: (u32, u32),
 }
 
@@ -129,6 +130,11 @@ impl Sequence {
 }
 
 impl Outsiders {
+    /// A number in the window came: what comes from outside next begins a run.
+    pub fn interrupt(&mut self) {
+        self.run = 0;
+    }
+
     /// Decides whether the peer's numbering went on or began anew at a number that says no such thing by itself.
     pub fn judge(&mut self, doubt: &Doubt, patience: &Patience) -> Verdict {
         let Doubt { ns, found, expected, highest, silent, max } = *doubt;

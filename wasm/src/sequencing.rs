@@ -145,6 +145,7 @@ impl Core {
         let early = u64::from(at < queue.len());
         rare.oos_packets += early;
         tunnels[rare.identity.tunnel].counters[OOS_PACKETS] += early;
+        rare.outsiders.interrupt();
         queue.insert(at, ns, now, held);
         if queue.due.is_none() {
             let due = now + rare.options.reorder_timeout;

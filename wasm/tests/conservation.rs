@@ -162,7 +162,7 @@ fn world() -> World {
         }
     }
     let core = &mut lab.datapath.core;
-    let device = core.add_device(9, FrameType::Ppp, None).unwrap();
+    let device = core.add_device(9, FrameType::Ppp, None, None).unwrap();
     let host = core.add_host_port(FrameType::Ppp).unwrap();
     for (a, b) in [(0, 6), (1, 7), (3, 9), (4, 12), (10, 15)] {
         core.cross_connect(ports[a], ports[b]).unwrap();

@@ -72,8 +72,8 @@ fn hub(sessions: u32) -> (Lab, Handle, Handle) {
     let socket = core.add_socket(7, SocketKind::Udp4).unwrap();
     let hub = core.add_hub().unwrap();
     let takes = Takes { checksum: true, tcp: true, udp: true };
-    let device = core.add_device(9, FrameType::Ethernet, Some(takes)).unwrap();
-    let plain = core.add_device(10, FrameType::Ethernet, None).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, Some(takes), None).unwrap();
+    let plain = core.add_device(10, FrameType::Ethernet, None, None).unwrap();
     let host = core.add_host_port(FrameType::Ethernet).unwrap();
     for port in [device, plain, host] {
         core.join_hub(hub, port).unwrap();
@@ -171,7 +171,7 @@ fn a_port_that_goes_takes_what_was_to_leave_by_it_and_nothing_else() {
 fn frames_too_short_for_their_type_go_nowhere() {
     let mut lab = Lab::new(Limits::default());
     let core = &mut lab.datapath.core;
-    let device = core.add_device(9, FrameType::Ethernet, None).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, None, None).unwrap();
     let host = core.add_host_port(FrameType::Ethernet).unwrap();
     core.cross_connect(device, host).unwrap();
     for len in [0, 13] {

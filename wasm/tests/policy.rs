@@ -182,7 +182,7 @@ fn in_a_flood_each_copy_asks_for_what_its_session_may() {
     for (at, size) in clamps {
         hold(&mut lab, sessions[at], Policy { clamp: Clamp::Fixed(size), ..Policy::default() });
     }
-    let device = lab.datapath.core.add_device(9, FrameType::Ethernet, None).unwrap();
+    let device = lab.datapath.core.add_device(9, FrameType::Ethernet, None, None).unwrap();
     let hub = lab.datapath.core.hubs.indices().next().unwrap();
     let hub = lab.datapath.core.hubs.handle(hub);
     lab.datapath.core.join_hub(hub, device).unwrap();

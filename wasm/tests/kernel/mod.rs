@@ -134,6 +134,22 @@ impl Lab {
         unsafe { from_raw_parts_mut(lengths as *mut i32, BATCH) }.fill_with(length);
     }
 
+    /// Hands in a frame from a packet socket, with what the kernel tells of it.
+    pub fn receive_packet(&mut self, port: Handle, frame: &[u8], told: &[u8]) {
+        while self.datapath.pump() > 0 {}
+        let places = self.datapath.receive.places();
+        // SAFETY: as in `receive`.
+        let message = unsafe { &mut *(places.messages as *mut MmsgHdr) };
+        unsafe {
+            write(places.slots, frame, places.room);
+            write(message.control as usize, told, message.control_len as usize);
+        }
+        message.control_len = told.len() as u64;
+        message.flags = 0;
+        message.len = frame.len() as u32;
+        self.datapath.receive_packets(port, 1, 0).unwrap();
+    }
+
     /// Hands in frames read from a device.
     pub fn read(&mut self, port: Handle, frames: &[Vec<u8>], now: u64) {
         let places = self.datapath.receive.places();

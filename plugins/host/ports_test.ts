@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { startPlugins, WHY } from "../testing/bench.ts";
+import type { Plugin, Scope } from "../plugin.ts";
+import { settle, type World } from "../testing/world.ts";
+
+/** A service's scope. */
+async function bench() {
+  let scope: Scope | undefined;
+  const plugin: Plugin = {
+    name: "one",
+    summary: "a test's",
+    pseudowireTypes: [],
+    start(own) {
+      scope = own;
+      return {};
+    },
+  };
+  const { host, world } = await startPlugins([plugin]);
+  return { host, scope: scope!, world };
+}
+
+const taps = (world: World) =>
+  [...world.ports].filter(([, { kind }]) => kind === "tap").map(([id, port]) => ({ id, ...port }));
+
+Deno.test("a port leaves its receiver for a join, and comes back to it", async () => {
+  const { host, scope, world } = await bench();
+  const [a, b] = [await scope.open("tap", { name: "a" }), await scope.open("tap", { name: "b" })];
+  const seen: number[] = [];
+  scope.receive(a, (batch) => seen.push(...batch.map(({ bytes }) => bytes[0]!)));
+  await settle();
+  const [idA, idB] = taps(world).map(({ id }) => id);
+  const deliver = (n: number) =>
+    world.ports.get(world.ports.get(idA!)!.joined!)?.receive?.([Uint8Array.of(n)]);
+  deliver(1);
+  assert.equal(a.send([Uint8Array.of(9)]), 1);
+  const join = scope.child("join");
+  await join.connect(a, b);
+  assert.equal(world.ports.get(idA!)!.joined, idB);
+  assert.equal(a.send([Uint8Array.of(9)]), 0);
+  await join.end(WHY);
+  deliver(2);
+  assert.deepEqual(seen, [1, 2]);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("a join that cannot be leaves the receivers, and says who has the port", async () => {
+  const { host, scope, world } = await bench();
+  const [a, b, c] = await Promise.all(
+    ["a", "b", "c"].map((name) => scope.open("tap", { name })),
+  );
+  await scope.connect(a!, b!);
+  await assert.rejects(scope.connect(a!, c!), {
+    code: "in-use",
+    message: "TAP a is joined with TAP b already",
+  });
+  await assert.rejects(scope.connect(c!, c!), { code: "invalid" });
+  let frames = 0;
+  scope.receive(c!, () => frames++);
+  await settle();
+  const d = await scope.open("tap", { name: "d" });
+  world.refuseAfter(0);
+  await assert.rejects(scope.connect(c!, d), { code: "unavailable" });
+  const { joined } = taps(world).find(({ tap }) => tap?.options.name === "c")!;
+  world.ports.get(joined!)!.receive!([Uint8Array.of(1)]);
+  assert.equal(frames, 1);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("frames come until their receiver is undone: a farewell may wait for its answer", async () => {
+  const { host, scope, world } = await bench();
+  const tap = await scope.open("tap", { name: "a" });
+  const child = scope.child("session");
+  const answered = Promise.withResolvers<void>();
+  child.receive(tap, () => answered.resolve());
+  await settle();
+  child.defer(() => answered.promise);
+  const ended = child.end(WHY);
+  await settle();
+  const [{ joined }] = taps(world) as [ReturnType<typeof taps>[number]];
+  world.ports.get(joined!)!.receive!([Uint8Array.of(1)]);
+  await ended;
+  assert.equal(taps(world)[0]!.joined, undefined);
+  await host.end(WHY);
+});
+
+Deno.test("a device changes as a whole or not at all, and one that is gone has no carrier", async () => {
+  const { host, scope, world } = await bench();
+  const child = scope.child("circuit");
+  const tap = await child.open("tap", { name: "a", mac: "02:00:00:00:00:05" });
+  const { tap: device } = taps(world)[0]!;
+  tap.carrier(false);
+  const before = device!.options;
+  world.refuseAfter(0);
+  await assert.rejects(tap.change({ mtu: 900, mac: "02:00:00:00:00:06" }), { name: "Failure" });
+  assert.deepEqual(device!.options, before);
+  await tap.change({ mtu: 900 });
+  assert.deepEqual([tap.mtu, tap.frameMtu], [900, 914]);
+  device!.vanish();
+  tap.carrier(true);
+  assert.equal(device!.carrier, false);
+  await assert.rejects(tap.change({ mtu: 1000 }), { code: "unavailable" });
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
