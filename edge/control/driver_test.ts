@@ -40,7 +40,7 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
   return { driver, events, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
 }
 
-/** Two ends whose datagrams reach each other in the next turn, all but the first `lost`. */
+/** Two ends whose datagrams reach each other at once, all but the first `lost`. */
 function pair(lost = 0): [End, End] {
   const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
     const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
@@ -48,7 +48,7 @@ function pair(lost = 0): [End, End] {
       remote: { address, port: 1701 },
       local: datagram.remote.address,
     }));
-    setTimeout(() => from().wire.onControl?.(arriving), 0);
+    queueMicrotask(() => from().wire.onControl?.(arriving));
     return true;
   };
   const a: End = end(1, carry(() => b, "10.0.0.1"));
