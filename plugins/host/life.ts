@@ -63,11 +63,14 @@ export function makeLife(
   const undos = new Set<Undo>();
   const children = new Set<Life>();
   const pending = new Set<Promise<unknown>>();
-  const abort = new AbortController();
+  /** Made when somebody asks for it: most never do. */
+  let abort: AbortController | undefined;
   let ending: CallEnd | undefined;
   let ended: Promise<void> | undefined;
   let isOver = false;
 
+  const abortReason = ({ message }: CallEnd) =>
+    new Failure("unavailable", message ?? `${label} has ended`);
   const gone = () => new Failure("unavailable", `${label} has ended`);
   const quietly = async (undo: Undo, why: CallEnd) => {
     try {
@@ -78,7 +81,7 @@ export function makeLife(
   };
 
   const finish = async (why: CallEnd, failure?: Error) => {
-    abort.abort(new Failure("unavailable", why.message ?? `${label} has ended`));
+    abort?.abort(abortReason(why));
     begins(why, failure);
     const inside = [...children].map((child) => child.end(why));
     await Promise.all(inside);
@@ -104,7 +107,11 @@ export function makeLife(
   const life: Life = {
     label,
     log,
-    signal: abort.signal,
+    get signal() {
+      abort ??= new AbortController();
+      if (ending && !abort.signal.aborted) abort.abort(abortReason(ending));
+      return abort.signal;
+    },
     get ending() {
       return ending;
     },

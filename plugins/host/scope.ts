@@ -39,7 +39,9 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
   };
 
   const scope: Scope & Endable = {
-    signal: life.signal,
+    get signal() {
+      return life.signal;
+    },
     end: life.end,
     child: (label) => makeScope(life.child(`${life.label}/${label}`), setting),
     keep(label, begin) {

@@ -164,7 +164,7 @@ peers: { lac: { proto-version: 2 } }
   // It acknowledges what comes again for 31 times the first retransmission time: 3.1 s (RFC 2661 §5.7).
   await using node = await startControlNode(`
 listen: []
-peers: { lns: { proto-version: 2, retransmit: 0.1, attempts: 1 } }
+peers: { lns: { proto-version: 2, retransmit: 0.1, attempts: 5 } }
 tunnels: { t: { peer: lns, local: "${a}:5701", remote: "${b}:1701" } }
 `);
   await until(async () => (await node.tunnel("t"))?.control?.state === "established");

@@ -124,6 +124,8 @@ for (const way of ways) {
               if (!before.has(tunnel) && (way.version === 2 || received > 0)) return true;
             }
             return false;
+          }).catch(async (error) => {
+            throw new Error(`${error}\n${await other.now.process.log()}`);
           });
           report(`${name}, ${who.title}, ${end}`, outage);
           // In v2 nothing is claimed that takes one session: what the peer had goes with the next HELLO.

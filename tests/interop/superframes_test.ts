@@ -26,7 +26,7 @@ interface Context {
 
 const both = suite<Context>(
   import.meta.url,
-  ["root", "tun", "ip", "ethtool", "iperf3", "tshark", "tcpdump"],
+  ["root", "tun", "ip", "ethtool", "iperf3", "tshark", "tcpdump", "python3"],
   async (stack) => {
     const pair = stack.use(await makePair());
     const ends = [
@@ -67,6 +67,49 @@ for (const cell of cells) {
     await assertSound(file, cell);
   });
 }
+
+both.test("what one send hands over to be cut (UDP_SEGMENT) arrives datagram by datagram", async ({ pair, ends }) => {
+  const before = await figures(pair, ends);
+  for (const prefixed of inner(1, 2)) {
+    const address = prefixed.split("/")[0]!;
+    const receiver = pair.there.tryHere(["python3", "-c", receiveDatagrams, address]);
+    const sent = await pair.here.tryHere(["python3", "-c", sendAtOnce, address]);
+    assert.equal(sent.code, 0, sent.stderr);
+    const { stdout, stderr } = await receiver;
+    assert.equal(stdout.trim(), "30 whole", stderr);
+  }
+  const after = await figures(pair, ends);
+  assert.equal(after["wrong"], before["wrong"]);
+  assert(after["taken"]! > before["taken"]!, "they came from the device as one");
+});
+
+/** Waits for 30 datagrams of 1,000 octets, each of its own content. */
+const receiveDatagrams = `import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 4321))
+s.settimeout(15)
+seen = set()
+while len(seen) < 30:
+    data = s.recv(65535)
+    if data != bytes([data[0]]) * 1000:
+        sys.exit("damaged: %d octets" % len(data))
+    seen.add(data[0])
+print(len(seen), "whole")
+`;
+
+/** Hands 30 datagrams over in one send, again and again until the other end should have had them. */
+const sendAtOnce = `import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_UDP, 103, 1000)
+for _ in range(20):
+    try:
+        s.sendto(b"".join(bytes([i]) * 1000 for i in range(1, 31)), (sys.argv[1], 4321))
+    except ConnectionRefusedError:
+        pass
+    time.sleep(0.1)
+`;
 
 /** What both kernels and both datapaths counted. */
 async function figures(

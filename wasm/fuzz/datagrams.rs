@@ -80,7 +80,7 @@ pub fn packet(random: &mut Random) -> Packet {
         v6: random.percent(30),
         tags: if random.percent(20) { vec![[0x81, 0, 0, 5]] } else { Vec::new() },
         tos: random.pick(&[0, 0, 0, 2, 3]),
-        flags: random.pick(&[0x10, 0x10, 0x10, 0x18, 0x11, 0x90]),
+        flags: random.pick(&[0x10, 0x10, 0x10, 0x18, 0x11, 0x90, 0x02]),
         ..made
     }
 }

@@ -8,6 +8,7 @@ use isthmus_datapath::counters::{Counters, Io, Reason};
 use isthmus_datapath::header::{Encap, Version};
 use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::offload::Takes;
+use isthmus_datapath::policy::{Bucket, Clamp, Policy, Source};
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::{BATCH, ROOM};
 use isthmus_datapath::sequence::Patience;
@@ -97,7 +98,8 @@ impl World {
             16..18 => self.inject(),
             18 => self.control(),
             19..22 => self.age(),
-            22..24 => self.change_session(),
+            22 => self.change_session(),
+            23 => self.hold_to(),
             24 => self.change_tunnel(),
             25..27 => self.add(),
             27..29 => self.remove(),
@@ -352,6 +354,13 @@ impl World {
 
     fn request(&mut self, tunnel_id: u32, version: Version, socket: usize) -> TunnelRequest {
         let kind = KINDS[socket];
+        let Self { random, .. } = self;
+        let outer = Outer {
+            tos: random.percent(20).then(|| random.next() as u8),
+            inherit: random.percent(20),
+            ttl: random.percent(10).then(|| random.next() as u8),
+            mark: random.pick(&[0, 0, 0, 5]),
+        };
         TunnelRequest {
             shape: TunnelShape { version, encap: kind.encap(), peer_tunnel_id: 7 },
             tunnel_id,
@@ -359,7 +368,7 @@ impl World {
             remote: self.peer(kind),
             local: None,
             source_check: self.random.pick(&[SourceCheck::None, SourceCheck::Address, SourceCheck::Endpoint]),
-            outer: Outer::default(),
+            outer,
             longest: 0,
             segment: self.random.percent(80),
         }
@@ -404,6 +413,26 @@ impl World {
         if self.lab.datapath.core.change_session(session.handle, options).is_ok() {
             (session.known.cookie, session.known.l2spec) = (cookie, options.l2spec);
         }
+    }
+
+    /// Limits and checks of a session's frames, and whether a socket tells marks.
+    fn hold_to(&mut self) {
+        let Self { random, lab, sessions, sockets, .. } = self;
+        let core = &mut lab.datapath.core;
+        core.tell_marks(random.pick(sockets), random.percent(30)).unwrap();
+        if sessions.is_empty() {
+            return;
+        }
+        let at = core.sessions.find(random.pick_of(sessions).handle).unwrap();
+        let mut bucket = || Bucket::new(random.pick(&[0, 0, 1, 100_000, u32::MAX]), random.next() as u32);
+        let (rx, tx) = (bucket(), bucket());
+        let source = Source {
+            mac: random.percent(20).then(|| random.pick(&[[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]])),
+            v4: random.percent(20).then(|| [10, 9, 0, random.below(3) as u8]),
+            v6: random.percent(20).then(|| ([0xfd; 16], random.next() as u8 % 129)),
+        };
+        let clamp = random.pick(&[Clamp::Off, Clamp::Fixed(536), Clamp::Frame(1400), Clamp::Frame(0)]);
+        core.sessions.hold_to(at, Policy { rx, tx, source, clamp });
     }
 
     fn change_tunnel(&mut self) {

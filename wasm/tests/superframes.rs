@@ -254,7 +254,7 @@ fn one_flow_for_two_devices_is_two() {
     let tunnel = core.tunnels.indices().next().unwrap();
     let tunnel = core.tunnels.handle(tunnel);
     let session = core.add_session(tunnel, (2, 2), FrameType::Ethernet, Options::default()).unwrap();
-    let device = core.add_device(10, FrameType::Ethernet, Some(ALL)).unwrap();
+    let device = core.add_device(10, FrameType::Ethernet, Some(ALL), None).unwrap();
     core.cross_connect(session, device).unwrap();
     let all = frames(&stream(1, 6, 50));
     let of = |at: usize| [1, 1, 2, 2, 1, 2][at];
@@ -370,10 +370,39 @@ fn a_checksum_of_udp_that_comes_to_nothing_is_all_ones() {
 }
 
 #[test]
+fn a_super_frame_that_is_not_what_it_says_goes_no_further() {
+    let given = super_frame(&Packet::tcp(1, 1000, &[2; 500]), 100);
+    let with = |at: usize, bytes: [u8; 2]| {
+        let mut frame = given.clone();
+        frame[at..at + 2].copy_from_slice(&bytes);
+        frame
+    };
+    for (what, frame) in [
+        ("nothing finished", with(0, [0, 1])),
+        ("an unknown type", with(0, [1, 3])),
+        ("TCP over IPv6", with(0, [1, 4])),
+        ("UDP", with(0, [1, 5])),
+        ("no segment size", with(4, [0, 0])),
+        ("a checksum from elsewhere on", with(6, [30, 0])),
+        ("a checksum elsewhere", with(8, [6, 0])),
+        ("a checksum beyond the end", with(8, [255, 255])),
+        ("a fragment", with(10 + 14 + 6, [0x20, 0])),
+        ("another length", with(10 + 14 + 2, [2, 0])),
+        ("no TCP header's length", with(10 + 34 + 12, [0x40, 0x10])),
+        ("no IP", with(10 + 12, [8, 6])),
+    ] {
+        let (mut lab, _, device) = joined(Some(ALL), Options::default());
+        lab.read(device, &[frame], 0);
+        assert_eq!(lab.run().datagrams().len(), 0, "{what}");
+        assert_eq!(lab.datapath.core.drops.get(Reason::BadOffload), 1, "{what}");
+    }
+}
+
+#[test]
 fn between_two_devices_a_super_frame_stays_behind_the_segments_before_it() {
     let mut lab = Lab::new(Limits::default());
     let core = &mut lab.datapath.core;
-    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL)).unwrap());
+    let [from, to] = [9, 10].map(|fd| core.add_device(fd, FrameType::Ethernet, Some(ALL), None).unwrap());
     core.cross_connect(from, to).unwrap();
     let first = Packet::tcp(1, 1000, &[1; 100]);
     let rest = Packet::tcp(1, 1100, &[2; 500]);
