@@ -41,19 +41,31 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
 }
 
 /** Two ends whose datagrams reach each other in the next turn, all but the first `lost`. */
-function pair(lost = 0): [End, End] {
+function pair(lost = 0): { readonly a: End; readonly b: End } & Disposable {
+  const carried = new Set<ReturnType<typeof setTimeout>>();
   const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
     const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
       ...datagram,
       remote: { address, port: 1701 },
       local: datagram.remote.address,
     }));
-    setTimeout(() => from().wire.onControl?.(arriving), 0);
+    const timer = setTimeout(() => {
+      carried.delete(timer);
+      from().wire.onControl?.(arriving);
+    }, 0);
+    carried.add(timer);
     return true;
   };
   const a: End = end(1, carry(() => b, "10.0.0.1"));
   const b: End = end(2, carry(() => a, "10.0.0.2"));
-  return [a, b];
+  return {
+    a,
+    b,
+    [Symbol.dispose]() {
+      for (const { driver } of [a, b]) driver[Symbol.dispose]();
+      for (const timer of carried) clearTimeout(timer);
+    },
+  };
 }
 
 async function reached({ events }: End, state: ConnectionState): Promise<void> {
@@ -73,9 +85,8 @@ const path = {
 } as const;
 
 Deno.test("the driver carries a connection up and down, over loss", async () => {
-  const [a, b] = pair(3);
-  using _a = a;
-  using _b = b;
+  using ends = pair(3);
+  const { a, b } = ends;
   const settings = testSettings({ version: 3, retransmitMs: 20, retransmitCapMs: 40 });
   const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
   await reached(a, "established");
@@ -100,6 +111,18 @@ Deno.test("what is deferred or scheduled runs in its time, and a failing step en
   assert.match(one.lines.join(""), /a defect/);
 });
 
+Deno.test("a driver that has stopped runs nothing more, and leaves no turn and no timer behind", () => {
+  const one = end(1, () => true);
+  const { driver } = one;
+  const work = (afterMs: number) => {
+    driver.defer(() => assert.fail("a job"));
+    driver.schedule({ due: () => assert.fail("an item") }, driver.now() + afterMs);
+  };
+  work(20);
+  one[Symbol.dispose]();
+  work(10);
+});
+
 /** An SCCRQ of somebody, in v3. */
 function sccrq(localId: number): Uint8Array {
   const settings = testSettings({ version: 3 });
@@ -121,9 +144,8 @@ Deno.test("a flood is bounded, counted, and leaves timers of others their turns"
 });
 
 Deno.test("proven peers' messages are taken first, and none of them is lost in a flood of strangers'", async () => {
-  const [a, b] = pair();
-  using _a = a;
-  using _b = b;
+  using ends = pair();
+  const { a, b } = ends;
   const settings = testSettings({ version: 3, retransmitMs: 2_000 });
   const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
   await reached(b, "established");
