@@ -111,6 +111,8 @@ export function sessionParameters(
   const lns = role === "incoming-answerer" || role === "outgoing-caller";
   if (version === 2) {
     const sequenced = ours.sequencing || peer.sequencing;
+    // RFC 2661 §5.4: a LAC that did not say Sequencing Required numbers only once we do; what comes before is good enough.
+    const required = lns ? peer.sequencing : sequenced;
     return {
       ...ids,
       lns,
@@ -119,7 +121,7 @@ export function sessionParameters(
       sendL2spec: "none",
       receiveCookie: NO_COOKIE,
       sendCookie: NO_COOKIE,
-      receiveSequence: sequenced,
+      receiveSequence: required,
       sendSequence: sequenced,
     };
   }

@@ -220,6 +220,15 @@ export function makeCallHandler(
     const of = lcce.call(event.call);
     if (!of || !event.session) return;
     call.upSince = now;
+    if (call.template.call.recvSeq && !event.session.receiveSequence) {
+      log.warn(
+        "the peer was asked for sequence numbers and promises none: frames without are taken",
+        {
+          path: `tunnels/${link.name}/sessions/${call.name}`,
+          peer: link.peer,
+        },
+      );
+    }
     links.establishCall(link, call, event.session, of.peer.active);
     const message = of.role.startsWith("incoming") ? "ICCN" : "OCCN";
     links.hear(link, call, message, event.said ?? {});

@@ -49,7 +49,7 @@ export function sessionConfig(
       (version === 3 && call.sendSeq && agreed.sendL2spec === "default"),
     recvSeq: agreed.receiveSequence,
     lnsMode: version === 2 && agreed.lns,
-    ...decidedHere(call, agreed.receiveSequence),
+    ...decidedHere(call, agreed.receiveSequence || (version === 2 && agreed.sendSequence)),
   };
 }
 
@@ -68,10 +68,13 @@ export const agreedKeys: readonly string[] = [
 /** A session whose call is configured otherwise now, in what our side decides. */
 export function changedSession(session: SessionConfig, call: CallConfig): SessionConfig {
   const { circuit: _, mssClamp: __, mtu: ___, rateLimit: ____, ...agreed } = session;
-  return { ...agreed, ...decidedHere(call, session.recvSeq) };
+  return {
+    ...agreed,
+    ...decidedHere(call, session.recvSeq || (session.lnsMode && session.sendSeq)),
+  };
 }
 
-/** @param numbered whether frames must come with sequence numbers */
+/** @param numbered whether frames come with sequence numbers, or may */
 function decidedHere(call: CallConfig, numbered: boolean) {
   const { circuit, mssClamp, mtu, rateLimit, reorderTimeoutMs, restartAfterMs, restartRun } = call;
   return {

@@ -176,6 +176,53 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "openTun() makes a device of IP packets with its addresses and routes, which go with it",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("tun");
+    using system = openSystem();
+    const tun = system.openTun({
+      name: "ppp9",
+      netns: space.name,
+      mtu: 1400,
+      addresses: ["10.9.0.1/32", "fd00:9::1/64"],
+      routes: ["10.20.0.0/16", "fd00:20::/32"],
+    });
+    assert.ok(tun.vnet);
+    assert.match((await space.ip("-d", "link", "show", "ppp9")).text, /mtu 1400[^]*tun type tun/);
+    assert.match((await space.ip("route")).text, /10\.20\.0\.0\/16 dev ppp9/);
+    assert.match((await space.ip("-6", "route")).text, /fd00:20::\/32 dev ppp9/);
+    tun.release(false);
+    system.close(tun.fd);
+    assert.equal((await space.ip("link", "show", "ppp9")).success, false);
+  },
+});
+
+Deno.test({
+  name: "openPacket() refuses what is not there, tells when it vanishes, and leaves nothing open",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("packet");
+    using system = openSystem();
+    assert.throws(() => system.openPacket({ name: "eth1", netns: space.name }), { code: "ENODEV" });
+    await space.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth2");
+    await space.ip("link", "set", "eth1", "mtu", "1400", "address", "02:00:00:00:00:07");
+    const device = system.openPacket({ name: "eth1", netns: space.name, vlan: 10 });
+    assert.deepEqual([device.exists(), device.mtu(), device.mac()], [
+      true,
+      1400,
+      "02:00:00:00:00:07",
+    ]);
+    assert.match((await space.ip("-d", "link", "show", "eth1")).text, /promiscuity 1/);
+    await space.ip("link", "del", "eth1");
+    await space.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth2");
+    assert.equal(device.exists(), false);
+    device.release();
+    system.close(device.fd);
+  },
+});
+
 Deno.test("reopenSocket() puts a socket as it was in the place of one that failed", () => {
   using system = openSystem();
   const { fd, local } = system.openSocket("udp", { local: { address: "127.0.0.1", port: 0 } });

@@ -69,6 +69,31 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "a TAP whose namespace is deleted says so, lets it go, and is back with the same MAC when it is",
+  ignore,
+  async fn() {
+    const space = await makeNamespace("back");
+    const circuit = `tap: { name: office0, netns: ${space.name} }`;
+    await using node = await startNode(config(1, freePort(A), circuit));
+    const macOf = (text: string) => /link\/ether (\S+)/.exec(text)?.[1];
+    const mac = macOf((await space.ip("link", "show", "office0")).text);
+    assert.ok(mac);
+    await space[Symbol.asyncDispose]();
+    await until(async () => (await stateOf(node)).status === "down");
+    assert.match((await stateOf(node)).reason!, /office0/);
+    await using again = await makeNamespace("back");
+    const deadline = performance.now() + 40_000;
+    const isUp = async () => (await stateOf(node)).status === "up";
+    while (!await isUp() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal((await stateOf(node)).status, "up");
+    assert.equal(macOf((await again.ip("link", "show", "office0")).text), mac);
+  },
+});
+
+Deno.test({
   name: "a TAP that cannot be had is refused with its reason, and nothing is left",
   ignore,
   async fn() {

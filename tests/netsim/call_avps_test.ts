@@ -240,3 +240,21 @@ Deno.test("Lcce.closeCall() tells the causes of Q.931 and PPP beside the result"
     assert.deepEqual(callCauses(b), [{ by: "peer", result: end }]);
   }
 });
+
+Deno.test("a circuit that is down as proceed() says so stays down for the peer, until we say otherwise (v3)", () => {
+  const settings = testSettings({ version: 3 });
+  const { net, a, b } = pair(settings);
+  b.onEvent = (event, now) => {
+    if (event.type === "call-requested") b.lcce.acceptCall(event.call, testCall(), now);
+    if (event.type !== "call-state" || event.state !== "wait-proceed") return;
+    b.lcce.proceed(event.call, now, { circuitStatus: { active: false, new: true } });
+  };
+  const connection = a.lcce.dial(settings, net.path(A, B), 0);
+  const call = a.lcce.placeCall(connection, "incoming-caller", testCall(), 0);
+  net.run(1_000);
+  assert.equal(a.lcce.call(call)?.peer.active, false);
+  assert.deepEqual(eventsOf(a, "call-news"), [], "and nothing else was said");
+  b.lcce.setCircuitStatus(eventsOf(b, "call-requested")[0]!.call, true, net.now);
+  net.run(2_000);
+  assert.equal(a.lcce.call(call)?.peer.active, true);
+});

@@ -179,3 +179,16 @@ Deno.test("Lcce gives ids that do not repeat soon and cannot be guessed", () => 
   const steps = ids.slice(1).map((id, i) => id - ids[i]!);
   assert.ok(new Set(steps).size > 190, "no pattern");
 });
+
+Deno.test("an LNS whose LAC does not say Sequencing Required numbers, and takes frames without (v2)", () => {
+  const settings = testSettings({ version: 2 });
+  for (const required of [false, true]) {
+    const { net, a, b } = pair(settings, { answer: testCall({ sequencing: true }) });
+    const connection = a.lcce.dial(settings, net.path(A, B), 0);
+    a.lcce.placeCall(connection, "incoming-caller", testCall({ sequencing: required }), 0);
+    net.run(1_000);
+    const [lac, lns] = [sessions(a)[0]!, sessions(b)[0]!];
+    assert.deepEqual([lns.receiveSequence, lns.sendSequence], [required, true]);
+    assert.deepEqual([lac.receiveSequence, lac.sendSequence], [required, required]);
+  }
+});

@@ -1,6 +1,6 @@
 /**
  * xl2tpd on this machine. Where no kernel has PPP devices, a stand-in for pppd keeps each call up for as long as the
- * test wants: it says nothing and goes when told to.
+ * test wants: it sends one LCP Configure-Request at once, says nothing more and goes when told to.
  *
  * @module
  */
@@ -66,7 +66,12 @@ export function xl2tpdConfig(
 }
 
 /** Ends as pppd does when its line hangs up: xl2tpd does not dial again for one that a signal ended. */
-const standIn = "#!/usr/bin/perl\n$SIG{TERM} = sub { exit 16 }; sleep 3600;\n";
+const standIn = `#!/usr/bin/perl
+$SIG{TERM} = sub { exit 16 };
+# LCP Configure-Request without options, in HDLC's asynchronous framing (RFC 1662 §4).
+syswrite(STDOUT, pack("H*", "7eff7d23c0217d217d217d207d24d1b57e"));
+sleep 3600;
+`;
 
 let runs = 0;
 
