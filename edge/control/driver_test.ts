@@ -40,32 +40,20 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
   return { driver, events, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
 }
 
-/** Two ends whose datagrams reach each other in the next turn, all but the first `lost`. */
-function pair(lost = 0): { readonly a: End; readonly b: End } & Disposable {
-  const carried = new Set<ReturnType<typeof setTimeout>>();
+/** Two ends whose datagrams reach each other at once, all but the first `lost`. */
+function pair(lost = 0): [End, End] {
   const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
     const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
       ...datagram,
       remote: { address, port: 1701 },
       local: datagram.remote.address,
     }));
-    const timer = setTimeout(() => {
-      carried.delete(timer);
-      from().wire.onControl?.(arriving);
-    }, 0);
-    carried.add(timer);
+    queueMicrotask(() => from().wire.onControl?.(arriving));
     return true;
   };
   const a: End = end(1, carry(() => b, "10.0.0.1"));
   const b: End = end(2, carry(() => a, "10.0.0.2"));
-  return {
-    a,
-    b,
-    [Symbol.dispose]() {
-      for (const { driver } of [a, b]) driver[Symbol.dispose]();
-      for (const timer of carried) clearTimeout(timer);
-    },
-  };
+  return [a, b];
 }
 
 async function reached({ events }: End, state: ConnectionState): Promise<void> {
@@ -85,8 +73,9 @@ const path = {
 } as const;
 
 Deno.test("the driver carries a connection up and down, over loss", async () => {
-  using ends = pair(3);
-  const { a, b } = ends;
+  const [a, b] = pair(3);
+  using _a = a;
+  using _b = b;
   const settings = testSettings({ version: 3, retransmitMs: 20, retransmitCapMs: 40 });
   const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
   await reached(a, "established");
@@ -144,8 +133,9 @@ Deno.test("a flood is bounded, counted, and leaves timers of others their turns"
 });
 
 Deno.test("proven peers' messages are taken first, and none of them is lost in a flood of strangers'", async () => {
-  using ends = pair();
-  const { a, b } = ends;
+  const [a, b] = pair();
+  using _a = a;
+  using _b = b;
   const settings = testSettings({ version: 3, retransmitMs: 2_000 });
   const handle = a.driver.act((lcce, now) => lcce.dial(settings, path, now));
   await reached(b, "established");

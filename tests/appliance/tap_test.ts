@@ -113,3 +113,33 @@ Deno.test({
     await refused({ name: "sixteen-byteslong" }, "circuit.tap.name");
   },
 });
+
+Deno.test({
+  name: "a reload keeps the device itself, unless the file names another that can be had",
+  ignore,
+  async fn() {
+    await using space = await makeNamespace("same");
+    const port = freePort(A);
+    const file = (name: string, more = "") =>
+      config(1, port, `tap: { name: ${name}, netns: ${space.name}${more} }`);
+    await using node = await startNode(file("office0"));
+    const index = async (name: string) => {
+      const { success, text } = await space.ip("-o", "link", "show", "dev", name);
+      return success ? text.slice(0, text.indexOf(":")) : undefined;
+    };
+    const first = await index("office0");
+    node.text = file("office0", ", mtu: 1300");
+    assert.deepEqual(pathsOf(await node.appliance.reload(), "changed"), [
+      "tunnels/branch/sessions/office",
+    ]);
+    assert.equal(await index("office0"), first);
+    node.text = file("lo");
+    await assert.rejects(node.appliance.reload(), { attribute: "circuit.tap.name" });
+    assert.deepEqual([await index("office0"), (await stateOf(node)).status], [first, "up"]);
+    node.text = file("office1");
+    await node.appliance.reload();
+    assert.equal(await index("office0"), undefined);
+    assert.notEqual(await index("office1"), undefined);
+    assert.equal((await stateOf(node)).ifname, "office1");
+  },
+});

@@ -398,7 +398,7 @@ impl World {
         let Ok(handle) = core.add_session(handle, (session_id, 9), FrameType::Ethernet, options) else {
             return;
         };
-        let l2spec = options.l2spec;
+        let l2spec = options.peer_l2spec;
         let known = Known { version, tunnel_id: request.tunnel_id, session_id, cookie, l2spec, ns: 0 };
         self.sessions.push(Session { handle, tunnel, known });
     }
@@ -411,7 +411,7 @@ impl World {
         let (options, cookie) = self.options(self.sessions[at].known.version);
         let session = &mut self.sessions[at];
         if self.lab.datapath.core.change_session(session.handle, options).is_ok() {
-            (session.known.cookie, session.known.l2spec) = (cookie, options.l2spec);
+            (session.known.cookie, session.known.l2spec) = (cookie, options.peer_l2spec);
         }
     }
 

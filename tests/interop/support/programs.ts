@@ -16,13 +16,28 @@ export function missing(needs: readonly Need[]): string[] {
       case "tun":
         return exists("/dev/net/tun") ? [] : ["no /dev/net/tun"];
       case "lab":
-        return exists(`${labFolder}/lab.sh`) ? [] : [`no lab at ${labFolder} (ISTHMUS_LAB)`];
+        if (!exists(`${labFolder}/lab.sh`)) return [`no lab at ${labFolder} (ISTHMUS_LAB)`];
+        return labBoots() ? [] : ["the lab's guest does not boot on this machine's processor"];
       case "scapy":
         return exists("/usr/lib/python3/dist-packages/scapy") ? [] : ["no python3-scapy"];
       default:
         return installed(need) ? [] : [`no ${need}`];
     }
   });
+}
+
+let boots: boolean | undefined;
+/**
+ * Whether the lab's guest comes up. It does not on processors whose register state (AMX) is larger than its kernel, User
+ * Mode Linux 6.1, has room for: it dies with a panic in the first system call.
+ */
+function labBoots(): boolean {
+  if (Deno.uid() !== 0) return true;
+  return boots ??= new Deno.Command("timeout", {
+    args: ["30", `${labFolder}/lab.sh`, "-T", "20", "-c", "true"],
+    stdout: "null",
+    stderr: "null",
+  }).outputSync().success;
 }
 
 function installed(program: string): boolean {
