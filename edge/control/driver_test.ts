@@ -100,6 +100,18 @@ Deno.test("what is deferred or scheduled runs in its time, and a failing step en
   assert.match(one.lines.join(""), /a defect/);
 });
 
+Deno.test("a driver that has stopped runs nothing more, and leaves no turn and no timer behind", () => {
+  const one = end(1, () => true);
+  const { driver } = one;
+  const work = (afterMs: number) => {
+    driver.defer(() => assert.fail("a job"));
+    driver.schedule({ due: () => assert.fail("an item") }, driver.now() + afterMs);
+  };
+  work(20);
+  one[Symbol.dispose]();
+  work(10);
+});
+
 /** An SCCRQ of somebody, in v3. */
 function sccrq(localId: number): Uint8Array {
   const settings = testSettings({ version: 3 });
