@@ -8,8 +8,8 @@
 import { type Endpoint, formatEndpoint, ipVersion, isWildcard } from "../../core/endpoint.ts";
 import { type Result, StopResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
-import type { ManagedTunnelConfig } from "../config/model.ts";
 import type { PeerSettings } from "../../core/settings.ts";
+import type { ManagedTunnelConfig } from "../config/model.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { CallTemplate } from "./call_template.ts";
 import type {
@@ -33,7 +33,7 @@ const QUICK_PAUSE_MS = 100;
 /** How often an SCCRQ is sent to a peer that is expected back, and for how long at most, in milliseconds. */
 const EXPECTED_MS = 500;
 const EXPECTED_FOR_MS = 5000;
-/** What was up for so long has not failed: the pauses begin anew. */
+/** After a tunnel that was up for so long, remotes are tried from the first preference again. */
 const STEADY_MS = 10_000;
 /** A tunnel that was up for so long was of use: the pauses of its dialing begin anew. */
 const USEFUL_MS = 1000;
