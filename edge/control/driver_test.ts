@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage } from "../../core/header.ts";
-import { emitBody } from "../../core/message.ts";
+import { emitMessage } from "../../core/wire/header.ts";
+import { emitBody } from "../../core/wire/message.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
