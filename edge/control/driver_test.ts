@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage } from "../../core/header.ts";
-import { emitBody } from "../../core/message.ts";
+import { emitMessage } from "../../core/wire/header.ts";
+import { emitBody } from "../../core/wire/message.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
@@ -98,6 +98,18 @@ Deno.test("what is deferred or scheduled runs in its time, and a failing step en
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.deepEqual(ran, ["first", "second", "third"]);
   assert.match(one.lines.join(""), /a defect/);
+});
+
+Deno.test("a driver that has stopped runs nothing more, and leaves no turn and no timer behind", () => {
+  const one = end(1, () => true);
+  const { driver } = one;
+  const work = (afterMs: number) => {
+    driver.defer(() => assert.fail("a job"));
+    driver.schedule({ due: () => assert.fail("an item") }, driver.now() + afterMs);
+  };
+  work(20);
+  one[Symbol.dispose]();
+  work(10);
 });
 
 /** An SCCRQ of somebody, in v3. */

@@ -1,11 +1,11 @@
 /** What somebody may do who has proved nothing: cost little, be told little, and change nothing. */
 
 import assert from "node:assert/strict";
-import { parseAvps } from "../../core/avp.ts";
-import type { AvpValues } from "../../core/catalogue.ts";
+import { parseAvps } from "../../core/wire/avp.ts";
+import type { AvpValues } from "../../core/wire/catalogue.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody, type MessageType, parseBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody, type MessageType, parseBody } from "../../core/wire/message.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { Netsim, type Node, testCall, testSettings } from "../../core/testing.ts";
