@@ -11,10 +11,10 @@ import {
   deriveHidingKey,
   sign,
   verify,
-} from "./authentication.ts";
-import { equalConstantTime } from "./bytes.ts";
-import { type AvpName, type AvpValues, catalogue } from "./catalogue.ts";
-import type { MessageDigest } from "./codec.ts";
+} from "./wire/authentication.ts";
+import { equalConstantTime } from "./wire/bytes.ts";
+import { type AvpName, type AvpValues, catalogue } from "./wire/catalogue.ts";
+import type { MessageDigest } from "./wire/codec.ts";
 import { dialects } from "./dialect.ts";
 import {
   type AnyMessage,
@@ -22,7 +22,7 @@ import {
   type MessageType,
   messageTypes,
   parseBody,
-} from "./message.ts";
+} from "./wire/message.ts";
 import type { EncapType } from "./pseudowire.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { AuthenticationSnapshot } from "./snapshot.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Authenticator } from "./authenticator.ts";
-import type { AnyMessage } from "./message.ts";
+import type { AnyMessage } from "./wire/message.ts";
 import { seeded, testSettings } from "./testing.ts";
 
 Deno.test("Authenticator.hiding() pads each AVP with random octets of a random number, and none with none", () => {

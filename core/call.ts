@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { CallAvps } from "./call_avps.ts";
-import type { MessageType } from "./message.ts";
+import type { CallAvps } from "./wire/call_avps.ts";
+import type { MessageType } from "./wire/message.ts";
 import { PseudowireType } from "./pseudowire.ts";
 import type { CallParameters, SessionParameters } from "./settings.ts";
 

@@ -1,7 +1,7 @@
 /** Why a call cannot be: what the peer asks for and we have not, and the other way round. v3 only. @module */
 
 import type { PeerCall } from "./call.ts";
-import type { AvpValues } from "./catalogue.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
 import { CdnResult, ErrorCode, type Result } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
 import { PseudowireType } from "./pseudowire.ts";

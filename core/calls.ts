@@ -10,18 +10,18 @@ import {
 } from "./call.ts";
 import { CallTable } from "./call_table.ts";
 import { refusedRequest, refusedRequirements, unwanted } from "./call_checks.ts";
-import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
-import type { AvpValues } from "./catalogue.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./wire/call_avps.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
 import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
 import { ApiMisuse, CdnResult, ErrorCode, type PeerError, type Result } from "./errors.ts";
 import type { CallCause, CallHandle } from "./events.ts";
-import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType } from "./message.ts";
+import type { ControlHeader } from "./wire/header.ts";
+import type { AnyMessage, MessageType } from "./wire/message.ts";
 import { Line } from "./queues.ts";
 import { reasonOf } from "./refusals.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "./settings.ts";
-import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./saying.ts";
+import { assertSendable, endSaidBy, othersToSay, saidBy, toSay } from "./wire/saying.ts";
 import type { CallSnapshot, ConnectionSnapshot } from "./snapshot.ts";
 import { compareTies } from "./ties.ts";
 

@@ -8,7 +8,7 @@
 
 import { type Authenticator, messageTypeOf } from "./authenticator.ts";
 import { Calls } from "./calls.ts";
-import type { AvpValues } from "./catalogue.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
 import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
 import { connectionTable, hasEnded, isCallMessage } from "./connection_states.ts";
 import type { Dialect } from "./dialect.ts";
@@ -16,10 +16,10 @@ import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { Cause, ConnectionHandle, ConnectionState, PeerIdentity } from "./events.ts";
 import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
-import type { ControlHeader } from "./header.ts";
-import { type AnyMessage, type MessageType, messageTypes, type Parsed } from "./message.ts";
+import type { ControlHeader } from "./wire/header.ts";
+import { type AnyMessage, type MessageType, messageTypes, type Parsed } from "./wire/message.ts";
 import { Keepalive, type KeepaliveHost } from "./keepalive.ts";
-import type { RawAvp } from "./raw_avp.ts";
+import type { RawAvp } from "./wire/raw_avp.ts";
 import { livingSettings } from "./living_settings.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";

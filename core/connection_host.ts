@@ -1,11 +1,11 @@
 /** What control connections have of their LCCE, and their calls of them. @module */
 
-import type { AvpValues } from "./catalogue.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
 import type { Dialect } from "./dialect.ts";
 import type { ConnectionHandle, ConnectionState, LcceEvent, PeerIdentity } from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
-import type { MessageType } from "./message.ts";
-import type { RawAvp } from "./raw_avp.ts";
+import type { MessageType } from "./wire/message.ts";
+import type { RawAvp } from "./wire/raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import type { TransportHost } from "./transport.ts";
 

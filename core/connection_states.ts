@@ -1,7 +1,7 @@
 /** The states of a control connection, and what each message means in each (RFC 2661 §7.2.1, RFC 3931 §7.2). @module */
 
 import type { ConnectionState } from "./events.ts";
-import type { MessageType } from "./message.ts";
+import type { MessageType } from "./wire/message.ts";
 
 /** What a message leads to. */
 export type ConnectionAction =

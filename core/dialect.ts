@@ -6,15 +6,15 @@
  */
 
 import type { Call, PeerCall } from "./call.ts";
-import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
-import type { AvpValues } from "./catalogue.ts";
-import { formatEndId, parseEndId } from "./end_id.ts";
+import type { CallAvps, CallEnd, CallMessage } from "./wire/call_avps.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
+import { formatEndId, parseEndId } from "./wire/end_id.ts";
 import type { Result } from "./errors.ts";
-import type { ControlHeader } from "./header.ts";
-import type { AnyMessage, MessageType } from "./message.ts";
+import type { ControlHeader } from "./wire/header.ts";
+import type { AnyMessage, MessageType } from "./wire/message.ts";
 import { type ProtoVersion, PseudowireType } from "./pseudowire.ts";
-import type { RawAvp } from "./raw_avp.ts";
-import { endToSay, toSay } from "./saying.ts";
+import type { RawAvp } from "./wire/raw_avp.ts";
+import { endToSay, toSay } from "./wire/saying.ts";
 import type { PeerSettings } from "./settings.ts";
 
 /** What a side says of itself in SCCRQ and SCCRP. */

@@ -1,9 +1,9 @@
 /** What an LCCE tells its owner. @module */
 
 import type { CallRole, CallState, PeerCall } from "./call.ts";
-import type { CallAvps, CallEnd } from "./call_avps.ts";
+import type { CallAvps, CallEnd } from "./wire/call_avps.ts";
 import type { Result } from "./errors.ts";
-import type { RawAvp } from "./raw_avp.ts";
+import type { RawAvp } from "./wire/raw_avp.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, SessionParameters } from "./settings.ts";
 

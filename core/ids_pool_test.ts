@@ -32,6 +32,13 @@ Deno.test("IdPool lets a freed id rest for a minute, unless no other is free", (
   assert.ok([pool.allocate(none), pool.allocate(none)].includes(7), "and is free after it");
 });
 
+Deno.test("IdPool looks beside what chance gives for an id that does not rest", () => {
+  const pool = new IdPool(2, () => Uint8Array.of(0, 0, 0, 7));
+  pool.release(7, 0);
+  pool.release(8, 0);
+  assert.equal(pool.allocate(none), 9);
+});
+
 Deno.test("IdPool gives every id before it gives none, and rest yields to need", () => {
   const pool = new IdPool(2, seeded(2).bytes);
   const taken = new Set<number>();

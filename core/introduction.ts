@@ -4,7 +4,7 @@ import type { Authenticator } from "./authenticator.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { PeerIdentity } from "./events.ts";
-import type { AnyMessage } from "./message.ts";
+import type { AnyMessage } from "./wire/message.ts";
 
 /** What every Protocol Version AVP says: version 1, revision 0 (RFC 2661 §4.4.3). */
 const PROTOCOL_VERSION = 0x0100;

@@ -10,7 +10,7 @@
 
 import { Authenticator, messageTypeOf } from "./authenticator.ts";
 import type { Call } from "./call.ts";
-import type { CallAvps, CallEnd } from "./call_avps.ts";
+import type { CallAvps, CallEnd } from "./wire/call_avps.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
@@ -25,11 +25,11 @@ import type {
   RefusalReason,
 } from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
-import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./header.ts";
+import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./wire/header.ts";
 import { IdPool } from "./ids_pool.ts";
-import { offeredVersion } from "./glance.ts";
+import { offeredVersion } from "./wire/glance.ts";
 import type { AdmissionLimits, Expected } from "./limits.ts";
-import { messageTypes } from "./message.ts";
+import { messageTypes } from "./wire/message.ts";
 import { SourceBudget } from "./refusals.ts";
 import { ConnectionRegistry } from "./registry.ts";
 import { OutstandingChallenges } from "./challenges.ts";

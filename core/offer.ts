@@ -1,8 +1,8 @@
 /** An SCCRQ that is for both versions: who answers it decides which is spoken (RFC 3931 §4.7.3). @module */
 
-import type { MessageDigest } from "./codec.ts";
+import type { MessageDigest } from "./wire/codec.ts";
 import { dialects, type Introduction, messageOf } from "./dialect.ts";
-import { emitBody } from "./message.ts";
+import { emitBody } from "./wire/message.ts";
 
 /**
  * The body of the SCCRQ: the AVPs of both versions. Being of a v2 message, those of v3 go without their M bit, so that a

@@ -1,7 +1,7 @@
 /** What a control connection and a call are set up with. Values only. @module */
 
-import type { DigestType } from "./authentication.ts";
-import type { CallAvps } from "./call_avps.ts";
+import type { DigestType } from "./wire/authentication.ts";
+import type { CallAvps } from "./wire/call_avps.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EncapType, L2SpecType, ProtoVersion } from "./pseudowire.ts";
 

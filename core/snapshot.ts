@@ -10,7 +10,7 @@
  */
 
 import type { CallRole, PeerCall } from "./call.ts";
-import type { CallAvps } from "./call_avps.ts";
+import type { CallAvps } from "./wire/call_avps.ts";
 import type { PeerIdentity } from "./events.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 

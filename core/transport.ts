@@ -6,17 +6,23 @@
  */
 
 import { type Authenticator, messageTypeOf } from "./authenticator.ts";
-import { readU16 } from "./bytes.ts";
-import type { AvpValues } from "./catalogue.ts";
+import { readU16 } from "./wire/bytes.ts";
+import type { AvpValues } from "./wire/catalogue.ts";
 import { type ChannelCounters, ReliableChannel } from "./channel.ts";
 import type { OutstandingChallenges } from "./challenges.ts";
 import { dialects, messageOf } from "./dialect.ts";
 import type { ControlDrop, Refusal } from "./events.ts";
-import { CONTROL_HEADER, type ControlHeader, emitMessage } from "./header.ts";
-import { emitBody, type MessageType, messageTypes, parseBody, type Parsed } from "./message.ts";
+import { CONTROL_HEADER, type ControlHeader, emitMessage } from "./wire/header.ts";
+import {
+  emitBody,
+  type MessageType,
+  messageTypes,
+  parseBody,
+  type Parsed,
+} from "./wire/message.ts";
 import { mayAnswer, samePath } from "./path.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
-import type { RawAvp } from "./raw_avp.ts";
+import type { RawAvp } from "./wire/raw_avp.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import type { ConnectionSnapshot } from "./snapshot.ts";
 import { Allowance, EARLY_OCTETS, PROVEN_EARLY_OCTETS } from "./unproven.ts";

@@ -4,8 +4,8 @@ const modules = [
   "core/ids.ts",
   "core/pseudowire.ts",
   "core/endpoint.ts",
-  "core/raw_avp.ts",
-  "core/call_avps.ts",
+  "core/wire/raw_avp.ts",
+  "core/wire/call_avps.ts",
   "plugins/plugin.ts",
   "wasm/mod.ts",
 ];

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { RawAvp } from "../core/call_avps.ts";
+import type { RawAvp } from "../core/wire/call_avps.ts";
 import type { CallAvps, Refusal, Session, SessionEvents } from "./session.ts";
 import type { Scope } from "./scope.ts";
 import type { Json, Row, Schema } from "./values.ts";

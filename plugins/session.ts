@@ -1,6 +1,6 @@
 /** Sessions as plugins see them: calls of peers, calls that were placed, and static sessions. @module */
 
-import type { CallAvps, CallEnd, CallMessage } from "../core/call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../core/wire/call_avps.ts";
 import type { ProtoVersion } from "../core/pseudowire.ts";
 import type { Port } from "./ports.ts";
 
@@ -12,7 +12,7 @@ export type {
   ProxyAuth,
   ProxyLcp,
   Q931Cause,
-} from "../core/call_avps.ts";
+} from "../core/wire/call_avps.ts";
 export type { Result } from "../core/errors.ts";
 
 /** A session, live: read it, do not copy it. */

@@ -1,6 +1,6 @@
 /** Circuits as the appliance has them: made from its configuration by the plugins' host, and attached to sessions. @module */
 
-import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
 import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
 import { isDeepStrictEqual } from "node:util";

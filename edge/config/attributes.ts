@@ -10,7 +10,7 @@
  */
 
 import { z } from "zod";
-import type { DigestType } from "../../core/authentication.ts";
+import type { DigestType } from "../../core/wire/authentication.ts";
 import { canonicalIp, ipVersion } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";

@@ -22,61 +22,63 @@ export function makeConnectionHandler(
   context: ControlContext,
   lcce: Lcce,
 ): (event: ConnectionEvent, now: number) => void {
-  const { bus, dialer, driver, failures, links, log, sockets, state, takeover, wallClock } =
-    context;
-  const open = (link: ManagedConnection, connection: Connection) => {
-    links.open(link, connection, link.managed?.leaving);
-    if (link.managed) dialer.up(link.managed);
-  };
-  const findPlace = makePlaces(context, lcce, open);
+  const handler = new ConnectionHandler(context, lcce);
+  return (event, now) => handler.handle(event, now);
+}
 
-  const established = (link: ManagedConnection, connection: Connection, now: number) => {
-    link.established = true;
-    count(link, 1);
-    link.upSince = now;
-    link.version = connection.settings.version;
-    link.establishedAt = wallClock();
-    if (link.managed) open(link, connection);
-    else findPlace(link, connection, now);
-  };
+class ConnectionHandler {
+  readonly #context: ControlContext;
+  readonly #lcce: Lcce;
+  readonly #findPlace: ReturnType<typeof makePlaces>;
 
-  const ended = (link: ManagedConnection) => {
-    if (link.established) count(link, -1);
-    link.established = false;
-    links.close(link);
-    if (link.managed) link.managed.leaving = link.closing;
-  };
-  const count = ({ peer }: ManagedConnection, change: number) =>
-    void state.established.set(peer, (state.established.get(peer) ?? 0) + change);
+  constructor(context: ControlContext, lcce: Lcce) {
+    this.#context = context;
+    this.#lcce = lcce;
+    this.#findPlace = makePlaces(
+      context,
+      lcce,
+      (link, connection) => this.#open(link, connection),
+    );
+  }
 
-  /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
-  const isSomebodyElse = ({ initiator, peer, settings }: Connection) => {
-    const expected = state.peers.get(settings.name)?.config.hostName;
-    return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
-  };
-
-  /** The socket is kept while what the peer says again is still acknowledged. */
-  const forget = (link: ManagedConnection, now: number) => {
-    const item = {
-      due(now: number) {
-        const lingers = lcce.connection(link.handle)?.deadline();
-        if (lingers !== undefined) {
-          return driver.schedule(item, Math.max(lingers, now + LINGER_LOOK_MS));
-        }
-        state.links.delete(link.handle);
-        void link.lease?.[Symbol.asyncDispose]();
-      },
-    };
-    item.due(now);
-  };
+  handle(event: ConnectionEvent, now: number): void {
+    const { dialer, takeover } = this.#context;
+    const connection = this.#lcce.connection(event.connection);
+    const link = this.#linkOf(event, connection, now);
+    const ending = event.cause && endingOf(event.cause);
+    if (link && ending) Object.assign(link, { reason: ending.reason, cause: event.cause });
+    const wasUp = link?.established;
+    if (link && connection && event.state === "established") {
+      if (this.#isSomebodyElse(connection)) {
+        const message = "the Host Name is not that of the peer who was dialed";
+        const result = { result: StopResult.NotAuthorized, message };
+        return this.#lcce.closeConnection(event.connection, result, now);
+      }
+      this.#established(link, connection, now);
+    }
+    if (link && (event.state === "stopping" || event.state === "closed")) {
+      this.#ended(link);
+      if (event.state === "closed") {
+        if (link.managed) dialer.down(link.managed, link, link.cause);
+        this.#forget(link, now);
+      }
+      takeover.ended(link);
+    }
+    this.#tell(event, connection, link, wasUp === true);
+  }
 
   /** What is kept of a connection: nothing of one that somebody only began, for there may be very many. */
-  const linkOf = (event: ConnectionEvent, connection: Connection | undefined, now: number) => {
+  #linkOf(
+    event: ConnectionEvent,
+    connection: Connection | undefined,
+    now: number,
+  ): ManagedConnection | undefined {
+    const { sockets, state } = this.#context;
     const known = state.links.get(event.connection);
     if (known || event.state !== "established" || !connection) return known;
     if (!state.peers.has(event.peer)) {
       // The configuration changed while it came up.
-      lcce.closeConnection(event.connection, { result: StopResult.NotAuthorized }, now);
+      this.#lcce.closeConnection(event.connection, { result: StopResult.NotAuthorized }, now);
       return undefined;
     }
     const lease = sockets.hold(connection.path.socket as SocketId);
@@ -88,31 +90,68 @@ export function makeConnectionHandler(
     );
     state.links.set(event.connection, link);
     return link;
-  };
+  }
 
-  return (event, now) => {
-    const connection = lcce.connection(event.connection);
-    const link = linkOf(event, connection, now);
-    const ending = event.cause && endingOf(event.cause);
-    if (link && ending) Object.assign(link, { reason: ending.reason, cause: event.cause });
-    const wasUp = link?.established;
-    if (link && connection && event.state === "established") {
-      if (isSomebodyElse(connection)) {
-        const message = "the Host Name is not that of the peer who was dialed";
-        lcce.closeConnection(event.connection, { result: StopResult.NotAuthorized, message }, now);
-        return;
-      }
-      established(link, connection, now);
-    }
-    if (link && (event.state === "stopping" || event.state === "closed")) {
-      ended(link);
-      if (event.state === "closed") {
-        if (link.managed) dialer.down(link.managed, link, link.cause);
-        forget(link, now);
-      }
-      takeover.ended(link);
-    }
+  /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
+  #isSomebodyElse({ initiator, peer, settings }: Connection): boolean {
+    const expected = this.#context.state.peers.get(settings.name)?.config.hostName;
+    return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
+  }
+
+  #established(link: ManagedConnection, connection: Connection, now: number): void {
+    link.established = true;
+    this.#count(link, 1);
+    link.upSince = now;
+    link.version = connection.settings.version;
+    link.establishedAt = this.#context.wallClock();
+    if (link.managed) this.#open(link, connection);
+    else this.#findPlace(link, connection, now);
+  }
+
+  #open(link: ManagedConnection, connection: Connection): void {
+    const { dialer, links } = this.#context;
+    links.open(link, connection, link.managed?.leaving);
+    if (link.managed) dialer.up(link.managed);
+  }
+
+  #ended(link: ManagedConnection): void {
+    if (link.established) this.#count(link, -1);
+    link.established = false;
+    this.#context.links.close(link);
+    if (link.managed) link.managed.leaving = link.closing;
+  }
+
+  #count({ peer }: ManagedConnection, change: number): void {
+    const { established } = this.#context.state;
+    established.set(peer, (established.get(peer) ?? 0) + change);
+  }
+
+  /** The socket is kept while what the peer says again is still acknowledged. */
+  #forget(link: ManagedConnection, now: number): void {
+    const { driver, state } = this.#context;
+    const item = {
+      due: (now: number) => {
+        const lingers = this.#lcce.connection(link.handle)?.deadline();
+        if (lingers !== undefined) {
+          return driver.schedule(item, Math.max(lingers, now + LINGER_LOOK_MS));
+        }
+        state.links.delete(link.handle);
+        void link.lease?.[Symbol.asyncDispose]();
+      },
+    };
+    item.due(now);
+  }
+
+  /** Tells programs and operators of a state. @param wasUp the connection, before it */
+  #tell(
+    event: ConnectionEvent,
+    connection: Connection | undefined,
+    link: ManagedConnection | undefined,
+    wasUp: boolean,
+  ): void {
+    const { bus, failures, log } = this.#context;
     const name = link?.name ?? acceptedName(event, connection);
+    const ending = event.cause && endingOf(event.cause);
     bus.publish({
       type: "connection-state",
       tunnel: name,
@@ -121,7 +160,7 @@ export function makeConnectionHandler(
       state: event.state,
       ...(ending && { ending }),
     });
-    if (event.cause && isFailure(event.cause, wasUp === true)) {
+    if (event.cause && isFailure(event.cause, wasUp)) {
       const failed = failedWith("tunnel", event.cause, event, name);
       failures.note(failed, event.path.remote.address);
     }
@@ -132,7 +171,7 @@ export function makeConnectionHandler(
       ...(connection && { remote: formatEndpoint(connection.path.remote) }),
       ...(ending && { reason: ending.reason }),
     });
-  };
+  }
 }
 
 /** The tunnel of a connection that the peer dialed and that is no tunnel of the configuration. */

@@ -1,6 +1,6 @@
 /** What runs in the control plane, and what its parts work with. @module */
 
-import type { CallAvps, CallMessage } from "../../core/call_avps.ts";
+import type { CallAvps, CallMessage } from "../../core/wire/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { Result } from "../../core/errors.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
+import { clearImmediate, setImmediate } from "node:timers";
 import type { LcceEvent } from "../../core/events.ts";
 import type { Lcce, Sender } from "../../core/lcce.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
@@ -95,7 +95,8 @@ class LcceDriver implements Driver {
   #served = { known: 0, strangers: 0 };
   #stopped = false;
   #inTurn = false;
-  #turnComing = false;
+  /** The turn that is coming. */
+  #coming: ReturnType<typeof setImmediate> | undefined;
   #timer: Disposable | undefined;
   #timerAt = Infinity;
 
@@ -107,7 +108,7 @@ class LcceDriver implements Driver {
     datapath.onControl = (batch) => {
       const now = clock.now();
       for (const datagram of batch) this.#put(datagram, now);
-      if (!this.#turnComing) this.#turn();
+      if (!this.#coming) this.#turn();
     };
   }
 
@@ -131,6 +132,7 @@ class LcceDriver implements Driver {
 
   [Symbol.dispose](): void {
     this.#stopped = true;
+    clearImmediate(this.#coming);
     this.#timer?.[Symbol.dispose]();
     this.#options.datapath.onControl = undefined;
   }
@@ -176,7 +178,7 @@ class LcceDriver implements Driver {
   }
 
   #turn(): void {
-    this.#turnComing = false;
+    this.#coming = undefined;
     if (this.#stopped) return;
     this.#inTurn = true;
     const now = this.now();
@@ -254,13 +256,13 @@ class LcceDriver implements Driver {
   }
 
   #soon(): void {
-    if (this.#turnComing || this.#inTurn || this.#stopped) return;
-    this.#turnComing = true;
-    setImmediate(() => this.#turn());
+    if (this.#coming || this.#inTurn || this.#stopped) return;
+    this.#coming = setImmediate(() => this.#turn());
   }
 
   /** One timer for all; it may fire early, when what it was for was done before. */
   #arm(): void {
+    if (this.#stopped) return;
     const { clock, lcce } = this.#options;
     // Who has used up the time of strangers waits for half a turn's worth of it.
     const patient = this.#inboxes.stranger.length === 0

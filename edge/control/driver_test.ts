@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage } from "../../core/header.ts";
-import { emitBody } from "../../core/message.ts";
+import { emitMessage } from "../../core/wire/header.ts";
+import { emitBody } from "../../core/wire/message.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
@@ -40,7 +40,7 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
   return { driver, events, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
 }
 
-/** Two ends whose datagrams reach each other in the next turn, all but the first `lost`. */
+/** Two ends whose datagrams reach each other at once, all but the first `lost`. */
 function pair(lost = 0): [End, End] {
   const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
     const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
@@ -48,7 +48,7 @@ function pair(lost = 0): [End, End] {
       remote: { address, port: 1701 },
       local: datagram.remote.address,
     }));
-    setTimeout(() => from().wire.onControl?.(arriving), 0);
+    queueMicrotask(() => from().wire.onControl?.(arriving));
     return true;
   };
   const a: End = end(1, carry(() => b, "10.0.0.1"));
@@ -98,6 +98,18 @@ Deno.test("what is deferred or scheduled runs in its time, and a failing step en
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.deepEqual(ran, ["first", "second", "third"]);
   assert.match(one.lines.join(""), /a defect/);
+});
+
+Deno.test("a driver that has stopped runs nothing more, and leaves no turn and no timer behind", () => {
+  const one = end(1, () => true);
+  const { driver } = one;
+  const work = (afterMs: number) => {
+    driver.defer(() => assert.fail("a job"));
+    driver.schedule({ due: () => assert.fail("an item") }, driver.now() + afterMs);
+  };
+  work(20);
+  one[Symbol.dispose]();
+  work(10);
 });
 
 /** An SCCRQ of somebody, in v3. */

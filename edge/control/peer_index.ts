@@ -8,7 +8,7 @@
  * @module
  */
 
-import { readU32 } from "../../core/bytes.ts";
+import { readU32 } from "../../core/wire/bytes.ts";
 import { parseIp } from "../../core/endpoint.ts";
 import type { Expected } from "../../core/limits.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";

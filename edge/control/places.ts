@@ -24,61 +24,108 @@ const REPLACED: Result = {
   message: "replaced by a newer control connection",
 };
 
+type PlaceDependencies = Pick<ControlContext, "driver" | "links" | "log" | "state" | "takeover">;
+type Found = (link: ManagedConnection, connection: Connection) => void;
+
 /**
  * Finds places. `found` is called for a connection once it has its place, and may have been waiting for it: its
  * {@linkcode ManagedConnection.managed} says which.
  */
 export function makePlaces(
-  { driver, links, log, state, takeover }: Pick<
-    ControlContext,
-    "driver" | "links" | "log" | "state" | "takeover"
-  >,
+  dependencies: PlaceDependencies,
   lcce: Lcce,
-  found: (link: ManagedConnection, connection: Connection) => void,
+  found: Found,
 ): (link: ManagedConnection, connection: Connection, now: number) => void {
-  const placesOf = (peer: string) =>
-    [...state.managedTunnels.values()].filter(({ config, gone }) => config.peer === peer && !gone);
+  const places = new Places(dependencies, lcce, found);
+  return (link, connection, now) => places.settle(link, connection, now);
+}
 
-  const formerOf = ({ link }: ManagedTunnel) => link && lcce.connection(link.handle);
+class Places {
+  readonly #dependencies: PlaceDependencies;
+  readonly #lcce: Lcce;
+  readonly #found: Found;
 
-  const take = (link: ManagedConnection, managed: ManagedTunnel, now: number) => {
+  constructor(dependencies: PlaceDependencies, lcce: Lcce, found: Found) {
+    this.#dependencies = dependencies;
+    this.#lcce = lcce;
+    this.#found = found;
+  }
+
+  settle(link: ManagedConnection, connection: Connection, now: number): void {
+    const { state } = this.#dependencies;
+    link.waiting ??= [];
+    const places = this.#placesOf(link.peer);
+    const limit = state.peers.get(link.peer)?.config.tunnelLimit ?? 0;
+    // This one is counted already.
+    const beyond = (state.established.get(link.peer) ?? 0) > limit;
+    const free = places.find((place) => {
+      const former = this.#formerOf(place);
+      return !place.link || !former || hasEnded(former.state);
+    });
+    const place = (beyond ? undefined : free) ?? this.#oldestOf(places, connection);
+    if (place) {
+      this.#take(link, place, now);
+      return this.#done(link, connection);
+    }
+    if (beyond) {
+      const others = [...state.links.values()].filter((other) =>
+        other !== link && other.peer === link.peer && other.established
+      );
+      return this.#askForRoom(link, others, now);
+    }
+    const holders = places.flatMap(({ link }) => link?.established ? [link] : []);
+    if (holders.length > 0) this.#askForPlace(link, holders);
+    else this.#done(link, connection);
+  }
+
+  #placesOf(peer: string): ManagedTunnel[] {
+    return [...this.#dependencies.state.managedTunnels.values()]
+      .filter(({ config, gone }) => config.peer === peer && !gone);
+  }
+
+  #formerOf({ link }: ManagedTunnel): Connection | undefined {
+    return link && this.#lcce.connection(link.handle);
+  }
+
+  /** Of the places that the peer itself has, as is proven, the one that it has had for longest. */
+  #oldestOf(places: readonly ManagedTunnel[], connection: Connection): ManagedTunnel | undefined {
+    return places
+      .filter((place) => {
+        const former = this.#formerOf(place);
+        return former && isProvenSame(connection, former);
+      })
+      .sort((a, b) => (a.link?.upSince ?? 0) - (b.link?.upSince ?? 0))[0];
+  }
+
+  #take(link: ManagedConnection, managed: ManagedTunnel, now: number): void {
+    const { links } = this.#dependencies;
     const former = managed.link;
     managed.link = link;
     link.managed = managed;
     link.name = managed.config.name;
     if (!former) return;
     former.managed = undefined;
-    lcce.closeConnection(former.handle, REPLACED, now);
+    this.#lcce.closeConnection(former.handle, REPLACED, now);
     if (!former.closing) {
       // Its calls are over now, so that the newer one's find their circuits free.
       for (const call of former.calls.values()) links.closeCall(former, call);
       links.close(former);
     }
     managed.leaving = former.closing;
-  };
+  }
 
-  /** Goes on where a question ended; the connection may have ended meanwhile. */
-  const resume = (link: ManagedConnection, work: (connection: Connection, now: number) => void) =>
-    driver.defer((lcce, now) => {
-      const connection = lcce.connection(link.handle);
-      if (link.established && connection?.state === "established") work(connection, now);
-    });
-
-  const done = (link: ManagedConnection, connection: Connection) => {
+  #done(link: ManagedConnection, connection: Connection): void {
     const { waiting } = link;
     link.waiting = undefined;
-    found(link, connection);
-    for (const request of waiting ?? []) driver.defer(request);
-  };
+    this.#found(link, connection);
+    for (const request of waiting ?? []) this.#dependencies.driver.defer(request);
+  }
 
   /** At the limit: the peer's others are asked, one round at a time, and the newer one goes where all are there. */
-  const askForRoom = (
-    link: ManagedConnection,
-    others: readonly ManagedConnection[],
-    now: number,
-  ) => {
+  #askForRoom(link: ManagedConnection, others: readonly ManagedConnection[], now: number): void {
+    const { log, state, takeover } = this.#dependencies;
     const { peer } = link;
-    const refuse = (now: number) => lcce.closeConnection(link.handle, TUNNEL_LIMIT, now);
+    const refuse = (now: number) => this.#lcce.closeConnection(link.handle, TUNNEL_LIMIT, now);
     if (state.asking.has(peer)) return refuse(now);
     state.asking.add(peer);
     log.info("the tunnel limit is reached: asking this peer's tunnels whether they are there", {
@@ -87,51 +134,27 @@ export function makePlaces(
     });
     takeover.ask(others, (ended) => {
       state.asking.delete(peer);
-      resume(link, (connection, now) => ended ? settle(link, connection, now) : refuse(now));
+      this.#resume(
+        link,
+        (connection, now) => ended ? this.settle(link, connection, now) : refuse(now),
+      );
     });
-  };
+  }
 
   /** A managed tunnel of the peer is there, and another connection has it: it keeps it if it answers. */
-  const askForPlace = (link: ManagedConnection, holders: readonly ManagedConnection[]) =>
-    takeover.ask(holders, (ended) =>
-      resume(link, (connection, now) => {
-        if (ended) settle(link, connection, now);
-        else done(link, connection);
+  #askForPlace(link: ManagedConnection, holders: readonly ManagedConnection[]): void {
+    this.#dependencies.takeover.ask(holders, (ended) =>
+      this.#resume(link, (connection, now) => {
+        if (ended) this.settle(link, connection, now);
+        else this.#done(link, connection);
       }));
+  }
 
-  /** Of the places that the peer itself has, as is proven, the one that it has had for longest. */
-  const oldestOf = (places: readonly ManagedTunnel[], connection: Connection) =>
-    places
-      .filter((place) => {
-        const former = formerOf(place);
-        return former && isProvenSame(connection, former);
-      })
-      .sort((a, b) => (a.link?.upSince ?? 0) - (b.link?.upSince ?? 0))[0];
-
-  const settle = (link: ManagedConnection, connection: Connection, now: number) => {
-    link.waiting ??= [];
-    const places = placesOf(link.peer);
-    const limit = state.peers.get(link.peer)?.config.tunnelLimit ?? 0;
-    // This one is counted already.
-    const beyond = (state.established.get(link.peer) ?? 0) > limit;
-    const free = places.find((place) => {
-      const former = formerOf(place);
-      return !place.link || !former || hasEnded(former.state);
+  /** Goes on where a question ended; the connection may have ended meanwhile. */
+  #resume(link: ManagedConnection, work: (connection: Connection, now: number) => void): void {
+    this.#dependencies.driver.defer((lcce, now) => {
+      const connection = lcce.connection(link.handle);
+      if (link.established && connection?.state === "established") work(connection, now);
     });
-    const place = (beyond ? undefined : free) ?? oldestOf(places, connection);
-    if (place) {
-      take(link, place, now);
-      return done(link, connection);
-    }
-    if (beyond) {
-      const others = [...state.links.values()].filter((other) =>
-        other !== link && other.peer === link.peer && other.established
-      );
-      return askForRoom(link, others, now);
-    }
-    const holders = places.flatMap(({ link }) => link?.established ? [link] : []);
-    if (holders.length > 0) askForPlace(link, holders);
-    else done(link, connection);
-  };
-  return settle;
+  }
 }

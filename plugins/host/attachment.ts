@@ -1,6 +1,6 @@
 /** One session on a circuit: asked for, refused or joined, told of what happens, and let go of. @module */
 
-import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Attachment, Circuit } from "../plugin.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import type { CallEnd } from "../../core/call_avps.ts";
+import type { CallEnd } from "../../core/wire/call_avps.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
 import { Failure } from "../failure.ts";
 import type { Plugin, Service } from "../plugin.ts";

@@ -1,6 +1,6 @@
 /** What shall be there: begun, and begun again where it fails. @module */
 
-import type { CallEnd } from "../../core/call_avps.ts";
+import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { asError, Failure, mayPass } from "../failure.ts";
 import type { Endable } from "../scope.ts";
 import type { Clock } from "./leaves.ts";

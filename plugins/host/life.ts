@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CallEnd } from "../../core/call_avps.ts";
+import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { CdnResult, ErrorCode } from "../../core/errors.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Endable } from "../scope.ts";

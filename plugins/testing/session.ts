@@ -1,6 +1,6 @@
 /** Sessions for tests of plugins: what their peers do, the test does. @module */
 
-import type { CallAvps, CallEnd, CallMessage } from "../../core/call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
 import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
 import type { Attached, SessionFacts } from "../host/attachment.ts";
 import type { HostedCircuit } from "../host/circuit.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { output } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 
-const testdata = new URL("../../core/testdata/golden/", import.meta.url).pathname;
+const testdata = new URL("../../core/wire/testdata/golden/", import.meta.url).pathname;
 /** Debian's, which has scapy. */
 const python = "/usr/bin/python3";
 

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { messageTypeOf } from "../../core/authenticator.ts";
-import { CONTROL_HEADER } from "../../core/header.ts";
-import { messageTypes } from "../../core/message.ts";
+import { CONTROL_HEADER } from "../../core/wire/header.ts";
+import { messageTypes } from "../../core/wire/message.ts";
 import { type Netsim, testSettings } from "../../core/testing.ts";
 import {
   A,

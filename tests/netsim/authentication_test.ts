@@ -1,11 +1,11 @@
 /** Who the peer is: v2's challenge and response, v3's digests. What is refused makes no state, and is counted. */
 
 import assert from "node:assert/strict";
-import { deriveDigestKey, sign, verify } from "../../core/authentication.ts";
+import { deriveDigestKey, sign, verify } from "../../core/wire/authentication.ts";
 import { messageTypeOf } from "../../core/authenticator.ts";
-import { emitAvp, parseAvps } from "../../core/avp.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { messageTypes, parseBody } from "../../core/message.ts";
+import { emitAvp, parseAvps } from "../../core/wire/avp.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { messageTypes, parseBody } from "../../core/wire/message.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { type Netsim, type Node, testCall, testSettings } from "../../core/testing.ts";
 import {

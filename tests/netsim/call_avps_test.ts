@@ -1,11 +1,11 @@
 /** What the messages of a call carry from owner to owner, and when the peer is told to go on. */
 
 import assert from "node:assert/strict";
-import type { CallAvps } from "../../core/call_avps.ts";
+import type { CallAvps } from "../../core/wire/call_avps.ts";
 import { UnsendableAvp } from "../../core/errors.ts";
-import { parseHeader } from "../../core/header.ts";
+import { parseHeader } from "../../core/wire/header.ts";
 import { messageTypeOf } from "../../core/authenticator.ts";
-import { messageTypes } from "../../core/message.ts";
+import { messageTypes } from "../../core/wire/message.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import { type Node, testCall, testSettings } from "../../core/testing.ts";
 import {

@@ -1,10 +1,10 @@
 /** Messages of a call that are malformed, incomplete or early: they cost that call at most. */
 
 import assert from "node:assert/strict";
-import type { AvpValues } from "../../core/catalogue.ts";
+import type { AvpValues } from "../../core/wire/catalogue.ts";
 import { messageOf } from "../../core/dialect.ts";
-import { parseHeader } from "../../core/header.ts";
-import { emitBody, type MessageType, parseBody } from "../../core/message.ts";
+import { parseHeader } from "../../core/wire/header.ts";
+import { emitBody, type MessageType, parseBody } from "../../core/wire/message.ts";
 import { messageTypeOf } from "../../core/authenticator.ts";
 import { testCall, testSettings } from "../../core/testing.ts";
 import {

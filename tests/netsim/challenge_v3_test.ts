@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { parseAvps } from "../../core/avp.ts";
+import { parseAvps } from "../../core/wire/avp.ts";
 import { messageTypeOf } from "../../core/authenticator.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { messageTypes } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { messageTypes } from "../../core/wire/message.ts";
 import { testCall, testSettings } from "../../core/testing.ts";
 import { A, B, callsUp, connectionCauses, drops, pair, secretOf, up } from "./support.ts";
 

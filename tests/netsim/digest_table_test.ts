@@ -1,10 +1,10 @@
 /** Every message type of v3, with its digest right, wrong, missing, of other nonces, and replayed (RFC 3931 §5.4.1). */
 
 import assert from "node:assert/strict";
-import { deriveDigestKey, sign } from "../../core/authentication.ts";
-import { AVP_HEADER } from "../../core/avp.ts";
-import { CONTROL_HEADER } from "../../core/header.ts";
-import { type MessageType, messageTypes } from "../../core/message.ts";
+import { deriveDigestKey, sign } from "../../core/wire/authentication.ts";
+import { AVP_HEADER } from "../../core/wire/avp.ts";
+import { CONTROL_HEADER } from "../../core/wire/header.ts";
+import { type MessageType, messageTypes } from "../../core/wire/message.ts";
 import { type Netsim, type Node, testSettings } from "../../core/testing.ts";
 import { converse, drops, secretOf } from "./support.ts";
 

@@ -1,10 +1,10 @@
 /** Version 3 where the peer speaks it, else version 2 (RFC 3931 §4.7.3). */
 
 import assert from "node:assert/strict";
-import { parseAvps } from "../../core/avp.ts";
+import { parseAvps } from "../../core/wire/avp.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody, parseBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody, parseBody } from "../../core/wire/message.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { perfect, testCall, testSettings } from "../../core/testing.ts";
 import {

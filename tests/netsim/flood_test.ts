@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage } from "../../core/header.ts";
-import { emitBody } from "../../core/message.ts";
+import { emitMessage } from "../../core/wire/header.ts";
+import { emitBody } from "../../core/wire/message.ts";
 import { Netsim, seeded, testCall, testSettings } from "../../core/testing.ts";
 import {
   A,

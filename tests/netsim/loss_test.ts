@@ -1,8 +1,8 @@
 /** A bad network: what both ends make of it. */
 
 import assert from "node:assert/strict";
-import { parseHeader } from "../../core/header.ts";
-import { parseBody } from "../../core/message.ts";
+import { parseHeader } from "../../core/wire/header.ts";
+import { parseBody } from "../../core/wire/message.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import { type Conditions, type Node, perfect, testCall, testSettings } from "../../core/testing.ts";
 import {

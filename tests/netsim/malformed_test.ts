@@ -1,10 +1,10 @@
 /** Datagrams that nobody would send on purpose, in the middle of a tunnel that is up. */
 
 import assert from "node:assert/strict";
-import type { Avp } from "../../core/avp.ts";
-import { AVP_HEADER, emitAvp, parseAvps } from "../../core/avp.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody, type MessageType, messageTypes } from "../../core/message.ts";
+import type { Avp } from "../../core/wire/avp.ts";
+import { AVP_HEADER, emitAvp, parseAvps } from "../../core/wire/avp.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody, type MessageType, messageTypes } from "../../core/wire/message.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
 import { type Node, seeded, testCall, testSettings } from "../../core/testing.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { CdnResult } from "../../core/errors.ts";
-import { parseHeader } from "../../core/header.ts";
-import { parseBody } from "../../core/message.ts";
+import { parseHeader } from "../../core/wire/header.ts";
+import { parseBody } from "../../core/wire/message.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { testCall, testSettings } from "../../core/testing.ts";
 import {

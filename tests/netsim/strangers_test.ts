@@ -1,11 +1,11 @@
 /** What somebody may do who has proved nothing: cost little, be told little, and change nothing. */
 
 import assert from "node:assert/strict";
-import { parseAvps } from "../../core/avp.ts";
-import type { AvpValues } from "../../core/catalogue.ts";
+import { parseAvps } from "../../core/wire/avp.ts";
+import type { AvpValues } from "../../core/wire/catalogue.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody, type MessageType, parseBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody, type MessageType, parseBody } from "../../core/wire/message.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { Netsim, type Node, testCall, testSettings } from "../../core/testing.ts";
@@ -77,6 +77,7 @@ Deno.test("Lcce keeps no connection of an SCCRQ that is taken back by StopCCN, a
       net.inject(b, stop(version, id % 1000 + 1), stranger);
       if (id % 100 === 0) {
         assert.equal(connectionsOf(b).length, 0);
+        assert.equal(b.lcce.deadline(), undefined, "nothing holds on to it");
         sent.length = 0;
         b.events.length = 0;
         net.run(net.now + 50);
@@ -316,6 +317,22 @@ Deno.test("Lcce answers no challenge of its own in an SCCRP either (v2)", () => 
   assert.ok(
     sent.every((data) => parseAvps(parseHeader(data).body).every(({ type }) => type !== 13)),
   );
+});
+
+Deno.test("Lcce remembers its challenge only until it was answered", () => {
+  for (const version of versions) {
+    const settings = testSettings({ version, secret, tieBreaker: false });
+    const { net, a } = pair(settings);
+    const sent: Uint8Array[] = [];
+    net.tap = (from, _to, data) => (from === A && sent.push(data.slice()), true);
+    a.lcce.dial(settings, net.path(A, B), 0);
+    net.run(5_000);
+    assert.equal(up(a).length, 1);
+    // What A said first comes to A itself: it is old by now, and one more request to answer.
+    net.inject(a, sent[0]!, { address: "10.0.0.9", port: 1701 });
+    assert.deepEqual(drops(a), {});
+    assert.equal(connectionsOf(a).length, 2);
+  }
 });
 
 Deno.test("Lcce takes no message from UDP port 0, and no v2 straight on IP", () => {

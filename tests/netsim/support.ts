@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { CallHandle, ConnectionState, LcceEvent } from "../../core/events.ts";
-import { emitMessage } from "../../core/header.ts";
+import { emitMessage } from "../../core/wire/header.ts";
 import type { AdmissionLimits } from "../../core/limits.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { CallParameters, PeerSettings, SessionParameters } from "../../core/settings.ts";

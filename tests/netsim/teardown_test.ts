@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody } from "../../core/wire/message.ts";
 import { dialects, messageOf } from "../../core/dialect.ts";
 import { perfect, testCall, testSettings } from "../../core/testing.ts";
 import {

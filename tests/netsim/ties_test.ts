@@ -1,8 +1,8 @@
 /** Both ends ask for the same thing at once (RFC 2661 §4.4.3; RFC 3931 §5.4.3, §5.4.4). */
 
 import assert from "node:assert/strict";
-import { parseHeader } from "../../core/header.ts";
-import { parseBody } from "../../core/message.ts";
+import { parseHeader } from "../../core/wire/header.ts";
+import { parseBody } from "../../core/wire/message.ts";
 import { Netsim, type Node, perfect, testCall, testSettings } from "../../core/testing.ts";
 import {
   A,

@@ -1,8 +1,8 @@
 /** What LCCEs put on the wire where both ends of ours would agree on anything. */
 
 import assert from "node:assert/strict";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { type AnyMessage, emitBody, type MessageType, parseBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { type AnyMessage, emitBody, type MessageType, parseBody } from "../../core/wire/message.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { type Node, testCall, testSettings } from "../../core/testing.ts";
 import {

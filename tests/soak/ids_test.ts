@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { dialects, messageOf } from "../../core/dialect.ts";
-import { emitMessage, parseHeader } from "../../core/header.ts";
-import { emitBody, parseBody } from "../../core/message.ts";
+import { emitMessage, parseHeader } from "../../core/wire/header.ts";
+import { emitBody, parseBody } from "../../core/wire/message.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { Netsim, testCall, testSettings } from "../../core/testing.ts";
 import { A, acceptEverything, B, callsUp, drops, pair, up, versions } from "../netsim/support.ts";

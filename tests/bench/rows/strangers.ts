@@ -1,9 +1,9 @@
 /** What a stranger's SCCRQ costs the control plane, by how many peers are configured. @module */
 
 import { dialects, messageOf } from "../../../core/dialect.ts";
-import { emitMessage } from "../../../core/header.ts";
+import { emitMessage } from "../../../core/wire/header.ts";
 import { Lcce } from "../../../core/lcce.ts";
-import { emitBody } from "../../../core/message.ts";
+import { emitBody } from "../../../core/wire/message.ts";
 import type { ProtoVersion } from "../../../core/pseudowire.ts";
 import type { Path } from "../../../core/settings.ts";
 import { seeded, testSettings } from "../../../core/testing.ts";

@@ -51,7 +51,10 @@ export async function sent(capture: string, type: ControlMessage["type"]) {
   );
 }
 
-/** Asserts that three HELLO intervals pass without a new connection and without a retransmission. */
+/**
+ * Asserts that three HELLO intervals pass without a new connection and without a retransmission. A peer that sends data
+ * meanwhile is heard, and gets fewer HELLOs (RFC 2661 §5.5): l2tpns asks for PPP every 3 s.
+ */
 export async function assertHellosKeepUp(
   { capture }: ControlContext<unknown>,
   up: () => Promise<ManagedTunnel>,
@@ -60,7 +63,7 @@ export async function assertHellosKeepUp(
   const earlier = (await sent(capture, "HELLO")).length;
   await sleep(3500);
   const hellos = (await sent(capture, "HELLO")).length - earlier;
-  assert(hellos >= 3, `${hellos} HELLOs`);
+  assert(hellos >= 2, `${hellos} HELLOs`);
   const after = await up();
   assertSame(after, before);
   assert.equal(after.control!.messages!.retransmitted, before.control!.messages!.retransmitted);

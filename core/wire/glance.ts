@@ -8,7 +8,7 @@
 import { AVP_HEADER } from "./avp.ts";
 import { readU16, readU32 } from "./bytes.ts";
 import type { ControlHeader } from "./header.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 
 /** What was seen; views of the body. Of an AVP that stands twice the first counts, as in the whole message. */
 export interface Glance {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import type { CallAvps } from "./call_avps.ts";
 import type { AvpValues } from "./catalogue.ts";
-import { messageOf } from "./dialect.ts";
-import { UnsendableAvp } from "./errors.ts";
+import { messageOf } from "../dialect.ts";
+import { UnsendableAvp } from "../errors.ts";
 import { emitBody, parseBody } from "./message.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 import { assertSendable, endSaidBy, endToSay, othersToSay, saidBy, toSay } from "./saying.ts";
 
 const octets = (text: string) => new TextEncoder().encode(text);

@@ -14,7 +14,7 @@ import {
 import { type AvpName, catalogue } from "./catalogue.ts";
 import { emitMessage, parseHeader } from "./header.ts";
 import { type AnyMessage, emitBody, type Hiding, messageTypes, parseBody } from "./message.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 
 interface Golden {
   readonly name: string;

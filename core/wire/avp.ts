@@ -9,7 +9,7 @@
  */
 
 import { readU16, writeU16 } from "./bytes.ts";
-import { ApiMisuse, ErrorCode, PeerError } from "./errors.ts";
+import { ApiMisuse, ErrorCode, PeerError } from "../errors.ts";
 
 /** Octets before the value. */
 export const AVP_HEADER = 6;

@@ -24,7 +24,7 @@ import {
   u32,
   u64,
 } from "./codec.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 
 /** What is known of one AVP. */
 export interface AvpEntry<T> {

@@ -15,9 +15,9 @@ import {
   sectionOf,
 } from "./catalogue.ts";
 import type { MessageDigest } from "./codec.ts";
-import { ErrorCode, PeerError } from "./errors.ts";
+import { ErrorCode, PeerError } from "../errors.ts";
 import { hide, unhide } from "./hiding.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import { emitRaw, isExtended, parseRaw } from "./raw_codec.ts";
 

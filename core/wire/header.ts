@@ -12,8 +12,8 @@
  */
 
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import { ErrorCode, PeerError } from "./errors.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import { ErrorCode, PeerError } from "../errors.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 
 /** Octets of a control header. */
 export const CONTROL_HEADER = 12;

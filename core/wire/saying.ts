@@ -4,8 +4,8 @@ import { AVP_HEADER, MAX_AVP_VALUE, MAX_HIDDEN_VALUE } from "./avp.ts";
 import type { CallAvps, CallEnd, CallMessage } from "./call_avps.ts";
 import { type AvpName, type AvpValues, catalogue, nameOf } from "./catalogue.ts";
 import type { Codec } from "./codec.ts";
-import { type Result, UnsendableAvp } from "./errors.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import { type Result, UnsendableAvp } from "../errors.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 import { emitRaw } from "./raw_codec.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { CircuitStatus, PppDisconnectCause, Q931Cause } from "./codec.ts";
-import type { Result } from "./errors.ts";
+import type { Result } from "../errors.ts";
 import type { RawAvp } from "./raw_avp.ts";
 
 export type { CircuitStatus, PppDisconnectCause, Q931Cause, RawAvp };

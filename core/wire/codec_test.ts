@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { catalogue } from "./catalogue.ts";
 import { resultCode } from "./codec.ts";
-import { compareTies } from "./ties.ts";
+import { compareTies } from "../ties.ts";
 
 const of = (...octets: number[]) => Uint8Array.from(octets);
 

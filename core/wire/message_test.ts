@@ -9,11 +9,11 @@ import {
   sign,
   verify,
 } from "./authentication.ts";
-import { PeerError } from "./errors.ts";
+import { PeerError } from "../errors.ts";
 import { type ControlHeader, emitMessage, parseHeader } from "./header.ts";
 import { hide, unhide } from "./hiding.ts";
 import { type AnyMessage, emitBody, type MessageType, messageTypes, parseBody } from "./message.ts";
-import type { ProtoVersion } from "./pseudowire.ts";
+import type { ProtoVersion } from "../pseudowire.ts";
 import type { RawAvp } from "./raw_avp.ts";
 
 const bytes = (minLength: number, maxLength = 40) => fc.uint8Array({ minLength, maxLength });

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { concat, readU16, writeU16 } from "./bytes.ts";
-import { ErrorCode, PeerError } from "./errors.ts";
+import { ErrorCode, PeerError } from "../errors.ts";
 
 /**
  * The value of a hidden AVP: the original's length, the original, then `padding`, all of it ciphered.

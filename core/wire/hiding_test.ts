@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PeerError } from "./errors.ts";
+import { PeerError } from "../errors.ts";
 import { hide, md5, unhide } from "./hiding.ts";
 
 const key = new TextEncoder().encode("secret");

@@ -1,7 +1,7 @@
 /** Codecs of AVP values: bytes to typed values and back. @module */
 
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
-import type { Result } from "./errors.ts";
+import type { Result } from "../errors.ts";
 
 /** How a value stands in an AVP. `parse` returns undefined where the bytes cannot be one. */
 export interface Codec<T> {
