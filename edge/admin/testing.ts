@@ -1,18 +1,12 @@
 /** An appliance without a datapath, for tests of what lies on top of it: real behaviour, all in memory. @module */
 
 import { z } from "zod";
-import type { ConnectionState } from "../../core/events.ts";
-import type { Json, Plugin, Row } from "../../plugins/plugin.ts";
+import type { Plugin, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
-import type { ApplianceApi, SessionPatch, TunnelPatch } from "../appliance/api.ts";
-import type { Down } from "../appliance/down.ts";
+import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
-import type { ReloadReport } from "../appliance/reconcile.ts";
-import type { NamedState } from "../circuits/circuits.ts";
-import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
 import { type EventBus, makeEventBus } from "../control/events.ts";
-import type { FailureReport, Subscription } from "../control/mod.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {
   AdminConfig,
@@ -68,206 +62,180 @@ type Tunnel = Entry<Omit<TunnelConfig, "sessions">> & { readonly sessions: Sessi
 
 /** An appliance with nothing in it; `now` counts milliseconds up from 1,700,000,000,000. */
 export function memoryAppliance(): MemoryAppliance {
-  return new ApplianceInMemory();
-}
-
-class ApplianceInMemory implements MemoryAppliance {
-  #time = 1_700_000_000_000;
-  readonly #tunnels: Tunnel[] = [];
-  readonly startedAt = this.#time;
-  healthy = true;
-  readonly bus: EventBus = makeEventBus(() => ++this.#time);
-  admin: AdminConfig = { listen: { host: "127.0.0.1", port: 8701 } };
-  reloadError: Error | undefined;
-  readonly edits: Edit[] = [];
-  readonly said = new Map<string, "file" | "request">();
-  peers: Config["peers"] = [];
-  managed: Config["managed"] = [];
-
-  config(): Config {
-    return {
+  const tunnels: Tunnel[] = [];
+  let time = 1_700_000_000_000;
+  const now = () => ++time;
+  const appliance: MemoryAppliance = {
+    ...tunnelOperations(tunnels, now),
+    ...pluginOperations,
+    ...figures,
+    startedAt: time,
+    healthy: true,
+    bus: makeEventBus(now),
+    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    reloadError: undefined,
+    edits: [],
+    said: new Map(),
+    peers: [],
+    managed: [],
+    config: (): Config => ({
       listen: [{ encap: "udp", address: "0.0.0.0", port: 1701 }],
-      admin: this.admin,
+      admin: appliance.admin,
       log: { level: "info", format: "text" },
       hostName: "edge1",
       routerId: 1,
-      peers: this.peers,
-      managed: this.managed,
+      peers: appliance.peers,
+      managed: appliance.managed,
       plugins: [],
       sections: {},
       circuits: [],
       hooks: {},
       stateFolder: "/var/lib/isthmus",
-      tunnels: this.#tunnels.map((tunnel) => tunnelState(tunnel).config),
-    };
-  }
+      tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
+    }),
+    events: () => appliance.bus.subscribe(),
+    reload: () =>
+      attempt(() => {
+        if (appliance.reloadError) throw appliance.reloadError;
+        return {
+          steps: [{ path: "tunnels/new", step: "added" }, {
+            path: "tunnels/branch",
+            step: "changed",
+            why: "remote",
+          }],
+          kept: tunnels.length,
+          down: appliance.down(),
+        };
+      }),
+    edit: (edits) => {
+      appliance.edits.push(...edits);
+      return appliance.reload();
+    },
+    saidBy: (path) => appliance.said.get(path.join("/")),
+    save: () => Promise.resolve({ text: "saved: true\n" }),
+  };
+  return appliance;
+}
 
-  circuits(): readonly NamedState[] {
-    return [{
-      config: { name: "lan", plugin: "bridge", options: {} },
-      up: true,
-      reason: undefined,
-      sessions: 2,
-    }];
-  }
+type TunnelOperation =
+  | "tunnels"
+  | "tunnel"
+  | `${"create" | "change" | "delete"}${"Tunnel" | "Session"}`
+  | "count";
 
-  async *view(view: string, name?: string): AsyncIterable<Row> {
-    if (view !== "fdb") {
-      throw new ApplianceError("not-found", undefined, `there is no view ${view}`);
-    }
-    yield { port: name ?? "p1", mac: "02:00:00:00:00:01" };
-  }
-
-  run(word: string, given: object): Promise<Json> {
-    return attempt(() => {
-      if (word === "flush-fdb") return { flushed: given as Row };
-      throw new ApplianceError("not-found", undefined, `there is no word ${word}`);
-    });
-  }
-
-  tunnels(): Promise<readonly TunnelState[]> {
-    return Promise.resolve(this.#tunnels.map(tunnelState));
-  }
-
-  tunnel(key: string): Promise<TunnelState> {
-    return attempt(() => tunnelState(this.#find(key)));
-  }
-
-  createTunnel(config: TunnelConfig): Promise<TunnelState> {
-    return attempt(() => {
-      for (const { config: other } of this.#tunnels) {
-        if (other.name === config.name) throw exists("name", config.name);
-        if (other.tunnelId === config.tunnelId) throw exists("tunnel-id", config.tunnelId);
-      }
-      const tunnel = { config, createdAt: ++this.#time, counters: zero(), sessions: [] };
-      this.#tunnels.push(tunnel);
-      return tunnelState(tunnel);
-    });
-  }
-
-  changeTunnel(key: string, patch: TunnelPatch): Promise<TunnelState> {
-    return attempt(() => {
-      const tunnel = this.#find(key);
-      tunnel.config = { ...tunnel.config, ...patch };
-      return tunnelState(tunnel);
-    });
-  }
-
-  deleteTunnel(key: string): Promise<void> {
-    return attempt(() => void this.#tunnels.splice(this.#tunnels.indexOf(this.#find(key)), 1));
-  }
-
-  createSession(key: string, config: SessionConfig): Promise<TunnelState> {
-    return attempt(() => {
-      const tunnel = this.#find(key);
-      for (const { config: other } of tunnel.sessions) {
-        if (other.name === config.name) throw exists("name", config.name);
-        if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
-      }
-      tunnel.sessions.push({ config, createdAt: ++this.#time, counters: zero() });
-      return tunnelState(tunnel);
-    });
-  }
-
-  changeSession(key: string, session: string, patch: SessionPatch): Promise<TunnelState> {
-    return attempt(() => {
-      const tunnel = this.#find(key);
-      const found = findSession(tunnel, session);
-      found.config = { ...found.config, ...patch };
-      return tunnelState(tunnel);
-    });
-  }
-
-  deleteSession(key: string, session: string): Promise<void> {
-    return attempt(() => {
-      const { sessions } = this.#find(key);
-      sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
-    });
-  }
-
-  events(): Subscription {
-    return this.bus.subscribe();
-  }
-
-  connections(): Readonly<Record<ConnectionState, number>> {
-    return {
-      "wait-ctl-reply": 1,
-      "wait-ctl-conn": 0,
-      established: 2,
-      stopping: 0,
-      closed: 0,
-    };
-  }
-
-  failures(): FailureReport {
-    return { latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } };
-  }
-
-  datapath(): ReturnType<ApplianceApi["datapath"]> {
-    return Promise.resolve({
-      pathErrors: { "port-unreachable": 2 },
-      drops: { "unknown-session": 3, "bad-version": 0 },
-      io: { "rx-batches": 7 },
-    });
-  }
-
-  down(): readonly Down[] {
-    return [{
-      path: "tunnels/new",
-      reason: "the address is not there",
-      since: 1_700_000_000_000,
-    }];
-  }
-
-  reload(): Promise<ReloadReport> {
-    return attempt(() => {
-      if (this.reloadError) throw this.reloadError;
-      return {
-        steps: [{ path: "tunnels/new", step: "added" }, {
-          path: "tunnels/branch",
-          step: "changed",
-          why: "remote",
-        }],
-        kept: this.#tunnels.length,
-        down: this.down(),
-      };
-    });
-  }
-
-  edit(edits: readonly Edit[]): Promise<ReloadReport> {
-    this.edits.push(...edits);
-    return this.reload();
-  }
-
-  saidBy(path: readonly string[]): "file" | "request" | undefined {
-    return this.said.get(path.join("/"));
-  }
-
-  save(): Promise<Saved> {
-    return Promise.resolve({ text: "saved: true\n" });
-  }
-
-  metrics(): ReturnType<ApplianceApi["metrics"]> {
-    return Promise.resolve([
-      { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },
-    ]);
-  }
-
-  count(key: string, session: string, counters: Partial<Counters>): void {
-    const tunnel = this.#find(key);
-    for (const { counters: mine } of [tunnel, findSession(tunnel, session)]) {
-      for (const name of counterNames) mine[name] += counters[name] ?? 0;
-    }
-  }
-
-  #find(key: string): Tunnel {
-    const found = this.#tunnels.find(({ config }) =>
+/** What is done to tunnels and their sessions. */
+function tunnelOperations(
+  tunnels: Tunnel[],
+  now: () => number,
+): Pick<MemoryAppliance, TunnelOperation> {
+  const findTunnel = (key: string) => {
+    const found = tunnels.find(({ config }) =>
       config.name === key || String(config.tunnelId) === key
     );
     if (found) return found;
     throw new ApplianceError("not-found", undefined, `there is no tunnel ${key}`);
-  }
+  };
+  return {
+    tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
+    tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
+    createTunnel: (config) =>
+      attempt(() => {
+        for (const { config: other } of tunnels) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.tunnelId === config.tunnelId) throw exists("tunnel-id", config.tunnelId);
+        }
+        const tunnel = { config, createdAt: now(), counters: zero(), sessions: [] };
+        tunnels.push(tunnel);
+        return tunnelState(tunnel);
+      }),
+    changeTunnel: (key, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        tunnel.config = { ...tunnel.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteTunnel: (key) => attempt(() => void tunnels.splice(tunnels.indexOf(findTunnel(key)), 1)),
+    createSession: (key, config) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        for (const { config: other } of tunnel.sessions) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
+        }
+        tunnel.sessions.push({ config, createdAt: now(), counters: zero() });
+        return tunnelState(tunnel);
+      }),
+    changeSession: (key, session, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        const found = findSession(tunnel, session);
+        found.config = { ...found.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteSession: (key, session) =>
+      attempt(() => {
+        const { sessions } = findTunnel(key);
+        sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
+      }),
+    count: (key, session, counters) => {
+      const tunnel = findTunnel(key);
+      for (const { counters: mine } of [tunnel, findSession(tunnel, session)]) {
+        for (const name of counterNames) mine[name] += counters[name] ?? 0;
+      }
+    },
+  };
 }
+
+/** What plugins show and do. */
+const pluginOperations: Pick<MemoryAppliance, "circuits" | "view" | "run"> = {
+  circuits: () => [{
+    config: { name: "lan", plugin: "bridge", options: {} },
+    up: true,
+    reason: undefined,
+    sessions: 2,
+  }],
+  async *view(view, name) {
+    if (view !== "fdb") {
+      throw new ApplianceError("not-found", undefined, `there is no view ${view}`);
+    }
+    yield { port: name ?? "p1", mac: "02:00:00:00:00:01" };
+  },
+  run: (word, given) =>
+    attempt(() => {
+      if (word === "flush-fdb") return { flushed: given as Row };
+      throw new ApplianceError("not-found", undefined, `there is no word ${word}`);
+    }),
+};
+
+/** What an appliance tells of how it fares. */
+const figures: Pick<
+  MemoryAppliance,
+  "connections" | "failures" | "datapath" | "down" | "metrics"
+> = {
+  connections: () => ({
+    "wait-ctl-reply": 1,
+    "wait-ctl-conn": 0,
+    established: 2,
+    stopping: 0,
+    closed: 0,
+  }),
+  failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
+  datapath: () =>
+    Promise.resolve({
+      pathErrors: { "port-unreachable": 2 },
+      drops: { "unknown-session": 3, "bad-version": 0 },
+      io: { "rx-batches": 7 },
+    }),
+  down: () => [{
+    path: "tunnels/new",
+    reason: "the address is not there",
+    since: 1_700_000_000_000,
+  }],
+  metrics: () =>
+    Promise.resolve([
+      { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },
+    ]),
+};
 
 /** An appliance with the tunnel `branch` (1 → 2) and its session `office` (11 → 12) on a TAP. */
 export async function branchOffice(): Promise<MemoryAppliance> {
