@@ -14,13 +14,17 @@ import { lookUp } from "../io/lookup.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
-import { startDriver } from "./driver.ts";
+import { type Driver, startDriver } from "./driver.ts";
 import { makeEventBus, type Subscription } from "./events.ts";
 import { failedOf, type FailureReport, makeFailures } from "./failures.ts";
-import { makeManagedConnection, makeManagedConnections } from "./managed_connection.ts";
+import {
+  makeManagedCall,
+  makeManagedConnection,
+  makeManagedConnections,
+} from "./managed_connection.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
-import { makeHearing } from "./hearing.ts";
+import { type Hearing, makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
@@ -30,8 +34,9 @@ import type {
   ControlContext,
   ControlDependencies,
   ControlState,
-  ManagedCall,
+  Dialer,
   ManagedConnection,
+  ManagedConnections,
 } from "./context.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
@@ -63,9 +68,13 @@ const LIMITS = { halfOpen: 2048, halfOpenPerAddress: 1024, requestsPerSecond: 20
 const FAREWELL_MS = 1000;
 
 export function startControl(dependencies: ControlDependencies): ControlPlane {
-  const { clock, datapath, log, wallClock } = dependencies;
-  const random = bufferedRandom(dependencies.random);
-  const state: ControlState = {
+  return new LcceControl(dependencies);
+}
+
+class LcceControl implements ControlPlane {
+  readonly part: Reconciler["part"];
+  readonly unreachable: (errors: readonly PathError[]) => void;
+  readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
     links: new Map(),
@@ -75,114 +84,209 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     index: indexPeers([]),
     stopping: false,
   };
-  const lcce = new Lcce({
-    expects: ({ remote }) => state.index.expects(remote.address),
-    policy: (request) => judge(state, request),
-    knowsVendor: dependencies.knowsVendor,
-    hearsSessions: true,
-    random,
-    limits: LIMITS,
-  });
-  const bus = makeEventBus(wallClock);
-  const driver = startDriver({
-    lcce,
-    datapath,
-    clock,
-    log,
-    encapOf: (socket) => dependencies.sockets.encapOf(socket),
-    onEvent: (event, now) => onEvent(event, now),
-  });
-  const failures = makeFailures({ bus, log, now: clock.now, wallClock });
-  const links = makeManagedConnections({
-    ...dependencies,
-    driver,
-    outerOf(peer) {
-      const { dscp, ttl } = state.peers.get(peer)?.config ?? {};
-      return { ...(dscp !== undefined && { dscp }), ...(ttl !== undefined && { ttl }) };
-    },
-  });
-  const endCalls = (template: CallTemplate, result: Result) => {
-    for (const link of state.links.values()) {
-      for (const call of link.calls.values()) {
-        if (call.template !== template) continue;
-        driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
-      }
-    }
-  };
-  const dialer = makeDialer({
-    ...dependencies,
-    random,
-    driver,
-    lookUp,
-    addressesOf: (peer) => state.peers.get(peer)?.config.addresses ?? [],
-    dialed(managed, handle, lease) {
-      const link = makeManagedConnection(
-        lcce.connection(handle)!,
-        managed.config.name,
-        managed,
-        lease,
-      );
-      state.links.set(handle, link);
-      return link;
-    },
-    placed(placed, link, localSessionId) {
-      const call: ManagedCall = {
-        handle: { connection: link.handle, localSessionId },
-        name: placed.template.call.name,
-        template: placed.template,
-        placed,
-        circuit: undefined,
-        work: undefined,
-        closed: false,
-        upSince: undefined,
-        onGone: undefined,
-      };
-      link.calls.set(localSessionId, call);
-      link.names.add(call.name);
-      return call;
-    },
-    broken: (template, message) => endCalls(template, { result: CdnResult.LossOfCarrier, message }),
-  });
-  const takeover = makeTakeover(driver);
-  const hearing = makeHearing({ clock, datapath, driver, state });
-  const context: ControlContext = {
-    ...dependencies,
-    failures,
-    random,
-    bus,
-    dialer,
-    driver,
-    links,
-    state,
-    takeover,
-    endCalls,
-  };
-  const onConnection = makeConnectionHandler(context, lcce);
-  const onCall = makeCallHandler(context, lcce);
-  const reconciler = makeReconciler(context);
+  readonly #lcce: Lcce;
+  readonly #context: ControlContext;
+  readonly #hearing: Hearing;
+  readonly #reconciler: Reconciler;
+  readonly #onConnection: ReturnType<typeof makeConnectionHandler>;
+  readonly #onCall: ReturnType<typeof makeCallHandler>;
+  #disposed: Promise<void> | undefined;
 
-  const onEvent = (event: LcceEvent, now: number) => {
+  constructor(dependencies: ControlDependencies) {
+    const { clock, datapath, log, sockets, wallClock } = dependencies;
+    const random = bufferedRandom(dependencies.random);
+    const state = this.#state;
+    const lcce = makeLcce({ ...dependencies, random }, state);
+    const bus = makeEventBus(wallClock);
+    const driver = startDriver({
+      lcce,
+      datapath,
+      clock,
+      log,
+      encapOf: (socket) => sockets.encapOf(socket),
+      onEvent: (event, now) => this.#take(event, now),
+    });
+    const context: ControlContext = {
+      ...dependencies,
+      random,
+      bus,
+      driver,
+      state,
+      failures: makeFailures({ bus, log, now: clock.now, wallClock }),
+      links: this.#makeLinks(dependencies, driver),
+      dialer: this.#makeDialer({ ...dependencies, random }, driver),
+      takeover: makeTakeover(driver),
+      endCalls: (template, result) => this.#endCalls(template, result),
+    };
+    this.#lcce = lcce;
+    this.#context = context;
+    this.#hearing = makeHearing({ clock, datapath, driver, state });
+    this.#onConnection = makeConnectionHandler(context, lcce);
+    this.#onCall = makeCallHandler(context, lcce);
+    this.#reconciler = makeReconciler(context);
+    this.part = this.#reconciler.part;
+    this.unreachable = this.#hearing.unreachable;
+  }
+
+  owns(tunnel: string): boolean {
+    return this.#state.managedTunnels.has(tunnel) || this.#linkOf(tunnel) !== undefined;
+  }
+
+  states(): ReadonlyMap<string, ManagedState> {
+    const { clock, wallClock } = this.#context;
+    return statesOf(this.#state, this.#lcce, clock.now(), wallClock());
+  }
+
+  async closeTunnel(tunnel: string, result: Result): Promise<void> {
+    const managed = this.#state.managedTunnels.get(tunnel);
+    const link = this.#linkOf(tunnel);
+    if (managed) {
+      managed.held = true;
+      managed.redialAt = undefined;
+      managed.reason = "ended by an operator";
+    }
+    if (!link) return;
+    this.#context.driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
+    await link.gone.promise;
+  }
+
+  async closeSession(tunnel: string, session: string, result: Result): Promise<boolean> {
+    const link = this.#linkOf(tunnel);
+    const call = [...link?.calls.values() ?? []].find(({ handle, name }) =>
+      name === session || String(handle.localSessionId) === session
+    );
+    if (!call) return false;
+    if (call.placed) call.placed.held = true;
+    const gone = new Promise<void>((resolve) => call.onGone = resolve);
+    this.#context.driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+    await gone;
+    return true;
+  }
+
+  subscribe(): Subscription {
+    return this.#context.bus.subscribe();
+  }
+
+  publish(name: string, fields: Row): void {
+    this.#context.bus.publish({ type: "plugin", name, fields });
+  }
+
+  connections(): Readonly<Record<ConnectionState, number>> {
+    const counts = {
+      "wait-ctl-reply": 0,
+      "wait-ctl-conn": 0,
+      established: 0,
+      stopping: 0,
+      closed: 0,
+    };
+    for (const { state } of this.#lcce.connections()) counts[state]++;
+    return counts;
+  }
+
+  drops(): Readonly<Record<string, number>> {
+    const drops = [...this.#lcce.drops()].map(([name, count]) => [`control-${name}`, count]);
+    return { ...Object.fromEntries(drops), "control-overload": this.#context.driver.overload };
+  }
+
+  failures(): FailureReport {
+    const { failures } = this.#context;
+    const counts: Record<string, number> = {};
+    for (const [reason, count] of [...this.#lcce.refusals(), ...failures.counts()]) {
+      counts[reason] = (counts[reason] ?? 0) + count;
+    }
+    return { latest: failures.list(), counts };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  #makeLinks(dependencies: ControlDependencies, driver: Driver): ManagedConnections {
+    return makeManagedConnections({
+      ...dependencies,
+      driver,
+      outerOf: (peer) => {
+        const { dscp, ttl } = this.#state.peers.get(peer)?.config ?? {};
+        return { ...(dscp !== undefined && { dscp }), ...(ttl !== undefined && { ttl }) };
+      },
+    });
+  }
+
+  #makeDialer(dependencies: ControlDependencies, driver: Driver): Dialer {
+    const { links, peers } = this.#state;
+    return makeDialer({
+      ...dependencies,
+      driver,
+      lookUp,
+      addressesOf: (peer) => peers.get(peer)?.config.addresses ?? [],
+      dialed: (managed, handle, lease) => {
+        const connection = this.#lcce.connection(handle)!;
+        const link = makeManagedConnection(connection, managed.config.name, managed, lease);
+        links.set(handle, link);
+        return link;
+      },
+      placed: (placed, link, localSessionId) => {
+        const { template } = placed;
+        return makeManagedCall(link, localSessionId, template.call.name, template, placed);
+      },
+      broken: (template, message) =>
+        this.#endCalls(template, { result: CdnResult.LossOfCarrier, message }),
+    });
+  }
+
+  /** What the LCCE tells goes to whose it is. */
+  #take(event: LcceEvent, now: number): void {
+    const { failures, takeover } = this.#context;
     if (event.type === "refused") {
       const { connection, path } = event.refusal;
-      const tunnel = connection === undefined ? undefined : state.links.get(connection)?.name;
+      const tunnel = connection === undefined ? undefined : this.#state.links.get(connection)?.name;
       failures.note(failedOf(event.refusal, tunnel), path.remote.address, true);
-    } else if (event.type === "connection-state") onConnection(event, now);
+    } else if (event.type === "connection-state") this.#onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
-    else if (event.type === "connection-silent") hearing.silent(event.connection);
-    else onCall(event, now);
-  };
+    else if (event.type === "connection-silent") this.#hearing.silent(event.connection);
+    else this.#onCall(event, now);
+  }
 
-  const linkOf = (tunnel: string) => {
-    const managed = state.managedTunnels.get(tunnel);
-    if (managed) return managed.link;
-    for (const link of state.links.values()) {
-      if (link.established && (link.name === tunnel || idOf(link) === tunnel)) return link;
+  #endCalls(template: CallTemplate, result: Result): void {
+    for (const link of this.#state.links.values()) {
+      for (const call of link.calls.values()) {
+        if (call.template !== template) continue;
+        this.#context.driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
+      }
     }
-  };
-  const idOf = ({ handle }: ManagedConnection) => String(lcce.connection(handle)?.localId);
+  }
+
+  /** The connection of a tunnel, by the tunnel's name or id. */
+  #linkOf(tunnel: string): ManagedConnection | undefined {
+    const { links, managedTunnels } = this.#state;
+    const managed = managedTunnels.get(tunnel);
+    if (managed) return managed.link;
+    for (const link of links.values()) {
+      if (link.established && (link.name === tunnel || this.#idOf(link) === tunnel)) return link;
+    }
+  }
+
+  #idOf({ handle }: ManagedConnection): string {
+    return String(this.#lcce.connection(handle)?.localId);
+  }
+
+  async #dispose(): Promise<void> {
+    const { bus, driver, links, state } = this.#context;
+    await this.#farewell();
+    driver[Symbol.dispose]();
+    bus[Symbol.dispose]();
+    for (const link of state.links.values()) {
+      for (const call of link.calls.values()) links.closeCall(link, call);
+      links.close(link);
+    }
+    await Promise.all([...state.links.values()].map((link) => link.closing));
+    await this.#reconciler.releaseAll();
+    for (const link of state.links.values()) await link.lease?.[Symbol.asyncDispose]();
+  }
 
   /** Waits until every peer acknowledged our farewell, or for as long as is decent. */
-  const farewell = async () => {
+  async #farewell(): Promise<void> {
+    const { clock, driver, state } = this.#context;
     state.stopping = true;
     const result = { result: StopResult.ShuttingDown };
     driver.act((lcce, now) => {
@@ -191,81 +295,26 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
     const deadline = clock.now() + FAREWELL_MS;
     const pending = () =>
       [...state.links.values()].some(({ handle, upSince }) =>
-        upSince !== undefined && (lcce.connection(handle)?.state ?? "closed") !== "closed"
+        upSince !== undefined && (this.#lcce.connection(handle)?.state ?? "closed") !== "closed"
       );
     while (pending() && clock.now() < deadline) {
       await new Promise<void>((resolve) => clock.timer(clock.now() + 5, resolve));
     }
-  };
+  }
+}
 
-  let disposed: Promise<void> | undefined;
-  return {
-    part: reconciler.part,
-    owns: (tunnel) => state.managedTunnels.has(tunnel) || linkOf(tunnel) !== undefined,
-    states: () => statesOf(state, lcce, clock.now(), wallClock()),
-    async closeTunnel(tunnel, result) {
-      const managed = state.managedTunnels.get(tunnel);
-      const link = linkOf(tunnel);
-      if (managed) {
-        managed.held = true;
-        managed.redialAt = undefined;
-        managed.reason = "ended by an operator";
-      }
-      if (!link) return;
-      driver.act((lcce, now) => lcce.closeConnection(link.handle, result, now));
-      await link.gone.promise;
-    },
-    async closeSession(tunnel, session, result) {
-      const link = linkOf(tunnel);
-      const call = [...link?.calls.values() ?? []].find(({ handle, name }) =>
-        name === session || String(handle.localSessionId) === session
-      );
-      if (!call) return false;
-      if (call.placed) call.placed.held = true;
-      const gone = new Promise<void>((resolve) => call.onGone = resolve);
-      driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
-      await gone;
-      return true;
-    },
-    unreachable: hearing.unreachable,
-    subscribe: () => bus.subscribe(),
-    publish: (name, fields) => bus.publish({ type: "plugin", name, fields }),
-    connections() {
-      const counts = {
-        "wait-ctl-reply": 0,
-        "wait-ctl-conn": 0,
-        established: 0,
-        stopping: 0,
-        closed: 0,
-      };
-      for (const { state } of lcce.connections()) counts[state]++;
-      return counts;
-    },
-    failures() {
-      const counts: Record<string, number> = {};
-      for (const [reason, count] of [...lcce.refusals(), ...failures.counts()]) {
-        counts[reason] = (counts[reason] ?? 0) + count;
-      }
-      return { latest: failures.list(), counts };
-    },
-    drops: () => ({
-      ...Object.fromEntries([...lcce.drops()].map(([name, count]) => [`control-${name}`, count])),
-      "control-overload": driver.overload,
-    }),
-    [Symbol.asyncDispose]: () =>
-      disposed ??= (async () => {
-        await farewell();
-        driver[Symbol.dispose]();
-        bus[Symbol.dispose]();
-        for (const link of state.links.values()) {
-          for (const call of link.calls.values()) links.closeCall(link, call);
-          links.close(link);
-        }
-        await Promise.all([...state.links.values()].map((link) => link.closing));
-        await reconciler.releaseAll();
-        for (const link of state.links.values()) await link.lease?.[Symbol.asyncDispose]();
-      })(),
-  };
+function makeLcce(
+  { knowsVendor, random }: Pick<ControlDependencies, "knowsVendor" | "random">,
+  state: ControlState,
+): Lcce {
+  return new Lcce({
+    expects: ({ remote }) => state.index.expects(remote.address),
+    policy: (request) => judge(state, request),
+    knowsVendor,
+    hearsSessions: true,
+    random,
+    limits: LIMITS,
+  });
 }
 
 /** Whether to talk to somebody. A stranger is met with silence. */

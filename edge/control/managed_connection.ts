@@ -17,11 +17,13 @@ import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
+import type { CallTemplate } from "./call_template.ts";
 import type {
   ManagedCall,
   ManagedConnection,
   ManagedConnections,
   ManagedTunnel,
+  PlacedCall,
 } from "./context.ts";
 import type { Driver } from "./driver.ts";
 import { changedSession, sessionConfig } from "./parameters.ts";
@@ -64,6 +66,30 @@ export function makeManagedConnection(
     reason: undefined,
     gone: Promise.withResolvers(),
   };
+}
+
+/** A call without a session, in its connection from here on. */
+export function makeManagedCall(
+  link: ManagedConnection,
+  localSessionId: number,
+  name: string,
+  template: CallTemplate,
+  placed: PlacedCall | undefined,
+): ManagedCall {
+  const call: ManagedCall = {
+    handle: { connection: link.handle, localSessionId },
+    name,
+    template,
+    placed,
+    circuit: undefined,
+    work: undefined,
+    closed: false,
+    upSince: undefined,
+    onGone: undefined,
+  };
+  link.calls.set(localSessionId, call);
+  link.names.add(name);
+  return call;
 }
 
 export function makeManagedConnections(

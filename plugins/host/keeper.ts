@@ -34,118 +34,157 @@ export type Listing = Set<Keeper>;
 /** Keeps something for as long as `parent` lives. */
 export function keep(
   parent: Life,
-  { clock, listing }: { readonly clock: Clock; readonly listing: Listing },
+  setting: KeeperSetting,
   label: string,
   begin: (life: Life) => Promise<void>,
   changed: (keeper: Keeper) => void = () => {},
 ): Keeper {
-  let life: Life | undefined;
-  /** The life of the last attempt, which may still be undoing. */
-  let last: Life | undefined;
-  let state: Keeper["state"] = "beginning";
-  let failure: Error | undefined;
-  let downAt: number | undefined;
-  let retryAt: number | undefined;
-  let pause = FIRST_PAUSE_MS;
-  let stopped = false;
-  let outcome = Promise.withResolvers<Error | undefined>();
-  let cancel = () => {};
+  return new Kept(parent, setting, label, begin, changed);
+}
 
-  const attempt = () => {
-    retryAt = undefined;
-    cancel();
-    if (stopped || parent.ending) return;
-    state = "beginning";
-    const mine = parent.child(label, (_why, failure) => ended(mine, failure));
-    life = mine;
-    last = mine;
-    (async () => await begin(mine))().then(() => {
-      if (mine.ending) return;
-      state = "up";
-      failure = undefined;
-      downAt = undefined;
-      pause = FIRST_PAUSE_MS;
-      outcome.resolve(undefined);
-      changed(keeper);
-    }, (error) => mine.fail(asError(error)));
+interface KeeperSetting {
+  readonly clock: Clock;
+  readonly listing: Listing;
+}
+
+class Kept implements Keeper {
+  readonly label: string;
+  readonly #parent: Life;
+  readonly #setting: KeeperSetting;
+  readonly #begin: (life: Life) => Promise<void>;
+  readonly #changed: (keeper: Keeper) => void;
+  readonly #forget: () => void;
+  #life: Life | undefined;
+  /** The life of the last attempt, which may still be undoing. */
+  #last: Life | undefined;
+  #state: Keeper["state"] = "beginning";
+  #failure: Error | undefined;
+  #downAt: number | undefined;
+  #retryAt: number | undefined;
+  #pause = FIRST_PAUSE_MS;
+  #stopped = false;
+  #outcome = Promise.withResolvers<Error | undefined>();
+  #cancel = () => {};
+
+  constructor(
+    parent: Life,
+    setting: KeeperSetting,
+    label: string,
+    begin: (life: Life) => Promise<void>,
+    changed: (keeper: Keeper) => void,
+  ) {
+    this.label = label;
+    this.#parent = parent;
+    this.#setting = setting;
+    this.#begin = begin;
+    this.#changed = changed;
+    setting.listing.add(this);
+    this.#forget = parent.push(() => this.end(parent.ending!));
+    queueMicrotask(() => this.#attempt());
+  }
+
+  get state(): Keeper["state"] {
+    return this.#state;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  get downAt(): number | undefined {
+    return this.#downAt;
+  }
+
+  get retryAt(): number | undefined {
+    return this.#retryAt;
+  }
+
+  get life(): Life | undefined {
+    return this.#life;
+  }
+
+  get first(): Promise<Error | undefined> {
+    return this.#outcome.promise;
+  }
+
+  async restart(why: CallEnd): Promise<Error | undefined> {
+    this.#cancel();
+    const next = Promise.withResolvers<Error | undefined>();
+    this.#life = undefined;
+    this.#outcome.resolve(undefined);
+    this.#outcome = next;
+    await this.#last?.end(why);
+    this.#cancel();
+    // Of several that are asked for at once the last one begins it.
+    if (this.#outcome !== next) return await this.#outcome.promise;
+    this.#pause = FIRST_PAUSE_MS;
+    if (this.#stopped || this.#parent.ending) {
+      next.resolve(new Failure("unavailable", `${this.#parent.label} has ended`));
+    } else this.#attempt();
+    return await next.promise;
+  }
+
+  // Plugins get this as it is.
+  readonly end = async (why: CallEnd): Promise<void> => {
+    this.#stopped = true;
+    this.#setting.listing.delete(this);
+    this.#cancel();
+    this.#forget();
+    await this.#last?.end(why);
+    this.#outcome.resolve(this.#failure);
   };
-  const ended = (mine: Life, why: Error | undefined) => {
+
+  #attempt(): void {
+    this.#retryAt = undefined;
+    this.#cancel();
+    if (this.#stopped || this.#parent.ending) return;
+    this.#state = "beginning";
+    const mine = this.#parent.child(this.label, (_why, failure) => this.#ended(mine, failure));
+    this.#life = mine;
+    this.#last = mine;
+    (async () => await this.#begin(mine))().then(() => {
+      if (mine.ending) return;
+      this.#state = "up";
+      this.#failure = undefined;
+      this.#downAt = undefined;
+      this.#pause = FIRST_PAUSE_MS;
+      this.#outcome.resolve(undefined);
+      this.#changed(this);
+    }, (error) => mine.fail(asError(error)));
+  }
+
+  #ended(mine: Life, why: Error | undefined): void {
+    const parent = this.#parent;
     // An end that was meant is no failure, and nothing is begun by it.
-    const meant = life !== mine || stopped;
-    state = "down";
-    downAt ??= clock.now();
-    if (!meant) failure = why ?? new Failure("unavailable", mine.ending?.message ?? "it has ended");
-    if (life === mine) life = undefined;
-    if (!meant) outcome.resolve(failure);
-    changed(keeper);
+    const meant = this.#life !== mine || this.#stopped;
+    this.#state = "down";
+    this.#downAt ??= this.#setting.clock.now();
+    if (!meant) {
+      this.#failure = why ?? new Failure("unavailable", mine.ending?.message ?? "it has ended");
+    }
+    if (this.#life === mine) this.#life = undefined;
+    if (!meant) this.#outcome.resolve(this.#failure);
+    this.#changed(this);
     if (meant || parent.ending) return;
-    mine.log.warn("down", { what: label, reason: failure!.message });
+    mine.log.warn("down", { what: this.label, reason: this.#failure!.message });
     // What it held is free only when all is undone.
     void mine.end(mine.ending!).then(() => {
-      if (life || stopped || parent.ending || !failure || !mayPass(failure)) return;
-      later();
+      if (this.#life || this.#stopped || parent.ending) return;
+      if (this.#failure && mayPass(this.#failure)) this.#later();
     });
-  };
-  const later = () => {
-    retryAt = clock.now() + pause;
-    pause = Math.min(2 * pause, LAST_PAUSE_MS);
-    const timer = clock.timer(retryAt, attempt);
-    const forget = parent.push(() => cancel());
-    cancel = () => {
-      cancel = () => {};
-      retryAt = undefined;
+  }
+
+  #later(): void {
+    const { clock } = this.#setting;
+    this.#retryAt = clock.now() + this.#pause;
+    this.#pause = Math.min(2 * this.#pause, LAST_PAUSE_MS);
+    const timer = clock.timer(this.#retryAt, () => this.#attempt());
+    const forget = this.#parent.push(() => this.#cancel());
+    this.#cancel = () => {
+      this.#cancel = () => {};
+      this.#retryAt = undefined;
       timer[Symbol.dispose]();
       forget();
     };
-  };
-
-  const keeper: Keeper = {
-    label,
-    get state() {
-      return state;
-    },
-    get failure() {
-      return failure;
-    },
-    get downAt() {
-      return downAt;
-    },
-    get retryAt() {
-      return retryAt;
-    },
-    get life() {
-      return life;
-    },
-    get first() {
-      return outcome.promise;
-    },
-    async restart(why) {
-      cancel();
-      const next = Promise.withResolvers<Error | undefined>();
-      life = undefined;
-      outcome.resolve(undefined);
-      outcome = next;
-      await last?.end(why);
-      cancel();
-      // Of several that are asked for at once the last one begins it.
-      if (outcome !== next) return await outcome.promise;
-      pause = FIRST_PAUSE_MS;
-      if (stopped || parent.ending) {
-        next.resolve(new Failure("unavailable", `${parent.label} has ended`));
-      } else attempt();
-      return await next.promise;
-    },
-    async end(why) {
-      stopped = true;
-      listing.delete(keeper);
-      cancel();
-      forget();
-      await last?.end(why);
-      outcome.resolve(failure);
-    },
-  };
-  listing.add(keeper);
-  const forget = parent.push(() => keeper.end(parent.ending!));
-  queueMicrotask(attempt);
-  return keeper;
+  }
 }

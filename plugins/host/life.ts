@@ -59,110 +59,144 @@ export function makeLife(
   begins: (why: CallEnd, failure?: Error) => void = () => {},
   over: () => void = () => {},
 ): Life {
-  const { clock, log } = setting;
-  const undos = new Set<Undo>();
-  const children = new Set<Life>();
-  const pending = new Set<Promise<unknown>>();
-  /** Made when somebody asks for it: most never do. */
-  let abort: AbortController | undefined;
-  let ending: CallEnd | undefined;
-  let ended: Promise<void> | undefined;
-  let isOver = false;
+  return new OwnLife(setting, label, begins, over);
+}
 
-  const abortReason = ({ message }: CallEnd) =>
-    new Failure("unavailable", message ?? `${label} has ended`);
-  const gone = () => new Failure("unavailable", `${label} has ended`);
-  const quietly = async (undo: Undo, why: CallEnd) => {
+class OwnLife implements Life {
+  readonly label: string;
+  readonly log: Log;
+  readonly #setting: LifeSetting;
+  readonly #begins: (why: CallEnd, failure?: Error) => void;
+  readonly #over: () => void;
+  readonly #undos = new Set<Undo>();
+  readonly #children = new Set<Life>();
+  readonly #pending = new Set<Promise<unknown>>();
+  /** Made when somebody asks for it: most never do. */
+  #abort: AbortController | undefined;
+  #ending: CallEnd | undefined;
+  #ended: Promise<void> | undefined;
+  #isOver = false;
+
+  constructor(
+    setting: LifeSetting,
+    label: string,
+    begins: (why: CallEnd, failure?: Error) => void,
+    over: () => void,
+  ) {
+    this.label = label;
+    this.log = setting.log;
+    this.#setting = setting;
+    this.#begins = begins;
+    this.#over = over;
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    const { signal } = this.#abort;
+    if (this.#ending && !signal.aborted) this.#abort.abort(this.#abortReason(this.#ending));
+    return signal;
+  }
+
+  get ending(): CallEnd | undefined {
+    return this.#ending;
+  }
+
+  async settled(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+  }
+
+  refuseEnded(): void {
+    if (this.#ending) throw this.#gone();
+  }
+
+  async own<T>(begin: () => Promise<Had<T>>): Promise<T> {
+    this.refuseEnded();
+    const beginning = (async () => {
+      const had = await begin();
+      // What came too late is undone by the end, which waits for it.
+      this.push(had.undo);
+      return had.value;
+    })();
+    this.#pending.add(beginning);
+    try {
+      const value = await beginning;
+      this.refuseEnded();
+      return value;
+    } finally {
+      this.#pending.delete(beginning);
+    }
+  }
+
+  push(undo: Undo): () => void {
+    if (this.#isOver) throw this.#gone();
+    // One function may be given twice.
+    const own: Undo = (why) => undo(why);
+    this.#undos.add(own);
+    return () => void this.#undos.delete(own);
+  }
+
+  child(label: string, begins?: (why: CallEnd, failure?: Error) => void): Life {
+    this.refuseEnded();
+    const inner = makeLife(this.#setting, label, begins, () => this.#children.delete(inner));
+    this.#children.add(inner);
+    return inner;
+  }
+
+  // Scopes hand these on as they are.
+  readonly defer = (undo: Undo): void => {
+    const limited: Undo = (why) => withinTime(undo(why), this.#setting.clock, this.label);
+    if (!this.#ending) return void this.#undos.add(limited);
+    void this.#quietly(limited, this.#ending);
+    throw this.#gone();
+  };
+
+  readonly fail = (failure: Error): void => void this.#end(faultOf(failure), failure);
+
+  readonly end = (why: CallEnd): Promise<void> => this.#end(why);
+
+  #end(why: CallEnd, failure?: Error): Promise<void> {
+    if (this.#ended) return this.#ended;
+    this.#ending = why;
+    // The promise must be there before anything is called that may ask for it.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ended = promise;
+    this.#finish(why, failure).then(resolve);
+    return promise;
+  }
+
+  async #finish(why: CallEnd, failure?: Error): Promise<void> {
+    this.#abort?.abort(this.#abortReason(why));
+    this.#begins(why, failure);
+    const inside = [...this.#children].map((child) => child.end(why));
+    await Promise.all(inside);
+    await Promise.allSettled(this.#pending);
+    while (this.#undos.size > 0) {
+      for (const undo of [...this.#undos].reverse()) {
+        if (this.#undos.delete(undo)) await this.#quietly(undo, why);
+      }
+    }
+    this.#isOver = true;
+    this.#over();
+  }
+
+  async #quietly(undo: Undo, why: CallEnd): Promise<void> {
     try {
       await undo(why);
     } catch (error) {
-      log.warn("cannot undo a step in order", { of: label, error: asError(error).message });
+      this.log.warn("cannot undo a step in order", {
+        of: this.label,
+        error: asError(error).message,
+      });
     }
-  };
+  }
 
-  const finish = async (why: CallEnd, failure?: Error) => {
-    abort?.abort(abortReason(why));
-    begins(why, failure);
-    const inside = [...children].map((child) => child.end(why));
-    await Promise.all(inside);
-    await Promise.allSettled(pending);
-    while (undos.size > 0) {
-      for (const undo of [...undos].reverse()) {
-        if (undos.delete(undo)) await quietly(undo, why);
-      }
-    }
-    isOver = true;
-    over();
-  };
-  const end = (why: CallEnd, failure?: Error) => {
-    if (ended) return ended;
-    ending = why;
-    // The promise must be there before anything is called that may ask for it.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    ended = promise;
-    finish(why, failure).then(resolve);
-    return ended;
-  };
+  #abortReason({ message }: CallEnd): Failure {
+    return new Failure("unavailable", message ?? `${this.label} has ended`);
+  }
 
-  const life: Life = {
-    label,
-    log,
-    get signal() {
-      abort ??= new AbortController();
-      if (ending && !abort.signal.aborted) abort.abort(abortReason(ending));
-      return abort.signal;
-    },
-    get ending() {
-      return ending;
-    },
-    async settled() {
-      while (pending.size > 0) await Promise.allSettled(pending);
-    },
-    refuseEnded() {
-      if (ending) throw gone();
-    },
-    async own<T>(begin: () => Promise<Had<T>>) {
-      if (ending) throw gone();
-      const beginning = (async () => {
-        const had = await begin();
-        // What came too late is undone by the end, which waits for it.
-        life.push(had.undo);
-        return had.value;
-      })();
-      pending.add(beginning);
-      try {
-        const value = await beginning;
-        if (ending) throw gone();
-        return value;
-      } finally {
-        pending.delete(beginning);
-      }
-    },
-    push(undo) {
-      if (isOver) throw gone();
-      // One function may be given twice.
-      const own: Undo = (why) => undo(why);
-      undos.add(own);
-      return () => void undos.delete(own);
-    },
-    defer(undo) {
-      const limited: Undo = (why) => withinTime(undo(why), clock, label);
-      if (!ending) return void undos.add(limited);
-      void quietly(limited, ending);
-      throw gone();
-    },
-    fail(failure) {
-      void end(faultOf(failure), failure);
-    },
-    child(label, begins) {
-      if (ending) throw gone();
-      const inner = makeLife(setting, label, begins, () => children.delete(inner));
-      children.add(inner);
-      return inner;
-    },
-    end: (why) => end(why),
-  };
-  return life;
+  #gone(): Failure {
+    return new Failure("unavailable", `${this.label} has ended`);
+  }
 }
 
 /** What a fault of ours ends a call with. */
