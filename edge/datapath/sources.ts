@@ -185,16 +185,19 @@ class WorkerSources implements Sources {
   ): void {
     const { layout, memory } = this.#datapath;
     const { readAt } = this.#libc.call;
+    const slots = this.#rxSlots;
+    const slotSize = this.#rxSlotSize;
     for (let round = 0; round < roundsPerTurn; round++) {
       if (this.#rxLengths.length === 0) {
         this.#rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
       }
+      const lengths = this.#rxLengths;
       let count = 0;
       let outcome: ReturnType<typeof onRead> = "again";
       while (count < source.batch) {
-        const length = readAt(source.fd, this.#rxSlots[count]!, this.#rxSlotSize);
+        const length = readAt(source.fd, slots[count]!, slotSize);
         if (length > 0) {
-          this.#rxLengths[count++] = length;
+          lengths[count++] = length;
           continue;
         }
         outcome = onRead(length === 0 ? 0 : this.#libc.errno());
