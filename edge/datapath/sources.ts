@@ -62,6 +62,7 @@ const MSG_DONTWAIT = 0x40;
 const superFrameBatch = 32;
 /** Batches from one source before the others have their turn. */
 const roundsPerTurn = 4;
+
 /** `base` is the address of the memory's first byte; tokens begin at `firstToken`. */
 export function createSources(
   libc: Libc,
@@ -71,133 +72,170 @@ export function createSources(
   firstToken: number,
   events: SourceEvents,
 ): Sources {
-  const { layout, memory } = datapath;
-  const { recvmmsgAt, readAt } = libc.call;
-  const rxMessages = base + BigInt(layout.rxMessages);
-  const rxSlots = layout.rxSlots.map((offset) => base + BigInt(offset));
-  const rxSlotSize = BigInt(layout.rxSlotSize);
-  const figures: ReceiveFigures = { "rx-calls": 0, "device-reads": 0, "socket-failures": 0 };
-  const sources = new Map<number, Source>();
-  let nextToken = firstToken;
-  let rxLengths = new Int32Array(0);
+  return new WorkerSources(libc, datapath, base, waiter, firstToken, events);
+}
 
-  const add = (source: Source) => {
-    if (source.kind === "socket") waiter.addSocket(source.fd, nextToken);
-    else waiter.add(source.fd, nextToken);
-    sources.set(nextToken++, source);
-  };
-  const remove = (token: number, source: Source) => {
-    waiter.remove(source.fd);
-    sources.delete(token);
-  };
-  const removeWhere = (matches: (source: Source) => boolean) => {
-    for (const [token, source] of sources) if (matches(source)) remove(token, source);
-  };
+class WorkerSources implements Sources {
+  readonly figures: ReceiveFigures = { "rx-calls": 0, "device-reads": 0, "socket-failures": 0 };
+  readonly #libc: Libc;
+  readonly #datapath: WasmDatapath;
+  readonly #waiter: Waiter;
+  readonly #events: SourceEvents;
+  readonly #rxMessages: bigint;
+  readonly #rxSlots: readonly bigint[];
+  readonly #rxSlotSize: bigint;
+  readonly #sources = new Map<number, Source>();
+  #nextToken: number;
+  #rxLengths = new Int32Array(0);
 
-  const receiveDatagrams = (
+  constructor(
+    libc: Libc,
+    datapath: WasmDatapath,
+    base: bigint,
+    waiter: Waiter,
+    firstToken: number,
+    events: SourceEvents,
+  ) {
+    const { layout } = datapath;
+    this.#libc = libc;
+    this.#datapath = datapath;
+    this.#waiter = waiter;
+    this.#events = events;
+    this.#rxMessages = base + BigInt(layout.rxMessages);
+    this.#rxSlots = layout.rxSlots.map((offset) => base + BigInt(offset));
+    this.#rxSlotSize = BigInt(layout.rxSlotSize);
+    this.#nextToken = firstToken;
+  }
+
+  addSocket(fd: number, socket: SocketIx): void {
+    this.#waiter.addSocket(fd, this.#nextToken);
+    this.#sources.set(this.#nextToken++, { kind: "socket", fd, socket });
+  }
+
+  addDevice(kind: "device" | "packets", fd: number, port: PortIx, superFrames: boolean): void {
+    this.#waiter.add(fd, this.#nextToken);
+    const batch = superFrames ? superFrameBatch : RX_BATCH;
+    this.#sources.set(this.#nextToken++, { kind, fd, port, batch });
+  }
+
+  removeSocket(socket: SocketIx): void {
+    this.#removeWhere((source) => source.kind === "socket" && source.socket === socket);
+  }
+
+  removeDevice(port: PortIx): void {
+    this.#removeWhere((source) => source.kind !== "socket" && source.port === port);
+  }
+
+  socketOf(fd: number): SocketIx | undefined {
+    for (const source of this.#sources.values()) {
+      if (source.kind === "socket" && source.fd === fd) return source.socket;
+    }
+    return undefined;
+  }
+
+  receive(token: number, now: number, error: boolean): void {
+    const source = this.#sources.get(token);
+    if (source?.kind === "socket") this.#receiveDatagrams(token, source, now, error);
+    else if (source?.kind === "packets") this.#receivePackets(token, source, now);
+    else if (source) this.#receiveFrames(token, source, now);
+  }
+
+  #removeWhere(matches: (source: Source) => boolean): void {
+    for (const [token, source] of this.#sources) if (matches(source)) this.#remove(token, source);
+  }
+
+  #remove(token: number, source: Source): void {
+    this.#waiter.remove(source.fd);
+    this.#sources.delete(token);
+  }
+
+  #receiveDatagrams(
     token: number,
     source: Source & { kind: "socket" },
     now: number,
     error: boolean,
-  ) => {
-    if (error) events.kept(source.fd);
+  ): void {
+    const { recvmmsgAt } = this.#libc.call;
+    if (error) this.#events.kept(source.fd);
     for (let round = 0; round < roundsPerTurn; round++) {
-      figures["rx-calls"]++;
-      const count = recvmmsgAt(source.fd, rxMessages, RX_BATCH, MSG_DONTWAIT, 0n);
+      this.figures["rx-calls"]++;
+      const count = recvmmsgAt(source.fd, this.#rxMessages, RX_BATCH, MSG_DONTWAIT, 0n);
       if (count > 0) {
-        datapath.receiveDatagrams(source.socket, count, now);
-        events.received();
+        this.#datapath.receiveDatagrams(source.socket, count, now);
+        this.#events.received();
         if (count < RX_BATCH) return;
         continue;
       }
-      const errno = libc.errno();
+      const errno = this.#libc.errno();
       const outcome = count === 0 ? "empty" : onReceive(errno);
       if (outcome === "empty") return;
-      if (outcome === "told") events.kept(source.fd);
+      if (outcome === "told") this.#events.kept(source.fd);
       if (outcome === "gone") {
-        figures["socket-failures"]++;
-        remove(token, source);
-        return events.failed(source.socket, errno);
+        this.figures["socket-failures"]++;
+        this.#remove(token, source);
+        return this.#events.failed(source.socket, errno);
       }
     }
-  };
+  }
 
-  const receiveFrames = (
+  #receiveFrames(
     token: number,
     source: Exclude<Source, { kind: "socket" }>,
     now: number,
-  ) => {
+  ): void {
+    const { layout, memory } = this.#datapath;
+    const { readAt } = this.#libc.call;
     for (let round = 0; round < roundsPerTurn; round++) {
-      if (rxLengths.length === 0) {
-        rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
+      if (this.#rxLengths.length === 0) {
+        this.#rxLengths = new Int32Array(memory.buffer as ArrayBuffer, layout.rxLengths, RX_BATCH);
       }
       let count = 0;
       let outcome: ReturnType<typeof onRead> = "again";
       while (count < source.batch) {
-        const length = readAt(source.fd, rxSlots[count]!, rxSlotSize);
+        const length = readAt(source.fd, this.#rxSlots[count]!, this.#rxSlotSize);
         if (length > 0) {
-          rxLengths[count++] = length;
+          this.#rxLengths[count++] = length;
           continue;
         }
-        outcome = onRead(length === 0 ? 0 : libc.errno());
+        outcome = onRead(length === 0 ? 0 : this.#libc.errno());
         if (outcome !== "again") break;
       }
-      figures["device-reads"] += count;
+      this.figures["device-reads"] += count;
       if (count > 0) {
-        datapath.receiveFrames(source.port, count, now);
-        events.received();
+        this.#datapath.receiveFrames(source.port, count, now);
+        this.#events.received();
       }
       if (count === source.batch) continue;
       if (outcome === "gone") {
-        remove(token, source);
-        events.gone(source.port);
+        this.#remove(token, source);
+        this.#events.gone(source.port);
       }
       return;
     }
-  };
+  }
 
-  const receivePackets = (
+  #receivePackets(
     token: number,
     source: Exclude<Source, { kind: "socket" }>,
     now: number,
-  ) => {
+  ): void {
+    const { recvmmsgAt } = this.#libc.call;
     for (let round = 0; round < roundsPerTurn; round++) {
-      figures["rx-calls"]++;
-      const count = recvmmsgAt(source.fd, rxMessages, source.batch, MSG_DONTWAIT, 0n);
+      this.figures["rx-calls"]++;
+      const count = recvmmsgAt(source.fd, this.#rxMessages, source.batch, MSG_DONTWAIT, 0n);
       if (count > 0) {
-        datapath.receivePackets(source.port, count, now);
-        events.received();
+        this.#datapath.receivePackets(source.port, count, now);
+        this.#events.received();
         if (count < source.batch) return;
         continue;
       }
-      const outcome = count === 0 ? "empty" : onPacket(libc.errno());
+      const outcome = count === 0 ? "empty" : onPacket(this.#libc.errno());
       if (outcome === "empty") return;
-      if (outcome === "down") return events.down(source.port);
+      if (outcome === "down") return this.#events.down(source.port);
       if (outcome === "gone") {
-        remove(token, source);
-        return events.gone(source.port);
+        this.#remove(token, source);
+        return this.#events.gone(source.port);
       }
     }
-  };
-
-  return {
-    figures,
-    addSocket: (fd, socket) => add({ kind: "socket", fd, socket }),
-    addDevice: (kind, fd, port, superFrames) =>
-      add({ kind, fd, port, batch: superFrames ? superFrameBatch : RX_BATCH }),
-    removeSocket: (socket) => removeWhere((s) => s.kind === "socket" && s.socket === socket),
-    removeDevice: (port) => removeWhere((s) => s.kind !== "socket" && s.port === port),
-    socketOf(fd) {
-      for (const source of sources.values()) {
-        if (source.kind === "socket" && source.fd === fd) return source.socket;
-      }
-      return undefined;
-    },
-    receive(token, now, error) {
-      const source = sources.get(token);
-      if (source?.kind === "socket") receiveDatagrams(token, source, now, error);
-      else if (source?.kind === "packets") receivePackets(token, source, now);
-      else if (source) receiveFrames(token, source, now);
-    },
-  };
+  }
 }

@@ -73,183 +73,221 @@ interface Waiting {
 export async function startWorker(
   libc: Libc,
   limits: DatapathLimits,
-  { heartbeatMs = 3000, stopGraceMs = 2000 }: WorkerTiming,
+  timing: WorkerTiming,
   events: WorkerEvents,
 ): Promise<WorkerLink> {
-  let state: "starting" | "running" | "stopping" | "ended" = "starting";
-  let nextId = 0;
-  const waiting = new Map<number, Waiting>();
-  const outstanding: Record<Lane, number> = { control: 0, frames: 0 };
-  const handled: Record<Lane, number> = { control: 0, frames: 0 };
+  const worker = new OwnWorker(libc, timing, events);
+  await worker.start(limits);
+  return worker;
+}
+
+class OwnWorker implements WorkerLink {
+  readonly #libc: Libc;
+  readonly #events: WorkerEvents;
+  readonly #heartbeatMs: number;
+  readonly #stopGraceMs: number;
+  readonly #own: OwnDescriptors;
+  readonly #worker: Worker;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<boolean>();
+  #state: "starting" | "running" | "stopping" | "ended" = "starting";
+  #nextId = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #outstanding: Record<Lane, number> = { control: 0, frames: 0 };
+  readonly #handled: Record<Lane, number> = { control: 0, frames: 0 };
   /** What the next message will hold. The last item may still be collecting records. */
-  let items: Item[] = [];
-  let packing: { lane: Lane; packer: Packer } | undefined;
-  let flushing = false;
+  #items: Item[] = [];
+  #packing: { lane: Lane; packer: Packer } | undefined;
+  #flushing = false;
+  #heartbeat: ReturnType<typeof setInterval> | undefined = undefined;
+  #missed = 0;
+  readonly #pongCount = new BigUint64Array(1);
 
-  const ready = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<boolean>();
-  const own = openOwn(libc);
-  const { epoll, network, ping, pong, wake } = own;
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  constructor(
+    libc: Libc,
+    { heartbeatMs = 3000, stopGraceMs = 2000 }: WorkerTiming,
+    events: WorkerEvents,
+  ) {
+    this.#libc = libc;
+    this.#events = events;
+    this.#heartbeatMs = heartbeatMs;
+    this.#stopGraceMs = stopGraceMs;
+    this.#own = openOwn(libc);
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  }
 
-  let heartbeat: ReturnType<typeof setInterval> | undefined = undefined;
-  let missed = 0;
+  async start(limits: DatapathLimits): Promise<void> {
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#end(new Error(event.message), false);
+    };
+    this.#worker.postMessage({ ...this.#own, limits } satisfies Start);
+    await this.#ready.promise;
+    signalEventfd(this.#libc, this.#own.ping);
+    this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs);
+  }
+
+  request<Name extends CommandName>(
+    name: Name,
+    args: CommandTable[Name][0],
+  ): Promise<CommandTable[Name][1]> {
+    if (this.#state !== "running") {
+      return Promise.reject(new DatapathError("stopped", "the datapath has stopped"));
+    }
+    this.#closePacking();
+    const id = this.#nextId++;
+    this.#items.push({ kind: "request", id, name, args } as Request);
+    this.#flushSoon();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, { resolve, reject });
+    return promise as Promise<CommandTable[Name][1]>;
+  }
+
+  send(lane: Lane, bytes: number, pack: (packer: Packer) => void): boolean {
+    if (this.#state !== "running" || this.#outstanding[lane] + bytes > toWorkerBytes) return false;
+    if (this.#packing?.lane !== lane) {
+      this.#closePacking();
+      this.#packing = { lane, packer: createPacker(toWorkerBytes) };
+    }
+    pack(this.#packing.packer);
+    this.#outstanding[lane] += bytes;
+    this.#flushSoon();
+    return true;
+  }
+
+  async stop(): Promise<boolean> {
+    if (this.#state === "running") {
+      this.#state = "stopping";
+      this.#closePacking();
+      this.#items.push({ kind: "stop" });
+      this.#flushSoon();
+      const grace = setTimeout(() => this.#end(undefined, false), this.#stopGraceMs);
+      await this.#ended.promise;
+      clearTimeout(grace);
+    }
+    return await this.#ended.promise;
+  }
+
+  get responsive(): boolean {
+    return this.#missed < missingSigns;
+  }
+
   /** Asks for a sign of life, and looks for the one before. Costs both sides some microseconds. */
-  const beat = () => {
-    const before = missed;
-    missed = takeEventfd(libc, pong, pongCount) > 0 ? 0 : missed + 1;
-    if (before < missingSigns && missed >= missingSigns) events.responsive(false);
-    if (before >= missingSigns && missed === 0) events.responsive(true);
-    signalEventfd(libc, ping);
-  };
-  const pongCount = new BigUint64Array(1);
+  #beat(): void {
+    const before = this.#missed;
+    const heard = takeEventfd(this.#libc, this.#own.pong, this.#pongCount) > 0;
+    this.#missed = heard ? 0 : before + 1;
+    if (before < missingSigns && this.#missed >= missingSigns) this.#events.responsive(false);
+    if (before >= missingSigns && this.#missed === 0) this.#events.responsive(true);
+    signalEventfd(this.#libc, this.#own.ping);
+  }
 
   /**
    * The worker has ended by itself, or is ended here: then its thread may be in the middle of a call, whose descriptors
    * must not become something else meanwhile.
    */
-  const end = (error: Error | undefined, byItself: boolean) => {
-    if (state === "ended") return;
-    const before = state;
-    state = "ended";
-    clearInterval(heartbeat);
-    worker.terminate();
-    for (const fd of Object.values(own)) {
-      if (fd >= 0) byItself ? libc.call.close(fd) : hollow(libc, fd);
+  #end(error: Error | undefined, byItself: boolean): void {
+    if (this.#state === "ended") return;
+    const before = this.#state;
+    this.#state = "ended";
+    clearInterval(this.#heartbeat);
+    this.#worker.terminate();
+    for (const fd of Object.values(this.#own)) {
+      if (fd >= 0) byItself ? this.#libc.call.close(fd) : hollow(this.#libc, fd);
     }
     const stopped = new DatapathError(
       "stopped",
       error ? `the datapath worker failed: ${error.message}` : "the datapath has stopped",
     );
-    for (const { reject } of waiting.values()) reject(stopped);
-    waiting.clear();
-    ready.reject(error ?? stopped);
-    ended.resolve(byItself);
-    if (error && before !== "starting") events.failed(error, byItself);
-  };
+    for (const { reject } of this.#waiting.values()) reject(stopped);
+    this.#waiting.clear();
+    this.#ready.reject(error ?? stopped);
+    this.#ended.resolve(byItself);
+    if (error && before !== "starting") this.#events.failed(error, byItself);
+  }
 
-  const settle = (reply: Reply) => {
-    const request = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.ok) request?.resolve(reply.result);
-    else request?.reject(new DatapathError(reply.code, reply.message));
-  };
-
-  const closePacking = () => {
-    if (packing) items.push({ kind: packing.lane, batch: packing.packer.take() });
-    packing = undefined;
-  };
-
-  const flush = () => {
-    flushing = false;
-    if (state === "ended") return;
-    closePacking();
-    for (const lane of ["control", "frames"] as const) {
-      if (handled[lane] > 0) items.push({ kind: "handled", lane, batches: handled[lane] });
-      handled[lane] = 0;
-    }
-    const transfer = items.flatMap((item) => "batch" in item ? [item.batch.buffer] : []);
-    worker.postMessage(items, transfer);
-    items = [];
-    signalEventfd(libc, wake);
-  };
-  /** Everything that is asked for in one turn goes in one message, also what follows on the replies of that turn. */
-  const flushSoon = () => {
-    if (flushing) return;
-    flushing = true;
-    setImmediate(flush);
-  };
-
-  const onBatch = (lane: Lane, batch: Batch) => {
-    try {
-      events.batch(lane, batch);
-    } finally {
-      handled[lane]++;
-      // The worker can go on with the rest of its credits: spare it a wake-up for each.
-      if (2 * handled[lane] >= lanes[lane].credits) flushSoon();
-    }
-  };
-
-  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    if (state === "ended") return;
-    switch (data.kind) {
+  #take(message: FromWorker): void {
+    if (this.#state === "ended") return;
+    switch (message.kind) {
       case "ready":
-        state = "running";
-        return ready.resolve();
+        this.#state = "running";
+        return this.#ready.resolve();
       case "done":
-        outstanding.control -= data.taken.control;
-        outstanding.frames -= data.taken.frames;
-        return data.replies.forEach(settle);
+        this.#outstanding.control -= message.taken.control;
+        this.#outstanding.frames -= message.taken.frames;
+        return message.replies.forEach((reply) => this.#settle(reply));
       case "control":
       case "frames":
-        return onBatch(data.kind, data.batch);
+        return this.#onBatch(message.kind, message.batch);
       case "gone":
-        return events.gone(data.port);
+        return this.#events.gone(message.port);
       case "down":
-        return events.down(data.port);
+        return this.#events.down(message.port);
       case "socket-failed":
-        return events.socketFailed(data.socket, data.errno);
+        return this.#events.socketFailed(message.socket, message.errno);
       case "path-errors":
-        return events.pathErrors(data.errors);
+        return this.#events.pathErrors(message.errors);
       case "network-changed":
-        return events.networkChanged();
-      case "stopped":
-        return end(data.error === undefined ? undefined : new Error(data.error), true);
+        return this.#events.networkChanged();
+      case "stopped": {
+        const { error } = message;
+        return this.#end(error === undefined ? undefined : new Error(error), true);
+      }
     }
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    end(new Error(event.message), false);
-  };
-  worker.postMessage({ epoll, wake, ping, pong, network, limits } satisfies Start);
-  await ready.promise;
-  signalEventfd(libc, ping);
-  heartbeat = setInterval(beat, heartbeatMs);
+  }
 
-  return {
-    request(name, args) {
-      if (state !== "running") {
-        return Promise.reject(new DatapathError("stopped", "the datapath has stopped"));
-      }
-      closePacking();
-      const id = nextId++;
-      items.push({ kind: "request", id, name, args } as Request);
-      flushSoon();
-      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      waiting.set(id, { resolve, reject });
-      return promise as ReturnType<WorkerLink["request"]>;
-    },
-    send(lane, bytes, pack) {
-      if (state !== "running" || outstanding[lane] + bytes > toWorkerBytes) return false;
-      if (packing?.lane !== lane) {
-        closePacking();
-        packing = { lane, packer: createPacker(toWorkerBytes) };
-      }
-      pack(packing.packer);
-      outstanding[lane] += bytes;
-      flushSoon();
-      return true;
-    },
-    async stop() {
-      if (state === "running") {
-        state = "stopping";
-        closePacking();
-        items.push({ kind: "stop" });
-        flushSoon();
-        const grace = setTimeout(() => end(undefined, false), stopGraceMs);
-        await ended.promise;
-        clearTimeout(grace);
-      }
-      return await ended.promise;
-    },
-    get responsive() {
-      return missed < missingSigns;
-    },
+  #settle(reply: Reply): void {
+    const request = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.ok) request?.resolve(reply.result);
+    else request?.reject(new DatapathError(reply.code, reply.message));
+  }
+
+  #onBatch(lane: Lane, batch: Batch): void {
+    try {
+      this.#events.batch(lane, batch);
+    } finally {
+      this.#handled[lane]++;
+      // The worker can go on with the rest of its credits: spare it a wake-up for each.
+      if (2 * this.#handled[lane] >= lanes[lane].credits) this.#flushSoon();
+    }
+  }
+
+  #closePacking(): void {
+    if (this.#packing) {
+      this.#items.push({ kind: this.#packing.lane, batch: this.#packing.packer.take() });
+    }
+    this.#packing = undefined;
+  }
+
+  /** Everything that is asked for in one turn goes in one message, also what follows on the replies of that turn. */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = () => {
+    this.#flushing = false;
+    if (this.#state === "ended") return;
+    this.#closePacking();
+    for (const lane of ["control", "frames"] as const) {
+      const batches = this.#handled[lane];
+      if (batches > 0) this.#items.push({ kind: "handled", lane, batches });
+      this.#handled[lane] = 0;
+    }
+    const transfer = this.#items.flatMap((item) => "batch" in item ? [item.batch.buffer] : []);
+    this.#worker.postMessage(this.#items, transfer);
+    this.#items = [];
+    signalEventfd(this.#libc, this.#own.wake);
   };
 }
 
 /** The descriptors that a worker waits by; -1 where the network cannot be watched: what changed is found out by trying then. */
-function openOwn(libc: Libc): Record<"epoll" | "network" | "ping" | "pong" | "wake", number> {
+type OwnDescriptors = Record<"epoll" | "network" | "ping" | "pong" | "wake", number>;
+
+function openOwn(libc: Libc): OwnDescriptors {
   const open: number[] = [];
   const keep = (fd: number) => {
     open.push(fd);
