@@ -64,10 +64,14 @@ type Tunnel = Entry<Omit<TunnelConfig, "sessions">> & { readonly sessions: Sessi
 export function memoryAppliance(): MemoryAppliance {
   const tunnels: Tunnel[] = [];
   let time = 1_700_000_000_000;
+  const now = () => ++time;
   const appliance: MemoryAppliance = {
+    ...tunnelOperations(tunnels, now),
+    ...pluginOperations,
+    ...figures,
     startedAt: time,
     healthy: true,
-    bus: makeEventBus(() => ++time),
+    bus: makeEventBus(now),
     admin: { listen: { host: "127.0.0.1", port: 8701 } },
     reloadError: undefined,
     edits: [],
@@ -89,84 +93,7 @@ export function memoryAppliance(): MemoryAppliance {
       stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
-    circuits: () => [{
-      config: { name: "lan", plugin: "bridge", options: {} },
-      up: true,
-      reason: undefined,
-      sessions: 2,
-    }],
-    async *view(view, name) {
-      if (view !== "fdb") {
-        throw new ApplianceError("not-found", undefined, `there is no view ${view}`);
-      }
-      yield { port: name ?? "p1", mac: "02:00:00:00:00:01" };
-    },
-    run: (word, given) =>
-      attempt(() => {
-        if (word === "flush-fdb") return { flushed: given as Row };
-        throw new ApplianceError("not-found", undefined, `there is no word ${word}`);
-      }),
-    tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
-    tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
-    createTunnel: (config) =>
-      attempt(() => {
-        for (const { config: other } of tunnels) {
-          if (other.name === config.name) throw exists("name", config.name);
-          if (other.tunnelId === config.tunnelId) throw exists("tunnel-id", config.tunnelId);
-        }
-        const tunnel = { config, createdAt: ++time, counters: zero(), sessions: [] };
-        tunnels.push(tunnel);
-        return tunnelState(tunnel);
-      }),
-    changeTunnel: (key, patch) =>
-      attempt(() => {
-        const tunnel = findTunnel(key);
-        tunnel.config = { ...tunnel.config, ...patch };
-        return tunnelState(tunnel);
-      }),
-    deleteTunnel: (key) => attempt(() => void tunnels.splice(tunnels.indexOf(findTunnel(key)), 1)),
-    createSession: (key, config) =>
-      attempt(() => {
-        const tunnel = findTunnel(key);
-        for (const { config: other } of tunnel.sessions) {
-          if (other.name === config.name) throw exists("name", config.name);
-          if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
-        }
-        tunnel.sessions.push({ config, createdAt: ++time, counters: zero() });
-        return tunnelState(tunnel);
-      }),
-    changeSession: (key, session, patch) =>
-      attempt(() => {
-        const tunnel = findTunnel(key);
-        const found = findSession(tunnel, session);
-        found.config = { ...found.config, ...patch };
-        return tunnelState(tunnel);
-      }),
-    deleteSession: (key, session) =>
-      attempt(() => {
-        const { sessions } = findTunnel(key);
-        sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
-      }),
     events: () => appliance.bus.subscribe(),
-    connections: () => ({
-      "wait-ctl-reply": 1,
-      "wait-ctl-conn": 0,
-      established: 2,
-      stopping: 0,
-      closed: 0,
-    }),
-    failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
-    datapath: () =>
-      Promise.resolve({
-        pathErrors: { "port-unreachable": 2 },
-        drops: { "unknown-session": 3, "bad-version": 0 },
-        io: { "rx-batches": 7 },
-      }),
-    down: () => [{
-      path: "tunnels/new",
-      reason: "the address is not there",
-      since: 1_700_000_000_000,
-    }],
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;
@@ -186,10 +113,70 @@ export function memoryAppliance(): MemoryAppliance {
     },
     saidBy: (path) => appliance.said.get(path.join("/")),
     save: () => Promise.resolve({ text: "saved: true\n" }),
-    metrics: () =>
-      Promise.resolve([
-        { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },
-      ]),
+  };
+  return appliance;
+}
+
+type TunnelOperation =
+  | "tunnels"
+  | "tunnel"
+  | `${"create" | "change" | "delete"}${"Tunnel" | "Session"}`
+  | "count";
+
+/** What is done to tunnels and their sessions. */
+function tunnelOperations(
+  tunnels: Tunnel[],
+  now: () => number,
+): Pick<MemoryAppliance, TunnelOperation> {
+  const findTunnel = (key: string) => {
+    const found = tunnels.find(({ config }) =>
+      config.name === key || String(config.tunnelId) === key
+    );
+    if (found) return found;
+    throw new ApplianceError("not-found", undefined, `there is no tunnel ${key}`);
+  };
+  return {
+    tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
+    tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
+    createTunnel: (config) =>
+      attempt(() => {
+        for (const { config: other } of tunnels) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.tunnelId === config.tunnelId) throw exists("tunnel-id", config.tunnelId);
+        }
+        const tunnel = { config, createdAt: now(), counters: zero(), sessions: [] };
+        tunnels.push(tunnel);
+        return tunnelState(tunnel);
+      }),
+    changeTunnel: (key, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        tunnel.config = { ...tunnel.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteTunnel: (key) => attempt(() => void tunnels.splice(tunnels.indexOf(findTunnel(key)), 1)),
+    createSession: (key, config) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        for (const { config: other } of tunnel.sessions) {
+          if (other.name === config.name) throw exists("name", config.name);
+          if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
+        }
+        tunnel.sessions.push({ config, createdAt: now(), counters: zero() });
+        return tunnelState(tunnel);
+      }),
+    changeSession: (key, session, patch) =>
+      attempt(() => {
+        const tunnel = findTunnel(key);
+        const found = findSession(tunnel, session);
+        found.config = { ...found.config, ...patch };
+        return tunnelState(tunnel);
+      }),
+    deleteSession: (key, session) =>
+      attempt(() => {
+        const { sessions } = findTunnel(key);
+        sessions.splice(sessions.indexOf(findSession({ sessions }, session)), 1);
+      }),
     count: (key, session, counters) => {
       const tunnel = findTunnel(key);
       for (const { counters: mine } of [tunnel, findSession(tunnel, session)]) {
@@ -197,16 +184,58 @@ export function memoryAppliance(): MemoryAppliance {
       }
     },
   };
-  return appliance;
-
-  function findTunnel(key: string): Tunnel {
-    const found = tunnels.find(({ config }) =>
-      config.name === key || String(config.tunnelId) === key
-    );
-    if (found) return found;
-    throw new ApplianceError("not-found", undefined, `there is no tunnel ${key}`);
-  }
 }
+
+/** What plugins show and do. */
+const pluginOperations: Pick<MemoryAppliance, "circuits" | "view" | "run"> = {
+  circuits: () => [{
+    config: { name: "lan", plugin: "bridge", options: {} },
+    up: true,
+    reason: undefined,
+    sessions: 2,
+  }],
+  async *view(view, name) {
+    if (view !== "fdb") {
+      throw new ApplianceError("not-found", undefined, `there is no view ${view}`);
+    }
+    yield { port: name ?? "p1", mac: "02:00:00:00:00:01" };
+  },
+  run: (word, given) =>
+    attempt(() => {
+      if (word === "flush-fdb") return { flushed: given as Row };
+      throw new ApplianceError("not-found", undefined, `there is no word ${word}`);
+    }),
+};
+
+/** What an appliance tells of how it fares. */
+const figures: Pick<
+  MemoryAppliance,
+  "connections" | "failures" | "datapath" | "down" | "metrics"
+> = {
+  connections: () => ({
+    "wait-ctl-reply": 1,
+    "wait-ctl-conn": 0,
+    established: 2,
+    stopping: 0,
+    closed: 0,
+  }),
+  failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
+  datapath: () =>
+    Promise.resolve({
+      pathErrors: { "port-unreachable": 2 },
+      drops: { "unknown-session": 3, "bad-version": 0 },
+      io: { "rx-batches": 7 },
+    }),
+  down: () => [{
+    path: "tunnels/new",
+    reason: "the address is not there",
+    since: 1_700_000_000_000,
+  }],
+  metrics: () =>
+    Promise.resolve([
+      { name: "isthmus_tap_devices", help: "TAPs.", type: "gauge", value: 1 },
+    ]),
+};
 
 /** An appliance with the tunnel `branch` (1 → 2) and its session `office` (11 → 12) on a TAP. */
 export async function branchOffice(): Promise<MemoryAppliance> {

@@ -22,7 +22,7 @@ import { makeSockets, type Sockets } from "../sessions/sockets.ts";
 import { type SessionEntry, sessionPath, type TunnelEntry } from "../sessions/table.ts";
 import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
-import { makeLifecycle } from "../hooks/lifecycle.ts";
+import { type Lifecycle, makeLifecycle } from "../hooks/lifecycle.ts";
 import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
 import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
@@ -73,6 +73,16 @@ export interface ApplianceContext {
   };
 }
 
+/** What all parts are made with. */
+interface World {
+  readonly clock: Clock;
+  readonly datapath: Datapath;
+  readonly log: Logger;
+  readonly system: System;
+  random(length: number): Uint8Array;
+  wallClock(): number;
+}
+
 /** An appliance in which nothing runs yet. */
 export function makeContext(
   { clock = systemClock, config, plugins, ...options }: ApplianceOptions,
@@ -82,17 +92,13 @@ export function makeContext(
   const log = options.log ?? makeLog(config.log);
   const wallClock = options.wallClock ?? Date.now;
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const world: World = { clock, datapath, log, random, system, wallClock };
   const queues = makeQueues();
   const meters = makeMeters();
   const hooks = makeHooks({ clock, log, spawn: options.spawnHook ?? spawnWithoutCapabilities() });
   const leaves = makeLeaves({
-    clock,
-    datapath,
-    log,
+    ...world,
     meters,
-    random,
-    system,
-    wallClock,
     stateFolder: config.stateFolder,
     hook: hooks.run,
     event: (type, fields) => control.publish(type, fields),
@@ -108,6 +114,52 @@ export function makeContext(
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
   const lifecycle = makeLifecycle(hooks);
+  const { paths, sessions, tunnels } = makeTunnelParts(world, {
+    circuits,
+    down,
+    lifecycle,
+    queues,
+    sockets,
+  });
+  const control = startControl({
+    ...world,
+    circuits,
+    pseudowires: offered(plugins),
+    knowsVendor: (vendorId, type) => understands(plugins, vendorId, type),
+    sessions,
+    sockets,
+    tunnels,
+  });
+  paths.onUnreachable = control.unreachable;
+  return {
+    circuits,
+    control,
+    datapath,
+    down,
+    hooks,
+    host,
+    circuitsDown: () =>
+      host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
+    log,
+    meters,
+    paths,
+    queues,
+    sessions,
+    sockets,
+    system,
+    tunnels,
+    wallClock,
+    state: { inForce: emptyConfig(config), running: true },
+  };
+}
+
+/** Tunnels, the sessions in them, and the paths below them. */
+function makeTunnelParts(
+  { clock, datapath, log, system, wallClock }: World,
+  { circuits, down, lifecycle, queues, sockets }:
+    & Pick<ApplianceContext, "circuits" | "down" | "queues" | "sockets">
+    & { readonly lifecycle: Lifecycle },
+): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
     changed: lifecycle.session,
     circuits,
@@ -133,7 +185,7 @@ export function makeContext(
     redirect: (tunnel) =>
       queues.run(tunnel.config.name, () => redirect({ log, remoteNames, tunnels }, tunnel)),
   });
-  const tunnelParts = {
+  const tunnels = makeTunnels({
     datapath,
     lifecycle,
     remoteNames,
@@ -142,8 +194,7 @@ export function makeContext(
     sockets,
     system,
     wallClock,
-  };
-  const tunnels = makeTunnels(tunnelParts);
+  });
   const paths = followPaths({
     clock,
     datapath,
@@ -152,40 +203,7 @@ export function makeContext(
     tunnels,
     follow: (tunnel) => queues.run(tunnel.config.name, () => tunnels.followPath(tunnel)),
   });
-  const control = startControl({
-    circuits,
-    clock,
-    datapath,
-    pseudowires: offered(plugins),
-    knowsVendor: (vendorId, type) => understands(plugins, vendorId, type),
-    log,
-    random,
-    sessions,
-    sockets,
-    tunnels,
-    wallClock,
-  });
-  paths.onUnreachable = control.unreachable;
-  return {
-    circuits,
-    control,
-    datapath,
-    down,
-    hooks,
-    host,
-    circuitsDown: () =>
-      host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
-    log,
-    meters,
-    paths,
-    queues,
-    sessions,
-    sockets,
-    system,
-    tunnels,
-    wallClock,
-    state: { inForce: emptyConfig(config), running: true },
-  };
+  return { paths, sessions, tunnels };
 }
 
 /** Gives a session of the file its circuit, unless it has one or is gone. @throws {ApplianceError} where it stays down */

@@ -75,6 +75,14 @@ Deno.test("reload() changes nothing where the file is bad or cannot be carried o
   await refused(bench, { code: "not-permitted" }, () => appliance.reload());
 });
 
+Deno.test("reload() says that another state folder counts after a restart", async () => {
+  await using bench = await start(config([branch]));
+  bench.file = config([branch], { stateFolder: "/srv/isthmus" });
+  assert.deepEqual((await bench.appliance.reload()).steps, [
+    { path: "state-folder", step: "changed", why: "it counts when isthmus is restarted" },
+  ]);
+});
+
 Deno.test("reload() lets two sessions swap their devices", async () => {
   const other = session(12, onTap("office1"));
   await using bench = await start(config([tunnel(1, { sessions: [office, other] })]));

@@ -1,4 +1,4 @@
-/** The log, the admin endpoint, and what devices may do. @module */
+/** The log, the admin endpoint, what devices may do, and where plugins keep what outlives the appliance. @module */
 
 import { isDeepStrictEqual } from "node:util";
 import type { AdminConfig, Config } from "../config/model.ts";
@@ -16,7 +16,7 @@ export interface SettingsDependencies {
   changeAdmin(admin: AdminConfig): Promise<void>;
 }
 
-type Settings = Pick<Config, "admin" | "log" | "offload">;
+type Settings = Pick<Config, "admin" | "log" | "offload" | "stateFolder">;
 
 /** From some settings to others. An admin endpoint that cannot move yet stays where it is until it can. */
 export function settingsPart(
@@ -36,6 +36,10 @@ export function settingsPart(
         system.setOffload(after.offload ?? {});
         tx.undo(() => system.setOffload(before.offload ?? {}));
         steps.note("offload", "changed");
+      }
+      if (before.stateFolder !== after.stateFolder) {
+        // Plugins have their databases open in the former one.
+        steps.note("state-folder", "changed", "it counts when isthmus is restarted");
       }
       if (isDeepStrictEqual(before.admin, after.admin)) return;
       try {

@@ -87,37 +87,119 @@ const askedAtOnce = 512;
 
 /** No devices yet. */
 export function openTaps(libc: Libc): Taps {
-  const spaces = new Set<Space>();
-  let closedDrops = 0;
-  let timer: ReturnType<typeof setInterval> | undefined;
-  let asked = 0;
+  return new DeviceTable(libc);
+}
 
-  const enter = (netns: string | undefined): Space => {
+class DeviceTable implements Taps {
+  readonly #libc: Libc;
+  readonly #spaces = new Set<Space>();
+  #closedDrops = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #asked = 0;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  open(
+    options: TapOptions & { readonly routes?: readonly string[] },
+    kind: "tap" | "tun" = "tap",
+  ): TapDevice {
+    return this.#openIn(options.netns, (space) => {
+      const tap = openTap(this.#libc, options.name, options.netns, options.offload, kind);
+      try {
+        const watched = configure(this.#libc, space.netlink, tap, options, kind, (restored) => {
+          this.#forget(space, watched);
+          try {
+            restored();
+          } finally {
+            this.#leave(space);
+          }
+        });
+        this.#keep(space, watched);
+        return watched.device;
+      } catch (error) {
+        this.#libc.call.close(tap.fd);
+        throw error;
+      }
+    });
+  }
+
+  openPacket(options: PacketOptions): PacketDevice {
+    return this.#openIn(options.netns, (space) => {
+      const watched = watchPacket(this.#libc, space.netlink, options, () => {
+        this.#forget(space, watched);
+        this.#leave(space);
+      });
+      this.#keep(space, watched);
+      return watched.device;
+    });
+  }
+
+  readonly queueDrops = (): number => {
+    const all = [...this.#spaces].flatMap(({ devices }) => [...devices]);
+    for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {
+      dropsOf(all[this.#asked++ % all.length]!);
+    }
+    return all.reduce((sum, { drops }) => sum + drops, this.#closedDrops);
+  };
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    for (const { netlink } of this.#spaces) netlink[Symbol.dispose]();
+    this.#spaces.clear();
+  }
+
+  /** Opens a device in a namespace, which is left where that fails. */
+  #openIn<Device>(netns: string | undefined, open: (space: Space) => Device): Device {
+    const space = this.#enter(netns);
+    try {
+      return open(space);
+    } catch (error) {
+      this.#leave(space);
+      throw error;
+    }
+  }
+
+  #enter(netns: string | undefined): Space {
     const identity = identityOf(netns);
-    for (const space of spaces) {
+    for (const space of this.#spaces) {
       if (space.netns === netns && space.identity === identity) return space;
     }
-    const netlink = openRtnetlink(libc, netns);
+    const netlink = openRtnetlink(this.#libc, netns);
     const space: Space = { netns, identity, netlink, devices: new Set() };
-    spaces.add(space);
+    this.#spaces.add(space);
     return space;
-  };
+  }
+
   /** Closes what no device is in any more: a socket in a namespace keeps it alive. */
-  const leave = (space: Space) => {
-    if (space.devices.size > 0 || !spaces.delete(space)) return;
+  #leave(space: Space): void {
+    if (space.devices.size > 0 || !this.#spaces.delete(space)) return;
     space.netlink[Symbol.dispose]();
-    watch();
-  };
-  const watch = () => {
-    const named = [...spaces].some(({ netns }) => netns !== undefined);
-    if (named) timer ??= setInterval(look, lookMs);
+    this.#watch();
+  }
+
+  #keep(space: Space, watched: Watched): void {
+    space.devices.add(watched);
+    this.#watch();
+  }
+
+  #forget(space: Space, watched: Watched): void {
+    this.#closedDrops += dropsOf(watched);
+    space.devices.delete(watched);
+  }
+
+  #watch(): void {
+    const named = [...this.#spaces].some(({ netns }) => netns !== undefined);
+    if (named) this.#timer ??= setInterval(() => this.#look(), lookMs);
     else {
-      clearInterval(timer);
-      timer = undefined;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
     }
-  };
-  const look = () => {
-    for (const { netns, identity, devices } of [...spaces]) {
+  }
+
+  #look(): void {
+    for (const { netns, identity, devices } of [...this.#spaces]) {
       if (netns === undefined || identityOf(netns) === identity) continue;
       for (const { device } of [...devices]) {
         const lost = device.onLost;
@@ -125,93 +207,43 @@ export function openTaps(libc: Libc): Taps {
         lost?.();
       }
     }
-  };
-  const dropsOf = (watched: Watched) => {
-    try {
-      watched.drops = watched.count();
-    } catch (error) {
-      if (!(error instanceof IoError)) throw error;
-    }
-    return watched.drops;
-  };
+  }
+}
 
-  return {
-    open(options, kind = "tap") {
-      const space = enter(options.netns);
-      try {
-        const tap = openTap(libc, options.name, options.netns, options.offload, kind);
-        try {
-          const watched = configure(libc, space.netlink, tap, options, kind, (restored) => {
-            closedDrops += dropsOf(watched);
-            space.devices.delete(watched);
-            try {
-              restored();
-            } finally {
-              leave(space);
-            }
-          });
-          space.devices.add(watched);
-          watch();
-          return watched.device;
-        } catch (error) {
-          libc.call.close(tap.fd);
-          throw error;
-        }
-      } catch (error) {
-        leave(space);
-        throw error;
-      }
-    },
-    openPacket(options) {
-      const space = enter(options.netns);
-      try {
-        const { offload, promiscuous = true, ...same } = options;
-        const vnet = offload?.vnet !== false;
-        const { fd, index, vnet: spec } = openPacketSocket(libc, { ...same, promiscuous, vnet });
-        let known = space.netlink.link(options.name);
-        const link = () => {
-          const found = space.netlink.link(options.name);
-          return known = found?.index === index ? found : known;
-        };
-        let drops = 0;
-        const watched: Watched & { readonly device: PacketDevice } = {
-          device: {
-            fd,
-            ...(spec && { vnet: spec }),
-            onLost: undefined,
-            exists: () => space.netlink.link(options.name)?.index === index,
-            mac: () => link()?.mac ?? "",
-            mtu: () => link()?.mtu ?? 0,
-            release() {
-              closedDrops += dropsOf(watched);
-              space.devices.delete(watched);
-              leave(space);
-            },
-          },
-          count: () => drops += packetDrops(libc, fd),
-          drops: 0,
-        };
-        space.devices.add(watched);
-        watch();
-        return watched.device;
-      } catch (error) {
-        leave(space);
-        throw error;
-      }
-    },
-    queueDrops() {
-      const all = [...spaces].flatMap(({ devices }) => [...devices]);
-      for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {
-        dropsOf(all[asked++ % all.length]!);
-      }
-      return all.reduce((sum, { drops }) => sum + drops, closedDrops);
-    },
-    [Symbol.dispose]() {
-      clearInterval(timer);
-      for (const { netlink } of spaces) netlink[Symbol.dispose]();
-      spaces.clear();
-    },
+function dropsOf(watched: Watched): number {
+  try {
+    watched.drops = watched.count();
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+  }
+  return watched.drops;
+}
+
+function watchPacket(
+  libc: Libc,
+  netlink: Rtnetlink,
+  options: PacketOptions,
+  release: () => void,
+): Watched & { readonly device: PacketDevice } {
+  const { offload, promiscuous = true, ...same } = options;
+  const vnet = offload?.vnet !== false;
+  const { fd, index, vnet: spec } = openPacketSocket(libc, { ...same, promiscuous, vnet });
+  let known = netlink.link(options.name);
+  const link = () => {
+    const found = netlink.link(options.name);
+    return known = found?.index === index ? found : known;
   };
+  const device: PacketDevice = {
+    fd,
+    ...(spec && { vnet: spec }),
+    onLost: undefined,
+    exists: () => netlink.link(options.name)?.index === index,
+    mac: () => link()?.mac ?? "",
+    mtu: () => link()?.mtu ?? 0,
+    release,
+  };
+  let drops = 0;
+  return { device, count: () => drops += packetDrops(libc, fd), drops: 0 };
 }
 
 function configure(

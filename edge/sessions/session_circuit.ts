@@ -40,11 +40,15 @@ export type SessionCircuits = ReturnType<typeof makeSessionCircuits>;
 
 export function makeSessionCircuits(dependencies: SessionCircuitDependencies) {
   const attaching = makeAttaching(dependencies);
-  return { ...attaching, ...makeCircuitChanges(dependencies, attaching) };
+  const waiting = makeWaiting(dependencies, attaching);
+  const changes = makeCircuitChanges(dependencies, { ...attaching, ...waiting });
+  return { ...attaching, ...waiting, ...changes };
 }
 
 type Attaching = ReturnType<typeof makeAttaching>;
+type Waiting = ReturnType<typeof makeWaiting>;
 
+/** How a session gets its circuit. */
 function makeAttaching(dependencies: SessionCircuitDependencies) {
   const { circuits } = dependencies;
 
@@ -107,7 +111,15 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
     });
   };
 
-  /** The same; the session stays down where waiting may mend it. */
+  return { attach, attachCircuit, provision };
+}
+
+/** What becomes of a session whose circuit cannot be had. */
+function makeWaiting(
+  dependencies: SessionCircuitDependencies,
+  { attachCircuit }: Attaching,
+) {
+  /** Gives the session the circuit that `config` asks for; it stays down where waiting may mend it. */
   const attachOrWait = async (
     tunnel: TunnelEntry,
     session: SessionEntry,
@@ -133,7 +145,8 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
     config: SessionConfig,
     error: unknown,
   ): error is ApplianceError =>
-    isPassing(error) && isUnclaimed(circuits, sessionPath(tunnel.config, session.config), config);
+    isPassing(error) &&
+    isUnclaimed(dependencies.circuits, sessionPath(tunnel.config, session.config), config);
 
   /** Goes back to the circuit of before; the session is down where that cannot be. */
   const restoreCircuit = async (tunnel: TunnelEntry, session: SessionEntry) => {
@@ -148,7 +161,7 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
     }
   };
 
-  return { attach, attachCircuit, attachOrWait, mayWait, provision, restoreCircuit };
+  return { attachOrWait, mayWait, restoreCircuit };
 }
 
 /** Whether nobody else claims what a circuit would: what another circuit of ours claims is for a reload to settle. */
@@ -156,9 +169,10 @@ function isUnclaimed(circuits: Circuits, path: string, { circuit }: SessionConfi
   return !circuit || [...circuits.holders(circuit)].every((holder) => holder === path);
 }
 
+/** How a session's circuit changes. */
 function makeCircuitChanges(
   { circuits }: SessionCircuitDependencies,
-  { attach, attachOrWait, mayWait, provision, restoreCircuit }: Attaching,
+  { attach, attachOrWait, mayWait, provision, restoreCircuit }: Attaching & Waiting,
 ) {
   /** Hands changed options to the circuit; false: it cannot take them. */
   const reconfigure = async (session: SessionEntry, next: SessionConfig, tx: Transaction) => {

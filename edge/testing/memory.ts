@@ -7,7 +7,10 @@ import type { SessionSpec } from "../../wasm/mod.ts";
 import {
   type Datapath,
   DatapathError,
+  type DatapathStats,
   type DatapathTunnel,
+  type DeviceSpec,
+  type SessionChange,
   type SocketId,
   type TunnelHandle,
 } from "../datapath/datapath.ts";
@@ -49,152 +52,203 @@ export interface MemorySystem extends System {
 
 /** A datapath without anything in it; it closes descriptors at `system`. */
 export function memoryDatapath(system: System): MemoryDatapath {
-  const sockets = new Map<SocketId, number>();
-  const tunnels = new Map<TunnelHandle, DatapathTunnel>();
-  const sessions = new Map<PortId, SessionSpec & { tunnel: TunnelHandle }>();
-  const ports = new Map<PortId, FrameType>();
-  const devices = new Map<PortId, { fd: number; gone: () => void }>();
-  const joins = new Map<PortId, PortId>();
-  const calls: string[] = [];
-  let last = 0;
+  return new DatapathInMemory(system);
+}
 
-  const fail = (code: DatapathError["code"]): never => {
-    throw new DatapathError(code, code);
-  };
+class DatapathInMemory implements MemoryDatapath {
+  readonly sockets = new Map<SocketId, number>();
+  readonly tunnels = new Map<TunnelHandle, DatapathTunnel>();
+  readonly sessions = new Map<PortId, SessionSpec & { tunnel: TunnelHandle }>();
+  readonly ports = new Map<PortId, FrameType>();
+  readonly joins = new Map<PortId, PortId>();
+  readonly calls: string[] = [];
+  refuse: MemoryDatapath["refuse"];
+  onControl: Datapath["onControl"];
+  onPathErrors: Datapath["onPathErrors"];
+  onNetworkChange: Datapath["onNetworkChange"];
+  onSocketFailure: Datapath["onSocketFailure"];
+  onResponsive: Datapath["onResponsive"];
+  readonly responsive = true;
+  onFailure: Datapath["onFailure"];
+  readonly #system: System;
+  readonly #devices = new Map<PortId, { fd: number; gone: () => void }>();
+  #last = 0;
+
+  constructor(system: System) {
+    this.#system = system;
+  }
+
+  vanish(fd: number): void {
+    for (const device of this.#devices.values()) if (device.fd === fd) device.gone();
+  }
+
+  addSocket(fd: number): Promise<SocketId> {
+    return this.#command("addSocket", () => {
+      const id = ++this.#last as SocketId;
+      this.sockets.set(id, fd);
+      return id;
+    });
+  }
+
+  removeSocket(socket: SocketId): Promise<void> {
+    return this.#command("removeSocket", () => {
+      if ([...this.tunnels.values()].some((tunnel) => tunnel.socket === socket)) {
+        fail("socket-busy");
+      }
+      this.#system.close(this.sockets.get(socket) ?? fail("no-such-socket"));
+      this.sockets.delete(socket);
+    });
+  }
+
+  tellMarks(socket: SocketId): Promise<void> {
+    return this.#command(
+      "tellMarks",
+      () => void (this.sockets.has(socket) || fail("no-such-socket")),
+    );
+  }
+
+  rewatchSocket(socket: SocketId): Promise<void> {
+    return this.#command(
+      "rewatchSocket",
+      () => void (this.sockets.has(socket) || fail("no-such-socket")),
+    );
+  }
+
+  addTunnel(tunnel: DatapathTunnel): Promise<TunnelHandle> {
+    return this.#command("addTunnel", () => {
+      if (!this.sockets.has(tunnel.socket)) fail("no-such-socket");
+      const id = ++this.#last as TunnelHandle;
+      this.tunnels.set(id, tunnel);
+      return id;
+    });
+  }
+
+  changeTunnel(tunnel: TunnelHandle, change: DatapathTunnel): Promise<void> {
+    return this.#command("changeTunnel", () => {
+      const before = this.tunnels.get(tunnel) ?? fail("no-such-tunnel");
+      if (!this.sockets.has(change.socket)) fail("no-such-socket");
+      if (before.peerTunnelId !== change.peerTunnelId) fail("invalid");
+      this.tunnels.set(tunnel, change);
+    });
+  }
+
+  removeTunnel(tunnel: TunnelHandle): Promise<void> {
+    return this.#command("removeTunnel", () => {
+      if ([...this.sessions.values()].some((session) => session.tunnel === tunnel)) {
+        fail("tunnel-busy");
+      }
+      if (!this.tunnels.delete(tunnel)) fail("no-such-tunnel");
+    });
+  }
+
+  addSession(tunnel: TunnelHandle, spec: SessionSpec): Promise<PortId> {
+    return this.#command("addSession", () => {
+      if (!this.tunnels.has(tunnel)) fail("no-such-tunnel");
+      for (const session of this.sessions.values()) {
+        if (session.tunnel === tunnel && session.sessionId === spec.sessionId) {
+          fail("session-exists");
+        }
+      }
+      const id = ++this.#last as PortId;
+      this.sessions.set(id, { ...spec, tunnel });
+      return id;
+    });
+  }
+
+  changeSession(session: PortId, change: SessionChange): Promise<void> {
+    return this.#command("changeSession", () => {
+      const before = this.sessions.get(session) ?? fail("no-such-port");
+      this.sessions.set(session, { ...before, ...change });
+    });
+  }
+
+  addDevice(fd: number, { frames }: DeviceSpec, gone: () => void): Promise<PortId> {
+    return this.#command("addDevice", () => {
+      const id = ++this.#last as PortId;
+      this.ports.set(id, frames);
+      this.#devices.set(id, { fd, gone });
+      return id;
+    });
+  }
+
+  addHostPort(frameType: FrameType): Promise<PortId> {
+    return this.#command("addHostPort", () => {
+      const id = ++this.#last as PortId;
+      this.ports.set(id, frameType);
+      return id;
+    });
+  }
+
+  readonly inject = (port: PortId): boolean => this.ports.has(port);
+
+  removePort(port: PortId): Promise<void> {
+    return this.#command("removePort", () => {
+      if (!this.sessions.delete(port) && !this.ports.delete(port)) fail("no-such-port");
+      this.#part(port);
+      const device = this.#devices.get(port);
+      this.#devices.delete(port);
+      if (device) this.#system.close(device.fd);
+    });
+  }
+
+  crossConnect(a: PortId, b: PortId): Promise<void> {
+    return this.#command("crossConnect", () => {
+      if (this.#frameType(a) !== this.#frameType(b)) fail("frame-type-mismatch");
+      if (this.joins.has(a) || this.joins.has(b)) fail("port-joined");
+      this.joins.set(a, b);
+      this.joins.set(b, a);
+    });
+  }
+
+  disconnect(port: PortId): Promise<void> {
+    return this.#command("disconnect", () => this.#part(port));
+  }
+
+  sendControl(): boolean {
+    return true;
+  }
+
+  stats(): Promise<DatapathStats> {
+    return this.#command("stats", () => ({
+      sessions: new Map(),
+      tunnels: new Map(),
+      grouping: new Map(),
+      socketDrops: new Map(),
+      heardAgoMs: new Map(),
+      drops: {},
+      io: {},
+    }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Every command takes a turn of the event loop, as a message to a worker does. */
-  const command = async <T>(method: keyof Datapath, work: () => T): Promise<T> => {
-    calls.push(method as string);
+  async #command<T>(method: keyof Datapath, work: () => T): Promise<T> {
+    this.calls.push(method as string);
     await new Promise<void>((resolve) => queueMicrotask(resolve));
-    if (datapath.refuse?.method === method) {
-      const { code } = datapath.refuse;
-      datapath.refuse = undefined;
+    if (this.refuse?.method === method) {
+      const { code } = this.refuse;
+      this.refuse = undefined;
       fail(code);
     }
     return work();
-  };
-  const frameType = (port: PortId) =>
-    sessions.get(port)?.frameType ?? ports.get(port) ?? fail("no-such-port");
-  const part = (port: PortId) => {
-    const other = joins.get(port);
-    joins.delete(port);
-    if (other !== undefined) joins.delete(other);
-  };
+  }
 
-  const datapath: MemoryDatapath = {
-    sockets,
-    tunnels,
-    sessions,
-    ports,
-    joins,
-    calls,
-    refuse: undefined,
-    onControl: undefined,
-    onPathErrors: undefined,
-    onNetworkChange: undefined,
-    onSocketFailure: undefined,
-    onResponsive: undefined,
-    responsive: true,
-    onFailure: undefined,
-    vanish(fd) {
-      for (const device of devices.values()) if (device.fd === fd) device.gone();
-    },
-    addSocket: (fd) =>
-      command("addSocket", () => {
-        const id = ++last as SocketId;
-        sockets.set(id, fd);
-        return id;
-      }),
-    removeSocket: (socket) =>
-      command("removeSocket", () => {
-        if ([...tunnels.values()].some((tunnel) => tunnel.socket === socket)) fail("socket-busy");
-        system.close(sockets.get(socket) ?? fail("no-such-socket"));
-        sockets.delete(socket);
-      }),
-    tellMarks: (socket) =>
-      command("tellMarks", () => void (sockets.has(socket) || fail("no-such-socket"))),
-    rewatchSocket: (socket) =>
-      command("rewatchSocket", () => void (sockets.has(socket) || fail("no-such-socket"))),
-    addTunnel: (tunnel) =>
-      command("addTunnel", () => {
-        if (!sockets.has(tunnel.socket)) fail("no-such-socket");
-        const id = ++last as TunnelHandle;
-        tunnels.set(id, tunnel);
-        return id;
-      }),
-    changeTunnel: (tunnel, change) =>
-      command("changeTunnel", () => {
-        const before = tunnels.get(tunnel) ?? fail("no-such-tunnel");
-        if (!sockets.has(change.socket)) fail("no-such-socket");
-        if (before.peerTunnelId !== change.peerTunnelId) fail("invalid");
-        tunnels.set(tunnel, change);
-      }),
-    removeTunnel: (tunnel) =>
-      command("removeTunnel", () => {
-        if ([...sessions.values()].some((session) => session.tunnel === tunnel)) {
-          fail("tunnel-busy");
-        }
-        if (!tunnels.delete(tunnel)) fail("no-such-tunnel");
-      }),
-    addSession: (tunnel, spec) =>
-      command("addSession", () => {
-        if (!tunnels.has(tunnel)) fail("no-such-tunnel");
-        for (const session of sessions.values()) {
-          if (session.tunnel === tunnel && session.sessionId === spec.sessionId) {
-            fail("session-exists");
-          }
-        }
-        const id = ++last as PortId;
-        sessions.set(id, { ...spec, tunnel });
-        return id;
-      }),
-    changeSession: (session, change) =>
-      command("changeSession", () => {
-        sessions.set(session, { ...sessions.get(session) ?? fail("no-such-port"), ...change });
-      }),
-    addDevice: (fd, { frames }, gone) =>
-      command("addDevice", () => {
-        const id = ++last as PortId;
-        ports.set(id, frames);
-        devices.set(id, { fd, gone });
-        return id;
-      }),
-    addHostPort: (frameType) =>
-      command("addHostPort", () => {
-        const id = ++last as PortId;
-        ports.set(id, frameType);
-        return id;
-      }),
-    inject: (port) => ports.has(port),
-    removePort: (port) =>
-      command("removePort", () => {
-        if (!sessions.delete(port) && !ports.delete(port)) fail("no-such-port");
-        part(port);
-        const device = devices.get(port);
-        devices.delete(port);
-        if (device) system.close(device.fd);
-      }),
-    crossConnect: (a, b) =>
-      command("crossConnect", () => {
-        if (frameType(a) !== frameType(b)) fail("frame-type-mismatch");
-        if (joins.has(a) || joins.has(b)) fail("port-joined");
-        joins.set(a, b);
-        joins.set(b, a);
-      }),
-    disconnect: (port) => command("disconnect", () => part(port)),
-    sendControl: () => true,
-    stats: () =>
-      command("stats", () => ({
-        sessions: new Map(),
-        tunnels: new Map(),
-        grouping: new Map(),
-        socketDrops: new Map(),
-        heardAgoMs: new Map(),
-        drops: {},
-        io: {},
-      })),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  return datapath;
+  #frameType(port: PortId): FrameType {
+    return this.sessions.get(port)?.frameType ?? this.ports.get(port) ?? fail("no-such-port");
+  }
+
+  #part(port: PortId): void {
+    const other = this.joins.get(port);
+    this.joins.delete(port);
+    if (other !== undefined) this.joins.delete(other);
+  }
+}
+
+function fail(code: DatapathError["code"]): never {
+  throw new DatapathError(code, code);
 }
 
 /** An operating system with nothing open. */

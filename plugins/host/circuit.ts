@@ -1,5 +1,6 @@
 /** A circuit as the host runs it: kept for as long as it shall be there, with the sessions that attach to it. @module */
 
+import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
 import { Failure } from "../failure.ts";
 import type { Circuit, Service } from "../plugin.ts";
@@ -69,116 +70,161 @@ export function makeCircuit(
   setting: ScopeSetting,
   label: string,
   first: object,
-  { changed: changedState = () => {}, over }: CircuitEvents & { over(): void },
+  events: CircuitEvents & { over(): void },
 ): ServedCircuit {
-  const keeping = { clock: setting.leaves.clock, listing: setting.listing };
-  let options = first;
-  let circuit: Circuit | undefined;
-  let keeper: Keeper | undefined;
-  let down: Error = new Failure("unavailable", `the plugin ${setting.plugin} is not up yet`);
-  let places = 0;
-  let waiting = 0;
-  const joined = new Set<Attached>();
-  const outcome = Promise.withResolvers<Error | undefined>();
+  return new OwnCircuit(setting, label, first, events);
+}
 
-  const failure = () => circuit ? undefined : keeper?.failure ?? down;
-  const refuse = (message: string): Refusal => ({
-    refuse: { result: CdnResult.NoFacilitiesNow, message },
-  });
+class OwnCircuit implements ServedCircuit {
+  readonly plugin: string;
+  readonly first: Promise<Error | undefined>;
+  readonly #setting: ScopeSetting;
+  readonly #label: string;
+  readonly #events: CircuitEvents & { over(): void };
+  readonly #joined = new Set<Attached>();
+  readonly #outcome = Promise.withResolvers<Error | undefined>();
+  #options: object;
+  #circuit: Circuit | undefined;
+  #keeper: Keeper | undefined;
+  #down: Error;
+  #places = 0;
+  #waiting = 0;
+
+  constructor(
+    setting: ScopeSetting,
+    label: string,
+    first: object,
+    events: CircuitEvents & { over(): void },
+  ) {
+    this.plugin = setting.plugin;
+    this.first = this.#outcome.promise;
+    this.#setting = setting;
+    this.#label = label;
+    this.#events = events;
+    this.#options = first;
+    this.#down = new Failure("unavailable", `the plugin ${setting.plugin} is not up yet`);
+  }
+
+  get up(): boolean {
+    return this.#circuit !== undefined;
+  }
+
+  get reason(): string | undefined {
+    return this.#failure()?.message;
+  }
+
+  get retryAt(): number | undefined {
+    return this.#keeper?.retryAt;
+  }
+
+  get sessions(): number {
+    return this.#places;
+  }
+
   /** In words that a peer may read: nothing of how our configuration calls it. */
-  const refusal = () => {
-    const what = `the ${setting.plugin} circuit`;
-    if (!circuit) return refuse(`${what} is down: ${failure()?.message}`);
-    const { sessions = Infinity } = circuit;
+  refusal(): Refusal | undefined {
+    const what = `the ${this.plugin} circuit`;
+    const [places, waiting] = [this.#places, this.#waiting];
+    if (!this.#circuit) return refuse(`${what} is down: ${this.#failure()?.message}`);
+    const { sessions = Infinity } = this.#circuit;
     if (places >= sessions) {
       return refuse(`${what} already carries ${places === 1 ? "a session" : `${places} sessions`}`);
     }
     if (waiting >= MAX_WAITING) return refuse(`${waiting} calls wait for ${what}`);
-  };
+  }
 
-  const join = async (inside: Life, asking: Omit<Asking, "begun">) => {
+  begin(service: Service, inside: Life): void {
+    const { leaves: { clock }, listing } = this.#setting;
+    this.#keeper = keep(inside, { clock, listing }, this.#label, async (life) => {
+      if (!service.provision) {
+        throw new Failure("invalid", `the plugin ${this.plugin} has no circuits`);
+      }
+      const made = await service.provision(makeScope(life, this.#setting), this.#options);
+      if (!life.ending) this.#circuit = made;
+    }, (keeper) => this.#changed(keeper));
+  }
+
+  serviceDown(failure: Error): void {
+    this.#keeper = undefined;
+    this.#circuit = undefined;
+    this.#down = failure;
+    this.#tell(failure);
+  }
+
+  async attach(
+    facts: SessionFacts,
+    options: object,
+    ended: Ended,
+    signal?: AbortSignal,
+  ): Promise<Attached | Refusal> {
+    return this.refusal() ??
+      await this.#join(this.#keeper!.life!, { facts, options, ended, signal });
+  }
+
+  async reconfigure(next: object): Promise<boolean> {
+    const life = this.#keeper?.life;
+    if (!this.#circuit || !life) {
+      this.#options = next;
+      return true;
+    }
+    if (!await change(this.#circuit, this.#options, next, life)) return false;
+    this.#options = next;
+    for (const each of this.#joined) await each.circuitChanged();
+    return true;
+  }
+
+  async retry(): Promise<Error | undefined> {
+    if (this.#circuit || !this.#keeper) return this.#failure();
+    return await this.#keeper.restart({
+      result: CdnResult.Administrative,
+      message: "tried again",
+    });
+  }
+
+  async end(why: CallEnd): Promise<void> {
+    await this.#keeper?.end(why);
+    this.#circuit = undefined;
+    this.#events.over();
+  }
+
+  #failure(): Error | undefined {
+    return this.#circuit ? undefined : this.#keeper?.failure ?? this.#down;
+  }
+
+  async #join(inside: Life, asking: Omit<Asking, "begun">): Promise<Attached | Refusal> {
     let life: Life;
-    waiting++;
+    this.#waiting++;
     try {
-      const answer = await attach(inside, setting, circuit!, {
+      const answer = await attach(inside, this.#setting, this.#circuit!, {
         ...asking,
-        begun(its) {
+        begun: (its) => {
           life = its;
-          places++;
+          this.#places++;
           // First in, last out: the place is free when all else is undone.
-          life.push(() => places--);
+          life.push(() => this.#places--);
         },
       });
       if (isRefusal(answer)) return answer;
-      joined.add(answer);
-      life!.push(() => joined.delete(answer));
+      this.#joined.add(answer);
+      life!.push(() => this.#joined.delete(answer));
       return answer;
     } finally {
-      waiting--;
+      this.#waiting--;
     }
-  };
+  }
 
-  const changed = (of: Keeper) => {
-    if (of !== keeper) return;
-    if (of.state !== "up") circuit = undefined;
-    outcome.resolve(of.failure);
-    changedState(of.failure);
-  };
+  #changed(of: Keeper): void {
+    if (of !== this.#keeper) return;
+    if (of.state !== "up") this.#circuit = undefined;
+    this.#tell(of.failure);
+  }
 
-  return {
-    plugin: setting.plugin,
-    get up() {
-      return circuit !== undefined;
-    },
-    get reason() {
-      return failure()?.message;
-    },
-    get retryAt() {
-      return keeper?.retryAt;
-    },
-    get sessions() {
-      return places;
-    },
-    first: outcome.promise,
-    refusal,
-    begin(service, inside) {
-      keeper = keep(inside, keeping, label, async (life) => {
-        if (!service.provision) {
-          throw new Failure("invalid", `the plugin ${setting.plugin} has no circuits`);
-        }
-        const made = await service.provision(makeScope(life, setting), options);
-        if (!life.ending) circuit = made;
-      }, changed);
-    },
-    serviceDown(failure) {
-      keeper = undefined;
-      circuit = undefined;
-      down = failure;
-      outcome.resolve(failure);
-      changedState(failure);
-    },
-    async attach(facts, options, ended, signal) {
-      return refusal() ?? await join(keeper!.life!, { facts, options, ended, signal });
-    },
-    async reconfigure(next) {
-      if (!circuit || !keeper?.life) {
-        options = next;
-        return true;
-      }
-      const { life } = keeper;
-      if (!await change(circuit, options, next, life)) return false;
-      options = next;
-      for (const each of joined) await each.circuitChanged();
-      return true;
-    },
-    async retry() {
-      if (circuit || !keeper) return failure();
-      return await keeper.restart({ result: CdnResult.Administrative, message: "tried again" });
-    },
-    async end(why) {
-      await keeper?.end(why);
-      circuit = undefined;
-      over();
-    },
-  };
+  #tell(failure: Error | undefined): void {
+    this.#outcome.resolve(failure);
+    this.#events.changed?.(failure);
+  }
+}
+
+function refuse(message: string): Refusal {
+  return { refuse: { result: CdnResult.NoFacilitiesNow, message } };
 }

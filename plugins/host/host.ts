@@ -20,8 +20,8 @@ import {
 } from "./circuit.ts";
 import { keep, type Keeper, type Listing } from "./keeper.ts";
 import type { Leaves, PortId } from "./leaves.ts";
-import { makeLife } from "./life.ts";
-import { makePorts, type OwnedPort } from "./ports.ts";
+import { type Life, makeLife } from "./life.ts";
+import { makePorts, type OwnedPort, type Ports } from "./ports.ts";
 import { makeScope, type ScopeSetting } from "./scope.ts";
 
 /** Something that shall be there and is not. */
@@ -68,53 +68,185 @@ interface Entry {
 const RESTART: CallEnd = { result: 3, message: "the configuration changed" };
 
 export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost {
-  const ports = makePorts(leaves.datapath);
-  const listing: Listing = new Set();
-  const root = makeLife(leaves, "the host");
-  const entries = new Map<string, Entry>();
-  const stores = new Map<string, DatabaseSync>();
+  return new Host(leaves, plugins);
+}
 
-  const entryOf = (name: string) => {
-    const entry = entries.get(name);
+class Host implements PluginHost {
+  readonly #leaves: Leaves;
+  readonly #plugins: readonly Plugin[];
+  readonly #ports: Ports;
+  readonly #root: Life;
+  readonly #listing: Listing = new Set();
+  readonly #entries = new Map<string, Entry>();
+  readonly #stores = new Map<string, DatabaseSync>();
+
+  constructor(leaves: Leaves, plugins: readonly Plugin[]) {
+    this.#leaves = leaves;
+    this.#plugins = plugins;
+    this.#ports = makePorts(leaves.datapath);
+    this.#root = makeLife(leaves, "the host");
+    for (const plugin of plugins) {
+      this.#entries.set(plugin.name, {
+        plugin,
+        setting: this.#settingOf(plugin),
+        section: {},
+        keeper: undefined,
+        service: undefined,
+        circuits: new Set(),
+      });
+    }
+  }
+
+  async start(sections: ReadonlyMap<string, object>): Promise<ReadonlyMap<string, Error>> {
+    const failures = new Map<string, Error>();
+    for (const name of inOrder(this.#plugins)) {
+      const entry = this.#entryOf(name);
+      entry.section = sections.get(name) ?? entry.section;
+      const failure = await this.#begin(entry);
+      if (failure) failures.set(name, failure);
+    }
+    return failures;
+  }
+
+  async reconfigure(name: string, section: object): Promise<"changed" | "restarted"> {
+    const entry = this.#entryOf(name);
+    const before = entry.section;
+    const { keeper, service } = entry;
+    if (service && keeper?.life && await change(service, before, section, keeper.life)) {
+      entry.section = section;
+      return "changed";
+    }
+    entry.section = section;
+    const failure = await keeper?.restart(RESTART);
+    if (failure instanceof Failure && failure.code === "invalid") {
+      entry.section = before;
+      await keeper?.restart(RESTART);
+      throw failure;
+    }
+    return "restarted";
+  }
+
+  circuit(
+    name: string,
+    label: string,
+    options: object,
+    events: CircuitEvents = {},
+  ): HostedCircuit {
+    this.#root.refuseEnded();
+    const entry = this.#entryOf(name);
+    const circuit = makeCircuit(entry.setting, label, options, {
+      ...events,
+      over: () => entry.circuits.delete(circuit),
+    });
+    entry.circuits.add(circuit);
+    if (entry.service) circuit.begin(entry.service, entry.keeper!.life!);
+    else if (entry.keeper?.failure) circuit.serviceDown(entry.keeper.failure);
+    return circuit;
+  }
+
+  port(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort {
+    return this.#ports.make(name, id, frames, frameMtu);
+  }
+
+  hasView(name: string): boolean {
+    return this.#plugins.some(({ views }) => views?.some((view) => view.name === name));
+  }
+
+  hasWord(name: string): boolean {
+    return this.#plugins.some(({ words }) => words?.some(({ word }) => word === name));
+  }
+
+  show(view: string, name?: string): AsyncIterable<Row> {
+    const { plugin } = find(
+      this.#plugins,
+      ({ views }) => views,
+      (each) => each.name === view,
+      view,
+    );
+    return this.#serviceOf(plugin.name).show?.(view, name) ?? nothing();
+  }
+
+  async run(word: string, given: object): Promise<Json> {
+    const found = find(this.#plugins, ({ words }) => words, (each) => each.word === word, word);
+    const { data, error, success } = found.thing.given.safeParse(given);
+    if (!success) {
+      const [issue] = error.issues;
+      throw new Failure("invalid", issue?.message ?? "wrong", {
+        option: issue?.path.map(String).join(".") ?? "",
+      });
+    }
+    return await this.#serviceOf(found.plugin.name).run?.(word, data) ?? null;
+  }
+
+  down(): Down[] {
+    const leaves = this.#leaves;
+    return [...this.#listing].flatMap(({ downAt, failure, label, retryAt }) =>
+      downAt === undefined ? [] : {
+        what: label,
+        reason: failure?.message ?? "",
+        since: leaves.date() - (leaves.clock.now() - downAt),
+        retryAt,
+      }
+    );
+  }
+
+  end(why: CallEnd): Promise<void> {
+    return this.#root.end(why);
+  }
+
+  #settingOf(plugin: Plugin): ScopeSetting {
+    return {
+      plugin: plugin.name,
+      leaves: this.#leaves,
+      ports: this.#ports,
+      listing: this.#listing,
+      service: (name) => {
+        if (plugin.uses?.includes(name)) return this.#serviceOf(name).shared;
+        throw new Failure("invalid", `${plugin.name} does not name ${name} in \`uses\``);
+      },
+      store: () => this.#storeOf(plugin.name),
+    };
+  }
+
+  #storeOf(name: string): DatabaseSync {
+    const known = this.#stores.get(name);
+    if (known) return known;
+    const store = this.#leaves.openStore(name);
+    this.#stores.set(name, store);
+    this.#root.push(() => store.close());
+    return store;
+  }
+
+  #entryOf(name: string): Entry {
+    const entry = this.#entries.get(name);
     if (!entry) throw new Failure("invalid", `there is no plugin ${name}`);
     return entry;
-  };
-  const serviceOf = (name: string) => {
-    const { keeper, service } = entryOf(name);
+  }
+
+  #serviceOf(name: string): Service {
+    const { keeper, service } = this.#entryOf(name);
     if (service) return service;
     const reason = keeper?.failure?.message ?? "not up yet";
     throw new Failure("unavailable", `the plugin ${name} is down: ${reason}`);
-  };
-  for (const plugin of plugins) {
-    const setting: ScopeSetting = {
-      plugin: plugin.name,
-      leaves,
-      ports,
-      listing,
-      service(name) {
-        if (plugin.uses?.includes(name)) return serviceOf(name).shared;
-        throw new Failure("invalid", `${plugin.name} does not name ${name} in \`uses\``);
-      },
-      store() {
-        const known = stores.get(plugin.name);
-        if (known) return known;
-        const store = leaves.openStore(plugin.name);
-        stores.set(plugin.name, store);
-        root.push(() => store.close());
-        return store;
-      },
-    };
-    entries.set(plugin.name, {
-      plugin,
-      setting,
-      section: {},
-      keeper: undefined,
-      service: undefined,
-      circuits: new Set(),
-    });
   }
 
-  const changed = (entry: Entry, keeper: Keeper) => {
+  #begin(entry: Entry): Promise<Error | undefined> {
+    const { plugin, setting } = entry;
+    entry.keeper ??= keep(
+      this.#root,
+      { clock: this.#leaves.clock, listing: this.#listing },
+      plugin.name,
+      async (life) => {
+        for (const name of plugin.uses ?? []) this.#serviceOf(name);
+        const service = await plugin.start(makeScope(life, setting), entry.section);
+        if (!life.ending) entry.service = service;
+      },
+      (keeper) => this.#changed(entry, keeper),
+    );
+    return entry.keeper.first;
+  }
+
+  #changed(entry: Entry, keeper: Keeper): void {
     if (entry.keeper !== keeper) return;
     if (keeper.state === "up") {
       for (const circuit of entry.circuits) circuit.begin(entry.service!, keeper.life!);
@@ -122,98 +254,13 @@ export function makeHost(leaves: Leaves, plugins: readonly Plugin[]): PluginHost
       entry.service = undefined;
       for (const circuit of entry.circuits) circuit.serviceDown(keeper.failure!);
     }
-    for (const other of entries.values()) {
+    for (const other of this.#entries.values()) {
       if (!other.plugin.uses?.includes(entry.plugin.name)) continue;
       // Who uses it begins with it, and goes with it.
       if (keeper.state === "up") void other.keeper?.restart(RESTART);
       else other.keeper?.life?.fail(downOf(entry.plugin.name, keeper));
     }
-  };
-  const begin = (entry: Entry) => {
-    const { plugin, setting } = entry;
-    entry.keeper ??= keep(
-      root,
-      { clock: leaves.clock, listing },
-      plugin.name,
-      async (life) => {
-        for (const name of plugin.uses ?? []) serviceOf(name);
-        const service = await plugin.start(makeScope(life, setting), entry.section);
-        if (!life.ending) entry.service = service;
-      },
-      (keeper) => changed(entry, keeper),
-    );
-    return entry.keeper.first;
-  };
-
-  return {
-    async start(sections) {
-      const failures = new Map<string, Error>();
-      for (const name of inOrder(plugins)) {
-        const entry = entryOf(name);
-        entry.section = sections.get(name) ?? entry.section;
-        const failure = await begin(entry);
-        if (failure) failures.set(name, failure);
-      }
-      return failures;
-    },
-    async reconfigure(name, section) {
-      const entry = entryOf(name);
-      const before = entry.section;
-      const { keeper, service } = entry;
-      if (service && keeper?.life && await change(service, before, section, keeper.life)) {
-        entry.section = section;
-        return "changed";
-      }
-      entry.section = section;
-      const failure = await keeper?.restart(RESTART);
-      if (failure instanceof Failure && failure.code === "invalid") {
-        entry.section = before;
-        await keeper?.restart(RESTART);
-        throw failure;
-      }
-      return "restarted";
-    },
-    circuit(name, label, options, events = {}) {
-      root.refuseEnded();
-      const entry = entryOf(name);
-      const circuit = makeCircuit(entry.setting, label, options, {
-        ...events,
-        over: () => entry.circuits.delete(circuit),
-      });
-      entry.circuits.add(circuit);
-      if (entry.service) circuit.begin(entry.service, entry.keeper!.life!);
-      else if (entry.keeper?.failure) circuit.serviceDown(entry.keeper.failure);
-      return circuit;
-    },
-    port: ports.make,
-    hasView: (name) => plugins.some(({ views }) => views?.some((view) => view.name === name)),
-    hasWord: (name) => plugins.some(({ words }) => words?.some(({ word }) => word === name)),
-    show(view, name) {
-      const { plugin } = find(plugins, ({ views }) => views, (each) => each.name === view, view);
-      return serviceOf(plugin.name).show?.(view, name) ?? nothing();
-    },
-    async run(word, given) {
-      const found = find(plugins, ({ words }) => words, (each) => each.word === word, word);
-      const { data, error, success } = found.thing.given.safeParse(given);
-      if (!success) {
-        const [issue] = error.issues;
-        throw new Failure("invalid", issue?.message ?? "wrong", {
-          option: issue?.path.map(String).join(".") ?? "",
-        });
-      }
-      return await serviceOf(found.plugin.name).run?.(word, data) ?? null;
-    },
-    down: () =>
-      [...listing].flatMap(({ downAt, failure, label, retryAt }) =>
-        downAt === undefined ? [] : {
-          what: label,
-          reason: failure?.message ?? "",
-          since: leaves.date() - (leaves.clock.now() - downAt),
-          retryAt,
-        }
-      ),
-    end: root.end,
-  };
+  }
 }
 
 function downOf(name: string, { failure }: Keeper): Failure {

@@ -9,7 +9,7 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Port, PuntedFrame } from "../ports.ts";
 import type { DatapathLeaf, PortId } from "./leaves.ts";
-import type { Life } from "./life.ts";
+import type { Had, Life } from "./life.ts";
 
 /** A port, and its end. */
 export interface OwnedPort {
@@ -53,49 +53,99 @@ interface State {
 }
 
 export function makePorts(datapath: DatapathLeaf): Ports {
-  const states = new WeakMap<Port, State>();
-  const stateOf = (port: Port) => {
-    const state = states.get(port);
+  return new HostPorts(datapath);
+}
+
+class HostPorts implements Ports {
+  readonly #datapath: DatapathLeaf;
+  readonly #states = new WeakMap<Port, State>();
+
+  constructor(datapath: DatapathLeaf) {
+    this.#datapath = datapath;
+  }
+
+  make(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort {
+    const state: State = {
+      name,
+      id,
+      frames,
+      busy: Promise.resolve(),
+      joined: undefined,
+      receiver: undefined,
+      gone: false,
+      users: new Set(),
+    };
+    const port = this.#portOf(state, frameMtu);
+    this.#states.set(port, state);
+    return {
+      port,
+      end() {
+        if (state.gone) return;
+        state.gone = true;
+        for (const life of state.users) {
+          life.fail(new Failure("unavailable", `${name} is gone`));
+        }
+      },
+    };
+  }
+
+  connect(life: Life, a: Port, b: Port): Promise<void> {
+    const [first, second] = [this.#stateOf(a), this.#stateOf(b)];
+    return life.own(() => inTurn([first, second], () => this.#join(life, first, second)));
+  }
+
+  receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void {
+    life.refuseEnded();
+    const state = this.#stateOf(port);
+    if (state.receiver) throw new Failure("in-use", `${state.name} has a receiver already`);
+    const receiver: Receiver = {
+      // Also while the life ends, until this is undone: a farewell may wait for its answer.
+      take: (frames) => take(frames.map((bytes) => ({ bytes }))),
+      host: undefined,
+      early: [],
+    };
+    state.receiver = receiver;
+    life.own(() => inTurn([state], () => this.#listen(state, receiver))).catch((error) => {
+      if (state.receiver === receiver) state.receiver = undefined;
+      life.fail(asError(error));
+    });
+  }
+
+  #stateOf(port: Port): State {
+    const state = this.#states.get(port);
     if (state) return state;
     throw new Failure("invalid", "this is no port of the host");
-  };
+  }
 
-  /** Work on ports, after all earlier work on any of them. */
-  const inTurn = <T>(ports: readonly State[], work: () => Promise<T>): Promise<T> => {
-    const turn = Promise.all(ports.map(({ busy }) => busy)).then(work);
-    const settled = turn.then(() => {}, () => {});
-    for (const port of ports) port.busy = settled;
-    return turn;
-  };
-  const toReceiver = async ({ gone, id, joined, receiver }: State) => {
-    if (receiver?.host !== undefined && !gone && !joined) {
-      await datapath.crossConnect(id, receiver.host);
-    }
-  };
-  const fromReceiver = async ({ gone, id, joined, receiver }: State) => {
-    if (receiver?.host !== undefined && !gone && !joined) await datapath.disconnect(id);
-  };
+  #portOf(state: State, frameMtu: () => number): Port {
+    const datapath = this.#datapath;
+    return {
+      frames: state.frames,
+      get frameMtu() {
+        return frameMtu();
+      },
+      send(batch) {
+        const { gone, joined, receiver } = state;
+        if (batch.length === 0 || !receiver || joined || gone) return 0;
+        if (receiver.host !== undefined) {
+          return datapath.inject(receiver.host, batch) ? batch.length : 0;
+        }
+        const taken = batch.slice(0, MAX_EARLY - receiver.early.length);
+        receiver.early.push(...taken.map((frame) => frame.slice()));
+        return taken.length;
+      },
+      statistics: () => state.gone ? Promise.resolve(undefined) : datapath.statistics(state.id),
+    };
+  }
 
-  const refuseUnjoinable = (a: State, b: State) => {
-    for (const { gone, joined, name } of [a, b]) {
-      if (gone) throw new Failure("unavailable", `${name} is gone`);
-      if (joined) throw new Failure("in-use", `${name} is joined with ${joined.name} already`);
-    }
-    if (a === b) throw new Failure("invalid", `${a.name} cannot be joined with itself`);
-    if (a.frames !== b.frames) {
-      const message = `${a.name} has ${a.frames} frames, ${b.name} has ${b.frames}`;
-      throw new Failure("invalid", message);
-    }
-  };
-
-  const join = async (life: Life, a: State, b: State) => {
+  async #join(life: Life, a: State, b: State): Promise<Had<void>> {
     refuseUnjoinable(a, b);
     const both = [a, b];
-    for (const port of both) await fromReceiver(port);
+    for (const port of both) await this.#fromReceiver(port);
     try {
-      await datapath.crossConnect(a.id, b.id);
+      await this.#datapath.crossConnect(a.id, b.id);
     } catch (error) {
-      for (const port of both) await toReceiver(port);
+      for (const port of both) await this.#toReceiver(port);
       throw error;
     }
     [a.joined, b.joined] = [b, a];
@@ -105,92 +155,59 @@ export function makePorts(datapath: DatapathLeaf): Ports {
         port.joined = undefined;
         port.users.delete(life);
       }
-      if (!a.gone && !b.gone) await datapath.disconnect(a.id);
-      for (const port of both) await toReceiver(port);
+      if (!a.gone && !b.gone) await this.#datapath.disconnect(a.id);
+      for (const port of both) await this.#toReceiver(port);
     };
     return { value: undefined, undo: () => inTurn(both, part) };
-  };
+  }
 
-  const listen = async (port: State, receiver: Receiver) => {
+  async #listen(port: State, receiver: Receiver): Promise<Had<void>> {
     if (port.gone) throw new Failure("unavailable", `${port.name} is gone`);
-    const host = await datapath.addHostPort(port.frames, receiver.take);
+    const host = await this.#datapath.addHostPort(port.frames, receiver.take);
     receiver.host = host;
     const stop = async () => {
-      await fromReceiver(port);
+      await this.#fromReceiver(port);
       port.receiver = undefined;
-      await datapath.removePort(host);
+      await this.#datapath.removePort(host);
     };
     try {
-      await toReceiver(port);
+      await this.#toReceiver(port);
     } catch (error) {
       await stop();
       throw error;
     }
     const early = receiver.early.splice(0);
-    if (early.length > 0 && !port.joined) datapath.inject(host, early);
+    if (early.length > 0 && !port.joined) this.#datapath.inject(host, early);
     return { value: undefined, undo: () => inTurn([port], stop) };
-  };
+  }
 
-  return {
-    make(name, id, frames, frameMtu) {
-      const state: State = {
-        name,
-        id,
-        frames,
-        busy: Promise.resolve(),
-        joined: undefined,
-        receiver: undefined,
-        gone: false,
-        users: new Set(),
-      };
-      const port: Port = {
-        frames,
-        get frameMtu() {
-          return frameMtu();
-        },
-        send(batch) {
-          const { gone, joined, receiver } = state;
-          if (batch.length === 0 || !receiver || joined || gone) return 0;
-          if (receiver.host !== undefined) {
-            return datapath.inject(receiver.host, batch) ? batch.length : 0;
-          }
-          const taken = batch.slice(0, MAX_EARLY - receiver.early.length);
-          receiver.early.push(...taken.map((frame) => frame.slice()));
-          return taken.length;
-        },
-        statistics: () => state.gone ? Promise.resolve(undefined) : datapath.statistics(id),
-      };
-      states.set(port, state);
-      return {
-        port,
-        end() {
-          if (state.gone) return;
-          state.gone = true;
-          for (const life of state.users) {
-            life.fail(new Failure("unavailable", `${name} is gone`));
-          }
-        },
-      };
-    },
-    connect(life, a, b) {
-      const [first, second] = [stateOf(a), stateOf(b)];
-      return life.own(() => inTurn([first, second], () => join(life, first, second)));
-    },
-    receive(life, port, take) {
-      life.refuseEnded();
-      const state = stateOf(port);
-      if (state.receiver) throw new Failure("in-use", `${state.name} has a receiver already`);
-      const receiver: Receiver = {
-        // Also while the life ends, until this is undone: a farewell may wait for its answer.
-        take: (frames) => take(frames.map((bytes) => ({ bytes }))),
-        host: undefined,
-        early: [],
-      };
-      state.receiver = receiver;
-      life.own(() => inTurn([state], () => listen(state, receiver))).catch((error) => {
-        if (state.receiver === receiver) state.receiver = undefined;
-        life.fail(asError(error));
-      });
-    },
-  };
+  async #toReceiver({ gone, id, joined, receiver }: State): Promise<void> {
+    if (receiver?.host !== undefined && !gone && !joined) {
+      await this.#datapath.crossConnect(id, receiver.host);
+    }
+  }
+
+  async #fromReceiver({ gone, id, joined, receiver }: State): Promise<void> {
+    if (receiver?.host !== undefined && !gone && !joined) await this.#datapath.disconnect(id);
+  }
+}
+
+/** Work on ports, after all earlier work on any of them. */
+function inTurn<T>(ports: readonly State[], work: () => Promise<T>): Promise<T> {
+  const turn = Promise.all(ports.map(({ busy }) => busy)).then(work);
+  const settled = turn.then(() => {}, () => {});
+  for (const port of ports) port.busy = settled;
+  return turn;
+}
+
+function refuseUnjoinable(a: State, b: State): void {
+  for (const { gone, joined, name } of [a, b]) {
+    if (gone) throw new Failure("unavailable", `${name} is gone`);
+    if (joined) throw new Failure("in-use", `${name} is joined with ${joined.name} already`);
+  }
+  if (a === b) throw new Failure("invalid", `${a.name} cannot be joined with itself`);
+  if (a.frames !== b.frames) {
+    const message = `${a.name} has ${a.frames} frames, ${b.name} has ${b.frames}`;
+    throw new Failure("invalid", message);
+  }
 }

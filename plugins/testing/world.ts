@@ -8,7 +8,15 @@
 import { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
 import { Failure } from "../failure.ts";
-import type { Leaves, Log, PortId } from "../host/leaves.ts";
+import type {
+  DatapathLeaf,
+  DeviceLeaf,
+  Leaves,
+  Log,
+  Meters,
+  PortId,
+  StreamLeaf,
+} from "../host/leaves.ts";
 import type { TapOptions } from "../ports.ts";
 import type { Row } from "../values.ts";
 
@@ -84,116 +92,102 @@ export async function settle(): Promise<void> {
 
 /** A world with nothing in it. */
 export function makeWorld(): World {
-  const ports = new Map<PortId, WorldPort>();
-  const timers = new Map<number, { at: number; callback: () => void }>();
-  const meters = new Map<string, number | (() => number)>();
-  const streams: (WorldStream & { open: boolean })[] = [];
-  const lines: Line[] = [];
-  const events: (Row & { type: string })[] = [];
-  const hooks: { event: string; environment: Row }[] = [];
-  const trace: string[] = [];
-  let [now, lastId, seed] = [0, 0, 1];
-  let countdown = Infinity;
+  return new MemoryWorld();
+}
 
-  /** Takes a turn, and counts one operation or refuses it. */
-  const operate = async (what: string) => {
-    refuse(what);
-    await Promise.resolve();
-  };
-  const refuse = (what: string) => {
-    if (countdown-- === 0) throw new Failure("unavailable", `${what} refused by the test`);
-  };
-  const open = (port: WorldPort): PortId => {
-    const id = ++lastId as PortId;
-    ports.set(id, port);
-    if (port.kind !== "session") trace.push(`+${port.kind}`);
-    return id;
-  };
-  const part = (a: PortId) => {
-    const b = ports.get(a)?.joined;
-    for (const id of [a, b]) {
-      const port = id === undefined ? undefined : ports.get(id);
-      if (port) port.joined = undefined;
-    }
-    if (b !== undefined) trace.push("-join");
-  };
-  const close = (id: PortId) => {
-    const port = ports.get(id);
-    if (!port) return;
-    part(id);
-    ports.delete(id);
-    if (port.kind !== "session") trace.push(`-${port.kind}`);
-  };
-  const openTap = async (
-    options: TapOptions,
-    gone: () => void,
-    frames: FrameType = "ethernet",
-  ) => {
-    await operate("openTap");
-    for (const { tap } of ports.values()) {
-      if (tap?.options.name === options.name && tap.options.netns === options.netns) {
-        throw new Failure("in-use", `${options.name} is in use`, { option: "name" });
-      }
-    }
-    const tap: WorldTap = {
-      options: { mtu: 1500, mac: "02:00:00:00:00:01", addresses: [], ...options },
-      carrier: true,
-      vanish() {
-        close(id);
-        gone();
-      },
-    };
-    const id = open({ frames, kind: "tap", sent: [], tap });
-    return {
-      port: id,
-      name: options.name,
-      adopted: false,
-      mac: () => tap.options.mac!,
-      mtu: () => tap.options.mtu!,
-      change(changes: Omit<TapOptions, "name" | "netns">) {
-        // A part of it happens, as in the kernel.
-        const { mtu, ...rest } = changes;
-        if (mtu !== undefined) tap.options = { ...tap.options, mtu };
-        refuse("change");
-        tap.options = { ...tap.options, ...rest };
-      },
-      setCarrier(up: boolean) {
-        if (tap.carrier !== up) trace.push(`carrier ${up ? "up" : "down"}`);
-        tap.carrier = up;
-      },
-      close: () => Promise.resolve(close(id)),
-    };
-  };
-  const makeLog = (own: Row): Log => {
-    const log = (level: Line["level"]) => (message: string, fields: Row = {}) => {
-      lines.push({ level, message, fields: { ...own, ...fields } });
-    };
-    return {
-      debug: log("debug"),
-      info: log("info"),
-      warn: log("warn"),
-      error: log("error"),
-      with: (fields) => makeLog({ ...own, ...fields }),
-    };
-  };
+class MemoryWorld implements World {
+  readonly ports = new Map<PortId, WorldPort>();
+  readonly streams: (WorldStream & { open: boolean })[] = [];
+  readonly lines: Line[] = [];
+  readonly events: (Row & { type: string })[] = [];
+  readonly hooks: { event: string; environment: Row }[] = [];
+  readonly meters = new Map<string, number | (() => number)>();
+  readonly trace: string[] = [];
+  readonly leaves: Leaves = this.#makeLeaves();
+  readonly #timers = new Map<number, { at: number; callback: () => void }>();
+  #now = 0;
+  #lastId = 0;
+  #seed = 1;
+  #countdown = Infinity;
 
-  const leaves: Leaves = {
-    clock: {
-      now: () => now,
-      timer(at, callback) {
-        const id = ++lastId;
-        timers.set(id, { at, callback });
-        return { [Symbol.dispose]: () => void timers.delete(id) };
+  get now(): number {
+    return this.#now;
+  }
+
+  get refused(): boolean {
+    return this.#countdown < 0;
+  }
+
+  sessionPort(frames: FrameType): PortId {
+    return this.#open({ frames, kind: "session", sent: [] });
+  }
+
+  removeSessionPort(port: PortId): void {
+    this.#close(port);
+  }
+
+  leftovers(): string[] {
+    const ports = [...this.ports.values()];
+    return [
+      ...ports.filter(({ kind }) => kind !== "session").map(({ kind }) => kind),
+      ...ports.filter(({ joined }) => joined !== undefined).map(() => "join"),
+      ...[...this.#timers.keys()].map(() => "timer"),
+      ...this.streams.filter(({ open }) => open).map(() => "stream"),
+      ...[...this.meters].filter(([, value]) => typeof value === "function").map(([name]) => name),
+    ];
+  }
+
+  refuseAfter(operations: number): void {
+    this.#countdown = operations;
+  }
+
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      await settle();
+      const due = [...this.#timers].filter(([, { at }]) => at <= end)
+        .sort(([idA, a], [idB, b]) => a.at - b.at || idA - idB)[0];
+      if (!due) break;
+      this.#timers.delete(due[0]);
+      this.#now = Math.max(this.#now, due[1].at);
+      due[1].callback();
+    }
+    this.#now = end;
+  }
+
+  #makeLeaves(): Leaves {
+    return {
+      clock: {
+        now: () => this.#now,
+        timer: (at, callback) => {
+          const id = ++this.#lastId;
+          this.#timers.set(id, { at, callback });
+          return { [Symbol.dispose]: () => void this.#timers.delete(id) };
+        },
       },
-    },
-    date: () => 1_700_000_000_000 + now,
-    /** Not random at all, and never the same twice: tests repeat. */
-    random: (length) =>
-      Uint8Array.from({ length }, () => (seed = Math.imul(seed, 1103515245) + 12345 | 0) >>> 16),
-    datapath: {
-      async addHostPort(frames, receive) {
-        await operate("addHostPort");
-        return open({ frames, kind: "host", receive, sent: [] });
+      date: () => 1_700_000_000_000 + this.#now,
+      /** Not random at all, and never the same twice: tests repeat. */
+      random: (length) => Uint8Array.from({ length }, () => this.#draw() >>> 16),
+      datapath: this.#makeDatapath(),
+      openTap: (options, gone) => this.#openTap(options, gone, "ethernet"),
+      openTun: ({ routes: _, ...options }, gone) => this.#openTap(options, gone, "ip"),
+      openPacket: ({ name, netns }, gone) =>
+        this.#openTap({ name, ...(netns !== undefined && { netns }) }, gone, "ethernet"),
+      openUnix: (path, received) => this.#openUnix(path, received),
+      openStore: () => new DatabaseSync(":memory:"),
+      hook: (event, environment) => void this.hooks.push({ event, environment }),
+      event: (type, fields) => void this.events.push({ type, ...fields }),
+      meters: this.#makeMeters(),
+      log: this.#makeLog({}),
+    };
+  }
+
+  #makeDatapath(): DatapathLeaf {
+    const { ports, trace } = this;
+    return {
+      addHostPort: async (frames, receive) => {
+        await this.#operate("addHostPort");
+        return this.#open({ frames, kind: "host", receive, sent: [] });
       },
       inject(id, frames) {
         const partner = ports.get(ports.get(id)?.joined ?? -1 as PortId);
@@ -201,11 +195,9 @@ export function makeWorld(): World {
         return ports.has(id);
       },
       // deno-lint-ignore require-await
-      async removePort(id) {
-        close(id);
-      },
-      async crossConnect(a, b) {
-        await operate("crossConnect");
+      removePort: async (id) => this.#close(id),
+      crossConnect: async (a, b) => {
+        await this.#operate("crossConnect");
         const [portA, portB] = [ports.get(a), ports.get(b)];
         if (!portA || !portB) throw new Failure("unavailable", "no such port");
         if (portA.joined !== undefined || portB.joined !== undefined) {
@@ -215,45 +207,82 @@ export function makeWorld(): World {
         trace.push("+join");
       },
       // deno-lint-ignore require-await
-      async disconnect(a) {
-        part(a);
-      },
+      disconnect: async (a) => this.#part(a),
       statistics: (id) =>
         Promise.resolve(ports.get(id)?.kind === "session" ? { "rx-packets": 0 } : undefined),
-    },
-    openTap,
-    openTun: ({ routes: _, ...options }, gone) => openTap(options, gone, "ip"),
-    openPacket: ({ name, netns }, gone) =>
-      openTap({ name, ...(netns !== undefined && { netns }) }, gone),
-    async openUnix(path, received) {
-      await operate("openUnix");
-      const stream: typeof streams[number] = {
-        path,
-        written: [],
-        open: true,
-        receive(bytes) {
-          if (bytes === null) stream.open = false;
-          received(bytes);
-        },
-      };
-      streams.push(stream);
-      trace.push("+stream");
-      return {
-        async write(bytes) {
-          await Promise.resolve();
-          if (!stream.open) throw new Failure("unavailable", `${path} is closed`);
-          stream.written.push(bytes.slice());
-        },
-        close() {
-          stream.open = false;
-          trace.push("-stream");
-        },
-      };
-    },
-    openStore: () => new DatabaseSync(":memory:"),
-    hook: (event, environment) => void hooks.push({ event, environment }),
-    event: (type, fields) => void events.push({ type, ...fields }),
-    meters: {
+    };
+  }
+
+  async #openTap(options: TapOptions, gone: () => void, frames: FrameType): Promise<DeviceLeaf> {
+    await this.#operate("openTap");
+    for (const { tap } of this.ports.values()) {
+      if (tap?.options.name === options.name && tap.options.netns === options.netns) {
+        throw new Failure("in-use", `${options.name} is in use`, { option: "name" });
+      }
+    }
+    const tap: WorldTap = {
+      options: { mtu: 1500, mac: "02:00:00:00:00:01", addresses: [], ...options },
+      carrier: true,
+      vanish: () => {
+        this.#close(id);
+        gone();
+      },
+    };
+    const id = this.#open({ frames, kind: "tap", sent: [], tap });
+    return {
+      port: id,
+      name: options.name,
+      adopted: false,
+      mac: () => tap.options.mac!,
+      mtu: () => tap.options.mtu!,
+      change: (changes) => {
+        // A part of it happens, as in the kernel.
+        const { mtu, ...rest } = changes;
+        if (mtu !== undefined) tap.options = { ...tap.options, mtu };
+        this.#refuse("change");
+        tap.options = { ...tap.options, ...rest };
+      },
+      setCarrier: (up) => {
+        if (tap.carrier !== up) this.trace.push(`carrier ${up ? "up" : "down"}`);
+        tap.carrier = up;
+      },
+      close: () => Promise.resolve(this.#close(id)),
+    };
+  }
+
+  async #openUnix(
+    path: string,
+    received: (bytes: Uint8Array | null) => void,
+  ): Promise<StreamLeaf> {
+    await this.#operate("openUnix");
+    const { trace } = this;
+    const stream: WorldStream & { open: boolean } = {
+      path,
+      written: [],
+      open: true,
+      receive(bytes) {
+        if (bytes === null) stream.open = false;
+        received(bytes);
+      },
+    };
+    this.streams.push(stream);
+    trace.push("+stream");
+    return {
+      async write(bytes) {
+        await Promise.resolve();
+        if (!stream.open) throw new Failure("unavailable", `${path} is closed`);
+        stream.written.push(bytes.slice());
+      },
+      close() {
+        stream.open = false;
+        trace.push("-stream");
+      },
+    };
+  }
+
+  #makeMeters(): Meters {
+    const { meters } = this;
+    return {
       counter(plugin, name) {
         const key = `${plugin}_${name}`;
         const read = () => meters.get(key) as number | undefined ?? 0;
@@ -265,47 +294,57 @@ export function makeWorld(): World {
         meters.set(key, read);
         return { [Symbol.dispose]: () => void meters.delete(key) };
       },
-    },
-    log: makeLog({}),
-  };
+    };
+  }
 
-  return {
-    leaves,
-    ports,
-    streams,
-    lines,
-    events,
-    hooks,
-    meters,
-    trace,
-    get now() {
-      return now;
-    },
-    get refused() {
-      return countdown < 0;
-    },
-    sessionPort: (frames) => open({ frames, kind: "session", sent: [] }),
-    removeSessionPort: close,
-    leftovers: () => [
-      ...[...ports.values()].filter(({ kind }) => kind !== "session").map(({ kind }) => kind),
-      ...[...ports.values()].filter(({ joined }) => joined !== undefined).map(() => "join"),
-      ...[...timers.keys()].map(() => "timer"),
-      ...streams.filter(({ open }) => open).map(() => "stream"),
-      ...[...meters].filter(([, value]) => typeof value === "function").map(([name]) => name),
-    ],
-    refuseAfter: (operations) => countdown = operations,
-    async advance(ms) {
-      const end = now + ms;
-      for (;;) {
-        await settle();
-        const due = [...timers].filter(([, { at }]) => at <= end)
-          .sort(([idA, a], [idB, b]) => a.at - b.at || idA - idB)[0];
-        if (!due) break;
-        timers.delete(due[0]);
-        now = Math.max(now, due[1].at);
-        due[1].callback();
-      }
-      now = end;
-    },
-  };
+  #makeLog(own: Row): Log {
+    const log = (level: Line["level"]) => (message: string, fields: Row = {}) => {
+      this.lines.push({ level, message, fields: { ...own, ...fields } });
+    };
+    return {
+      debug: log("debug"),
+      info: log("info"),
+      warn: log("warn"),
+      error: log("error"),
+      with: (fields) => this.#makeLog({ ...own, ...fields }),
+    };
+  }
+
+  /** Takes a turn, and counts one operation or refuses it. */
+  async #operate(what: string): Promise<void> {
+    this.#refuse(what);
+    await Promise.resolve();
+  }
+
+  #refuse(what: string): void {
+    if (this.#countdown-- === 0) throw new Failure("unavailable", `${what} refused by the test`);
+  }
+
+  #draw(): number {
+    return this.#seed = Math.imul(this.#seed, 1103515245) + 12345 | 0;
+  }
+
+  #open(port: WorldPort): PortId {
+    const id = ++this.#lastId as PortId;
+    this.ports.set(id, port);
+    if (port.kind !== "session") this.trace.push(`+${port.kind}`);
+    return id;
+  }
+
+  #part(a: PortId): void {
+    const b = this.ports.get(a)?.joined;
+    for (const id of [a, b]) {
+      const port = id === undefined ? undefined : this.ports.get(id);
+      if (port) port.joined = undefined;
+    }
+    if (b !== undefined) this.trace.push("-join");
+  }
+
+  #close(id: PortId): void {
+    const port = this.ports.get(id);
+    if (!port) return;
+    this.#part(id);
+    this.ports.delete(id);
+    if (port.kind !== "session") this.trace.push(`-${port.kind}`);
+  }
 }
