@@ -19,7 +19,17 @@ export interface Conditions {
   readonly duplication: number;
   /** Milliseconds, each datagram's drawn between the two: different delays reorder. */
   readonly delayMs: readonly [number, number];
+  /** Bursts of loss: the probability that one begins with a datagram, and that it ends with one. Absent: none. */
+  readonly bursts?: { readonly begin: number; readonly end: number };
+  /** Probability that a bit of a datagram is flipped, and no checksum below notices, 0 to 1. Absent: 0. */
+  readonly corruption?: number;
 }
+
+/**
+ * Steps of one run, datagrams and timers, at most: an end that answers itself, or a timer that is always due, is a fault
+ * and not a test that hangs.
+ */
+const STEP_LIMIT = 5_000_000;
 
 /** A network that does nothing to datagrams but take 10 ms. */
 export const perfect: Conditions = { loss: 0, duplication: 0, delayMs: [10, 10] };
@@ -81,6 +91,7 @@ export class Netsim {
   #flights: Flight[] = [];
   #arrived = 0;
   #order = 0;
+  #inBurst = false;
 
   /** The same seed, the same network. */
   constructor(seed: number, conditions: Conditions = perfect) {
@@ -133,7 +144,8 @@ export class Netsim {
   /** Lets time pass until `until`, or until `done` says so. Drains every LCCE first. */
   run(until: number, done: () => boolean = () => false): void {
     for (const node of this.#nodes) this.#drain(node);
-    while (!done()) {
+    for (let steps = 0; !done(); steps++) {
+      if (steps === STEP_LIMIT) throw new Error(`the network never rests: at ${this.now} ms`);
       const next = this.#next();
       if (next === undefined || next > until) {
         this.now = Math.max(this.now, until);
@@ -201,10 +213,10 @@ export class Netsim {
   #send(from: Node, { encap, mark, remote }: Path, data: Uint8Array): void {
     if (this.tap && !this.tap(from.address, remote.address, data)) return;
     if (from.unreachable) return;
-    const { loss, duplication, delayMs: [least, most] } = this.conditions;
+    const { loss, duplication, delayMs: [least, most], corruption = 0 } = this.conditions;
     const copies = this.#random.fraction() < duplication ? 2 : 1;
     for (let i = 0; i < copies; i++) {
-      if (this.#random.fraction() < loss) continue;
+      if (this.#random.fraction() < loss || this.#isInBurst()) continue;
       const at = this.now + least + this.#random.fraction() * (most - least);
       const path: Path = {
         encap,
@@ -213,8 +225,27 @@ export class Netsim {
         mark: from.mark,
         socket: 0,
       };
-      this.#insert({ at, order: this.#order++, to: remote, mark, path, data });
+      const arrives = corruption > 0 && this.#random.fraction() < corruption
+        ? this.#damaged(data)
+        : data;
+      this.#insert({ at, order: this.#order++, to: remote, mark, path, data: arrives });
     }
+  }
+
+  #damaged(data: Uint8Array): Uint8Array {
+    const damaged = data.slice();
+    const bit = Math.floor(this.#random.fraction() * 8 * data.length);
+    damaged[bit >> 3]! ^= 1 << (bit & 7);
+    return damaged;
+  }
+
+  /** Whether a datagram falls into a burst of loss (Gilbert's model). */
+  #isInBurst(): boolean {
+    const { bursts } = this.conditions;
+    if (!bursts) return this.#inBurst = false;
+    const turns = this.#random.fraction() < (this.#inBurst ? bursts.end : bursts.begin);
+    if (turns) this.#inBurst = !this.#inBurst;
+    return this.#inBurst;
   }
 
   /** Keeps flights in order of arrival, and of sending where that is equal. */

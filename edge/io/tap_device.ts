@@ -136,6 +136,7 @@ class DeviceTable implements Taps {
     });
   }
 
+  /** A field, as it is handed on without its object. */
   readonly queueDrops = (): number => {
     const all = [...this.#spaces].flatMap(({ devices }) => [...devices]);
     for (let i = 0; i < Math.min(askedAtOnce, all.length); i++) {

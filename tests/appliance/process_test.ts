@@ -166,7 +166,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.child.kill(signal);
     const { code } = await process.child.status;
     assert.equal(code, 0);
-    assert.match(process.log(), new RegExp(`stopping signal=${signal}`));
+    await until(() => process.log().includes(`stopping signal=${signal}`));
   });
 }
 

@@ -7,5 +7,6 @@ lnsTests(import.meta.url, {
   title: "SoftEther as LNS",
   needs: ["vpnserver", "vpncmd"],
   endsCalls: false,
+  waits: true,
   start: startSoftether,
 });

@@ -19,6 +19,60 @@ import {
   versions,
 } from "./support.ts";
 
+Deno.test("Lcce comes up through bursts of loss, and stays up (200 seeds)", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const version: ProtoVersion = seed % 2 === 0 ? 2 : 3;
+    // A burst lasts for four datagrams on the average, and comes after twenty.
+    const conditions: Conditions = {
+      loss: 0.02,
+      duplication: 0.05,
+      delayMs: [5, 60],
+      bursts: { begin: 0.05, end: 0.25 },
+    };
+    const settings = testSettings({ version, secret: secretOf("secret"), attempts: 20 });
+    const { net, a, b } = pair(settings, { seed, conditions });
+    const connection = a.lcce.dial(settings, net.path(A, B), 0);
+    for (let i = 0; i < 5; i++) {
+      a.lcce.placeCall(connection, "incoming-caller", testCall({ name: `call-${i}` }), 0);
+    }
+    net.run(110_000, () => callsUp(a).length === 5 && callsUp(b).length === 5);
+    assert.deepEqual([callsUp(a).length, callsUp(b).length], [5, 5], `seed ${seed}`);
+  }
+});
+
+Deno.test("Lcce with digests takes no damaged message for a good one, and comes up all the same (v3, 100 seeds)", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    const conditions = { ...perfect, corruption: 0.3 };
+    const settings = testSettings({ version: 3, secret: secretOf("secret"), attempts: 20 });
+    const { net, a, b } = pair(settings, { seed, conditions });
+    const connection = a.lcce.dial(settings, net.path(A, B), 0);
+    a.lcce.placeCall(connection, "incoming-caller", testCall(), 0);
+    net.run(110_000, () => callsUp(b).length === 1);
+    assert.deepEqual(callsUp(b).map(({ peer }) => peer.name), ["office"], `seed ${seed}`);
+    assert.deepEqual([connectionCauses(a), connectionCauses(b)], [[], []], `seed ${seed}`);
+  }
+});
+
+Deno.test("Lcce survives damage that nothing notices: both ends come to rest (300 seeds)", () => {
+  for (let seed = 0; seed < 300; seed++) {
+    const version: ProtoVersion = seed % 2 === 0 ? 2 : 3;
+    const settings = testSettings({ version, helloMs: 5_000 });
+    const { net, a, b } = pair(settings, { seed, conditions: { ...perfect, corruption: 0.2 } });
+    const connection = a.lcce.dial(settings, net.path(A, B), 0);
+    for (let i = 0; i < 5; i++) {
+      a.lcce.placeCall(connection, "incoming-caller", testCall({ name: `call-${i}` }), 0);
+    }
+    net.run(60_000);
+    net.conditions = perfect;
+    for (const node of [a, b]) {
+      for (const { handle } of node.lcce.connections()) {
+        node.lcce.closeConnection(handle, { result: 1 }, net.now);
+      }
+    }
+    assertIdle({ net, a, b }, `seed ${seed}`);
+  }
+});
+
 Deno.test("Lcce agrees with its peer on the outcome under loss, duplication, reordering and delay (1,000 seeds)", () => {
   let failures = 0;
   for (let seed = 0; seed < 1000; seed++) {
