@@ -1,61 +1,22 @@
-/** Circuits as the appliance has them: made from its configuration by the plugins' host, and attached to sessions. @module */
+/** Circuits as the appliance has them: made from its configuration by the plugins' host. @module */
 
-import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
-import { CdnResult } from "../../core/errors.ts";
-import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
-import { isDeepStrictEqual } from "node:util";
+import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { Failure, mayPass } from "../../plugins/failure.ts";
-import type { Attached, SessionFacts } from "../../plugins/host/attachment.ts";
 import type { HostedCircuit } from "../../plugins/host/circuit.ts";
 import type { PluginHost } from "../../plugins/host/host.ts";
-import type { PortId } from "../../plugins/host/leaves.ts";
-import type { OwnedPort } from "../../plugins/host/ports.ts";
-import type { Attachment, Plugin, Row } from "../../plugins/plugin.ts";
-import { isRefusal } from "../../plugins/session.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { claimsOf } from "../config/circuit.ts";
-import type { CircuitConfig, NamedCircuit, TunnelConfig } from "../config/model.ts";
+import type { CircuitConfig, NamedCircuit } from "../config/model.ts";
 import { formatPath } from "../config/problem.ts";
+import { attachable, type AttachableOptions, LET_GO, type RunningCircuit } from "./attachable.ts";
 
-/** What a call knows of itself; a static session knows nothing. */
-export interface CallFacts {
-  readonly request?: "ICRQ" | "OCRQ";
-  /** What the peer calls itself. */
-  readonly hostName?: string;
-  /** What the peer has said so far. */
-  readonly said?: CallAvps;
-  /** {@linkcode Session.tell}; absent: there is no peer to tell. */
-  readonly tell?: SessionFacts["tell"];
-}
-
-/** A session that is to be attached, as it is now. */
-export interface CircuitSession extends CallFacts {
-  /** `<tunnel>/<session>`. */
-  readonly name: string;
-  readonly pseudowireType: PseudowireType;
-  readonly tunnel: TunnelConfig;
-  readonly port: PortId;
-  readonly frameMtu: number;
-  readonly up: boolean;
-}
-
-/** A circuit in the hands of one session. Disposal lets go of everything; it never fails, but may log. */
-export interface RunningCircuit extends AsyncDisposable {
-  readonly plugin: string;
-  /** What the plugin tells of the session, while it is attached. */
-  readonly attachment: Attachment | undefined;
-  /** @throws {CircuitRefusal} where the circuit refuses the session, {@linkcode ApplianceError} where it cannot be attached */
-  attach(session: CircuitSession): Promise<void>;
-  detach(why?: CallEnd): Promise<void>;
-  /** Tells the plugin of a changed path. @throws {ApplianceError} where it cannot follow; it stays as it was then */
-  setFrameMtu(bytes: number): Promise<void>;
-  /** Tells the plugin whether frames can flow. */
-  setUp(up: boolean): void;
-  /** Tells the plugin what the peer said. */
-  hear(message: CallMessage, said: CallAvps): void;
-  /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
-  reconfigure(config: CircuitConfig): Promise<boolean>;
-}
+export {
+  type CallFacts,
+  CircuitRefusal,
+  type CircuitSession,
+  type RunningCircuit,
+} from "./attachable.ts";
 
 /** A circuit for any number of sessions. Disposal detaches them all; it never fails, but may log. */
 export interface SharedCircuit extends AsyncDisposable {
@@ -69,13 +30,6 @@ export interface SharedCircuit extends AsyncDisposable {
   share(ended: (why: CallEnd) => void): RunningCircuit;
   /** Takes changed options; false: they need a new circuit. @throws {ApplianceError} and stays as it was */
   reconfigure(config: CircuitConfig): Promise<boolean>;
-}
-
-/** A circuit will not have a session. */
-export class CircuitRefusal extends ApplianceError {
-  constructor(attribute: string, /** What a peer is told. */ readonly end: CallEnd) {
-    super("in-use", attribute, end.message ?? `refused with result ${end.result}`);
-  }
 }
 
 /** What circuits are made from. */
@@ -133,6 +87,12 @@ export interface NamedState {
   readonly sessions: number;
 }
 
+/** A plugin, and a circuit's options as it reads them. */
+interface Parsed {
+  readonly plugin: Plugin;
+  readonly options: object;
+}
+
 /** A circuit, and what ends and changes it. */
 interface Provisioned {
   readonly plugin: Plugin;
@@ -141,17 +101,127 @@ interface Provisioned {
   reconfigure(config: CircuitConfig): Promise<boolean>;
 }
 
-const LET_GO: CallEnd = { result: CdnResult.Administrative, message: "the circuit was let go of" };
-
 /** Circuits of a host's plugins. */
-export function makeCircuits({ host, plugins, random }: CircuitDependencies): Circuits {
-  /** What circuits hold for themselves, and whose circuit it is. */
-  const claims = new Map<string, { readonly path: string }>();
-  const sessionId = idSource(random);
-  const named = new Map<string, { config: NamedCircuit; readonly circuit: HostedCircuit }>();
+export function makeCircuits(dependencies: CircuitDependencies): Circuits {
+  return new HostCircuits(dependencies);
+}
 
-  const parse = ({ name: circuitName, options, plugin: name }: CircuitConfig) => {
-    const plugin = plugins.find((each) => each.name === name);
+class HostCircuits implements Circuits {
+  readonly #dependencies: Pick<CircuitDependencies, "host" | "plugins">;
+  /** What circuits hold for themselves, and whose circuit it is. */
+  readonly #claims = new Map<string, { readonly path: string }>();
+  readonly #named = new Map<
+    string,
+    { config: NamedCircuit; readonly circuit: HostedCircuit }
+  >();
+  readonly #nextId: () => string;
+
+  constructor({ host, plugins, random }: CircuitDependencies) {
+    this.#dependencies = { host, plugins };
+    this.#nextId = idSource(random);
+  }
+
+  async begin(config: NamedCircuit): Promise<void> {
+    const { options, plugin } = this.#parse(namedConfig(config));
+    const { host } = this.#dependencies;
+    const circuit = host.circuit(plugin.name, `circuit ${config.name}`, options);
+    this.#named.set(config.name, { config, circuit });
+    const failure = await circuit.first;
+    if (!failure || mayPass(failure)) return;
+    this.#named.delete(config.name);
+    await circuit.end(LET_GO);
+    await asApplianceErrors(`circuits.${config.name}`, () => Promise.reject(failure));
+  }
+
+  async change(config: NamedCircuit): Promise<boolean> {
+    const found = this.#named.get(config.name);
+    if (!found || found.config.plugin !== config.plugin) return false;
+    const { options } = this.#parse(namedConfig(config));
+    const taken = await asApplianceErrors(
+      `circuits.${config.name}`,
+      () => found.circuit.reconfigure(options),
+    );
+    if (taken) found.config = config;
+    return taken;
+  }
+
+  async end(name: string): Promise<void> {
+    const found = this.#named.get(name);
+    this.#named.delete(name);
+    await found?.circuit.end(LET_GO);
+  }
+
+  named(): readonly NamedState[] {
+    return [...this.#named.values()].map(({ circuit, config }) => ({
+      config,
+      up: circuit.up,
+      reason: circuit.reason,
+      sessions: circuit.sessions,
+    }));
+  }
+
+  check(path: string, config: CircuitConfig, leaving?: ReadonlySet<string>): void {
+    this.#parse(config);
+    for (const claim of this.#claimsOf(config)) {
+      const owner = this.#claims.get(claim)?.path;
+      if (owner === undefined || owner === path || leaving?.has(owner)) continue;
+      refuseClaim(claim, owner);
+    }
+  }
+
+  holders(config: CircuitConfig): ReadonlySet<string> {
+    return new Set(
+      this.#claimsOf(config).flatMap((claim) => this.#claims.get(claim)?.path ?? []),
+    );
+  }
+
+  async provision(
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: Error) => void,
+  ): Promise<RunningCircuit> {
+    let told = false;
+    const breaks = (reason: Error) => {
+      if (told) return;
+      told = true;
+      broken(reason);
+    };
+    const made = await this.#provisioned(path, config, breaks);
+    return this.#inHand(made, config, {
+      ended: ({ message, result }, failure) =>
+        breaks(failure ?? new Failure("unavailable", message ?? `ended with result ${result}`)),
+      reconfigure: made.reconfigure,
+      dispose: made.close,
+    });
+  }
+
+  async provisionShared(
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: Error) => void,
+  ): Promise<SharedCircuit> {
+    const made = await this.#provisioned(path, config, broken);
+    let disposed: Promise<void> | undefined;
+    return {
+      plugin: made.plugin.name,
+      refusal: () => made.circuit.refusal()?.refuse,
+      share: (ended) =>
+        this.#inHand(made, config, {
+          ended,
+          reconfigure: () => Promise.resolve(false),
+          dispose: () => Promise.resolve(),
+        }),
+      reconfigure: made.reconfigure,
+      [Symbol.asyncDispose]: () => disposed ??= made.close(),
+    };
+  }
+
+  #claimsOf(config: CircuitConfig): readonly string[] {
+    return claimsOf(config, this.#dependencies.plugins);
+  }
+
+  #parse({ name: circuitName, options, plugin: name }: CircuitConfig): Parsed {
+    const plugin = this.#dependencies.plugins.find((each) => each.name === name);
     if (!plugin?.options) {
       const message = plugin ? `${name} has no circuits` : `there is no plugin ${name}`;
       throw new ApplianceError("invalid", "circuit", message);
@@ -163,22 +233,26 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
     const [issue] = error.issues;
     const at = formatPath(["circuit", name, ...(issue?.path ?? []).map(key)]);
     throw new ApplianceError("invalid", at, issue?.message ?? "invalid options");
-  };
-  const refuseClaimed = (path: string, config: CircuitConfig, leaving?: ReadonlySet<string>) => {
-    for (const claim of claimsOf(config, plugins)) {
-      const owner = claims.get(claim)?.path;
-      if (owner === undefined || owner === path || leaving?.has(owner)) continue;
-      refuseClaim(claim, owner);
-    }
-  };
+  }
 
-  const make = async (
+  #provisioned(
     path: string,
     config: CircuitConfig,
     broken: (reason: Error) => void,
-  ): Promise<Provisioned> => {
-    const { options, plugin } = parse(config);
-    let held = claimsOf(config, plugins);
+  ): Promise<Provisioned> {
+    return config.name === undefined
+      ? this.#make(path, config, broken)
+      : Promise.resolve(this.#lookUp(config));
+  }
+
+  async #make(
+    path: string,
+    config: CircuitConfig,
+    broken: (reason: Error) => void,
+  ): Promise<Provisioned> {
+    const { options, plugin } = this.#parse(config);
+    const claims = this.#claims;
+    let held = this.#claimsOf(config);
     for (const claim of held) {
       const owner = claims.get(claim);
       if (owner) refuseClaim(claim, owner.path);
@@ -186,6 +260,7 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
     const holder = { path };
     for (const claim of held) claims.set(claim, holder);
     let there = false;
+    const { host } = this.#dependencies;
     const circuit = host.circuit(plugin.name, `the circuit of ${path}`, options, {
       changed(failure) {
         if (failure && there) broken(failure);
@@ -204,7 +279,7 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
     there = true;
     const reconfigure = async (next: CircuitConfig) => {
       if (next.plugin !== plugin.name) return false;
-      const [{ options }, wanted] = [parse(next), claimsOf(next, plugins)];
+      const [{ options }, wanted] = [this.#parse(next), this.#claimsOf(next)];
       // What another session still holds may be free by the time of a new circuit.
       if (wanted.some((claim) => (claims.get(claim) ?? holder) !== holder)) return false;
       const taken = await asApplianceErrors(
@@ -218,12 +293,12 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
       return true;
     };
     return { plugin, circuit, close, reconfigure };
-  };
+  }
 
   /** A named circuit, for those who attach to it: nothing of it is theirs but their own sessions. */
-  const lookUp = ({ name = "", plugin: pluginName }: CircuitConfig): Provisioned => {
-    const found = named.get(name);
-    const plugin = plugins.find((each) => each.name === pluginName);
+  #lookUp({ name = "", plugin: pluginName }: CircuitConfig): Provisioned {
+    const found = this.#named.get(name);
+    const plugin = this.#dependencies.plugins.find((each) => each.name === pluginName);
     if (!found || !plugin) {
       throw new ApplianceError("invalid", "circuit", `there is no circuit ${name}`);
     }
@@ -241,250 +316,21 @@ export function makeCircuits({ host, plugins, random }: CircuitDependencies): Ci
       close: () => Promise.resolve(),
       reconfigure: (next) => Promise.resolve(next.name === name),
     };
-  };
-  const provisioned = (path: string, config: CircuitConfig, broken: (reason: Error) => void) =>
-    config.name === undefined ? make(path, config, broken) : Promise.resolve(lookUp(config));
+  }
 
-  const inHand = (
+  #inHand(
     { circuit, plugin }: Provisioned,
     config: CircuitConfig,
-    ended: (why: CallEnd, failure: Error | undefined) => void,
-    rest: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
-  ) => attachable({ host, circuit, plugin, config, nextId: sessionId, ended }, rest);
-
-  return {
-    async begin(config) {
-      const { options, plugin } = parse(namedConfig(config));
-      const circuit = host.circuit(plugin.name, `circuit ${config.name}`, options);
-      named.set(config.name, { config, circuit });
-      const failure = await circuit.first;
-      if (!failure || mayPass(failure)) return;
-      named.delete(config.name);
-      await circuit.end(LET_GO);
-      await asApplianceErrors(`circuits.${config.name}`, () => Promise.reject(failure));
-    },
-    async change(config) {
-      const found = named.get(config.name);
-      if (!found || found.config.plugin !== config.plugin) return false;
-      const { options } = parse(namedConfig(config));
-      const taken = await asApplianceErrors(
-        `circuits.${config.name}`,
-        () => found.circuit.reconfigure(options),
-      );
-      if (taken) found.config = config;
-      return taken;
-    },
-    async end(name) {
-      const found = named.get(name);
-      named.delete(name);
-      await found?.circuit.end(LET_GO);
-    },
-    named: () =>
-      [...named.values()].map(({ circuit, config }) => ({
-        config,
-        up: circuit.up,
-        reason: circuit.reason,
-        sessions: circuit.sessions,
-      })),
-    check(path, config, leaving) {
-      parse(config);
-      refuseClaimed(path, config, leaving);
-    },
-    holders: (config) =>
-      new Set(claimsOf(config, plugins).flatMap((claim) => claims.get(claim)?.path ?? [])),
-    async provision(path, config, broken) {
-      let told = false;
-      const breaks = (reason: Error) => {
-        if (told) return;
-        told = true;
-        broken(reason);
-      };
-      const made = await provisioned(path, config, breaks);
-      const ended = ({ message, result }: CallEnd, failure: Error | undefined) =>
-        breaks(failure ?? new Failure("unavailable", message ?? `ended with result ${result}`));
-      return inHand(made, config, ended, {
-        reconfigure: made.reconfigure,
-        dispose: made.close,
-      });
-    },
-    async provisionShared(path, config, broken) {
-      const made = await provisioned(path, config, broken);
-      let disposed: Promise<void> | undefined;
-      return {
-        plugin: made.plugin.name,
-        refusal: () => made.circuit.refusal()?.refuse,
-        share: (ended) =>
-          inHand(made, config, ended, {
-            reconfigure: () => Promise.resolve(false),
-            dispose: () => Promise.resolve(),
-          }),
-        reconfigure: made.reconfigure,
-        [Symbol.asyncDispose]: () => disposed ??= made.close(),
-      };
-    },
-  };
-}
-
-/** A circuit for one session to attach to. */
-function attachable(
-  { circuit, config, ended, host, nextId, plugin }: {
-    readonly circuit: HostedCircuit;
-    readonly config: CircuitConfig;
-    readonly host: PluginHost;
-    readonly plugin: Plugin;
-    ended(why: CallEnd, failure: Error | undefined): void;
-    nextId(): string;
-  },
-  { dispose, reconfigure }: Pick<RunningCircuit, "reconfigure"> & { dispose(): Promise<void> },
-): RunningCircuit {
-  let portOptions = portOptionsOf(config);
-  let session: LiveSession | undefined;
-  let attached: Attached | undefined;
-  /** Calls off the attaching that is under way. */
-  let asking: AbortController | undefined;
-  let disposed: Promise<void> | undefined;
-
-  /** What is being undone: whoever asks for it again waits for it, too. */
-  let leaving: Promise<void> = Promise.resolve();
-
-  const letGo = async (before: Promise<void>, why: CallEnd) => {
-    const [former, its] = [attached, session];
-    attached = undefined;
-    session = undefined;
-    asking?.abort();
-    its?.ended.reject(new Failure("unavailable", why.message ?? "the session has ended"));
-    await former?.end(why);
-    its?.port.end();
-    await before;
-  };
-  const detach = (why: CallEnd = LET_GO) => leaving = letGo(leaving, why);
-
-  return {
-    plugin: plugin.name,
-    get attachment() {
-      return attached?.attachment;
-    },
-    attach: (given) =>
-      asApplianceErrors(`circuit.${plugin.name}`, async () => {
-        if (!plugin.pseudowireTypes.includes(given.pseudowireType)) {
-          const message = `${plugin.name} does not carry pseudowire type ${given.pseudowireType}`;
-          throw new ApplianceError("invalid", "circuit", message);
-        }
-        const its = liveSession(host, given, nextId());
-        session = its;
-        const calling = new AbortController();
-        asking = calling;
-        try {
-          const answer = await circuit.attach(its.facts, portOptions, ended, calling.signal);
-          if (isRefusal(answer)) throw new CircuitRefusal("circuit", answer.refuse);
-          if (session !== its) await answer.end(LET_GO);
-          else attached = answer;
-        } catch (error) {
-          if (session === its) session = undefined;
-          its.port.end();
-          throw error;
-        } finally {
-          if (asking === calling) asking = undefined;
-        }
-      }),
-    detach,
-    async setFrameMtu(bytes) {
-      if (!session || session.state.frameMtu === bytes) return;
-      const { state } = session;
-      const before = state.frameMtu;
-      state.frameMtu = bytes;
-      try {
-        await asApplianceErrors(`circuit.${plugin.name}`, async () => await attached?.changed());
-      } catch (error) {
-        state.frameMtu = before;
-        await attached?.changed().catch(attached.fail);
-        throw error;
-      }
-    },
-    setUp(up) {
-      if (!session || session.state.up === up) return;
-      session.state.up = up;
-      attached?.changed().catch(attached.fail);
-    },
-    hear(message, said) {
-      if (!session) return;
-      session.state.said = { ...session.state.said, ...said };
-      if (message === "ICCN" || message === "OCCN") session.ended.resolve(session.state.said);
-      attached?.heard(message, said);
-    },
-    async reconfigure(next) {
-      if (!await reconfigure(next)) return false;
-      const wanted = portOptionsOf(next);
-      if (!attached || isDeepStrictEqual(wanted, portOptions)) return true;
-      const taken = await asApplianceErrors(
-        "circuit",
-        async () => await attached?.reconfigure(wanted) ?? false,
-      );
-      if (taken) portOptions = wanted;
-      return taken;
-    },
-    [Symbol.asyncDispose]() {
-      return disposed ??= (async () => {
-        await detach();
-        await dispose();
-      })();
-    },
-  };
-}
-
-/** What a session says beside a circuit's name. */
-function portOptionsOf({ name, options }: CircuitConfig): Row {
-  return name === undefined ? {} : options;
+    rest: Pick<AttachableOptions, "dispose" | "ended" | "reconfigure">,
+  ): RunningCircuit {
+    const { host } = this.#dependencies;
+    return attachable({ host, circuit, plugin, config, nextId: this.#nextId, ...rest });
+  }
 }
 
 /** A named circuit's own options. */
 function namedConfig({ options, plugin }: NamedCircuit): CircuitConfig {
   return { options, plugin };
-}
-
-interface LiveSession {
-  readonly facts: SessionFacts;
-  readonly port: OwnedPort;
-  readonly state: { frameMtu: number; up: boolean; said: CallAvps };
-  /** Connected, or ended before that. */
-  readonly ended: PromiseWithResolvers<CallAvps>;
-}
-
-function liveSession(host: PluginHost, given: CircuitSession, id: string): LiveSession {
-  const { name, pseudowireType, request, said = {}, tell, tunnel } = given;
-  const state = { frameMtu: given.frameMtu, up: given.up, said };
-  const ended = Promise.withResolvers<CallAvps>();
-  // Most plugins do not wait for it.
-  ended.promise.catch(() => {});
-  if (request === undefined) ended.resolve(said);
-  const port = host.port(
-    `session ${name}`,
-    given.port,
-    frameTypeOf(pseudowireType),
-    () => state.frameMtu,
-  );
-  const facts: SessionFacts = {
-    id,
-    name,
-    pseudowireType,
-    ...(request && { request }),
-    tunnel: {
-      name: tunnel.name,
-      version: tunnel.version,
-      peer: tunnel.remote.address,
-      hostName: given.hostName ?? "",
-    },
-    get said() {
-      return state.said;
-    },
-    port: port.port,
-    get up() {
-      return state.up;
-    },
-    connected: () => ended.promise,
-    tell: tell ?? (() => {}),
-  };
-  return { facts, port, state, ended };
 }
 
 /** Ids of sessions that no other run of the appliance gives. */

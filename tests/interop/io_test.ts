@@ -157,6 +157,7 @@ Deno.test({
         mac: "02:00:00:00:77:01",
         up: true,
         carrier: true,
+        txDropped: 0,
       });
       setTapCarrier(libc, tap.fd, false);
       assert.equal(link().carrier, false);

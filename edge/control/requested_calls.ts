@@ -1,0 +1,198 @@
+/** Which of the calls that peers ask for are accepted, and whose circuits they may take over. @module */
+
+import type { PeerCall } from "../../core/call.ts";
+import { CdnResult, type Result } from "../../core/errors.ts";
+import type { CallHandle, Cause, LcceEvent } from "../../core/events.ts";
+import type { Lcce } from "../../core/lcce.ts";
+import { reasonOf } from "../../core/refusals.ts";
+import { nameSchema } from "../config/attributes.ts";
+import { type CallTemplate, isBroken, provision } from "./call_template.ts";
+import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
+import { endingOf } from "./events.ts";
+import { makeManagedCall } from "./managed_connection.ts";
+import { callParameters, refusalOf } from "./parameters.ts";
+import { matchCall } from "./peers.ts";
+import { isProvenSame, SILENCE_MS } from "./takeover.ts";
+
+type RequestEvent = Extract<LcceEvent, { type: "call-requested" }>;
+
+/** Notes a call that was refused, under the word `why`. */
+type NoteEnd = (
+  link: ManagedConnection,
+  cause: Cause,
+  session: string | undefined,
+  why: string,
+) => void;
+
+/** What is said in a call whose circuit its peer has for a newer one. */
+const TAKEN_OVER: Result = {
+  result: CdnResult.Administrative,
+  message: "its circuit was taken over by a newer call of the same peer",
+};
+
+export function makeRequestedCalls(
+  context: ControlContext,
+  lcce: Lcce,
+  noteEnd: NoteEnd,
+): (event: RequestEvent, now: number) => void {
+  const requests = new RequestedCalls(context, lcce, noteEnd);
+  return (event, now) => requests.decide(event, now);
+}
+
+class RequestedCalls {
+  readonly #context: ControlContext;
+  readonly #lcce: Lcce;
+  readonly #noteEnd: NoteEnd;
+
+  constructor(context: ControlContext, lcce: Lcce, noteEnd: NoteEnd) {
+    this.#context = context;
+    this.#lcce = lcce;
+    this.#noteEnd = noteEnd;
+  }
+
+  /** Accepts a call, or refuses it. @param again its circuit was claimed before */
+  decide(event: RequestEvent, now: number, again = false): void {
+    const { random, state } = this.#context;
+    const { call: handle, request } = event;
+    const link = state.links.get(handle.connection);
+    const peer = link && state.peers.get(link.peer);
+    if (!link || !peer || this.#lcce.call(handle)?.state !== "deciding") return;
+    if (link.waiting) {
+      return void link.waiting.push((_lcce, now) => this.decide(event, now));
+    }
+    const refuse = (result: Result, why: string) => this.#refuse(event, link, result, why, now);
+    const placed = configured(link, request);
+    const accepted = matchCall(peer.config.accept, request);
+    const template = placed?.template ?? (accepted && peer.templates.get(accepted));
+    if (!template) {
+      const message = "no such call";
+      return refuse({ result: CdnResult.InvalidDestination, message }, "no-such-call");
+    }
+    const refusal = refusalOf(template.call, link.version, request);
+    if (refusal) return refuse(refusal, reasonOf(refusal));
+    if (isBroken(template)) {
+      this.#repair(template);
+      const message = "the circuit is not there";
+      return refuse({ result: CdnResult.NoFacilitiesNow, message }, "circuit-down");
+    }
+    const name = placed ? template.call.name : nameFor(link, handle, request);
+    const full = template.circuit?.refusal();
+    if (full) {
+      if (again || !this.#claim(event, link, template, now)) refuse(full, "circuit");
+      return;
+    }
+
+    const call = makeManagedCall(link, handle.localSessionId, name, template, placed);
+    if (placed) placed.call = call;
+    this.#lcce.acceptCall(handle, callParameters(template.call, link.version, random), now);
+  }
+
+  #refuse(
+    { call: handle, request }: RequestEvent,
+    link: ManagedConnection,
+    result: Result,
+    why: string,
+    now: number,
+  ): void {
+    this.#noteEnd(link, { by: "local", result }, request.name, why);
+    const ending = endingOf({ by: "local", result });
+    this.#context.bus.publish({
+      type: "call-state",
+      tunnel: link.name,
+      peer: link.peer,
+      tunnelId: this.#lcce.connection(link.handle)?.localId ?? 0,
+      session: request.name,
+      sessionId: handle.localSessionId,
+      state: "closed",
+      ending,
+    });
+    this.#lcce.closeCall(handle, result, now);
+  }
+
+  /**
+   * A circuit takes no more sessions: calls of other connections that have it may be of a peer that crashed and is back
+   * (see `takeover.ts`). False: there is none.
+   */
+  #claim(
+    event: RequestEvent,
+    link: ManagedConnection,
+    template: CallTemplate,
+    now: number,
+  ): boolean {
+    const { state, takeover } = this.#context;
+    const newer = this.#lcce.connection(link.handle);
+    const holders = [...state.links.values()].filter((other) =>
+      other !== link && other.established && callsOf(other, template).length > 0
+    );
+    const leaving = [...state.links.values()].filter(({ leaving }) => leaving.size > 0);
+    if (!newer || holders.length + leaving.length === 0) return false;
+    if (holders.length === 0) {
+      this.#decideAfter(leaving, event);
+      return true;
+    }
+    const own = holders.find(({ handle }) => {
+      const older = this.#lcce.connection(handle);
+      return older && isProvenSame(newer, older);
+    });
+    if (own) {
+      for (const { handle } of callsOf(own, template)) {
+        this.#lcce.closeCall(handle, TAKEN_OVER, now);
+      }
+      this.#lcce.ask(own.handle, SILENCE_MS, now);
+      this.#decideAfter([own], event);
+    } else {
+      takeover.ask(holders, (ended) => this.#decideAfter([ended ?? link], event));
+    }
+    return true;
+  }
+
+  /** Decides again once what leaves these connections has left. */
+  #decideAfter(left: readonly ManagedConnection[], event: RequestEvent): void {
+    const { driver } = this.#context;
+    driver.defer(() =>
+      void Promise.all(left.flatMap(({ closing, leaving }) => [closing, ...leaving])).then(() =>
+        driver.defer((_lcce, now) => this.decide(event, now, true))
+      )
+    );
+  }
+
+  #repair(template: CallTemplate): void {
+    const { circuits, endCalls, log } = this.#context;
+    const broken = ({ message }: Error) =>
+      endCalls(template, { result: CdnResult.LossOfCarrier, message });
+    provision(template, circuits, broken).catch((error: unknown) =>
+      log.warn("cannot make a circuit", {
+        path: template.path,
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    );
+  }
+}
+
+/** A call of the peer that we would have placed ourselves. */
+function configured(
+  { managed }: ManagedConnection,
+  { name }: PeerCall,
+): PlacedCall | undefined {
+  for (const placed of managed && name !== "" ? managed.placedCalls.values() : []) {
+    if (placed.template.call.remoteEndId !== name) continue;
+    if (!placed.call && !placed.gone) return placed;
+  }
+}
+
+function callsOf({ calls }: ManagedConnection, template: CallTemplate): ManagedCall[] {
+  return [...calls.values()].filter((call) => call.template === template);
+}
+
+/** What the peer calls it, where that can be a name and is none yet in this tunnel; else by its id. */
+function nameFor(
+  { names }: ManagedConnection,
+  { localSessionId }: CallHandle,
+  { name }: PeerCall,
+): string {
+  const taken = (candidate: string) =>
+    !nameSchema.safeParse(candidate).success || names.has(candidate);
+  if (!taken(name)) return name;
+  const numbered = `${name}-${localSessionId}`;
+  return taken(numbered) ? `session-${localSessionId}` : numbered;
+}
