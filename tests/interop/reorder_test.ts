@@ -74,7 +74,7 @@ const reordering = suite<Context>(
           all.map((one) => ({ ...one, here: { address: wire.here.ip4, port: 1701 } })),
           `{ udp: "${wire.here.ip4}:1701" }`,
           socket,
-        )),
+        ) + "offload: { vnet: false }\n"),
     );
     await addKernelEnds(lab, all);
     for (const one of [queueing, losing]) await setKernelReorderTimeout(lab, one, waitMs);
