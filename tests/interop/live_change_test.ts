@@ -165,7 +165,8 @@ async function withCurl({ lab, appliance }: Context): Promise<void> {
   });
   await curl("PATCH", `/${tunnel}/sessions/s`, { "peer-cookie": byCurl.peerCookie });
   assertNoLoss(await ping(lab, there4, "-c", "1"), "the new pseudowire");
-  assert.match(await curl("GET", `/${tunnel}/sessions/s`), /"rx-cookie-discards":0/);
+  // The kernel's device may have spoken by itself (ARP) while we still asked for the other cookie.
+  assert.match(await curl("GET", `/${tunnel}/sessions/s`), /"rx-cookie-discards":[01],/);
   await curl("DELETE", `/${tunnel}/sessions/s`);
   await curl("DELETE", `/${tunnel}`);
 }
