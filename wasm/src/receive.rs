@@ -2,7 +2,7 @@
 
 use crate::abi::{IoVec, MSG_CUT, MmsgHdr, Name};
 
-/// Messages in a batch. Larger batches make GRO sockets see fewer, not more, packets each (design.md §8).
+/// Messages in a batch. Larger batches make GRO sockets see fewer, not more, packets each.
 pub const BATCH: usize = 64;
 /// Room for a datagram, or for a device's longest super-frame (64 KiB behind an Ethernet header, two VLAN tags and a
 /// `virtio_net_hdr`) and more: what fills it all was cut.

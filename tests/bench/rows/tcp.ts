@@ -1,5 +1,5 @@
 /**
- * The row of super-frames: one TCP connection from a TAP through L2TPv3 over UDP to a TAP (design.md §8), by the datapath,
+ * The row of super-frames: one TCP connection from a TAP through L2TPv3 over UDP to a TAP (docs/performance.md), by the datapath,
  * by C that does the same, by the datapath frame by frame, and through Linux VXLAN.
  */
 
