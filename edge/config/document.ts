@@ -1,7 +1,7 @@
 /** The configuration as text: as it was read, with the changes that requests made since. @module */
 
 import type { Plugin } from "../../plugins/plugin.ts";
-import { type Edit, editText } from "./edit.ts";
+import { type Edit, editText, withoutSuperseded } from "./edit.ts";
 import type { Config } from "./model.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
@@ -76,15 +76,13 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
       const config = parse(read);
       const added = edits.filter(({ path }) => !stands(read, resourceOf(path)));
-      if (added.length === 0) {
-        const putBack = [...new Set(edits.map(({ path }) => resourceOf(path).join("/")))];
-        return { config, putBack, commit: () => ({ text, edits } = { text: read, edits: [] }) };
-      }
       const dropped = edits.filter((edit) => !added.includes(edit));
-      const putBack = dropped.map(({ path }) => resourceOf(path).join("/"));
-      return candidate({ text: read, edits: added }, [...new Set(putBack)]);
+      const putBack = [...new Set(dropped.map(({ path }) => resourceOf(path).join("/")))];
+      const next = { text: read, edits: added };
+      if (added.length > 0) return candidate(next, putBack);
+      return { config, putBack, commit: () => ({ text, edits } = next) };
     },
-    edit: (more) => candidate({ text, edits: [...edits, ...more] }),
+    edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
     origin: (path) =>
       stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
     async save(more) {

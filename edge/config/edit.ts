@@ -22,6 +22,28 @@ export function editText(text: string, edits: readonly Edit[]): string {
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
+/**
+ * The edits without those that later ones make void, and the same text: however often a thing is changed, they do not
+ * pile up. A value replaces all that was done at its path and below; a removal only other removals, for the maps that a
+ * value made on its way stay.
+ */
+export function withoutSuperseded(edits: readonly Edit[]): Edit[] {
+  const values = new Map<string, number>();
+  const removals = new Map<string, number>();
+  edits.forEach(({ path, value }, i) => {
+    if (value === undefined) removals.set(JSON.stringify(path), i);
+    // An empty map leaves what is in it.
+    else if (!isEmpty(value)) values.set(JSON.stringify(path), i);
+  });
+  return edits.filter(({ path, value }, i) =>
+    path.every((_, depth) => {
+      const above = JSON.stringify(path.slice(0, depth + 1));
+      const isOver = (last: number | undefined) => last !== undefined && last > i;
+      return !isOver(values.get(above)) && !(value === undefined && isOver(removals.get(above)));
+    })
+  );
+}
+
 /** Puts a value where maps may still be missing on the way. */
 function put(document: Document, path: readonly string[], value: Json): void {
   for (let depth = 0; depth < path.length; depth++) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { editText } from "./edit.ts";
+import { editText, withoutSuperseded } from "./edit.ts";
 import { parseYaml } from "./yaml.ts";
 
 const text = `# Our headquarters.
@@ -79,5 +79,22 @@ Deno.test("editText() puts in any value so that it is read back", () => {
     const edited = editText(text, [{ path: ["tunnels", "t", "x"], value }]);
     const { tunnels } = valueOf(edited) as { tunnels: { t: { x: unknown } } };
     assert.deepStrictEqual(tunnels.t.x, value);
+  }));
+});
+
+Deno.test("withoutSuperseded() leaves one edit for what was changed often, and the same text", () => {
+  const hello = (value: number) => ({ path: ["peers", "hq", "hello"], value });
+  const many = Array.from({ length: 50 }, (_, i) => hello(i + 1));
+  assert.deepStrictEqual(withoutSuperseded(many), [hello(50)]);
+  const gone = { path: ["peers", "hq"], value: undefined };
+  const inTurn = Array.from({ length: 50 }, (_, i) => [hello(i + 1), gone]).flat();
+  assert.deepStrictEqual(withoutSuperseded(inTurn), [hello(50), gone]);
+  const step = fc.record({
+    path: fc.constantFrom(["peers"], ["peers", "hq"], ["peers", "hq", "hello"], ["peers", "lac"]),
+    value: fc.constantFrom<never[]>(undefined!, {} as never, { hello: 7 } as never),
+  });
+  fc.assert(fc.property(fc.array(step, { maxLength: 8 }), (edits) => {
+    const few = withoutSuperseded(edits);
+    assert.deepStrictEqual(valueOf(editText(text, few)), valueOf(editText(text, edits)));
   }));
 });

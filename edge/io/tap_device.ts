@@ -229,7 +229,13 @@ function watchPacket(
   const { offload, promiscuous = true, ...same } = options;
   const vnet = offload?.vnet !== false;
   const { fd, index, vnet: spec } = openPacketSocket(libc, { ...same, promiscuous, vnet });
-  let known = netlink.link(options.name);
+  let known: ReturnType<Rtnetlink["link"]>;
+  try {
+    known = netlink.link(options.name);
+  } catch (error) {
+    libc.call.close(fd);
+    throw error;
+  }
   const link = () => {
     const found = netlink.link(options.name);
     return known = found?.index === index ? found : known;
