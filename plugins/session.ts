@@ -64,6 +64,56 @@ export interface SessionEvents {
   heard?(message: CallMessage, said: CallAvps): void;
 }
 
+/** A call that we placed and its peer agreed to (ICRP, OCRP): it waits for `proceed`, or for its end. */
+export interface PlacedCall extends Session {
+  /**
+   * Lets the peer go on: ICCN leaves and carries `say` (of an OCRQ's call, nothing leaves: OCCN is the peer's). Resolves
+   * when it has left, or with the refusal where the call had ended.
+   */
+  proceed(say?: CallAvps): Promise<Refusal | undefined>;
+}
+
+/** How a call is placed. */
+export interface PlaceOptions extends SessionEvents {
+  /** What it emulates, by its IANA number. */
+  readonly pseudowireType: number;
+  /** Who asks: ICRQ where absent. */
+  readonly request?: "ICRQ" | "OCRQ";
+  /** Called once where the call ends before its scope does, after the peer agreed to it. */
+  ended?(why: CallEnd): void;
+}
+
+/** Whom to call. */
+export type Target =
+  /** A tunnel of the configuration, or one that is up, by its name. */
+  | { readonly tunnel: string }
+  /** A peer of the configuration: by a tunnel of its that is up, else by one that is dialed for this. */
+  | { readonly peer: string }
+  /** One that the configuration does not know (RADIUS Tunnel-Server-Endpoint): dialed, and hung up when it is not used. */
+  | ServerTarget;
+
+/** An LCCE to dial. */
+export interface ServerTarget {
+  /** Address or host name, `[address]:port` too. */
+  readonly server: string;
+  /** The version of L2TP. */
+  readonly version: ProtoVersion;
+  /** The tunnel's secret. */
+  readonly secret?: string;
+  /** What we call ourselves there. */
+  readonly hostName?: string;
+  /** What its Host Name must be. */
+  readonly peerHostName?: string;
+  /** Calls of one value share a tunnel (RADIUS Tunnel-Assignment-ID). */
+  readonly share?: string;
+}
+
+/** A port of ours that is handed to a circuit. */
+export interface Channel extends Pick<Session, "name" | "pseudowireType" | "said" | "port"> {
+  /** What the session says beside the circuit's name. */
+  readonly options?: object;
+}
+
 /** The answer of who will not have a call. */
 export interface Refusal {
   /** What the CDN says. */
