@@ -62,7 +62,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     failure: (code, message, option) =>
       new Failure(code, message, option === undefined ? {} : { option }),
     open: opener(life, leaves, ports),
-    join: (() => Promise.reject(notBuilt("joining a forwarder"))) as Scope["join"],
+    join: (): Promise<never> => Promise.reject(notBuilt("joining a forwarder")),
     connect: (a, b) => ports.connect(life, a, b),
     hold: () => {
       throw notBuilt("holding frames");
