@@ -2,7 +2,6 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FailureCode } from "./failure.ts";
-import type { Attachment } from "./plugin.ts";
 import type {
   DevicePort,
   Member,
@@ -22,6 +21,7 @@ import type {
   TunOptions,
 } from "./ports.ts";
 import type {
+  Attachment,
   CallAvps,
   CallEnd,
   Channel,

@@ -3,6 +3,7 @@
 import type { CallAvps, CallEnd, CallMessage } from "../core/wire/call_avps.ts";
 import type { ProtoVersion } from "../core/pseudowire.ts";
 import type { Port } from "./ports.ts";
+import type { Row } from "./values.ts";
 
 export type { CallAvps, CallEnd, CallMessage };
 export type {
@@ -62,6 +63,22 @@ export interface SessionEvents {
   changed?(): void | Promise<void>;
   /** The peer said more. `said` is what this message said; {@linkcode Session.said} has it all. */
   heard?(message: CallMessage, said: CallAvps): void;
+}
+
+/** What a plugin tells of a joined session. Nothing here undoes: that is the scope's. */
+export interface Attachment<PortOptions = object> extends SessionEvents {
+  /** The network device. */
+  readonly ifname?: string;
+  /** The largest payload, in bytes, that it sends into the pseudowire unfragmented. */
+  readonly mtu?: number;
+  /** What the peer is told with the message that lets it go on. */
+  readonly say?: CallAvps;
+  /** An OCRQ's OCCN waits for this, and carries it. */
+  readonly answered?: Promise<CallAvps>;
+  /** As a service's `reconfigure`, for this session's options; called too after its circuit's. */
+  reconfigure?(options: PortOptions): boolean | Promise<boolean>;
+  /** Cells for the plugin's columns, and what else an operator may want to see; no secrets. */
+  show?(): Row;
 }
 
 /** A call that we placed and its peer agreed to (ICRP, OCRP): it waits for `proceed`, or for its end. */
