@@ -204,6 +204,7 @@ export interface PppPortOptions {
 
 /** An Ethernet switch, in Open vSwitch's words. */
 export interface SwitchForwarder extends Forwarder<SwitchOptions> {
+  /** Tells it from others. */
   readonly kind: "switch";
   /** The MAC table, in slices: not of one instant. */
   fdb(): AsyncIterable<FdbEntry>;
