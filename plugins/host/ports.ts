@@ -134,6 +134,12 @@ class HostPorts implements Ports {
         receiver.early.push(...taken.map((frame) => frame.slice()));
         return taken.length;
       },
+      limit() {
+        throw new Failure("invalid", "limiting a port is not built yet");
+      },
+      translate() {
+        throw new Failure("invalid", "translating VLANs is not built yet");
+      },
       statistics: () => state.gone ? Promise.resolve(undefined) : datapath.statistics(state.id),
     };
   }

@@ -62,8 +62,17 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     failure: (code, message, option) =>
       new Failure(code, message, option === undefined ? {} : { option }),
     open: opener(life, leaves, ports),
+    join: (): Promise<never> => Promise.reject(notBuilt("joining a forwarder")),
     connect: (a, b) => ports.connect(life, a, b),
+    hold: () => {
+      throw notBuilt("holding frames");
+    },
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
+    place: () => Promise.reject(notBuilt("placing calls")),
+    attach: () => Promise.reject(notBuilt("attaching to circuits")),
+    udp: () => Promise.reject(notBuilt("a UDP socket")),
+    route: () => Promise.reject(notBuilt("routes")),
+    addToSet: () => Promise.reject(notBuilt("sets of addresses")),
     unix: (path, received) =>
       life.own(async () => {
         const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
@@ -105,9 +114,16 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
   return scope;
 }
 
+function notBuilt(what: string): Failure {
+  return new Failure("invalid", `${what} is not built yet`);
+}
+
 /** How devices of each kind are opened. */
 function opener(life: Life, leaves: Leaves, ports: Ports): Scope["open"] {
-  const open = (kind: "tap" | "tun" | "packet", options: object) => {
+  const open = (
+    kind: "tap" | "tun" | "packet" | "pppoe" | "patch" | "switch" | "ppp",
+    options: object,
+  ): Promise<unknown> => {
     switch (kind) {
       case "tap":
         return openTap(life, leaves, ports, options as TapOptions);
@@ -115,6 +131,11 @@ function opener(life: Life, leaves: Leaves, ports: Ports): Scope["open"] {
         return openTun(life, leaves, ports, options as TunOptions);
       case "packet":
         return openPacket(life, leaves, ports, options as PacketOptions);
+      case "pppoe":
+      case "patch":
+      case "switch":
+      case "ppp":
+        return Promise.reject(notBuilt(`open("${kind}")`));
     }
   };
   return open as Scope["open"];
