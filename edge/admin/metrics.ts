@@ -22,6 +22,8 @@ export interface AnsweredRequest {
 export interface Metrics {
   /** Counts a request to the admin endpoint. */
   count(request: AnsweredRequest): void;
+  /** Counts what was not even a request, by a word. */
+  refused(reason: string): void;
   /** Takes in what a tunnel has counted, for one that is about to be deleted. */
   see(tunnel: TunnelState): void;
   /** All metrics as they are now. */
@@ -31,17 +33,22 @@ export interface Metrics {
 /** A metric's values, each with its labels. */
 type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 
+/** Why connections are ended, none of them yet. */
+const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
+
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
 export function createMetrics(api: ApplianceApi, version: string): Metrics {
   const totals = createTotals();
   /** Answered requests, by their labels in JSON. */
   const requests = new Map<string, number>();
+  const refusals: Record<string, number> = { ...noRefusals };
 
   return {
     count({ method, route, status }) {
       const labels = JSON.stringify({ method, route, status: String(status) });
       requests.set(labels, (requests.get(labels) ?? 0) + 1);
     },
+    refused: (reason) => void (refusals[reason] = (refusals[reason] ?? 0) + 1),
     see: totals.see,
     async read() {
       const { Counter, Gauge, Registry } = await import("prom-client");
@@ -81,6 +88,8 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         one(api.startedAt / 1000),
       );
       add("counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered);
+      const refusedHelp = "Connections to the admin endpoint that were ended, by reason.";
+      add("counter", "isthmus_http_refused_total", refusedHelp, by("reason", refusals));
       add("gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.length));
       add("gauge", "isthmus_sessions", "Sessions by status.", by("status", status));
       add(
