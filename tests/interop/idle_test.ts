@@ -60,7 +60,7 @@ test("all of 50,000 sessions are asked for while another one's pings pass", asyn
     for (let cursor: string | undefined = ""; cursor !== undefined;) {
       const page: Page = await near.get(`/v1/sessions?limit=1000${cursor}`);
       count += page.sessions.length;
-      cursor = page.next && `&after=${encodeURIComponent(page.next)}`;
+      cursor = page.next && `&cursor=${encodeURIComponent(page.next)}`;
       if (over) break;
     }
     if (over) break;

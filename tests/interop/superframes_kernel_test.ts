@@ -72,7 +72,7 @@ const { test } = suite<Context>(
     stack.defer(async () => void await output(["ip", "netns", "del", namespace]));
     const far = stack.use(await bootLab({ namespace }));
     const near = stack.use(await bootLab({ namespace, host: 3, memory: guestMemory }));
-    // What leaves a guest has its checksums, so that a capture of the wire sees them.
+    // A capture of the wire shall see packets as they arrive; UML's driver leaves UDP's checksum to others all the same.
     for (const guest of [far, near]) await guest.guest("ethtool -K eth0 tx off tso off gso off");
     const lan = placeIn(namespace, far.folder);
     await lan.here("ethtool", "-K", "lan", "tx", "off");
@@ -97,6 +97,7 @@ async function addVlan(near: Lab, far: Lab, index: number): Promise<void> {
   for (const [guest, parent, host] of [[near, tap, 1], [far, device, 2]] as const) {
     await guest.guest(`set -e
       ip link add link ${parent} name v${index} type vlan id 5
+      ip link set v${index} mtu 1400 # with its tag, no longer than the parent takes
       ip addr add 10.105.${index}.${host}/24 dev v${index}
       ip addr add fd05:${index}::${host}/64 dev v${index} nodad
       ip link set v${index} up`);
@@ -142,9 +143,9 @@ async function assertRuns(
   const said: string[] = [];
   for (const address of addresses) {
     for (const direction of [[], ["-R"]]) {
-      const tcp = await iperf(ends, "-c", address, "-t", "1", ...direction);
+      const tcp = await iperf(ends, "-c", address, "-n", "16M", ...direction);
       assert(tcp.bitsPerSecond > 1e6, `TCP ${direction} to ${address}`);
-      const udp = await iperf(ends, "-c", address, "-u", "-b", "10M", "-t", "1", ...direction);
+      const udp = await iperf(ends, "-c", address, "-u", "-b", "10M", "-n", "500K", ...direction);
       assert(udp.packets > 0 && udp.lost <= udp.packets / 2, `UDP ${direction} to ${address}`);
       said.push(`${Math.round(tcp.bitsPerSecond / 1e6)} Mbit/s${direction}`);
     }
@@ -159,7 +160,8 @@ async function assertRuns(
   for (const reason of ["device-refused", "bad-offload", "malformed"]) {
     assert.equal(after.drops[reason] ?? 0, before.drops[reason] ?? 0, reason);
   }
-  await assertSound(file, { encap, ports: [here.port], sublayer: true, cookieBytes: 4 });
+  const layout = { encap, ports: [here.port], sublayer: true, cookieBytes: 4 } as const;
+  await assertSound(file, { ...layout, unfinished: true });
 }
 
 /** Packets whose checksum a guest's kernel found wrong, of every protocol. */

@@ -11,6 +11,8 @@ export interface Layout {
   readonly ports: readonly number[];
   readonly sublayer: boolean;
   readonly cookieBytes: 0 | 4 | 8;
+  /** The outer UDP checksum is left to a driver behind the capture: only those inside are looked at. */
+  readonly unfinished?: boolean;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Layout {
  * `least` full segments of TCP.
  */
 export async function assertSound(file: string, layout: Layout, least = 200): Promise<void> {
-  const { cookieBytes, encap, ports, sublayer } = layout;
+  const { cookieBytes, encap, ports, sublayer, unfinished } = layout;
   const options = [
     ...["ip", "tcp", "udp"].map((name) => `${name}.check_checksum:TRUE`),
     `l2tp.cookie_size:${cookieBytes === 0 ? "None" : `${cookieBytes} Byte Cookie`}`,
@@ -32,6 +34,8 @@ export async function assertSound(file: string, layout: Layout, least = 200): Pr
   };
   const seen = await count("l2tp && tcp.checksum.status == 1 && tcp.len > 1000");
   assert(seen > least, `${seen} full segments were captured`);
-  const wrong = ["ip", "tcp", "udp"].map((name) => `${name}.checksum.status == 0`);
+  const inner = unfinished && encap === "udp" ? "#2" : "";
+  const wrong = ["ip.checksum.status", "tcp.checksum.status", `udp.checksum.status${inner}`]
+    .map((field) => `${field} == 0`);
   assert.equal(await count(`${wrong.join(" || ")} || _ws.malformed`), 0);
 }
