@@ -19,6 +19,7 @@ import { IoError } from "../io/errno.ts";
 import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
 import type { Logger } from "../log.ts";
+import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
@@ -33,13 +34,14 @@ export interface LeafDependencies {
   wallClock(): number;
   /** Where plugins' databases are. */
   readonly stateFolder: string;
+  /** Where files are that the configuration names by relative paths. */
+  readonly folder: string;
   hook(event: string, environment: Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, event, hook, log, meters, random, stateFolder, system, wallClock } =
-    dependencies;
+  const { clock, datapath, event, hook, log, meters, random, system, wallClock } = dependencies;
   return {
     clock,
     date: wallClock,
@@ -66,7 +68,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     openTun: (options, gone) => openDevice(dependencies, "ip", () => system.openTun(options), gone),
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
-    openStore: (plugin) => openStore(stateFolder, plugin),
+    readText: (path) => readText(dependencies.folder, path),
+    openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,
     meters,

@@ -27,6 +27,8 @@ export interface Leaves {
   openTun(options: TunOptions, gone: () => void): Promise<DeviceLeaf>;
   openPacket(options: PacketOptions, gone: () => void): Promise<PacketLeaf>;
   openUnix(path: string, received: (bytes: Uint8Array | null) => void): Promise<StreamLeaf>;
+  /** A text file of the operator's. @throws {Failure} */
+  readText(path: string): string;
   /** The database of a plugin; closed by the host of all when it ends. @throws {Failure} */
   openStore(plugin: string): DatabaseSync;
   hook(event: string, environment: Readonly<Record<string, string>>): void;

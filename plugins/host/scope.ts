@@ -92,6 +92,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
         const value: UnixStream = { write: stream.write };
         return { value, undo: () => stream.close() };
       }),
+    readText: leaves.readText,
     store() {
       life.refuseEnded();
       return setting.store();

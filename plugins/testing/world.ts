@@ -43,7 +43,12 @@ export interface Line {
 export interface World {
   readonly leaves: Leaves;
   readonly ports: ReadonlyMap<PortId, WorldPort>;
+<<<<<<< HEAD
   readonly forwarders: ReadonlyMap<ForwarderId, WorldForwarder>;
+=======
+  /** Files that can be read, by their paths. */
+  readonly files: Map<string, string>;
+>>>>>>> main
   readonly streams: readonly WorldStream[];
   readonly lines: readonly Line[];
   readonly events: readonly (Row & { readonly type: string })[];
@@ -82,6 +87,11 @@ export function makeWorld(): World {
 }
 
 class MemoryWorld implements World {
+<<<<<<< HEAD
+=======
+  readonly ports = new Map<PortId, WorldPort>();
+  readonly files = new Map<string, string>();
+>>>>>>> main
   readonly streams: (WorldStream & { open: boolean })[] = [];
   readonly lines: Line[] = [];
   readonly events: (Row & { type: string })[] = [];
@@ -176,6 +186,7 @@ class MemoryWorld implements World {
       openPacket: ({ name, netns }, gone) =>
         this.#openTap({ name, ...(netns !== undefined && { netns }) }, gone, "ethernet"),
       openUnix: (path, received) => this.#openUnix(path, received),
+      readText: (path) => this.#readText(path),
       openStore: () => new DatabaseSync(":memory:"),
       hook: (event, environment) => void this.hooks.push({ event, environment }),
       event: (type, fields) => void this.events.push({ type, ...fields }),
@@ -249,6 +260,12 @@ class MemoryWorld implements World {
         trace.push("-stream");
       },
     };
+  }
+
+  #readText(path: string): string {
+    const text = this.files.get(path);
+    if (text === undefined) throw new Failure("unavailable", `cannot read ${path}: no such file`);
+    return text;
   }
 
   #makeMeters(): Meters {
