@@ -43,12 +43,9 @@ export interface Line {
 export interface World {
   readonly leaves: Leaves;
   readonly ports: ReadonlyMap<PortId, WorldPort>;
-<<<<<<< HEAD
   readonly forwarders: ReadonlyMap<ForwarderId, WorldForwarder>;
-=======
   /** Files that can be read, by their paths. */
   readonly files: Map<string, string>;
->>>>>>> main
   readonly streams: readonly WorldStream[];
   readonly lines: readonly Line[];
   readonly events: readonly (Row & { readonly type: string })[];
@@ -87,11 +84,8 @@ export function makeWorld(): World {
 }
 
 class MemoryWorld implements World {
-<<<<<<< HEAD
-=======
   readonly ports = new Map<PortId, WorldPort>();
   readonly files = new Map<string, string>();
->>>>>>> main
   readonly streams: (WorldStream & { open: boolean })[] = [];
   readonly lines: Line[] = [];
   readonly events: (Row & { type: string })[] = [];
