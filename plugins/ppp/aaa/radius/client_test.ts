@@ -196,13 +196,13 @@ async function countedOf(answer: (heard: Heard) => Uint8Array, more: Partial<Ser
 
 Deno.test("answers that cannot be believed are counted by why, and waited past", async () => {
   const gone = { radius_timeouts: 1, radius_unreachable: 1 };
-  const other = (at: number) => (heard: Heard) => {
+  const other = (at: number, bit = 1) => (heard: Heard) => {
     const octets = accept(heard);
-    octets[at]! ^= 1;
+    octets[at]! ^= bit;
     return octets;
   };
   assert.deepEqual(await countedOf(other(5)), [false, { ...gone, radius_bad_authenticator: 1 }]);
-  assert.deepEqual(await countedOf(other(0)), [false, { ...gone, radius_unexpected: 1 }]);
+  assert.deepEqual(await countedOf(other(0, 8)), [false, { ...gone, radius_unexpected: 1 }]);
   assert.deepEqual(await countedOf((heard) => accept(heard).subarray(0, 19)), [
     false,
     { ...gone, radius_malformed: 1 },
