@@ -338,6 +338,8 @@ export function memorySystem(): MemorySystem {
       if (device !== undefined) devices.delete(device);
     },
     notify() {},
+    peerCredentials: () => undefined,
+    descriptors: () => ({ open: 20, limit: 1024 }),
     [Symbol.dispose]() {},
   };
   return system;
