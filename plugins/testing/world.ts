@@ -84,7 +84,6 @@ export function makeWorld(): World {
 }
 
 class MemoryWorld implements World {
-  readonly ports = new Map<PortId, WorldPort>();
   readonly files = new Map<string, string>();
   readonly streams: (WorldStream & { open: boolean })[] = [];
   readonly lines: Line[] = [];
