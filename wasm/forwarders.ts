@@ -35,6 +35,7 @@ export interface ForwarderDoor {
 
 /** Something that happened in a forwarder. */
 export interface ForwarderEvent {
+  /** In which one. */
   readonly forwarder: ForwarderIx;
   /** The member that it is about. */
   readonly port?: PortIx;
