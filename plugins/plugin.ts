@@ -9,7 +9,7 @@
  */
 
 import type { RawAvp } from "../core/wire/call_avps.ts";
-import type { CallAvps, Refusal, Session, SessionEvents } from "./session.ts";
+import type { Attachment, Refusal, Session } from "./session.ts";
 import type { Scope } from "./scope.ts";
 import type { Json, Row, Schema } from "./values.ts";
 import type { Column, View, Word } from "./words.ts";
@@ -98,20 +98,4 @@ export interface Circuit<Options = object, PortOptions = object> {
   ): Attachment<PortOptions> | Refusal | Promise<Attachment<PortOptions> | Refusal>;
   /** As {@linkcode Service.reconfigure}, for a circuit's options. */
   reconfigure?(options: Options): boolean | Promise<boolean>;
-}
-
-/** What a plugin tells of a joined session. Nothing here undoes: that is the scope's. */
-export interface Attachment<PortOptions = object> extends SessionEvents {
-  /** The network device. */
-  readonly ifname?: string;
-  /** The largest payload, in bytes, that it sends into the pseudowire unfragmented. */
-  readonly mtu?: number;
-  /** What the peer is told with the message that lets it go on. */
-  readonly say?: CallAvps;
-  /** An OCRQ's OCCN waits for this, and carries it. */
-  readonly answered?: Promise<CallAvps>;
-  /** As {@linkcode Service.reconfigure}, for this session's options; called too after its circuit's. */
-  reconfigure?(options: PortOptions): boolean | Promise<boolean>;
-  /** Cells for the plugin's columns, and what else an operator may want to see; no secrets. */
-  show?(): Row;
 }

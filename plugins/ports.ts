@@ -16,6 +16,13 @@ export interface Port {
    * on; the rest are dropped and counted.
    */
   send(frames: readonly Uint8Array[]): number;
+  /**
+   * Token buckets, each way, in bits a second; null: none. What is absent stays. May be called at any time; what a bucket
+   * drops is counted as `rate-exceeded`.
+   */
+  limit(rate: PortRate): void;
+  /** Ethernet: VLAN tags taken off and put on where frames enter, and the reverse where they leave; null: none. */
+  translate(rule: VlanTranslation | null): void;
   /** What the datapath has counted at a session's port so far; of others, and of a port that is gone, it knows nothing. */
   statistics(): Promise<Statistics | undefined>;
 }
@@ -27,6 +34,24 @@ export type Statistics = Readonly<Record<string, number>>;
 export interface PuntedFrame {
   /** From its link header on. */
   readonly bytes: Uint8Array;
+}
+
+/** How fast a port may be. */
+export interface PortRate {
+  /** Of what enters the datapath there (from the subscriber), in bits a second. */
+  readonly in?: number | null;
+  /** Of what leaves the datapath there (to the subscriber), in bits a second. */
+  readonly out?: number | null;
+  /** How many bytes may come at once; absent: 100 ms worth of the rate, 16 KiB at least. */
+  readonly burst?: number;
+}
+
+/** VLAN tags that a port's frames have outside and others inside: as many are taken off as `pop` names, `push` put on. */
+export interface VlanTranslation {
+  /** VLAN ids, outer first, that a frame must have to enter; others are dropped as `vlan-foreign`. */
+  readonly pop: readonly number[];
+  /** VLAN ids, outer first, that it gets. */
+  readonly push: readonly number[];
 }
 
 /** A network device that is a port. */
@@ -105,3 +130,146 @@ export interface Offload {
 
 /** What may change in a device while it is open. */
 export type DeviceChange = Omit<TapOptions, "name" | "netns" | "offload">;
+
+/** One PPPoE session on a packet port (RFC 2516): its frames are PPP. */
+export interface PppoeOptions {
+  /** The packet port that its Ethernet frames come and go by. */
+  readonly on: PacketPort;
+  /** Its VLAN tags, outer first: at most two. */
+  readonly vlans: readonly VlanTag[];
+  /** The peer's MAC, `02:00:…` notation. */
+  readonly mac: string;
+  /** 1 to 65534. */
+  readonly sessionId: number;
+}
+
+/** A VLAN tag. */
+export interface VlanTag {
+  /** 0x8100 where absent. */
+  readonly tpid?: 0x8100 | 0x88a8 | 0x9100;
+  /** VLAN id, 0 to 4094. */
+  readonly vid: number;
+}
+
+// ── Forwarders ──
+
+/** What joins many ports. It ends with the scope that opened it, and fails the scopes that joined ports to it. */
+export interface Forwarder<Options> {
+  /** In place, without losing a frame; the whole of its options: what is absent is default again. */
+  change(options: Options): Promise<void>;
+}
+
+/** A port that is joined to a forwarder. */
+export interface Member<Options> {
+  /** In place, without losing a frame; the whole of its options: what is absent is default again. */
+  change(options: Options): Promise<void>;
+}
+
+/** The PPP termination: IP packets go straight between one TUN and many PPP ports; all else of a port goes to its receiver. */
+export type PppForwarder = Forwarder<PppOptions> & { readonly kind: "ppp" };
+
+/** Options of a PPP termination. */
+export interface PppOptions {
+  /** The port of IP packets that all of its members share. It cannot change. */
+  readonly tun: Port;
+}
+
+/** A PPP port in a termination. Addresses are both where packets go and which sources are believed. */
+export interface PppPortOptions {
+  /** `10.0.0.7`, `2001:db8::7`: /32 and /128. */
+  readonly addresses: readonly string[];
+  /** Networks behind it (framed routes, delegated prefixes, `::/0` for a client's default). */
+  readonly prefixes?: readonly string[];
+  /** Bytes of the largest IP packet that it is sent: larger ones are fragmented, or answered by ICMP. */
+  readonly mru: number;
+  /** TCP's MSS is lowered to what the MRU carries, both ways. */
+  readonly clampMss?: boolean;
+  /** Frames to it begin with `FF 03`; so it is where absent. */
+  readonly addressControl?: boolean;
+  /** Protocol numbers below 256 go to it in one byte (RFC 1661 §6.5). */
+  readonly compressProtocol?: boolean;
+  /** Packets from it are taken only from its own addresses and prefixes, IPv6 link-local ones aside; so it is where absent. */
+  readonly sourceCheck?: boolean;
+  /** Milliseconds without an IP packet either way, after which `expired("idle")` is called. */
+  readonly idleTimeoutMs?: number;
+  /** Milliseconds after the join, after which `expired("session")` is called. */
+  readonly sessionTimeoutMs?: number;
+  /** Bytes of IP packets, both ways together, after which `expired("quota")` is called. */
+  readonly quotaBytes?: bigint;
+  /** DSCP that packets from it get, 0 to 63. */
+  readonly dscp?: number;
+  /** Called once each; the port stays joined. */
+  readonly expired?: (what: "idle" | "session" | "quota") => void;
+}
+
+/** An Ethernet switch, in Open vSwitch's words. */
+export interface SwitchForwarder extends Forwarder<SwitchOptions> {
+  /** Tells it from others. */
+  readonly kind: "switch";
+  /** The MAC table, in slices: not of one instant. */
+  fdb(): AsyncIterable<FdbEntry>;
+  /** Adds a static entry. */
+  add(entry: FdbKey): Promise<void>;
+  /** Removes an entry, learnt or static. */
+  del(entry: FdbKey): Promise<void>;
+  /** Forgets what was learnt, at one port where one is named. */
+  flush(port?: string): Promise<void>;
+}
+
+/** Options of a switch. */
+export interface SwitchOptions {
+  /** Seconds until a MAC that is not seen is forgotten; 300 where absent. */
+  readonly macAgingTime?: number;
+  /** MACs that may be learnt; 8192 where absent. */
+  readonly macTableSize?: number;
+  /** VLANs whose frames are always flooded. */
+  readonly floodVlans?: readonly number[];
+  /** Frames to 01:80:C2:00:00:00 up to 0F are forwarded, too. */
+  readonly forwardBpdu?: boolean;
+}
+
+/** A port of a switch. */
+export interface SwitchPortOptions {
+  /** Unique in the switch. */
+  readonly name: string;
+  /** The VLAN of its untagged frames, 1 to 4095. */
+  readonly tag?: number;
+  /** The VLANs that it carries; all where absent or empty. */
+  readonly trunks?: readonly number[];
+  /** `trunk` where absent, `access` with a tag. */
+  readonly vlanMode?: "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
+  /** Inner VLANs that a `dot1q-tunnel` port takes; all where absent or empty. */
+  readonly cvlans?: readonly number[];
+  /** Frames do not go from one port of a group to another. */
+  readonly splitHorizonGroup?: string;
+  /** Frames do not go from one protected port to another. */
+  readonly protected?: boolean;
+}
+
+/** What happens in a switch. */
+export interface SwitchEvent {
+  /** A MAC was learnt or moved; a table is full; a port was blocked for a loop, or unblocked. */
+  readonly what: "learnt" | "moved" | "limit" | "loop" | "loop-over";
+  /** A port's name. */
+  readonly port: string;
+  /** 0: none. */
+  readonly vlan: number;
+  /** `02:00:…` notation; empty: none. */
+  readonly mac: string;
+}
+
+/** Names an entry of a MAC table. */
+export interface FdbKey {
+  /** A port's name. */
+  readonly port: string;
+  /** 0: untagged. */
+  readonly vlan: number;
+  /** `02:00:…` notation. */
+  readonly mac: string;
+}
+
+/** An entry of a MAC table. */
+export interface FdbEntry extends FdbKey {
+  /** Seconds since it was last seen; a static one has none. */
+  readonly age?: number;
+}

@@ -3,6 +3,7 @@
 import type { CallAvps, CallEnd, CallMessage } from "../core/wire/call_avps.ts";
 import type { ProtoVersion } from "../core/pseudowire.ts";
 import type { Port } from "./ports.ts";
+import type { Row } from "./values.ts";
 
 export type { CallAvps, CallEnd, CallMessage };
 export type {
@@ -62,6 +63,72 @@ export interface SessionEvents {
   changed?(): void | Promise<void>;
   /** The peer said more. `said` is what this message said; {@linkcode Session.said} has it all. */
   heard?(message: CallMessage, said: CallAvps): void;
+}
+
+/** What a plugin tells of a joined session. Nothing here undoes: that is the scope's. */
+export interface Attachment<PortOptions = object> extends SessionEvents {
+  /** The network device. */
+  readonly ifname?: string;
+  /** The largest payload, in bytes, that it sends into the pseudowire unfragmented. */
+  readonly mtu?: number;
+  /** What the peer is told with the message that lets it go on. */
+  readonly say?: CallAvps;
+  /** An OCRQ's OCCN waits for this, and carries it. */
+  readonly answered?: Promise<CallAvps>;
+  /** As a service's `reconfigure`, for this session's options; called too after its circuit's. */
+  reconfigure?(options: PortOptions): boolean | Promise<boolean>;
+  /** Cells for the plugin's columns, and what else an operator may want to see; no secrets. */
+  show?(): Row;
+}
+
+/** A call that we placed and its peer agreed to (ICRP, OCRP): it waits for `proceed`, or for its end. */
+export interface PlacedCall extends Session {
+  /**
+   * Lets the peer go on: ICCN leaves and carries `say` (of an OCRQ's call, nothing leaves: OCCN is the peer's). Resolves
+   * when it has left, or with the refusal where the call had ended.
+   */
+  proceed(say?: CallAvps): Promise<Refusal | undefined>;
+}
+
+/** How a call is placed. */
+export interface PlaceOptions extends SessionEvents {
+  /** What it emulates, by its IANA number. */
+  readonly pseudowireType: number;
+  /** Who asks: ICRQ where absent. */
+  readonly request?: "ICRQ" | "OCRQ";
+  /** Called once where the call ends before its scope does, after the peer agreed to it. */
+  ended?(why: CallEnd): void;
+}
+
+/** Whom to call. */
+export type Target =
+  /** A tunnel of the configuration, or one that is up, by its name. */
+  | { readonly tunnel: string }
+  /** A peer of the configuration: by a tunnel of its that is up, else by one that is dialed for this. */
+  | { readonly peer: string }
+  /** One that the configuration does not know (RADIUS Tunnel-Server-Endpoint): dialed, and hung up when it is not used. */
+  | ServerTarget;
+
+/** An LCCE to dial. */
+export interface ServerTarget {
+  /** Address or host name, `[address]:port` too. */
+  readonly server: string;
+  /** The version of L2TP. */
+  readonly version: ProtoVersion;
+  /** The tunnel's secret. */
+  readonly secret?: string;
+  /** What we call ourselves there. */
+  readonly hostName?: string;
+  /** What its Host Name must be. */
+  readonly peerHostName?: string;
+  /** Calls of one value share a tunnel (RADIUS Tunnel-Assignment-ID). */
+  readonly share?: string;
+}
+
+/** A port of ours that is handed to a circuit. */
+export interface Channel extends Pick<Session, "name" | "pseudowireType" | "said" | "port"> {
+  /** What the session says beside the circuit's name. */
+  readonly options?: object;
 }
 
 /** The answer of who will not have a call. */

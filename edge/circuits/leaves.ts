@@ -4,6 +4,7 @@ import { asError, Failure } from "../../plugins/failure.ts";
 import type {
   Clock,
   DeviceLeaf,
+  ForwarderLeaf,
   Leaves,
   Meters,
   PacketLeaf,
@@ -18,6 +19,7 @@ import { IoError } from "../io/errno.ts";
 import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
 import type { Logger } from "../log.ts";
+import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
@@ -32,23 +34,30 @@ export interface LeafDependencies {
   wallClock(): number;
   /** Where plugins' databases are. */
   readonly stateFolder: string;
+  /** Where files are that the configuration names by relative paths. */
+  readonly folder: string;
   hook(event: string, environment: Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, event, hook, log, meters, random, stateFolder, system, wallClock } =
-    dependencies;
+  const { clock, datapath, event, hook, log, meters, random, system, wallClock } = dependencies;
   return {
     clock,
     date: wallClock,
     random,
     datapath: {
-      addHostPort: (frames, receive) => guarded(() => datapath.addHostPort(frames, receive)),
       inject: datapath.inject,
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
+      addReceiver: (port, frames, receive) =>
+        guarded(() => datapath.addReceiver(port, frames, receive)),
+      hold: (port, frames) => guarded(() => datapath.hold(port, frames)),
+      holdFirst: (port, frames) => removed(() => datapath.holdFirst(port, frames)),
+      release: (port) => removed(() => datapath.release(port)),
+      limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
+      forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
         const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
         return sessions.get(port);
@@ -59,7 +68,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     openTun: (options, gone) => openDevice(dependencies, "ip", () => system.openTun(options), gone),
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
-    openStore: (plugin) => openStore(stateFolder, plugin),
+    readText: (path) => readText(dependencies.folder, path),
+    openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,
     meters,
@@ -214,4 +224,15 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw circuitFailure(error);
   }
+}
+
+function guardedForwarders(forwarders: ForwarderLeaf): ForwarderLeaf {
+  return {
+    add: (...args) => guarded(() => forwarders.add(...args)),
+    change: (...args) => guarded(() => forwarders.change(...args)),
+    remove: (id) => removed(() => forwarders.remove(id)),
+    join: (...args) => guarded(() => forwarders.join(...args)),
+    changeMember: (...args) => guarded(() => forwarders.changeMember(...args)),
+    ask: (...args) => guarded(() => forwarders.ask(...args)),
+  };
 }

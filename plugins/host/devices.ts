@@ -70,8 +70,6 @@ function nameOf(
   return netns === undefined ? `${kind} ${name}` : `${kind} ${name}@${netns}`;
 }
 
-type BarePort = Pick<DevicePort, "frames" | "frameMtu" | "send" | "statistics">;
-
 /** A device that a life has until its end, and misses if it vanishes. */
 function own<Leaf extends PacketLeaf, P extends Port>(
   life: Life,
@@ -81,7 +79,7 @@ function own<Leaf extends PacketLeaf, P extends Port>(
   header: number,
   { open, make }: {
     open(gone: () => void): Promise<Leaf>;
-    make(port: BarePort, leaf: Leaf, present: () => boolean): P;
+    make(port: Port, leaf: Leaf, present: () => boolean): P;
   },
 ): Promise<P> {
   return life.own(async () => {
@@ -105,7 +103,7 @@ function own<Leaf extends PacketLeaf, P extends Port>(
 }
 
 function devicePort(
-  port: BarePort,
+  port: Port,
   leaf: DeviceLeaf,
   first: Pick<TapOptions, "addresses">,
   life: Life,
