@@ -17,7 +17,8 @@ import { driveLink, type DrivenLink } from "./drive.ts";
 import { hookOf } from "./hooks.ts";
 import type { LinkEnd } from "./link/end.ts";
 import { IpcpClient } from "./link/ipcp.ts";
-import { Protocol } from "./link/wire.ts";
+import { emitFrame, Protocol } from "./link/wire.ts";
+import type { Line6 } from "./line6.ts";
 import type { ClientOptions, PppOptions } from "./options.ts";
 import type { Counters } from "./service.ts";
 import { usageOf } from "./usage.ts";
@@ -104,7 +105,7 @@ export class ClientSession {
       dns: options.dns,
       ...(options.address !== undefined && { address: octetsOfAddress(options.address) }),
     });
-    this.#six = options.ipv6 ? new Client6(this) : undefined;
+    this.#six = options.ipv6 ? new Client6(this.#line()) : undefined;
     this.#addNetworks();
   }
 
@@ -123,6 +124,8 @@ export class ClientSession {
         address: own.#address ?? null,
         "ipv6-prefix": own.#six?.addresses[0] ?? null,
         "delegated-prefix": own.#six?.delegated[0] ?? null,
+        "rate-up": null,
+        "rate-down": null,
         stage: own.#upAt === undefined ? "negotiating" : "up",
       }),
     };
@@ -189,6 +192,14 @@ export class ClientSession {
         usage: { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 },
       }),
     );
+  }
+
+  #line(): Line6 {
+    return {
+      scope: this.scope,
+      send: (packet) => void this.session.port.send([emitFrame(Protocol.Ipv6, packet)]),
+      changed: () => void this.joined().catch(this.scope.fail),
+    };
   }
 
   #addNetworks(): void {

@@ -129,18 +129,17 @@ function start(scope: Scope, first: PppPluginSection): Service<PppOptions, PppPl
         }
       }
     },
-    run: (word, given) => run(scope, subscribers, word, given),
+    run: (word, given) => run(subscribers, word, given),
   };
 }
 
-function run(scope: Scope, subscribers: Subscribers, word: string, given: object): Json {
+function run(subscribers: Subscribers, word: string, given: object): Json {
   if (word !== "disconnect") {
     subscribers.draining = word === "drain";
     return { draining: subscribers.draining, sessions: subscribers.present.size };
   }
   const { user } = given as { user: string };
   const all = subscribers.of(user);
-  if (all.length === 0) throw scope.failure("invalid", `nobody is logged in as ${user}`, "user");
   for (const one of all) {
     one.end({ result: 3, message: "disconnected by the operator" }, "admin-reset");
   }

@@ -5,7 +5,13 @@
  * @module
  */
 
-import { formatAddress, type Network, parseAddress, parseNetwork } from "./addresses.ts";
+import {
+  formatAddress,
+  formatNetwork,
+  type Network,
+  parseAddress,
+  parseNetwork,
+} from "./addresses.ts";
 
 /** What a pool is made of. */
 export interface PoolOptions {
@@ -52,6 +58,25 @@ export function parseRange(text: string, length: number): { base: bigint; count:
   if (count < 1n) return `${text} has no room for a prefix of length ${length}`;
   if (count > BigInt(MAX_SIZE)) return `${text} has more than ${MAX_SIZE} of length ${length}`;
   return { base: from, count: Number(count) };
+}
+
+/** The networks that a range is made of: `10.0.0.0/16` itself, of `10.1.0.10-10.1.0.13` two. */
+export function networksOfRange(text: string): string[] {
+  const [first = "", last] = text.split("-").map((part) => part.trim());
+  if (last === undefined) return parseNetwork(first) ? [first] : [];
+  const span = spanBetween(first, last);
+  if (!span) return [];
+  const networks: string[] = [];
+  for (let from = span.from; from <= span.to;) {
+    // The largest that begins here and does not go beyond.
+    let own = 0n;
+    while (own < span.bits && from % (2n << own) === 0n && from + (2n << own) - 1n <= span.to) {
+      own++;
+    }
+    networks.push(formatNetwork({ bits: span.bits, base: from, length: span.bits - Number(own) }));
+    from += 1n << own;
+  }
+  return networks;
 }
 
 /** All pools of a configuration. */

@@ -17,10 +17,11 @@ import { driveLink, type DrivenLink } from "./drive.ts";
 import { hookOf } from "./hooks.ts";
 import { authEnd, Cause, Direction, type LinkEnd } from "./link/end.ts";
 import { IpcpServer } from "./link/ipcp.ts";
-import { Protocol } from "./link/wire.ts";
+import { emitFrame, Protocol } from "./link/wire.ts";
+import type { Line6 } from "./line6.ts";
 import { type Offer, type OfferedTerms, offerOf, profileNameOf, termsOf } from "./offer.ts";
 import type { Present } from "./service.ts";
-import type { Termination } from "./terminate.ts";
+import type { Termination } from "./termination.ts";
 import { usageOf } from "./usage.ts";
 import { administrative, callEndOf, terminateCauseOf } from "./why.ts";
 import { formatIp } from "../../core/endpoint.ts";
@@ -68,6 +69,7 @@ export class SubscriberSession implements Present {
     this.#driven = driveLink(scope, session.port, {
       lcp: {
         mru: Math.min(options.mru, this.#pathMtu()),
+        largestMru: options.mru,
         authenticate: options.authenticate,
         answer: [],
       },
@@ -233,7 +235,7 @@ export class SubscriberSession implements Present {
     this.#terms = offer.terms;
     this.#address = address;
     if (options.ipv6) {
-      const six = new Subscriber6(this, offer);
+      const six = new Subscriber6(this.#line(), offer, subscribers.pools);
       const refusal = six.take();
       if (refusal !== undefined) return refusal;
       this.#six = six;
@@ -319,7 +321,7 @@ export class SubscriberSession implements Present {
     this.#address = chosen;
     this.#networkUp("ip-up", () => {
       if (!isNew) return;
-      this.remember();
+      this.#addressesChanged();
       this.termination.routeTo(this.scope, chosen).catch(this.scope.fail);
     });
   }
@@ -380,8 +382,15 @@ export class SubscriberSession implements Present {
     });
   }
 
-  /** Addresses or prefixes came or went. */
-  remember(): void {
+  #line(): Line6 {
+    return {
+      scope: this.scope,
+      send: (packet) => void this.session.port.send([emitFrame(Protocol.Ipv6, packet)]),
+      changed: () => this.#addressesChanged(),
+    };
+  }
+
+  #addressesChanged(): void {
     this.#remember();
     this.#account?.changed();
   }

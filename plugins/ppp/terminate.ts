@@ -1,27 +1,15 @@
 /** The termination of subscribers' links on one TUN: the `terminate` kind of the ppp circuit. @module */
 
 import { isDeepStrictEqual } from "node:util";
-import type { Circuit, DevicePort, PppForwarder, Refusal, Scope, Session } from "../plugin.ts";
+import type { Circuit, Refusal, Scope, Session } from "../plugin.ts";
 import type { Authenticator } from "./aaa/authenticator.ts";
 import { contains, type Network, parseAddress, parseNetwork } from "./addresses.ts";
 import type { PppOptions, TerminateOptions } from "./options.ts";
+import { networksOfRange } from "./pools.ts";
 import type { Subscribers } from "./service.ts";
 import { SubscriberSession } from "./subscriber.ts";
+import type { Termination } from "./termination.ts";
 import { noFacilities } from "./why.ts";
-
-/** A termination, as its sessions see it. */
-export interface Termination {
-  readonly name: string;
-  /** What we call ourselves in a Challenge. */
-  readonly hostName: string;
-  readonly options: TerminateOptions;
-  readonly tun: DevicePort;
-  readonly forwarder: PppForwarder;
-  readonly authenticator: Authenticator;
-  readonly subscribers: Subscribers;
-  /** Routes an address to the TUN, where no network that is routed there has it. */
-  routeTo(scope: Scope, address: string): Promise<void>;
-}
 
 /** Makes a termination. */
 export async function terminate(
@@ -55,9 +43,9 @@ export async function terminate(
     forwarder,
     authenticator,
     subscribers,
-    async routeTo(life, address) {
-      if (isRouted(networks, address)) return;
-      const prefix = `${address}/${address.includes(":") ? 128 : 32}`;
+    async routeTo(life, what) {
+      if (isRouted(networks, what.split("/")[0]!)) return;
+      const prefix = what.includes("/") ? what : `${what}/${what.includes(":") ? 128 : 32}`;
       await life.route({ prefix, device: tun.name, ...(netns !== undefined && { netns }) });
     },
   };
@@ -117,7 +105,9 @@ function networksOf(options: TerminateOptions, { section }: Subscribers): string
   for (const name of names) {
     for (let at = name; at !== undefined;) {
       const pool: PoolOf | undefined = section.pools[at];
-      for (const range of pool?.ranges ?? []) if (parseNetwork(range)) routed.add(range);
+      for (const range of pool?.ranges ?? []) {
+        for (const network of networksOfRange(range)) routed.add(network);
+      }
       at = pool?.then === name ? undefined : pool?.then;
     }
   }
