@@ -4,6 +4,7 @@ import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
 import type { Row } from "../../plugins/plugin.ts";
+import type { Tracer } from "./trace.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -105,7 +106,11 @@ export interface EventBus extends Disposable {
 /** Events that may wait for a listener. */
 const QUEUE_LIMIT = 4096;
 
-export function makeEventBus(wallClock: () => number): EventBus {
+/** @param tracer is shown the control plane's events in their turn, while it is watched */
+export function makeEventBus(
+  wallClock: () => number,
+  tracer?: Pick<Tracer, "happened" | "watched">,
+): EventBus {
   const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   let id = 0;
   let closed = false;
@@ -115,8 +120,10 @@ export function makeEventBus(wallClock: () => number): EventBus {
     },
     publish(event) {
       id++;
-      if (listeners.size === 0) return;
+      const watched = tracer?.watched && event.type !== "plugin";
+      if (listeners.size === 0 && !watched) return;
       const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
+      if (watched) tracer.happened(numbered as ControlEvent);
       for (const listener of listeners) listener.offer(numbered);
     },
     subscribe() {
