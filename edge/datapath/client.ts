@@ -5,6 +5,7 @@ import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
   PortIx,
+  PppoeSpec,
   SessionChange,
   SessionSpec,
   SocketIx,
@@ -219,6 +220,11 @@ class OneWorkerDatapath implements Datapath {
   ): Promise<PortId> {
     const ix = this.#worker.request("addDevice", { fd, device });
     return this.#addPort(ix, { kind: "device", fd, gone, down });
+  }
+
+  addPppoe(device: PortId, spec: PppoeSpec): Promise<PortId> {
+    const ix = this.#worker.request("addPppoe", { device: toIx(device), spec });
+    return this.#addPort(ix, { kind: "session" });
   }
 
   addHostPort(

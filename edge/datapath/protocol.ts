@@ -16,6 +16,7 @@ import type {
   CounterSlice,
   CounterTable,
   PortIx,
+  PppoeSpec,
   SessionSpec,
   SocketIx,
   SocketKind,
@@ -77,6 +78,7 @@ export interface CommandTable {
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
   addDevice: [{ fd: number; device: DeviceSpec }, PortIx];
+  addPppoe: [{ device: PortIx; spec: PppoeSpec }, PortIx];
   addHostPort: [{ frameType: FrameType }, PortIx];
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];

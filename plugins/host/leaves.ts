@@ -7,7 +7,14 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { DeviceChange, PacketOptions, Statistics, TapOptions, TunOptions } from "../ports.ts";
+import type {
+  DeviceChange,
+  PacketOptions,
+  PppoeOptions,
+  Statistics,
+  TapOptions,
+  TunOptions,
+} from "../ports.ts";
 import type { UnixStream } from "../scope.ts";
 import type { Row } from "../values.ts";
 
@@ -54,6 +61,8 @@ export interface DatapathLeaf {
   ): Promise<PortId>;
   /** Sends frames in at a host port, copied; false: there was no room, and all were dropped and counted. */
   inject(port: PortId, frames: readonly Uint8Array[]): boolean;
+  /** Adds a PPPoE session of an open interface, whose MAC address is `own`: a port of PPP frames. */
+  addPppoe(port: PortId, own: string, session: Omit<PppoeOptions, "on">): Promise<PortId>;
   removePort(port: PortId): Promise<void>;
   crossConnect(a: PortId, b: PortId): Promise<void>;
   disconnect(a: PortId): Promise<void>;

@@ -2,9 +2,9 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { asError, Failure } from "../failure.ts";
-import type { PacketOptions, TapOptions, TunOptions } from "../ports.ts";
+import type { PacketOptions, PppoeOptions, TapOptions, TunOptions } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
-import { openPacket, openTap, openTun } from "./devices.ts";
+import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Leaves } from "./leaves.ts";
 import type { Life } from "./life.ts";
@@ -133,6 +133,7 @@ function opener(life: Life, leaves: Leaves, ports: Ports): Scope["open"] {
       case "packet":
         return openPacket(life, leaves, ports, options as PacketOptions);
       case "pppoe":
+        return openPppoe(life, leaves, ports, options as PppoeOptions);
       case "patch":
       case "switch":
       case "ppp":

@@ -23,13 +23,15 @@ import type { Row } from "../values.ts";
 /** A port of the world. */
 export interface WorldPort {
   readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host";
+  readonly kind: "session" | "tap" | "host" | "pppoe";
   /** The port that it is joined with. */
   joined?: PortId | undefined;
   /** Takes frames that leave the datapath here: host ports only. */
   readonly receive?: (frames: readonly Uint8Array[]) => void;
   /** Frames that were sent out here. */
   readonly sent: Uint8Array[];
+  /** What no other has: PPPoE sessions only. */
+  readonly whose?: string;
   /** The device: TAPs only. */
   readonly tap?: WorldTap;
 }
@@ -197,6 +199,15 @@ class MemoryWorld implements World {
         const partner = ports.get(ports.get(id)?.joined ?? -1 as PortId);
         partner?.sent.push(...frames.map((frame) => frame.slice()));
         return ports.has(id);
+      },
+      addPppoe: async (port, _own, { mac, sessionId, vlans }) => {
+        await this.#operate("addPppoe");
+        if (!ports.has(port)) throw new Failure("unavailable", "no such port");
+        const whose = JSON.stringify({ port, mac, sessionId, vlans });
+        if ([...ports.values()].some((other) => other.whose === whose)) {
+          throw new Failure("in-use", "there is a PPPoE session of this peer, VLAN and id");
+        }
+        return this.#open({ frames: "ppp", kind: "pppoe", sent: [], whose });
       },
       // deno-lint-ignore require-await
       removePort: async (id) => this.#close(id),

@@ -7,6 +7,7 @@ use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Hub, Port};
+use crate::pppoe::Pppoe;
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
@@ -96,6 +97,8 @@ pub struct Core {
     pub v3: Table,
     /// v3 sessions whose id does not suffice.
     pub twins: Twins,
+    /// PPPoE sessions.
+    pub pppoe: Pppoe,
     /// Tunnels by version and id.
     pub tunnel_ids: BTreeMap<(bool, u32), u32>,
     /// What leaves.
@@ -136,6 +139,7 @@ impl Core {
             v2: Table::new(),
             v3: Table::new(),
             twins: Twins::default(),
+            pppoe: Pppoe::default(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),
