@@ -343,8 +343,10 @@ fn a_sessions_policy_holds_here_too() {
     let core = &mut scene.lab.datapath.core;
     let at = core.sessions.find(session).unwrap();
     let bucket = Bucket::new(8, 16);
-    core.sessions
-        .hold_to(at, Policy { rx: bucket, tx: bucket, source: Source::default(), clamp: Clamp::Off });
+    core.sessions.hold_to(
+        at,
+        Policy { rx: bucket, tx: bucket, source: Source::default(), clamp: Clamp::Off, limited: false },
+    );
     let passed = (0..5).filter(|_| !scene.frame(&data(AC, HOST, &[], &LCP)).is_empty()).count();
     assert_eq!(passed, 2);
     for _ in 0..5 {
