@@ -4,7 +4,6 @@ import type { CallState } from "../../core/call.ts";
 import type { Result } from "../../core/errors.ts";
 import type { Cause, ConnectionState } from "../../core/events.ts";
 import type { Row } from "../../plugins/plugin.ts";
-import type { Tracer } from "./trace.ts";
 
 /** Why something ended, for programs and for people. */
 export interface Ending {
@@ -106,10 +105,17 @@ export interface EventBus extends Disposable {
 /** Events that may wait for a listener. */
 const QUEUE_LIMIT = 4096;
 
+/** Is shown events in their turn. */
+export interface Onlooker {
+  /** Whether it wants to be. */
+  readonly watched: boolean;
+  happened(event: ControlEvent): void;
+}
+
 /** @param tracer is shown the control plane's events in their turn, while it is watched */
 export function makeEventBus(
   wallClock: () => number,
-  tracer?: Pick<Tracer, "happened" | "watched">,
+  tracer?: Onlooker,
 ): EventBus {
   const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   let id = 0;

@@ -11,7 +11,7 @@ import type { Connection } from "../../core/lcce.ts";
 import { Ring } from "../../core/queues.ts";
 import type { Path } from "../../core/settings.ts";
 import { type DecodedMessage, decodeMessage, withoutSecrets } from "../../core/wire/decode.ts";
-import type { ControlEvent } from "./events.ts";
+import type { ControlEvent, Onlooker } from "./events.ts";
 
 /** A message that came or went. */
 export interface TracedMessage {
@@ -71,9 +71,9 @@ export interface TracerOptions {
 }
 
 /** Shows what comes and goes to those who look. */
-export class Tracer implements Disposable {
+export class Tracer implements Onlooker, Disposable {
   readonly #options: TracerOptions;
-  readonly #onlookers = new Set<Onlooker>();
+  readonly #onlookers = new Set<Reader>();
 
   constructor(options: TracerOptions) {
     this.#options = options;
@@ -129,7 +129,7 @@ export class Tracer implements Disposable {
    * @param of only that of a tunnel, a peer or an address, by its name; undefined: all, strangers' messages too
    */
   watch(of: string | undefined): Trace {
-    const onlooker = new Onlooker(of, () => this.#onlookers.delete(onlooker));
+    const onlooker = new Reader(of, () => this.#onlookers.delete(onlooker));
     this.#onlookers.add(onlooker);
     return onlooker;
   }
@@ -162,7 +162,7 @@ export class Tracer implements Disposable {
   }
 }
 
-class Onlooker implements Trace {
+class Reader implements Trace {
   readonly #of: string | undefined;
   readonly #gone: () => void;
   readonly #queue = new Ring<Waiting>();
