@@ -83,9 +83,21 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     place: () => Promise.reject(notBuilt("placing calls")),
     attach: () => Promise.reject(notBuilt("attaching to circuits")),
-    udp: () => Promise.reject(notBuilt("a UDP socket")),
-    route: () => Promise.reject(notBuilt("routes")),
-    addToSet: () => Promise.reject(notBuilt("sets of addresses")),
+    udp: (options, received) =>
+      life.own(async () => {
+        const { close, ...socket } = await leaves.openUdp(
+          options,
+          (datagram, from) => guard(() => received(datagram, from)),
+        );
+        return { value: socket, undo: close };
+      }),
+    route: (route) =>
+      life.own(async () => ({ value: undefined, undo: await leaves.addRoute(route) })),
+    addToSet: (set, address, netns) =>
+      life.own(async () => ({
+        value: undefined,
+        undo: await leaves.addToSet(set, address, netns),
+      })),
     unix: (path, received) =>
       life.own(async () => {
         const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
