@@ -1,6 +1,7 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
 import { asError, Failure } from "../../plugins/failure.ts";
+import { isUnicastMac, parseMac } from "../../plugins/mac.ts";
 import type {
   Clock,
   DeviceLeaf,
@@ -14,7 +15,8 @@ import type {
   UdpLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PacketOptions, Row, UdpOptions } from "../../plugins/plugin.ts";
+import type { PacketOptions, PppoeOptions, Row, UdpOptions } from "../../plugins/plugin.ts";
+import type { PppoeSpec } from "../../wasm/mod.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
@@ -50,6 +52,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     random,
     datapath: {
       inject: datapath.inject,
+      addPppoe: (port, own, session) =>
+        guarded(() => datapath.addPppoe(port, pppoeSpec(own, session))),
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
@@ -170,6 +174,10 @@ async function openPacket(
   gone: () => void,
 ): Promise<PacketLeaf> {
   const { name, vlan, tpid = 0x8100 } = options;
+  if (vlan !== undefined && (options.vlans || options.protocols)) {
+    const message = "an interface's port has one `vlan`, or is told `vlans` and `protocols`";
+    throw new Failure("invalid", message, { option: "vlan" });
+  }
   const device = refusing("name", () => system.openPacket(options));
   let port: PortId;
   try {
@@ -198,6 +206,20 @@ async function openPacket(
       device.release();
       await removed(() => datapath.removePort(port));
     },
+  };
+}
+
+/** A PPPoE session as the datapath takes it. @throws {Failure} */
+function pppoeSpec(
+  own: string,
+  { mac, sessionId, vlans }: Omit<PppoeOptions, "on">,
+): PppoeSpec {
+  if (!isUnicastMac(mac)) throw new Failure("invalid", `${mac} is no station's MAC address`);
+  return {
+    peer: parseMac(mac),
+    own: parseMac(own),
+    tags: vlans.map(({ tpid = 0x8100, vid }) => tpid * 0x10000 + vid),
+    sessionId,
   };
 }
 

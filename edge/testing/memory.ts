@@ -172,6 +172,15 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
+  addPppoe(device: PortId): Promise<PortId> {
+    return this.#command("addPppoe", () => {
+      if (!this.#devices.has(device)) fail("no-such-port");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, "ppp");
+      return id;
+    });
+  }
+
   addHostPort(frameType: FrameType): Promise<PortId> {
     return this.#command("addHostPort", () => {
       const id = ++this.#last as PortId;

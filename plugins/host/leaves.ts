@@ -7,7 +7,14 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { DeviceChange, PacketOptions, Statistics, TapOptions, TunOptions } from "../ports.ts";
+import type {
+  DeviceChange,
+  PacketOptions,
+  PppoeOptions,
+  Statistics,
+  TapOptions,
+  TunOptions,
+} from "../ports.ts";
 import type { Route, UdpAddress, UdpOptions, UdpSocket, UnixStream } from "../scope.ts";
 import type { Row } from "../values.ts";
 
@@ -67,6 +74,8 @@ export interface DatapathLeaf {
     frames: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
   ): Promise<PortId>;
+  /** Adds a PPPoE session of an open interface, whose MAC address is `own`: a port of PPP frames. */
+  addPppoe(port: PortId, own: string, session: Omit<PppoeOptions, "on">): Promise<PortId>;
   /** Keeps what comes in at a port that has no forwarder: its next one gets that first. */
   hold(port: PortId, frames: number): Promise<void>;
   /** Puts frames before those that a port holds; where it holds none, they go on at once, as if they came now. Copied. */

@@ -6,6 +6,7 @@ import type {
   Member,
   PacketOptions,
   Port,
+  PppoeOptions,
   PppOptions,
   PppPortOptions,
   SwitchEvent,
@@ -14,7 +15,7 @@ import type {
   TunOptions,
 } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
-import { openPacket, openTap, openTun } from "./devices.ts";
+import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Leaves } from "./leaves.ts";
@@ -179,6 +180,7 @@ function opener(
         return forwarder;
       }
       case "pppoe":
+        return await openPppoe(life, leaves, ports, options as PppoeOptions);
       case "patch":
         throw notBuilt(`open("${kind}")`);
     }
