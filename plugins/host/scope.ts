@@ -124,7 +124,7 @@ function outsideOf(
   life: Life,
   leaves: Leaves,
   guard: (callback: () => void) => void,
-): Pick<Scope, "udp" | "route" | "addToSet" | "unix" | "hook"> {
+): Pick<Scope, "udp" | "route" | "addToSet" | "unix" | "readText" | "hook"> {
   return {
     udp: (options, received) =>
       life.own(async () => {
