@@ -2,7 +2,7 @@
 
 import type { Grant, Rate, Terms } from "../authenticator.ts";
 import type { Field, MapOptions } from "../options.ts";
-import { type Definition, type Dictionary, DictionaryError } from "./dictionary.ts";
+import { type Definition, type Dictionary, DictionaryError, type Kind } from "./dictionary.ts";
 import { type Attribute, joined } from "./packet.ts";
 import { parseCiscoRate, parseRateLimit } from "./rates.ts";
 import { networkOf, parseCiscoRoute, parsePrefix, parseRoute } from "./routes.ts";
@@ -147,6 +147,35 @@ const FIELDS: Readonly<Record<Field, Put>> = {
   },
 };
 
+/** What a field's octets are where no dictionary says it, if they are no text. */
+const KINDS: Partial<Record<Field, Kind>> = {
+  address: "ipaddr",
+  "ipv6-prefix": "ipv6prefix",
+  "interface-id": "ifid",
+  "ipv6-address": "ipv6addr",
+  "delegated-prefix": "ipv6prefix",
+  nbns: "ipaddr",
+  mtu: "integer",
+  "session-timeout": "integer",
+  "idle-timeout": "integer",
+  "quota-up": "integer",
+  "quota-down": "integer",
+  "quota-total": "integer",
+  "rate-up": "integer",
+  "rate-down": "integer",
+  "port-limit": "integer",
+  "interim-interval": "integer",
+};
+
+function kindOf(
+  { definition, field }: Row & { readonly definition: Definition },
+  length: number,
+): Kind {
+  if (definition.kind !== "octets" || field === undefined) return definition.kind;
+  if (field === "dns") return length === 16 ? "ipv6addr" : "ipaddr";
+  return KINDS[field] ?? "string";
+}
+
 const GIGAWORD = 0x1_0000_0000;
 
 /** What is understood without the operator's saying. */
@@ -277,7 +306,7 @@ export class GrantMap {
       }
       const { definition, put, scale } = found;
       const bare = definition.tagged ? untag(definition, attribute.value).value : attribute.value;
-      const value = bare.length === 0 ? undefined : decodeValue(definition.kind, bare);
+      const value = bare.length === 0 ? undefined : decodeValue(kindOf(found, bare.length), bare);
       const scaled = scale === undefined || value === undefined ? value : Number(value) * scale;
       if (scaled === undefined || !put(draft as Draft, scaled)) malformed++;
     }

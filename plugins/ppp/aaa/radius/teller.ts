@@ -96,9 +96,9 @@ export class Teller {
   #pump(): void {
     const { client, inFlight, servers } = this.#setting;
     if (this.#held || this.#closed || this.#paused) return;
-    // Whether one is back is found out by one.
-    const most = client.alive("accounting", servers) ? inFlight : 1;
-    while (this.#flying.size < most) {
+    // Whether one is back is found out by one record.
+    const most = () => client.alive("accounting", servers) ? inFlight : 1;
+    while (this.#flying.size < most()) {
       const id = this.#next();
       if (id === undefined) break;
       this.#tell(id);
