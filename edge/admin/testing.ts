@@ -72,7 +72,7 @@ export function memoryAppliance(): MemoryAppliance {
     startedAt: time,
     healthy: true,
     bus: makeEventBus(now),
-    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    admin: { listen: { host: "127.0.0.1", port: 8701 }, tokens: [] },
     reloadError: undefined,
     edits: [],
     said: new Map(),
