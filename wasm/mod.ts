@@ -24,10 +24,12 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
+import { type ForwarderDoor, forwarderDoors, type ForwarderKind } from "./forwarders.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import {
   type Counters,
   type PortIx,
+  type PortLimit,
   type SessionChange,
   sessionCounters,
   type SessionPolicy,
@@ -42,10 +44,12 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
+export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarders.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
   PortIx,
+  PortLimit,
   SessionChange,
   SessionCounter,
   SessionPolicy,
@@ -138,6 +142,8 @@ export class WasmDatapath {
   readonly memory: WebAssembly.Memory = memory;
   /** Where in the memory what lies. */
   readonly layout: Layout;
+  /** Forwarders of many ports. */
+  readonly forwarders: Readonly<Record<ForwarderKind, ForwarderDoor>>;
   readonly #raw: Raw;
 
   /** A datapath without sockets, tunnels and ports. */
@@ -148,6 +154,7 @@ export class WasmDatapath {
       options.reorderBytes ?? 32 << 20,
       options.puntBytes ?? 1 << 20,
     );
+    this.forwarders = forwarderDoors(this.#raw);
     using layout = this.#raw.layout();
     this.layout = readLayout(layout);
   }
@@ -246,7 +253,36 @@ export class WasmDatapath {
     refusing(() => this.#raw.cross_connect(a, b));
   }
 
-  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. */
+  /**
+   * Gives a port a receiver, a host port: it gets what the port's forwarder punts, and all of its frames while it has none;
+   * what is injected there leaves by the port, whatever that is joined to. A removed receiver is none.
+   */
+  setReceiver(port: PortIx, host: PortIx): void {
+    refusing(() => this.#raw.set_receiver(port, host));
+  }
+
+  /** Keeps what comes in at a free port, up to 1024 `frames`: its next forwarder gets them first. */
+  hold(port: PortIx, frames: number): void {
+    refusing(() => this.#raw.hold(port, frames));
+  }
+
+  /** Puts a frame that came in at a port before those that it holds; where it holds none, the frame goes on at once. */
+  holdFirst(port: PortIx, frame: Uint8Array): void {
+    refusing(() => this.#raw.hold_first(port, frame));
+  }
+
+  /** Holds no more frames of a port that has no forwarder yet: those that are held go to its receiver. */
+  release(port: PortIx): void {
+    refusing(() => this.#raw.release(port));
+  }
+
+  /** Limits what comes in and leaves at a session or device: kilobits a second, 0: no limit, and bytes at once. */
+  limit(port: PortIx, { rx, tx, burst }: PortLimit): void {
+    const number = (value: number) => u32(value, "rate");
+    refusing(() => this.#raw.limit(port, number(rx), number(tx), number(burst)));
+  }
+
+  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to, or takes it out of its forwarder. */
   disconnect(a: PortIx): void {
     refusing(() => this.#raw.disconnect(a));
   }

@@ -103,6 +103,16 @@ export interface SessionPolicy {
   readonly mss?: number | { readonly frame: number };
 }
 
+/** How fast a port may be, both ways. */
+export interface PortLimit {
+  /** Kilobits a second of what comes in; 0: no limit. */
+  readonly rx: number;
+  /** Kilobits a second of what leaves; 0: no limit. */
+  readonly tx: number;
+  /** Bytes that may pass at once. */
+  readonly burst: number;
+}
+
 /** What may change in a session while it runs. */
 export type SessionChange = Partial<Omit<SessionSpec, "sessionId" | "peerSessionId" | "frameType">>;
 

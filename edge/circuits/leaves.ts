@@ -4,6 +4,7 @@ import { asError, Failure } from "../../plugins/failure.ts";
 import type {
   Clock,
   DeviceLeaf,
+  ForwarderLeaf,
   Leaves,
   Meters,
   PacketLeaf,
@@ -46,11 +47,17 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     date: wallClock,
     random,
     datapath: {
-      addHostPort: (frames, receive) => guarded(() => datapath.addHostPort(frames, receive)),
       inject: datapath.inject,
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
+      addReceiver: (port, frames, receive) =>
+        guarded(() => datapath.addReceiver(port, frames, receive)),
+      hold: (port, frames) => guarded(() => datapath.hold(port, frames)),
+      holdFirst: (port, frames) => removed(() => datapath.holdFirst(port, frames)),
+      release: (port) => removed(() => datapath.release(port)),
+      limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
+      forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
         const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
         return sessions.get(port);
@@ -217,4 +224,15 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw circuitFailure(error);
   }
+}
+
+function guardedForwarders(forwarders: ForwarderLeaf): ForwarderLeaf {
+  return {
+    add: (...args) => guarded(() => forwarders.add(...args)),
+    change: (...args) => guarded(() => forwarders.change(...args)),
+    remove: (id) => removed(() => forwarders.remove(id)),
+    join: (...args) => guarded(() => forwarders.join(...args)),
+    changeMember: (...args) => guarded(() => forwarders.changeMember(...args)),
+    ask: (...args) => guarded(() => forwarders.ask(...args)),
+  };
 }

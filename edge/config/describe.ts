@@ -17,6 +17,7 @@ import {
   remoteOptions,
   sessionOptions,
   tunnelOptions,
+  wayOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
 import { describeAdmin } from "./admin.ts";
@@ -129,6 +130,7 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     mode,
     encap,
     local: describeLocal(tunnel),
+    ...showOptions(wayOptions, tunnel),
     ...(remotes.length > 0 && {
       remote: remotes.map((remote) => ({
         address: formatEndpoint(remote.endpoint),

@@ -432,7 +432,7 @@ impl World {
             v6: random.percent(20).then(|| ([0xfd; 16], random.next() as u8 % 129)),
         };
         let clamp = random.pick(&[Clamp::Off, Clamp::Fixed(536), Clamp::Frame(1400), Clamp::Frame(0)]);
-        core.sessions.hold_to(at, Policy { rx, tx, source, clamp });
+        core.sessions.hold_to(at, Policy { rx, tx, source, clamp, limited: false });
     }
 
     fn change_tunnel(&mut self) {

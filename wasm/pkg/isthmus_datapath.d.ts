@@ -31,6 +31,8 @@ export class Raw {
      * The length that message `index` is grouped by; 0: it is no group.
      */
     grouped_by(index: number): number;
+    hold(port: number, frames: number): void;
+    hold_first(port: number, frame: Uint8Array): void;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
     /**
@@ -42,6 +44,7 @@ export class Raw {
      */
     last_refusal(): string;
     layout(): RawLayout;
+    limit(port: number, rx: number, tx: number, burst: number): void;
     limit_grouping(tunnel: number, longest: number): void;
     /**
      * `reason` is a place in `drop_names`.
@@ -74,6 +77,7 @@ export class Raw {
      * As `receive_datagrams`.
      */
     receive_packets(port: number, count: number, now: number): boolean;
+    release(port: number): void;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_tunnel(tunnel: number): void;
@@ -92,6 +96,7 @@ export class Raw {
     session_slots(): number;
     set_base(base: bigint): void;
     set_policy(session: number, spec: RawPolicy): void;
+    set_receiver(port: number, host: number): void;
     split_message(index: number): number;
     tell_marks(socket: number, on: boolean): void;
     /**

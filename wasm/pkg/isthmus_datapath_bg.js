@@ -241,6 +241,42 @@ export class Raw {
     }
     /**
      * @param {number} port
+     * @param {number} frames
+     */
+    hold(port, frames) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_hold(retptr, this.__wbg_ptr, port, frames);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @param {Uint8Array} frame
+     */
+    hold_first(port, frame) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(frame, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_hold_first(retptr, this.__wbg_ptr, port, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
      * @param {Uint8Array} frame
      * @returns {boolean}
      */
@@ -323,6 +359,25 @@ export class Raw {
     layout() {
         const ret = wasm.raw_layout(this.__wbg_ptr);
         return RawLayout.__wrap(ret);
+    }
+    /**
+     * @param {number} port
+     * @param {number} rx
+     * @param {number} tx
+     * @param {number} burst
+     */
+    limit(port, rx, tx, burst) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_limit(retptr, this.__wbg_ptr, port, rx, tx, burst);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} tunnel
@@ -448,6 +503,22 @@ export class Raw {
     receive_packets(port, count, now) {
         const ret = wasm.raw_receive_packets(this.__wbg_ptr, port, count, now);
         return ret !== 0;
+    }
+    /**
+     * @param {number} port
+     */
+    release(port) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_release(retptr, this.__wbg_ptr, port);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} port
@@ -590,6 +661,23 @@ export class Raw {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             _assertClass(spec, RawPolicy);
             wasm.raw_set_policy(retptr, this.__wbg_ptr, session, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @param {number} host
+     */
+    set_receiver(port, host) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_set_receiver(retptr, this.__wbg_ptr, port, host);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             if (r1) {

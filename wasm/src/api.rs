@@ -172,7 +172,7 @@ impl RawPolicy {
             (size, _) => Clamp::Fixed(size),
         };
         let [rx, tx] = [self.rx_rate, self.tx_rate].map(|rate| Bucket::new(rate, self.burst));
-        Ok(Policy { rx, tx, source, clamp })
+        Ok(Policy { rx, tx, source, clamp, limited: false })
     }
 }
 
@@ -332,6 +332,28 @@ impl Raw {
         let a = handle(a).ok_or(Refusal::no_such_port())?;
         let b = handle(b).ok_or(Refusal::no_such_port())?;
         self.datapath.core.cross_connect(a, b)
+    }
+
+    pub fn set_receiver(&mut self, port: f64, host: f64) -> Result<(), Refusal> {
+        let port = handle(port).ok_or(Refusal::no_such_port())?;
+        let host = handle(host).ok_or(Refusal::no_such_port())?;
+        self.datapath.core.set_receiver(port, host)
+    }
+
+    pub fn hold(&mut self, port: f64, frames: u32) -> Result<(), Refusal> {
+        self.datapath.core.hold(handle(port).ok_or(Refusal::no_such_port())?, frames)
+    }
+
+    pub fn hold_first(&mut self, port: f64, frame: &[u8]) -> Result<(), Refusal> {
+        self.datapath.core.hold_first(handle(port).ok_or(Refusal::no_such_port())?, frame)
+    }
+
+    pub fn release(&mut self, port: f64) -> Result<(), Refusal> {
+        self.datapath.core.release(handle(port).ok_or(Refusal::no_such_port())?)
+    }
+
+    pub fn limit(&mut self, port: f64, rx: u32, tx: u32, burst: u32) -> Result<(), Refusal> {
+        self.datapath.core.limit(handle(port).ok_or(Refusal::no_such_port())?, rx, tx, burst)
     }
 
     pub fn disconnect(&mut self, a: f64) -> Result<(), Refusal> {

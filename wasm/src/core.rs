@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
+use crate::joining::Joining;
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Hub, Port};
 use crate::punt::Punts;
@@ -112,6 +113,8 @@ pub struct Core {
     pub ready: VecDeque<(Handle, Held)>,
     /// When to look after which session's reorder queue.
     pub agenda: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Receivers, and frames that wait for a forwarder.
+    pub joining: Joining,
     /// Frames from TypeScript.
     pub injected: Bounded<(Handle, Held)>,
     /// Control messages from TypeScript.
@@ -144,6 +147,7 @@ impl Core {
             reorder_bytes: 0,
             ready: VecDeque::new(),
             agenda: BinaryHeap::new(),
+            joining: Joining::default(),
             injected: Bounded::new(),
             controls: Bounded::new(),
             unfinished: None,
@@ -171,6 +175,15 @@ impl Core {
             Kind::Socket | Kind::Tunnel | Kind::Hub => None,
         };
         live.and_then(|_| Port::of(handle))
+    }
+
+    /// The handle of a live port.
+    pub fn handle_of(&self, port: Port) -> Handle {
+        match port {
+            Port::Session(at) => self.sessions.handle(at),
+            Port::Device(at) => self.devices.handle(at),
+            Port::Host(at) => self.hosts.handle(at),
+        }
     }
 
     /// A port's forwarder.

@@ -94,6 +94,10 @@ named! {
         BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
+        /// A forwarder will not have it, and the port that it came in at has no receiver.
+        NoReceiver = "no-receiver",
+        /// More came than is held for the port's next forwarder.
+        HoldFull = "hold-full",
         /// Its port or socket was removed while it waited.
         PortRemoved = "port-removed",
         /// Control messages came faster than TypeScript took them.

@@ -120,7 +120,7 @@ impl Datapath {
             _ => return Err(Refusal::no_such_port()),
         }
         self.core.io.add(Io::Injected, 1);
-        let held = Held::copy(frame);
+        let held = Held::copy(&[frame]);
         let cost = held.cost();
         let queued = self.core.injected.push((port, held), cost);
         if !queued {
@@ -142,9 +142,12 @@ impl Datapath {
         core.transmit.clear();
         self.finish();
         let core = &mut self.core;
-        while core.can_go_on() && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-        {
-        }
+        while core.can_go_on()
+            && (core.forward_released()
+                || core.deliver_ready()
+                || core.send_one_control()
+                || core.forward_injected())
+        {}
         self.go_on();
         self.core.lay_out()
     }
@@ -293,7 +296,9 @@ impl Core {
         let segments = frame.segments();
         self.io.add(Io::RxFrames, segments.into());
         self.io.add(Io::RxSuperFrames, u64::from(segments > 1));
-        self.forward(self.forwarder(port), frame);
+        if self.devices[at].limits.is_none() || self.may_pass(at, 0, &frame) {
+            self.forward(self.forwarder(port), frame);
+        }
     }
 
     /// Sends one control message; false when there is none.

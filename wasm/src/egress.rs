@@ -78,6 +78,10 @@ impl Core {
                 self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
             }
+            Forwarder::Hold => {
+                self.hold_frame(frame);
+                true
+            }
         }
     }
 
@@ -144,6 +148,17 @@ impl Core {
             match port {
                 Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {}
                 _ => frame.finish_checksum(),
+            }
+        }
+        if let Port::Device(at) = port
+            && self.devices[at].limits.is_some()
+            && cursor.piece == 0
+        {
+            if !self.transmit.has_room_for_flow() {
+                return false;
+            }
+            if !self.may_pass(at, 1, frame) {
+                return true;
             }
         }
         match port {
@@ -339,7 +354,7 @@ impl Core {
     }
 
     /// Hands a frame to TypeScript, as frames go over a wire.
-    fn punt_frame(&mut self, host: u32, frame: &Frame) {
+    pub fn punt_frame(&mut self, host: u32, frame: &Frame) {
         let port = self.hosts.handle(host);
         if frame.about.offload.is_none() {
             let queued = self.punts.frame(port, &[frame.bytes()]);

@@ -18,6 +18,7 @@ pub mod frame;
 pub mod header;
 pub mod headers;
 pub mod ingress;
+pub mod joining;
 pub mod leaving;
 pub mod manage;
 pub mod offload;

@@ -27,7 +27,8 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Refusal {
-    const fn new(code: &'static str, message: &'static str) -> Self {
+    /// A refusal of any kind.
+    pub const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message }
     }
 
@@ -265,6 +266,7 @@ impl Core {
             vnet: takes.is_some(),
             takes: if tag.is_none() { all } else { Takes::default() },
             forwarder: Forwarder::None,
+            limits: None,
         };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
         Ok(self.devices.handle(at))
@@ -272,7 +274,7 @@ impl Core {
 
     /// Adds a port whose frames TypeScript handles.
     pub fn add_host_port(&mut self, frame_type: FrameType) -> Result<Handle, Refusal> {
-        let port = HostPort { frame_type, forwarder: Forwarder::None };
+        let port = HostPort { frame_type, forwarder: Forwarder::None, of: None };
         let at = self.hosts.insert(port).ok_or(Refusal::limit("too many host ports"))?;
         Ok(self.hosts.handle(at))
     }
@@ -281,6 +283,7 @@ impl Core {
     pub fn remove_port(&mut self, port: Handle) -> Result<(), Refusal> {
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
         self.part(port);
+        self.forget_port(port);
         match port {
             Port::Session(at) => self.remove_session(at),
             Port::Device(at) => drop(self.devices.remove(at)),
@@ -301,24 +304,6 @@ impl Core {
         self.drop_queue(queue);
     }
 
-    /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.
-    pub fn cross_connect(&mut self, a: Handle, b: Handle) -> Result<(), Refusal> {
-        let a = self.port(a).ok_or(Refusal::no_such_port())?;
-        let b = self.port(b).ok_or(Refusal::no_such_port())?;
-        if a == b {
-            return Err(Refusal::invalid("a port cannot be joined to itself"));
-        }
-        if self.forwarder(a) != Forwarder::None || self.forwarder(b) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
-        }
-        if self.frame_type(a) != self.frame_type(b) {
-            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
-        }
-        *self.forwarder_mut(a) = Forwarder::CrossConnect(b);
-        *self.forwarder_mut(b) = Forwarder::CrossConnect(a);
-        Ok(())
-    }
-
     /// Makes a hub without ports.
     pub fn add_hub(&mut self) -> Result<Handle, Refusal> {
         let at = self.hubs.insert(Hub::default()).ok_or(Refusal::limit("too many hubs"))?;
@@ -329,32 +314,14 @@ impl Core {
     pub fn join_hub(&mut self, hub: Handle, port: Handle) -> Result<(), Refusal> {
         let hub = self.hubs.find(hub).ok_or(Refusal::invalid("no such hub"))?;
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
-        if self.forwarder(port) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "the port is in a forwarder already"));
-        }
+        self.check_free(port)?;
         let first = self.hubs[hub].ports.first().copied();
         if first.is_some_and(|first| self.frame_type(first) != self.frame_type(port)) {
             return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
         }
         self.hubs[hub].ports.push(port);
-        *self.forwarder_mut(port) = Forwarder::Flood(hub);
+        self.give(port, Forwarder::Flood(hub));
         Ok(())
-    }
-
-    /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
-    pub fn disconnect(&mut self, a: Handle) -> Result<(), Refusal> {
-        let port = self.port(a).ok_or(Refusal::no_such_port())?;
-        self.part(port);
-        Ok(())
-    }
-
-    fn part(&mut self, port: Port) {
-        self.leave_unfinished(port);
-        match std::mem::take(self.forwarder_mut(port)) {
-            Forwarder::None => {}
-            Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,
-            Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
-        }
     }
 
     /// What a port's frames are.
@@ -366,7 +333,8 @@ impl Core {
         }
     }
 
-    fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
+    /// A port's forwarder.
+    pub fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
         match port {
             Port::Session(at) => &mut self.sessions.rx[at].forwarder,
             Port::Device(at) => &mut self.devices[at].forwarder,

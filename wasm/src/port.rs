@@ -1,6 +1,7 @@
 //! Ports and the forwarders that join them.
 
 use crate::offload::{Offload, Takes};
+use crate::policy::Bucket;
 use crate::slab::{Handle, Kind};
 
 /// What the frames of a port are; only ports of one type can be joined.
@@ -53,6 +54,16 @@ impl Port {
             Kind::Socket | Kind::Tunnel | Kind::Hub => None,
         }
     }
+
+    /// A number that no other port has now.
+    pub fn key(self) -> u64 {
+        let (kind, index) = match self {
+            Self::Session(index) => (0, index),
+            Self::Device(index) => (1, index),
+            Self::Host(index) => (2, index),
+        };
+        kind << 32 | u64::from(index)
+    }
 }
 
 /// Where the frames that come in at a port go.
@@ -65,6 +76,8 @@ pub enum Forwarder {
     CrossConnect(Port),
     /// Out at all other ports of a hub.
     Flood(u32),
+    /// Into a queue, for the next one.
+    Hold,
 }
 
 /// Ports that flood each other, as those of an Ethernet repeater do.
@@ -89,6 +102,8 @@ pub struct Device {
     pub tag: Option<[u8; 4]>,
     /// Where they go.
     pub forwarder: Forwarder,
+    /// How fast they may come and go.
+    pub limits: Option<Box<[Bucket; 2]>>,
 }
 
 impl Device {
@@ -106,4 +121,6 @@ pub struct HostPort {
     pub frame_type: FrameType,
     /// Where they go.
     pub forwarder: Forwarder,
+    /// The port that it is the receiver of.
+    pub of: Option<Port>,
 }

@@ -176,7 +176,19 @@ impl Sessions {
         let kept = |bucket: Bucket, before: Bucket| {
             if (bucket.rate, bucket.burst) == (before.rate, before.burst) { before } else { bucket }
         };
-        let policy = Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy };
+        let policy = match before.limited {
+            true => Policy { rx: before.rx, tx: before.tx, limited: true, ..policy },
+            false => Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy },
+        };
+        self.guard(at, policy);
+    }
+
+    /// Limits a session's rates, whatever its policy says of them.
+    pub fn limit(&mut self, at: u32, rx: Bucket, tx: Bucket) {
+        self.guard(at, Policy { rx, tx, limited: true, ..self.policies[at] });
+    }
+
+    fn guard(&mut self, at: u32, policy: Policy) {
         self.rx[at].guarded = policy.guards_rx();
         self.tx[at].guarded = policy.guards_tx();
         self.policies[at] = policy;

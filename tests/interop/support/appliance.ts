@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import type { Place } from "./place.ts";
 import { type Background, type Outcome, until } from "./process.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
+/** The folder of the project. */
+export const root = new URL("../../../", import.meta.url).pathname;
 
 /** A running appliance; disposal stops it by SIGTERM. */
 export interface Appliance extends AsyncDisposable {
