@@ -32,12 +32,23 @@ export function lineSink(
   let writing: Promise<void> | undefined;
 
   const drain = async () => {
-    while (waiting.length > 0 || untold > 0) {
-      const told = untold > 0 ? [lost(untold)] : [];
-      let bytes = encoder.encode([...waiting, ...told].join(""));
-      [waiting, size, untold] = [[], 0, 0];
-      while (bytes.length > 0) bytes = bytes.subarray(await write(bytes));
+    try {
+      while (waiting.length > 0 || untold > 0) {
+        const told = untold > 0 ? [lost(untold)] : [];
+        let bytes = encoder.encode([...waiting, ...told].join(""));
+        [waiting, size, untold] = [[], 0, 0];
+        while (bytes.length > 0) bytes = bytes.subarray(await write(bytes));
+      }
+    } catch {
+      // Nobody reads any more: there is nowhere left to say so.
     }
+    // In the same turn as the look at what waits: a line that comes later begins anew.
+    writing = undefined;
+  };
+  const start = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    writing = promise;
+    void drain().then(resolve);
   };
   return {
     get dropped() {
@@ -51,8 +62,7 @@ export function lineSink(
       }
       waiting.push(line);
       size += line.length;
-      // Nobody reads any more: there is nowhere left to say so.
-      writing ??= drain().catch(() => {}).then(() => void (writing = undefined));
+      if (!writing) start();
     },
     async flush(ms) {
       if (!writing) return;

@@ -42,3 +42,22 @@ Deno.test("what is written in parts, or to nobody, is no trouble", async () => {
   broken.write("two\n");
   await broken.flush(1000);
 });
+
+Deno.test("no line waits for the next one, whenever it comes", async () => {
+  let text = "";
+  const sink = lineSink((bytes) => {
+    text += new TextDecoder().decode(bytes);
+    return Promise.resolve(bytes.length);
+  }, () => "");
+  let all = "";
+  for (let turns = 0; turns < 20; turns++) {
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    sink.write(`${turns}\n`);
+    all += `${turns}\n`;
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    sink.write("x\n");
+    all += "x\n";
+  }
+  await sink.flush(1000);
+  assert.equal(text, all);
+});
