@@ -30,6 +30,7 @@ import {
   type Counters,
   type PortIx,
   type PortLimit,
+  type PppoeSpec,
   type SessionChange,
   sessionCounters,
   type SessionPolicy,
@@ -50,6 +51,7 @@ export type {
   Counters,
   PortIx,
   PortLimit,
+  PppoeSpec,
   SessionChange,
   SessionCounter,
   SessionPolicy,
@@ -70,6 +72,7 @@ export const RX_BATCH = 64;
 const socketKinds = { udp4: 0, udp6: 1, ip4: 2, ip6: 3 } as const;
 const frameTypes = { ethernet: 0, ppp: 1, ip: 2 } as const;
 const encaps = { udp: 0, ip: 1 } as const;
+const framings = { keep: 0, add: 1, strip: 2 } as const;
 const sourceChecks = { none: 0, address: 1, endpoint: 2 } as const;
 
 const noBytes = new Uint8Array(0);
@@ -221,10 +224,13 @@ export class WasmDatapath {
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
    * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
-    using raw = refusing(() => this.#raw.session(session));
-    Object.assign(raw, rawOptions(change));
+    const options = rawOptions(change);
     using policy = change.policy && rawPolicy(change.policy);
-    refusing(() => this.#raw.change_session(session, raw));
+    if (Object.keys(options).length > 0) {
+      using raw = refusing(() => this.#raw.session(session));
+      Object.assign(raw, options);
+      refusing(() => this.#raw.change_session(session, raw));
+    }
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
   }
 
@@ -236,6 +242,18 @@ export class WasmDatapath {
   addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec, tag = 0): PortIx {
     const bits = vnet === undefined ? 0 : vnetBits(vnet);
     return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
+  }
+
+  /**
+   * Adds a PPPoE session of a device whose frames are Ethernet's: a port of PPP frames. What of the device's frames is no
+   * session's stays the device's. It goes with the device, and of what may change in a session it has `policy` alone.
+   */
+  addPppoe(device: PortIx, { peer, own, tags, sessionId }: PppoeSpec): PortIx {
+    if (!(sessionId >= 1 && sessionId <= 0xfffe)) {
+      throw new WasmError("invalid", `a PPPoE session id is 1 to 65534, not ${sessionId}`);
+    }
+    const numbers = Uint32Array.from(tags);
+    return refusing(() => this.#raw.add_pppoe(device, peer, own, numbers, sessionId)) as PortIx;
   }
 
   /** Adds a port whose frames TypeScript injects and drains. */
@@ -498,7 +516,7 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
   const { l2spec, peerL2spec = l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
-  const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
+  const { addressControl, reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
     ...(peerL2spec !== undefined && { peer_l2spec: peerL2spec === "default" }),
@@ -510,6 +528,7 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
     ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
     ...(restartRun !== undefined && { restart_run: restartRun }),
+    ...(addressControl !== undefined && { framing: framings[addressControl] }),
   };
 }
 

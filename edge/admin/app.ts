@@ -25,6 +25,7 @@ import { addPluginRoutes } from "./plugins.ts";
 import type { RouteContext } from "./route.ts";
 import { addSessionRoutes } from "./sessions.ts";
 import { makeStreams } from "./streams.ts";
+import { addTraceRoutes } from "./trace.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
 /** What the endpoint needs besides the appliance. */
@@ -88,6 +89,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   addPeerRoutes(context);
   addPluginRoutes(context);
   addEventRoutes(context);
+  addTraceRoutes(context);
   addOperationRoutes(context, { version: options.version, now });
 
   app.notFound((c) => noRoute(app, c));

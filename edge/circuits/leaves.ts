@@ -1,6 +1,7 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
 import { asError, Failure } from "../../plugins/failure.ts";
+import { isUnicastMac, parseMac } from "../../plugins/mac.ts";
 import type {
   Clock,
   DeviceLeaf,
@@ -10,9 +11,12 @@ import type {
   PacketLeaf,
   PortId,
   StreamLeaf,
+  TakeDatagram,
+  UdpLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PacketOptions, Row } from "../../plugins/plugin.ts";
+import type { PacketOptions, PppoeOptions, Row, UdpOptions } from "../../plugins/plugin.ts";
+import type { PppoeSpec } from "../../wasm/mod.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
@@ -48,6 +52,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     random,
     datapath: {
       inject: datapath.inject,
+      addPppoe: (port, own, session) =>
+        guarded(() => datapath.addPppoe(port, pppoeSpec(own, session))),
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
@@ -69,6 +75,12 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
     readText: (path) => readText(dependencies.folder, path),
+    openUdp: (options, received) => openUdp(system, options, received),
+    // deno-lint-ignore require-await
+    addRoute: async (route) => refusing(undefined, () => system.addRoute(route)),
+    // deno-lint-ignore require-await
+    addToSet: async (set, address, netns) =>
+      refusing(undefined, () => system.addToSet(set, address, netns)),
     openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,
@@ -90,6 +102,20 @@ async function openUnix(
     const message = `cannot connect to ${path}: ${asError(error).message}`;
     throw new Failure(denied ? "not-permitted" : "unavailable", message, { cause: error });
   }
+}
+
+// deno-lint-ignore require-await
+async function openUdp(
+  system: System,
+  options: UdpOptions,
+  received: TakeDatagram,
+): Promise<UdpLeaf> {
+  const socket = refusing("local", () => system.openDatagrams(options, received));
+  return {
+    ...socket,
+    // What is no address is the caller's defect, not its fault.
+    send: (datagram, to) => refusing(undefined, () => socket.send(datagram, to)),
+  };
 }
 
 /** A device in the datapath. */
@@ -148,6 +174,10 @@ async function openPacket(
   gone: () => void,
 ): Promise<PacketLeaf> {
   const { name, vlan, tpid = 0x8100 } = options;
+  if (vlan !== undefined && (options.vlans || options.protocols)) {
+    const message = "an interface's port has one `vlan`, or is told `vlans` and `protocols`";
+    throw new Failure("invalid", message, { option: "vlan" });
+  }
   const device = refusing("name", () => system.openPacket(options));
   let port: PortId;
   try {
@@ -176,6 +206,20 @@ async function openPacket(
       device.release();
       await removed(() => datapath.removePort(port));
     },
+  };
+}
+
+/** A PPPoE session as the datapath takes it. @throws {Failure} */
+function pppoeSpec(
+  own: string,
+  { mac, sessionId, vlans }: Omit<PppoeOptions, "on">,
+): PppoeSpec {
+  if (!isUnicastMac(mac)) throw new Failure("invalid", `${mac} is no station's MAC address`);
+  return {
+    peer: parseMac(mac),
+    own: parseMac(own),
+    tags: vlans.map(({ tpid = 0x8100, vid }) => tpid * 0x10000 + vid),
+    sessionId,
   };
 }
 

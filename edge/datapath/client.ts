@@ -6,6 +6,7 @@ import type {
   CounterSlice,
   PortIx,
   PortLimit,
+  PppoeSpec,
   SessionChange,
   SessionSpec,
   SocketIx,
@@ -223,6 +224,11 @@ class OneWorkerDatapath implements Datapath {
   ): Promise<PortId> {
     const ix = this.#worker.request("addDevice", { fd, device });
     return this.#addPort(ix, { kind: "device", fd, gone, down });
+  }
+
+  addPppoe(device: PortId, spec: PppoeSpec): Promise<PortId> {
+    const ix = this.#worker.request("addPppoe", { device: toIx(device), spec });
+    return this.#addPort(ix, { kind: "session" });
   }
 
   addHostPort(

@@ -70,6 +70,7 @@ export function createCommands(
         () => datapath.removePort(port),
       );
     },
+    addPppoe: ({ device, spec }) => datapath.addPppoe(device, spec),
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
     removePort({ port }) {
       datapath.removePort(port);

@@ -1,6 +1,13 @@
 /** What the appliance asks of the datapath; how many workers carry it out stays hidden behind this. @module */
 
-import type { Counters, PortLimit, SessionSpec, SocketKind, VnetSpec } from "../../wasm/mod.ts";
+import type {
+  Counters,
+  PortLimit,
+  PppoeSpec,
+  SessionSpec,
+  SocketKind,
+  VnetSpec,
+} from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
 import type { ForwarderLeaf, PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
@@ -49,6 +56,7 @@ export type SessionChange = Partial<
     | "cookie"
     | "peerCookie"
     | "policy"
+    | "addressControl"
   >
 >;
 
@@ -148,6 +156,8 @@ export interface Datapath extends AsyncDisposable {
     gone: () => void,
     down?: () => void,
   ): Promise<PortId>;
+  /** Adds a PPPoE session of a device of Ethernet frames: a port of PPP frames, which goes with the device. */
+  addPppoe(device: PortId, session: PppoeSpec): Promise<PortId>;
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,

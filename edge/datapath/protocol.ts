@@ -20,6 +20,7 @@ import type {
   ForwarderKind,
   PortIx,
   PortLimit,
+  PppoeSpec,
   SessionSpec,
   SocketIx,
   SocketKind,
@@ -81,6 +82,7 @@ export interface CommandTable {
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
   addDevice: [{ fd: number; device: DeviceSpec }, PortIx];
+  addPppoe: [{ device: PortIx; spec: PppoeSpec }, PortIx];
   addHostPort: [{ frameType: FrameType }, PortIx];
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];

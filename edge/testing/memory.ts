@@ -172,6 +172,15 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
+  addPppoe(device: PortId): Promise<PortId> {
+    return this.#command("addPppoe", () => {
+      if (!this.#devices.has(device)) fail("no-such-port");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, "ppp");
+      return id;
+    });
+  }
+
   addHostPort(frameType: FrameType): Promise<PortId> {
     return this.#command("addHostPort", () => {
       const id = ++this.#last as PortId;
@@ -368,6 +377,14 @@ export function memorySystem(): MemorySystem {
         release() {},
       };
     },
+    openDatagrams: ({ port = 40_000 }) => ({
+      port,
+      send: () => true,
+      drops: () => 0,
+      close: () => Promise.resolve(),
+    }),
+    addRoute: () => () => {},
+    addToSet: () => () => {},
     setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};

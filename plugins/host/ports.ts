@@ -24,6 +24,8 @@ export interface Ports {
   make(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort;
   /** {@linkcode Scope.connect}. */
   connect(life: Life, a: Port, b: Port): Promise<void>;
+  /** The datapath's number of a port that a life builds upon: where the port goes, the life fails. @throws {Failure} */
+  uses(life: Life, port: Port): { readonly id: PortId; done(): void };
   /** {@linkcode Scope.receive}. */
   receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void;
   /** {@linkcode Scope.hold}. */
@@ -150,6 +152,13 @@ class HostPorts implements Ports {
       };
       return { value: undefined, undo };
     });
+  }
+
+  uses(life: Life, port: Port): { readonly id: PortId; done(): void } {
+    const { gone, id, name, users } = this.#stateOf(port);
+    if (gone) throw new Failure("unavailable", `${name} is gone`);
+    users.add(life);
+    return { id, done: () => void users.delete(life) };
   }
 
   receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void {

@@ -106,6 +106,30 @@ Deno.test("a device changes as a whole or not at all, and one that is gone has n
   assert.deepEqual(world.leftovers(), []);
 });
 
+Deno.test("a PPPoE session is a port of PPP frames, as long as its interface is there", async () => {
+  const { host, scope, world } = await bench();
+  const life = scope.child("access");
+  const wire = await life.open("packet", { name: "eth1" });
+  const session = { on: wire, mac: "02:00:00:00:00:07", sessionId: 7 };
+  const vlans = [{ tpid: 0x88a8, vid: 100 }, { vid: 7 }] as const;
+  const client = scope.child("client");
+  const port = await client.open("pppoe", { ...session, vlans });
+  assert.equal(port.frames, "ppp");
+  // Six octets of PPPoE, and the tag beyond the one that an MTU leaves out.
+  assert.equal(port.frameMtu, wire.mtu - 6 - 4);
+  await assert.rejects(client.open("pppoe", { ...session, vlans }), { code: "in-use" });
+  const other = await client.open("pppoe", { ...session, vlans: [] });
+  assert.equal(other.frameMtu, wire.mtu - 6);
+  await assert.rejects(client.open("pppoe", { ...session, on: port as typeof wire, vlans }));
+  await client.connect(port, other);
+
+  taps(world)[0]!.tap!.vanish();
+  await settle();
+  assert.ok(client.signal.aborted, "what is built upon an interface breaks with it");
+  assert.deepEqual(world.leftovers().filter((kind) => kind === "pppoe"), []);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
 Deno.test("what came while a port was held goes on first, what was on its way to the receiver before that", async () => {
   const { host, scope, world } = await bench();
   const [a, b] = [await scope.open("tap", { name: "a" }), await scope.open("tap", { name: "b" })];

@@ -15,7 +15,7 @@ import type { TapOptions } from "../ports.ts";
 /** A port of the world. */
 export interface WorldPort {
   readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host";
+  readonly kind: "session" | "tap" | "host" | "pppoe";
   /** The port that its frames go to: a cross-connect's other one, or its receiver's host port. */
   joined?: PortId | undefined;
   /** The forwarder that it is a member of. */
@@ -30,6 +30,8 @@ export interface WorldPort {
   readonly sent: Uint8Array[];
   /** Kilobits a second, and bytes at once. */
   limit?: { readonly rx: number; readonly tx: number; readonly burst: number };
+  /** What no other has: PPPoE sessions only. */
+  readonly whose?: string;
   /** The device: TAPs only. */
   readonly tap?: WorldTap;
 }
@@ -137,6 +139,15 @@ export class WorldDatapath {
       },
       // deno-lint-ignore require-await
       disconnect: async (a) => this.#part(a),
+      addPppoe: async (port, _own, { mac, sessionId, vlans }) => {
+        await this.#operate("addPppoe");
+        this.#there(port);
+        const whose = JSON.stringify({ port, mac, sessionId, vlans });
+        if ([...ports.values()].some((other) => other.whose === whose)) {
+          throw new Failure("in-use", "there is a PPPoE session of this peer, VLAN and id");
+        }
+        return this.open({ frames: "ppp", kind: "pppoe", sent: [], whose });
+      },
       addReceiver: async (id, frames, receive) => {
         await this.#operate("addReceiver");
         const port = this.#there(id);

@@ -13,6 +13,10 @@ export class Raw {
      */
     add_device(fd: number, frame: number, vnet: number, tag: number): number;
     add_host_port(frame: number): number;
+    /**
+     * `tags`: TPID and tag control information of each, the outer one first.
+     */
+    add_pppoe(device: number, peer: Uint8Array, own: Uint8Array, tags: Uint32Array, session_id: number): number;
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
     add_tunnel(tunnel: RawTunnel): number;
@@ -178,6 +182,10 @@ export class RawSession {
     constructor();
     cookie: Uint8Array;
     frame_type: number;
+    /**
+     * 0: as it comes; 1: with FF 03; 2: without.
+     */
+    framing: number;
     l2spec: boolean;
     lns_mode: boolean;
     peer_cookie: Uint8Array;

@@ -15,9 +15,11 @@ use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
 use crate::policy::{Bucket, Clamp, Policy, Source};
 use crate::port::FrameType;
+use crate::pppoe::PppoeRequest;
 use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
+use crate::template::Framing;
 use crate::transmit::{IOVECS, MESSAGES, SPLIT};
 use crate::tunnel::{Outer, SocketKind, SourceCheck};
 
@@ -104,6 +106,8 @@ pub struct RawSession {
     pub reorder_timeout_ms: f64,
     pub restart_after_ms: u32,
     pub restart_run: u32,
+    /// 0: as it comes; 1: with FF 03; 2: without.
+    pub framing: u8,
 }
 
 #[wasm_bindgen]
@@ -125,6 +129,7 @@ impl RawSession {
             peer_cookie: cookie(&self.peer_cookie)?,
             reorder_timeout: micros(self.reorder_timeout_ms),
             patience: Patience { restart_after: self.restart_after_ms, restart_run: self.restart_run },
+            framing: Framing::from_number(self.framing.into()).ok_or(Refusal::invalid("no such framing"))?,
         })
     }
 }
@@ -295,6 +300,7 @@ impl Raw {
             reorder_timeout_ms: options.reorder_timeout as f64 / 1000.0,
             restart_after_ms: options.patience.restart_after,
             restart_run: options.patience.restart_run,
+            framing: options.framing as u8,
         })
     }
 
@@ -318,6 +324,25 @@ impl Raw {
         let takes = (vnet & 1 != 0).then_some(takes);
         let tag = (tag != 0).then(|| tag.to_be_bytes());
         self.datapath.core.add_device(fd, frame_type(frame)?, takes, tag).map(Handle::to_number)
+    }
+
+    /// `tags`: TPID and tag control information of each, the outer one first.
+    pub fn add_pppoe(
+        &mut self,
+        device: f64,
+        peer: &[u8],
+        own: &[u8],
+        tags: &[u32],
+        session_id: u16,
+    ) -> Result<f64, Refusal> {
+        let device = handle(device).ok_or(Refusal::no_such_port())?;
+        let [peer, own] = [peer, own].map(given);
+        let (Ok(Some(peer)), Ok(Some(own))) = (peer, own) else {
+            return Err(Refusal::invalid("a MAC address has 6 bytes"));
+        };
+        let tags: Vec<_> = tags.iter().map(|tag| tag.to_be_bytes()).collect();
+        let request = PppoeRequest { peer, own, tags: &tags, session_id };
+        self.datapath.core.add_pppoe(device, &request).map(Handle::to_number)
     }
 
     pub fn add_host_port(&mut self, frame: u8) -> Result<f64, Refusal> {
@@ -493,7 +518,8 @@ impl Raw {
     /// The tunnels in `count` slots from `from` on: their handles, then the counters of each.
     pub fn tunnel_slice(&self, from: u32, count: u32) -> Vec<f64> {
         let tunnels = &self.datapath.core.tunnels;
-        let live = slots(from, count).filter(|at| tunnels.is_live(*at));
+        let core = &self.datapath.core;
+        let live = slots(from, count).filter(|at| tunnels.is_live(*at) && !core.is_link(*at));
         table(live.map(|at| (tunnels.handle(at), tunnels[at].counters)))
     }
 

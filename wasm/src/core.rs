@@ -8,6 +8,7 @@ use crate::egress::Unfinished;
 use crate::joining::Joining;
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Hub, Port};
+use crate::pppoe::Pppoe;
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
@@ -97,6 +98,8 @@ pub struct Core {
     pub v3: Table,
     /// v3 sessions whose id does not suffice.
     pub twins: Twins,
+    /// PPPoE sessions.
+    pub pppoe: Pppoe,
     /// Tunnels by version and id.
     pub tunnel_ids: BTreeMap<(bool, u32), u32>,
     /// What leaves.
@@ -139,6 +142,7 @@ impl Core {
             v2: Table::new(),
             v3: Table::new(),
             twins: Twins::default(),
+            pppoe: Pppoe::default(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),

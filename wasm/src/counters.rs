@@ -90,6 +90,8 @@ named! {
         SequenceOutside = "sequence-outside",
         /// Where the default L2-Specific Sublayer should be, bits are set that are none of it: the peer sends without it.
         SublayerMismatch = "sublayer-mismatch",
+        /// A PPPoE frame of a session that is no data: another version, type or code (RFC 2516 §4).
+        BadPppoe = "bad-pppoe",
         /// A device's frame whose offload header does not fit its own headers.
         BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.
@@ -104,6 +106,8 @@ named! {
         PuntQueueFull = "punt-queue-full",
         /// Frames for a host port came faster than TypeScript took them, or were injected faster than they left.
         HostQueueFull = "host-queue-full",
+        /// Frames for a host port came faster from one source, or of one kind, than TypeScript is to be bothered with.
+        PuntLimited = "punt-limited",
         /// Control messages were sent faster than they left.
         ControlQueueFull = "control-queue-full",
         /// The device is down.
@@ -156,6 +160,8 @@ named! {
         RxFrames = "rx-frames",
         /// Super-frames among what was read from devices.
         RxSuperFrames = "rx-super-frames",
+        /// PPPoE data frames of no session that there is; they go where the port's other frames go.
+        PppoeUnknown = "pppoe-unknown",
         /// Frames injected by TypeScript.
         Injected = "injected",
         /// Messages sent.

@@ -8,6 +8,7 @@
 
 pub mod abi;
 pub mod api;
+pub mod budget;
 pub mod checksum;
 pub mod core;
 pub mod counters;
@@ -25,6 +26,7 @@ pub mod offload;
 pub mod outcome;
 pub mod policy;
 pub mod port;
+pub mod pppoe;
 pub mod punt;
 pub mod receive;
 pub mod reorder;

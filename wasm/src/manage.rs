@@ -52,7 +52,8 @@ impl Refusal {
         Self::new("invalid", message)
     }
 
-    const fn limit(message: &'static str) -> Self {
+    /// There are too many.
+    pub const fn limit(message: &'static str) -> Self {
         Self::new("limit", message)
     }
 }
@@ -131,14 +132,14 @@ impl Core {
             ..Tunnel::default()
         };
         let at = self.tunnels.insert(tunnel).ok_or(Refusal::limit("too many tunnels"))?;
-        self.sockets[destination.socket].tunnels += 1;
+        self.count_users(&destination, 1);
         self.tunnel_ids.insert(id, at);
         Ok(self.tunnels.handle(at))
     }
 
     /// Changes where a tunnel goes. Its version, encapsulation and ids stay.
     pub fn change_tunnel(&mut self, tunnel: Handle, request: TunnelRequest) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         let TunnelShape { version, encap, peer_tunnel_id } = self.tunnels[at].shape;
         let same = (version, encap, peer_tunnel_id, self.tunnels[at].tunnel_id)
             == (request.shape.version, request.shape.encap, request.shape.peer_tunnel_id, request.tunnel_id);
@@ -147,10 +148,10 @@ impl Core {
         }
         let destination = self.destination(&request)?;
         let twins = self.leave_twins(at);
-        let Core { tunnels, sockets, .. } = self;
-        let tunnel = &mut tunnels[at];
-        sockets[tunnel.destination.socket].tunnels -= 1;
-        sockets[destination.socket].tunnels += 1;
+        self.count_users(&destination, 1);
+        let before = self.tunnels[at].destination;
+        self.count_users(&before, -1);
+        let tunnel = &mut self.tunnels[at];
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
         tunnel.segment = segment_limit(&request) > 0;
@@ -158,6 +159,20 @@ impl Core {
         tunnel.segment_limit = segment_limit(&request);
         self.enter_twins(twins);
         Ok(())
+    }
+
+    /// The L2TP tunnel that a handle stands for.
+    fn tunnel(&self, tunnel: Handle) -> Result<u32, Refusal> {
+        let found = self.tunnels.find(tunnel).filter(|at| !self.is_link(*at));
+        found.ok_or(Refusal::no_such_tunnel())
+    }
+
+    /// Counts a tunnel more or less among those of its socket.
+    fn count_users(&mut self, destination: &Destination, by: i32) {
+        if let Some(socket) = destination.socket() {
+            let tunnels = &mut self.sockets[socket].tunnels;
+            *tunnels = tunnels.wrapping_add_signed(by);
+        }
     }
 
     fn destination(&self, request: &TunnelRequest) -> Result<Destination, Refusal> {
@@ -171,7 +186,7 @@ impl Core {
 
     /// Lets datagrams of a tunnel leave grouped up to a length; 0: none, and no more than the tunnel was asked to group.
     pub fn limit_grouping(&mut self, tunnel: Handle, longest: u16) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         let tunnel = &mut self.tunnels[at];
         tunnel.segment_limit = if tunnel.segment { longest.min(tunnel.longest) } else { 0 };
         Ok(())
@@ -179,12 +194,12 @@ impl Core {
 
     /// Removes a tunnel that has no sessions.
     pub fn remove_tunnel(&mut self, tunnel: Handle) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         if self.tunnels[at].sessions > 0 {
             return Err(Refusal::new("tunnel-busy", "the tunnel has sessions"));
         }
         let tunnel = self.tunnels.remove(at);
-        self.sockets[tunnel.destination.socket].tunnels -= 1;
+        self.count_users(&tunnel.destination, -1);
         self.tunnel_ids.remove(&(tunnel.shape.version == Version::V3, tunnel.tunnel_id));
         Ok(())
     }
@@ -197,7 +212,7 @@ impl Core {
         frame_type: FrameType,
         options: Options,
     ) -> Result<Handle, Refusal> {
-        let tunnel = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let tunnel = self.tunnel(tunnel)?;
         let shape = self.tunnels[tunnel].shape;
         check_id(shape.version, session_id)?;
         check_id(shape.version, peer_session_id)?;
@@ -239,6 +254,9 @@ impl Core {
     /// with the next [`Core::age`] when they have waited for longer than they may now.
     pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
         let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
+        if self.is_link(self.sessions.rx[at].tunnel) {
+            return Err(Refusal::invalid("a PPPoE session has no options of L2TP"));
+        }
         let shape = self.tunnels[self.sessions.rx[at].tunnel].shape;
         check_options(shape.version, &options)?;
         if options.reorder_timeout == 0 {
@@ -262,6 +280,8 @@ impl Core {
         let device = Device {
             tag,
             fd,
+            link: None,
+            budget: None,
             frame_type,
             vnet: takes.is_some(),
             takes: if tag.is_none() { all } else { Takes::default() },
@@ -282,6 +302,15 @@ impl Core {
     /// Removes a port, disconnecting it first. What waits in its queue is dropped and counted.
     pub fn remove_port(&mut self, port: Handle) -> Result<(), Refusal> {
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
+        if let Port::Device(at) = port {
+            self.remove_link(at);
+        }
+        self.remove_from_all(port);
+        Ok(())
+    }
+
+    /// Removes a live port from its forwarder and from its slab.
+    pub fn remove_from_all(&mut self, port: Port) {
         self.part(port);
         self.forget_port(port);
         match port {
@@ -289,12 +318,12 @@ impl Core {
             Port::Device(at) => drop(self.devices.remove(at)),
             Port::Host(at) => drop(self.hosts.remove(at)),
         }
-        Ok(())
     }
 
     fn remove_session(&mut self, at: u32) {
         let Identity { session_id, tunnel, .. } = self.sessions.rare(at).identity;
         match self.tunnels[tunnel].shape.version {
+            _ if self.is_link(tunnel) => self.forget_pppoe(at),
             Version::V2 => self.v2.remove(self.v2_key(tunnel, session_id)),
             Version::V3 => self.leave_v3(at),
         }

@@ -1,5 +1,6 @@
 //! Ports and the forwarders that join them.
 
+use crate::budget::Budget;
 use crate::offload::{Offload, Takes};
 use crate::policy::Bucket;
 use crate::slab::{Handle, Kind};
@@ -100,6 +101,10 @@ pub struct Device {
     pub frame_type: FrameType,
     /// The VLAN tag that its frames have on the wire and nowhere else.
     pub tag: Option<[u8; 4]>,
+    /// What its PPPoE sessions have in common, by its index among the tunnels.
+    pub link: Option<u32>,
+    /// What is left of what TypeScript may get of a packet socket's frames.
+    pub budget: Option<Box<Budget>>,
     /// Where they go.
     pub forwarder: Forwarder,
     /// How fast they may come and go.

@@ -8,7 +8,7 @@ use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
 use crate::slab::{Chunks, Handle, Kind, Slab};
-use crate::template::{Shape, Template};
+use crate::template::{Framing, Shape, Template};
 
 /// No session.
 pub const NONE: u32 = crate::table::EMPTY;
@@ -45,6 +45,8 @@ pub struct Options {
     pub reorder_timeout: u64,
     /// When to believe that the peer's numbering began anew.
     pub patience: Patience,
+    /// How the PPP frames begin that are sent.
+    pub framing: Framing,
 }
 
 /// The receiving side: the first cache line.
@@ -251,6 +253,7 @@ impl Sessions {
             cookie: &options.cookie,
             l2spec: options.l2spec,
             numbered: options.send_seq,
+            framing: options.framing,
         });
     }
 

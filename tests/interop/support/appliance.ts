@@ -28,6 +28,7 @@ export interface SessionView {
   readonly mtu?: number;
   readonly ifname?: string;
   readonly status: string;
+  readonly "circuit-state"?: Readonly<Record<string, unknown>>;
   readonly statistics: Readonly<Record<string, number>>;
 }
 
