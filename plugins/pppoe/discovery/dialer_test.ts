@@ -72,7 +72,7 @@ Deno.test("a dialer and a concentrator find each other, and PADT ends what they 
   );
   dialer.start(0);
   for (let i = 0; i < 2; i++) {
-    for (const { tags, ...frame } of take()) ac.input(emitFrame(frame), 0);
+    for (const { tags: _, ...frame } of take()) ac.input(emitFrame(frame), 0);
     for (const answer of answers.splice(0)) dialer.input(answer, 0);
   }
   const [session] = told as DialedSession[];
