@@ -4,6 +4,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
+import { ppp } from "../plugins/ppp/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -15,6 +16,7 @@ const builtIn: readonly Plugin[] = [
   bridge,
   ethernet,
   networkInterface,
+  ppp,
   probe,
   sink,
 ];
