@@ -35,9 +35,12 @@ if (import.meta.main) {
       const plugins = await withPlugins(path, builtIn);
       return await run({ version, plugins, document: configFile(path, plugins) });
     },
-    check: async (path) => await configFile(path, await withPlugins(path, builtIn)).load(),
+    async check(path) {
+      return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;
+    },
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
+    uid: () => Deno.uid() ?? 0,
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
