@@ -84,8 +84,7 @@ Deno.test("RFC 8415 §21: a Reply with IA_NA and IA_PD, octet by octet", () => {
   assert.deepEqual(iasOf(parseMessage(bytes)!), ias);
 });
 
-Deno.test("RFC 4443 §2.3: the checksum of an echo request that others computed", () => {
-  // From a capture of ping6 fe80::1: ICMPv6 echo request, id 1, sequence 1, no data.
+Deno.test("RFC 4443 §2.3: the checksum of an echo request, added up by hand", () => {
   const source = hex("fe80000000000000000000000000 0001");
   const destination = hex("fe80000000000000000000000000 0002");
   const message = hex("8000 0000 0001 0001");
