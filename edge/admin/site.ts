@@ -1,8 +1,8 @@
 /** `/`: a page for people, and for programs the list of what can be asked. @module */
 
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { RouteContext } from "./route.ts";
+import { problems, type RouteContext } from "./route.ts";
 import css from "./site/page.css" with { type: "text" };
 import html from "./site/index.html" with { type: "text" };
 import script from "./site/page.js" with { type: "text" };
@@ -18,11 +18,30 @@ const files = {
   "/page.js": { text: script, type: "text/javascript" },
 } as const;
 
+const index = z.object({
+  name: z.literal("isthmus"),
+  version: z.string(),
+  endpoints: z.array(z.object({ method: z.string(), path: z.string(), summary: z.string() })),
+}).openapi("Index");
+
+const root = createRoute({
+  method: "get",
+  path: "/",
+  summary: "Show a page for people, or list what can be asked",
+  responses: {
+    200: {
+      description: "A page, where text/html is asked for; else the list.",
+      content: { "application/json": { schema: index }, "text/html": { schema: z.string() } },
+    },
+    ...problems(),
+  },
+});
+
 /** Adds the routes. */
 export function addSite({ app }: RouteContext, version: string): void {
-  app.get("/", (c) => {
+  app.openapi(root, (c) => {
     c.header("vary", "accept");
-    if (wantsPage(c)) return page(c, html, "text/html");
+    if (wantsPage(c)) return page(c, html, "text/html") as never;
     return c.json({ name: "isthmus", version, endpoints: endpoints(app) }, 200);
   });
   for (const [path, { text, type }] of Object.entries(files)) {
