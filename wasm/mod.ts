@@ -24,6 +24,15 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
+import {
+  type Expired,
+  expiries,
+  type FamilyCounter,
+  familyCounters,
+  type MemberSpec,
+  rawMember,
+  type TerminationIx,
+} from "./ppp.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import {
   type Counters,
@@ -42,6 +51,15 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
+export type {
+  Expired,
+  Expiry,
+  FamilyCounter,
+  MemberPrefix,
+  MemberSpec,
+  TerminationIx,
+} from "./ppp.ts";
+export { familyCounters } from "./ppp.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
@@ -246,7 +264,54 @@ export class WasmDatapath {
     refusing(() => this.#raw.cross_connect(a, b));
   }
 
-  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. */
+  /** Makes a PPP termination of a TUN that is joined to nothing. */
+  addTermination(tun: PortIx): TerminationIx {
+    return refusing(() => this.#raw.add_termination(tun)) as TerminationIx;
+  }
+
+  /** Removes a PPP termination; its members leave it as by {@linkcode disconnect}. */
+  removeTermination(termination: TerminationIx): void {
+    refusing(() => this.#raw.remove_termination(termination));
+  }
+
+  /**
+   * Makes a PPP session a member of a termination. A host port that it is joined to gets from then on what is neither IPv4
+   * nor IPv6, within the session's budget, and what it injects still goes to the session; no frame is lost between the two.
+   * `address-in-use`: another member has one of the addresses.
+   */
+  joinTermination(termination: TerminationIx, session: PortIx, spec: MemberSpec): void {
+    using raw = rawMember(spec);
+    refusing(() => this.#raw.join_termination(termination, session, raw));
+  }
+
+  /** Changes a member in place: all that it was joined with. */
+  changeMember(session: PortIx, spec: MemberSpec): void {
+    using raw = rawMember(spec);
+    refusing(() => this.#raw.change_member(session, raw));
+  }
+
+  /** A session's counters of IP packets, all of one instant; undefined: there is no such session. */
+  familyCounters(session: PortIx): Record<FamilyCounter, number> | undefined {
+    const values = this.#raw.family_counters(session);
+    if (values.length === 0) return undefined;
+    const named = familyCounters.map((name, i) => [name, values[i]!]);
+    return Object.fromEntries(named) as Record<FamilyCounter, number>;
+  }
+
+  /** What of members is over, and was not given before. */
+  takeExpired(): Expired[] {
+    if (!this.#raw.any_expired()) return [];
+    const numbers = this.#raw.take_expired();
+    return Array.from({ length: numbers.length / 2 }, (_, i) => ({
+      port: numbers[2 * i] as PortIx,
+      what: expiries[numbers[2 * i + 1]!]!,
+    }));
+  }
+
+  /**
+   * Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. A member of a PPP termination leaves it, and is
+   * joined to its host port again, if it has one.
+   */
   disconnect(a: PortIx): void {
     refusing(() => this.#raw.disconnect(a));
   }

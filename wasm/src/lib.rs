@@ -24,6 +24,7 @@ pub mod offload;
 pub mod outcome;
 pub mod policy;
 pub mod port;
+pub mod ppp;
 pub mod punt;
 pub mod receive;
 pub mod reorder;

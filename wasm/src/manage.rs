@@ -27,7 +27,8 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Refusal {
-    const fn new(code: &'static str, message: &'static str) -> Self {
+    /// A refusal of a code.
+    pub(crate) const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message }
     }
 
@@ -46,12 +47,18 @@ impl Refusal {
         Self::new("no-such-port", "no such port of this kind")
     }
 
+    /// The port is in a forwarder.
+    pub(crate) const fn joined() -> Self {
+        Self::new("port-joined", "a port is in a forwarder already")
+    }
+
     /// An argument cannot be.
     pub const fn invalid(message: &'static str) -> Self {
         Self::new("invalid", message)
     }
 
-    const fn limit(message: &'static str) -> Self {
+    /// There is no room for more.
+    pub(crate) const fn limit(message: &'static str) -> Self {
         Self::new("limit", message)
     }
 }
@@ -281,6 +288,7 @@ impl Core {
     pub fn remove_port(&mut self, port: Handle) -> Result<(), Refusal> {
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
         self.part(port);
+        self.part(port); // a member is joined to its host port after it has left
         match port {
             Port::Session(at) => self.remove_session(at),
             Port::Device(at) => drop(self.devices.remove(at)),
@@ -297,6 +305,7 @@ impl Core {
         }
         self.tunnels[tunnel].sessions -= 1;
         self.epoch += 1;
+        self.members.forget(at);
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
     }
@@ -308,11 +317,17 @@ impl Core {
         if a == b {
             return Err(Refusal::invalid("a port cannot be joined to itself"));
         }
-        if self.forwarder(a) != Forwarder::None || self.forwarder(b) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
-        }
         if self.frame_type(a) != self.frame_type(b) {
             return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
+        }
+        match [(a, self.forwarder(a)), (b, self.forwarder(b))] {
+            [(_, Forwarder::None), (_, Forwarder::None)] => {}
+            // What a termination punts of a member goes to its host port, which is joined to it as to a free one.
+            [(Port::Session(session), Forwarder::Ppp(_)), (Port::Host(host), Forwarder::None)]
+            | [(Port::Host(host), Forwarder::None), (Port::Session(session), Forwarder::Ppp(_))] => {
+                return self.punt_to(session, host);
+            }
+            _ => return Err(Refusal::joined()),
         }
         *self.forwarder_mut(a) = Forwarder::CrossConnect(b);
         *self.forwarder_mut(b) = Forwarder::CrossConnect(a);
@@ -330,7 +345,7 @@ impl Core {
         let hub = self.hubs.find(hub).ok_or(Refusal::invalid("no such hub"))?;
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
         if self.forwarder(port) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "the port is in a forwarder already"));
+            return Err(Refusal::joined());
         }
         let first = self.hubs[hub].ports.first().copied();
         if first.is_some_and(|first| self.frame_type(first) != self.frame_type(port)) {
@@ -341,19 +356,27 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
+    /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port. A member
+    /// of a PPP termination is then joined to the host port that took what was punted of it.
     pub fn disconnect(&mut self, a: Handle) -> Result<(), Refusal> {
         let port = self.port(a).ok_or(Refusal::no_such_port())?;
         self.part(port);
         Ok(())
     }
 
-    fn part(&mut self, port: Port) {
+    pub(crate) fn part(&mut self, port: Port) {
         self.leave_unfinished(port);
-        match std::mem::take(self.forwarder_mut(port)) {
-            Forwarder::None => {}
-            Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,
-            Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
+        match (port, std::mem::take(self.forwarder_mut(port))) {
+            (_, Forwarder::None) => {}
+            (Port::Host(_), Forwarder::CrossConnect(Port::Session(session)))
+                if matches!(self.sessions.rx[session].forwarder, Forwarder::Ppp(_)) =>
+            {
+                self.punt_no_more(session);
+            }
+            (_, Forwarder::CrossConnect(other)) => *self.forwarder_mut(other) = Forwarder::None,
+            (_, Forwarder::Flood(hub)) => self.hubs[hub].ports.retain(|other| *other != port),
+            (Port::Session(session), Forwarder::Ppp(at)) => self.part_member(at, session),
+            (_, Forwarder::Ppp(at)) => self.terminations[at].tun = NONE,
         }
     }
 
