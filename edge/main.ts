@@ -21,6 +21,8 @@ const builtIn: readonly Plugin[] = [
 
 const { version } = manifest;
 const encoder = new TextEncoder();
+const fresh = { write: true, create: true, truncate: true, mode: 0o600 };
+type Stream = { writeSync(bytes: Uint8Array): number };
 
 if (import.meta.main) {
   const status = await main(Deno.args, {
@@ -37,11 +39,17 @@ if (import.meta.main) {
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+function writeAll(stream: Stream, text: string): void {
+  writer(stream)(encoder.encode(text));
+}
+
+function writer(stream: Stream): (bytes: Uint8Array) => void {
+  return (bytes) => {
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
+  };
 }

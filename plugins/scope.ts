@@ -151,6 +151,11 @@ export interface Scope {
   addToSet(set: string, address: string, netns?: string): Promise<void>;
   /** Connects to a Unix stream socket. `received` gets its bytes, views that are valid until it returns; null: it closed. */
   unix(path: string, received: (bytes: Uint8Array | null) => void): Promise<UnixStream>;
+  /**
+   * Reads a file of the operator's, at most 16 MiB of text; a relative path is from the configuration's folder.
+   * @throws {Failure}
+   */
+  readText(path: string): string;
   /** The plugin's own database, which outlives the appliance. @throws {Failure} where the appliance has no state folder */
   store(): DatabaseSync;
   /** Runs the operator's command for an event, if there is one. Never waited for; the environment holds no secrets. */
@@ -204,6 +209,8 @@ export interface UdpSocket {
   readonly port: number;
   /** Sends a datagram; false: the kernel had no room or no way for it. Nobody waits. */
   send(datagram: Uint8Array, to: UdpAddress): boolean;
+  /** Datagrams that came and were dropped: faster than they were taken, or longer than 9216 bytes. */
+  drops(): number;
 }
 
 /** A route of the kernel. */

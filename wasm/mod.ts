@@ -24,19 +24,14 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
-import {
-  type Expired,
-  expiries,
-  type FamilyCounter,
-  familyCounters,
-  type MemberSpec,
-  rawMember,
-  type TerminationIx,
-} from "./ppp.ts";
+import { type ForwarderDoor, forwarderDoors, type ForwarderKind } from "./forwarders.ts";
+import { type FamilyCounters, readFamilies } from "./ppp.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import {
   type Counters,
   type PortIx,
+  type PortLimit,
+  type PppoeSpec,
   type SessionChange,
   sessionCounters,
   type SessionPolicy,
@@ -51,19 +46,14 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
-export type {
-  Expired,
-  Expiry,
-  FamilyCounter,
-  MemberPrefix,
-  MemberSpec,
-  TerminationIx,
-} from "./ppp.ts";
-export { familyCounters } from "./ppp.ts";
+export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarders.ts";
+export { type FamilyCounters, familyCounters, type MemberOptions } from "./ppp.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
   PortIx,
+  PortLimit,
+  PppoeSpec,
   SessionChange,
   SessionCounter,
   SessionPolicy,
@@ -84,6 +74,7 @@ export const RX_BATCH = 64;
 const socketKinds = { udp4: 0, udp6: 1, ip4: 2, ip6: 3 } as const;
 const frameTypes = { ethernet: 0, ppp: 1, ip: 2 } as const;
 const encaps = { udp: 0, ip: 1 } as const;
+const framings = { keep: 0, add: 1, strip: 2 } as const;
 const sourceChecks = { none: 0, address: 1, endpoint: 2 } as const;
 
 const noBytes = new Uint8Array(0);
@@ -156,6 +147,8 @@ export class WasmDatapath {
   readonly memory: WebAssembly.Memory = memory;
   /** Where in the memory what lies. */
   readonly layout: Layout;
+  /** Forwarders of many ports. */
+  readonly forwarders: Readonly<Record<ForwarderKind, ForwarderDoor>>;
   readonly #raw: Raw;
 
   /** A datapath without sockets, tunnels and ports. */
@@ -166,6 +159,7 @@ export class WasmDatapath {
       options.reorderBytes ?? 32 << 20,
       options.puntBytes ?? 1 << 20,
     );
+    this.forwarders = forwarderDoors(this.#raw);
     using layout = this.#raw.layout();
     this.layout = readLayout(layout);
   }
@@ -232,10 +226,13 @@ export class WasmDatapath {
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
    * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
-    using raw = refusing(() => this.#raw.session(session));
-    Object.assign(raw, rawOptions(change));
+    const options = rawOptions(change);
     using policy = change.policy && rawPolicy(change.policy);
-    refusing(() => this.#raw.change_session(session, raw));
+    if (Object.keys(options).length > 0) {
+      using raw = refusing(() => this.#raw.session(session));
+      Object.assign(raw, options);
+      refusing(() => this.#raw.change_session(session, raw));
+    }
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
   }
 
@@ -247,6 +244,18 @@ export class WasmDatapath {
   addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec, tag = 0): PortIx {
     const bits = vnet === undefined ? 0 : vnetBits(vnet);
     return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
+  }
+
+  /**
+   * Adds a PPPoE session of a device whose frames are Ethernet's: a port of PPP frames. What of the device's frames is no
+   * session's stays the device's. It goes with the device, and of what may change in a session it has `policy` alone.
+   */
+  addPppoe(device: PortIx, { peer, own, tags, sessionId }: PppoeSpec): PortIx {
+    if (!(sessionId >= 1 && sessionId <= 0xfffe)) {
+      throw new WasmError("invalid", `a PPPoE session id is 1 to 65534, not ${sessionId}`);
+    }
+    const numbers = Uint32Array.from(tags);
+    return refusing(() => this.#raw.add_pppoe(device, peer, own, numbers, sessionId)) as PortIx;
   }
 
   /** Adds a port whose frames TypeScript injects and drains. */
@@ -264,54 +273,36 @@ export class WasmDatapath {
     refusing(() => this.#raw.cross_connect(a, b));
   }
 
-  /** Makes a PPP termination of a TUN that is joined to nothing. */
-  addTermination(tun: PortIx): TerminationIx {
-    return refusing(() => this.#raw.add_termination(tun)) as TerminationIx;
-  }
-
-  /** Removes a PPP termination; its members leave it as by {@linkcode disconnect}. */
-  removeTermination(termination: TerminationIx): void {
-    refusing(() => this.#raw.remove_termination(termination));
-  }
-
   /**
-   * Makes a PPP session a member of a termination. A host port that it is joined to gets from then on what is neither IPv4
-   * nor IPv6, within the session's budget, and what it injects still goes to the session; no frame is lost between the two.
-   * `address-in-use`: another member has one of the addresses.
+   * Gives a port a receiver, a host port: it gets what the port's forwarder punts, and all of its frames while it has none;
+   * what is injected there leaves by the port, whatever that is joined to. A removed receiver is none.
    */
-  joinTermination(termination: TerminationIx, session: PortIx, spec: MemberSpec): void {
-    using raw = rawMember(spec);
-    refusing(() => this.#raw.join_termination(termination, session, raw));
+  setReceiver(port: PortIx, host: PortIx): void {
+    refusing(() => this.#raw.set_receiver(port, host));
   }
 
-  /** Changes a member in place: all that it was joined with. */
-  changeMember(session: PortIx, spec: MemberSpec): void {
-    using raw = rawMember(spec);
-    refusing(() => this.#raw.change_member(session, raw));
+  /** Keeps what comes in at a free port, up to 1024 `frames`: its next forwarder gets them first. */
+  hold(port: PortIx, frames: number): void {
+    refusing(() => this.#raw.hold(port, frames));
   }
 
-  /** A session's counters of IP packets, all of one instant; undefined: there is no such session. */
-  familyCounters(session: PortIx): Record<FamilyCounter, number> | undefined {
-    const values = this.#raw.family_counters(session);
-    if (values.length === 0) return undefined;
-    const named = familyCounters.map((name, i) => [name, values[i]!]);
-    return Object.fromEntries(named) as Record<FamilyCounter, number>;
+  /** Puts a frame that came in at a port before those that it holds; where it holds none, the frame goes on at once. */
+  holdFirst(port: PortIx, frame: Uint8Array): void {
+    refusing(() => this.#raw.hold_first(port, frame));
   }
 
-  /** What of members is over, and was not given before. */
-  takeExpired(): Expired[] {
-    if (!this.#raw.any_expired()) return [];
-    const numbers = this.#raw.take_expired();
-    return Array.from({ length: numbers.length / 2 }, (_, i) => ({
-      port: numbers[2 * i] as PortIx,
-      what: expiries[numbers[2 * i + 1]!]!,
-    }));
+  /** Holds no more frames of a port that has no forwarder yet: those that are held go to its receiver. */
+  release(port: PortIx): void {
+    refusing(() => this.#raw.release(port));
   }
 
-  /**
-   * Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. A member of a PPP termination leaves it, and is
-   * joined to its host port again, if it has one.
-   */
+  /** Limits what comes in and leaves at a session or device: kilobits a second, 0: no limit, and bytes at once. */
+  limit(port: PortIx, { rx, tx, burst }: PortLimit): void {
+    const number = (value: number) => u32(value, "rate");
+    refusing(() => this.#raw.limit(port, number(rx), number(tx), number(burst)));
+  }
+
+  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to, or takes it out of its forwarder. */
   disconnect(a: PortIx): void {
     refusing(() => this.#raw.disconnect(a));
   }
@@ -430,6 +421,14 @@ export class WasmDatapath {
     return this.#countersOf(session, "no-such-port");
   }
 
+  /**
+   * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
+   * Undefined: there is no such session, or it never was in one.
+   */
+  familyCounters(session: PortIx): FamilyCounters | undefined {
+    return readFamilies(this.#raw, session);
+  }
+
   /** The sums over a tunnel's sessions, removed ones included. */
   tunnelCounters(tunnel: TunnelIx): Counters {
     return this.#countersOf(tunnel, "no-such-tunnel");
@@ -527,7 +526,7 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
   const { l2spec, peerL2spec = l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
-  const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
+  const { addressControl, reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
     ...(peerL2spec !== undefined && { peer_l2spec: peerL2spec === "default" }),
@@ -539,6 +538,7 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
     ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
     ...(restartRun !== undefined && { restart_run: restartRun }),
+    ...(addressControl !== undefined && { framing: framings[addressControl] }),
   };
 }
 

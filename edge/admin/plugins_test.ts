@@ -46,6 +46,7 @@ async function bench() {
       env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
       stdout: (text) => out += text,
       stderr: (text) => out += text,
+      create: () => assert.fail("nothing is to be written"),
     });
     return [status, out];
   };

@@ -1,5 +1,6 @@
 /** What an appliance is made of. @module */
 
+import { dirname } from "node:path";
 import { makeHost, type PluginHost } from "../../plugins/host/host.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
@@ -100,6 +101,7 @@ export function makeContext(
     ...world,
     meters,
     stateFolder: config.stateFolder,
+    folder: dirname(options.document.file),
     hook: hooks.run,
     event: (type, fields) => control.publish(type, fields),
   });

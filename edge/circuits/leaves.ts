@@ -1,23 +1,29 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
 import { asError, Failure } from "../../plugins/failure.ts";
+import { isUnicastMac, parseMac } from "../../plugins/mac.ts";
 import type {
   Clock,
   DeviceLeaf,
+  ForwarderLeaf,
   Leaves,
   Meters,
   PacketLeaf,
   PortId,
   StreamLeaf,
+  TakeDatagram,
+  UdpLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PacketOptions, Row } from "../../plugins/plugin.ts";
+import type { PacketOptions, PppoeOptions, Row, UdpOptions } from "../../plugins/plugin.ts";
+import type { PppoeSpec } from "../../wasm/mod.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
 import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
 import type { Logger } from "../log.ts";
+import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
@@ -32,26 +38,41 @@ export interface LeafDependencies {
   wallClock(): number;
   /** Where plugins' databases are. */
   readonly stateFolder: string;
+  /** Where files are that the configuration names by relative paths. */
+  readonly folder: string;
   hook(event: string, environment: Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
 }
 
 export function makeLeaves(dependencies: LeafDependencies): Leaves {
-  const { clock, datapath, event, hook, log, meters, random, stateFolder, system, wallClock } =
-    dependencies;
+  const { clock, datapath, event, hook, log, meters, random, system, wallClock } = dependencies;
   return {
     clock,
     date: wallClock,
     random,
     datapath: {
-      addHostPort: (frames, receive) => guarded(() => datapath.addHostPort(frames, receive)),
       inject: datapath.inject,
+      addPppoe: (port, own, session) =>
+        guarded(() => datapath.addPppoe(port, pppoeSpec(own, session))),
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
+      addReceiver: (port, frames, receive) =>
+        guarded(() => datapath.addReceiver(port, frames, receive)),
+      hold: (port, frames) => guarded(() => datapath.hold(port, frames)),
+      holdFirst: (port, frames) => removed(() => datapath.holdFirst(port, frames)),
+      release: (port) => removed(() => datapath.release(port)),
+      limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
+      forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
-        const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
-        return sessions.get(port);
+        const [{ sessions }, families] = await guarded(() =>
+          Promise.all([
+            datapath.stats({ sessions: [port], tunnels: [] }),
+            datapath.familyCounters(port),
+          ])
+        );
+        const counters = sessions.get(port);
+        return counters && { ...counters, ...families };
       },
     },
     openTap: (options, gone) =>
@@ -59,7 +80,14 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     openTun: (options, gone) => openDevice(dependencies, "ip", () => system.openTun(options), gone),
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
-    openStore: (plugin) => openStore(stateFolder, plugin),
+    readText: (path) => readText(dependencies.folder, path),
+    openUdp: (options, received) => openUdp(system, options, received),
+    // deno-lint-ignore require-await
+    addRoute: async (route) => refusing(undefined, () => system.addRoute(route)),
+    // deno-lint-ignore require-await
+    addToSet: async (set, address, netns) =>
+      refusing(undefined, () => system.addToSet(set, address, netns)),
+    openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,
     meters,
@@ -80,6 +108,20 @@ async function openUnix(
     const message = `cannot connect to ${path}: ${asError(error).message}`;
     throw new Failure(denied ? "not-permitted" : "unavailable", message, { cause: error });
   }
+}
+
+// deno-lint-ignore require-await
+async function openUdp(
+  system: System,
+  options: UdpOptions,
+  received: TakeDatagram,
+): Promise<UdpLeaf> {
+  const socket = refusing("local", () => system.openDatagrams(options, received));
+  return {
+    ...socket,
+    // What is no address is the caller's defect, not its fault.
+    send: (datagram, to) => refusing(undefined, () => socket.send(datagram, to)),
+  };
 }
 
 /** A device in the datapath. */
@@ -138,6 +180,10 @@ async function openPacket(
   gone: () => void,
 ): Promise<PacketLeaf> {
   const { name, vlan, tpid = 0x8100 } = options;
+  if (vlan !== undefined && (options.vlans || options.protocols)) {
+    const message = "an interface's port has one `vlan`, or is told `vlans` and `protocols`";
+    throw new Failure("invalid", message, { option: "vlan" });
+  }
   const device = refusing("name", () => system.openPacket(options));
   let port: PortId;
   try {
@@ -166,6 +212,20 @@ async function openPacket(
       device.release();
       await removed(() => datapath.removePort(port));
     },
+  };
+}
+
+/** A PPPoE session as the datapath takes it. @throws {Failure} */
+function pppoeSpec(
+  own: string,
+  { mac, sessionId, vlans }: Omit<PppoeOptions, "on">,
+): PppoeSpec {
+  if (!isUnicastMac(mac)) throw new Failure("invalid", `${mac} is no station's MAC address`);
+  return {
+    peer: parseMac(mac),
+    own: parseMac(own),
+    tags: vlans.map(({ tpid = 0x8100, vid }) => tpid * 0x10000 + vid),
+    sessionId,
   };
 }
 
@@ -214,4 +274,15 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw circuitFailure(error);
   }
+}
+
+function guardedForwarders(forwarders: ForwarderLeaf): ForwarderLeaf {
+  return {
+    add: (...args) => guarded(() => forwarders.add(...args)),
+    change: (...args) => guarded(() => forwarders.change(...args)),
+    remove: (id) => removed(() => forwarders.remove(id)),
+    join: (...args) => guarded(() => forwarders.join(...args)),
+    changeMember: (...args) => guarded(() => forwarders.changeMember(...args)),
+    ask: (...args) => guarded(() => forwarders.ask(...args)),
+  };
 }

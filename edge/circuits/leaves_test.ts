@@ -23,6 +23,7 @@ async function bench() {
     random: (length) => new Uint8Array(length),
     system,
     wallClock: Date.now,
+    folder: "/",
     stateFolder: "/nowhere",
     hook: () => {},
     event: () => {},

@@ -31,6 +31,7 @@ Deno.test("every command of cli.md works and prints what is shown", async () => 
         env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
         stdout: (text) => out += text,
         stderr: (text) => out += text,
+        create: () => assert.fail("nothing is to be written"),
       });
       assert.equal(out, shown.join("\n"), line);
       assert.equal(status, 0, line);

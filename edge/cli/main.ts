@@ -12,6 +12,7 @@ import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
 import { printable } from "./table.ts";
+import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
 /** What the commands need of the world. */
@@ -28,6 +29,8 @@ export interface Deps {
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Opens a file to be written anew, or `-`, standard output. @throws {Error} where it cannot be written */
+  create(path: string): (bytes: Uint8Array) => void;
 }
 
 const defaultUrl = "http://127.0.0.1:8701";
@@ -63,12 +66,14 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       deps.stdout(`${file}: no problems\n`);
       return 0;
     }
+    case "trace": {
+      using client = await clientOf(options, deps);
+      await traced(client, action, options, deps);
+      return 0;
+    }
     default: {
       const request = plan(action);
-      using client = openClient(
-        options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
-        await readToken(options, deps),
-      );
+      using client = await clientOf(options, deps);
       const { json, text } = await request(client);
       deps.stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
       return 0;
@@ -76,9 +81,32 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
   }
 }
 
+async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
+  return openClient(
+    options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
+    await readToken(options, deps),
+  );
+}
+
+async function traced(
+  client: Client,
+  { count, of, pcapng }: Extract<Action, { do: "trace" }>,
+  { json }: GlobalOptions,
+  { create, stdout, version }: Deps,
+): Promise<void> {
+  await trace(client, {
+    json,
+    stdout,
+    program: `isthmus ${version}`,
+    ...(of !== undefined && { of }),
+    ...(count !== undefined && { count }),
+    ...(pcapng !== undefined && { capture: create(pcapng) }),
+  });
+}
+
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" }>,
+  action: Exclude<Action, { do: "run" | "check" | "trace" }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "show":

@@ -18,6 +18,8 @@ export interface Candidate {
 
 /** The configuration file, and what requests changed. */
 export interface ConfigDocument {
+  /** The file's name. */
+  readonly file: string;
   /**
    * Reads the file again. What requests added under names that the file does not have stays; what they changed of things
    * of the file is as the file has it.
@@ -68,6 +70,7 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
     commit: () => ({ text, edits } = next),
   });
   return {
+    file,
     async load() {
       const read = await options.readText().catch((error) => {
         const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;

@@ -11,6 +11,7 @@ export function fixedDocument(read: () => Config | Promise<Config>): ConfigDocum
     throw new ApplianceError("unavailable", undefined, "there is no configuration file");
   };
   return {
+    file: "isthmus.yaml",
     load: async () => ({ config: await read(), putBack: [], commit() {} }),
     edit: refuse,
     origin: () => undefined,

@@ -9,38 +9,23 @@ import { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
 import { Failure } from "../failure.ts";
 import type {
-  DatapathLeaf,
   DeviceLeaf,
+  ForwarderId,
   Leaves,
   Log,
   Meters,
   PortId,
   StreamLeaf,
+  TakeDatagram,
+  UdpLeaf,
+  Undo,
 } from "../host/leaves.ts";
 import type { TapOptions } from "../ports.ts";
+import type { Route, UdpAddress, UdpOptions } from "../scope.ts";
 import type { Row } from "../values.ts";
+import { WorldDatapath, type WorldForwarder, type WorldPort, type WorldTap } from "./datapath.ts";
 
-/** A port of the world. */
-export interface WorldPort {
-  readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host";
-  /** The port that it is joined with. */
-  joined?: PortId | undefined;
-  /** Takes frames that leave the datapath here: host ports only. */
-  readonly receive?: (frames: readonly Uint8Array[]) => void;
-  /** Frames that were sent out here. */
-  readonly sent: Uint8Array[];
-  /** The device: TAPs only. */
-  readonly tap?: WorldTap;
-}
-
-/** A device of the world. */
-export interface WorldTap {
-  options: TapOptions;
-  carrier: boolean;
-  /** Makes the device vanish (`ip link del`). */
-  vanish(): void;
-}
+export type { WorldForwarder, WorldPort, WorldTap } from "./datapath.ts";
 
 /** An open stream of the world: the other end of it. */
 export interface WorldStream {
@@ -49,6 +34,14 @@ export interface WorldStream {
   readonly written: Uint8Array[];
   /** Hands bytes to the plugin; null: it closes. */
   receive(bytes: Uint8Array | null): void;
+}
+
+/** An open UDP socket of the world: the other end of it. */
+export interface WorldUdp {
+  readonly options: UdpOptions;
+  readonly sent: { readonly datagram: Uint8Array; readonly to: UdpAddress }[];
+  /** Hands a datagram to the plugin; after its end, to nobody. */
+  receive(datagram: Uint8Array, from: UdpAddress): void;
 }
 
 /** A recorded log line. */
@@ -62,7 +55,18 @@ export interface Line {
 export interface World {
   readonly leaves: Leaves;
   readonly ports: ReadonlyMap<PortId, WorldPort>;
+  readonly forwarders: ReadonlyMap<ForwarderId, WorldForwarder>;
+  /** Files that can be read, by their paths. */
+  readonly files: Map<string, string>;
   readonly streams: readonly WorldStream[];
+  readonly sockets: readonly WorldUdp[];
+  readonly routes: readonly Route[];
+  /** What was put into sets of addresses. */
+  readonly elements: readonly {
+    readonly set: string;
+    readonly address: string;
+    readonly netns?: string;
+  }[];
   readonly lines: readonly Line[];
   readonly events: readonly (Row & { readonly type: string })[];
   readonly hooks: readonly { readonly event: string; readonly environment: Row }[];
@@ -73,6 +77,10 @@ export interface World {
   /** Makes a session's port. */
   sessionPort(frames: FrameType): PortId;
   removeSessionPort(port: PortId): void;
+  /** Frames come in at a port, and go where it leads: to its receiver, the other port, its forwarder, or what it holds. */
+  deliver(port: PortId, ...frames: Uint8Array[]): void;
+  /** The forwarder of a port hands frames that came in there to its receiver. */
+  punt(port: PortId, ...frames: Uint8Array[]): void;
   /** Everything still open but session ports: empty once all is undone. */
   leftovers(): string[];
   /** Makes the operation after `operations` more ones fail. */
@@ -96,13 +104,23 @@ export function makeWorld(): World {
 }
 
 class MemoryWorld implements World {
-  readonly ports = new Map<PortId, WorldPort>();
+  readonly files = new Map<string, string>();
   readonly streams: (WorldStream & { open: boolean })[] = [];
+  readonly sockets: WorldUdp[] = [];
+  readonly routes: Route[] = [];
+  readonly elements: { set: string; address: string; netns?: string }[] = [];
   readonly lines: Line[] = [];
   readonly events: (Row & { type: string })[] = [];
   readonly hooks: { event: string; environment: Row }[] = [];
   readonly meters = new Map<string, number | (() => number)>();
   readonly trace: string[] = [];
+  readonly #datapath = new WorldDatapath(
+    this.trace,
+    () => ++this.#lastId,
+    (what) => this.#operate(what),
+  );
+  readonly ports = this.#datapath.ports;
+  readonly forwarders = this.#datapath.forwarders;
   readonly leaves: Leaves = this.#makeLeaves();
   readonly #timers = new Map<number, { at: number; callback: () => void }>();
   #now = 0;
@@ -119,11 +137,19 @@ class MemoryWorld implements World {
   }
 
   sessionPort(frames: FrameType): PortId {
-    return this.#open({ frames, kind: "session", sent: [] });
+    return this.#datapath.open({ frames, kind: "session", sent: [] });
   }
 
   removeSessionPort(port: PortId): void {
-    this.#close(port);
+    this.#datapath.close(port);
+  }
+
+  deliver(port: PortId, ...frames: Uint8Array[]): void {
+    this.#datapath.deliver(port, frames);
+  }
+
+  punt(port: PortId, ...frames: Uint8Array[]): void {
+    this.#datapath.punt(port, frames);
   }
 
   leftovers(): string[] {
@@ -131,7 +157,12 @@ class MemoryWorld implements World {
     return [
       ...ports.filter(({ kind }) => kind !== "session").map(({ kind }) => kind),
       ...ports.filter(({ joined }) => joined !== undefined).map(() => "join"),
+      ...ports.filter(({ held }) => held !== undefined).map(() => "hold"),
+      ...[...this.forwarders.values()].map(({ kind }) => kind),
       ...[...this.#timers.keys()].map(() => "timer"),
+      ...this.sockets.map(() => "udp"),
+      ...this.routes.map(({ prefix }) => `route ${prefix}`),
+      ...this.elements.map(({ address }) => `${address} in a set`),
       ...this.streams.filter(({ open }) => open).map(() => "stream"),
       ...[...this.meters].filter(([, value]) => typeof value === "function").map(([name]) => name),
     ];
@@ -168,48 +199,31 @@ class MemoryWorld implements World {
       date: () => 1_700_000_000_000 + this.#now,
       /** Not random at all, and never the same twice: tests repeat. */
       random: (length) => Uint8Array.from({ length }, () => this.#draw() >>> 16),
-      datapath: this.#makeDatapath(),
+      datapath: this.#datapath.leaf,
       openTap: (options, gone) => this.#openTap(options, gone, "ethernet"),
       openTun: ({ routes: _, ...options }, gone) => this.#openTap(options, gone, "ip"),
       openPacket: ({ name, netns }, gone) =>
         this.#openTap({ name, ...(netns !== undefined && { netns }) }, gone, "ethernet"),
       openUnix: (path, received) => this.#openUnix(path, received),
+      readText: (path) => this.#readText(path),
+      openUdp: (options, received) => this.#openUdp(options, received),
+      addRoute: async (route) => {
+        await this.#operate("addRoute");
+        return this.#put(this.routes, route);
+      },
+      addToSet: async (set, address, netns) => {
+        await this.#operate("addToSet");
+        return this.#put(this.elements, {
+          set,
+          address,
+          ...(netns !== undefined && { netns }),
+        });
+      },
       openStore: () => new DatabaseSync(":memory:"),
       hook: (event, environment) => void this.hooks.push({ event, environment }),
       event: (type, fields) => void this.events.push({ type, ...fields }),
       meters: this.#makeMeters(),
       log: this.#makeLog({}),
-    };
-  }
-
-  #makeDatapath(): DatapathLeaf {
-    const { ports, trace } = this;
-    return {
-      addHostPort: async (frames, receive) => {
-        await this.#operate("addHostPort");
-        return this.#open({ frames, kind: "host", receive, sent: [] });
-      },
-      inject(id, frames) {
-        const partner = ports.get(ports.get(id)?.joined ?? -1 as PortId);
-        partner?.sent.push(...frames.map((frame) => frame.slice()));
-        return ports.has(id);
-      },
-      // deno-lint-ignore require-await
-      removePort: async (id) => this.#close(id),
-      crossConnect: async (a, b) => {
-        await this.#operate("crossConnect");
-        const [portA, portB] = [ports.get(a), ports.get(b)];
-        if (!portA || !portB) throw new Failure("unavailable", "no such port");
-        if (portA.joined !== undefined || portB.joined !== undefined) {
-          throw new Failure("in-use", "the port is joined already");
-        }
-        [portA.joined, portB.joined] = [b, a];
-        trace.push("+join");
-      },
-      // deno-lint-ignore require-await
-      disconnect: async (a) => this.#part(a),
-      statistics: (id) =>
-        Promise.resolve(ports.get(id)?.kind === "session" ? { "rx-packets": 0 } : undefined),
     };
   }
 
@@ -224,11 +238,11 @@ class MemoryWorld implements World {
       options: { mtu: 1500, mac: "02:00:00:00:00:01", addresses: [], ...options },
       carrier: true,
       vanish: () => {
-        this.#close(id);
+        this.#datapath.close(id);
         gone();
       },
     };
-    const id = this.#open({ frames, kind: "tap", sent: [], tap });
+    const id = this.#datapath.open({ frames, kind: "tap", sent: [], tap });
     return {
       port: id,
       name: options.name,
@@ -246,7 +260,41 @@ class MemoryWorld implements World {
         if (tap.carrier !== up) this.trace.push(`carrier ${up ? "up" : "down"}`);
         tap.carrier = up;
       },
-      close: () => Promise.resolve(this.#close(id)),
+      close: () => Promise.resolve(this.#datapath.close(id)),
+    };
+  }
+
+  /** Puts something where it can be seen until it is taken back. */
+  #put<T>(all: T[], one: T): Undo {
+    all.push(one);
+    return () => {
+      const at = all.indexOf(one);
+      if (at >= 0) all.splice(at, 1);
+    };
+  }
+
+  async #openUdp(options: UdpOptions, received: TakeDatagram): Promise<UdpLeaf> {
+    await this.#operate("openUdp");
+    const socket: WorldUdp = {
+      options,
+      sent: [],
+      receive: (datagram, from) => {
+        if (this.sockets.includes(socket)) received(datagram, from);
+      },
+    };
+    const close = this.#put(this.sockets, socket);
+    this.trace.push("+udp");
+    return {
+      port: options.port ?? ++this.#lastId,
+      send(datagram, to) {
+        socket.sent.push({ datagram: datagram.slice(), to });
+        return true;
+      },
+      drops: () => 0,
+      close: async () => {
+        await close();
+        this.trace.push("-udp");
+      },
     };
   }
 
@@ -278,6 +326,12 @@ class MemoryWorld implements World {
         trace.push("-stream");
       },
     };
+  }
+
+  #readText(path: string): string {
+    const text = this.files.get(path);
+    if (text === undefined) throw new Failure("unavailable", `cannot read ${path}: no such file`);
+    return text;
   }
 
   #makeMeters(): Meters {
@@ -322,29 +376,5 @@ class MemoryWorld implements World {
 
   #draw(): number {
     return this.#seed = Math.imul(this.#seed, 1103515245) + 12345 | 0;
-  }
-
-  #open(port: WorldPort): PortId {
-    const id = ++this.#lastId as PortId;
-    this.ports.set(id, port);
-    if (port.kind !== "session") this.trace.push(`+${port.kind}`);
-    return id;
-  }
-
-  #part(a: PortId): void {
-    const b = this.ports.get(a)?.joined;
-    for (const id of [a, b]) {
-      const port = id === undefined ? undefined : this.ports.get(id);
-      if (port) port.joined = undefined;
-    }
-    if (b !== undefined) this.trace.push("-join");
-  }
-
-  #close(id: PortId): void {
-    const port = this.ports.get(id);
-    if (!port) return;
-    this.#part(id);
-    this.ports.delete(id);
-    if (port.kind !== "session") this.trace.push(`-${port.kind}`);
   }
 }

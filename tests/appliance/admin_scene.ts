@@ -46,6 +46,9 @@ tunnels:
       env: () => undefined,
       stdout: (said) => text += said,
       stderr: (said) => text += said,
+      create: () => {
+        throw new Error("nothing is to be written");
+      },
     });
     return { status, text };
   };

@@ -90,6 +90,8 @@ named! {
         SequenceOutside = "sequence-outside",
         /// Where the default L2-Specific Sublayer should be, bits are set that are none of it: the peer sends without it.
         SublayerMismatch = "sublayer-mismatch",
+        /// A PPPoE frame of a session that is no data: another version, type or code (RFC 2516 §4).
+        BadPppoe = "bad-pppoe",
         /// A device's frame whose offload header does not fit its own headers.
         BadOffload = "bad-offload",
         /// No whole PPP header, or no whole IP packet of the protocol's family behind it.
@@ -106,12 +108,18 @@ named! {
         PuntBudget = "punt-budget",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
+        /// A forwarder will not have it, and the port that it came in at has no receiver.
+        NoReceiver = "no-receiver",
+        /// More came than is held for the port's next forwarder.
+        HoldFull = "hold-full",
         /// Its port or socket was removed while it waited.
         PortRemoved = "port-removed",
         /// Control messages came faster than TypeScript took them.
         PuntQueueFull = "punt-queue-full",
         /// Frames for a host port came faster than TypeScript took them, or were injected faster than they left.
         HostQueueFull = "host-queue-full",
+        /// Frames for a host port came faster from one source, or of one kind, than TypeScript is to be bothered with.
+        PuntLimited = "punt-limited",
         /// Control messages were sent faster than they left.
         ControlQueueFull = "control-queue-full",
         /// The device is down.
@@ -164,6 +172,8 @@ named! {
         RxFrames = "rx-frames",
         /// Super-frames among what was read from devices.
         RxSuperFrames = "rx-super-frames",
+        /// PPPoE data frames of no session that there is; they go where the port's other frames go.
+        PppoeUnknown = "pppoe-unknown",
         /// Frames injected by TypeScript.
         Injected = "injected",
         /// Messages sent.

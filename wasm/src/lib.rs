@@ -8,6 +8,7 @@
 
 pub mod abi;
 pub mod api;
+pub mod budget;
 pub mod checksum;
 pub mod core;
 pub mod counters;
@@ -18,6 +19,7 @@ pub mod frame;
 pub mod header;
 pub mod headers;
 pub mod ingress;
+pub mod joining;
 pub mod leaving;
 pub mod manage;
 pub mod offload;
@@ -25,6 +27,7 @@ pub mod outcome;
 pub mod policy;
 pub mod port;
 pub mod ppp;
+pub mod pppoe;
 pub mod punt;
 pub mod receive;
 pub mod reorder;

@@ -19,7 +19,7 @@ mod too_big;
 mod upstream;
 
 pub use budget::Budget;
-pub use expiry::{Expired, Expiries};
+pub use expiry::{Expired, Expiries, Told};
 pub use fragment::{Fragments, LONGEST_HEADER as FRAGMENT_HEADER};
 pub use header::Link;
 pub use manage::MemberRequest;

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{Raw, handle, numbers};
 use crate::manage::Refusal;
-use crate::ppp::{Link, MemberRequest, Prefix};
+use crate::ppp::{Link, MemberRequest, Prefix, Told};
 use crate::slab::Handle;
 
 /// `MemberSpec` of `ppp.ts`.
@@ -93,10 +93,14 @@ impl Raw {
         self.datapath.core.expiries.any()
     }
 
-    /// A session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
+    /// A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
     pub fn take_expired(&mut self) -> Vec<f64> {
         let told = self.datapath.core.expiries.take();
-        told.iter().flat_map(|(session, what)| [session.to_number(), f64::from(*what as u8)]).collect()
+        told.iter()
+            .flat_map(|Told { termination, session, what }| {
+                [termination.to_number(), session.to_number(), f64::from(*what as u8)]
+            })
+            .collect()
     }
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::core::Core;
+use crate::port::Forwarder;
 use crate::ppp::Member;
 use crate::slab::Handle;
 
@@ -18,13 +19,24 @@ pub enum Expired {
     Quota,
 }
 
+/// That something of a member is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The termination.
+    pub termination: Handle,
+    /// The member.
+    pub session: Handle,
+    /// What is over.
+    pub what: Expired,
+}
+
 /// What waits for its time, and what is to be told.
 #[derive(Default)]
 pub struct Expiries {
     /// When to look after which session, and the member's stamp as it was then.
     agenda: BinaryHeap<Reverse<(u64, u32, u16)>>,
     /// At most three of each session wait.
-    told: Vec<(Handle, Expired)>,
+    told: Vec<Told>,
 }
 
 impl Expiries {
@@ -34,7 +46,7 @@ impl Expiries {
     }
 
     /// What is to be told, oldest first; it is forgotten.
-    pub fn take(&mut self) -> Vec<(Handle, Expired)> {
+    pub fn take(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
     }
 
@@ -69,7 +81,9 @@ impl Core {
         if let Some(member) = self.members.get_mut(session)
             && !std::mem::replace(&mut member.told[what as usize], true)
         {
-            self.expiries.told.push((self.sessions.handle(session), what));
+            let Forwarder::Ppp(at) = self.sessions.rx[session].forwarder else { return };
+            let (termination, session) = (self.terminations.handle(at), self.sessions.handle(session));
+            self.expiries.told.push(Told { termination, session, what });
         }
     }
 

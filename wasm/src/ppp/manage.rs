@@ -42,12 +42,10 @@ impl Core {
         if self.devices[device].frame_type != FrameType::Ip {
             return Err(Refusal::invalid("a PPP termination needs a port of IP packets"));
         }
-        if self.devices[device].forwarder != Forwarder::None {
-            return Err(Refusal::joined());
-        }
+        self.check_free(Port::Device(device))?;
         let termination = Termination { tun: device, ..Termination::default() };
         let at = self.terminations.insert(termination).ok_or(Refusal::limit("too many PPP terminations"))?;
-        self.devices[device].forwarder = Forwarder::Ppp(at);
+        self.give(Port::Device(device), Forwarder::Ppp(at));
         Ok(self.terminations.handle(at))
     }
 
@@ -71,8 +69,7 @@ impl Core {
         self.sessions.rx[session].forwarder == Forwarder::Ppp(termination)
     }
 
-    /// Makes a PPP session a member. It may be joined to a host port, which gets what is punted from then on: nothing is
-    /// lost between the two.
+    /// Makes a free PPP session a member; what was held for it goes on first.
     pub fn join_termination(
         &mut self,
         termination: Handle,
@@ -84,25 +81,20 @@ impl Core {
         if self.sessions.rx[session].frame_type != FrameType::Ppp {
             return Err(Refusal::invalid("a member of a PPP termination has PPP frames"));
         }
-        let host = match self.sessions.rx[session].forwarder {
-            Forwarder::None => NONE,
-            Forwarder::CrossConnect(Port::Host(host)) => host,
-            _ => return Err(Refusal::joined()),
-        };
+        self.check_free(Port::Session(session))?;
         self.check_member(at, session, request)?;
         let now = (self.now / 1000) as u32;
         let member = self.members.make(session);
         *member = Member {
-            host,
             joined: now,
             active: now,
             stamp: member.stamp,
             families: member.families,
             ..Member::default()
         };
-        self.sessions.rx[session].forwarder = Forwarder::Ppp(at);
         self.terminations[at].members += 1;
         self.configure_member(at, session, request);
+        self.give(Port::Session(session), Forwarder::Ppp(at));
         Ok(())
     }
 
@@ -161,40 +153,26 @@ impl Core {
         self.plan_expiry(session);
     }
 
-    /// A member leaves: the session is joined to its host port again, if it has one.
-    pub(crate) fn part_member(&mut self, at: u32, session: u32) {
-        let Some(member) = self.members.get_mut(session) else { return };
+    /// A port leaves: a member, or the TUN.
+    pub(crate) fn part_from_termination(&mut self, at: u32, port: Port) {
         let termination = &mut self.terminations[at];
-        termination.routes.remove_all(&mut member.routes);
-        termination.members -= 1;
-        let (host, families, stamp) = (member.host, member.families, member.stamp.wrapping_add(1));
-        *member = Member { families, stamp, ..Member::default() };
-        self.sessions.set_member(session, false);
-        if host != NONE {
-            self.sessions.rx[session].forwarder = Forwarder::CrossConnect(Port::Host(host));
-        }
-    }
-
-    /// A host port takes what is punted of a member from now on.
-    pub(crate) fn punt_to(&mut self, session: u32, host: u32) -> Result<(), Refusal> {
-        let Some(member) = self.members.get_mut(session).filter(|member| member.host == NONE) else {
-            return Err(Refusal::joined());
+        let Port::Session(session) = port else {
+            termination.tun = NONE;
+            return;
         };
-        member.host = host;
-        self.hosts[host].forwarder = Forwarder::CrossConnect(Port::Session(session));
-        Ok(())
-    }
-
-    /// A host port goes that took what is punted of a member.
-    pub(crate) fn punt_no_more(&mut self, session: u32) {
         if let Some(member) = self.members.get_mut(session) {
-            member.host = NONE;
+            termination.routes.remove_all(&mut member.routes);
+            termination.members -= 1;
+            let (families, stamp) = (member.families, member.stamp.wrapping_add(1));
+            *member = Member { families, stamp, ..Member::default() };
         }
+        self.sessions.set_member(session, false);
     }
 
-    /// The counters of a session's packets by family, all of one instant; they outlive its membership.
+    /// The counters of a session's packets by family, all of one instant; they outlive its membership. `None`: there is no
+    /// such session, or there are none.
     pub fn family_counters(&self, port: Handle) -> Option<[u64; FAMILY_COUNTERS]> {
         let session = self.sessions.find(port)?;
-        Some(self.members.get(session).copied().unwrap_or_default().counters())
+        self.members.get(session).map(Member::counters)
     }
 }

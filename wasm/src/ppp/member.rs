@@ -29,8 +29,6 @@ pub struct Member {
     pub quota: u64,
     /// The interface identifier of the peer's link-local address (RFC 5072 §4.1); 0: any.
     pub interface_id: u64,
-    /// The host port that punted frames go to, by its index; [`NONE`]: they are dropped.
-    pub host: u32,
     /// Its prefixes, see [`crate::ppp::Routes`].
     pub routes: u32,
     /// The first of its IPv4 addresses; 0: it has none.
@@ -70,7 +68,6 @@ impl Default for Member {
         Self {
             quota: 0,
             interface_id: 0,
-            host: NONE,
             routes: NONE,
             v4: 0,
             active: 0,

@@ -72,7 +72,7 @@ impl Core {
         let mut head = vec![0; split.header()];
         for piece in 0..split.pieces() {
             let payload = split.write(piece, &mut head);
-            let held = Held::copy(&[&head, payload].concat());
+            let held = Held::copy(&[&head, payload]);
             let cost = held.cost();
             if !self.injected.push((handle, held), cost) {
                 self.drop_frame(Reason::PacketTooBig);

@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::counters::Reason;
 use crate::frame::Frame;
 use crate::headers::{Headers, UDP};
+use crate::offload::Segments;
 use crate::policy::Clamp;
 use crate::port::{FrameType, Port};
 use crate::ppp::header::{self, IPV4, IPV6};
@@ -37,6 +38,11 @@ impl Core {
     /// Makes a subscriber's packet ready for the TUN.
     #[inline]
     pub(super) fn upstream(&mut self, at: u32, session: u32, frame: &mut Frame) -> Option<Port> {
+        match frame.about.offload {
+            offload if offload.is_none() => {}
+            offload if offload.segments == Segments::None => frame.finish_checksum(),
+            _ => return self.no_packet(Reason::BadOffload, frame),
+        }
         let Some((protocol, link)) = header::read(frame.bytes()) else {
             return self.no_packet(Reason::PppMalformed, frame);
         };
@@ -103,10 +109,8 @@ impl Core {
         if !self.sessions.rare_mut(session).punts.take(now, PUNT_INTERVAL, PUNTS) {
             return self.no_packet(Reason::PuntBudget, frame);
         }
-        match self.members.get(session).map_or(NONE, |member| member.host) {
-            NONE => self.no_packet(Reason::NoForwarder, frame),
-            host => Some(Port::Host(host)),
-        }
+        self.punt_to_receiver(frame);
+        None
     }
 }
 

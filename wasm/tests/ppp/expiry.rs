@@ -1,7 +1,7 @@
 //! Idle time, time in all, and octets: told of once each.
 
 use super::*;
-use isthmus_datapath::ppp::Expired;
+use isthmus_datapath::ppp::{Expired, Told};
 
 fn packet() -> Vec<u8> {
     packet4([192, 0, 2, 1], [10, 9, 0, 7], 0, &[], 17, &[0; 80])
@@ -10,7 +10,7 @@ fn packet() -> Vec<u8> {
 /// What is told of at a time in milliseconds.
 fn told(world: &mut World, ms: u64) -> Vec<Expired> {
     world.lab.datapath.age(ms * 1000);
-    world.lab.datapath.core.expiries.take().into_iter().map(|(_, what)| what).collect()
+    world.lab.datapath.core.expiries.take().into_iter().map(|told| told.what).collect()
 }
 
 fn due(world: &World) -> Option<u64> {
@@ -33,7 +33,7 @@ fn a_session_without_packets_is_idle() {
     assert_eq!((told(&mut world, 19_999), due(&world)), (vec![], Some(22_000)));
     world.lab.datapath.age(22_000_000);
     let events = world.lab.datapath.core.expiries.take();
-    assert_eq!(events, [(session, Expired::Idle)]);
+    assert_eq!(events, [Told { termination: world.termination, session, what: Expired::Idle }]);
     assert_eq!((told(&mut world, 100_000), due(&world)), (vec![], None), "once");
     // Where the time is another one, it is another matter.
     let change = MemberRequest { idle: 1000, ..plain(&[v4(7)]) };

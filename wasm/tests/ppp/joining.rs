@@ -31,7 +31,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     assert!(Prefix::v4([0; 4], 33).is_none() && Prefix::v6([0; 16], 129).is_none());
     assert_eq!(world.from_tun(&echo(1)).datagrams().len(), 0);
     world.from_peer(6, &[0xc0, 0x21, 9, 1, 0, 4]);
-    assert_eq!(world.lab.punted().len(), 1, "it is joined to its host port as before");
+    assert_eq!(world.lab.punted().len(), 1, "its receiver has it as before");
     world.join(free, &plain(&[v4(1)])).unwrap();
     assert_eq!(world.from_tun(&echo(1)).datagrams().len(), 1);
 }
@@ -71,7 +71,7 @@ fn between_joined_and_parted_nothing_of_negotiation_is_lost() {
     world.lab.datapath.inject(host, &lcp(4)).unwrap();
     assert_eq!(world.lab.run().datagrams(), [to_peer(5, &lcp(4))]);
     assert_eq!(world.from_tun(&echo(7)).datagrams().len(), 0);
-    world.lab.datapath.core.disconnect(session).unwrap();
+    world.lab.datapath.core.remove_port(host).unwrap();
     world.from_peer(5, &lcp(5));
     assert_eq!((world.dropped(Reason::NoForwarder), world.lab.punted().len()), (1, 0));
 }
@@ -128,4 +128,21 @@ fn terminations_are_for_themselves() {
     assert_eq!(world.lab.run().datagrams()[0][..6], to_peer(6, &[]));
     let from = [&[0x21][..], &packet4([10, 9, 0, 7], [192, 0, 2, 1], 0, &[], 17, &[])].concat();
     assert_eq!(world.from_peer(6, &from).written[0].0, 11);
+}
+
+#[test]
+fn what_was_held_goes_on_first() {
+    let mut world = World::new(None);
+    let (session, _) = world.session(5);
+    world.lab.datapath.core.hold(session, 16).unwrap();
+    let from = |at: u8| [&[0x21][..], &packet4([10, 9, 0, 7], [192, 0, 2, 1], 0, &[], 17, &[at])].concat();
+    let lcp = [0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 4];
+    world.from_peer(5, &from(1));
+    world.from_peer(5, &lcp);
+    world.from_peer(5, &from(2));
+    assert_eq!((world.drops(), world.lab.punted().len()), (0, 0));
+    world.join(session, &plain(&[v4(7)])).unwrap();
+    let written = world.lab.run().written;
+    assert_eq!(written, [(TUN, from(1)[1..].to_vec()), (TUN, from(2)[1..].to_vec())]);
+    assert_eq!(world.lab.punted(), [lcp]);
 }

@@ -51,12 +51,12 @@ impl World {
         Self { lab, socket, tunnel, tun, termination }
     }
 
-    /// A session that is no member, and a host port that it is joined to.
+    /// A session that is no member, and a host port that is its receiver.
     pub fn session(&mut self, id: u32) -> (Handle, Handle) {
         let session = self.lab.session(self.tunnel, id, Options::default());
         let core = &mut self.lab.datapath.core;
         let host = core.add_host_port(FrameType::Ppp).unwrap();
-        core.cross_connect(session, host).unwrap();
+        core.set_receiver(session, host).unwrap();
         (session, host)
     }
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     pub fn families(&self, session: Handle) -> [u64; 8] {
-        self.lab.datapath.core.family_counters(session).unwrap()
+        self.lab.datapath.core.family_counters(session).unwrap_or_default()
     }
 }
 
