@@ -4,6 +4,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
+import { ppp } from "../plugins/ppp/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -15,6 +16,7 @@ const builtIn: readonly Plugin[] = [
   bridge,
   ethernet,
   networkInterface,
+  ppp,
   probe,
   sink,
 ];
@@ -33,9 +35,12 @@ if (import.meta.main) {
       const plugins = await withPlugins(path, builtIn);
       return await run({ version, plugins, document: configFile(path, plugins) });
     },
-    check: async (path) => await configFile(path, await withPlugins(path, builtIn)).load(),
+    async check(path) {
+      return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;
+    },
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
+    uid: () => Deno.uid() ?? 0,
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),

@@ -22,7 +22,7 @@ async function bench() {
   const app = createAdmin(memoryAppliance(), {
     version: "1",
     plugins: [plugin],
-    log: { error() {} },
+    log: { error() {}, info() {}, warn() {} },
   });
   const server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const ask = async (method: string, path: string, given?: object) => {
@@ -40,8 +40,9 @@ async function bench() {
     const status = await main(line.split(" "), {
       version: "1",
       run: () => Promise.resolve(0),
-      check: () => Promise.resolve(),
+      check: () => Promise.resolve([]),
       readTextFile: Deno.readTextFile,
+      uid: () => 0,
       exists: () => Promise.resolve(false),
       env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
       stdout: (text) => out += text,

@@ -82,7 +82,7 @@ export function memoryAppliance(): MemoryAppliance {
     healthy: true,
     bus: makeEventBus(now, tracer),
     tracer,
-    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    admin: { listen: { host: "127.0.0.1", port: 8701 }, tokens: [] },
     reloadError: undefined,
     edits: [],
     said: new Map(),

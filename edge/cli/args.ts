@@ -82,7 +82,7 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
   const program = new Commander("isthmus")
     .description("A userspace L2TP edge concentrator.")
     .version(version)
-    .option("--url <url>", "the admin endpoint: http://host:port or unix:/path (ISTHMUS_URL)")
+    .option("--url <url>", "the admin endpoint: unix:/path or http://host:port (ISTHMUS_URL)")
     .option("--token-file <file>", "a file with the bearer token (ISTHMUS_TOKEN_FILE)")
     .option("--json", "print JSON");
 

@@ -142,7 +142,11 @@ function reason(error: unknown): string {
 const reasons: readonly (readonly [RegExp, string])[] = [
   [/connection refused/i, "connection refused; does it run there? (--url, ISTHMUS_URL)"],
   [/no such file/i, "there is no such socket; does it run? (--url, ISTHMUS_URL)"],
-  [/permission denied/i, "permission denied"],
+  [/permission denied/i, "permission denied; expected root, or a user of the socket's group"],
+  [
+    /requires .*access/i,
+    "Deno may not open it; expected --allow-write for its folder, as the launcher says",
+  ],
   [/dns error|failed to lookup/i, "there is no such host"],
   [/unreachable/i, "no route to the host"],
 ];

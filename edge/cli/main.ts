@@ -1,6 +1,7 @@
 /** `isthmus`: from arguments to an exit status. What touches the world is handed in. @module */
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
+import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
 import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
@@ -11,7 +12,7 @@ import type { ReloadView } from "../admin/schemas.ts";
 import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
-import { printable } from "./table.ts";
+import { printable } from "../printable.ts";
 import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
@@ -21,11 +22,13 @@ export interface Deps {
   readonly version: string;
   /** Runs the appliance until it is told to stop; gives the exit status. @throws {ConfigError} */
   run(configPath: string): Promise<number>;
-  /** Reads and validates a configuration file. @throws {ConfigError} when it is wrong */
-  check(configPath: string): Promise<unknown>;
+  /** Reads and validates a configuration file; what to warn of. @throws {ConfigError} when it is wrong */
+  check(configPath: string): Promise<readonly string[]>;
   /** Reads a text file. */
   readTextFile(path: string): Promise<string>;
   exists(path: string): Promise<boolean>;
+  /** Who runs it. */
+  uid(): number;
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
@@ -33,7 +36,6 @@ export interface Deps {
   create(path: string): (bytes: Uint8Array) => void;
 }
 
-const defaultUrl = "http://127.0.0.1:8701";
 /** Where `run` and `check` look for a configuration. */
 const configPaths = ["./isthmus.yaml", "/etc/isthmus/isthmus.yaml"];
 
@@ -62,7 +64,7 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       return await deps.run(action.config ?? await findConfig(deps));
     case "check": {
       const file = action.config ?? await findConfig(deps);
-      await deps.check(file);
+      for (const warning of await deps.check(file)) deps.stderr(prefixed(`warning: ${warning}`));
       deps.stdout(`${file}: no problems\n`);
       return 0;
     }
@@ -83,7 +85,7 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
 
 async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
   return openClient(
-    options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
+    options.url ?? deps.env("ISTHMUS_URL") ?? await findSocket(deps),
     await readToken(options, deps),
   );
 }
@@ -175,6 +177,13 @@ function peerRequest(verb: "add" | "set" | "del", words: readonly string[]): Req
   if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined];
   const { peer, body } = peerChange(words);
   return ["PATCH", path(peer), body];
+}
+
+/** Where an appliance listens; the system's place where none does. */
+async function findSocket(deps: Deps): Promise<string> {
+  const places = socketsToTry({ uid: deps.uid(), env: deps.env });
+  for (const path of places) if (await deps.exists(path)) return `unix:${path}`;
+  return `unix:${systemSocket}`;
 }
 
 async function findConfig({ exists }: Deps): Promise<string> {

@@ -25,6 +25,7 @@ async function run(
     check: () => Promise.reject(new Error("not to be checked")),
     readTextFile: Deno.readTextFile,
     exists: () => Promise.resolve(false),
+    uid: () => 0,
     env: () => undefined,
     stdout: (text) => out += text,
     stderr: (text) => err += text,
@@ -39,7 +40,11 @@ async function against(
   api: MemoryAppliance,
   work: (isthmus: (line: string, overrides?: Partial<Deps>) => Promise<Outcome>) => Promise<void>,
 ): Promise<void> {
-  const app = createAdmin(api, { version: "1.2.3", plugins: [tapPlugin], log: { error() {} } });
+  const app = createAdmin(api, {
+    version: "1.2.3",
+    plugins: [tapPlugin],
+    log: { error() {}, info() {}, warn() {} },
+  });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_URL" ? server.url : undefined;
   await work((line, overrides) => run(line, { env, ...overrides }));
@@ -190,7 +195,7 @@ Deno.test("what the appliance refuses is exit status 1 and names every attribute
 
 Deno.test("the token comes from a file or the environment", async () => {
   const api = await branchOffice();
-  api.admin = { ...api.admin, token: "s3cret" };
+  api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
   await against(api, async (isthmus) => {
     const none = await isthmus("show tunnel");
     assert.equal(none.status, 1);
@@ -204,7 +209,11 @@ Deno.test("the token comes from a file or the environment", async () => {
       "isthmus: cannot read the token: no such file\n",
     ]);
   });
-  const app = createAdmin(api, { version: "1", plugins: [], log: { error() {} } });
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_TOKEN" ? "s3cret" : undefined;
   const { status } = await run(["--url", server.url, "show", "tunnel"], { env });
@@ -221,7 +230,7 @@ Deno.test("the endpoint may be a Unix socket", async () => {
     const app = createAdmin(await branchOffice(), {
       version: "1",
       plugins: [],
-      log: { error() {} },
+      log: { error() {}, info() {}, warn() {} },
     });
     await using _server = await serveAdmin({ listen: { path } }, app);
     const { status, out } = await run(`show tunnel --url unix:${path}`);
@@ -297,9 +306,9 @@ Deno.test("--help and --version are for every command and go to standard output"
 });
 
 Deno.test("check prints every problem with its place, exit status 2", async () => {
-  const fine = await run("check a.yaml", { check: () => Promise.resolve() });
+  const fine = await run("check a.yaml", { check: () => Promise.resolve([]) });
   assert.deepEqual(fine, { status: 0, out: "a.yaml: no problems\n", err: "" });
-  const same = await run("check --config a.yaml", { check: () => Promise.resolve() });
+  const same = await run("check --config a.yaml", { check: () => Promise.resolve([]) });
   assert.deepEqual(same, fine);
   const problem = { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "wrong" };
   const check = () => Promise.reject(new ConfigError([problem, { ...problem, line: 9, path: "" }]));

@@ -4,7 +4,7 @@ import type { EventView } from "../admin/schemas.ts";
 import type { TraceView } from "../admin/trace.ts";
 import type { Client } from "./client.ts";
 import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
-import { printable } from "./table.ts";
+import { printable } from "../printable.ts";
 
 /** What is to be traced, and how. */
 export interface TraceOptions {
