@@ -231,6 +231,7 @@ export class DatapathError extends Error {
       | "tunnel-busy"
       | "socket-busy"
       | "port-joined"
+      | "address-in-use"
       | "frame-type-mismatch"
       | "limit"
       | "invalid"
