@@ -1,8 +1,8 @@
 /** The PPP termination's door: what its members' options mean to the module, and what it tells of them. @module */
 
 import { parseIp } from "../core/endpoint.ts";
+import type { ForwarderDoor, ForwarderEvent, ForwarderIx } from "./door.ts";
 import { refusing, WasmError } from "./error.ts";
-import type { ForwarderDoor, ForwarderEvent, ForwarderIx } from "./forwarders.ts";
 import { type Raw, RawMember } from "./pkg/isthmus_datapath.js";
 import type { PortIx } from "./spec.ts";
 
