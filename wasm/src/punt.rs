@@ -7,7 +7,8 @@ use crate::slab::Handle;
 
 /// Frames may take this part of the room, so that control messages always find some.
 const FRAMES_SHARE: (usize, usize) = (3, 4);
-/// Those of one tunnel may take half of that, and those of one session an eighth: a flood of one leaves room for others.
+/// When half of that is taken, those of one tunnel may have no more than half in all, and those of one session no more
+/// than an eighth: a flood of one leaves room for others.
 const TUNNEL_SHARE: usize = 2;
 const SESSION_SHARE: usize = 8;
 
@@ -87,8 +88,9 @@ impl Punts {
         let cost = parts.iter().map(|part| part.len()).sum::<usize>() + size_of::<Record>();
         let of_session = self.of_session.get(&session).copied().unwrap_or(0);
         let of_tunnel = self.of_tunnel.get(&tunnel).copied().unwrap_or(0);
+        let scarce = self.used() + cost > limit / 2;
         // Whoever has nothing waiting may have one frame, however large.
-        let fits = |used, share| used == 0 || used + cost <= limit / share;
+        let fits = |used, share| !scarce || used == 0 || used + cost <= limit / share;
         if !fits(of_session, SESSION_SHARE)
             || !fits(of_tunnel, TUNNEL_SHARE)
             || !self.push(record, parts, limit)
@@ -100,10 +102,13 @@ impl Punts {
         true
     }
 
+    fn used(&self) -> usize {
+        self.bytes.len() + self.records.len() * size_of::<Record>()
+    }
+
     fn push(&mut self, record: Record, parts: &[&[u8]], limit: usize) -> bool {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let used = self.bytes.len() + self.records.len() * size_of::<Record>();
-        if used + len + size_of::<Record>() > limit {
+        if self.used() + len + size_of::<Record>() > limit {
             return false;
         }
         self.records.push(Record { data: self.bytes.len() as u32, len: len as u32, ..record });
@@ -184,9 +189,9 @@ mod tests {
             }
             count
         };
-        // 48 KiB for frames: 6 KiB a session, 24 KiB a tunnel; each takes 128 bytes.
-        assert_eq!((fill(1, 1), fill(2, 1), fill(3, 1), fill(4, 1)), (48, 48, 48, 48));
-        assert_eq!((fill(5, 1), fill(6, 2), fill(7, 3), fill(6, 2)), (0, 48, 48, 0));
+        // 48 KiB for frames, of which 24 are whoever's comes first; then 6 KiB a session, 24 KiB a tunnel. Each takes 128 bytes.
+        assert_eq!((fill(1, 1), fill(2, 1), fill(3, 2), fill(3, 2), fill(4, 2)), (192, 0, 48, 0, 48));
+        assert_eq!((fill(5, 3), fill(6, 3), fill(7, 3)), (48, 48, 0));
         punts.clear();
         assert!(punts.frame(handle, Some((1, 1)), &[&[0; 64]]));
         assert!(punts.frame(handle, Some((2, 2)), &[&[0; 30 << 10]]), "one frame, however large");
