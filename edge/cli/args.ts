@@ -16,6 +16,7 @@ export type Showable =
   | "config"
   | "down"
   | "drops"
+  | "failures"
   | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
@@ -41,7 +42,15 @@ export type Action =
     readonly pcapng?: string;
     readonly count?: number;
   }
-  | { readonly do: "reload" | "save" };
+  | {
+    readonly do: "reload";
+    readonly dryRun: boolean;
+    readonly force: boolean;
+    /** Seconds. */
+    readonly confirm?: number;
+  }
+  | { readonly do: "web"; readonly port: number }
+  | { readonly do: "save" | "confirm" };
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -143,6 +152,12 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     }
   }
 
+  program.command("web")
+    .description(
+      "serve the appliance's page to a browser of this machine, by an address that it prints",
+    )
+    .option("--port <n>", "the port on 127.0.0.1; any where not given", wholeNumber)
+    .action(({ port = 0 }: { port?: number }) => choose({ do: "web", port }));
   program.command("trace")
     .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
     .argument("[of]", "only of this tunnel, peer or peer's address")
@@ -152,7 +167,20 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
   program.command("reload").description("have the appliance read its configuration again")
-    .action(() => choose({ do: "reload" }));
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("--force", "even if more than half of what is up would end")
+    .option("--confirm <seconds>", "undo it after so many seconds, unless `isthmus confirm` comes")
+    .action((options: { dryRun?: boolean; force?: boolean; confirm?: string }) => {
+      const confirm = options.confirm;
+      choose({
+        do: "reload",
+        dryRun: options.dryRun ?? false,
+        force: options.force ?? false,
+        ...(confirm !== undefined && { confirm: Number(confirm) }),
+      });
+    });
+  program.command("confirm").description("have the last reload stay, which would be undone")
+    .action(() => choose({ do: "confirm" }));
   program.command("save")
     .description("have the appliance write what was changed into its configuration file")
     .action(() => choose({ do: "save" }));
@@ -180,6 +208,7 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   config: "show the configuration in force",
   down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",
+  failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
 

@@ -15,6 +15,7 @@ import type { Shown } from "./shown.ts";
 import { printable } from "../printable.ts";
 import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
+import { web } from "./web.ts";
 
 /** What the commands need of the world. */
 export interface Deps {
@@ -73,6 +74,11 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       await traced(client, action, options, deps);
       return 0;
     }
+    case "web": {
+      using client = await clientOf(options, deps);
+      await web(client, { port: action.port, stdout: deps.stdout });
+      return 0;
+    }
     default: {
       const request = plan(action);
       using client = await clientOf(options, deps);
@@ -108,15 +114,20 @@ async function traced(
 
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" | "trace" }>,
+  action: Exclude<Action, { do: "run" | "check" | "trace" | "web" }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "show":
       return (client) => show(client, action);
     case "reload":
       return async (client) => {
-        const json = await client.request("POST", "/v1/reload");
+        const json = await client.request("POST", `/v1/reload${reloadQuery(action)}`);
         return { json, text: reloadText(json as ReloadView) };
+      };
+    case "confirm":
+      return async (client) => {
+        await client.request("POST", "/v1/reload/confirm");
+        return { json: null, text: "" };
       };
     case "do":
       return (client) => doWord(client, action.word, action.words);
@@ -130,6 +141,19 @@ function plan(
     default:
       return change(action);
   }
+}
+
+/** @throws {UsageError} where the time to confirm is none */
+function reloadQuery({ confirm, dryRun, force }: Extract<Action, { do: "reload" }>): string {
+  if (confirm !== undefined && !(Number.isInteger(confirm) && confirm >= 1 && confirm <= 3600)) {
+    throw new UsageError("--confirm: expected whole seconds, from 1 to 3600");
+  }
+  const query = new URLSearchParams({
+    ...(dryRun && { "dry-run": "true" }),
+    ...(force && { force: "true" }),
+    ...(confirm !== undefined && { confirm: String(confirm) }),
+  });
+  return query.size > 0 ? `?${query}` : "";
 }
 
 /** Changes say nothing when all is well, as `ip l2tp` does; with `--json`, what there is now. */
