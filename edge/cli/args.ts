@@ -1,6 +1,12 @@
 /** The command line's grammar: the one place that knows the `commander` library. Pure. @module */
 
-import { Command as Commander, CommanderError, InvalidArgumentError } from "commander";
+import {
+  Argument,
+  Command as Commander,
+  CommanderError,
+  InvalidArgumentError,
+  Option,
+} from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
@@ -19,6 +25,10 @@ export type Showable =
   | "failures"
   | "datapath";
 
+/** The shells that can be helped. */
+const shells = ["bash", "zsh", "fish"] as const;
+export type Shell = typeof shells[number];
+
 /** What to do. `words` are the keywords and values that followed. */
 export type Action =
   | { readonly do: "run"; readonly config?: string }
@@ -28,7 +38,13 @@ export type Action =
     readonly what: Showable;
     readonly words: readonly string[];
     readonly details: boolean;
+    /** `wide`, or the columns to show. */
+    readonly output?: string;
+    /** Shown again and again, every so many seconds. */
+    readonly watch?: number;
   }
+  | { readonly do: "events" | "manual" | "version" }
+  | { readonly do: "completion"; readonly shell: Shell }
   | {
     readonly do: "add" | "set" | "del";
     readonly what: "tunnel" | "session" | "peer";
@@ -100,22 +116,31 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
 
   const show = program.command("show").description("show what the appliance has and does");
   for (const what of ["tunnel", "session"] as const) {
-    words(show, what, `show ${what}s`, "filter", filters[what])
+    watched(
+      words(show, what, `show ${what}s, or the one of this name or id`, "filter", filters[what]),
+    )
       .option("-d, --details", "all attributes and counters")
-      .action((given: string[], { details = false }: { details?: boolean }) =>
-        choose({ do: "show", what, words: given, details })
+      .option("-o, --output <columns>", "wide: all columns; or which, separated by commas")
+      .action((given: string[], { details = false, ...options }: ShowOptions) =>
+        choose({ do: "show", what, words: given, details, ...options })
       );
   }
   for (const [what, description] of Object.entries(plainShows) as [Showable, string][]) {
-    show.command(what).description(description)
-      .action(() => choose({ do: "show", what, words: [], details: false }));
+    const command = watched(show.command(what).description(description));
+    if (what === "peer" || what === "circuit") command.argument("[name]", "only this one");
+    command.action((...given: unknown[]) => {
+      const { watch } = given.at(-2) as ShowOptions;
+      const words = given.slice(0, -2).filter(isText);
+      choose({ do: "show", what, words, details: false, ...(watch !== undefined && { watch }) });
+    });
   }
 
-  show.command("view").description("show a table of a plugin, or which there are")
+  watched(show.command("view").description("show a table of a plugin, or which there are"))
     .argument("[view]", "the table").argument("[name]", "only this one of it")
-    .action((view?: string, name?: string) =>
-      choose({ do: "show", what: "view", words: [view, name].filter(isText), details: false })
-    );
+    .action((view: string | undefined, name: string | undefined, options: ShowOptions) => {
+      const words = [view, name].filter(isText);
+      choose({ do: "show", what: "view", words, details: false, ...options });
+    });
   program.command("do").description("have a plugin do something, or say what plugins can do")
     .argument("[word]", "what to do").argument("[given...]", "keywords and values")
     .action((word: string | undefined, given: string[]) =>
@@ -125,13 +150,13 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
     for (const what of ["tunnel", "session", "peer"] as const) {
-      const known = verb === "del" ? selectors[what] : keywords[what];
+      const pairs = verb === "del" ? selectors[what] : keywords[what];
       const command = words(
         group,
         what,
         `${verbs[verb].split(" ")[0]} a ${what}`,
         "keyword",
-        known,
+        pairs,
       );
       if (verb === "del" && what !== "peer") {
         for (const { name, value, help } of resultKeywords) {
@@ -159,6 +184,15 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
+  program.command("events").description("print each state change and failure as it happens")
+    .action(() => choose({ do: "events" }));
+  program.command("version").description("print the versions of this program and of the appliance")
+    .action(() => choose({ do: "version" }));
+  program.command("completion").description("print what completes commands in a shell")
+    .addArgument(new Argument("<shell>").choices(shells))
+    .action((shell: Shell) => choose({ do: "completion", shell }));
+  program.command("man").description("print the manual page (isthmus.1)")
+    .action(() => choose({ do: "manual" }));
   program.command("reload").description("have the appliance read its configuration again")
     .action(() => choose({ do: "reload" }));
   program.command("save")
@@ -192,13 +226,63 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   datapath: "show the datapath's own counters",
 };
 
+/** What `show` takes beside words. */
+interface ShowOptions {
+  readonly details?: boolean;
+  readonly output?: string;
+  readonly watch?: number;
+}
+
+function watched(command: Commander): Commander {
+  const option = new Option("-w, --watch [seconds]", "show it again and again (2)");
+  return command.addOption(option.preset("2").argParser(wholeNumber));
+}
+
+/** What there is to know of a command, for manual and completion. */
+export interface CommandDoc {
+  readonly name: string;
+  readonly description: string;
+  readonly arguments: readonly {
+    readonly name: string;
+    readonly help: string;
+    readonly values: readonly string[];
+  }[];
+  readonly options: readonly { readonly flags: string; readonly help: string }[];
+  readonly keywords: readonly Keyword[];
+  readonly commands: readonly CommandDoc[];
+}
+
+/** The grammar, described. */
+export function describeGrammar(version: string): CommandDoc {
+  const described = (command: Commander): CommandDoc => ({
+    name: command.name(),
+    description: command.description(),
+    arguments: command.registeredArguments.map((one) => ({
+      name: one.variadic
+        ? `[${one.name()}…]`
+        : one.required
+        ? `<${one.name()}>`
+        : `[${one.name()}]`,
+      help: one.description,
+      values: one.argChoices ?? [],
+    })),
+    options: command.options.map(({ description, flags }) => ({ flags, help: description })),
+    keywords: known.get(command) ?? [],
+    commands: command.commands.map(described),
+  });
+  return described(grammar(version, () => {}));
+}
+
+/** The keywords that a command takes. */
+const known = new WeakMap<Commander, readonly Keyword[]>();
+
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number from 1.");
 }
 
-function isText(word: string | undefined): word is string {
-  return word !== undefined;
+function isText(word: unknown): word is string {
+  return typeof word === "string";
 }
 
 /** A command that takes pairs of keywords and values. */
@@ -207,11 +291,13 @@ function words(
   name: string,
   description: string,
   argument: string,
-  known: readonly Keyword[],
+  keywords: readonly Keyword[],
 ): Commander {
-  return parent.command(name).description(description)
+  const command = parent.command(name).description(description)
     .argument(`[${argument}s...]`, `pairs of a ${argument} and its value, in any order`)
-    .addHelpText("after", `\nKeywords:\n${describeKeywords(known)}`);
+    .addHelpText("after", `\nKeywords:\n${describeKeywords(keywords)}`);
+  known.set(command, keywords);
+  return command;
 }
 
 /** No command exits or writes by itself. */
