@@ -163,9 +163,21 @@ async function traced(
   });
 }
 
+/** Commands that do more than ask once. */
+type Whole =
+  | "check"
+  | "completion"
+  | "events"
+  | "manual"
+  | "run"
+  | "show"
+  | "trace"
+  | "version"
+  | "web";
+
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Extract<Action, { do: "reload" | "do" | "save" | "add" | "set" | "del" }>,
+  action: Exclude<Action, { do: Whole }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "reload":

@@ -145,7 +145,8 @@ Deno.test("events prints what happens, a line each", async () => {
     api.bus[Symbol.dispose]();
     assert.equal((await running).status, 0);
     assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} hq-5 == established\n$/);
-    assert.match(lines[1]!, /^\S+ ppp-up == \{"user":"a[^\x1b]*\n$/);
+    assert.match(lines[1]!, /^\S+ ppp-up == \{"user":"a/);
+    assert.ok(!lines[1]!.includes("\x1b"));
   });
 });
 
