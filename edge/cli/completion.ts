@@ -1,6 +1,7 @@
 /** What completes commands in a shell, made from the grammar. Pure. @module */
 
-import type { CommandDoc, Shell } from "./args.ts";
+import type { Shell } from "./action.ts";
+import type { CommandDoc } from "./grammar.ts";
 
 /** What may follow some words: commands, keywords, values and options, each with what it means. */
 interface Place {

@@ -2,11 +2,13 @@
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
-import { type Action, describeGrammar, type GlobalOptions, parseArgs } from "./args.ts";
+import type { Action, GlobalOptions } from "./action.ts";
+import { parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { completion } from "./completion.ts";
 import { RequestError, UsageError } from "./errors.ts";
 import { follow } from "./events.ts";
+import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
 import { manual } from "./manual.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";

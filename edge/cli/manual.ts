@@ -1,6 +1,6 @@
 /** The manual page, made from the grammar: roff, as `man` reads it. Pure. @module */
 
-import type { CommandDoc } from "./args.ts";
+import type { CommandDoc } from "./grammar.ts";
 
 /** `isthmus.1`. */
 export function manual(program: CommandDoc, version: string): string {

@@ -8,7 +8,7 @@ import type {
   TunnelView,
 } from "../admin/schemas.ts";
 import { formatEndpoint } from "../../core/endpoint.ts";
-import type { Action } from "./args.ts";
+import type { Action } from "./action.ts";
 import type { Client } from "./client.ts";
 import { RequestError } from "./errors.ts";
 import { isRecord } from "./json.ts";
