@@ -8,6 +8,8 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Json, Plugin, Row, Scope, Service } from "../plugin.ts";
+import { type Aaa, checkAaa, openAaa } from "./aaa/mod.ts";
+import { aaaOptions, radiusOptions } from "./aaa/options.ts";
 import { client } from "./client.ts";
 import {
   type PppOptions,
@@ -18,9 +20,13 @@ import {
 } from "./options.ts";
 import { Subscribers } from "./service.ts";
 import { terminate } from "./terminate.ts";
-import { aaaShape, makeAuthenticator } from "./users.ts";
 
-const section = z.strictObject({ ...sectionShape, ...aaaShape });
+const section = z.strictObject({
+  ...sectionShape,
+  aaa: aaaOptions.default(aaaOptions.parse({}))
+    .describe("Who is asked whether a subscriber may come in, and who is told of it"),
+  radius: radiusOptions.exactOptional().describe("RADIUS servers, and what is said to them"),
+});
 /** The section `ppp:`. */
 export type PppPluginSection = z.infer<typeof section>;
 
@@ -72,6 +78,22 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
         { name: "reason", help: "why it failed" },
       ],
     },
+    {
+      name: "radius",
+      help: "RADIUS servers, by what they are asked for",
+      columns: [
+        { name: "server", help: "as the file calls it" },
+        { name: "purpose", help: "authentication or accounting" },
+        { name: "address", help: "where it is asked" },
+        { name: "state", help: "alive or dead" },
+        { name: "in-flight", help: "requests that wait for an answer" },
+        { name: "requests", help: "requests, each counted once" },
+        { name: "retransmissions", help: "requests that were sent again" },
+        { name: "timeouts", help: "requests that were never answered" },
+        { name: "rejected-answers", help: "answers that could not be believed" },
+        { name: "rtt-ms", help: "milliseconds to the last answer" },
+      ],
+    },
   ],
   words: [
     {
@@ -88,6 +110,8 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
   },
   check: (section, circuits) => [
     ...checkSection(section),
+    // A client asks nobody.
+    ...(circuits.some(({ options }) => options.terminate) ? checkAaa(section) : []),
     ...circuits.flatMap(({ name, options: { terminate } }) =>
       terminate ? checkTermination(terminate, section).map((what) => `${name}: ${what}`) : []
     ),
@@ -95,10 +119,21 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
   start,
 };
 
-function start(scope: Scope, first: PppPluginSection): Service<PppOptions, PppPluginSection> {
+/** Where there is nobody to ask, nobody comes in. */
+const nobody: Aaa = {
+  check: () =>
+    Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
+  account: () => ({ changed() {}, stop() {} }),
+  rows: () => [],
+};
+
+async function start(
+  scope: Scope,
+  first: PppPluginSection,
+): Promise<Service<PppOptions, PppPluginSection>> {
   let now = first;
+  const authenticator = checkAaa(first).length === 0 ? await openAaa(scope, first) : nobody;
   const subscribers = new Subscribers(scope, first);
-  const authenticator = makeAuthenticator(scope, first);
   return {
     provision: (life, options) =>
       options.terminate
@@ -106,13 +141,14 @@ function start(scope: Scope, first: PppPluginSection): Service<PppOptions, PppPl
         : client(life, options.client!, subscribers.counters),
     shared: authenticator,
     reconfigure(next) {
-      const aaa = ({ aaa }: PppPluginSection) => aaa;
+      const aaa = ({ aaa, radius }: PppPluginSection) => ({ aaa, radius });
       if (!isDeepStrictEqual(aaa(now), aaa(next))) return false;
       subscribers.configure(next);
       now = next;
       return true;
     },
     async *show(view): AsyncIterable<Row> {
+      if (view === "radius") yield* authenticator.rows();
       if (view === "pool") {
         for (const figures of subscribers.pools.figures()) {
           yield { ...figures };

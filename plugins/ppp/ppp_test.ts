@@ -8,7 +8,7 @@ import { makeWorld } from "../testing/world.ts";
 import { ppp } from "./mod.ts";
 import { makeSubscriber, papProxy } from "./testing.ts";
 
-const users = "bob pass\nalice secret\n";
+const users = "bob: { password: pass }\nalice: { password: secret }\n";
 const section = parse({
   aaa: { authenticate: ["local"], users: "users" },
   pools: {
@@ -310,7 +310,7 @@ Deno.test("lns: LCP anew on an open link logs in again, and keeps address and pl
 });
 
 Deno.test("lns: a realm chooses a profile: rate and name servers", async () => {
-  const bench = await lns({}, { aaa: { authenticate: ["none"] } });
+  const bench = await lns({}, { aaa: { authenticate: ["none"], account: [] } });
   const { call, subscriber } = await up(bench, { name: "eve@gold" });
   assert.deepEqual(subscriber.ipcp.got.dns, [Uint8Array.of(10, 64, 0, 53)]);
   assert.equal(bench.world.ports.get(call.id)!.limit!.tx, 20_000);

@@ -25,10 +25,13 @@ export function openLocal(scope: Scope, path: string): Authenticator {
       const check = () => checkSecret(user.secret, asked);
       const checked = slow ? await turns(check, signal) : await check();
       if (!checked) return { kind: "unreachable", reason: "too many passwords wait to be checked" };
-      if (checked.kind === "wrong") return reject("the password is wrong");
+      if (checked.kind === "wrong") return reject("wrong password");
       if (checked.kind === "unable") return reject(checked.reason);
       const { msChapSuccess } = checked;
-      const grant = { ...user.grant, ...(msChapSuccess !== undefined && { msChapSuccess }) };
+      const grant = {
+        ...user.grant,
+        ...(msChapSuccess !== undefined && { msChapSuccess: `${msChapSuccess} M=Welcome` }),
+      };
       return { kind: "accept", grant };
     },
     account: () => NO_ACCOUNT,

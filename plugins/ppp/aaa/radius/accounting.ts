@@ -321,6 +321,6 @@ export class Accounting {
 const NO_AUTHENTICATOR = new Uint8Array(16);
 
 /** Acct-Authentic (RFC 2866 §5.6). */
-export function authenticAttribute({ authentic }: Subscriber): Attribute {
+export function authenticAttribute(authentic: Subscriber["authentic"]): Attribute {
   return number(45, { radius: 1, local: 2, remote: 3 }[authentic]);
 }

@@ -154,13 +154,14 @@ class RadiusAuthenticator implements Radius {
   account(subscriber: Subscriber): Account {
     const { accounting, requests, sessions, setting } = this.#parts;
     const { call, grant } = subscriber;
-    const routed = this.#routes.get(grant) ?? this.#route(grant.user, false);
+    const ours = this.#routes.get(grant);
+    const routed = ours ?? this.#route(grant.user, false);
     const template = (text: string) => fill(text, call, routed.name);
     const account = accounting?.open(
       subscriber,
       [
         ...requests.call("accounting", call, encoder.encode(routed.name)),
-        authenticAttribute(subscriber),
+        authenticAttribute(ours ? "radius" : subscriber.authentic),
       ],
       routed.servers,
     );
