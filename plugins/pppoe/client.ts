@@ -14,11 +14,15 @@ const PADT: CallEnd = {
   ppp: { code: 3, protocol: 0, direction: 1 },
 };
 
+/** CDN 7: there is no carrier (RFC 2661 §4.4.2). */
+const NO_CARRIER = { result: 7 };
+/** Frames of an L2TP session that are kept while its PPPoE session is dialed. */
+const HELD_FRAMES = 64;
+
 /** A session that is up. */
 export interface Dialed {
   readonly session: DialedSession;
   readonly port: Port;
-  readonly ifname: string;
 }
 
 /**
@@ -81,7 +85,7 @@ export async function dial(
   const { mac, maxPayload, sessionId } = session;
   const port = await scope.open("pppoe", { on: wire, vlans, mac, sessionId, maxPayload });
   scope.log("info", "a PPPoE session is up", { ac: session.acName, mac, id: sessionId });
-  return { session, port, ifname: name };
+  return { session, port };
 }
 
 /** Keeps a session up and hands it to a circuit, for as long as the scope lives. */
@@ -106,20 +110,35 @@ export function keepDialed(
   });
 }
 
-/** The circuit `pppoe`: the PPP frames of an L2TP session are those of a PPPoE session that is dialed for it. */
+/**
+ * The circuit `pppoe`: the PPP frames of an L2TP session are those of a PPPoE session that is dialed for it. What comes
+ * meanwhile is held; a session that nobody answers ends.
+ */
 export function makeCircuit(options: PppoeOptions): Circuit<PppoeOptions> {
   return {
     sessions: 1,
-    async attach(session, life) {
-      const dialed = await dial(life, options, (why) => session.end(why)).catch((error) => {
-        throw asError(error);
+    attach(session, life) {
+      let dialed: Dialed | undefined;
+      life.hold(session.port, HELD_FRAMES);
+      const answered = (async () => {
+        dialed = await dial(life, options, (why) => session.end(why));
+        await life.connect(session.port, dialed.port);
+        return {};
+      })();
+      answered.catch((error) => {
+        if (!life.signal.aborted) session.end({ ...NO_CARRIER, message: asError(error).message });
       });
-      await life.connect(session.port, dialed.port);
-      const { acName, mac, sessionId } = dialed.session;
       return {
-        ifname: dialed.ifname,
-        mtu: Math.min(dialed.session.maxPayload, session.port.frameMtu - 4),
-        show: () => ({ ac: acName, "ac-mac": mac, "session-id": sessionId }),
+        ifname: options.interface,
+        answered,
+        get mtu() {
+          return Math.min(dialed?.session.maxPayload ?? 1492, session.port.frameMtu - 4);
+        },
+        show: () => ({
+          ac: dialed?.session.acName ?? null,
+          "ac-mac": dialed?.session.mac ?? null,
+          "session-id": dialed?.session.sessionId ?? null,
+        }),
       };
     },
   };

@@ -11,7 +11,6 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import type {
   CallAvps,
   CallEnd,
-  Endable,
   PlacedCall,
   Refusal,
   Scope,
@@ -96,10 +95,13 @@ export class Lac {
       return void scope.end(NO_LNS);
     }
     session.shown.to = call.way.name;
-    await scope.connect(port, call.placed.port);
-    // An LNS that knows nothing of proxies waits for what the client has said already.
+    // An LNS that knows nothing of proxies waits for what the client has said already: it comes before what is held.
     const again = known.proxy.proxyAuth && answerOf(known.proxy.proxyAuth);
-    if (again) call.placed.port.send([again]);
+    if (again) {
+      scope.receive(call.placed.port, () => {});
+      call.placed.port.send([again]);
+    }
+    await scope.connect(port, call.placed.port);
     this.#counters.carried.add();
     this.#chooser.succeeded(call.way);
     if (known.grant) this.#account(session, known.grant, call.placed, call.way);
@@ -133,6 +135,8 @@ export class Lac {
     const { client: { maxPayload }, port, scope } = session;
     const talk = scope.child("lcp");
     const { promise, resolve, reject } = Promise.withResolvers<Known | undefined>();
+    /** Which of several logins counts: LCP may begin anew while an answer is awaited. */
+    let login = 0;
     const ended = (end: LinkEnd) => {
       resolve(undefined);
       void scope.end(callEndOf(end));
@@ -143,47 +147,48 @@ export class Lac {
       echo: { intervalMs: 0, failures: 3 },
     }, {
       asked: (asked) => {
-        // From here on the client talks to the LNS.
-        scope.hold(port, HELD_FRAMES);
-        this.#heard(session, options, driven, talk, asked).then(resolve, reject);
+        const own = ++login;
+        const decide = this.#decide(session, options, driven, asked, () => own === login);
+        decide.then(async (decided) => {
+          if (!decided) return; // the link tells the client, and ends; or it begins anew
+          // From here on the client talks to the LNS.
+          scope.hold(port, HELD_FRAMES);
+          await talk.end({ result: 3, message: "the LNS goes on" });
+          resolve(decided);
+        }).catch(reject);
       },
       // Whoever need not prove anything is of no realm: the lists say where to.
       authenticated: () => {},
-      restarted: () => {},
+      restarted: () => void login++,
       unanswered: () => {},
       data: () => {},
       ended,
       ignored: () => {},
     });
-    talk.signal.addEventListener("abort", () => resolve(undefined));
+    scope.signal.addEventListener("abort", () => resolve(undefined));
     driven.begin((link, now) => link.open(now));
     return promise;
   }
 
-  async #heard(
+  /** What is known of a client that said who it is; undefined: it may not come in, and is told, or `counts` no more. */
+  async #decide(
     session: AccessSession,
     options: CarryOptions,
     driven: DrivenLink,
-    talk: Endable,
     asked: Asked,
+    counts: () => boolean,
   ): Promise<Known | undefined> {
-    let user = textOf(asked.name);
-    let grant: Grant | undefined;
-    if (options.ask) {
-      const answer = await this.#ask(session, options, asked);
-      if (answer.kind !== "accept") {
-        const protocol = asked.kind === "pap" ? Protocol.Pap : Protocol.Chap;
-        const end = authEnd(answer.reason, protocol, Cause.AuthFailed);
-        const message = answer.kind === "reject" ? answer.message ?? "" : "";
-        driven.run((link, now) => link.reject(message, end, now));
-        return undefined; // the link ends the session once the client was told
-      }
-      grant = answer.grant;
-      user = grant.user;
-    }
     const { proxyAuth, proxyLcp } = driven.link.said;
-    await talk.end({ result: 3, message: "the LNS goes on" });
-    return { user, proxy: { proxyLcp, ...(proxyAuth && { proxyAuth }) }, ...(grant && { grant }) };
+    const proxy = { proxyLcp: { ...proxyLcp }, ...(proxyAuth && { proxyAuth }) };
+    if (!options.ask) return { user: textOf(asked.name), proxy };
+    const answer = await this.#ask(session, options, asked);
+    if (!counts()) return undefined;
+    if (answer.kind === "accept") return { user: answer.grant.user, proxy, grant: answer.grant };
+    const protocol = asked.kind === "pap" ? Protocol.Pap : Protocol.Chap;
+    const end = authEnd(answer.reason, protocol, Cause.AuthFailed);
+    const message = answer.kind === "reject" ? answer.message ?? "" : "";
+    driven.run((link, now) => link.reject(message, end, now));
+    return undefined;
   }
 
   #ask(session: AccessSession, options: CarryOptions, asked: Asked): Promise<Answer> {
