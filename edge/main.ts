@@ -5,6 +5,7 @@ import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
 import { ppp } from "../plugins/ppp/mod.ts";
+import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -17,6 +18,7 @@ const builtIn: readonly Plugin[] = [
   ethernet,
   networkInterface,
   ppp,
+  pppoe,
   probe,
   sink,
 ];
@@ -44,6 +46,8 @@ if (import.meta.main) {
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    terminal: Deno.stdout.isTerminal(),
+    sleep: (ms) => new Promise((resolve) => setTimeout(() => resolve(true), ms)),
     create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
