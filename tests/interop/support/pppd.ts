@@ -15,7 +15,6 @@ export interface PppdOptions {
 
 /** What pppd is told in any case. */
 const common = [
-  "noauth",
   "nodefaultroute",
   "debug",
   "lcp-restart 1",
@@ -34,6 +33,7 @@ export async function startXl2tpdInGuest(
     "xl2tpd.secrets": "* * secret\n",
     "ppp.options": [
       ...common,
+      ...(asks ? ["auth"] : ["noauth"]),
       `user ${user}`,
       `password ${password}`,
       "logfile /lab/pppd.log",
