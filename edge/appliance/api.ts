@@ -8,7 +8,7 @@ import type { Json, Row } from "../../plugins/plugin.ts";
 import type { NamedState } from "../circuits/circuits.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
-import type { FailureReport, Subscription } from "../control/mod.ts";
+import type { FailureReport, Subscription, Trace } from "../control/mod.ts";
 import type {
   AdminConfig,
   Config,
@@ -23,6 +23,16 @@ export type TunnelPatch = Partial<
 >;
 /** What may change in a session while it runs. */
 export type SessionPatch = Partial<Omit<SessionConfig, "name" | "sessionId" | "pseudowireType">>;
+
+/** How to reload. Without any of it, the file counts, whatever it ends. */
+export interface ReloadOptions {
+  /** Says what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+  /** Refuses (`needs-force`) where more than half of the tunnels and sessions that are up would end. */
+  readonly brake?: boolean;
+  /** Undoes it after so many milliseconds, unless {@linkcode ApplianceApi.confirmReload} is called before. */
+  readonly confirmMs?: number;
+}
 
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
@@ -45,6 +55,8 @@ export interface ApplianceApi {
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
   /** Every state change of control connections and calls from now on. */
   events(): Subscription;
+  /** Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all. */
+  trace(of: string | undefined): Trace;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Why tunnels and calls were refused, or ended as none should. */
@@ -60,8 +72,13 @@ export interface ApplianceApi {
   >;
   /** What the configuration asks for and cannot be had now. */
   down(): readonly Down[];
-  /** Reads the configuration file again. @throws {ConfigError | ApplianceError} and changes nothing */
-  reload(): Promise<ReloadReport>;
+  /**
+   * Reads the configuration file again. Confirms a reload that waits for that.
+   * @throws {ConfigError | ApplianceError} and changes nothing
+   */
+  reload(how?: ReloadOptions): Promise<ReloadReport>;
+  /** Has a reload that would be undone stay. False: none waits. */
+  confirmReload(): boolean;
   /**
    * Changes what the configuration says while it runs; the file stays as it is until {@linkcode ApplianceApi.save}, and
    * the next reload puts back what the file says otherwise.

@@ -96,6 +96,7 @@ function assemble(
     ...makeRequests(context, queries.tunnel),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
     events: () => control.subscribe(),
+    trace: (of) => control.trace(of),
     connections: () => control.connections(),
     failures: () => control.failures(),
     circuits: () => context.circuits.named(),
@@ -124,6 +125,7 @@ async function startPlugins({ host }: ApplianceContext, { sections }: Config): P
 /** Takes everything down, in order. */
 async function stop(context: ApplianceContext): Promise<void> {
   const { control, datapath, down, log, sockets, state, tunnels } = context;
+  context.confirmation[Symbol.dispose]();
   down[Symbol.dispose]();
   context.paths[Symbol.dispose]();
   await control[Symbol.asyncDispose]();

@@ -27,7 +27,7 @@ import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
-export interface LeafDependencies {
+export interface LeafDependencies extends Pick<Leaves, "place" | "attachTo"> {
   readonly clock: Clock;
   readonly datapath: Datapath;
   readonly log: Logger;
@@ -65,8 +65,14 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
       forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
-        const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
-        return sessions.get(port);
+        const [{ sessions }, families] = await guarded(() =>
+          Promise.all([
+            datapath.stats({ sessions: [port], tunnels: [] }),
+            datapath.familyCounters(port),
+          ])
+        );
+        const counters = sessions.get(port);
+        return counters && { ...counters, ...families };
       },
     },
     openTap: (options, gone) =>
@@ -81,6 +87,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     // deno-lint-ignore require-await
     addToSet: async (set, address, netns) =>
       refusing(undefined, () => system.addToSet(set, address, netns)),
+    place: dependencies.place,
+    attachTo: dependencies.attachTo,
     openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,

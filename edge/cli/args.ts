@@ -1,6 +1,6 @@
 /** The command line's grammar: the one place that knows the `commander` library. Pure. @module */
 
-import { Command as Commander, CommanderError } from "commander";
+import { Command as Commander, CommanderError, InvalidArgumentError } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
@@ -16,6 +16,7 @@ export type Showable =
   | "config"
   | "down"
   | "drops"
+  | "failures"
   | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
@@ -34,7 +35,22 @@ export type Action =
     readonly words: readonly string[];
   }
   | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
-  | { readonly do: "reload" | "save" };
+  | {
+    readonly do: "trace";
+    readonly of?: string;
+    /** Where a capture file goes; `-`: to standard output. */
+    readonly pcapng?: string;
+    readonly count?: number;
+  }
+  | {
+    readonly do: "reload";
+    readonly dryRun: boolean;
+    readonly force: boolean;
+    /** Seconds. */
+    readonly confirm?: number;
+  }
+  | { readonly do: "web"; readonly port: number }
+  | { readonly do: "save" | "confirm" };
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -75,7 +91,7 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
   const program = new Commander("isthmus")
     .description("A userspace L2TP edge concentrator.")
     .version(version)
-    .option("--url <url>", "the admin endpoint: http://host:port or unix:/path (ISTHMUS_URL)")
+    .option("--url <url>", "the admin endpoint: unix:/path or http://host:port (ISTHMUS_URL)")
     .option("--token-file <file>", "a file with the bearer token (ISTHMUS_TOKEN_FILE)")
     .option("--json", "print JSON");
 
@@ -136,8 +152,35 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     }
   }
 
+  program.command("web")
+    .description(
+      "serve the appliance's page to a browser of this machine, by an address that it prints",
+    )
+    .option("--port <n>", "the port on 127.0.0.1; any where not given", wholeNumber)
+    .action(({ port = 0 }: { port?: number }) => choose({ do: "web", port }));
+  program.command("trace")
+    .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
+    .argument("[of]", "only of this tunnel, peer or peer's address")
+    .option("--pcapng <file>", "write a capture file for Wireshark; -: to standard output")
+    .option("--count <n>", "end after so many messages", wholeNumber)
+    .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
+      choose({ do: "trace", ...(of !== undefined && { of }), ...options })
+    );
   program.command("reload").description("have the appliance read its configuration again")
-    .action(() => choose({ do: "reload" }));
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("--force", "even if more than half of what is up would end")
+    .option("--confirm <seconds>", "undo it after so many seconds, unless `isthmus confirm` comes")
+    .action((options: { dryRun?: boolean; force?: boolean; confirm?: string }) => {
+      const confirm = options.confirm;
+      choose({
+        do: "reload",
+        dryRun: options.dryRun ?? false,
+        force: options.force ?? false,
+        ...(confirm !== undefined && { confirm: Number(confirm) }),
+      });
+    });
+  program.command("confirm").description("have the last reload stay, which would be undone")
+    .action(() => choose({ do: "confirm" }));
   program.command("save")
     .description("have the appliance write what was changed into its configuration file")
     .action(() => choose({ do: "save" }));
@@ -165,8 +208,14 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   config: "show the configuration in force",
   down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",
+  failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1.");
+}
 
 function isText(word: string | undefined): word is string {
   return word !== undefined;

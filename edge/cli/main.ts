@@ -1,6 +1,7 @@
 /** `isthmus`: from arguments to an exit status. What touches the world is handed in. @module */
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
+import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
 import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
@@ -11,8 +12,10 @@ import type { ReloadView } from "../admin/schemas.ts";
 import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
-import { printable } from "./table.ts";
+import { printable } from "../printable.ts";
+import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
+import { web } from "./web.ts";
 
 /** What the commands need of the world. */
 export interface Deps {
@@ -20,17 +23,20 @@ export interface Deps {
   readonly version: string;
   /** Runs the appliance until it is told to stop; gives the exit status. @throws {ConfigError} */
   run(configPath: string): Promise<number>;
-  /** Reads and validates a configuration file. @throws {ConfigError} when it is wrong */
-  check(configPath: string): Promise<unknown>;
+  /** Reads and validates a configuration file; what to warn of. @throws {ConfigError} when it is wrong */
+  check(configPath: string): Promise<readonly string[]>;
   /** Reads a text file. */
   readTextFile(path: string): Promise<string>;
   exists(path: string): Promise<boolean>;
+  /** Who runs it. */
+  uid(): number;
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Opens a file to be written anew, or `-`, standard output. @throws {Error} where it cannot be written */
+  create(path: string): (bytes: Uint8Array) => void;
 }
 
-const defaultUrl = "http://127.0.0.1:8701";
 /** Where `run` and `check` look for a configuration. */
 const configPaths = ["./isthmus.yaml", "/etc/isthmus/isthmus.yaml"];
 
@@ -59,16 +65,23 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       return await deps.run(action.config ?? await findConfig(deps));
     case "check": {
       const file = action.config ?? await findConfig(deps);
-      await deps.check(file);
+      for (const warning of await deps.check(file)) deps.stderr(prefixed(`warning: ${warning}`));
       deps.stdout(`${file}: no problems\n`);
+      return 0;
+    }
+    case "trace": {
+      using client = await clientOf(options, deps);
+      await traced(client, action, options, deps);
+      return 0;
+    }
+    case "web": {
+      using client = await clientOf(options, deps);
+      await web(client, { port: action.port, stdout: deps.stdout });
       return 0;
     }
     default: {
       const request = plan(action);
-      using client = openClient(
-        options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
-        await readToken(options, deps),
-      );
+      using client = await clientOf(options, deps);
       const { json, text } = await request(client);
       deps.stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
       return 0;
@@ -76,17 +89,45 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
   }
 }
 
+async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
+  return openClient(
+    options.url ?? deps.env("ISTHMUS_URL") ?? await findSocket(deps),
+    await readToken(options, deps),
+  );
+}
+
+async function traced(
+  client: Client,
+  { count, of, pcapng }: Extract<Action, { do: "trace" }>,
+  { json }: GlobalOptions,
+  { create, stdout, version }: Deps,
+): Promise<void> {
+  await trace(client, {
+    json,
+    stdout,
+    program: `isthmus ${version}`,
+    ...(of !== undefined && { of }),
+    ...(count !== undefined && { count }),
+    ...(pcapng !== undefined && { capture: create(pcapng) }),
+  });
+}
+
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" }>,
+  action: Exclude<Action, { do: "run" | "check" | "trace" | "web" }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "show":
       return (client) => show(client, action);
     case "reload":
       return async (client) => {
-        const json = await client.request("POST", "/v1/reload");
+        const json = await client.request("POST", `/v1/reload${reloadQuery(action)}`);
         return { json, text: reloadText(json as ReloadView) };
+      };
+    case "confirm":
+      return async (client) => {
+        await client.request("POST", "/v1/reload/confirm");
+        return { json: null, text: "" };
       };
     case "do":
       return (client) => doWord(client, action.word, action.words);
@@ -100,6 +141,19 @@ function plan(
     default:
       return change(action);
   }
+}
+
+/** @throws {UsageError} where the time to confirm is none */
+function reloadQuery({ confirm, dryRun, force }: Extract<Action, { do: "reload" }>): string {
+  if (confirm !== undefined && !(Number.isInteger(confirm) && confirm >= 1 && confirm <= 3600)) {
+    throw new UsageError("--confirm: expected whole seconds, from 1 to 3600");
+  }
+  const query = new URLSearchParams({
+    ...(dryRun && { "dry-run": "true" }),
+    ...(force && { force: "true" }),
+    ...(confirm !== undefined && { confirm: String(confirm) }),
+  });
+  return query.size > 0 ? `?${query}` : "";
 }
 
 /** Changes say nothing when all is well, as `ip l2tp` does; with `--json`, what there is now. */
@@ -147,6 +201,13 @@ function peerRequest(verb: "add" | "set" | "del", words: readonly string[]): Req
   if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined];
   const { peer, body } = peerChange(words);
   return ["PATCH", path(peer), body];
+}
+
+/** Where an appliance listens; the system's place where none does. */
+async function findSocket(deps: Deps): Promise<string> {
+  const places = socketsToTry({ uid: deps.uid(), env: deps.env });
+  for (const path of places) if (await deps.exists(path)) return `unix:${path}`;
+  return `unix:${systemSocket}`;
 }
 
 async function findConfig({ exists }: Deps): Promise<string> {

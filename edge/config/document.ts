@@ -2,9 +2,11 @@
 
 import type { Plugin } from "../../plugins/plugin.ts";
 import { type Edit, editText, withoutSuperseded } from "./edit.ts";
+import { exposedSecrets } from "./exposed.ts";
 import type { Config } from "./model.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
+import { NotUtf8 } from "./utf8.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** A configuration that may come into force; what was before stays until it does. */
@@ -12,6 +14,8 @@ export interface Candidate {
   readonly config: Config;
   /** What requests had made of things of the file, and what is now as the file has it again. */
   readonly putBack: readonly string[];
+  /** What is no error, and not as it should be: secrets that everybody can read. */
+  readonly warnings: readonly string[];
   /** It is in force. */
   commit(): void;
 }
@@ -26,6 +30,8 @@ export interface ConfigDocument {
    * @throws {ConfigError} where it cannot be read or is wrong
    */
   load(): Promise<Candidate>;
+  /** What is in force. */
+  current(): Candidate;
   /** What is in force with further changes. @throws {ConfigError} where it is wrong then */
   edit(edits: readonly Edit[]): Candidate;
   /** Who has what is in force say something at a path, the file or a request; undefined: it says nothing. */
@@ -49,33 +55,58 @@ export interface DocumentOptions {
   readonly hostName: string;
   /** Where plugins keep what outlives us, unless the file says so. */
   readonly stateFolder?: string | undefined;
+  /** Where the admin endpoint listens, unless the file says so. */
+  readonly adminSocket?: string;
   readText(): Promise<string>;
   /** Replaces the file's text, all of it or nothing. */
   writeText(text: string): Promise<void>;
   /** Reads a file with a secret in it. */
   readSecret(path: string): string;
+  /** A file's permissions; undefined where they cannot be had. */
+  modeOf?(path: string): number | undefined;
 }
 
 /** A document that has not been read yet. */
 export function makeDocument(options: DocumentOptions): ConfigDocument {
-  const { file, plugins, hostName, readSecret, stateFolder } = options;
-  const defaults = { hostName, ...(stateFolder && { stateFolder }) };
+  const { adminSocket, file, plugins, hostName, readSecret, stateFolder } = options;
+  const defaults = {
+    hostName,
+    ...(stateFolder && { stateFolder }),
+    ...(adminSocket && { adminSocket }),
+  };
   let text = "";
   let edits: readonly Edit[] = [];
-  const parse = (text: string) =>
-    parseConfig(text, { file, plugins, defaults, readFile: readSecret });
+  /** Files that secrets were read from, the last time. */
+  let secretFiles: string[] = [];
+  const readFile = (path: string) => {
+    secretFiles.push(path);
+    return readSecret(path);
+  };
+  const parse = (text: string) => {
+    secretFiles = [];
+    return parseConfig(text, { file, plugins, defaults, readFile });
+  };
+  const warningsOf = (text: string) =>
+    exposedSecrets(file, text, secretFiles, options.modeOf ?? (() => undefined));
   const candidate = (next: { text: string; edits: readonly Edit[] }, putBack: string[] = []) => ({
     config: parse(editText(next.text, next.edits)),
     putBack,
+    warnings: warningsOf(next.text),
     commit: () => ({ text, edits } = next),
   });
   return {
     file,
     async load() {
       const read = await options.readText().catch((error) => {
+        if (error instanceof NotUtf8) throw new ConfigError([{ file, path: "", ...error.problem }]);
         const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
         throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
       });
+      if (isEmpty(read)) {
+        // Half a write, or a disk that was full: nobody says "nothing" like that.
+        const message = "the file is empty; expected a configuration, or {} for one of nothing";
+        throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
+      }
       // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
       const config = parse(read);
       const added = edits.filter(({ path }) => !stands(read, resourceOf(path)));
@@ -83,8 +114,10 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       const putBack = [...new Set(dropped.map(({ path }) => resourceOf(path).join("/")))];
       const next = { text: read, edits: added };
       if (added.length > 0) return candidate(next, putBack);
-      return { config, putBack, commit: () => ({ text, edits } = next) };
+      const warnings = warningsOf(read);
+      return { config, putBack, warnings, commit: () => ({ text, edits } = next) };
     },
+    current: () => candidate({ text, edits }),
     edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
     origin: (path) =>
       stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
@@ -100,6 +133,11 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       return { text: next };
     },
   };
+}
+
+/** Whether a text says nothing: comments and document markers aside. */
+function isEmpty(text: string): boolean {
+  return text.split("\n").every((line) => /^\s*(?:#.*|---.*|\.\.\.\s*|%.*)?$/.test(line));
 }
 
 /** The thing that a path is about: `peers/hq`, `tunnels/branch`, `tunnels/branch/sessions/office`. */

@@ -2,8 +2,10 @@
 
 import { dirname } from "node:path";
 import type { Plugin } from "../../plugins/plugin.ts";
+import { ownSocket } from "./admin_socket.ts";
 import { type ConfigDocument, makeDocument } from "./document.ts";
 import { loadPlugins } from "./load_plugins.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /**
  * The plugins that are built in, and those that a file names.
@@ -26,8 +28,16 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     hostName: Deno.hostname(),
     // Where systemd gives a state folder, it is that one.
     stateFolder: Deno.env.get("STATE_DIRECTORY")?.split(":")[0],
-    readText: () => Deno.readTextFile(file),
+    adminSocket: ownSocket({ uid: Deno.uid() ?? 0, env: (name) => Deno.env.get(name) }),
+    readText: async () => decodeUtf8(await Deno.readFile(file)),
     readSecret: (path) => Deno.readTextFileSync(path),
+    modeOf(path) {
+      try {
+        return Deno.statSync(path).mode ?? undefined;
+      } catch {
+        return undefined;
+      }
+    },
     writeText: (text) => replaceFile(file, text),
   });
 }

@@ -26,10 +26,12 @@ import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
 import { type Hearing, makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
+import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
+import { type Trace, Tracer } from "./trace.ts";
 import type {
   ControlContext,
   ControlDependencies,
@@ -51,7 +53,11 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
   /** ICMP says that peers cannot be reached: they are asked whether they are there. */
   unreachable(errors: readonly PathError[]): void;
+  /** Places a call for a plugin. */
+  readonly place: PluginCalls["place"];
   subscribe(): Subscription;
+  /** Messages and events from now on: of a tunnel, a peer or an address, or of all. */
+  trace(of: string | undefined): Trace;
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
@@ -74,6 +80,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 class LcceControl implements ControlPlane {
   readonly part: Reconciler["part"];
   readonly unreachable: (errors: readonly PathError[]) => void;
+  readonly place: PluginCalls["place"];
   readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
@@ -87,6 +94,7 @@ class LcceControl implements ControlPlane {
   readonly #lcce: Lcce;
   readonly #context: ControlContext;
   readonly #hearing: Hearing;
+  readonly #tracer: Tracer;
   readonly #reconciler: Reconciler;
   readonly #onConnection: ReturnType<typeof makeConnectionHandler>;
   readonly #onCall: ReturnType<typeof makeCallHandler>;
@@ -97,7 +105,13 @@ class LcceControl implements ControlPlane {
     const random = bufferedRandom(dependencies.random);
     const state = this.#state;
     const lcce = makeLcce({ ...dependencies, random }, state);
-    const bus = makeEventBus(wallClock);
+    this.#tracer = new Tracer({
+      whose: (data, path, direction) => lcce.whose(data, path, direction),
+      tunnelOf: ({ handle }) => state.links.get(handle)?.name,
+      drops: () => lcce.drops(),
+      wallClock,
+    });
+    const bus = makeEventBus(wallClock, this.#tracer);
     const driver = startDriver({
       lcce,
       datapath,
@@ -105,6 +119,7 @@ class LcceControl implements ControlPlane {
       log,
       encapOf: (socket) => sockets.encapOf(socket),
       onEvent: (event, now) => this.#take(event, now),
+      tracer: this.#tracer,
     });
     const context: ControlContext = {
       ...dependencies,
@@ -123,6 +138,8 @@ class LcceControl implements ControlPlane {
     this.#hearing = makeHearing({ clock, datapath, driver, state });
     this.#onConnection = makeConnectionHandler(context, lcce);
     this.#onCall = makeCallHandler(context, lcce);
+    const pluginCalls = new PluginCalls(context);
+    this.place = (...args) => pluginCalls.place(...args);
     this.#reconciler = makeReconciler(context);
     this.part = this.#reconciler.part;
     this.unreachable = this.#hearing.unreachable;
@@ -165,6 +182,10 @@ class LcceControl implements ControlPlane {
 
   subscribe(): Subscription {
     return this.#context.bus.subscribe();
+  }
+
+  trace(of: string | undefined): Trace {
+    return this.#tracer.watch(of);
   }
 
   publish(name: string, fields: Row): void {
@@ -275,6 +296,7 @@ class LcceControl implements ControlPlane {
     await this.#farewell();
     driver[Symbol.dispose]();
     bus[Symbol.dispose]();
+    this.#tracer[Symbol.dispose]();
     for (const link of state.links.values()) {
       for (const call of link.calls.values()) links.closeCall(link, call);
       links.close(link);
