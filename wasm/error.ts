@@ -10,6 +10,7 @@ export type WasmErrorCode =
   | "tunnel-busy"
   | "socket-busy"
   | "port-joined"
+  | "address-in-use"
   | "frame-type-mismatch"
   | "limit"
   | "invalid";

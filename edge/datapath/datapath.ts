@@ -2,6 +2,7 @@
 
 import type {
   Counters,
+  FamilyCounters,
   PortLimit,
   PppoeSpec,
   SessionSpec,
@@ -184,6 +185,11 @@ export interface Datapath extends AsyncDisposable {
   release(port: PortId): Promise<void>;
   /** Limits what comes in and leaves at a session or device. */
   limit(port: PortId, limit: PortLimit): Promise<void>;
+  /**
+   * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
+   * Undefined: it never was in one, or is gone.
+   */
+  familyCounters(session: PortId): Promise<FamilyCounters | undefined>;
   /** Forwarders of many ports, by kind. */
   readonly forwarders: ForwarderLeaf;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
@@ -225,6 +231,7 @@ export class DatapathError extends Error {
       | "tunnel-busy"
       | "socket-busy"
       | "port-joined"
+      | "address-in-use"
       | "frame-type-mismatch"
       | "limit"
       | "invalid"

@@ -239,6 +239,10 @@ class DatapathInMemory implements MemoryDatapath {
     return this.#command("limit", () => void this.#frameType(port));
   }
 
+  familyCounters(session: PortId): Promise<undefined> {
+    return this.#command("familyCounters", () => void this.#frameType(session));
+  }
+
   sendControl(): boolean {
     return true;
   }

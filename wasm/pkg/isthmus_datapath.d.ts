@@ -19,8 +19,14 @@ export class Raw {
     add_pppoe(device: number, peer: Uint8Array, own: Uint8Array, tags: Uint32Array, session_id: number): number;
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
+    add_termination(tun: number): number;
     add_tunnel(tunnel: RawTunnel): number;
     age(now: number): void;
+    /**
+     * Whether `take_expired` has something.
+     */
+    any_expired(): boolean;
+    change_member(port: number, spec: RawMember): void;
     change_session(session: number, spec: RawSession): void;
     change_tunnel(tunnel: number, spec: RawTunnel): void;
     clear_punts(): void;
@@ -32,6 +38,10 @@ export class Raw {
     disconnect(a: number): void;
     drops(): Float64Array;
     /**
+     * Nothing: there is no such session.
+     */
+    family_counters(port: number): Float64Array;
+    /**
      * The length that message `index` is grouped by; 0: it is no group.
      */
     grouped_by(index: number): number;
@@ -39,6 +49,7 @@ export class Raw {
     hold_first(port: number, frame: Uint8Array): void;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
+    join_termination(termination: number, port: number, spec: RawMember): void;
     /**
      * When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
      */
@@ -84,6 +95,7 @@ export class Raw {
     release(port: number): void;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
+    remove_termination(termination: number): void;
     remove_tunnel(tunnel: number): void;
     send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
     /**
@@ -102,6 +114,10 @@ export class Raw {
     set_policy(session: number, spec: RawPolicy): void;
     set_receiver(port: number, host: number): void;
     split_message(index: number): number;
+    /**
+     * A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
+     */
+    take_expired(): Float64Array;
     tell_marks(socket: number, on: boolean): void;
     /**
      * The tunnel of message `index`; -1: none.
@@ -141,6 +157,38 @@ export class RawLayout {
     tx_messages: number;
     tx_ops: number;
     tx_split: number;
+}
+
+/**
+ * `MemberSpec` of `ppp.ts`.
+ */
+export class RawMember {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    address_control: boolean;
+    clamp: boolean;
+    compress_protocol: boolean;
+    /**
+     * -1: as it comes.
+     */
+    dscp: number;
+    /**
+     * 0: none.
+     */
+    idle_ms: number;
+    /**
+     * 0: any.
+     */
+    interface_id: bigint;
+    mru: number;
+    /**
+     * For each: 4 or 6, its bits, and 16 bytes of address; of an IPv4 one the first four.
+     */
+    prefixes: Uint8Array;
+    quota: bigint;
+    session_ms: number;
+    source_check: boolean;
 }
 
 /**

@@ -70,7 +70,7 @@ impl Core {
         if is_receiver
             || !matches!(forwarder, Forwarder::None | Forwarder::Hold) && forwarder != self.rest(port)
         {
-            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
+            return Err(Refusal::joined());
         }
         Ok(())
     }
@@ -117,6 +117,7 @@ impl Core {
             Forwarder::None | Forwarder::Hold => {}
             Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = self.rest(other),
             Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
+            Forwarder::Ppp(at) => self.part_from_termination(at, port),
         }
     }
 

@@ -26,6 +26,7 @@ pub mod offload;
 pub mod outcome;
 pub mod policy;
 pub mod port;
+pub mod ppp;
 pub mod pppoe;
 pub mod punt;
 pub mod receive;

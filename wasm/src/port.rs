@@ -52,7 +52,7 @@ impl Port {
             Kind::Session => Some(Self::Session(handle.index)),
             Kind::Device => Some(Self::Device(handle.index)),
             Kind::Host => Some(Self::Host(handle.index)),
-            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
+            Kind::Socket | Kind::Tunnel | Kind::Hub | Kind::Ppp => None,
         }
     }
 
@@ -77,6 +77,8 @@ pub enum Forwarder {
     CrossConnect(Port),
     /// Out at all other ports of a hub.
     Flood(u32),
+    /// Through a PPP termination.
+    Ppp(u32),
     /// Into a queue, for the next one.
     Hold,
 }

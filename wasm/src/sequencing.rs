@@ -225,8 +225,9 @@ impl Core {
         true
     }
 
-    /// Gives up waiting wherever it has lasted for the session's reorder timeout.
+    /// Gives up waiting wherever it has lasted for the session's reorder timeout, and tells of what is over.
     pub fn age(&mut self, now: u64) {
+        self.expire(now);
         while let Some(Reverse((due, session))) = self.agenda.peek().copied()
             && due <= now
         {
@@ -262,7 +263,8 @@ impl Core {
 
     /// When [`Core::age`] is wanted next.
     pub fn deadline(&self) -> Option<u64> {
-        self.agenda.peek().map(|Reverse((due, _))| *due)
+        let frames = self.agenda.peek().map(|Reverse((due, _))| *due);
+        [frames, self.expiries.due()].into_iter().flatten().min()
     }
 
     /// Drops what waits in the queue of a session that is going.
