@@ -44,6 +44,8 @@ if (import.meta.main) {
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    terminal: Deno.stdout.isTerminal(),
+    sleep: (ms) => new Promise((resolve) => setTimeout(() => resolve(true), ms)),
     create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
