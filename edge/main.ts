@@ -5,6 +5,7 @@ import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
 import { ppp } from "../plugins/ppp/mod.ts";
+import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -17,6 +18,7 @@ const builtIn: readonly Plugin[] = [
   ethernet,
   networkInterface,
   ppp,
+  pppoe,
   probe,
   sink,
 ];
