@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use isthmus_datapath::abi::{Ip, Name};
 use isthmus_datapath::core::Limits;
 use isthmus_datapath::counters::{Counters, Io, Reason};
+use isthmus_datapath::fdb::station;
 use isthmus_datapath::header::{Encap, Version};
+use isthmus_datapath::loops::LoopRule;
 use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::offload::Takes;
 use isthmus_datapath::policy::{Bucket, Clamp, Policy, Source};
@@ -14,7 +16,9 @@ use isthmus_datapath::receive::{BATCH, ROOM};
 use isthmus_datapath::sequence::Patience;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::switch::{MemberOptions, SwitchOptions};
 use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
+use isthmus_datapath::vlan::{Mode, PortVlans, PriorityTags, Translation, Vlans};
 
 use crate::datagrams::{self, Known};
 use crate::kernel::packet::delivered;
@@ -48,7 +52,8 @@ pub struct World {
     /// Devices, by their descriptors too, and whether they have IFF_VNET_HDR.
     devices: Vec<(Handle, bool)>,
     hosts: Vec<Handle>,
-    hubs: Vec<Handle>,
+    switches: Vec<Handle>,
+    patches: Vec<Handle>,
     /// A batch was handed in and is not dealt with.
     pending: bool,
     controls: u64,
@@ -78,7 +83,8 @@ impl World {
             sessions: Vec::new(),
             devices: Vec::new(),
             hosts: Vec::new(),
-            hubs: Vec::new(),
+            switches: Vec::new(),
+            patches: Vec::new(),
             pending: false,
             controls: 0,
             removed: HashMap::new(),
@@ -91,7 +97,7 @@ impl World {
     /// Lets something happen, and looks whether all is well.
     pub fn step(&mut self) {
         self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
-        match self.random.below(32) {
+        match self.random.below(34) {
             0..10 => self.datagrams(),
             10..12 => self.forged(),
             12..16 => self.frames(),
@@ -104,6 +110,7 @@ impl World {
             25..27 => self.add(),
             27..29 => self.remove(),
             29..31 => self.join(),
+            31..33 => self.operate(),
             _ => self.nonsense(),
         }
         // What happens next may happen in the midst of a batch.
@@ -117,7 +124,9 @@ impl World {
         self.now += 100_000_000;
         self.lab.datapath.age(self.now);
         self.run(usize::MAX);
-        assert_eq!(self.lab.datapath.core.deadline(), None);
+        // Stations that were learnt are still to be swept.
+        let due = self.lab.datapath.core.deadline();
+        assert!(due.is_none() || due == self.lab.datapath.core.switches.deadline());
         assert_eq!(self.lab.datapath.core.reorder_bytes, 0);
     }
 
@@ -348,7 +357,7 @@ impl World {
                 self.devices.push((device, takes.is_some()));
             }
             8 => self.hosts.push(self.lab.datapath.core.add_host_port(FrameType::Ethernet).unwrap()),
-            _ => self.hubs.push(self.lab.datapath.core.add_hub().unwrap()),
+            _ => self.add_switch(),
         }
     }
 
@@ -452,9 +461,9 @@ impl World {
     }
 
     fn remove(&mut self) {
-        let Self { random, lab, sessions, tunnels, devices, hosts, removed, .. } = self;
+        let Self { random, lab, sessions, tunnels, devices, hosts, patches, removed, .. } = self;
         let core = &mut lab.datapath.core;
-        match random.below(6) {
+        match random.below(7) {
             0..3 if !sessions.is_empty() => {
                 let Session { handle, .. } = sessions.swap_remove(random.below(sessions.len()));
                 let at = core.sessions.find(handle).unwrap();
@@ -469,6 +478,9 @@ impl World {
             4 if !hosts.is_empty() => {
                 core.remove_port(hosts.swap_remove(random.below(hosts.len()))).unwrap();
             }
+            6 if !patches.is_empty() => {
+                core.remove_port(patches.swap_remove(random.below(patches.len()))).unwrap();
+            }
             5 if !tunnels.is_empty() => {
                 let _ = core.remove_tunnel(random.pick_of(tunnels).handle); // it may have sessions, or be gone
             }
@@ -477,8 +489,9 @@ impl World {
     }
 
     fn port(&mut self) -> Option<Handle> {
-        let Self { random, sessions, devices, hosts, .. } = self;
-        match random.below(3) {
+        let Self { random, sessions, devices, hosts, patches, .. } = self;
+        match random.below(4) {
+            3 if !patches.is_empty() => Some(random.pick(patches)),
             0 if !devices.is_empty() => Some(random.pick(devices).0),
             1 if !hosts.is_empty() => Some(random.pick(hosts)),
             _ if !sessions.is_empty() => Some(random.pick_of(sessions).handle),
@@ -486,16 +499,84 @@ impl World {
         }
     }
 
-    /// Joins two ports, or one to a hub; or parts one. They may be gone, or joined already.
+    /// Joins two ports, or one to a switch; or parts one. They may be gone, or joined already.
     fn join(&mut self) {
         let (Some(a), Some(b)) = (self.port(), self.port()) else { return };
-        let Self { random, lab, hubs, .. } = self;
+        let member = self.member();
+        let Self { random, lab, switches, .. } = self;
         let core = &mut lab.datapath.core;
-        let _ = match random.below(8) {
+        let _ = match random.below(12) {
             0 => core.disconnect(a),
-            1..4 if !hubs.is_empty() => core.join_hub(random.pick(hubs), a),
+            1..5 if !switches.is_empty() => core.join_switch(random.pick(switches), a, member),
+            5 => core.change_member(a, member),
+            6 => core.translate(a, translation(random)),
             _ => core.cross_connect(a, b),
         };
+    }
+
+    fn add_switch(&mut self) {
+        let options = self.switch();
+        let core = &mut self.lab.datapath.core;
+        self.switches.push(core.add_switch(options).unwrap());
+        self.patches.extend(core.add_patch().unwrap());
+    }
+
+    fn switch(&mut self) -> SwitchOptions {
+        let Self { random, .. } = self;
+        SwitchOptions {
+            ageing: random.pick(&[1000, 100_000, 300_000_000]),
+            table: random.pick(&[10, 1000]),
+            flood: random.pick_of(&[Vlans::None, Vlans::None, Vlans::All, Vlans::of(&[0, 8])]).clone(),
+            reserved: random.pick(&[0, u16::MAX]),
+            loops: LoopRule { moves: random.pick(&[0, 5, 100]), within: 1_000_000, block: 50_000 },
+            seed: random.next(),
+        }
+    }
+
+    fn member(&mut self) -> MemberOptions {
+        let Self { random, .. } = self;
+        let mode = Mode::from_number(random.pick(&[0, 1, 1, 1, 2, 3, 4])).unwrap();
+        let priority = PriorityTags::from_number(random.below(3) as u32).unwrap();
+        let list = |random: &mut Random| random.pick_of(&[vec![], vec![], vec![0, 5, 8], vec![5]]).clone();
+        let (trunks, cvlans) = (list(random), list(random));
+        let tag = random.pick(&[0, 5, 8]);
+        let limit = random.pick(&[0, 2]);
+        MemberOptions {
+            vlans: PortVlans::new(mode, tag, [&trunks, &cvlans], 0x88a8, priority, limit),
+            group: random.pick(&[0, 0, 0, 1]),
+            protected: random.percent(10),
+            storms: [0; 3].map(|_| random.pick(&[0, 0, 10, 10_000])),
+            limit: random.pick(&[0, 0, 1, 5]),
+            mtu: random.pick(&[0, 500, 1500]),
+        }
+    }
+
+    /// What operators ask for and say of switches.
+    fn operate(&mut self) {
+        if self.switches.is_empty() {
+            return;
+        }
+        let (options, port) = (self.switch(), self.port());
+        let Self { random, lab, switches, now, .. } = self;
+        let core = &mut lab.datapath.core;
+        let at = random.below(switches.len());
+        let switch = switches[at];
+        let mac = [2, 0, 0, 0, 0, random.below(4) as u8];
+        let station = station(random.pick(&[0, 5, 8]), &mac);
+        let member = port.and_then(|port| core.member(port).ok());
+        let index = core.find_switch(switch).unwrap();
+        match random.below(8) {
+            0 => core.change_switch(switch, options).unwrap(),
+            1 => {
+                core.remove_switch(switch).unwrap();
+                switches.swap_remove(at);
+            }
+            2 => core.switches.flush(index),
+            3 => drop(core.switches.forget(index, station)),
+            4 => drop(core.switches.rows(index, random.below(100), random.below(100_000), *now)),
+            5 => core.switches.events.clear(),
+            _ => drop(member.map(|member| core.switches.fix(member, station))),
+        }
     }
 
     /// What no caller asks for who is in his right mind.
@@ -515,6 +596,16 @@ impl World {
                 assert_eq!(core.split_message(index), 0);
             }
         }
+    }
+}
+
+fn translation(random: &mut Random) -> Translation {
+    let mut list = || random.pick_of(&[vec![], vec![5], vec![8], vec![5, 8]]).clone();
+    let (outside, inside) = (list(), list());
+    match random.below(4) {
+        0 => Translation::None,
+        1 => Translation::Vlan(random.pick(&[None, Some(5)])),
+        _ => Translation::Swap { outside, inside },
     }
 }
 

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
 use crate::leaving::ControlMessage;
-use crate::port::{Device, Forwarder, HostPort, Hub, Port};
+use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
 use crate::slab::{Handle, Kind, Slab};
+use crate::switch::Switches;
 use crate::table::Table;
 use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
@@ -84,8 +85,8 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
-    /// Hubs.
-    pub hubs: Slab<Hub>,
+    /// Switches.
+    pub switches: Switches,
     /// The last instant that the caller told, in microseconds.
     pub now: u64,
     /// Counts whatever changes which session a datagram belongs to.
@@ -130,7 +131,7 @@ impl Core {
             sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
-            hubs: Slab::new(Kind::Hub, MAX_OTHERS),
+            switches: Switches::new(MAX_OTHERS, limits.sessions + MAX_OTHERS),
             now: 0,
             epoch: 0,
             v2: Table::new(),
@@ -168,7 +169,8 @@ impl Core {
             Kind::Session => self.sessions.find(handle),
             Kind::Device => self.devices.find(handle),
             Kind::Host => self.hosts.find(handle),
-            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
+            Kind::Patch => self.switches.patches.find(handle),
+            Kind::Socket | Kind::Tunnel | Kind::Switch => None,
         };
         live.and_then(|_| Port::of(handle))
     }
@@ -179,6 +181,7 @@ impl Core {
             Port::Session(at) => self.sessions.rx[at].forwarder,
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
+            Port::Patch(at) => self.switches.patches[at].forwarder,
         }
     }
 }

@@ -3,8 +3,6 @@
 //! Room is asked for before each piece. Where there is none, what is left of the frame waits with its [`Cursor`] until
 //! what was laid out has left, and goes on from there: nothing is ever laid out beyond an array's end.
 
-use std::cmp::Ordering;
-
 use crate::core::Core;
 use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
@@ -73,7 +71,7 @@ impl Core {
     fn emit(&mut self, forwarder: Forwarder, frame: &mut Frame, cursor: &mut Cursor) -> bool {
         match forwarder {
             Forwarder::CrossConnect(port) => self.leave(port, frame, cursor, false),
-            Forwarder::Flood(hub) => self.flood(hub, frame, cursor),
+            Forwarder::Wire(_) | Forwarder::Switch(_) => self.emit_switched(forwarder, frame, cursor),
             Forwarder::None => {
                 self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
@@ -81,29 +79,8 @@ impl Core {
         }
     }
 
-    /// Lets a copy leave by each port of a hub but the one that the frame came in at. The copies share its body, and no
-    /// copy may change it.
-    fn flood(&mut self, hub: u32, frame: &mut Frame, cursor: &mut Cursor) -> bool {
-        if frame.about.offload.segments == Segments::None && frame.about.offload.finish {
-            frame.finish_checksum(); // before there are copies: they share what is changed here
-        }
-        while let Some(port) = self.hubs[hub].ports.get(cursor.output as usize).copied() {
-            if port != frame.about.ingress {
-                if !self.leave(port, frame, cursor, true) {
-                    return false;
-                }
-                self.count_copy(frame.segments(), cursor);
-            }
-            *cursor = Cursor { output: cursor.output + 1, piece: 0, ..*cursor };
-        }
-        if !cursor.copied {
-            self.drop_frames(Reason::NoForwarder, frame.segments());
-        }
-        true
-    }
-
-    /// Counts what left by a port of a hub, if it is not the first of the frame's.
-    fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
+    /// Counts what left by one of several ports, if it is not the first of the frame's.
+    pub fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
         self.io.add(Io::Copies, if cursor.copied { segments.into() } else { 0 });
         cursor.copied = true;
     }
@@ -120,16 +97,11 @@ impl Core {
                 unfinished.held.into_iter().for_each(|buffer| self.transmit.hold(buffer));
                 return;
             }
-            Forwarder::Flood(hub) => {
-                let at = self.hubs[hub].ports.iter().position(|other| *other == port);
-                match at.map(|at| at.cmp(&(cursor.output as usize))) {
-                    Some(Ordering::Less) => cursor.output -= 1,
-                    Some(Ordering::Equal) if cursor.piece > 0 => {
-                        self.count_copy(segments, cursor);
-                        self.drop_frames(Reason::PortRemoved, rest);
-                        cursor.piece = 0;
-                    }
-                    _ => {}
+            Forwarder::Wire(_) | Forwarder::Switch(_) => {
+                if self.leave_outputs(port, cursor.output as usize, cursor.piece > 0) {
+                    self.count_copy(segments, cursor);
+                    self.drop_frames(Reason::PortRemoved, rest);
+                    cursor.piece = 0;
                 }
             }
             _ => {}
@@ -139,7 +111,7 @@ impl Core {
 
     /// Lets a frame leave by one port, from the cursor's piece on; false where room ran out.
     #[inline]
-    fn leave(&mut self, port: Port, frame: &mut Frame, cursor: &mut Cursor, shared: bool) -> bool {
+    pub fn leave(&mut self, port: Port, frame: &mut Frame, cursor: &mut Cursor, shared: bool) -> bool {
         if frame.about.offload.segments == Segments::None && frame.about.offload.finish && !shared {
             match port {
                 Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {}
@@ -161,6 +133,10 @@ impl Core {
             Port::Device(at) => self.write_pieces(at, frame, cursor),
             Port::Host(at) => {
                 self.punt_frame(at, frame);
+                true
+            }
+            Port::Patch(_) => {
+                self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
             }
         }
@@ -224,12 +200,13 @@ impl Core {
         let (headers, rest) = frame.bytes().split_at(lower.header);
         copy.copy_from_slice(headers);
         lower.apply(copy);
-        self.send_parts(session, copy, rest);
+        self.send_parts(session, copy, rest, copy);
         false
     }
 
-    /// Lets a frame leave by a session that lies in two parts, of which the first is copied.
-    fn send_parts(&mut self, session: u32, headers: &[u8], rest: &[u8]) {
+    /// Lets a frame leave by a session that lies in two parts, of which the first is copied. `like` begins as a frame with
+    /// the same packet in it does.
+    pub fn send_parts(&mut self, session: u32, headers: &[u8], rest: &[u8], like: &[u8]) {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
@@ -243,7 +220,7 @@ impl Core {
         tx.bytes += len;
         tunnel.sent(1, len);
         let head = Span::from(room, Template::ROOM - length);
-        let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, headers);
+        let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, like);
         let datagram = Leaving::new(session, length as u32, head, Span::of(rest));
         transmit.send(tx, tunnel, Leaving { tos, ..datagram });
     }
@@ -261,7 +238,7 @@ impl Core {
             cursor.piece += 1;
             let len = headers.len() + payload.len();
             if !self.sessions.tx[session].guarded || self.may_send(session, len, frame.about.now) {
-                self.send_parts(session, headers, payload);
+                self.send_parts(session, headers, payload, headers);
             }
         }
         true
@@ -357,7 +334,8 @@ impl Core {
         }
     }
 
-    fn count_punt(&mut self, queued: bool) {
+    /// Counts a frame that was handed to TypeScript, or for which there was no room.
+    pub fn count_punt(&mut self, queued: bool) {
         if queued {
             self.io.add(Io::PuntedFrames, 1);
         } else {
@@ -367,7 +345,7 @@ impl Core {
 
     /// What was checked when a frame came no longer holds: a forwarder changed its headers.
     #[cold]
-    fn cannot_split(&mut self, frame: &Frame) -> bool {
+    pub fn cannot_split(&mut self, frame: &Frame) -> bool {
         self.drop_frames(Reason::BadOffload, frame.segments());
         true
     }

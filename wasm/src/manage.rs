@@ -6,7 +6,7 @@ use crate::counters::Reason;
 use crate::header::{Encap, Version, key_v2};
 use crate::leaving::ControlMessage;
 use crate::offload::Takes;
-use crate::port::{Device, Forwarder, FrameType, HostPort, Hub, Port};
+use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
 use crate::session::{Identity, NONE, Options, TunnelShape};
 use crate::slab::Handle;
 use crate::tunnel::{Destination, Outer, Socket, SocketKind, SourceCheck, Tunnel};
@@ -27,7 +27,8 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Refusal {
-    const fn new(code: &'static str, message: &'static str) -> Self {
+    /// A refusal.
+    pub const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message }
     }
 
@@ -51,7 +52,8 @@ impl Refusal {
         Self::new("invalid", message)
     }
 
-    const fn limit(message: &'static str) -> Self {
+    /// There are as many as there may be.
+    pub const fn limit(message: &'static str) -> Self {
         Self::new("limit", message)
     }
 }
@@ -285,6 +287,7 @@ impl Core {
             Port::Session(at) => self.remove_session(at),
             Port::Device(at) => drop(self.devices.remove(at)),
             Port::Host(at) => drop(self.hosts.remove(at)),
+            Port::Patch(at) => self.switches.remove_patch(at),
         }
         Ok(())
     }
@@ -314,31 +317,7 @@ impl Core {
         if self.frame_type(a) != self.frame_type(b) {
             return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
         }
-        *self.forwarder_mut(a) = Forwarder::CrossConnect(b);
-        *self.forwarder_mut(b) = Forwarder::CrossConnect(a);
-        Ok(())
-    }
-
-    /// Makes a hub without ports.
-    pub fn add_hub(&mut self) -> Result<Handle, Refusal> {
-        let at = self.hubs.insert(Hub::default()).ok_or(Refusal::limit("too many hubs"))?;
-        Ok(self.hubs.handle(at))
-    }
-
-    /// Joins a port that is joined to nothing to a hub, whose ports carry frames of one type.
-    pub fn join_hub(&mut self, hub: Handle, port: Handle) -> Result<(), Refusal> {
-        let hub = self.hubs.find(hub).ok_or(Refusal::invalid("no such hub"))?;
-        let port = self.port(port).ok_or(Refusal::no_such_port())?;
-        if self.forwarder(port) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "the port is in a forwarder already"));
-        }
-        let first = self.hubs[hub].ports.first().copied();
-        if first.is_some_and(|first| self.frame_type(first) != self.frame_type(port)) {
-            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
-        }
-        self.hubs[hub].ports.push(port);
-        *self.forwarder_mut(port) = Forwarder::Flood(hub);
-        Ok(())
+        self.connect(a, b)
     }
 
     /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
@@ -348,12 +327,18 @@ impl Core {
         Ok(())
     }
 
-    fn part(&mut self, port: Port) {
+    /// Takes a port out of its forwarder.
+    pub fn part(&mut self, port: Port) {
         self.leave_unfinished(port);
         match std::mem::take(self.forwarder_mut(port)) {
             Forwarder::None => {}
             Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,
-            Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
+            Forwarder::Wire(at) => {
+                for end in self.switches.remove_wire(at) {
+                    *self.forwarder_mut(end) = Forwarder::None;
+                }
+            }
+            Forwarder::Switch(member) => self.switches.leave(member),
         }
     }
 
@@ -363,14 +348,17 @@ impl Core {
             Port::Session(at) => self.sessions.rx[at].frame_type,
             Port::Device(at) => self.devices[at].frame_type,
             Port::Host(at) => self.hosts[at].frame_type,
+            Port::Patch(_) => FrameType::Ethernet,
         }
     }
 
-    fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
+    /// A port's forwarder, to be changed.
+    pub fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
         match port {
             Port::Session(at) => &mut self.sessions.rx[at].forwarder,
             Port::Device(at) => &mut self.devices[at].forwarder,
             Port::Host(at) => &mut self.hosts[at].forwarder,
+            Port::Patch(at) => &mut self.switches.patches[at].forwarder,
         }
     }
 

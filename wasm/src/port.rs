@@ -33,7 +33,7 @@ impl FrameType {
 }
 
 /// A port, by its index in the slab of its kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Port {
     /// An L2TP session.
     Session(u32),
@@ -41,6 +41,8 @@ pub enum Port {
     Device(u32),
     /// A port whose frames TypeScript handles.
     Host(u32),
+    /// One end of what joins two switches.
+    Patch(u32),
 }
 
 impl Port {
@@ -50,7 +52,8 @@ impl Port {
             Kind::Session => Some(Self::Session(handle.index)),
             Kind::Device => Some(Self::Device(handle.index)),
             Kind::Host => Some(Self::Host(handle.index)),
-            Kind::Socket | Kind::Tunnel | Kind::Hub => None,
+            Kind::Patch => Some(Self::Patch(handle.index)),
+            Kind::Socket | Kind::Tunnel | Kind::Switch => None,
         }
     }
 }
@@ -63,15 +66,10 @@ pub enum Forwarder {
     None,
     /// Out at the one other port.
     CrossConnect(Port),
-    /// Out at all other ports of a hub.
-    Flood(u32),
-}
-
-/// Ports that flood each other, as those of an Ethernet repeater do.
-#[derive(Default)]
-pub struct Hub {
-    /// Its ports.
-    pub ports: Vec<Port>,
+    /// Out at the one other port, with other tags.
+    Wire(u32),
+    /// Where the switch says that this is a member of.
+    Switch(u32),
 }
 
 /// A network device: a TAP or TUN.

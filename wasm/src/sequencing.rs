@@ -227,6 +227,7 @@ impl Core {
 
     /// Gives up waiting wherever it has lasted for the session's reorder timeout.
     pub fn age(&mut self, now: u64) {
+        self.switches.age(now);
         while let Some(Reverse((due, session))) = self.agenda.peek().copied()
             && due <= now
         {
@@ -262,7 +263,8 @@ impl Core {
 
     /// When [`Core::age`] is wanted next.
     pub fn deadline(&self) -> Option<u64> {
-        self.agenda.peek().map(|Reverse((due, _))| *due)
+        let waiting = self.agenda.peek().map(|Reverse((due, _))| *due);
+        [waiting, self.switches.deadline()].into_iter().flatten().min()
     }
 
     /// Drops what waits in the queue of a session that is going.

@@ -20,8 +20,10 @@ pub enum Kind {
     Device,
     /// A host port.
     Host,
-    /// A hub.
-    Hub,
+    /// A switch.
+    Switch,
+    /// One end of a patch between switches.
+    Patch,
 }
 
 /// A reference handed to TypeScript: 24 bits of index, 3 of kind, 26 of generation, which a JS number carries exactly.
@@ -52,7 +54,15 @@ impl Handle {
         {
             return None;
         }
-        let kinds = [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host, Kind::Hub];
+        let kinds = [
+            Kind::Socket,
+            Kind::Tunnel,
+            Kind::Session,
+            Kind::Device,
+            Kind::Host,
+            Kind::Switch,
+            Kind::Patch,
+        ];
         Some(Self {
             kind: *kinds.get((bits >> Self::INDEX_BITS) as usize & ((1 << Self::KIND_BITS) - 1))?,
             index: bits as u32 & ((1 << Self::INDEX_BITS) - 1),
