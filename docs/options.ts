@@ -12,6 +12,7 @@ import {
   remoteOptions,
   sessionOptions,
   tunnelOptions,
+  wayOptions,
 } from "../edge/config/attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
 
@@ -27,6 +28,7 @@ const tables: Readonly<Record<string, Table>> = {
   sessions: sessionOptions,
   calls: callOptions,
   remotes: remoteOptions,
+  ways: wayOptions,
 };
 
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */

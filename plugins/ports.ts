@@ -102,10 +102,22 @@ export interface PacketOptions {
   readonly vlan?: number;
   /** How the tag is put on; all are taken. */
   readonly tpid?: 0x8100 | 0x88a8 | 0x9100;
+  /** Frames of these VLANs only, which keep their tags; not with `vlan`. Absent: of all. */
+  readonly vlans?: readonly VlanRange[];
+  /** Frames of these EtherTypes only, behind all tags; not with `vlan`. Absent: of all. */
+  readonly protocols?: readonly number[];
   /** Take frames that are for other stations, too; so it is where absent. */
   readonly promiscuous?: boolean;
   /** Whether checksums and segments may be left to be done, both ways. */
   readonly offload?: Pick<Offload, "vnet">;
+}
+
+/** Frames by the VLANs that they are in, each from one id to another, 1 to 4094. A tag with id 0 is as if it were not there. */
+export interface VlanRange {
+  /** Ids of the outer tag; absent: there is none. */
+  readonly outer?: readonly [from: number, to: number];
+  /** Ids of the inner tag; absent: there is none. */
+  readonly inner?: readonly [from: number, to: number];
 }
 
 /** An interface as a port. */

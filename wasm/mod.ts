@@ -24,10 +24,14 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
+import { type ForwarderDoor, forwarderDoors, type ForwarderKind } from "./forwarders.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
+import { translate, type Translation } from "./switches.ts";
 import {
   type Counters,
   type PortIx,
+  type PortLimit,
+  type PppoeSpec,
   type SessionChange,
   sessionCounters,
   type SessionPolicy,
@@ -42,10 +46,13 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
+export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarders.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
   PortIx,
+  PortLimit,
+  PppoeSpec,
   SessionChange,
   SessionCounter,
   SessionPolicy,
@@ -57,6 +64,7 @@ export type {
   TunnelSpec,
   VnetSpec,
 } from "./spec.ts";
+export type { LoopSpec, SwitchPortSpec, SwitchSpec, Translation } from "./switches.ts";
 export { sessionCounters, WasmError };
 
 /** Messages or frames in a batch. */
@@ -66,6 +74,7 @@ export const RX_BATCH = 64;
 const socketKinds = { udp4: 0, udp6: 1, ip4: 2, ip6: 3 } as const;
 const frameTypes = { ethernet: 0, ppp: 1, ip: 2 } as const;
 const encaps = { udp: 0, ip: 1 } as const;
+const framings = { keep: 0, add: 1, strip: 2 } as const;
 const sourceChecks = { none: 0, address: 1, endpoint: 2 } as const;
 
 const noBytes = new Uint8Array(0);
@@ -138,6 +147,8 @@ export class WasmDatapath {
   readonly memory: WebAssembly.Memory = memory;
   /** Where in the memory what lies. */
   readonly layout: Layout;
+  /** Forwarders of many ports. */
+  readonly forwarders: Readonly<Record<ForwarderKind, ForwarderDoor>>;
   readonly #raw: Raw;
 
   /** A datapath without sockets, tunnels and ports. */
@@ -148,6 +159,7 @@ export class WasmDatapath {
       options.reorderBytes ?? 32 << 20,
       options.puntBytes ?? 1 << 20,
     );
+    this.forwarders = forwarderDoors(this.#raw);
     using layout = this.#raw.layout();
     this.layout = readLayout(layout);
   }
@@ -214,10 +226,13 @@ export class WasmDatapath {
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
    * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
-    using raw = refusing(() => this.#raw.session(session));
-    Object.assign(raw, rawOptions(change));
+    const options = rawOptions(change);
     using policy = change.policy && rawPolicy(change.policy);
-    refusing(() => this.#raw.change_session(session, raw));
+    if (Object.keys(options).length > 0) {
+      using raw = refusing(() => this.#raw.session(session));
+      Object.assign(raw, options);
+      refusing(() => this.#raw.change_session(session, raw));
+    }
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
   }
 
@@ -229,6 +244,18 @@ export class WasmDatapath {
   addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec, tag = 0): PortIx {
     const bits = vnet === undefined ? 0 : vnetBits(vnet);
     return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
+  }
+
+  /**
+   * Adds a PPPoE session of a device whose frames are Ethernet's: a port of PPP frames. What of the device's frames is no
+   * session's stays the device's. It goes with the device, and of what may change in a session it has `policy` alone.
+   */
+  addPppoe(device: PortIx, { peer, own, tags, sessionId }: PppoeSpec): PortIx {
+    if (!(sessionId >= 1 && sessionId <= 0xfffe)) {
+      throw new WasmError("invalid", `a PPPoE session id is 1 to 65534, not ${sessionId}`);
+    }
+    const numbers = Uint32Array.from(tags);
+    return refusing(() => this.#raw.add_pppoe(device, peer, own, numbers, sessionId)) as PortIx;
   }
 
   /** Adds a port whose frames TypeScript injects and drains. */
@@ -246,7 +273,47 @@ export class WasmDatapath {
     refusing(() => this.#raw.cross_connect(a, b));
   }
 
-  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to. */
+  /**
+   * Gives a port a receiver, a host port: it gets what the port's forwarder punts, and all of its frames while it has none;
+   * what is injected there leaves by the port, whatever that is joined to. A removed receiver is none.
+   */
+  setReceiver(port: PortIx, host: PortIx): void {
+    refusing(() => this.#raw.set_receiver(port, host));
+  }
+
+  /** Keeps what comes in at a free port, up to 1024 `frames`: its next forwarder gets them first. */
+  hold(port: PortIx, frames: number): void {
+    refusing(() => this.#raw.hold(port, frames));
+  }
+
+  /** Puts a frame that came in at a port before those that it holds; where it holds none, the frame goes on at once. */
+  holdFirst(port: PortIx, frame: Uint8Array): void {
+    refusing(() => this.#raw.hold_first(port, frame));
+  }
+
+  /** Holds no more frames of a port that has no forwarder yet: those that are held go to its receiver. */
+  release(port: PortIx): void {
+    refusing(() => this.#raw.release(port));
+  }
+
+  /** Limits what comes in and leaves at a session or device: kilobits a second, 0: no limit, and bytes at once. */
+  limit(port: PortIx, { rx, tx, burst }: PortLimit): void {
+    const number = (value: number) => u32(value, "rate");
+    refusing(() => this.#raw.limit(port, number(rx), number(tx), number(burst)));
+  }
+
+  /** Makes a pair of ports of Ethernet frames, for two switches: what leaves by one comes in at the other. */
+  addPatch(): readonly [PortIx, PortIx] {
+    const [a, b] = refusing(() => this.#raw.add_patch());
+    return [a as PortIx, b as PortIx];
+  }
+
+  /** Says what a port does with VLAN tags, whatever it is joined to; null: nothing. */
+  translate(port: PortIx, translation: Translation): void {
+    translate(this.#raw, port, translation);
+  }
+
+  /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to, or takes it out of its forwarder. */
   disconnect(a: PortIx): void {
     refusing(() => this.#raw.disconnect(a));
   }
@@ -462,7 +529,7 @@ function rawTunnel(spec: TunnelSpec): RawTunnel {
 /** The options that are given, under the module's names. */
 function rawOptions(change: SessionChange): Partial<RawSession> {
   const { l2spec, peerL2spec = l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
-  const { reorderTimeoutMs, restartAfterMs, restartRun } = change;
+  const { addressControl, reorderTimeoutMs, restartAfterMs, restartRun } = change;
   return {
     ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
     ...(peerL2spec !== undefined && { peer_l2spec: peerL2spec === "default" }),
@@ -474,6 +541,7 @@ function rawOptions(change: SessionChange): Partial<RawSession> {
     ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
     ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
     ...(restartRun !== undefined && { restart_run: restartRun }),
+    ...(addressControl !== undefined && { framing: framings[addressControl] }),
   };
 }
 

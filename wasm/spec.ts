@@ -80,8 +80,22 @@ export interface SessionSpec {
   readonly restartAfterMs: number;
   /** So many numbers in a row (at least 1), far before the expected one, show that numbering began anew. */
   readonly restartRun: number;
+  /** Whether PPP frames leave behind an address and control field, `FF 03` (RFC 1662 §3.2); absent: as they come. */
+  readonly addressControl?: "keep" | "add" | "strip";
   /** What its frames are held to. */
   readonly policy?: SessionPolicy;
+}
+
+/** A PPPoE session as the datapath needs to know it (RFC 2516). */
+export interface PppoeSpec {
+  /** The peer's MAC address. */
+  readonly peer: Uint8Array;
+  /** Ours. */
+  readonly own: Uint8Array;
+  /** VLAN tags as numbers (TPID 2 octets | tag control information 2 octets), the outer one first; at most two. */
+  readonly tags: readonly number[];
+  /** 1 to 65534. */
+  readonly sessionId: number;
 }
 
 /** What the frames of a session are held to; nothing where absent. */
@@ -101,6 +115,16 @@ export interface SessionPolicy {
   };
   /** The largest segment that TCP may be asked for, both ways: in octets, or what fits frames of so many octets. */
   readonly mss?: number | { readonly frame: number };
+}
+
+/** How fast a port may be, both ways. */
+export interface PortLimit {
+  /** Kilobits a second of what comes in; 0: no limit. */
+  readonly rx: number;
+  /** Kilobits a second of what leaves; 0: no limit. */
+  readonly tx: number;
+  /** Bytes that may pass at once. */
+  readonly burst: number;
 }
 
 /** What may change in a session while it runs. */

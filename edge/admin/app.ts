@@ -22,7 +22,9 @@ import {
 } from "./problem.ts";
 import { addPeerRoutes } from "./peers.ts";
 import { addPluginRoutes } from "./plugins.ts";
+import type { RouteContext } from "./route.ts";
 import { addSessionRoutes } from "./sessions.ts";
+import { makeStreams } from "./streams.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
 /** What the endpoint needs besides the appliance. */
@@ -36,6 +38,12 @@ export interface AdminOptions {
   readonly now?: () => number;
 }
 
+/** The endpoint. */
+export interface AdminApp extends OpenAPIHono {
+  /** Counts what was not even a request. */
+  refused(reason: string): void;
+}
+
 /** What can be asked without a token: nothing that tells more than that the appliance runs. */
 const open: ReadonlySet<string> = new Set(["/healthz"]);
 
@@ -43,7 +51,7 @@ const open: ReadonlySet<string> = new Set(["/healthz"]);
  * Makes the endpoint. Whom it listens to (Host, token) follows `api.config().admin`, so that a reload takes effect
  * at once.
  */
-export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHono {
+export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp {
   const app = new OpenAPIHono();
   const metrics = createMetrics(api, options.version);
   const admin = () => api.config().admin;
@@ -52,6 +60,10 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
     await next();
     c.header("cache-control", "no-store");
     c.header("x-content-type-options", "nosniff");
+    // What nobody read would be taken for the next request.
+    if (c.res.status >= 400 && c.req.raw.body && !c.req.raw.bodyUsed) {
+      c.header("connection", "close");
+    }
     const route = pattern(app, c.req.method, c.req.path);
     metrics.count({
       method: route === undefined ? "other" : c.req.method,
@@ -62,7 +74,15 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
   app.use(sameSite(admin), bearer(admin, open), jsonBody());
 
   const now = options.now ?? Date.now;
-  const context = { app, api, metrics, plugins: options.plugins, now, change: oneAtATime() };
+  const context: RouteContext = {
+    app,
+    api,
+    metrics,
+    plugins: options.plugins,
+    now,
+    change: oneAtATime(),
+    streams: makeStreams(),
+  };
   addTunnelRoutes(context);
   addSessionRoutes(context);
   addPeerRoutes(context);
@@ -72,7 +92,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): OpenAPIHo
 
   app.notFound((c) => noRoute(app, c));
   app.onError((error, c) => explainError(error, c, options.log));
-  return app;
+  return Object.assign(app, { refused: metrics.refused });
 }
 
 /** Queues changes: each begins when the one before has ended, whichever way. */

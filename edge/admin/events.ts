@@ -2,9 +2,10 @@
 
 import { createRoute } from "@hono/zod-openapi";
 import type { Subscription } from "../control/mod.ts";
+import { environmentOf } from "./client.ts";
 import { problems, type RouteContext } from "./route.ts";
 import { eventView } from "./schemas.ts";
-import type { ServeEnvironment } from "./serve.ts";
+import { tooManyStreams } from "./streams.ts";
 import { viewEvent } from "./view.ts";
 
 /** Silence after which a comment is sent, so that both ends notice a dead connection, in milliseconds. */
@@ -19,27 +20,33 @@ const events = createRoute({
       description: "An event each; `event: slow` is the last one for who does not keep up.",
       content: { "text/event-stream": { schema: eventView } },
     },
-    ...problems(),
+    ...problems(503),
   },
 });
 
 /** Adds the route. */
-export function addEventRoutes({ app, api }: RouteContext): void {
+export function addEventRoutes({ app, api, streams }: RouteContext): void {
   app.openapi(events, (c) => {
     const headers = { "content-type": "text/event-stream" };
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
-    const { ending } = (c.env ?? {}) as Partial<ServeEnvironment>;
-    return c.body(eventStream(api.events(), ending), 200, headers) as never;
+    const place = streams.take();
+    if (!place) return tooManyStreams(c) as never;
+    const body = eventStream(api.events(), { ...environmentOf(c), ended: place.free });
+    return c.body(body, 200, headers) as never;
   });
 }
 
-/** The events of a subscription until it, the reader or the server ends. */
+/** The events of a subscription until it, the reader or the server ends; `ended` is told of that. */
 export function eventStream(
   subscription: Subscription,
-  ending?: AbortSignal,
+  { ending, ended = () => {} }: { readonly ending?: AbortSignal; ended?(): void },
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   const stop = () => subscription[Symbol.dispose]();
+  const finish = () => {
+    ending?.removeEventListener("abort", stop);
+    ended();
+  };
   ending?.addEventListener("abort", stop, { once: true });
   if (ending?.aborted) stop();
   let pending: ReturnType<Subscription["next"]> | undefined;
@@ -60,11 +67,11 @@ export function eventStream(
         return send(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(viewEvent(event))}\n\n`);
       }
       if (event === "slow") send("event: slow\ndata: {}\n\n");
-      ending?.removeEventListener("abort", stop);
+      finish();
       controller.close();
     },
     cancel() {
-      ending?.removeEventListener("abort", stop);
+      finish();
       stop();
     },
   }, { highWaterMark: 0 });

@@ -69,7 +69,9 @@ export function jsonBody(): MiddlewareHandler {
     if (method !== "POST" && method !== "PATCH") return await next();
     const type = c.req.header("content-type");
     if (type !== undefined && !isJson(type)) return notJson(c);
-    const body = await readBounded(raw, maxBody);
+    const body = await readBounded(raw, maxBody).catch(() => "cut off" as const);
+    // Whoever sent it is gone, or was too slow: no fault of ours, and nobody reads this.
+    if (body === "cut off") return httpProblem(c, 400, "the body ended before its end");
     if (!body) return httpProblem(c, 413, `the body is larger than ${maxBody} bytes`);
     if (type === undefined && body.length > 0) return notJson(c);
     c.req.raw = new Request(raw.url, { method, headers: raw.headers, body });

@@ -22,6 +22,8 @@ export interface AnsweredRequest {
 export interface Metrics {
   /** Counts a request to the admin endpoint. */
   count(request: AnsweredRequest): void;
+  /** Counts what was not even a request, by a word. */
+  refused(reason: string): void;
   /** Takes in what a tunnel has counted, for one that is about to be deleted. */
   see(tunnel: TunnelState): void;
   /** All metrics as they are now. */
@@ -31,17 +33,17 @@ export interface Metrics {
 /** A metric's values, each with its labels. */
 type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 
+/** Why connections are ended, none of them yet. */
+const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
+
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
 export function createMetrics(api: ApplianceApi, version: string): Metrics {
   const totals = createTotals();
-  /** Answered requests, by their labels in JSON. */
-  const requests = new Map<string, number>();
+  const { answered, count, refusals, refused } = requestCounters();
 
   return {
-    count({ method, route, status }) {
-      const labels = JSON.stringify({ method, route, status: String(status) });
-      requests.set(labels, (requests.get(labels) ?? 0) + 1);
-    },
+    count,
+    refused,
     see: totals.see,
     async read() {
       const { Counter, Gauge, Registry } = await import("prom-client");
@@ -68,7 +70,6 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
       ]);
       const status = { up: 0, down: 0 };
       for (const tunnel of tunnels) for (const session of tunnel.sessions) status[session.status]++;
-      const answered = [...requests].map(([labels, count]) => [JSON.parse(labels), count] as const);
 
       add("gauge", "isthmus_build_info", "Always 1; the version is in the label.", [[
         { version },
@@ -80,7 +81,9 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         "When the appliance started, in Unix seconds.",
         one(api.startedAt / 1000),
       );
-      add("counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered);
+      add("counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered());
+      const refusedHelp = "Connections to the admin endpoint that were ended, by reason.";
+      add("counter", "isthmus_http_refused_total", refusedHelp, by("reason", refusals));
       add("gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.length));
       add("gauge", "isthmus_sessions", "Sessions by status.", by("status", status));
       add(
@@ -128,6 +131,23 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
       for (const { type, name, help, value } of others) add(type, name, help, one(value));
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
+  };
+}
+
+/** What became of requests. */
+function requestCounters() {
+  /** By their labels in JSON. */
+  const requests = new Map<string, number>();
+  const refusals: Record<string, number> = { ...noRefusals };
+  return {
+    count({ method, route, status }: AnsweredRequest) {
+      const labels = JSON.stringify({ method, route, status: String(status) });
+      requests.set(labels, (requests.get(labels) ?? 0) + 1);
+    },
+    refused: (reason: string) => void (refusals[reason] = (refusals[reason] ?? 0) + 1),
+    refusals,
+    answered: (): Samples =>
+      [...requests].map(([labels, count]) => [JSON.parse(labels), count] as const),
   };
 }
 

@@ -47,6 +47,7 @@ const phrases = {
   413: "Content Too Large",
   415: "Unsupported Media Type",
   500: "Internal Server Error",
+  503: "Service Unavailable",
 } as const;
 
 /** A problem of HTTP itself. */
@@ -116,8 +117,7 @@ function respond(
   errors?: readonly Fault[],
   headers: Record<string, string> = {},
 ): Response {
-  const instance = new URL(c.req.url).pathname;
-  const body = { type, title, status, detail, instance, ...(errors && { errors }) };
+  const body = { type, title, status, detail, instance: c.req.path, ...(errors && { errors }) };
   return c.body(JSON.stringify(body), status, {
     "content-type": "application/problem+json",
     ...headers,

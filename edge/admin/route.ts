@@ -7,6 +7,7 @@ import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Streams } from "./streams.ts";
 import { FaultsError, problemSchema } from "./problem.ts";
 import { readOnly, type ResultQuery } from "./schemas.ts";
 
@@ -16,6 +17,8 @@ export interface RouteContext {
   readonly api: ApplianceApi;
   readonly metrics: Metrics;
   readonly plugins: readonly Plugin[];
+  /** Places for answers without an end. */
+  readonly streams: Streams;
   /** Unix milliseconds. */
   now(): number;
   /** Runs one change at a time, so that nothing comes between a check of `If-Match` and the change. */

@@ -1,97 +1,159 @@
 /** Where the admin endpoint meets a socket: TCP, or a Unix socket that only its owner and group may open. @module */
 
-import { isLoopback } from "../../core/endpoint.ts";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
 import type { AdminConfig } from "../config/model.ts";
+import type { PeerCredentials } from "../io/peer_credentials.ts";
+import type { Client, ServeEnvironment } from "./client.ts";
+import {
+  boundConnections,
+  type Connections,
+  defaultPatience,
+  type Patience,
+} from "./connections.ts";
+import { keepListening, type Listening, listenText } from "./listener.ts";
 
-/** An endpoint that listens. Disposal stops it after the requests under way were answered. */
+/** An endpoint that listens. Disposal stops it; requests under way have two seconds to be answered. */
 export interface AdminServer extends AsyncDisposable {
   /** What the CLI's `--url` takes: `http://127.0.0.1:8701`, `unix:/run/isthmus/admin.sock`. */
   readonly url: string;
+  /** Stops listening, at once; requests under way are answered, however long that takes us. */
+  retire(): void;
 }
 
 /** What answers requests: an app of `createAdmin`. */
 export interface RequestHandler {
   fetch(request: Request, environment: ServeEnvironment): Response | Promise<Response>;
+  /** Is told why something was not even a request, in a word. */
+  refused?(reason: string): void;
 }
 
-/** What a handler may know of the server. */
-export interface ServeEnvironment {
-  /** Aborted when the server is to stop: answers without an end shall end then. */
-  readonly ending: AbortSignal;
+/** How to serve; all has a default. */
+export interface ServeOptions {
+  /** The most connections at once; see {@linkcode connectionCap}. */
+  readonly cap?: number;
+  readonly patience?: Patience;
+  /** Who is at the other end of a Unix socket. */
+  credentials?(fd: number): PeerCredentials | undefined;
+  /** Is told when listening had ended by itself, and begun anew. */
+  revived?(): void;
+  /** How often it is tried whether it still listens, in milliseconds. */
+  readonly tryEveryMs?: number;
 }
 
+const DEFAULT_CAP = 128;
 /** How long requests under way may take after disposal, in milliseconds. */
-const graceMs = 2000;
+const GRACE_MS = 2000;
+/** How long an idle connection is kept for another request, in milliseconds. */
+const KEEP_ALIVE_MS = 5000;
+/** How often Node looks whether a request takes too long, in milliseconds. */
+const CHECK_MS = 1000;
+const MAX_HEADER_BYTES = 16 * 1024;
 
-/**
- * Listens as configured.
- *
- * @throws {Error} when it would listen beyond loopback without a token, and when the address cannot be had
- */
+/** Listens as configured. @throws {ApplianceError} when the address cannot be had */
 export async function serveAdmin(
-  { listen, token }: AdminConfig,
+  { listen }: Pick<AdminConfig, "listen">,
   app: RequestHandler,
+  options: ServeOptions = {},
 ): Promise<AdminServer> {
-  const abort = new AbortController();
+  const patience = options.patience ?? defaultPatience;
+  const refused = (reason: string) => app.refused?.(reason);
   const ending = new AbortController();
-  const handle = (request: Request) => app.fetch(request, { ending: ending.signal });
-  if ("path" in listen) {
-    await removeStale(listen.path);
-    const server = Deno.serve(
-      { path: listen.path, signal: abort.signal, onListen() {} },
-      handle,
-    );
-    await Deno.chmod(listen.path, 0o660);
-    return running(server, abort, ending, `unix:${listen.path}`);
-  }
-  if (token === undefined && !isLoopback(listen.host)) {
-    throw new Error(`the admin endpoint needs a token to listen on ${listen.host}`);
-  }
-  const server = Deno.serve(
-    { hostname: listen.host, port: listen.port, signal: abort.signal, onListen() {} },
-    handle,
+  const server = createServer({
+    headersTimeout: patience.headersMs,
+    requestTimeout: patience.requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: Math.min(CHECK_MS, patience.headersMs / 4),
+    maxHeaderSize: MAX_HEADER_BYTES,
+  });
+  let listening: Listening | undefined = undefined;
+  const cap = options.cap ?? DEFAULT_CAP;
+  const connections = boundConnections(server, cap, patience, (reason) => {
+    refused(reason);
+    if (reason === "too-many-connections") listening?.suspect();
+  });
+  const answer = answering(app, ending.signal, options, refused);
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    connections.begin(request, response);
+    void answer(request, response);
+  });
+  server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
+    const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+    refused(late ? "too-slow" : "malformed");
+    const status = late ? "408 Request Timeout" : "400 Bad Request";
+    if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
+    socket.destroy();
+  });
+  listening = await keepListening(
+    server,
+    listen,
+    () => options.revived?.(),
+    options.tryEveryMs,
   );
-  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
-  return running(server, abort, ending, `http://${host}:${server.addr.port}`);
+  return running(listening, connections, ending);
+}
+
+/** From Node's requests to the app, and back. */
+function answering(
+  app: RequestHandler,
+  ending: AbortSignal,
+  { credentials }: ServeOptions,
+  refused: (reason: string) => void,
+) {
+  const badRequest = (detail: string) => {
+    refused("malformed");
+    const problem = { type: "about:blank", title: "Bad Request", status: 400, detail };
+    const headers = { "content-type": "application/problem+json", "connection": "close" };
+    return new Response(JSON.stringify(problem), { status: 400, headers });
+  };
+  return getRequestListener((request, bindings) => {
+    const { incoming } = bindings as { readonly incoming: IncomingMessage };
+    if (hostsOf(incoming) > 1) return badRequest("there is more than one Host header");
+    return app.fetch(request, { ending, client: clientOf(incoming.socket, credentials) });
+  }, {
+    // HTTP/1.0 needs no Host (RFC 9112 §3.2); there is no browser that speaks it.
+    hostname: "localhost",
+    overrideGlobalObjects: false,
+    errorHandler: () => badRequest("the Host header or the request's target is malformed"),
+  });
+}
+
+/** RFC 9112 §3.2: exactly one in HTTP/1.1; Node sees to it that there is one. */
+function hostsOf({ rawHeaders }: IncomingMessage): number {
+  return rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length;
+}
+
+function clientOf(socket: Socket, credentials: ServeOptions["credentials"]): Client {
+  const { remoteAddress } = socket;
+  if (remoteAddress !== undefined) return { address: remoteAddress };
+  // The only way to the descriptor; without it, nothing is known but that it came by the Unix socket.
+  const fd = (socket as { _handle?: { fd?: number } | null })._handle?.fd;
+  return (fd !== undefined && fd >= 0 && credentials?.(fd)) || { address: "unix" };
 }
 
 function running(
-  server: Deno.HttpServer<Deno.Addr>,
-  abort: AbortController,
+  listening: Listening,
+  connections: Connections,
   ending: AbortController,
-  url: string,
 ): AdminServer {
+  const { where } = listening;
+  const retire = () => {
+    listening[Symbol.dispose]();
+    ending.abort();
+    connections.endIdle();
+  };
   return {
-    url,
+    url: "path" in where ? listenText(where) : `http://${listenText(where)}`,
+    retire,
     async [Symbol.asyncDispose]() {
-      ending.abort();
-      const timer = setTimeout(() => abort.abort(), graceMs);
-      await server.shutdown();
-      await server.finished;
-      clearTimeout(timer);
+      retire();
+      const end = Date.now() + GRACE_MS;
+      while (connections.size > 0 && Date.now() < end) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        connections.endIdle();
+      }
+      connections.endAll();
     },
   };
-}
-
-/** Removes a socket that nobody listens on any more. @throws {Error} when something else is in its place */
-async function removeStale(path: string): Promise<void> {
-  const there = await Deno.lstat(path).catch((error: unknown) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
-  if (!there) return;
-  if (!there.isSocket) throw new Error(`${path} exists and is no socket`);
-  if (await answers(path)) {
-    throw new Deno.errors.AddrInUse(`another program listens on ${path}`);
-  }
-  await Deno.remove(path);
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    (await Deno.connect({ transport: "unix", path })).close();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,11 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
 import { asError, Failure } from "../../plugins/failure.ts";
+import { isUnicastMac, parseMac } from "../../plugins/mac.ts";
 import type {
   Clock,
   DeviceLeaf,
+  ForwarderLeaf,
   Leaves,
   Meters,
   PacketLeaf,
@@ -11,7 +13,8 @@ import type {
   StreamLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PacketOptions, Row } from "../../plugins/plugin.ts";
+import type { PacketOptions, PppoeOptions, Row } from "../../plugins/plugin.ts";
+import type { PppoeSpec } from "../../wasm/mod.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
@@ -46,11 +49,19 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     date: wallClock,
     random,
     datapath: {
-      addHostPort: (frames, receive) => guarded(() => datapath.addHostPort(frames, receive)),
       inject: datapath.inject,
+      addPppoe: (port, own, session) =>
+        guarded(() => datapath.addPppoe(port, pppoeSpec(own, session))),
       removePort: (port) => removed(() => datapath.removePort(port)),
       crossConnect: (a, b) => guarded(() => datapath.crossConnect(a, b)),
       disconnect: (port) => removed(() => datapath.disconnect(port)),
+      addReceiver: (port, frames, receive) =>
+        guarded(() => datapath.addReceiver(port, frames, receive)),
+      hold: (port, frames) => guarded(() => datapath.hold(port, frames)),
+      holdFirst: (port, frames) => removed(() => datapath.holdFirst(port, frames)),
+      release: (port) => removed(() => datapath.release(port)),
+      limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
+      forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
         const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
         return sessions.get(port);
@@ -141,6 +152,10 @@ async function openPacket(
   gone: () => void,
 ): Promise<PacketLeaf> {
   const { name, vlan, tpid = 0x8100 } = options;
+  if (vlan !== undefined && (options.vlans || options.protocols)) {
+    const message = "an interface's port has one `vlan`, or is told `vlans` and `protocols`";
+    throw new Failure("invalid", message, { option: "vlan" });
+  }
   const device = refusing("name", () => system.openPacket(options));
   let port: PortId;
   try {
@@ -169,6 +184,20 @@ async function openPacket(
       device.release();
       await removed(() => datapath.removePort(port));
     },
+  };
+}
+
+/** A PPPoE session as the datapath takes it. @throws {Failure} */
+function pppoeSpec(
+  own: string,
+  { mac, sessionId, vlans }: Omit<PppoeOptions, "on">,
+): PppoeSpec {
+  if (!isUnicastMac(mac)) throw new Failure("invalid", `${mac} is no station's MAC address`);
+  return {
+    peer: parseMac(mac),
+    own: parseMac(own),
+    tags: vlans.map(({ tpid = 0x8100, vid }) => tpid * 0x10000 + vid),
+    sessionId,
   };
 }
 
@@ -217,4 +246,15 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw circuitFailure(error);
   }
+}
+
+function guardedForwarders(forwarders: ForwarderLeaf): ForwarderLeaf {
+  return {
+    add: (...args) => guarded(() => forwarders.add(...args)),
+    change: (...args) => guarded(() => forwarders.change(...args)),
+    remove: (id) => removed(() => forwarders.remove(id)),
+    join: (...args) => guarded(() => forwarders.join(...args)),
+    changeMember: (...args) => guarded(() => forwarders.changeMember(...args)),
+    ask: (...args) => guarded(() => forwarders.ask(...args)),
+  };
 }

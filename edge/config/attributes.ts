@@ -151,6 +151,33 @@ export const outerOptions = {
   }),
 } as const;
 
+/** The way that a tunnel's packets take out of this host. Of a tunnel that is up with a peer, another way is another connection. */
+export const wayOptions = {
+  df: option(flag(), {
+    field: "df",
+    help:
+      "`true`: what the path does not carry whole is dropped as `too-long` (IPv4: DF is set); `false`: it may be fragmented anywhere on the way",
+    default: undefined,
+    otherwise: "this host fragments it, and learns the path's MTU",
+    change: "live",
+  }),
+  mark: option(whole(1, 0xffff_ffff), {
+    field: "mark",
+    help:
+      "the kernel's mark on what leaves (SO_MARK), for policy routing and IPsec; what comes must have it too (SO_RCVMARK). Marked datagrams are not grouped",
+    default: undefined,
+    otherwise: "none",
+    change: "live",
+  }),
+  device: option(text(deviceName, "NAME"), {
+    field: "device",
+    help: "the network device or VRF that the tunnel is bound to",
+    default: undefined,
+    otherwise: "any",
+    change: "live",
+  }),
+} as const;
+
 /** What a tunnel has, whichever way its packets go. */
 export const tunnelOptions = {
   "tunnel-id": option(tunnelId.kind, {
@@ -188,29 +215,7 @@ export const tunnelOptions = {
     change: "identity",
   }),
   ...outerOptions,
-  df: option(flag(), {
-    field: "df",
-    help:
-      "`true`: what the path does not carry whole is dropped as `too-long` (IPv4: DF is set); `false`: it may be fragmented anywhere on the way",
-    default: undefined,
-    otherwise: "this host fragments it, and learns the path's MTU",
-    change: "live",
-  }),
-  mark: option(whole(1, 0xffff_ffff), {
-    field: "mark",
-    help:
-      "the kernel's mark on what leaves (SO_MARK), for policy routing and IPsec; what comes must have it too (SO_RCVMARK). Marked datagrams are not grouped",
-    default: undefined,
-    otherwise: "none",
-    change: "live",
-  }),
-  device: option(text(deviceName, "NAME"), {
-    field: "device",
-    help: "the network device or VRF that the tunnel is bound to",
-    default: undefined,
-    otherwise: "any",
-    change: "live",
-  }),
+  ...wayOptions,
 } as const;
 
 /** What a session carries, and how: of static sessions and of calls. */

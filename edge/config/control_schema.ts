@@ -10,6 +10,7 @@ import {
   peerOptions,
   remoteOptions,
   tunnelOptions,
+  wayOptions,
 } from "./attributes.ts";
 import { canonicalNetwork } from "./network.ts";
 import { optionalShape } from "./option.ts";
@@ -91,6 +92,7 @@ export const managedTunnelSchema = z.strictObject({
   encap: tunnelOptions["encap-type"].schema.default("udp"),
   local: endpoint.optional(),
   remote: z.unknown().optional(),
+  ...optionalShape(wayOptions),
   sessions: z.unknown().optional(),
 });
 

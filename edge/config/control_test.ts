@@ -139,6 +139,15 @@ Deno.test("parseConfig() reads peers and tunnels with a control connection", () 
   ]);
 });
 
+Deno.test("parseConfig() reads the way that a dialed tunnel takes, and refuses one of a passive tunnel", () => {
+  const way = "df: true\nmark: 7\ndevice: blue";
+  const { df, device, mark } = parse(tunnel(`peer: hq\nremote: 10.0.0.2\n${way}`)).managed[0]!;
+  assert.deepEqual([df, mark, device], [true, 7, "blue"]);
+  const problems = errors(tunnel("peer: hq\nmode: passive\nmark: 7"));
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!, /mark: .*passive/);
+});
+
 Deno.test("parseConfig() takes defaults from the version, the encapsulation and the remote's family", () => {
   const one = (extra: string) => parse(tunnel(extra)).managed[0]!;
   assert.deepEqual(one("peer: hq\nencap: ip\nremote: fd77::2").local, { address: "::", port: 0 });
@@ -326,7 +335,7 @@ Deno.test("parseConfig() says what is wrong with peers, with tunnels to them, an
     ]],
     [tunnel("peer: [hq]\nremote: 10.0.0.2\nproto-version: 2"), [
       "7:11: tunnels.t.peer: got a list; expected the name of one of the peers",
-      "9:5: tunnels.t.proto-version: unknown key; expected one of peer, mode, encap, local, remote, sessions",
+      "9:5: tunnels.t.proto-version: unknown key; expected one of peer, mode, encap, local, remote, df, mark, device, sessions",
     ]],
     // Ways and ends.
     [tunnel("peer: hq\nmode: lazy\nremote: 10.0.0.2"), [

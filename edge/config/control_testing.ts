@@ -141,12 +141,21 @@ function tunnelArbitrary(peer: PeerConfig): fc.Arbitrary<ManagedTunnelConfig> {
         maxLength: 4,
       }),
       freshPort: fc.boolean(),
+      way: dials ? wayArbitrary : fc.constant({}),
     });
-  }).map((tunnel) => ({
+  }).map(({ way, ...tunnel }) => ({
     ...tunnel,
+    ...way,
     freshPort: tunnel.freshPort && tunnel.encap === "udp" && tunnel.local.port === 1701,
   }));
 }
+
+/** The way that a dialed tunnel takes out of the host. */
+const wayArbitrary = fc.record({
+  df: fc.boolean(),
+  mark: fc.integer({ min: 1, max: 0xffff_ffff }),
+  device: fc.constantFrom("eth0", "vrf-blue"),
+}, { requiredKeys: [] });
 
 /** What a file says of control connections. Tunnels may have one name with those that are static, and calls a TAP. */
 export const controlArbitrary: fc.Arbitrary<

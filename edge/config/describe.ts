@@ -18,6 +18,7 @@ import {
   remoteOptions,
   sessionOptions,
   tunnelOptions,
+  wayOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
 import { describeCircuit } from "./circuit.ts";
@@ -138,6 +139,7 @@ function describeManagedTunnel(tunnel: ManagedTunnelConfig): Json {
     mode,
     encap,
     local: describeLocal(tunnel),
+    ...showOptions(wayOptions, tunnel),
     ...(remotes.length > 0 && {
       remote: remotes.map((remote) => ({
         address: formatEndpoint(remote.endpoint),

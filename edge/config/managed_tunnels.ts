@@ -3,7 +3,7 @@
 import { type Endpoint, ipVersion } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { ManagedTunnelConfig, PeerConfig } from "./model.ts";
-import { remoteOptions } from "./attributes.ts";
+import { remoteOptions, wayOptions } from "./attributes.ts";
 import { l2tpPort } from "./build.ts";
 import { readPlacedCalls } from "./calls.ts";
 import { localAddressProblems, portProblems, remoteAddressProblems } from "./checks.ts";
@@ -54,7 +54,7 @@ export function readManagedTunnel(
       "L2TPv2 travels over udp only (RFC 2661 §8.1); use a peer of proto-version 3 for ip",
     );
   }
-  checkMode(file.mode, raw["remote"], path, report);
+  checkMode(file.mode, raw, path, report);
   const local = readLocal(file.local, file.encap, remotes, path, report);
   if (peer?.config) checkPolicy(peer.config, remotes, placed, path, report);
   const tunnel = {
@@ -66,6 +66,7 @@ export function readManagedTunnel(
     freshPort: file.encap === "udp" &&
       (file.local === undefined || endpointOf(file.local).port === undefined),
     remotes: remotes.map(({ remote }) => remote),
+    ...readOptions(wayOptions, 3, file).fields,
     calls: placed.map(({ session }) => session),
   };
   return { tunnel, placed };
@@ -79,15 +80,20 @@ function unknownPeer(name: string, peers: ReadonlyMap<string, ReadPeer>): string
 
 function checkMode(
   mode: ManagedTunnelConfig["mode"],
-  remote: unknown,
+  raw: Readonly<Record<string, unknown>>,
   path: Path,
   report: Report,
 ): void {
-  const given = remote !== undefined && remote !== null;
+  const has = (key: string) => raw[key] !== undefined && raw[key] !== null;
+  const given = has("remote");
   if (mode === "passive" && given) {
     report.add([...path, "remote"], "a passive tunnel dials nobody; leave it out");
   } else if (mode !== "passive" && !given) {
     report.add([...path, "remote"], "missing; expected whom to dial, or mode passive");
+  }
+  for (const key of mode === "passive" ? Object.keys(wayOptions).filter(has) : []) {
+    const message = "a passive tunnel goes by the listener that its peer calls; leave it out";
+    report.add([...path, key], message, "key");
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   remoteOptions,
   sessionOptions,
   tunnelOptions,
+  wayOptions,
 } from "./attributes.ts";
 import type { Fields } from "./option.ts";
 
@@ -123,8 +124,8 @@ export interface RemoteConfig extends Fields<typeof remoteOptions> {
   readonly endpoint: Endpoint;
 }
 
-/** A tunnel with a control connection, as asked for. */
-export interface ManagedTunnelConfig {
+/** A tunnel with a control connection, as asked for; its other fields are those of {@linkcode wayOptions}. */
+export interface ManagedTunnelConfig extends Fields<typeof wayOptions> {
   readonly name: string;
   /** A peer's name. */
   readonly peer: string;

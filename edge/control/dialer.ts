@@ -184,12 +184,13 @@ class TunnelDialer implements Dialer {
       managed.target = target;
       const { endpoint: remote } = target;
       const from = sameFamily(config.local, remote);
-      const lease = await sockets.dial(config.encap, again ? { ...from, port: 0 } : from);
+      const lease = await sockets.dial(config.encap, again ? { ...from, port: 0 } : from, config);
       managed.dialing = false;
       // The peer may have been faster, or the configuration changed.
       if (managed.link || !isWanted(managed)) return await lease[Symbol.asyncDispose]();
       const { address: local } = lease.local;
-      const path = { encap: config.encap, local, remote, mark: 0, socket: lease.socket };
+      const { encap, mark = 0 } = config;
+      const path = { encap, local, remote, mark, socket: lease.socket };
       const handle = driver.act((lcce, now) => lcce.dial(settings, path, now));
       managed.link = dialed(managed, handle, lease);
       if (managed.lost) {

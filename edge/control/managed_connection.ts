@@ -11,7 +11,7 @@ import type { TunnelId } from "../../core/ids.ts";
 import { CircuitRefusal } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
-import type { TunnelConfig } from "../config/model.ts";
+import type { ManagedTunnelConfig, TunnelConfig } from "../config/model.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
@@ -107,7 +107,7 @@ class DatapathConnections implements ManagedConnections {
 
   open(
     link: ManagedConnection,
-    { localId, path, peerId, settings }: Connection,
+    { initiator, localId, path, peerId, settings }: Connection,
     before?: Promise<void>,
   ): void {
     const { outerOf, sockets } = this.#dependencies;
@@ -123,6 +123,7 @@ class DatapathConnections implements ManagedConnections {
       local: { address: local, port: lease.local.port },
       remote,
       checksum: { udp: encap === "udp", zero6Tx: false, zero6Rx: false },
+      ...(initiator && link.managed && wayOf(link.managed.config)),
       ...(mark !== 0 && { mark }),
       ...outerOf(link.peer),
       sessions: [],
@@ -259,4 +260,9 @@ class DatapathConnections implements ManagedConnections {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The way that was dialed by, but for its mark, which is part of the path. */
+function wayOf({ df, device }: ManagedTunnelConfig): Pick<TunnelConfig, "df" | "device"> {
+  return { ...(df !== undefined && { df }), ...(device !== undefined && { device }) };
 }

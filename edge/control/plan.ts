@@ -1,6 +1,7 @@
 /** What lies between the peers and managed tunnels that run and those that a configuration has. Pure. @module */
 
 import { isDeepStrictEqual } from "node:util";
+import { wayOptions } from "../config/attributes.ts";
 import {
   type Changed,
   changedKeys,
@@ -13,6 +14,12 @@ import type { CallTemplate } from "./call_template.ts";
 import type { ControlState, ManagedConnection, ManagedTunnel, PeerEntry } from "./context.ts";
 import { agreedKeys } from "./parameters.ts";
 import { fitsPeer } from "./peers.ts";
+
+/** What decides which way the datagrams of a dialed tunnel take. */
+const wayKeys: readonly string[] = [
+  "local",
+  ...Object.values(wayOptions).map(({ field }) => field),
+];
 
 /** A template as it shall be. */
 export interface TemplateChange {
@@ -145,7 +152,8 @@ function endingsOfTunnels(
   return changed.flatMap(({ after, keys }) => {
     const { link } = managedTunnels.get(after.name)!;
     if (!link) return [];
-    if (keys.includes("local")) return { link, why: "local changed" };
+    const way = keys.filter((key) => wayKeys.includes(key));
+    if (way.length > 0) return { link, why: `${keyWords(way)} changed` };
     if (!keys.includes("remotes") || after.remotes.length === 0) return [];
     const { address } = callerOf(link);
     const still = after.remotes.some(({ endpoint }) => endpoint.address === address);

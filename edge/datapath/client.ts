@@ -5,6 +5,8 @@ import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
   PortIx,
+  PortLimit,
+  PppoeSpec,
   SessionChange,
   SessionSpec,
   SocketIx,
@@ -49,6 +51,7 @@ import {
   toSpec,
   toTunnelIx,
 } from "./translate.ts";
+import { type WorkerForwarders, workerForwarders } from "./forwarders.ts";
 import { startWorker, type WorkerLink, type WorkerTiming } from "./worker_link.ts";
 
 /** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
@@ -120,6 +123,7 @@ class OneWorkerDatapath implements Datapath {
     "inject-queue-full": 0,
     "no-such-port": 0,
   };
+  readonly forwarders: WorkerForwarders = workerForwarders(() => this.#worker);
   #open = true;
   /** Datagrams that the kernel dropped at sockets that are closed. */
   #closedDrops = 0;
@@ -149,6 +153,7 @@ class OneWorkerDatapath implements Datapath {
         this.onSocketFailure?.(socket as number as SocketId, errnoName(errno)),
       pathErrors: (errors) =>
         this.onPathErrors?.(errors.map((error) => toPathError(this.#libc, error))),
+      forwarderEvents: (events) => this.forwarders.tell(events),
       networkChanged: () => this.onNetworkChange?.(),
       responsive: (yes) => this.onResponsive?.(yes),
       failed: (error, byItself) => {
@@ -221,6 +226,11 @@ class OneWorkerDatapath implements Datapath {
     return this.#addPort(ix, { kind: "device", fd, gone, down });
   }
 
+  addPppoe(device: PortId, spec: PppoeSpec): Promise<PortId> {
+    const ix = this.#worker.request("addPppoe", { device: toIx(device), spec });
+    return this.#addPort(ix, { kind: "session" });
+  }
+
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
@@ -251,6 +261,33 @@ class OneWorkerDatapath implements Datapath {
 
   async disconnect(a: PortId): Promise<void> {
     await this.#worker.request("disconnect", { port: toIx(a) });
+  }
+
+  addReceiver(
+    port: PortId,
+    frameType: FrameType,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId> {
+    const ix = this.#worker.request("addReceiver", { port: toIx(port), frameType });
+    return this.#addPort(ix, { kind: "host", receive });
+  }
+
+  async hold(port: PortId, frames: number): Promise<void> {
+    await this.#worker.request("hold", { port: toIx(port), frames });
+  }
+
+  async holdFirst(port: PortId, frames: readonly Uint8Array[]): Promise<void> {
+    // They may be views of a bigger buffer, all of which would cross.
+    const copies = frames.map((frame) => frame.slice());
+    await this.#worker.request("holdFirst", { port: toIx(port), frames: copies });
+  }
+
+  async release(port: PortId): Promise<void> {
+    await this.#worker.request("release", { port: toIx(port) });
+  }
+
+  async limit(port: PortId, limit: PortLimit): Promise<void> {
+    await this.#worker.request("limit", { port: toIx(port), limit });
   }
 
   sendControl(batch: readonly ControlDatagram[]): boolean {

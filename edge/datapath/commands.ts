@@ -70,6 +70,7 @@ export function createCommands(
         () => datapath.removePort(port),
       );
     },
+    addPppoe: ({ device, spec }) => datapath.addPppoe(device, spec),
     addHostPort: ({ frameType }) => datapath.addHostPort(frameType),
     removePort({ port }) {
       datapath.removePort(port);
@@ -77,6 +78,30 @@ export function createCommands(
     },
     crossConnect: ({ a, b }) => datapath.crossConnect(a, b),
     disconnect: ({ port }) => datapath.disconnect(port),
+    addReceiver({ port, frameType }) {
+      const host = datapath.addHostPort(frameType);
+      return orUndo(
+        host,
+        () => datapath.setReceiver(port, host),
+        () => datapath.removePort(host),
+      );
+    },
+    hold: ({ port, frames }) => datapath.hold(port, frames),
+    holdFirst({ port, frames }) {
+      for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);
+    },
+    release: ({ port }) => datapath.release(port),
+    limit: ({ port, limit }) => datapath.limit(port, limit),
+    addForwarder: ({ kind, ports, options }) => datapath.forwarders[kind].add(ports, options),
+    changeForwarder: ({ kind, forwarder, options }) =>
+      datapath.forwarders[kind].change(forwarder, options),
+    removeForwarder: ({ kind, forwarder }) => datapath.forwarders[kind].remove(forwarder),
+    joinForwarder: ({ kind, forwarder, port, options }) =>
+      datapath.forwarders[kind].join(forwarder, port, options),
+    changeMember: ({ kind, forwarder, port, options }) =>
+      datapath.forwarders[kind].changeMember(forwarder, port, options),
+    askForwarder: ({ kind, forwarder, question, given }) =>
+      datapath.forwarders[kind].ask(forwarder, question, given),
     totals() {
       const { drops, io } = figures();
       return {

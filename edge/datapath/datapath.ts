@@ -1,8 +1,15 @@
 /** What the appliance asks of the datapath; how many workers carry it out stays hidden behind this. @module */
 
-import type { Counters, SessionSpec, SocketKind, VnetSpec } from "../../wasm/mod.ts";
+import type {
+  Counters,
+  PortLimit,
+  PppoeSpec,
+  SessionSpec,
+  SocketKind,
+  VnetSpec,
+} from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
-import type { PortId } from "../../plugins/host/leaves.ts";
+import type { ForwarderLeaf, PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { PathTrouble } from "../io/error_queue.ts";
 
@@ -49,6 +56,7 @@ export type SessionChange = Partial<
     | "cookie"
     | "peerCookie"
     | "policy"
+    | "addressControl"
   >
 >;
 
@@ -148,6 +156,8 @@ export interface Datapath extends AsyncDisposable {
     gone: () => void,
     down?: () => void,
   ): Promise<PortId>;
+  /** Adds a PPPoE session of a device of Ethernet frames: a port of PPP frames, which goes with the device. */
+  addPppoe(device: PortId, session: PppoeSpec): Promise<PortId>;
   addHostPort(
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
@@ -157,6 +167,25 @@ export interface Datapath extends AsyncDisposable {
   removePort(port: PortId): Promise<void>;
   crossConnect(a: PortId, b: PortId): Promise<void>;
   disconnect(a: PortId): Promise<void>;
+  /**
+   * Adds a host port that is the receiver of a port: it gets what the port's forwarder punts, and all of its frames while
+   * it has none; what is injected there leaves by the port, whatever that is joined to.
+   */
+  addReceiver(
+    port: PortId,
+    frameType: FrameType,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId>;
+  /** Keeps what comes in at a port that has no forwarder, up to 1024 `frames`: its next one gets them first. */
+  hold(port: PortId, frames: number): Promise<void>;
+  /** Puts frames before those that a port holds; where it holds none, they go on at once, as if they came now. Copied. */
+  holdFirst(port: PortId, frames: readonly Uint8Array[]): Promise<void>;
+  /** Holds no more frames of a port that has no forwarder yet: those that are held go to its receiver. */
+  release(port: PortId): Promise<void>;
+  /** Limits what comes in and leaves at a session or device. */
+  limit(port: PortId, limit: PortLimit): Promise<void>;
+  /** Forwarders of many ports, by kind. */
+  readonly forwarders: ForwarderLeaf;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
   onControl: ((batch: readonly ControlDatagram[]) => void) | undefined;
   /**

@@ -15,7 +15,12 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type {
   CounterSlice,
   CounterTable,
+  ForwarderEvent,
+  ForwarderIx,
+  ForwarderKind,
   PortIx,
+  PortLimit,
+  PppoeSpec,
   SessionSpec,
   SocketIx,
   SocketKind,
@@ -77,10 +82,36 @@ export interface CommandTable {
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
   addDevice: [{ fd: number; device: DeviceSpec }, PortIx];
+  addPppoe: [{ device: PortIx; spec: PppoeSpec }, PortIx];
   addHostPort: [{ frameType: FrameType }, PortIx];
   removePort: [{ port: PortIx }, void];
   crossConnect: [{ a: PortIx; b: PortIx }, void];
   disconnect: [{ port: PortIx }, void];
+  /** Adds a host port that is the receiver of a port. */
+  addReceiver: [{ port: PortIx; frameType: FrameType }, PortIx];
+  hold: [{ port: PortIx; frames: number }, void];
+  /** Puts frames before those that are held, in their order. */
+  holdFirst: [{ port: PortIx; frames: readonly Uint8Array[] }, void];
+  release: [{ port: PortIx }, void];
+  limit: [{ port: PortIx; limit: PortLimit }, void];
+  addForwarder: [
+    { kind: ForwarderKind; ports: readonly PortIx[]; options: object },
+    ForwarderIx,
+  ];
+  changeForwarder: [{ kind: ForwarderKind; forwarder: ForwarderIx; options: object }, void];
+  removeForwarder: [{ kind: ForwarderKind; forwarder: ForwarderIx }, void];
+  joinForwarder: [
+    { kind: ForwarderKind; forwarder: ForwarderIx; port: PortIx; options: object },
+    void,
+  ];
+  changeMember: [
+    { kind: ForwarderKind; forwarder: ForwarderIx; port: PortIx; options: object },
+    void,
+  ];
+  askForwarder: [
+    { kind: ForwarderKind; forwarder: ForwarderIx; question: string; given: object },
+    unknown,
+  ];
   /** The drops and the work of the whole worker. */
   totals: [Record<never, never>, WorkerTotals];
   /** The counters of what is asked for; what there is not is left out. */
@@ -140,6 +171,8 @@ export type FromWorker =
   | { readonly kind: "down"; readonly port: PortIx }
   /** A socket failed for good and is read no more; it stays until it is removed. */
   | { readonly kind: "socket-failed"; readonly socket: SocketIx; readonly errno: number }
+  /** What happened in forwarders, oldest first. */
+  | { readonly kind: "forwarder-events"; readonly events: readonly ForwarderEvent[] }
   /** What ICMP says of datagrams of ours. */
   | { readonly kind: "path-errors"; readonly errors: readonly PathErrors[] }
   /** Links, addresses or routes changed. */

@@ -132,6 +132,7 @@ class DatapathWorker {
       }
       const messages = this.#takeReady(ready, now);
       this.#pathErrors.flush(now);
+      this.#tellForwarders();
       this.#tellNetwork(now);
       // After all events: a command may remove their sources.
       if (messages > 0) await this.#inbox.expect(messages);
@@ -168,6 +169,11 @@ class DatapathWorker {
       } else this.#sources.receive(token, now, this.#waiter.hasError(token));
     }
     return messages;
+  }
+
+  #tellForwarders(): void {
+    const events = Object.values(this.#datapath.forwarders).flatMap((door) => door.events());
+    if (events.length > 0) post({ kind: "forwarder-events", events });
   }
 
   #tellNetwork(now: number): void {

@@ -21,7 +21,7 @@ import {
 } from "./protocol.ts";
 import type { PathErrors } from "./path_errors.ts";
 import { type Batch, createPacker, type Packer } from "./records.ts";
-import type { PortIx, SocketIx } from "../../wasm/mod.ts";
+import type { ForwarderEvent, PortIx, SocketIx } from "../../wasm/mod.ts";
 
 /** What the worker tells by itself. */
 export interface WorkerEvents {
@@ -32,6 +32,7 @@ export interface WorkerEvents {
   socketFailed(socket: SocketIx, errno: number): void;
   pathErrors(errors: readonly PathErrors[]): void;
   networkChanged(): void;
+  forwarderEvents(events: readonly ForwarderEvent[]): void;
   /** The worker ended without being told to. All requests have been rejected. */
   failed(error: Error, byItself: boolean): void;
   /** The worker gives no sign of life any more, or does again. */
@@ -228,6 +229,8 @@ class OwnWorker implements WorkerLink {
         return this.#events.socketFailed(message.socket, message.errno);
       case "path-errors":
         return this.#events.pathErrors(message.errors);
+      case "forwarder-events":
+        return this.#events.forwarderEvents(message.events);
       case "network-changed":
         return this.#events.networkChanged();
       case "stopped": {

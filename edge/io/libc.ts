@@ -51,7 +51,8 @@ const definitions = {
   pollAt: { name: "poll", parameters: ["u64", "u64", "i32"], result: "i32" },
   // Namespaces.
   setns: { parameters: ["i32", "i32"], result: "i32" },
-  // Privileges.
+  // Privileges and limits.
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
   // Memory.

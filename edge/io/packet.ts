@@ -4,6 +4,13 @@ import type { VnetSpec } from "../../wasm/mod.ts";
 import { Errno, IoError } from "./errno.ts";
 import { type Buffer, configured, cString, type Libc } from "./libc.ts";
 import { inNetns } from "./netns.ts";
+import {
+  type Instruction,
+  oursOf,
+  packetFilter,
+  vlanFilter,
+  type VlanRange,
+} from "./packet_filter.ts";
 
 /** What is opened. */
 export interface PacketSocketOptions {
@@ -13,6 +20,10 @@ export interface PacketSocketOptions {
   readonly netns?: string;
   /** Takes frames of this VLAN only, 1 to 4094. */
   readonly vlan?: number;
+  /** Takes frames of these VLANs only, with their tags. */
+  readonly vlans?: readonly VlanRange[];
+  /** Takes frames of these EtherTypes only, behind all tags. */
+  readonly protocols?: readonly number[];
   /** Takes frames that are for other stations, too. */
   readonly promiscuous: boolean;
   /** Leaves checksums and segments to be done, both ways, behind a `virtio_net_hdr`. */
@@ -49,7 +60,7 @@ const receiveBuffer = 8 << 20;
  * @throws {IoError} `ENODEV` where there is no such interface, `EPERM` without CAP_NET_RAW
  */
 export function openPacketSocket(libc: Libc, options: PacketSocketOptions): PacketSocket {
-  const { name, netns, promiscuous, vlan } = options;
+  const { name, netns, promiscuous, protocols, vlan, vlans } = options;
   const what = `open the interface ${name}${netns === undefined ? "" : ` in namespace ${netns}`}`;
   return inNetns(libc, netns, () => {
     const index = libc.call.if_nametoindex(cString(name));
@@ -69,7 +80,9 @@ export function openPacketSocket(libc: Libc, options: PacketSocketOptions): Pack
         must("PACKET_VNET_HDR", SOL_PACKET, PACKET_VNET_HDR, int(1));
         vnet = { checksum: true, tcp: true, udp: true };
       }
-      if (vlan !== undefined) attachFilter(libc, fd, vlanFilter(vlan), what);
+      const wanted = vlan === undefined ? packetFilter(options) : vlanFilter(vlan);
+      if (!promiscuous) attachFilter(libc, fd, oursOf(wanted), what);
+      else if (vlan !== undefined || vlans || protocols) attachFilter(libc, fd, wanted, what);
       if (set(SOL_SOCKET, SO_RCVBUFFORCE, int(receiveBuffer)) !== 0) {
         set(SOL_SOCKET, SO_RCVBUF, int(receiveBuffer));
       }
@@ -109,42 +122,6 @@ function promisc(index: number): Buffer {
   view.setInt32(0, index, true);
   view.setUint16(4, PACKET_MR_PROMISC, true);
   return bytes;
-}
-
-/** An instruction of classic BPF: operation, jumps, operand (linux/filter.h). */
-type Instruction = readonly [code: number, yes: number, no: number, k: number];
-
-const load32 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const load16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
-const and = 0x54; // BPF_ALU | BPF_AND | BPF_K
-const jumpIfEqual = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const give = 0x06; // BPF_RET | BPF_K
-/** What the kernel knows beside the frame: SKF_AD_OFF and the offsets of the tag that it took off. */
-const vlanTag = 0xfffff000 + 44;
-const vlanTagPresent = 0xfffff000 + 48;
-const everything = 0x40000;
-
-/**
- * Lets in frames whose outer tag is that VLAN's: the tag that the kernel took off (802.1Q, 802.1ad), or one that it left
- * in the frame (9100, or any where the device takes off none).
- */
-export function vlanFilter(vlan: number): readonly Instruction[] {
-  return [
-    [load32, 0, 0, vlanTagPresent],
-    [jumpIfEqual, 3, 0, 0],
-    [load32, 0, 0, vlanTag],
-    [and, 0, 0, 0x0fff],
-    [jumpIfEqual, 7, 8, vlan],
-    [load16, 0, 0, 12],
-    [jumpIfEqual, 2, 0, 0x8100],
-    [jumpIfEqual, 1, 0, 0x88a8],
-    [jumpIfEqual, 0, 4, 0x9100],
-    [load16, 0, 0, 14],
-    [and, 0, 0, 0x0fff],
-    [jumpIfEqual, 0, 1, vlan],
-    [give, 0, 0, everything],
-    [give, 0, 0, 0],
-  ];
 }
 
 /** `sock_fprog`: instructions 2 | padding 6 | their address 8; each is code 2 | jumps 2 | operand 4. */

@@ -3,10 +3,12 @@
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Offload, PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
+import { type Descriptors, descriptors } from "./descriptors.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
+import { type PeerCredentials, peerCredentials } from "./peer_credentials.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
 import { openTaps, type PacketDevice, type TapDevice } from "./tap_device.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
@@ -43,6 +45,9 @@ export interface System extends Disposable {
   deviceQueueDrops(): number;
   /** Closes a descriptor that nobody took. */
   close(fd: number): void;
+  /** Who is at the other end of a Unix socket; undefined where it is none. */
+  peerCredentials(fd: number): PeerCredentials | undefined;
+  descriptors(): Descriptors;
   /** Tells systemd how we are (sd_notify(3)); nothing where it did not start us. */
   notify(state: string): void;
 }
@@ -89,6 +94,8 @@ export function openSystem(notifySocket?: string): System {
     },
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
+    peerCredentials: (fd) => peerCredentials(libc, fd),
+    descriptors: () => descriptors(libc),
     notify(state) {
       if (notifySocket !== undefined) notify(libc, notifySocket, state);
     },

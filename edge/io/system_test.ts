@@ -164,7 +164,21 @@ Deno.test({
     await space.ip("neighbour", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:02", "dev", "office0");
     // Nobody reads.
     await new Deno.Command("ip", {
-      args: ["netns", "exec", space.name, "ping", "-q", "-c", "3000", "-f", "-w", "3", "10.9.0.2"],
+      args: [
+        "netns",
+        "exec",
+        space.name,
+        "ping",
+        "-q",
+        "-c",
+        "3000",
+        "-l",
+        "2000",
+        "-f",
+        "-w",
+        "3",
+        "10.9.0.2",
+      ],
       stdout: "null",
       stderr: "null",
     }).output();

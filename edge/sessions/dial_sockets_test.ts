@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../io/clock.ts";
+import type { SocketOptions } from "../io/sockets.ts";
 import { makeLog } from "../log.ts";
 import { makeSockets } from "./sockets.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
@@ -57,6 +58,39 @@ Deno.test("dial() says why a socket cannot be had, and keeps nothing of it", asy
   const lease = await sockets.dial("udp", local);
   await lease[Symbol.asyncDispose]();
   assert.equal(system.open.size, 0);
+});
+
+Deno.test("dial() by a way that the listener does not take opens a socket of its own, one for all of that way", async () => {
+  const { datapath, sockets, system } = scene();
+  await sockets.open(listener);
+  const ways = [{ df: true }, { df: false }, { device: "blue" }, { df: true, device: "blue" }];
+  const leases = [];
+  for (const way of [...ways, ...ways]) leases.push(await sockets.dial("udp", local, way));
+  assert.equal(new Set(leases.map(({ socket }) => socket)).size, ways.length);
+  const opened = [...system.open.values()].slice(1).map(({ options }) => options as SocketOptions);
+  assert.deepEqual(
+    opened.map(({ df, device, shared }) => [df, device, shared]),
+    ways.map(({ df, device }: { df?: boolean; device?: string }) => [df, device, true]),
+  );
+  assert.equal(datapath.sockets.size, 1 + ways.length);
+  for (const lease of leases) await lease[Symbol.asyncDispose]();
+  await sockets.withdraw(listener)?.close();
+  assert.equal(system.open.size, 0);
+});
+
+Deno.test("dial() with a mark has the socket tell marks, once", async () => {
+  const { datapath, sockets } = scene();
+  await sockets.open(listener);
+  const plain = await sockets.dial("udp", local);
+  assert.ok(!datapath.calls.some((call) => call.startsWith("tellMarks")));
+  const [one, two] = [
+    await sockets.dial("udp", local, { mark: 7 }),
+    await sockets.dial("udp", local, { mark: 8 }),
+  ];
+  assert.deepEqual([one.socket, two.socket], [plain.socket, plain.socket]);
+  assert.equal(datapath.calls.filter((call) => call.startsWith("tellMarks")).length, 1);
+  for (const lease of [plain, one, two]) await lease[Symbol.asyncDispose]();
+  await sockets.withdraw(listener)?.close();
 });
 
 Deno.test("hold() keeps a closed listener's socket open", async () => {

@@ -20,7 +20,10 @@ import type { Logger } from "../log.ts";
 /** What of a tunnel decides about its socket. */
 export type TunnelPath =
   & Pick<TunnelConfig, "encap" | "local" | "remote" | "checksum">
-  & { readonly [Field in "df" | "device" | "mark"]?: TunnelConfig[Field] };
+  & Way;
+
+/** The way that a tunnel's datagrams take out of this host. */
+export type Way = { readonly [Field in "df" | "device" | "mark"]?: TunnelConfig[Field] };
 
 /** The use of a socket until it is disposed of. */
 export interface SocketLease extends AsyncDisposable {
@@ -43,9 +46,10 @@ export interface Sockets {
   lease(path: TunnelPath): Promise<SocketLease>;
   /**
    * A socket to dial from: the listener that covers `local`, or else one that takes what comes from anywhere, for the
-   * peer may answer from another port (RFC 2661 §8.1). Port 0: one of its own. @throws {ApplianceError}
+   * peer may answer from another port (RFC 2661 §8.1). Port 0: one of its own. What is dialed with a mark is answered
+   * with it. @throws {ApplianceError}
    */
-  dial(encap: EncapType, local: Endpoint): Promise<SocketLease>;
+  dial(encap: EncapType, local: Endpoint, way?: Way): Promise<SocketLease>;
   /** How datagrams of an open socket travel; undefined where it is not open any more. */
   encapOf(socket: SocketId): EncapType | undefined;
   /** Another lease of an open socket; undefined where it is not open any more. */
@@ -132,7 +136,7 @@ class OpenSockets implements Sockets {
       entry.closing && !entry.remote &&
       listenerKey(entry.encap, entry.local, entry.options.device) === key
     );
-    const entry = closing ?? this.#open(listener.encap, listener, undefined, listener.device);
+    const entry = closing ?? this.#open(listener.encap, listener, deviceOf(listener));
     entry.closing = false;
     this.#listeners.set(key, entry);
     const socket = await this.#use(entry);
@@ -167,7 +171,12 @@ class OpenSockets implements Sockets {
       this.#connected.set(connectedKey(path), entry);
     }
     const lease = this.#leaseOf(entry, await this.#use(entry));
-    if (path.mark === undefined) return lease;
+    return await this.#marked(lease, entry, path);
+  }
+
+  /** A lease for a path whose mark, if it has one, the socket tells; disposed of where it cannot. */
+  async #marked(lease: SocketLease, entry: Entry, { mark }: Way): Promise<SocketLease> {
+    if (mark === undefined) return lease;
     try {
       await this.#tellMarks(entry, await entry.socket);
       return lease;
@@ -177,17 +186,18 @@ class OpenSockets implements Sockets {
     }
   }
 
-  async dial(encap: EncapType, local: Endpoint): Promise<SocketLease> {
+  async dial(encap: EncapType, local: Endpoint, way: Way = {}): Promise<SocketLease> {
     const checksum = { udp: true, zero6Tx: false, zero6Rx: false };
     const fixed = encap === "ip" || local.port !== 0;
-    const key = listenerKey(encap, local);
+    const key = `${listenerKey(encap, local, way.device)} ${way.df ?? ""}`;
     const known = fixed
-      ? this.#covering({ encap, local, remote: local, checksum }) ?? this.#dialing.get(key)
+      ? this.#covering({ encap, local, remote: local, checksum, ...way }) ?? this.#dialing.get(key)
       : undefined;
     if (!known) this.#refuseOverlap(encap, local);
-    const entry = known ?? this.#open(encap, local);
+    const entry = known ?? this.#open(encap, local, way);
     if (!known && fixed) this.#dialing.set(key, entry);
-    return this.#leaseOf(entry, await asApplianceErrors("local", () => this.#use(entry)));
+    const used = await asApplianceErrors("local", () => this.#use(entry));
+    return await this.#marked(this.#leaseOf(entry, used), entry, way);
   }
 
   encapOf(id: SocketId): EncapType | undefined {
@@ -204,9 +214,9 @@ class OpenSockets implements Sockets {
   #open(
     encap: EncapType,
     local: Endpoint,
-    path?: TunnelPath,
-    device: string | undefined = path?.device,
+    way: Way & Partial<Pick<TunnelPath, "remote" | "checksum">> = {},
   ): Entry {
+    const { checksum, df, device, remote } = way;
     // Beside sockets of ours; alone, it must find out that another program holds the address.
     const shared = local.port !== 0 &&
       [...this.#entries].some((entry) =>
@@ -216,15 +226,15 @@ class OpenSockets implements Sockets {
     const options: SocketOptions = {
       local,
       shared,
-      ...(path && { remote: path.remote }),
-      ...(path && encap === "udp" && { checksum: path.checksum }),
-      ...(path?.df !== undefined && { df: path.df }),
+      ...(remote && { remote }),
+      ...(checksum && encap === "udp" && { checksum }),
+      ...(df !== undefined && { df }),
       ...(device !== undefined && { device }),
     };
     const entry: Entry = {
       encap,
       local,
-      ...(path && { remote: path.remote }),
+      ...(remote && { remote }),
       options,
       socket: openSocket(this.#options.system, this.#options.datapath, encap, options),
       users: 0,
@@ -343,6 +353,10 @@ async function openSocket(
     system.close(fd);
     throw error;
   }
+}
+
+function deviceOf({ device }: Listener): Way {
+  return device === undefined ? {} : { device };
 }
 
 /** Whether UDP checksums are as a listener has them: everywhere. */

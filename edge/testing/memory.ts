@@ -1,7 +1,7 @@
 /** A datapath and an operating system in memory, for tests of the appliance: they keep the real ones' rules. @module */
 
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PortId } from "../../plugins/host/leaves.ts";
+import type { ForwarderId, ForwarderLeaf, PortId } from "../../plugins/host/leaves.ts";
 import type { TapOptions } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import {
@@ -69,6 +69,7 @@ class DatapathInMemory implements MemoryDatapath {
   onSocketFailure: Datapath["onSocketFailure"];
   onResponsive: Datapath["onResponsive"];
   readonly responsive = true;
+  readonly forwarders = memoryForwarders();
   onFailure: Datapath["onFailure"];
   readonly #system: System;
   readonly #devices = new Map<PortId, { fd: number; gone: () => void }>();
@@ -171,6 +172,15 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
+  addPppoe(device: PortId): Promise<PortId> {
+    return this.#command("addPppoe", () => {
+      if (!this.#devices.has(device)) fail("no-such-port");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, "ppp");
+      return id;
+    });
+  }
+
   addHostPort(frameType: FrameType): Promise<PortId> {
     return this.#command("addHostPort", () => {
       const id = ++this.#last as PortId;
@@ -202,6 +212,31 @@ class DatapathInMemory implements MemoryDatapath {
 
   disconnect(port: PortId): Promise<void> {
     return this.#command("disconnect", () => this.#part(port));
+  }
+
+  addReceiver(port: PortId, frameType: FrameType): Promise<PortId> {
+    return this.#command("addReceiver", () => {
+      if (this.#frameType(port) !== frameType) fail("frame-type-mismatch");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, frameType);
+      return id;
+    });
+  }
+
+  hold(port: PortId): Promise<void> {
+    return this.#command("hold", () => void this.#frameType(port));
+  }
+
+  holdFirst(port: PortId): Promise<void> {
+    return this.#command("holdFirst", () => void this.#frameType(port));
+  }
+
+  release(port: PortId): Promise<void> {
+    return this.#command("release", () => void this.#frameType(port));
+  }
+
+  limit(port: PortId): Promise<void> {
+    return this.#command("limit", () => void this.#frameType(port));
   }
 
   sendControl(): boolean {
@@ -245,6 +280,17 @@ class DatapathInMemory implements MemoryDatapath {
     this.joins.delete(port);
     if (other !== undefined) this.joins.delete(other);
   }
+}
+
+/** Forwarders that take whatever they are told. */
+function memoryForwarders(): ForwarderLeaf {
+  let last = 0;
+  const taken = () => Promise.resolve();
+  return {
+    add: () => Promise.resolve(++last as ForwarderId),
+    ...{ change: taken, remove: taken, join: taken, changeMember: taken },
+    ask: () => Promise.resolve(null),
+  };
 }
 
 function fail(code: DatapathError["code"]): never {
@@ -338,6 +384,8 @@ export function memorySystem(): MemorySystem {
       if (device !== undefined) devices.delete(device);
     },
     notify() {},
+    peerCredentials: () => undefined,
+    descriptors: () => ({ open: 20, limit: 1024 }),
     [Symbol.dispose]() {},
   };
   return system;

@@ -8,15 +8,18 @@ import type {
   PacketOptions,
   PacketPort,
   Port,
+  PppoeOptions,
   TapOptions,
   TunOptions,
 } from "../ports.ts";
-import type { DeviceLeaf, Leaves, PacketLeaf } from "./leaves.ts";
+import type { DeviceLeaf, Leaves, PacketLeaf, PortId } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
 
 /** The bytes of an Ethernet header, which a device's MTU leaves out. */
 const ETHERNET_HEADER = 14;
+const PPPOE_HEADER = 6;
+const VLAN_TAG = 4;
 
 /** Opens a TAP in a life. @throws {Failure} */
 export function openTap(
@@ -59,6 +62,46 @@ export function openPacket(
         mac: { get: leaf.mac },
         mtu: { get: leaf.mtu },
       }) as PacketPort,
+  });
+}
+
+/** Opens a PPPoE session of an interface in a life. @throws {Failure} */
+export function openPppoe(
+  life: Life,
+  leaves: Leaves,
+  ports: Ports,
+  { on, ...session }: PppoeOptions,
+): Promise<Port> {
+  return life.own(async () => {
+    if (on.frames !== "ethernet") {
+      throw new Failure(
+        "invalid",
+        `PPPoE needs a port of Ethernet frames, not of ${on.frames} ones`,
+      );
+    }
+    const below = ports.uses(life, on);
+    let id: PortId;
+    try {
+      id = await leaves.datapath.addPppoe(below.id, on.mac, session);
+    } catch (error) {
+      below.done();
+      throw error;
+    }
+    const { mac, sessionId, vlans } = session;
+    // The MTU leaves out the Ethernet header and one tag.
+    const headers = PPPOE_HEADER + Math.max(0, vlans.length - 1) * VLAN_TAG;
+    const { port, end } = ports.make(
+      `PPPoE session ${sessionId} of ${mac}`,
+      id,
+      "ppp",
+      () => on.mtu - headers,
+    );
+    const undo = async () => {
+      end();
+      below.done();
+      await leaves.datapath.removePort(id);
+    };
+    return { value: port, undo };
   });
 }
 

@@ -18,6 +18,7 @@ import {
   makeCircuit,
   type ServedCircuit,
 } from "./circuit.ts";
+import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Keeper, type Listing } from "./keeper.ts";
 import type { Leaves, PortId } from "./leaves.ts";
 import { type Life, makeLife } from "./life.ts";
@@ -78,12 +79,13 @@ class Host implements PluginHost {
   readonly #root: Life;
   readonly #listing: Listing = new Set();
   readonly #entries = new Map<string, Entry>();
+  readonly #opened = new WeakMap<object, OpenForwarder>();
   readonly #stores = new Map<string, DatabaseSync>();
 
   constructor(leaves: Leaves, plugins: readonly Plugin[]) {
     this.#leaves = leaves;
     this.#plugins = plugins;
-    this.#ports = makePorts(leaves.datapath);
+    this.#ports = makePorts(leaves);
     this.#root = makeLife(leaves, "the host");
     for (const plugin of plugins) {
       this.#entries.set(plugin.name, {
@@ -200,6 +202,7 @@ class Host implements PluginHost {
       leaves: this.#leaves,
       ports: this.#ports,
       listing: this.#listing,
+      opened: this.#opened,
       service: (name) => {
         if (plugin.uses?.includes(name)) return this.#serviceOf(name).shared;
         throw new Failure("invalid", `${plugin.name} does not name ${name} in \`uses\``);

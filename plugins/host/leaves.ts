@@ -7,7 +7,14 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { DeviceChange, PacketOptions, Statistics, TapOptions, TunOptions } from "../ports.ts";
+import type {
+  DeviceChange,
+  PacketOptions,
+  PppoeOptions,
+  Statistics,
+  TapOptions,
+  TunOptions,
+} from "../ports.ts";
 import type { UnixStream } from "../scope.ts";
 import type { Row } from "../values.ts";
 
@@ -47,17 +54,71 @@ export interface Clock {
 
 /** The datapath's ports. Removing and disconnecting what is gone is no error. */
 export interface DatapathLeaf {
-  /** A port whose frames come to `receive`, views that are valid until it returns. */
-  addHostPort(
+  /** Sends frames out at the port of a receiver, copied; false: there was no room, and all were dropped and counted. */
+  inject(port: PortId, frames: readonly Uint8Array[]): boolean;
+  removePort(port: PortId): Promise<void>;
+  /** Joins two free ports. What they hold goes on first. */
+  crossConnect(a: PortId, b: PortId): Promise<void>;
+  disconnect(a: PortId): Promise<void>;
+  /**
+   * Adds a host port that is the receiver of a port: it gets what the port's forwarder punts, and all of its frames while
+   * it has none; what is injected there leaves by the port, whatever that is joined to.
+   */
+  addReceiver(
+    port: PortId,
     frames: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
   ): Promise<PortId>;
-  /** Sends frames in at a host port, copied; false: there was no room, and all were dropped and counted. */
-  inject(port: PortId, frames: readonly Uint8Array[]): boolean;
-  removePort(port: PortId): Promise<void>;
-  crossConnect(a: PortId, b: PortId): Promise<void>;
-  disconnect(a: PortId): Promise<void>;
+  /** Adds a PPPoE session of an open interface, whose MAC address is `own`: a port of PPP frames. */
+  addPppoe(port: PortId, own: string, session: Omit<PppoeOptions, "on">): Promise<PortId>;
+  /** Keeps what comes in at a port that has no forwarder: its next one gets that first. */
+  hold(port: PortId, frames: number): Promise<void>;
+  /** Puts frames before those that a port holds; where it holds none, they go on at once, as if they came now. Copied. */
+  holdFirst(port: PortId, frames: readonly Uint8Array[]): Promise<void>;
+  /** Holds no more: those that are held go to the port's receiver. */
+  release(port: PortId): Promise<void>;
+  /** Kilobits a second, 0: no limit; bytes at once. */
+  limit(port: PortId, limit: { rx: number; tx: number; burst: number }): Promise<void>;
+  readonly forwarders: ForwarderLeaf;
   statistics(port: PortId): Promise<Statistics | undefined>;
+}
+
+/** A forwarder of the datapath, by its number there. */
+export type ForwarderId = number & { readonly brand: "ForwarderId" };
+
+/** What forwarders there are. */
+export type ForwarderKind = "ppp" | "switch";
+
+/**
+ * Forwarders of many ports. Options and answers are plain data that a message can carry; what they mean, the kind's own
+ * files know at both ends: `plugins/host/<kind>.ts` and `wasm/<kind>.ts`. Removing what is gone is no error.
+ */
+export interface ForwarderLeaf {
+  /** Makes one, with the ports that it has beside its members (a TUN). `happened` is told what its kind tells. */
+  add(
+    kind: ForwarderKind,
+    ports: readonly PortId[],
+    options: object,
+    happened: (event: ForwarderNews) => void,
+  ): Promise<ForwarderId>;
+  /** Takes changed options as a whole. */
+  change(forwarder: ForwarderId, options: object): Promise<void>;
+  /** Removes it: its members are joined to nothing then. */
+  remove(forwarder: ForwarderId): Promise<void>;
+  /** Makes a free port a member; it leaves by `disconnect`. */
+  join(forwarder: ForwarderId, port: PortId, options: object): Promise<void>;
+  /** Takes changed options of a member as a whole. */
+  changeMember(forwarder: ForwarderId, port: PortId, options: object): Promise<void>;
+  /** Asks in the kind's own words. */
+  ask(forwarder: ForwarderId, question: string, given: object): Promise<unknown>;
+}
+
+/** What happened in a forwarder, in its kind's own words. */
+export interface ForwarderNews {
+  /** The member that it is about. */
+  readonly port?: PortId;
+  readonly what: string;
+  readonly detail?: object;
 }
 
 /** An open device. */

@@ -1,14 +1,14 @@
 /**
  * Ports as plugins have them, on those of the datapath: who is joined with whom, who takes the frames of a port that is
- * joined with nobody, and who breaks when a port goes.
+ * joined with nobody, what is held for the next join, and who breaks when a port goes.
  *
  * @module
  */
 
 import type { FrameType } from "../../core/pseudowire.ts";
 import { asError, Failure } from "../failure.ts";
-import type { Port, PuntedFrame } from "../ports.ts";
-import type { DatapathLeaf, PortId } from "./leaves.ts";
+import type { Port, PortRate, PuntedFrame } from "../ports.ts";
+import type { DatapathLeaf, Leaves, PortId } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
 /** A port, and its end. */
@@ -24,8 +24,31 @@ export interface Ports {
   make(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort;
   /** {@linkcode Scope.connect}. */
   connect(life: Life, a: Port, b: Port): Promise<void>;
+  /** The datapath's number of a port that a life builds upon: where the port goes, the life fails. @throws {Failure} */
+  uses(life: Life, port: Port): { readonly id: PortId; done(): void };
   /** {@linkcode Scope.receive}. */
   receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void;
+  /** {@linkcode Scope.hold}. */
+  hold(life: Life, port: Port, frames: number): void;
+  /**
+   * Gives a port that is joined to no other to `to`, for as long as the life lasts; what is held goes on first.
+   */
+  join(life: Life, port: Port, to: JoinTarget): Promise<void>;
+  /** A port that is joined to no other is taken by a forwarder that has it from the start. */
+  use(life: Life, port: Port, name: string): Promise<void>;
+  /** What the datapath calls a port. @throws {Failure} */
+  idOf(port: Port): PortId;
+}
+
+/** What a port is joined to. */
+export interface JoinTarget {
+  /** For messages. */
+  readonly name: string;
+  readonly frames: FrameType;
+  /** Joins it in the datapath. */
+  join(port: PortId): Promise<void>;
+  /** The port was parted, or is gone. */
+  parted(port: PortId): void;
 }
 
 interface Receiver {
@@ -34,6 +57,12 @@ interface Receiver {
   host: PortId | undefined;
   /** What was sent before that. */
   readonly early: Uint8Array[];
+}
+
+/** What is kept of a port's frames here: those that were on their way to its receiver when holding began. */
+interface Holding {
+  readonly limit: number;
+  readonly frames: Uint8Array[];
 }
 
 /** How many frames may be sent before the datapath is ready for them. */
@@ -45,23 +74,28 @@ interface State {
   readonly frames: FrameType;
   /** The last work on this port; works of one port follow each other. */
   busy: Promise<unknown>;
-  joined: State | undefined;
+  /** What it is joined with. */
+  joined: { readonly name: string; readonly punts: boolean } | undefined;
   receiver: Receiver | undefined;
+  holding: Holding | undefined;
+  rate: Required<PortRate>;
   gone: boolean;
   /** Whom its end breaks. */
   readonly users: Set<Life>;
 }
 
-export function makePorts(datapath: DatapathLeaf): Ports {
-  return new HostPorts(datapath);
+export function makePorts(leaves: Pick<Leaves, "datapath" | "log">): Ports {
+  return new HostPorts(leaves);
 }
 
 class HostPorts implements Ports {
   readonly #datapath: DatapathLeaf;
+  readonly #log: Leaves["log"];
   readonly #states = new WeakMap<Port, State>();
 
-  constructor(datapath: DatapathLeaf) {
+  constructor({ datapath, log }: Pick<Leaves, "datapath" | "log">) {
     this.#datapath = datapath;
+    this.#log = log;
   }
 
   make(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort {
@@ -72,6 +106,8 @@ class HostPorts implements Ports {
       busy: Promise.resolve(),
       joined: undefined,
       receiver: undefined,
+      holding: undefined,
+      rate: { in: null, out: null, burst: 0 },
       gone: false,
       users: new Set(),
     };
@@ -89,9 +125,40 @@ class HostPorts implements Ports {
     };
   }
 
+  idOf(port: Port): PortId {
+    return this.#stateOf(port).id;
+  }
+
   connect(life: Life, a: Port, b: Port): Promise<void> {
     const [first, second] = [this.#stateOf(a), this.#stateOf(b)];
-    return life.own(() => inTurn([first, second], () => this.#join(life, first, second)));
+    return life.own(() => inTurn([first, second], () => this.#connect(life, first, second)));
+  }
+
+  join(life: Life, port: Port, to: JoinTarget): Promise<void> {
+    const state = this.#stateOf(port);
+    return life.own(() => inTurn([state], () => this.#join(life, state, to)));
+  }
+
+  use(life: Life, port: Port, name: string): Promise<void> {
+    const state = this.#stateOf(port);
+    // deno-lint-ignore require-await
+    return life.own(async () => {
+      refuseJoined(state);
+      state.joined = { name, punts: true };
+      state.users.add(life);
+      const undo = () => {
+        state.joined = undefined;
+        state.users.delete(life);
+      };
+      return { value: undefined, undo };
+    });
+  }
+
+  uses(life: Life, port: Port): { readonly id: PortId; done(): void } {
+    const { gone, id, name, users } = this.#stateOf(port);
+    if (gone) throw new Failure("unavailable", `${name} is gone`);
+    users.add(life);
+    return { id, done: () => void users.delete(life) };
   }
 
   receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void {
@@ -111,6 +178,22 @@ class HostPorts implements Ports {
     });
   }
 
+  hold(life: Life, port: Port, frames: number): void {
+    life.refuseEnded();
+    const state = this.#stateOf(port);
+    refuseJoined(state);
+    if (!Number.isInteger(frames) || frames < 1 || frames > 1024) {
+      throw new Failure("invalid", `${state.name} may hold 1 to 1024 frames, not ${frames}`);
+    }
+    if (state.holding) throw new Failure("in-use", `${state.name} holds frames already`);
+    const holding: Holding = { limit: frames, frames: [] };
+    state.holding = holding;
+    life.own(() => inTurn([state], () => this.#hold(state, holding))).catch((error) => {
+      if (state.holding === holding) state.holding = undefined;
+      life.fail(asError(error));
+    });
+  }
+
   #stateOf(port: Port): State {
     const state = this.#states.get(port);
     if (state) return state;
@@ -125,8 +208,8 @@ class HostPorts implements Ports {
         return frameMtu();
       },
       send(batch) {
-        const { gone, joined, receiver } = state;
-        if (batch.length === 0 || !receiver || joined || gone) return 0;
+        const { gone, receiver } = state;
+        if (batch.length === 0 || !receiver || gone) return 0;
         if (receiver.host !== undefined) {
           return datapath.inject(receiver.host, batch) ? batch.length : 0;
         }
@@ -134,9 +217,7 @@ class HostPorts implements Ports {
         receiver.early.push(...taken.map((frame) => frame.slice()));
         return taken.length;
       },
-      limit() {
-        throw new Failure("invalid", "limiting a port is not built yet");
-      },
+      limit: (rate) => this.#limit(state, rate),
       translate() {
         throw new Failure("invalid", "translating VLANs is not built yet");
       },
@@ -144,57 +225,112 @@ class HostPorts implements Ports {
     };
   }
 
-  async #join(life: Life, a: State, b: State): Promise<Had<void>> {
+  #limit(state: State, rate: PortRate): void {
+    state.rate = { ...state.rate, ...rate };
+    const [rx, tx] = [kilobits(state, state.rate.in), kilobits(state, state.rate.out)];
+    const burst = state.rate.burst || Math.max(16_384, Math.round(Math.max(rx, tx) * 100 / 8));
+    if (state.gone) return;
+    this.#datapath.limit(state.id, { rx, tx, burst }).catch((error) => {
+      if (state.gone) return;
+      this.#log.error("cannot limit a port", { port: state.name, error: asError(error).message });
+    });
+  }
+
+  async #connect(life: Life, a: State, b: State): Promise<Had<void>> {
     refuseUnjoinable(a, b);
     const both = [a, b];
-    for (const port of both) await this.#fromReceiver(port);
-    try {
-      await this.#datapath.crossConnect(a.id, b.id);
-    } catch (error) {
-      for (const port of both) await this.#toReceiver(port);
-      throw error;
+    await Promise.all([
+      ...both.flatMap((port) => this.#kept(port)),
+      this.#datapath.crossConnect(a.id, b.id),
+    ]);
+    for (const [port, other] of [[a, b], [b, a]] as const) {
+      port.joined = { name: other.name, punts: false };
+      port.users.add(life);
+      this.#goesOn(port);
     }
-    [a.joined, b.joined] = [b, a];
-    for (const port of both) port.users.add(life);
     const part = async () => {
       for (const port of both) {
         port.joined = undefined;
         port.users.delete(life);
       }
       if (!a.gone && !b.gone) await this.#datapath.disconnect(a.id);
-      for (const port of both) await this.#toReceiver(port);
     };
     return { value: undefined, undo: () => inTurn(both, part) };
   }
 
+  async #join(life: Life, port: State, to: JoinTarget): Promise<Had<void>> {
+    refuseJoined(port);
+    if (port.frames !== to.frames) {
+      const message = `${port.name} has ${port.frames} frames, ${to.name} takes ${to.frames}`;
+      throw new Failure("invalid", message);
+    }
+    await Promise.all([...this.#kept(port), to.join(port.id)]);
+    port.joined = { name: to.name, punts: true };
+    port.users.add(life);
+    this.#goesOn(port);
+    const part = async () => {
+      port.joined = undefined;
+      port.users.delete(life);
+      to.parted(port.id);
+      if (!port.gone) await this.#datapath.disconnect(port.id);
+    };
+    return { value: undefined, undo: () => inTurn([port], part) };
+  }
+
+  async #hold(port: State, holding: Holding): Promise<Had<void>> {
+    if (port.gone) throw new Failure("unavailable", `${port.name} is gone`);
+    await this.#datapath.hold(port.id, holding.limit);
+    const letGo = async () => {
+      if (port.holding !== holding) return;
+      port.holding = undefined;
+      if (holding.frames.length > 0) port.receiver?.take(holding.frames);
+      if (!port.gone) await this.#datapath.release(port.id);
+    };
+    return { value: undefined, undo: () => inTurn([port], letGo) };
+  }
+
+  /** Hands what was kept here to the datapath, before what it holds itself. */
+  #kept({ holding, id }: State): Promise<void>[] {
+    const frames = holding?.frames.splice(0) ?? [];
+    return frames.length > 0 ? [this.#datapath.holdFirst(id, frames)] : [];
+  }
+
+  /** A port was joined: nothing is held any more. */
+  #goesOn(port: State): void {
+    const late = port.holding?.frames ?? [];
+    port.holding = undefined;
+    if (late.length > 0) this.#reenter(port, late);
+  }
+
+  /** Frames that were on their way to the receiver when their port was joined go where it leads now. */
+  #reenter({ gone, id }: State, frames: readonly Uint8Array[]): void {
+    if (!gone) this.#datapath.holdFirst(id, frames).catch(() => {});
+  }
+
+  #take(port: State, receiver: Receiver, frames: readonly Uint8Array[]): void {
+    const { holding, joined } = port;
+    if (holding) {
+      const room = holding.limit - holding.frames.length;
+      holding.frames.push(...frames.slice(0, room).map((frame) => frame.slice()));
+    } else if (joined && !joined.punts) this.#reenter(port, frames);
+    else receiver.take(frames);
+  }
+
   async #listen(port: State, receiver: Receiver): Promise<Had<void>> {
     if (port.gone) throw new Failure("unavailable", `${port.name} is gone`);
-    const host = await this.#datapath.addHostPort(port.frames, receiver.take);
+    const host = await this.#datapath.addReceiver(
+      port.id,
+      port.frames,
+      (frames) => this.#take(port, receiver, frames),
+    );
     receiver.host = host;
     const stop = async () => {
-      await this.#fromReceiver(port);
       port.receiver = undefined;
       await this.#datapath.removePort(host);
     };
-    try {
-      await this.#toReceiver(port);
-    } catch (error) {
-      await stop();
-      throw error;
-    }
     const early = receiver.early.splice(0);
-    if (early.length > 0 && !port.joined) this.#datapath.inject(host, early);
+    if (early.length > 0) this.#datapath.inject(host, early);
     return { value: undefined, undo: () => inTurn([port], stop) };
-  }
-
-  async #toReceiver({ gone, id, joined, receiver }: State): Promise<void> {
-    if (receiver?.host !== undefined && !gone && !joined) {
-      await this.#datapath.crossConnect(id, receiver.host);
-    }
-  }
-
-  async #fromReceiver({ gone, id, joined, receiver }: State): Promise<void> {
-    if (receiver?.host !== undefined && !gone && !joined) await this.#datapath.disconnect(id);
   }
 }
 
@@ -206,14 +342,23 @@ function inTurn<T>(ports: readonly State[], work: () => Promise<T>): Promise<T> 
   return turn;
 }
 
+function refuseJoined({ gone, joined, name }: State): void {
+  if (gone) throw new Failure("unavailable", `${name} is gone`);
+  if (joined) throw new Failure("in-use", `${name} is joined with ${joined.name} already`);
+}
+
 function refuseUnjoinable(a: State, b: State): void {
-  for (const { gone, joined, name } of [a, b]) {
-    if (gone) throw new Failure("unavailable", `${name} is gone`);
-    if (joined) throw new Failure("in-use", `${name} is joined with ${joined.name} already`);
-  }
+  for (const port of [a, b]) refuseJoined(port);
   if (a === b) throw new Failure("invalid", `${a.name} cannot be joined with itself`);
   if (a.frames !== b.frames) {
     const message = `${a.name} has ${a.frames} frames, ${b.name} has ${b.frames}`;
     throw new Failure("invalid", message);
   }
+}
+
+/** A rate as the datapath has it. @throws {Failure} */
+function kilobits({ name }: State, bits: number | null): number {
+  if (bits === null) return 0;
+  if (!(bits > 0)) throw new Failure("invalid", `${bits} bits a second is no rate for ${name}`);
+  return Math.min(0xffff_ffff, Math.max(1, Math.round(bits / 1000)));
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startPlugins, WHY } from "../testing/bench.ts";
 import type { Plugin, Scope } from "../plugin.ts";
+import type { PortId } from "./leaves.ts";
 import { settle, type World } from "../testing/world.ts";
 
 /** A service's scope. */
@@ -36,7 +37,7 @@ Deno.test("a port leaves its receiver for a join, and comes back to it", async (
   const join = scope.child("join");
   await join.connect(a, b);
   assert.equal(world.ports.get(idA!)!.joined, idB);
-  assert.equal(a.send([Uint8Array.of(9)]), 0);
+  assert.equal(a.send([Uint8Array.of(9)]), 1, "it can be sent by, whatever it is joined to");
   await join.end(WHY);
   deliver(2);
   assert.deepEqual(seen, [1, 2]);
@@ -103,4 +104,91 @@ Deno.test("a device changes as a whole or not at all, and one that is gone has n
   await assert.rejects(tap.change({ mtu: 1000 }), { code: "unavailable" });
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("a PPPoE session is a port of PPP frames, as long as its interface is there", async () => {
+  const { host, scope, world } = await bench();
+  const life = scope.child("access");
+  const wire = await life.open("packet", { name: "eth1" });
+  const session = { on: wire, mac: "02:00:00:00:00:07", sessionId: 7 };
+  const vlans = [{ tpid: 0x88a8, vid: 100 }, { vid: 7 }] as const;
+  const client = scope.child("client");
+  const port = await client.open("pppoe", { ...session, vlans });
+  assert.equal(port.frames, "ppp");
+  // Six octets of PPPoE, and the tag beyond the one that an MTU leaves out.
+  assert.equal(port.frameMtu, wire.mtu - 6 - 4);
+  await assert.rejects(client.open("pppoe", { ...session, vlans }), { code: "in-use" });
+  const other = await client.open("pppoe", { ...session, vlans: [] });
+  assert.equal(other.frameMtu, wire.mtu - 6);
+  await assert.rejects(client.open("pppoe", { ...session, on: port as typeof wire, vlans }));
+  await client.connect(port, other);
+
+  taps(world)[0]!.tap!.vanish();
+  await settle();
+  assert.ok(client.signal.aborted, "what is built upon an interface breaks with it");
+  assert.deepEqual(world.leftovers().filter((kind) => kind === "pppoe"), []);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+Deno.test("what came while a port was held goes on first, what was on its way to the receiver before that", async () => {
+  const { host, scope, world } = await bench();
+  const [a, b] = [await scope.open("tap", { name: "a" }), await scope.open("tap", { name: "b" })];
+  const seen: number[] = [];
+  scope.receive(a, (batch) => seen.push(...batch.map(({ bytes }) => bytes[0]!)));
+  await settle();
+  const [idA, idB] = taps(world).map(({ id }) => id) as [PortId, PortId];
+  const { receiver } = world.ports.get(idA)!;
+  const onTheWay = (n: number) => world.ports.get(receiver!)!.receive!([Uint8Array.of(n)]);
+  scope.hold(a, 3);
+  onTheWay(1);
+  await settle();
+  world.deliver(idA, Uint8Array.of(2), Uint8Array.of(3));
+  assert.throws(() => scope.hold(a, 3), { code: "in-use" });
+  await scope.connect(a, b);
+  onTheWay(4);
+  await settle();
+  world.deliver(idA, Uint8Array.of(5));
+  assert.deepEqual(world.ports.get(idB)!.sent.map(([n]) => n), [1, 2, 3, 4, 5]);
+  assert.deepEqual(seen, []);
+  assert.throws(() => scope.hold(a, 3), { code: "in-use" });
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("what is held goes to the receiver where nobody joins the port before the scope ends", async () => {
+  const { host, scope, world } = await bench();
+  const tap = await scope.open("tap", { name: "a" });
+  const seen: number[] = [];
+  scope.receive(tap, (batch) => seen.push(...batch.map(({ bytes }) => bytes[0]!)));
+  const child = scope.child("call");
+  for (const wrong of [0, 1025, 1.5]) {
+    assert.throws(() => child.hold(tap, wrong), { code: "invalid" });
+  }
+  child.hold(tap, 8);
+  await settle();
+  const { id } = taps(world)[0]!;
+  world.deliver(id, Uint8Array.of(1), Uint8Array.of(2));
+  assert.deepEqual(seen, []);
+  await child.end(WHY);
+  await child.end(WHY);
+  assert.deepEqual(seen, [1, 2]);
+  world.refuseAfter(0);
+  const broken = scope.child("broken");
+  broken.hold(tap, 8);
+  await settle();
+  assert.ok(broken.signal.aborted, "a scope that cannot hold fails");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("a port's rate may change at any time, and what is not said of it stays", async () => {
+  const { host, scope, world } = await bench();
+  const tap = await scope.open("tap", { name: "a" });
+  tap.limit({ in: 8_000_000, out: 1_000 });
+  tap.limit({ out: null, burst: 9000 });
+  const limit = () => taps(world)[0]!.limit;
+  assert.deepEqual(limit(), { rx: 8000, tx: 0, burst: 9000 });
+  assert.throws(() => tap.limit({ in: 0 }), { code: "invalid" });
+  await host.end(WHY);
+  tap.limit({ in: null });
 });

@@ -2,13 +2,27 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { asError, Failure } from "../failure.ts";
-import type { PacketOptions, TapOptions, TunOptions } from "../ports.ts";
+import type {
+  Member,
+  PacketOptions,
+  Port,
+  PppoeOptions,
+  PppOptions,
+  PppPortOptions,
+  SwitchEvent,
+  SwitchPortOptions,
+  TapOptions,
+  TunOptions,
+} from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
-import { openPacket, openTap, openTun } from "./devices.ts";
+import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
+import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Leaves } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
+import { joinPpp, openPpp } from "./ppp_forwarder.ts";
+import { joinSwitch, openSwitch } from "./switch_forwarder.ts";
 
 /** What the scopes of one plugin are made with. */
 export interface ScopeSetting {
@@ -16,6 +30,8 @@ export interface ScopeSetting {
   readonly leaves: Leaves;
   readonly ports: Ports;
   readonly listing: Listing;
+  /** The forwarders of all scopes. */
+  readonly opened: WeakMap<object, OpenForwarder>;
   /** @throws {Failure} */
   service(plugin: string): unknown;
   /** @throws {Failure} */
@@ -61,12 +77,10 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     fail: life.fail,
     failure: (code, message, option) =>
       new Failure(code, message, option === undefined ? {} : { option }),
-    open: opener(life, leaves, ports),
-    join: (): Promise<never> => Promise.reject(notBuilt("joining a forwarder")),
+    open: opener(life, setting, guard),
+    join: joiner(life, setting) as Scope["join"],
     connect: (a, b) => ports.connect(life, a, b),
-    hold: () => {
-      throw notBuilt("holding frames");
-    },
+    hold: (port, frames) => ports.hold(life, port, frames),
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     place: () => Promise.reject(notBuilt("placing calls")),
     attach: () => Promise.reject(notBuilt("attaching to circuits")),
@@ -119,25 +133,59 @@ function notBuilt(what: string): Failure {
   return new Failure("invalid", `${what} is not built yet`);
 }
 
-/** How devices of each kind are opened. */
-function opener(life: Life, leaves: Leaves, ports: Ports): Scope["open"] {
-  const open = (
+/** How each kind of port and forwarder is opened. */
+function opener(
+  life: Life,
+  { leaves, opened, ports }: ScopeSetting,
+  guard: (callback: () => void) => void,
+): Scope["open"] {
+  const open = async (
     kind: "tap" | "tun" | "packet" | "pppoe" | "patch" | "switch" | "ppp",
     options: object,
+    happened?: (event: SwitchEvent) => void,
   ): Promise<unknown> => {
     switch (kind) {
       case "tap":
-        return openTap(life, leaves, ports, options as TapOptions);
+        return await openTap(life, leaves, ports, options as TapOptions);
       case "tun":
-        return openTun(life, leaves, ports, options as TunOptions);
+        return await openTun(life, leaves, ports, options as TunOptions);
       case "packet":
-        return openPacket(life, leaves, ports, options as PacketOptions);
+        return await openPacket(life, leaves, ports, options as PacketOptions);
+      case "ppp": {
+        const [forwarder, its] = await openPpp(
+          life,
+          leaves.datapath,
+          ports,
+          options as PppOptions,
+        );
+        opened.set(forwarder, its);
+        return forwarder;
+      }
+      case "switch": {
+        const tell = (event: SwitchEvent) => guard(() => happened?.(event));
+        const [forwarder, its] = await openSwitch(life, leaves.datapath, ports, options, tell);
+        opened.set(forwarder, its);
+        return forwarder;
+      }
       case "pppoe":
+        return await openPppoe(life, leaves, ports, options as PppoeOptions);
       case "patch":
-      case "switch":
-      case "ppp":
-        return Promise.reject(notBuilt(`open("${kind}")`));
+        throw notBuilt(`open("${kind}")`);
     }
   };
   return open as Scope["open"];
+}
+
+/** How a port joins a forwarder of each kind. */
+function joiner(life: Life, { opened }: ScopeSetting) {
+  return async (forwarder: object, port: Port, options: object): Promise<Member<never>> => {
+    const open = opened.get(forwarder);
+    if (!open) throw new Failure("invalid", "this is no forwarder of the host");
+    switch (open.kind) {
+      case "ppp":
+        return await joinPpp(life, open, port, options as PppPortOptions);
+      case "switch":
+        return await joinSwitch(life, open, port, options as SwitchPortOptions);
+    }
+  };
 }

@@ -94,7 +94,7 @@ export function makeSession(
       return world.ports.get(id)?.sent ?? [];
     },
     receive(...frames) {
-      world.ports.get(world.ports.get(id)?.joined ?? -1 as PortId)?.receive?.(frames);
+      world.deliver(id, ...frames);
     },
     hear(message, more) {
       said = { ...said, ...more };

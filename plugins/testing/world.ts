@@ -9,8 +9,8 @@ import { DatabaseSync } from "node:sqlite";
 import type { FrameType } from "../../core/pseudowire.ts";
 import { Failure } from "../failure.ts";
 import type {
-  DatapathLeaf,
   DeviceLeaf,
+  ForwarderId,
   Leaves,
   Log,
   Meters,
@@ -19,28 +19,9 @@ import type {
 } from "../host/leaves.ts";
 import type { TapOptions } from "../ports.ts";
 import type { Row } from "../values.ts";
+import { WorldDatapath, type WorldForwarder, type WorldPort, type WorldTap } from "./datapath.ts";
 
-/** A port of the world. */
-export interface WorldPort {
-  readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host";
-  /** The port that it is joined with. */
-  joined?: PortId | undefined;
-  /** Takes frames that leave the datapath here: host ports only. */
-  readonly receive?: (frames: readonly Uint8Array[]) => void;
-  /** Frames that were sent out here. */
-  readonly sent: Uint8Array[];
-  /** The device: TAPs only. */
-  readonly tap?: WorldTap;
-}
-
-/** A device of the world. */
-export interface WorldTap {
-  options: TapOptions;
-  carrier: boolean;
-  /** Makes the device vanish (`ip link del`). */
-  vanish(): void;
-}
+export type { WorldForwarder, WorldPort, WorldTap } from "./datapath.ts";
 
 /** An open stream of the world: the other end of it. */
 export interface WorldStream {
@@ -62,6 +43,7 @@ export interface Line {
 export interface World {
   readonly leaves: Leaves;
   readonly ports: ReadonlyMap<PortId, WorldPort>;
+  readonly forwarders: ReadonlyMap<ForwarderId, WorldForwarder>;
   /** Files that can be read, by their paths. */
   readonly files: Map<string, string>;
   readonly streams: readonly WorldStream[];
@@ -75,6 +57,10 @@ export interface World {
   /** Makes a session's port. */
   sessionPort(frames: FrameType): PortId;
   removeSessionPort(port: PortId): void;
+  /** Frames come in at a port, and go where it leads: to its receiver, the other port, its forwarder, or what it holds. */
+  deliver(port: PortId, ...frames: Uint8Array[]): void;
+  /** The forwarder of a port hands frames that came in there to its receiver. */
+  punt(port: PortId, ...frames: Uint8Array[]): void;
   /** Everything still open but session ports: empty once all is undone. */
   leftovers(): string[];
   /** Makes the operation after `operations` more ones fail. */
@@ -98,7 +84,6 @@ export function makeWorld(): World {
 }
 
 class MemoryWorld implements World {
-  readonly ports = new Map<PortId, WorldPort>();
   readonly files = new Map<string, string>();
   readonly streams: (WorldStream & { open: boolean })[] = [];
   readonly lines: Line[] = [];
@@ -106,6 +91,13 @@ class MemoryWorld implements World {
   readonly hooks: { event: string; environment: Row }[] = [];
   readonly meters = new Map<string, number | (() => number)>();
   readonly trace: string[] = [];
+  readonly #datapath = new WorldDatapath(
+    this.trace,
+    () => ++this.#lastId,
+    (what) => this.#operate(what),
+  );
+  readonly ports = this.#datapath.ports;
+  readonly forwarders = this.#datapath.forwarders;
   readonly leaves: Leaves = this.#makeLeaves();
   readonly #timers = new Map<number, { at: number; callback: () => void }>();
   #now = 0;
@@ -122,11 +114,19 @@ class MemoryWorld implements World {
   }
 
   sessionPort(frames: FrameType): PortId {
-    return this.#open({ frames, kind: "session", sent: [] });
+    return this.#datapath.open({ frames, kind: "session", sent: [] });
   }
 
   removeSessionPort(port: PortId): void {
-    this.#close(port);
+    this.#datapath.close(port);
+  }
+
+  deliver(port: PortId, ...frames: Uint8Array[]): void {
+    this.#datapath.deliver(port, frames);
+  }
+
+  punt(port: PortId, ...frames: Uint8Array[]): void {
+    this.#datapath.punt(port, frames);
   }
 
   leftovers(): string[] {
@@ -134,6 +134,8 @@ class MemoryWorld implements World {
     return [
       ...ports.filter(({ kind }) => kind !== "session").map(({ kind }) => kind),
       ...ports.filter(({ joined }) => joined !== undefined).map(() => "join"),
+      ...ports.filter(({ held }) => held !== undefined).map(() => "hold"),
+      ...[...this.forwarders.values()].map(({ kind }) => kind),
       ...[...this.#timers.keys()].map(() => "timer"),
       ...this.streams.filter(({ open }) => open).map(() => "stream"),
       ...[...this.meters].filter(([, value]) => typeof value === "function").map(([name]) => name),
@@ -171,7 +173,7 @@ class MemoryWorld implements World {
       date: () => 1_700_000_000_000 + this.#now,
       /** Not random at all, and never the same twice: tests repeat. */
       random: (length) => Uint8Array.from({ length }, () => this.#draw() >>> 16),
-      datapath: this.#makeDatapath(),
+      datapath: this.#datapath.leaf,
       openTap: (options, gone) => this.#openTap(options, gone, "ethernet"),
       openTun: ({ routes: _, ...options }, gone) => this.#openTap(options, gone, "ip"),
       openPacket: ({ name, netns }, gone) =>
@@ -186,37 +188,6 @@ class MemoryWorld implements World {
     };
   }
 
-  #makeDatapath(): DatapathLeaf {
-    const { ports, trace } = this;
-    return {
-      addHostPort: async (frames, receive) => {
-        await this.#operate("addHostPort");
-        return this.#open({ frames, kind: "host", receive, sent: [] });
-      },
-      inject(id, frames) {
-        const partner = ports.get(ports.get(id)?.joined ?? -1 as PortId);
-        partner?.sent.push(...frames.map((frame) => frame.slice()));
-        return ports.has(id);
-      },
-      // deno-lint-ignore require-await
-      removePort: async (id) => this.#close(id),
-      crossConnect: async (a, b) => {
-        await this.#operate("crossConnect");
-        const [portA, portB] = [ports.get(a), ports.get(b)];
-        if (!portA || !portB) throw new Failure("unavailable", "no such port");
-        if (portA.joined !== undefined || portB.joined !== undefined) {
-          throw new Failure("in-use", "the port is joined already");
-        }
-        [portA.joined, portB.joined] = [b, a];
-        trace.push("+join");
-      },
-      // deno-lint-ignore require-await
-      disconnect: async (a) => this.#part(a),
-      statistics: (id) =>
-        Promise.resolve(ports.get(id)?.kind === "session" ? { "rx-packets": 0 } : undefined),
-    };
-  }
-
   async #openTap(options: TapOptions, gone: () => void, frames: FrameType): Promise<DeviceLeaf> {
     await this.#operate("openTap");
     for (const { tap } of this.ports.values()) {
@@ -228,11 +199,11 @@ class MemoryWorld implements World {
       options: { mtu: 1500, mac: "02:00:00:00:00:01", addresses: [], ...options },
       carrier: true,
       vanish: () => {
-        this.#close(id);
+        this.#datapath.close(id);
         gone();
       },
     };
-    const id = this.#open({ frames, kind: "tap", sent: [], tap });
+    const id = this.#datapath.open({ frames, kind: "tap", sent: [], tap });
     return {
       port: id,
       name: options.name,
@@ -250,7 +221,7 @@ class MemoryWorld implements World {
         if (tap.carrier !== up) this.trace.push(`carrier ${up ? "up" : "down"}`);
         tap.carrier = up;
       },
-      close: () => Promise.resolve(this.#close(id)),
+      close: () => Promise.resolve(this.#datapath.close(id)),
     };
   }
 
@@ -332,29 +303,5 @@ class MemoryWorld implements World {
 
   #draw(): number {
     return this.#seed = Math.imul(this.#seed, 1103515245) + 12345 | 0;
-  }
-
-  #open(port: WorldPort): PortId {
-    const id = ++this.#lastId as PortId;
-    this.ports.set(id, port);
-    if (port.kind !== "session") this.trace.push(`+${port.kind}`);
-    return id;
-  }
-
-  #part(a: PortId): void {
-    const b = this.ports.get(a)?.joined;
-    for (const id of [a, b]) {
-      const port = id === undefined ? undefined : this.ports.get(id);
-      if (port) port.joined = undefined;
-    }
-    if (b !== undefined) this.trace.push("-join");
-  }
-
-  #close(id: PortId): void {
-    const port = this.ports.get(id);
-    if (!port) return;
-    this.#part(id);
-    this.ports.delete(id);
-    if (port.kind !== "session") this.trace.push(`-${port.kind}`);
   }
 }

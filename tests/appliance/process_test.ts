@@ -1,47 +1,7 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../edge/io/libc.ts";
+import { type Process, spawnIsthmus as spawn } from "./process.ts";
 import { loopback, until } from "./support.ts";
-
-const main = new URL("../../edge/main.ts", import.meta.url).pathname;
-
-interface Process extends AsyncDisposable {
-  readonly child: Deno.ChildProcess;
-  /** What it has written to standard error so far. */
-  log(): string;
-  get(path: string): Promise<{ status: number; body: unknown }>;
-}
-
-/** Runs `isthmus run` with no more permissions than it declares. */
-function spawn(file: string, admin: string, env: Record<string, string> = {}): Process {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "-P=appliance", main, "run", "--config", file],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-    env: { NO_COLOR: "1", ...env },
-  }).spawn();
-  let text = "";
-  const drained = (async () => {
-    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) text += chunk;
-  })();
-  return {
-    child,
-    log: () => text,
-    async get(path) {
-      const response = await fetch(`http://${admin}${path}`);
-      return { status: response.status, body: await response.json() };
-    },
-    async [Symbol.asyncDispose]() {
-      try {
-        child.kill("SIGKILL");
-      } catch {
-        // It has ended already.
-      }
-      await child.status;
-      await drained;
-    },
-  };
-}
 
 /** The service manager's end of sd_notify(3), on an abstract name. */
 function notifySocket(): Disposable & { readonly name: string; read(): string } {

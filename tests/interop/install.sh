@@ -3,7 +3,7 @@
 # What is there already stays as it is.
 set -euo pipefail
 packages=(
-  curl ethtool iproute2 iperf3 iputils-ping perl-base python3-scapy tcpdump tshark # of every test
+  curl ethtool iproute2 iperf3 iputils-ping perl-base nftables python3-scapy tcpdump tshark # of every test
   ppp xl2tpd                                                        # peers that run in the lab's guest, and here
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { device, makePair, type Pair } from "./support/place.ts";
+import { quickTimers, untilDown, untilUp } from "./support/managed.ts";
 import { sleep, until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 import { ping } from "./support/traffic.ts";
@@ -28,8 +29,33 @@ const tunnel = (id: number, mine: 1 | 2, v6: boolean, more = "") => {
         circuit: { tap: { name: t${id}, addresses: [192.168.${id}.${mine}/24] } }`;
 };
 
+/** What the first one dials: with DF, and with a mark, which nftables puts on the answers. */
+const dialed = `
+  df:
+    peer: other
+    local: "10.77.0.1:1711"
+    remote: "10.77.0.2:1710"
+    df: true
+    sessions: { d1: { circuit: { tap: { name: d1, addresses: [192.168.11.1/24] } } } }
+  marked:
+    peer: other
+    local: "10.77.0.1:1712"
+    remote: "10.77.0.2:1710"
+    mark: 78
+    sessions: { d2: { circuit: { tap: { name: d2, addresses: [192.168.12.1/24] } } } }
+`;
+
+const answering = `
+    accept:
+      - { name: d1, circuit: { tap: { name: d1, addresses: [192.168.11.2/24] } } }
+      - { name: d2, circuit: { tap: { name: d2, addresses: [192.168.12.2/24] } } }`;
+
 const text = (mine: 1 | 2) => (adminSocket: string) => `
 admin: { listen: "unix:${adminSocket}" }
+${mine === 2 ? `listen: [{ udp: "10.77.0.2:1710" }]` : ""}
+peers:
+  other:
+    ${quickTimers.replaceAll(", ", "\n    ")}${mine === 2 ? answering : ""}
 tunnels:
 ${tunnel(1, mine, false, "dscp: 46\n    ttl: 9")}
 ${tunnel(2, mine, true, "dscp: inherit\n    ttl: 7")}
@@ -37,6 +63,7 @@ ${tunnel(3, mine, false, "df: true")}
 ${tunnel(4, mine, false, "df: false")}
 ${tunnel(5, mine, false, `device: ${device}`)}
 ${tunnel(6, mine, false, mine === 1 ? "mark: 77" : "")}
+${mine === 1 ? dialed : ""}
 `;
 
 interface Context {
@@ -46,9 +73,12 @@ interface Context {
 
 const { test } = suite<Context>(
   import.meta.url,
-  ["root", "tun", "ip", "ss", "ethtool", "ping", "tcpdump"],
+  ["root", "tun", "ip", "ss", "ethtool", "ping", "tcpdump", "nft"],
   async (stack) => {
     const pair = stack.use(await makePair());
+    const rule = "udp dport 1712 meta mark set 78";
+    const chain = "type filter hook prerouting priority mangle";
+    await pair.here.here("nft", `table inet m { chain c { ${chain}; ${rule}; }; }`);
     const near = stack.use(await startAppliance(pair.here, text(1)));
     stack.use(await startAppliance(pair.there, text(2)));
     return { pair, near };
@@ -142,4 +172,30 @@ test("a mark routes what leaves, and is asked of what comes", async ({ pair, nea
   const { grouping } = await near.get<{ grouping: { state: string } }>("/v1/tunnels/t6");
   assert.equal(grouping.state, "never");
   assert.equal(here, "10.77.0.1");
+});
+
+test("a dialed tunnel has DF set on its messages and its frames", async ({ pair, near }) => {
+  await untilUp(near, "df", 1);
+  const lines = await sent(pair, 1710, () => ping(pair.here, "192.168.11.2"));
+  assert(lines.length >= 5);
+  for (const line of lines) assert.match(line, /flags \[DF\]/);
+});
+
+test("a dialed tunnel has its mark on what leaves, and asks it of the answers", async ({ pair, near }) => {
+  await untilUp(near, "marked", 1);
+  await until("frames pass", async () => (await ping(pair.here, "192.168.12.2")).received === 5);
+  const { mark, grouping } = await near.get<{ mark: number; grouping: { state: string } }>(
+    "/v1/tunnels/marked",
+  );
+  assert.deepEqual([mark, grouping.state], [78, "never"]);
+  await pair.here.here("ip", "rule", "add", "fwmark", "78", "blackhole");
+  try {
+    await untilDown(near, "marked");
+    await untilUp(near, "df", 1);
+  } finally {
+    await pair.here.here("ip", "rule", "del", "fwmark", "78", "blackhole");
+  }
+  await untilUp(near, "marked", 1);
+  await pair.here.here("nft", "flush table inet m"); // answers without the mark are nobody's
+  await untilDown(near, "marked");
 });

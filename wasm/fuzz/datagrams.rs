@@ -1,6 +1,7 @@
 //! What arrives: datagrams and frames that are right, nearly right, and anything else.
 
 use isthmus_datapath::header::{Encap, Version};
+use isthmus_datapath::slab::Handle;
 
 use crate::kernel::packet::Packet;
 use crate::random::Random;
@@ -115,6 +116,50 @@ pub fn vnet_frame(random: &mut Random) -> Vec<u8> {
         vnet[8..10].copy_from_slice(&if packet.udp { 6u16 } else { 16 }.to_le_bytes());
     }
     damage(random, [&vnet[..], &frame].concat(), 15)
+}
+
+/// Where a PPPoE session's frames come, and what they say of whose they are.
+#[derive(Clone)]
+pub struct Stage {
+    pub device: Handle,
+    pub peer: [u8; 6],
+    pub tags: Vec<[u8; 4]>,
+    pub session_id: u16,
+}
+
+impl Stage {
+    pub const OWN: [u8; 6] = [2, 0, 0, 0, 2, 0];
+}
+
+/// A PPP frame, with an address and control field or without.
+pub fn ppp(random: &mut Random) -> Vec<u8> {
+    let before: &[u8] = random.pick(&[&[], &[0xff, 3]]);
+    let protocol = random.pick(&[[0xc0, 0x21], [0x00, 0x21], [0x00, 0x57]]);
+    let len = random.below(1500);
+    [before, &protocol, &random.bytes(len)].concat()
+}
+
+/// A frame of a PPPoE session, padded or not, some of them damaged.
+pub fn pppoe(random: &mut Random, stage: &Stage) -> Vec<u8> {
+    let ppp = ppp(random);
+    let [high, low] = stage.session_id.to_be_bytes();
+    let length = (ppp.len() as u16).to_be_bytes();
+    let header = [0x88, 0x64, 0x11, 0, high, low, length[0], length[1]];
+    let mut frame = [&Stage::OWN, &stage.peer, stage.tags.as_flattened(), &header, &ppp].concat();
+    if random.percent(20) {
+        frame.resize(frame.len().max(60), 0);
+    }
+    damage(random, frame, 15)
+}
+
+/// What a packet socket tells of a frame whose outer tag was taken off (`tpacket_auxdata`, packet(7)).
+pub fn auxiliary(tag: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = [36u64.to_le_bytes(), [7, 1, 0, 0, 8, 0, 0, 0]].concat();
+    bytes.extend(if tag.is_some() { 0x51u32 } else { 0 }.to_le_bytes());
+    bytes.extend([0; 12]);
+    bytes.extend(tag.unwrap_or(&[0; 4]).iter().rev());
+    bytes.extend([0; 4]);
+    bytes
 }
 
 /// The bytes, in some of a hundred cases with one that differs, or cut short.

@@ -12,15 +12,17 @@ use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::offload::Takes;
 use isthmus_datapath::policy::{Bucket, Clamp, Policy, Source};
 use isthmus_datapath::port::FrameType;
+use isthmus_datapath::pppoe::PppoeRequest;
 use isthmus_datapath::receive::{BATCH, ROOM};
 use isthmus_datapath::sequence::Patience;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
 use isthmus_datapath::switch::{MemberOptions, SwitchOptions};
+use isthmus_datapath::template::Framing;
 use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 use isthmus_datapath::vlan::{Mode, PortVlans, PriorityTags, Translation, Vlans};
 
-use crate::datagrams::{self, Known};
+use crate::datagrams::{self, Known, Stage};
 use crate::kernel::packet::delivered;
 use crate::kernel::{Incoming, Lab, Output, cookie};
 use crate::random::Random;
@@ -51,6 +53,8 @@ pub struct World {
     sessions: Vec<Session>,
     /// Devices, by their descriptors too, and whether they have IFF_VNET_HDR.
     devices: Vec<(Handle, bool)>,
+    /// PPPoE sessions, and where their frames come.
+    pppoe: Vec<(Handle, Stage)>,
     hosts: Vec<Handle>,
     switches: Vec<Handle>,
     patches: Vec<Handle>,
@@ -82,6 +86,7 @@ impl World {
             tunnels: Vec::new(),
             sessions: Vec::new(),
             devices: Vec::new(),
+            pppoe: Vec::new(),
             hosts: Vec::new(),
             switches: Vec::new(),
             patches: Vec::new(),
@@ -89,7 +94,7 @@ impl World {
             controls: 0,
             removed: HashMap::new(),
         };
-        (0..30).for_each(|_| world.add());
+        (0..40).for_each(|_| world.add());
         (0..12).for_each(|_| world.join());
         world
     }
@@ -97,10 +102,11 @@ impl World {
     /// Lets something happen, and looks whether all is well.
     pub fn step(&mut self) {
         self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
-        match self.random.below(34) {
+        match self.random.below(40) {
             0..10 => self.datagrams(),
             10..12 => self.forged(),
             12..16 => self.frames(),
+            35..38 => self.packets(),
             16..18 => self.inject(),
             18 => self.control(),
             19..22 => self.age(),
@@ -109,8 +115,8 @@ impl World {
             24 => self.change_tunnel(),
             25..27 => self.add(),
             27..29 => self.remove(),
-            29..31 => self.join(),
-            31..33 => self.operate(),
+            29..32 => self.join(),
+            32..35 => self.operate(),
             _ => self.nonsense(),
         }
         // What happens next may happen in the midst of a batch.
@@ -126,7 +132,7 @@ impl World {
         self.run(usize::MAX);
         // Stations that were learnt are still to be swept.
         let due = self.lab.datapath.core.deadline();
-        assert!(due.is_none() || due == self.lab.datapath.core.switches.deadline());
+        assert!(due.is_none() || due == self.lab.datapath.core.switches.deadline(self.now));
         assert_eq!(self.lab.datapath.core.reorder_bytes, 0);
     }
 
@@ -293,6 +299,38 @@ impl World {
         }
     }
 
+    /// Frames of a packet socket, of its PPPoE sessions among them, and of some that there are not.
+    fn packets(&mut self) {
+        if self.pending || self.devices.is_empty() {
+            return;
+        }
+        let Self { random, lab, devices, pppoe, .. } = self;
+        let (device, vnet) = random.pick(devices);
+        if lab.datapath.core.port(device).is_none() {
+            return;
+        }
+        let count = random.below(BATCH + 1);
+        let here: Vec<_> = pppoe.iter().filter(|(_, stage)| stage.device == device).collect();
+        let mut packets = Vec::new();
+        for _ in 0..count {
+            let mut frame = match here.is_empty() || random.percent(20) {
+                true => datagrams::frame(random),
+                false => {
+                    let stage = random.pick_of(&here).1.clone();
+                    datagrams::pppoe(random, &stage)
+                }
+            };
+            // The kernel takes the outer tag off, or not.
+            let tagged = frame.len() > 18 && matches!(frame[12..14], [0x81, 0] | [0x88, 0xa8]);
+            let tag: Option<Vec<u8>> =
+                (tagged && random.percent(60)).then(|| frame.splice(12..16, []).collect());
+            let header = if vnet { vec![0; 10] } else { Vec::new() };
+            packets.push(([header, frame].concat(), datagrams::auxiliary(tag.as_deref())));
+        }
+        lab.receive_packets(device, &packets, self.now);
+        self.pending = true;
+    }
+
     fn inject(&mut self) {
         let Self { random, lab, hosts, .. } = self;
         if hosts.is_empty() {
@@ -300,7 +338,8 @@ impl World {
         }
         for _ in 0..random.below(20) {
             let host = random.pick(hosts);
-            let frame = datagrams::frame(random);
+            let ppp = random.percent(50);
+            let frame = if ppp { datagrams::ppp(random) } else { datagrams::frame(random) };
             let _ = lab.datapath.inject(host, &frame); // it may be gone
         }
     }
@@ -340,13 +379,15 @@ impl World {
                 restart_after: random.pick(&[1, 50, 1000]),
                 restart_run: random.pick(&[1, 3, 32]),
             },
+            framing: random.pick(&[Framing::Kept, Framing::With, Framing::Without]),
         };
         (options, received)
     }
 
     fn add(&mut self) {
-        match self.random.below(10) {
+        match self.random.below(13) {
             0..3 => self.add_tunnel(),
+            10..13 => self.add_pppoe(),
             3..7 => self.add_session(),
             7 => {
                 let takes =
@@ -356,7 +397,10 @@ impl World {
                 let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes, None).unwrap();
                 self.devices.push((device, takes.is_some()));
             }
-            8 => self.hosts.push(self.lab.datapath.core.add_host_port(FrameType::Ethernet).unwrap()),
+            8 => {
+                let frame_type = self.frame_type();
+                self.hosts.push(self.lab.datapath.core.add_host_port(frame_type).unwrap());
+            }
             _ => self.add_switch(),
         }
     }
@@ -402,14 +446,40 @@ impl World {
         let version = request.shape.version;
         let session_id = 1 + self.random.below(4) as u32;
         let (options, cookie) = self.options(version);
+        let frame_type = self.frame_type();
         let core = &mut self.lab.datapath.core;
         // The tunnel may be gone, and the id in use.
-        let Ok(handle) = core.add_session(handle, (session_id, 9), FrameType::Ethernet, options) else {
+        let Ok(handle) = core.add_session(handle, (session_id, 9), frame_type, options) else {
             return;
         };
         let l2spec = options.peer_l2spec;
         let known = Known { version, tunnel_id: request.tunnel_id, session_id, cookie, l2spec, ns: 0 };
         self.sessions.push(Session { handle, tunnel, known });
+    }
+
+    fn frame_type(&mut self) -> FrameType {
+        if self.random.percent(40) { FrameType::Ppp } else { FrameType::Ethernet }
+    }
+
+    fn add_pppoe(&mut self) {
+        let Self { random, lab, devices, pppoe, .. } = self;
+        if devices.is_empty() {
+            return;
+        }
+        let stage = Stage {
+            device: random.pick(devices).0,
+            peer: [2, 0, 0, 0, 1, random.below(3) as u8],
+            tags: random
+                .pick_of(&[vec![], vec![[0x81, 0, 0, 7]], vec![[0x88, 0xa8, 0, 7], [0x81, 0, 0, 7]]])
+                .clone(),
+            session_id: 1 + random.below(4) as u16,
+        };
+        let Stage { device, peer, session_id, .. } = stage;
+        let request = PppoeRequest { peer, own: Stage::OWN, tags: &stage.tags, session_id };
+        // The device may be gone, and the id in use.
+        if let Ok(handle) = lab.datapath.core.add_pppoe(device, &request) {
+            pppoe.push((handle, stage));
+        }
     }
 
     fn change_session(&mut self) {
@@ -441,7 +511,7 @@ impl World {
             v6: random.percent(20).then(|| ([0xfd; 16], random.next() as u8 % 129)),
         };
         let clamp = random.pick(&[Clamp::Off, Clamp::Fixed(536), Clamp::Frame(1400), Clamp::Frame(0)]);
-        core.sessions.hold_to(at, Policy { rx, tx, source, clamp });
+        core.sessions.hold_to(at, Policy { rx, tx, source, clamp, limited: false });
     }
 
     fn change_tunnel(&mut self) {
@@ -461,9 +531,16 @@ impl World {
     }
 
     fn remove(&mut self) {
-        let Self { random, lab, sessions, tunnels, devices, hosts, patches, removed, .. } = self;
+        let Self { random, lab, sessions, tunnels, devices, hosts, patches, removed, pppoe, .. } = self;
         let core = &mut lab.datapath.core;
-        match random.below(7) {
+        match random.below(9) {
+            6..8 if !pppoe.is_empty() => {
+                let (handle, _) = pppoe.swap_remove(random.below(pppoe.len()));
+                let Some(at) = core.sessions.find(handle) else { return }; // gone with its device
+                let tunnel = core.tunnels.handle(core.sessions.rx[at].tunnel).to_number() as u64;
+                add(removed.entry(tunnel).or_default(), core.sessions.counters(at));
+                core.remove_port(handle).unwrap();
+            }
             0..3 if !sessions.is_empty() => {
                 let Session { handle, .. } = sessions.swap_remove(random.below(sessions.len()));
                 let at = core.sessions.find(handle).unwrap();
@@ -478,7 +555,7 @@ impl World {
             4 if !hosts.is_empty() => {
                 core.remove_port(hosts.swap_remove(random.below(hosts.len()))).unwrap();
             }
-            6 if !patches.is_empty() => {
+            8 if !patches.is_empty() => {
                 core.remove_port(patches.swap_remove(random.below(patches.len()))).unwrap();
             }
             5 if !tunnels.is_empty() => {
@@ -489,9 +566,10 @@ impl World {
     }
 
     fn port(&mut self) -> Option<Handle> {
-        let Self { random, sessions, devices, hosts, patches, .. } = self;
-        match random.below(4) {
-            3 if !patches.is_empty() => Some(random.pick(patches)),
+        let Self { random, sessions, devices, hosts, pppoe, patches, .. } = self;
+        match random.below(5) {
+            4 if !patches.is_empty() => Some(random.pick(patches)),
+            3 if !pppoe.is_empty() => Some(random.pick_of(pppoe).0),
             0 if !devices.is_empty() => Some(random.pick(devices).0),
             1 if !hosts.is_empty() => Some(random.pick(hosts)),
             _ if !sessions.is_empty() => Some(random.pick_of(sessions).handle),

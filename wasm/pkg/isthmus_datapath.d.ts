@@ -13,6 +13,10 @@ export class Raw {
      */
     add_device(fd: number, frame: number, vnet: number, tag: number): number;
     add_host_port(frame: number): number;
+    /**
+     * `tags`: TPID and tag control information of each, the outer one first.
+     */
+    add_pppoe(device: number, peer: Uint8Array, own: Uint8Array, tags: Uint32Array, session_id: number): number;
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
     add_tunnel(tunnel: RawTunnel): number;
@@ -31,6 +35,8 @@ export class Raw {
      * The length that message `index` is grouped by; 0: it is no group.
      */
     grouped_by(index: number): number;
+    hold(port: number, frames: number): void;
+    hold_first(port: number, frame: Uint8Array): void;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
     /**
@@ -42,6 +48,7 @@ export class Raw {
      */
     last_refusal(): string;
     layout(): RawLayout;
+    limit(port: number, rx: number, tx: number, burst: number): void;
     limit_grouping(tunnel: number, longest: number): void;
     /**
      * `reason` is a place in `drop_names`.
@@ -74,6 +81,7 @@ export class Raw {
      * As `receive_datagrams`.
      */
     receive_packets(port: number, count: number, now: number): boolean;
+    release(port: number): void;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_tunnel(tunnel: number): void;
@@ -92,6 +100,7 @@ export class Raw {
     session_slots(): number;
     set_base(base: bigint): void;
     set_policy(session: number, spec: RawPolicy): void;
+    set_receiver(port: number, host: number): void;
     split_message(index: number): number;
     tell_marks(socket: number, on: boolean): void;
     /**
@@ -173,6 +182,10 @@ export class RawSession {
     constructor();
     cookie: Uint8Array;
     frame_type: number;
+    /**
+     * 0: as it comes; 1: with FF 03; 2: without.
+     */
+    framing: number;
     l2spec: boolean;
     lns_mode: boolean;
     peer_cookie: Uint8Array;

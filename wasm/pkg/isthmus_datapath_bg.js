@@ -56,6 +56,36 @@ export class Raw {
         }
     }
     /**
+     * `tags`: TPID and tag control information of each, the outer one first.
+     * @param {number} device
+     * @param {Uint8Array} peer
+     * @param {Uint8Array} own
+     * @param {Uint32Array} tags
+     * @param {number} session_id
+     * @returns {number}
+     */
+    add_pppoe(device, peer, own, tags, session_id) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(peer, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            const ptr1 = passArray8ToWasm0(own, wasm.__wbindgen_export2);
+            const len1 = WASM_VECTOR_LEN;
+            const ptr2 = passArray32ToWasm0(tags, wasm.__wbindgen_export2);
+            const len2 = WASM_VECTOR_LEN;
+            wasm.raw_add_pppoe(retptr, this.__wbg_ptr, device, ptr0, len0, ptr1, len1, ptr2, len2, session_id);
+            var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            return r0;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * @param {number} tunnel
      * @param {RawSession} spec
      * @returns {number}
@@ -241,6 +271,42 @@ export class Raw {
     }
     /**
      * @param {number} port
+     * @param {number} frames
+     */
+    hold(port, frames) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_hold(retptr, this.__wbg_ptr, port, frames);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @param {Uint8Array} frame
+     */
+    hold_first(port, frame) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(frame, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_hold_first(retptr, this.__wbg_ptr, port, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
      * @param {Uint8Array} frame
      * @returns {boolean}
      */
@@ -323,6 +389,25 @@ export class Raw {
     layout() {
         const ret = wasm.raw_layout(this.__wbg_ptr);
         return RawLayout.__wrap(ret);
+    }
+    /**
+     * @param {number} port
+     * @param {number} rx
+     * @param {number} tx
+     * @param {number} burst
+     */
+    limit(port, rx, tx, burst) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_limit(retptr, this.__wbg_ptr, port, rx, tx, burst);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} tunnel
@@ -448,6 +533,22 @@ export class Raw {
     receive_packets(port, count, now) {
         const ret = wasm.raw_receive_packets(this.__wbg_ptr, port, count, now);
         return ret !== 0;
+    }
+    /**
+     * @param {number} port
+     */
+    release(port) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_release(retptr, this.__wbg_ptr, port);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} port
@@ -590,6 +691,23 @@ export class Raw {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             _assertClass(spec, RawPolicy);
             wasm.raw_set_policy(retptr, this.__wbg_ptr, session, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @param {number} host
+     */
+    set_receiver(port, host) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_set_receiver(retptr, this.__wbg_ptr, port, host);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             if (r1) {
@@ -1098,6 +1216,14 @@ export class RawSession {
         return ret;
     }
     /**
+     * 0: as it comes; 1: with FF 03; 2: without.
+     * @returns {number}
+     */
+    get framing() {
+        const ret = wasm.__wbg_get_rawsession_framing(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * @returns {boolean}
      */
     get l2spec() {
@@ -1202,6 +1328,13 @@ export class RawSession {
      */
     set frame_type(arg0) {
         wasm.__wbg_set_rawsession_frame_type(this.__wbg_ptr, arg0);
+    }
+    /**
+     * 0: as it comes; 1: with FF 03; 2: without.
+     * @param {number} arg0
+     */
+    set framing(arg0) {
+        wasm.__wbg_set_rawsession_framing(this.__wbg_ptr, arg0);
     }
     /**
      * @param {boolean} arg0
@@ -1638,6 +1771,14 @@ function getStringFromWasm0(ptr, len) {
     return decodeText(ptr >>> 0, len);
 }
 
+let cachedUint32ArrayMemory0 = null;
+function getUint32ArrayMemory0() {
+    if (cachedUint32ArrayMemory0 === null || cachedUint32ArrayMemory0.byteLength === 0) {
+        cachedUint32ArrayMemory0 = new Uint32Array(wasm.memory.buffer);
+    }
+    return cachedUint32ArrayMemory0;
+}
+
 let cachedUint8ArrayMemory0 = null;
 function getUint8ArrayMemory0() {
     if (cachedUint8ArrayMemory0 === null || cachedUint8ArrayMemory0.byteLength === 0) {
@@ -1652,6 +1793,13 @@ let heap = new Array(1024).fill(undefined);
 heap.push(undefined, null, true, false);
 
 let heap_next = heap.length;
+
+function passArray32ToWasm0(arg, malloc) {
+    const ptr = malloc(arg.length * 4, 4) >>> 0;
+    getUint32ArrayMemory0().set(arg, ptr / 4);
+    WASM_VECTOR_LEN = arg.length;
+    return ptr;
+}
 
 function passArray8ToWasm0(arg, malloc) {
     const ptr = malloc(arg.length * 1, 1) >>> 0;

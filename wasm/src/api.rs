@@ -15,9 +15,11 @@ use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
 use crate::policy::{Bucket, Clamp, Policy, Source};
 use crate::port::FrameType;
+use crate::pppoe::PppoeRequest;
 use crate::sequence::Patience;
 use crate::session::{Options, Rare, TunnelShape};
 use crate::slab::{Handle, Kind};
+use crate::template::Framing;
 use crate::transmit::{IOVECS, MESSAGES, SPLIT};
 use crate::tunnel::{Outer, SocketKind, SourceCheck};
 
@@ -104,6 +106,8 @@ pub struct RawSession {
     pub reorder_timeout_ms: f64,
     pub restart_after_ms: u32,
     pub restart_run: u32,
+    /// 0: as it comes; 1: with FF 03; 2: without.
+    pub framing: u8,
 }
 
 #[wasm_bindgen]
@@ -125,6 +129,7 @@ impl RawSession {
             peer_cookie: cookie(&self.peer_cookie)?,
             reorder_timeout: micros(self.reorder_timeout_ms),
             patience: Patience { restart_after: self.restart_after_ms, restart_run: self.restart_run },
+            framing: Framing::from_number(self.framing.into()).ok_or(Refusal::invalid("no such framing"))?,
         })
     }
 }
@@ -172,7 +177,7 @@ impl RawPolicy {
             (size, _) => Clamp::Fixed(size),
         };
         let [rx, tx] = [self.rx_rate, self.tx_rate].map(|rate| Bucket::new(rate, self.burst));
-        Ok(Policy { rx, tx, source, clamp })
+        Ok(Policy { rx, tx, source, clamp, limited: false })
     }
 }
 
@@ -295,6 +300,7 @@ impl Raw {
             reorder_timeout_ms: options.reorder_timeout as f64 / 1000.0,
             restart_after_ms: options.patience.restart_after,
             restart_run: options.patience.restart_run,
+            framing: options.framing as u8,
         })
     }
 
@@ -320,6 +326,25 @@ impl Raw {
         self.datapath.core.add_device(fd, frame_type(frame)?, takes, tag).map(Handle::to_number)
     }
 
+    /// `tags`: TPID and tag control information of each, the outer one first.
+    pub fn add_pppoe(
+        &mut self,
+        device: f64,
+        peer: &[u8],
+        own: &[u8],
+        tags: &[u32],
+        session_id: u16,
+    ) -> Result<f64, Refusal> {
+        let device = handle(device).ok_or(Refusal::no_such_port())?;
+        let [peer, own] = [peer, own].map(given);
+        let (Ok(Some(peer)), Ok(Some(own))) = (peer, own) else {
+            return Err(Refusal::invalid("a MAC address has 6 bytes"));
+        };
+        let tags: Vec<_> = tags.iter().map(|tag| tag.to_be_bytes()).collect();
+        let request = PppoeRequest { peer, own, tags: &tags, session_id };
+        self.datapath.core.add_pppoe(device, &request).map(Handle::to_number)
+    }
+
     pub fn add_host_port(&mut self, frame: u8) -> Result<f64, Refusal> {
         self.datapath.core.add_host_port(frame_type(frame)?).map(Handle::to_number)
     }
@@ -332,6 +357,28 @@ impl Raw {
         let a = handle(a).ok_or(Refusal::no_such_port())?;
         let b = handle(b).ok_or(Refusal::no_such_port())?;
         self.datapath.core.cross_connect(a, b)
+    }
+
+    pub fn set_receiver(&mut self, port: f64, host: f64) -> Result<(), Refusal> {
+        let port = handle(port).ok_or(Refusal::no_such_port())?;
+        let host = handle(host).ok_or(Refusal::no_such_port())?;
+        self.datapath.core.set_receiver(port, host)
+    }
+
+    pub fn hold(&mut self, port: f64, frames: u32) -> Result<(), Refusal> {
+        self.datapath.core.hold(handle(port).ok_or(Refusal::no_such_port())?, frames)
+    }
+
+    pub fn hold_first(&mut self, port: f64, frame: &[u8]) -> Result<(), Refusal> {
+        self.datapath.core.hold_first(handle(port).ok_or(Refusal::no_such_port())?, frame)
+    }
+
+    pub fn release(&mut self, port: f64) -> Result<(), Refusal> {
+        self.datapath.core.release(handle(port).ok_or(Refusal::no_such_port())?)
+    }
+
+    pub fn limit(&mut self, port: f64, rx: u32, tx: u32, burst: u32) -> Result<(), Refusal> {
+        self.datapath.core.limit(handle(port).ok_or(Refusal::no_such_port())?, rx, tx, burst)
     }
 
     pub fn disconnect(&mut self, a: f64) -> Result<(), Refusal> {
@@ -471,7 +518,8 @@ impl Raw {
     /// The tunnels in `count` slots from `from` on: their handles, then the counters of each.
     pub fn tunnel_slice(&self, from: u32, count: u32) -> Vec<f64> {
         let tunnels = &self.datapath.core.tunnels;
-        let live = slots(from, count).filter(|at| tunnels.is_live(*at));
+        let core = &self.datapath.core;
+        let live = slots(from, count).filter(|at| tunnels.is_live(*at) && !core.is_link(*at));
         table(live.map(|at| (tunnels.handle(at), tunnels[at].counters)))
     }
 

@@ -96,7 +96,8 @@ impl RawSwitchPort {
         if self.tag > 4095 || lists.concat().iter().any(|vid| *vid > 4095) {
             return Err(Refusal::invalid("a VLAN id is 0 to 4095"));
         }
-        let vlans = PortVlans::new(mode, self.tag, lists, self.qinq_ethertype, priority_tags, self.vlan_limit);
+        let vlans =
+            PortVlans::new(mode, self.tag, lists, self.qinq_ethertype, priority_tags, self.vlan_limit);
         Ok(MemberOptions {
             vlans,
             group: self.group,
@@ -158,10 +159,12 @@ impl Raw {
 
     /// What is in `count` slots of a switch's table from `from` on: port, VLAN, MAC as a number, age in milliseconds (-1: an
     /// operator said so); last, whether there are more.
-    pub fn fdb_slice(&mut self, switch: f64, from: u32, count: u32) -> Result<Vec<f64>, Refusal> {
+    /// `now` in milliseconds.
+    pub fn fdb_slice(&mut self, switch: f64, from: u32, count: u32, now: f64) -> Result<Vec<f64>, Refusal> {
         let core = self.core();
         let at = core.find_switch(switch_handle(switch)?)?;
-        let (rows, more) = core.switches.rows(at, from as usize, count as usize, core.now);
+        let now = core.now.max((now * 1000.0) as u64);
+        let (rows, more) = core.switches.rows(at, from as usize, count as usize, now);
         let mut numbers = Vec::with_capacity(rows.len() * 4 + 1);
         for (port, row) in rows {
             let age = row.age.map_or(-1.0, |age| age as f64 / 1000.0);
@@ -198,6 +201,17 @@ impl Raw {
         Ok(())
     }
 
+    pub fn is_switch_port(&self, port: f64) -> bool {
+        handle(port).is_some_and(|port| self.core_ref().member(port).is_ok())
+    }
+
+    /// How many ports a switch has.
+    pub fn switch_port_count(&self, switch: f64) -> u32 {
+        let core = self.core_ref();
+        let found = handle(switch).and_then(|switch| core.find_switch(switch).ok());
+        found.map_or(0, |at| core.switches.ports(at).count() as u32)
+    }
+
     /// Stations that are known, and the least MTU of the ports, 0 where none is known.
     pub fn switch_figures(&mut self, switch: f64) -> Result<Vec<f64>, Refusal> {
         let core = self.core();
@@ -206,10 +220,11 @@ impl Raw {
     }
 
     /// Stations learnt at a port, milliseconds that it is blocked for, then its counters.
-    pub fn switch_port_figures(&mut self, port: f64) -> Result<Vec<f64>, Refusal> {
+    pub fn switch_port_figures(&mut self, port: f64, now: f64) -> Result<Vec<f64>, Refusal> {
         let core = self.core();
         let member = core.member(port_handle(port)?)?;
-        let (counts, learnt, blocked) = core.switches.member(member, core.now);
+        let now = core.now.max((now * 1000.0) as u64);
+        let (counts, learnt, blocked) = core.switches.member(member, now);
         let figures = [f64::from(learnt), blocked as f64 / 1000.0];
         Ok(figures.into_iter().chain(counts.all().iter().map(|count| *count as f64)).collect())
     }
@@ -218,7 +233,7 @@ impl Raw {
     /// there was than room for.
     pub fn switch_events(&mut self) -> Vec<f64> {
         let core = self.core();
-        let events = std::mem::take(&mut core.switches.events);
+        let (events, lost) = core.switches.take_events(core.now);
         let mut numbers = Vec::with_capacity(events.len() * 6 + 1);
         for event in events {
             let other = event.other.map_or(0.0, |other| number_of(core, other));
@@ -226,13 +241,14 @@ impl Raw {
             let port = number_of(core, event.port);
             numbers.extend([f64::from(event.what as u8), event.switch.to_number(), port, other, vid, mac]);
         }
-        numbers.push(std::mem::take(&mut core.switches.events_lost) as f64);
+        numbers.push(lost as f64);
         numbers
     }
 
-    /// Whether there is anything for `switch_events` to tell.
+    /// Whether `switch_events` has anything to tell now.
     pub fn has_switch_events(&self) -> bool {
-        !self.core_ref().switches.events.is_empty()
+        let core = self.core_ref();
+        core.switches.may_tell(core.now)
     }
 }
 
@@ -250,15 +266,9 @@ fn port_handle(number: f64) -> Result<Handle, Refusal> {
     handle(number).ok_or(Refusal::no_such_port())
 }
 
-/// The handle of a port; 0: it is there no more.
+/// The handle of a port.
 fn number_of(core: &Core, port: Port) -> f64 {
-    let (live, handle) = match port {
-        Port::Session(at) => (core.sessions.is_live(at), core.sessions.handle(at)),
-        Port::Device(at) => (core.devices.is_live(at), core.devices.handle(at)),
-        Port::Host(at) => (core.hosts.is_live(at), core.hosts.handle(at)),
-        Port::Patch(at) => (core.switches.patches.is_live(at), core.switches.patches.handle(at)),
-    };
-    if live { handle.to_number() } else { 0.0 }
+    core.handle_of(port).to_number()
 }
 
 /// VLAN and MAC.

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
+use crate::joining::Joining;
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Port};
+use crate::pppoe::Pppoe;
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
@@ -97,6 +99,8 @@ pub struct Core {
     pub v3: Table,
     /// v3 sessions whose id does not suffice.
     pub twins: Twins,
+    /// PPPoE sessions.
+    pub pppoe: Pppoe,
     /// Tunnels by version and id.
     pub tunnel_ids: BTreeMap<(bool, u32), u32>,
     /// What leaves.
@@ -113,6 +117,8 @@ pub struct Core {
     pub ready: VecDeque<(Handle, Held)>,
     /// When to look after which session's reorder queue.
     pub agenda: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Receivers, and frames that wait for a forwarder.
+    pub joining: Joining,
     /// Frames from TypeScript.
     pub injected: Bounded<(Handle, Held)>,
     /// Control messages from TypeScript.
@@ -137,6 +143,7 @@ impl Core {
             v2: Table::new(),
             v3: Table::new(),
             twins: Twins::default(),
+            pppoe: Pppoe::default(),
             tunnel_ids: BTreeMap::new(),
             transmit: Transmit::new(),
             punts: Punts::new(limits.punt_bytes),
@@ -145,6 +152,7 @@ impl Core {
             reorder_bytes: 0,
             ready: VecDeque::new(),
             agenda: BinaryHeap::new(),
+            joining: Joining::default(),
             injected: Bounded::new(),
             controls: Bounded::new(),
             unfinished: None,
@@ -173,6 +181,16 @@ impl Core {
             Kind::Socket | Kind::Tunnel | Kind::Switch => None,
         };
         live.and_then(|_| Port::of(handle))
+    }
+
+    /// The handle of a live port.
+    pub fn handle_of(&self, port: Port) -> Handle {
+        match port {
+            Port::Session(at) => self.sessions.handle(at),
+            Port::Device(at) => self.devices.handle(at),
+            Port::Host(at) => self.hosts.handle(at),
+            Port::Patch(at) => self.switches.patches.handle(at),
+        }
     }
 
     /// A port's forwarder.

@@ -90,16 +90,24 @@ named! {
         SequenceOutside = "sequence-outside",
         /// Where the default L2-Specific Sublayer should be, bits are set that are none of it: the peer sends without it.
         SublayerMismatch = "sublayer-mismatch",
+        /// A PPPoE frame of a session that is no data: another version, type or code (RFC 2516 §4).
+        BadPppoe = "bad-pppoe",
         /// A device's frame whose offload header does not fit its own headers.
         BadOffload = "bad-offload",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
+        /// A forwarder will not have it, and the port that it came in at has no receiver.
+        NoReceiver = "no-receiver",
+        /// More came than is held for the port's next forwarder.
+        HoldFull = "hold-full",
         /// Its port or socket was removed while it waited.
         PortRemoved = "port-removed",
         /// Control messages came faster than TypeScript took them.
         PuntQueueFull = "punt-queue-full",
         /// Frames for a host port came faster than TypeScript took them, or were injected faster than they left.
         HostQueueFull = "host-queue-full",
+        /// Frames for a host port came faster from one source, or of one kind, than TypeScript is to be bothered with.
+        PuntLimited = "punt-limited",
         /// Control messages were sent faster than they left.
         ControlQueueFull = "control-queue-full",
         /// The device is down.
@@ -138,6 +146,8 @@ named! {
         TransmitFailed = "transmit-failed",
         /// Its VLAN is not one of the port that it came in at, or was to leave by.
         VlanRefused = "vlan-refused",
+        /// Its VLAN tags are not those that a port translates, or not the one of a VLAN pseudowire (RFC 4719).
+        VlanForeign = "vlan-foreign",
         /// A second VLAN tag would have been lost.
         InnerTag = "vlan-inner-tag",
         /// The switch's port is blocked because of a loop.
@@ -173,6 +183,8 @@ named! {
         TxBytes = "tx-bytes",
         /// Not of a VLAN of this port.
         RxVlan = "rx-vlan-refused",
+        /// With other tags than this port translates.
+        RxForeign = "rx-vlan-foreign",
         /// With a second tag behind one of VLAN 0, which an access port would have to delete; or with too many tags.
         RxInnerTag = "rx-inner-tag",
         /// While the port was blocked.
@@ -193,6 +205,8 @@ named! {
         RxNobody = "rx-no-port",
         /// To a station whose port does not have the VLAN.
         TxVlan = "tx-vlan-refused",
+        /// With other tags than this port translates.
+        TxForeign = "tx-vlan-foreign",
         /// With a second tag that would have been lost here.
         TxInnerTag = "tx-inner-tag",
         /// While the port was blocked.
@@ -220,6 +234,7 @@ impl SwitchCount {
     /// The reason that the whole datapath counts such a frame under.
     pub fn reason(self) -> Reason {
         match self {
+            Self::RxForeign | Self::TxForeign => Reason::VlanForeign,
             Self::RxInnerTag | Self::TxInnerTag => Reason::InnerTag,
             Self::RxBlocked | Self::TxBlocked => Reason::PortBlocked,
             Self::RxReserved => Reason::ReservedAddress,
@@ -247,6 +262,8 @@ named! {
         RxFrames = "rx-frames",
         /// Super-frames among what was read from devices.
         RxSuperFrames = "rx-super-frames",
+        /// PPPoE data frames of no session that there is; they go where the port's other frames go.
+        PppoeUnknown = "pppoe-unknown",
         /// Frames injected by TypeScript.
         Injected = "injected",
         /// Messages sent.

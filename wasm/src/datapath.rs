@@ -9,11 +9,11 @@ use crate::headers::is_tag;
 use crate::ingress::Origin;
 use crate::manage::Refusal;
 use crate::offload::{Offload, VNET_HEADER};
-use crate::port::{Device, Port};
+use crate::port::{Device, Forwarder, Port};
 use crate::receive::{BATCH, HEADROOM, ROOM, Receive};
 use crate::reorder::Held;
 use crate::slab::Handle;
-use crate::tunnel::SocketKind;
+use crate::tunnel::{SocketKind, Via};
 use crate::window::{Cursor, Window};
 
 /// A batch that was handed in and is not all dealt with.
@@ -120,7 +120,7 @@ impl Datapath {
             _ => return Err(Refusal::no_such_port()),
         }
         self.core.io.add(Io::Injected, 1);
-        let held = Held::copy(frame);
+        let held = Held::copy(&[frame]);
         let cost = held.cost();
         let queued = self.core.injected.push((port, held), cost);
         if !queued {
@@ -142,9 +142,12 @@ impl Datapath {
         core.transmit.clear();
         self.finish();
         let core = &mut self.core;
-        while core.can_go_on() && (core.deliver_ready() || core.send_one_control() || core.forward_injected())
-        {
-        }
+        while core.can_go_on()
+            && (core.forward_released()
+                || core.deliver_ready()
+                || core.send_one_control()
+                || core.forward_injected())
+        {}
         self.go_on();
         self.core.lay_out()
     }
@@ -229,7 +232,10 @@ impl Datapath {
                 (messages.len(at), read_control(messages.control(at)).tag)
             };
             match core.port(batch.port) {
-                Some(port) => core.device_frame(port, slots.slot_mut(at), at as u32, len, tag),
+                Some(port) => {
+                    let packet = batch.packets.then_some(tag);
+                    core.device_frame(port, slots.slot_mut(at), at as u32, len, packet);
+                }
                 None => {
                     core.io.add(Io::RxFrames, 1);
                     core.drop_frame(Reason::PortRemoved);
@@ -253,10 +259,19 @@ impl Core {
     }
 
     /// Forwards what was read from a device into a slot: `len` bytes, a `virtio_net_hdr` included where it has one.
+    /// `packet`: it is a packet socket, which tells of a tag that was taken off.
     #[inline]
-    fn device_frame(&mut self, port: Port, buffer: &mut [u8], slot: u32, len: usize, tag: Option<[u8; 4]>) {
+    fn device_frame(
+        &mut self,
+        port: Port,
+        buffer: &mut [u8],
+        slot: u32,
+        len: usize,
+        packet: Option<Option<[u8; 4]>>,
+    ) {
         let Port::Device(at) = port else { return };
-        let Device { vnet, frame_type, tag: own, .. } = self.devices[at];
+        let Device { vnet, frame_type, tag: own, link, .. } = self.devices[at];
+        let tag = packet.flatten();
         let mut start = HEADROOM + if vnet { VNET_HEADER } else { 0 };
         let end = HEADROOM + len;
         let offload = match buffer[HEADROOM..].first_chunk() {
@@ -282,24 +297,40 @@ impl Core {
                 start += 4;
                 offload.moved(-4);
             }
-        } else if let Some(tag) = tag {
+        }
+        let about = About { offload, ..About::plain(port, frame_type, self.now, slot) };
+        if link.is_some() && self.take_pppoe(at, buffer, (start, end), tag.filter(|_| own.is_none()), about) {
+            return;
+        }
+        if let (None, Some(tag)) = (own, tag) {
             buffer.copy_within(start..start + 12, start - 4);
             buffer[start + 8..start + 12].copy_from_slice(&tag);
             start -= 4;
             offload.moved(4);
         }
-        let about = About { offload, ..About::plain(port, frame_type, self.now, slot) };
+        let about = About { offload, ..about };
         let frame = Frame { buffer, place: Place { floor: 0, start, end }, about };
         let segments = frame.segments();
         self.io.add(Io::RxFrames, segments.into());
         self.io.add(Io::RxSuperFrames, u64::from(segments > 1));
-        self.forward(self.forwarder(port), frame);
+        if self.devices[at].limits.is_some() && !self.may_pass(at, 0, &frame) {
+            return;
+        }
+        let forwarder = self.forwarder(port);
+        if let (Some(_), Forwarder::CrossConnect(Port::Host(_))) = (packet, forwarder) {
+            let budget = self.devices[at].budget.get_or_insert_default();
+            if !budget.take(frame.bytes(), frame.about.now) {
+                self.drop_frames(Reason::PuntLimited, segments);
+                return;
+            }
+        }
+        self.forward(forwarder, frame);
     }
 
     /// Sends one control message; false when there is none.
     fn send_one_control(&mut self) -> bool {
         let Some(message) = self.controls.pop() else { return false };
-        if self.sockets.is_live(message.destination.socket) {
+        if message.destination.socket().is_some_and(|socket| self.sockets.is_live(socket)) {
             self.transmit.send_control(message);
         } else {
             self.drop_frame(Reason::PortRemoved);
@@ -324,7 +355,10 @@ impl Core {
 
     fn lay_out(&mut self) -> usize {
         let Self { transmit, sockets, devices, .. } = self;
-        transmit.lay_out(|socket| sockets[socket].fd, |device| devices[device].fd);
+        transmit.lay_out(|via| match via {
+            Via::Socket(at) => sockets[at].fd,
+            Via::Device(at) => devices[at].fd,
+        });
         let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames, Io::TxSuperFrames];
         for (what, count) in work.into_iter().zip(self.transmit.counts()) {
             self.io.add(what, count as u64);

@@ -76,6 +76,10 @@ impl Core {
                 self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
             }
+            Forwarder::Hold => {
+                self.hold_frame(frame);
+                true
+            }
         }
     }
 
@@ -118,6 +122,17 @@ impl Core {
                 _ => frame.finish_checksum(),
             }
         }
+        if let Port::Device(at) = port
+            && self.devices[at].limits.is_some()
+            && cursor.piece == 0
+        {
+            if !self.transmit.has_room_for_flow() {
+                return false;
+            }
+            if !self.may_pass(at, 1, frame) {
+                return true;
+            }
+        }
         match port {
             Port::Session(at) if frame.about.offload.is_none() => {
                 if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
@@ -151,31 +166,36 @@ impl Core {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
+        if tunnel.destination.vnet {
+            return self.send_parts(session, &[], frame.bytes(), frame.bytes());
+        }
+        let Place { floor, start, end } = frame.place;
+        let start = start + tx.template.skips(frame.bytes());
+        let floor = if shared { start } else { floor };
+        let len = end - start;
         tx.packets += 1;
-        tx.bytes += frame.len() as u64;
-        tunnel.sent(1, frame.len() as u64);
+        tx.bytes += len as u64;
+        tunnel.sent(1, len as u64);
         let length = tx.template.len();
         let header = length as u32;
-        let Place { floor, start, end } = frame.place;
-        let floor = if shared { start } else { floor };
         // All the template's room before the frame (most frames), just the header's, or neither.
         let datagram = if let Some(room) = frame.buffer[floor..start].last_chunk_mut() {
-            tx.template.write(room, &mut tx.ns);
+            tx.template.write(room, &mut tx.ns, len);
             Leaving::new(session, header, Span::default(), Span::of(&frame.buffer[start - length..end]))
         } else if start - floor >= length {
             let mut room = [0; Template::ROOM];
-            tx.template.write(&mut room, &mut tx.ns);
+            tx.template.write(&mut room, &mut tx.ns, len);
             frame.buffer[start - length..start].copy_from_slice(&room[Template::ROOM - length..]);
             Leaving::new(session, header, Span::default(), Span::of(&frame.buffer[start - length..end]))
         } else {
             let room = transmit.header(Template::ROOM);
             if let Some(room) = room.first_chunk_mut() {
-                tx.template.write(room, &mut tx.ns);
+                tx.template.write(room, &mut tx.ns, len);
             }
             let head = Span::from(room, Template::ROOM - length);
             Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
         };
-        let tos = tunnel.destination.tos_of(frame.about.frame_type, frame.bytes());
+        let tos = tunnel.destination.tos_of(frame.about.frame_type, &frame.buffer[start..end]);
         transmit.send(tx, tunnel, Leaving { tos, ..datagram });
     }
 
@@ -195,7 +215,7 @@ impl Core {
             return true;
         }
         // Others see the same bytes. A SYN is short.
-        let mut copy = [0; LONGEST_HEADER - Template::ROOM];
+        let mut copy = [0; LONGEST_HEADER - Template::ROOM - VNET_HEADER];
         let Some(copy) = copy.get_mut(..lower.header) else { return true };
         let (headers, rest) = frame.bytes().split_at(lower.header);
         copy.copy_from_slice(headers);
@@ -204,31 +224,37 @@ impl Core {
         false
     }
 
-    /// Lets a frame leave by a session that lies in two parts, of which the first is copied. `like` begins as a frame with
-    /// the same packet in it does.
+    /// Lets a frame leave by a session that lies in two parts, of which the first is copied; it may be empty. `like` begins
+    /// as a frame with the same packet in it does.
     pub fn send_parts(&mut self, session: u32, headers: &[u8], rest: &[u8], like: &[u8]) {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
+        let skipped = tx.template.skips(if headers.is_empty() { rest } else { headers });
+        let (headers, rest) =
+            if headers.is_empty() { (headers, &rest[skipped..]) } else { (&headers[skipped..], rest) };
+        let vnet = if tunnel.destination.vnet { VNET_HEADER } else { 0 };
         let length = tx.template.len();
-        let room = transmit.header(Template::ROOM + headers.len());
-        let Some((before, inner)) = room.split_first_chunk_mut() else { return };
-        tx.template.write(before, &mut tx.ns);
+        let room = transmit.header(vnet + Template::ROOM + headers.len());
+        let Some((before, inner)) = room[vnet..].split_first_chunk_mut() else { return };
+        let len = headers.len() + rest.len();
+        tx.template.write(before, &mut tx.ns, len);
         inner.copy_from_slice(headers);
-        let len = (headers.len() + rest.len()) as u64;
+        let head = Template::ROOM - length;
+        room[head..head + vnet].fill(0);
         tx.packets += 1;
-        tx.bytes += len;
-        tunnel.sent(1, len);
-        let head = Span::from(room, Template::ROOM - length);
+        tx.bytes += len as u64;
+        tunnel.sent(1, len as u64);
         let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, like);
-        let datagram = Leaving::new(session, length as u32, head, Span::of(rest));
+        let header = (vnet + length) as u32;
+        let datagram = Leaving::new(session, header, Span::from(room, head), Span::of(rest));
         transmit.send(tx, tunnel, Leaving { tos, ..datagram });
     }
 
     /// Lets a frame with something to be done leave by a session: each piece has its headers elsewhere.
     fn send_pieces(&mut self, session: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
         let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
-        let mut headers = [0; LONGEST_HEADER - Template::ROOM];
+        let mut headers = [0; LONGEST_HEADER - Template::ROOM - VNET_HEADER];
         let headers = &mut headers[..split.header()];
         while cursor.piece < split.pieces() {
             if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
@@ -316,7 +342,7 @@ impl Core {
     }
 
     /// Hands a frame to TypeScript, as frames go over a wire.
-    fn punt_frame(&mut self, host: u32, frame: &Frame) {
+    pub fn punt_frame(&mut self, host: u32, frame: &Frame) {
         let port = self.hosts.handle(host);
         if frame.about.offload.is_none() {
             let queued = self.punts.frame(port, &[frame.bytes()]);

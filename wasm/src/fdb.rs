@@ -235,9 +235,7 @@ impl Fdb {
 
     fn goes(&self, at: usize, member: Option<u32>, fixed: bool) -> bool {
         let Entry { station, member: at_member, heard } = self.entries[at];
-        station != NOBODY
-            && (fixed || heard != STATIC)
-            && member.is_none_or(|member| member == at_member)
+        station != NOBODY && (fixed || heard != STATIC) && member.is_none_or(|member| member == at_member)
     }
 
     /// Visits the port of each station that was learnt.
@@ -350,7 +348,8 @@ mod tests {
     fn addresses_that_collide_cost_no_more_than_their_probes() {
         let mut fdb = Fdb::new(1000, SECOND, 7);
         let home = fdb.home(0);
-        let colliding: Vec<_> = (0..1_000_000).filter(|station| fdb.home(*station) == home).take(200).collect();
+        let colliding: Vec<_> =
+            (0..1_000_000).filter(|station| fdb.home(*station) == home).take(200).collect();
         assert_eq!(colliding.len(), 200);
         let learnt = colliding.iter().filter(|one| fdb.hear(**one, 1, 0, true) == Heard::New).count();
         assert_eq!(learnt, PROBES);

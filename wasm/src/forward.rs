@@ -25,7 +25,7 @@ impl Core {
         let (start, size) = (place.start, place.end - place.start);
         let template = tx.template;
         let new = template.constant(header).filter(|_| {
-            !tx.guarded && !tunnel.destination.inherit && size <= usize::from(tunnel.segment_limit)
+            !tx.guarded && tunnel.destination.is_plain() && size <= usize::from(tunnel.segment_limit)
         })?;
         let mut room = [0; Template::MAX];
         let old = &mut room[..header];
@@ -50,9 +50,10 @@ impl Core {
         let tx = &mut sessions.tx[out];
         let tunnel = &mut tunnels[tx.tunnel];
         let Place { floor, start, end } = *place;
-        let plain = !tx.guarded && !tunnel.destination.inherit;
+        let plain = !tx.guarded && tunnel.destination.is_plain();
+        let start = start + tx.template.skips(&slot[start..end]);
         let Some(room) = slot[floor..start].last_chunk_mut().filter(|_| plain) else { return false };
-        tx.template.write(room, &mut tx.ns);
+        tx.template.write(room, &mut tx.ns, end - start);
         let bytes = (end - start) as u64;
         tx.packets += 1;
         tx.bytes += bytes;

@@ -260,7 +260,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{Shape, Template};
+    use crate::template::{Framing, Shape, Template};
     use proptest::prelude::*;
 
     fn class(bytes: &[u8], encap: Encap) -> Result<Class, Reason> {
@@ -338,11 +338,11 @@ mod tests {
             let encap = if ip && !v2 { Encap::Ip } else { Encap::Udp };
             let session_id = (ids.1 & if v2 { 0xffff } else { u32::MAX }).max(1);
             let cookie = Cookie::new(&[1, 2, 3, 4, 5, 6, 7, 8][..if v2 { 0 } else { cookie }]).unwrap();
-            let shape = Shape { version, encap, tunnel_id: ids.0, session_id, cookie: &cookie, l2spec, numbered };
+            let shape = Shape { version, encap, tunnel_id: ids.0, session_id, cookie: &cookie, l2spec, numbered, framing: Framing::Kept };
             let template = Template::new(&shape);
             let mut room = [0xee; Template::ROOM];
             let mut next = ns;
-            template.write(&mut room, &mut next);
+            template.write(&mut room, &mut next, 0);
             prop_assert!(template.len() <= Template::MAX);
             let bytes = [&room[Template::ROOM - template.len()..], &frame].concat();
 

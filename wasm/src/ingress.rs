@@ -169,7 +169,9 @@ impl Core {
         counters[at::RX_ERRORS] += 1;
         let (count, of_tunnel) = match reason {
             Reason::CookieMismatch => (&mut rare.cookie_discards, at::COOKIE_DISCARDS),
-            Reason::Truncated | Reason::Runt | Reason::SublayerMismatch => (&mut rare.invalid, at::INVALID),
+            Reason::Truncated | Reason::Runt | Reason::SublayerMismatch | Reason::BadPppoe => {
+                (&mut rare.invalid, at::INVALID)
+            }
             Reason::Unnumbered
             | Reason::SequenceLate
             | Reason::SequenceDuplicate

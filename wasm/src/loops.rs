@@ -60,7 +60,8 @@ impl Loops {
         mover.last = now;
         let origin = mover.origin;
         let known = mover.pairs.iter().position(|pair| {
-            pair.count > 0 && ((pair.first, pair.other) == (from, to) || (pair.first, pair.other) == (to, from))
+            pair.count > 0
+                && ((pair.first, pair.other) == (from, to) || (pair.first, pair.other) == (to, from))
         });
         let at = known.unwrap_or_else(|| {
             let oldest = mover.pairs.iter().enumerate().min_by_key(|(_, pair)| (pair.count > 0, pair.since));

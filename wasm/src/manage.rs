@@ -27,7 +27,7 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// A refusal.
+    /// A refusal of any kind.
     pub const fn new(code: &'static str, message: &'static str) -> Self {
         Self { code, message }
     }
@@ -52,7 +52,7 @@ impl Refusal {
         Self::new("invalid", message)
     }
 
-    /// There are as many as there may be.
+    /// There are too many.
     pub const fn limit(message: &'static str) -> Self {
         Self::new("limit", message)
     }
@@ -132,14 +132,14 @@ impl Core {
             ..Tunnel::default()
         };
         let at = self.tunnels.insert(tunnel).ok_or(Refusal::limit("too many tunnels"))?;
-        self.sockets[destination.socket].tunnels += 1;
+        self.count_users(&destination, 1);
         self.tunnel_ids.insert(id, at);
         Ok(self.tunnels.handle(at))
     }
 
     /// Changes where a tunnel goes. Its version, encapsulation and ids stay.
     pub fn change_tunnel(&mut self, tunnel: Handle, request: TunnelRequest) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         let TunnelShape { version, encap, peer_tunnel_id } = self.tunnels[at].shape;
         let same = (version, encap, peer_tunnel_id, self.tunnels[at].tunnel_id)
             == (request.shape.version, request.shape.encap, request.shape.peer_tunnel_id, request.tunnel_id);
@@ -148,10 +148,10 @@ impl Core {
         }
         let destination = self.destination(&request)?;
         let twins = self.leave_twins(at);
-        let Core { tunnels, sockets, .. } = self;
-        let tunnel = &mut tunnels[at];
-        sockets[tunnel.destination.socket].tunnels -= 1;
-        sockets[destination.socket].tunnels += 1;
+        self.count_users(&destination, 1);
+        let before = self.tunnels[at].destination;
+        self.count_users(&before, -1);
+        let tunnel = &mut self.tunnels[at];
         tunnel.destination = destination;
         tunnel.source_check = request.source_check;
         tunnel.segment = segment_limit(&request) > 0;
@@ -159,6 +159,20 @@ impl Core {
         tunnel.segment_limit = segment_limit(&request);
         self.enter_twins(twins);
         Ok(())
+    }
+
+    /// The L2TP tunnel that a handle stands for.
+    fn tunnel(&self, tunnel: Handle) -> Result<u32, Refusal> {
+        let found = self.tunnels.find(tunnel).filter(|at| !self.is_link(*at));
+        found.ok_or(Refusal::no_such_tunnel())
+    }
+
+    /// Counts a tunnel more or less among those of its socket.
+    fn count_users(&mut self, destination: &Destination, by: i32) {
+        if let Some(socket) = destination.socket() {
+            let tunnels = &mut self.sockets[socket].tunnels;
+            *tunnels = tunnels.wrapping_add_signed(by);
+        }
     }
 
     fn destination(&self, request: &TunnelRequest) -> Result<Destination, Refusal> {
@@ -172,7 +186,7 @@ impl Core {
 
     /// Lets datagrams of a tunnel leave grouped up to a length; 0: none, and no more than the tunnel was asked to group.
     pub fn limit_grouping(&mut self, tunnel: Handle, longest: u16) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         let tunnel = &mut self.tunnels[at];
         tunnel.segment_limit = if tunnel.segment { longest.min(tunnel.longest) } else { 0 };
         Ok(())
@@ -180,12 +194,12 @@ impl Core {
 
     /// Removes a tunnel that has no sessions.
     pub fn remove_tunnel(&mut self, tunnel: Handle) -> Result<(), Refusal> {
-        let at = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let at = self.tunnel(tunnel)?;
         if self.tunnels[at].sessions > 0 {
             return Err(Refusal::new("tunnel-busy", "the tunnel has sessions"));
         }
         let tunnel = self.tunnels.remove(at);
-        self.sockets[tunnel.destination.socket].tunnels -= 1;
+        self.count_users(&tunnel.destination, -1);
         self.tunnel_ids.remove(&(tunnel.shape.version == Version::V3, tunnel.tunnel_id));
         Ok(())
     }
@@ -198,7 +212,7 @@ impl Core {
         frame_type: FrameType,
         options: Options,
     ) -> Result<Handle, Refusal> {
-        let tunnel = self.tunnels.find(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        let tunnel = self.tunnel(tunnel)?;
         let shape = self.tunnels[tunnel].shape;
         check_id(shape.version, session_id)?;
         check_id(shape.version, peer_session_id)?;
@@ -240,6 +254,9 @@ impl Core {
     /// with the next [`Core::age`] when they have waited for longer than they may now.
     pub fn change_session(&mut self, session: Handle, options: Options) -> Result<(), Refusal> {
         let at = self.sessions.find(session).ok_or(Refusal::no_such_port())?;
+        if self.is_link(self.sessions.rx[at].tunnel) {
+            return Err(Refusal::invalid("a PPPoE session has no options of L2TP"));
+        }
         let shape = self.tunnels[self.sessions.rx[at].tunnel].shape;
         check_options(shape.version, &options)?;
         if options.reorder_timeout == 0 {
@@ -263,10 +280,13 @@ impl Core {
         let device = Device {
             tag,
             fd,
+            link: None,
+            budget: None,
             frame_type,
             vnet: takes.is_some(),
             takes: if tag.is_none() { all } else { Takes::default() },
             forwarder: Forwarder::None,
+            limits: None,
         };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
         Ok(self.devices.handle(at))
@@ -274,7 +294,7 @@ impl Core {
 
     /// Adds a port whose frames TypeScript handles.
     pub fn add_host_port(&mut self, frame_type: FrameType) -> Result<Handle, Refusal> {
-        let port = HostPort { frame_type, forwarder: Forwarder::None };
+        let port = HostPort { frame_type, forwarder: Forwarder::None, of: None };
         let at = self.hosts.insert(port).ok_or(Refusal::limit("too many host ports"))?;
         Ok(self.hosts.handle(at))
     }
@@ -282,19 +302,29 @@ impl Core {
     /// Removes a port, disconnecting it first. What waits in its queue is dropped and counted.
     pub fn remove_port(&mut self, port: Handle) -> Result<(), Refusal> {
         let port = self.port(port).ok_or(Refusal::no_such_port())?;
+        if let Port::Device(at) = port {
+            self.remove_link(at);
+        }
+        self.remove_from_all(port);
+        Ok(())
+    }
+
+    /// Removes a live port from its forwarder and from its slab.
+    pub fn remove_from_all(&mut self, port: Port) {
         self.part(port);
+        self.forget_port(port);
         match port {
             Port::Session(at) => self.remove_session(at),
             Port::Device(at) => drop(self.devices.remove(at)),
             Port::Host(at) => drop(self.hosts.remove(at)),
             Port::Patch(at) => self.switches.remove_patch(at),
         }
-        Ok(())
     }
 
     fn remove_session(&mut self, at: u32) {
         let Identity { session_id, tunnel, .. } = self.sessions.rare(at).identity;
         match self.tunnels[tunnel].shape.version {
+            _ if self.is_link(tunnel) => self.forget_pppoe(at),
             Version::V2 => self.v2.remove(self.v2_key(tunnel, session_id)),
             Version::V3 => self.leave_v3(at),
         }
@@ -302,44 +332,6 @@ impl Core {
         self.epoch += 1;
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
-    }
-
-    /// Joins two ports that are joined to nothing: what comes in at one leaves by the other.
-    pub fn cross_connect(&mut self, a: Handle, b: Handle) -> Result<(), Refusal> {
-        let a = self.port(a).ok_or(Refusal::no_such_port())?;
-        let b = self.port(b).ok_or(Refusal::no_such_port())?;
-        if a == b {
-            return Err(Refusal::invalid("a port cannot be joined to itself"));
-        }
-        if self.forwarder(a) != Forwarder::None || self.forwarder(b) != Forwarder::None {
-            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
-        }
-        if self.frame_type(a) != self.frame_type(b) {
-            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
-        }
-        self.connect(a, b)
-    }
-
-    /// Takes a port out of its forwarder, and what it is cross-connected to as well. Nothing happens to a free port.
-    pub fn disconnect(&mut self, a: Handle) -> Result<(), Refusal> {
-        let port = self.port(a).ok_or(Refusal::no_such_port())?;
-        self.part(port);
-        Ok(())
-    }
-
-    /// Takes a port out of its forwarder.
-    pub fn part(&mut self, port: Port) {
-        self.leave_unfinished(port);
-        match std::mem::take(self.forwarder_mut(port)) {
-            Forwarder::None => {}
-            Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = Forwarder::None,
-            Forwarder::Wire(at) => {
-                for end in self.switches.remove_wire(at) {
-                    *self.forwarder_mut(end) = Forwarder::None;
-                }
-            }
-            Forwarder::Switch(member) => self.switches.leave(member),
-        }
     }
 
     /// What a port's frames are.
@@ -352,7 +344,7 @@ impl Core {
         }
     }
 
-    /// A port's forwarder, to be changed.
+    /// A port's forwarder.
     pub fn forwarder_mut(&mut self, port: Port) -> &mut Forwarder {
         match port {
             Port::Session(at) => &mut self.sessions.rx[at].forwarder,

@@ -54,9 +54,12 @@ impl Core {
         if self.frame_type(port) != FrameType::Ethernet {
             return Err(Refusal::new("frame-type-mismatch", "a switch's ports carry Ethernet frames"));
         }
+        if matches!(port, Port::Host(at) if self.hosts[at].of.is_some()) {
+            return Err(Refusal::new("port-joined", "a port's receiver joins nothing else"));
+        }
         self.part(port);
-        let member = self.switches.join(switch, port, options);
-        *self.forwarder_mut(port) = Forwarder::Switch(member.ok_or(Refusal::limit("too many ports"))?);
+        let member = self.switches.join(switch, port, options).ok_or(Refusal::limit("too many ports"))?;
+        self.give(port, Forwarder::Switch(member));
         Ok(())
     }
 
@@ -90,7 +93,7 @@ impl Core {
         }
         let forwarder = self.forwarder(port);
         let other = match forwarder {
-            Forwarder::CrossConnect(other) => Some(other),
+            Forwarder::CrossConnect(other) if forwarder != self.rest(port) => Some(other),
             Forwarder::Wire(at) => self.switches.far_end(at, port),
             _ => None,
         };
@@ -114,8 +117,8 @@ impl Core {
             let wire = self.switches.add_wire(a, b).ok_or(Refusal::limit("too many ports"))?;
             (to_a, to_b) = (Forwarder::Wire(wire), Forwarder::Wire(wire));
         }
-        *self.forwarder_mut(a) = to_b;
-        *self.forwarder_mut(b) = to_a;
+        self.give(a, to_b);
+        self.give(b, to_a);
         Ok(())
     }
 }

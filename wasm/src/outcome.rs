@@ -31,8 +31,12 @@ impl Core {
     pub fn message_dropped(&mut self, index: usize, reason: Reason) {
         let Some((datagrams, tunnel)) = self.transmit.message(index) else { return };
         self.io.take_back(Io::TxMessages, 1);
-        self.io
-            .take_back(if tunnel == NONE { Io::TxControl } else { Io::TxSegments }, datagrams.len() as u64);
+        let counted = match tunnel {
+            NONE => Io::TxControl,
+            _ if self.transmit.is_on_link(index) => Io::TxFrames,
+            _ => Io::TxSegments,
+        };
+        self.io.take_back(counted, datagrams.len() as u64);
         for datagram in datagrams {
             self.not_sent(datagram, reason);
         }

@@ -185,6 +185,8 @@ pub struct Policy {
     pub source: Source,
     /// TCP's segment size, both ways.
     pub clamp: Clamp,
+    /// Whether the rates were set by [`Core::limit`]: no other ones count then.
+    pub limited: bool,
 }
 
 impl Policy {

@@ -1,6 +1,8 @@
 //! Ports and the forwarders that join them.
 
+use crate::budget::Budget;
 use crate::offload::{Offload, Takes};
+use crate::policy::Bucket;
 use crate::slab::{Handle, Kind};
 
 /// What the frames of a port are; only ports of one type can be joined.
@@ -56,6 +58,17 @@ impl Port {
             Kind::Socket | Kind::Tunnel | Kind::Switch => None,
         }
     }
+
+    /// A number that no other port has now.
+    pub fn key(self) -> u64 {
+        let (kind, index) = match self {
+            Self::Session(index) => (0, index),
+            Self::Device(index) => (1, index),
+            Self::Host(index) => (2, index),
+            Self::Patch(index) => (3, index),
+        };
+        kind << 32 | u64::from(index)
+    }
 }
 
 /// Where the frames that come in at a port go.
@@ -70,6 +83,8 @@ pub enum Forwarder {
     Wire(u32),
     /// Where the switch says that this is a member of.
     Switch(u32),
+    /// Into a queue, for the next one.
+    Hold,
 }
 
 /// A network device: a TAP or TUN.
@@ -85,8 +100,14 @@ pub struct Device {
     pub frame_type: FrameType,
     /// The VLAN tag that its frames have on the wire and nowhere else.
     pub tag: Option<[u8; 4]>,
+    /// What its PPPoE sessions have in common, by its index among the tunnels.
+    pub link: Option<u32>,
+    /// What is left of what TypeScript may get of a packet socket's frames.
+    pub budget: Option<Box<Budget>>,
     /// Where they go.
     pub forwarder: Forwarder,
+    /// How fast they may come and go.
+    pub limits: Option<Box<[Bucket; 2]>>,
 }
 
 impl Device {
@@ -104,4 +125,6 @@ pub struct HostPort {
     pub frame_type: FrameType,
     /// Where they go.
     pub forwarder: Forwarder,
+    /// The port that it is the receiver of.
+    pub of: Option<Port>,
 }

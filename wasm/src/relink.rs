@@ -121,6 +121,17 @@ impl Core {
         if frame.about.offload.finish && !super_frame && !self.takes_whole(port, frame) {
             frame.finish_checksum();
         }
+        if let Port::Device(at) = port
+            && self.devices[at].limits.is_some()
+            && cursor.piece == 0
+        {
+            if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
+                return false;
+            }
+            if !self.may_pass(at, 1, frame) {
+                return true;
+            }
+        }
         match port {
             Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {
                 self.write_relinked(at, frame, &link)

@@ -17,11 +17,12 @@ impl Held {
     /// Room for the longest header.
     pub const HEADROOM: usize = 32;
 
-    /// A copy of `frame`.
-    pub fn copy(frame: &[u8]) -> Self {
-        let mut buffer = Vec::with_capacity(Self::HEADROOM + frame.len());
+    /// A copy of a frame that lies in `parts`.
+    pub fn copy(parts: &[&[u8]]) -> Self {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let mut buffer = Vec::with_capacity(Self::HEADROOM + len);
         buffer.extend_from_slice(&[0; Self::HEADROOM]);
-        buffer.extend_from_slice(frame);
+        parts.iter().for_each(|part| buffer.extend_from_slice(part));
         Self { buffer: buffer.into(), start: Self::HEADROOM }
     }
 
@@ -129,7 +130,7 @@ mod tests {
                 match queue.place(ns, expected, 0xffff) {
                     Ok(at) => {
                         prop_assert!(model.insert(distance));
-                        queue.insert(at, ns, 0, Held::copy(&ns.to_be_bytes()));
+                        queue.insert(at, ns, 0, Held::copy(&[&ns.to_be_bytes()]));
                     }
                     Err(_) => prop_assert!(model.contains(&distance)),
                 }

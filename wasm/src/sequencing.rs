@@ -140,7 +140,7 @@ impl Core {
             Ok(at) => at,
             Err(_) => return self.refuse(session, Reason::SequenceDuplicate),
         };
-        let held = Held::copy(frame.bytes());
+        let held = Held::copy(&[frame.bytes()]);
         *reorder_bytes += held.cost();
         let early = u64::from(at < queue.len());
         rare.oos_packets += early;
@@ -206,7 +206,7 @@ impl Core {
         if self.ready.is_empty() {
             return self.deliver(session, frame);
         }
-        let held = Held::copy(frame.bytes());
+        let held = Held::copy(&[frame.bytes()]);
         self.ready.push_back((self.sessions.handle(session), held));
     }
 
@@ -264,7 +264,7 @@ impl Core {
     /// When [`Core::age`] is wanted next.
     pub fn deadline(&self) -> Option<u64> {
         let waiting = self.agenda.peek().map(|Reverse((due, _))| *due);
-        [waiting, self.switches.deadline()].into_iter().flatten().min()
+        [waiting, self.switches.deadline(self.now)].into_iter().flatten().min()
     }
 
     /// Drops what waits in the queue of a session that is going.

@@ -8,7 +8,7 @@ use crate::port::{Forwarder, FrameType};
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
 use crate::slab::{Chunks, Handle, Kind, Slab};
-use crate::template::{Shape, Template};
+use crate::template::{Framing, Shape, Template};
 
 /// No session.
 pub const NONE: u32 = crate::table::EMPTY;
@@ -45,6 +45,8 @@ pub struct Options {
     pub reorder_timeout: u64,
     /// When to believe that the peer's numbering began anew.
     pub patience: Patience,
+    /// How the PPP frames begin that are sent.
+    pub framing: Framing,
 }
 
 /// The receiving side: the first cache line.
@@ -176,7 +178,19 @@ impl Sessions {
         let kept = |bucket: Bucket, before: Bucket| {
             if (bucket.rate, bucket.burst) == (before.rate, before.burst) { before } else { bucket }
         };
-        let policy = Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy };
+        let policy = match before.limited {
+            true => Policy { rx: before.rx, tx: before.tx, limited: true, ..policy },
+            false => Policy { rx: kept(policy.rx, before.rx), tx: kept(policy.tx, before.tx), ..policy },
+        };
+        self.guard(at, policy);
+    }
+
+    /// Limits a session's rates, whatever its policy says of them.
+    pub fn limit(&mut self, at: u32, rx: Bucket, tx: Bucket) {
+        self.guard(at, Policy { rx, tx, limited: true, ..self.policies[at] });
+    }
+
+    fn guard(&mut self, at: u32, policy: Policy) {
         self.rx[at].guarded = policy.guards_rx();
         self.tx[at].guarded = policy.guards_tx();
         self.policies[at] = policy;
@@ -239,6 +253,7 @@ impl Sessions {
             cookie: &options.cookie,
             l2spec: options.l2spec,
             numbered: options.send_seq,
+            framing: options.framing,
         });
     }
 

@@ -54,15 +54,8 @@ impl Handle {
         {
             return None;
         }
-        let kinds = [
-            Kind::Socket,
-            Kind::Tunnel,
-            Kind::Session,
-            Kind::Device,
-            Kind::Host,
-            Kind::Switch,
-            Kind::Patch,
-        ];
+        let kinds =
+            [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host, Kind::Switch, Kind::Patch];
         Some(Self {
             kind: *kinds.get((bits >> Self::INDEX_BITS) as usize & ((1 << Self::KIND_BITS) - 1))?,
             index: bits as u32 & ((1 << Self::INDEX_BITS) - 1),

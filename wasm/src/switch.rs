@@ -23,6 +23,8 @@ const DEPTH: u32 = 8;
 const CROSSINGS: u32 = 64;
 /// Events that wait for TypeScript.
 const EVENTS: usize = 1024;
+/// Between two times that events are told of, in microseconds.
+const EVENTS_PAUSE: u64 = 200_000;
 /// Between two events of a full table at one port, in microseconds.
 const LIMIT_PAUSE: u64 = 10_000_000;
 /// What a frame counts in a bucket whose rate is in frames a second: so many octets of kilobits a second.
@@ -161,6 +163,8 @@ pub enum What {
     Limit,
     /// A port was blocked.
     Loop,
+    /// It is blocked no more.
+    LoopOver,
 }
 
 /// What happened in a switch, and where.
@@ -193,6 +197,10 @@ pub struct Switches {
     pub events: VecDeque<Event>,
     /// Events for which there was no room.
     pub events_lost: u64,
+    /// When they may be told of next.
+    events_due: u64,
+    /// Members that are blocked, and until when.
+    blocked: Vec<(u64, u32)>,
 }
 
 /// What of a frame is the same at each port.
@@ -259,6 +267,8 @@ impl Switches {
             crossings: 0,
             events: VecDeque::new(),
             events_lost: 0,
+            events_due: 0,
+            blocked: Vec::new(),
         }
     }
 
@@ -287,7 +297,7 @@ impl Switches {
             None => return Err(Reason::NoForwarder),
         };
         if !near.1.enter(&mut tags) || !far.1.leave(&mut tags) {
-            return Err(Reason::VlanRefused);
+            return Err(Reason::VlanForeign);
         }
         tags.settle(&original);
         self.outputs.push(Output { port: far.0, tags });
@@ -323,7 +333,7 @@ impl Switches {
             return Err(SwitchCount::RxReserved);
         }
         if !member.translation.enter(&mut tags) {
-            return Err(SwitchCount::RxVlan);
+            return Err(SwitchCount::RxForeign);
         }
         let priority = tags.outer().tci;
         if member.options.vlans.enter(&mut tags)? {
@@ -403,7 +413,8 @@ impl Switches {
         } else {
             far.options.vlans.leave(&mut tags, priority)
         };
-        let may = may.and_then(|()| far.translation.leave(&mut tags).then_some(()).ok_or(SwitchCount::TxVlan));
+        let may =
+            may.and_then(|()| far.translation.leave(&mut tags).then_some(()).ok_or(SwitchCount::TxForeign));
         let port = far.port;
         let counts = &mut self.members[to].counts;
         if let Err(why) = may {
@@ -474,7 +485,9 @@ impl Switches {
         let Switch { loops, options, .. } = &mut self.switches[switch];
         let Some(blocked) = loops.moved(&options.loops, who, from, to, now) else { return };
         let other = if blocked == to { from } else { to };
-        self.members[blocked].blocked_until = now + self.switches[switch].options.loops.block;
+        let until = now + self.switches[switch].options.loops.block;
+        self.members[blocked].blocked_until = until;
+        self.blocked.push((until, blocked));
         self.members[blocked].counts.add(SwitchCount::Blocked, 1);
         self.happened(What::Loop, blocked, Some(other), who);
         self.flush_member(blocked, false);
@@ -502,13 +515,35 @@ impl Switches {
         self.events.push_back(Event { what, switch: self.switches.handle(switch), port, other, station });
     }
 
-    /// When there is something to be swept.
-    pub fn deadline(&self) -> Option<u64> {
-        self.switches.indices().filter_map(|at| self.switches[at].sweep).min()
+    /// When there is something to be swept, to be unblocked, or to be told.
+    pub fn deadline(&self, now: u64) -> Option<u64> {
+        let sweeps = self.switches.indices().filter_map(|at| self.switches[at].sweep);
+        let blocks = self.blocked.iter().map(|(until, _)| *until);
+        let told = (!self.events.is_empty()).then_some(self.events_due.max(now + 1000));
+        sweeps.chain(blocks).chain(told).min()
     }
 
-    /// Takes back the room of stations that were not heard for long: a few slots of each switch that is due.
+    /// Whether there are events that may be told of now.
+    #[inline]
+    pub fn may_tell(&self, now: u64) -> bool {
+        !self.events.is_empty() && self.events_due <= now
+    }
+
+    /// What happened, and how much more there was than room for; nothing more is to be told for a while.
+    pub fn take_events(&mut self, now: u64) -> (VecDeque<Event>, u64) {
+        self.events_due = now + EVENTS_PAUSE;
+        (std::mem::take(&mut self.events), std::mem::take(&mut self.events_lost))
+    }
+
+    /// Takes back the room of stations that were not heard for long: a few slots of each switch that is due; and says which
+    /// ports are blocked no more.
     pub fn age(&mut self, now: u64) {
+        while let Some(at) = self.blocked.iter().position(|(until, _)| *until <= now) {
+            let (until, member) = self.blocked.swap_remove(at);
+            if self.members[member].blocked_until == until {
+                self.happened(What::LoopOver, member, None, 0);
+            }
+        }
         let Self { switches, members, .. } = self;
         for at in 0..switches.slots() {
             let switch = &mut switches[at];

@@ -18,6 +18,34 @@ pub struct Shape<'a> {
     pub l2spec: bool,
     /// Whether frames are numbered; in v3 that needs the sublayer.
     pub numbered: bool,
+    /// How PPP frames begin.
+    pub framing: Framing,
+}
+
+/// Whether PPP frames leave behind an address and a control field (RFC 1662 §3.2), `FF 03`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// As they come; other frames than PPP's too.
+    #[default]
+    Kept,
+    /// All of them.
+    With,
+    /// None of them.
+    Without,
+}
+
+impl Framing {
+    const FIELDS: [u8; 2] = [0xff, 0x03];
+
+    /// The framing of a number from TypeScript.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Kept, Self::With, Self::Without].get(number as usize).copied()
+    }
+
+    /// What stands before each frame that has none itself.
+    fn before(self) -> &'static [u8] {
+        if self == Self::With { &Self::FIELDS } else { &[] }
+    }
 }
 
 /// A header ready to be put before frames, but for the number. It is kept at the end of its room, so that where there is
@@ -26,43 +54,64 @@ pub struct Shape<'a> {
 pub struct Template {
     room: [u8; Self::ROOM],
     len: u8,
-    numbered: Numbered,
+    blank: Blank,
+    framing: Framing,
 }
 
-/// Where the number stands.
+/// What of a header is each frame's own.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-enum Numbered {
+enum Blank {
     #[default]
-    No,
+    None,
+    /// L2TPv2's Ns.
     V2,
+    /// L2TPv3's number.
     V3,
+    /// PPPoE's length.
+    Length,
 }
 
 impl Template {
-    /// The longest header: v3 over UDP with a cookie of 8 bytes and the sublayer.
-    pub const MAX: usize = 20;
-    /// [`Template::MAX`], and room for what one more header takes (PPP's over L2TPv3, or PPPoE's), in whole vectors.
+    /// The longest header: PPPoE's behind two stations' addresses and two VLAN tags.
+    pub const MAX: usize = 28;
+    /// [`Template::MAX`] in whole vectors.
     pub const ROOM: usize = 32;
 
     /// The header of a session, without Length, Offset and Priority in v2 as the kernel sends it.
     pub fn new(shape: &Shape) -> Self {
-        let (header, numbered) = match shape.version {
+        let (mut header, blank) = match shape.version {
             Version::V2 => {
                 let flags = if shape.numbered { FLAG_S } else { 0 } | 2;
                 let words = [flags, shape.tunnel_id, shape.session_id as u16, 0, 0].map(u16::to_be_bytes);
                 let header = words[..if shape.numbered { 5 } else { 3 }].as_flattened().to_vec();
-                (header, if shape.numbered { Numbered::V2 } else { Numbered::No })
+                (header, if shape.numbered { Blank::V2 } else { Blank::None })
             }
             Version::V3 => {
                 let version: &[u8] = if shape.encap == Encap::Udp { &[0, 3, 0, 0] } else { &[] };
                 let sublayer: &[u8] = if shape.l2spec { &[0; 4] } else { &[] };
                 let header =
                     [version, &shape.session_id.to_be_bytes(), shape.cookie.bytes(), sublayer].concat();
-                (header, if shape.numbered && shape.l2spec { Numbered::V3 } else { Numbered::No })
+                (header, if shape.numbered && shape.l2spec { Blank::V3 } else { Blank::None })
             }
         };
-        let mut template = Self { room: [0; Self::ROOM], len: header.len() as u8, numbered };
-        template.room[Self::ROOM - header.len()..].copy_from_slice(&header);
+        header.extend_from_slice(shape.framing.before());
+        Self::of(&header, blank, shape.framing)
+    }
+
+    /// The header of a PPPoE session (RFC 2516 §4): `link` is what stands before it, its EtherType included.
+    ///
+    /// ```text
+    /// version 4 bits | type 4 bits | code 1 | session id 2 | length 2
+    /// ```
+    pub fn pppoe(link: &[u8], session_id: u16) -> Self {
+        let [high, low] = session_id.to_be_bytes();
+        // There is no address and control field in PPPoE (RFC 2516 §4).
+        Self::of(&[link, &[0x11, 0, high, low, 0, 0]].concat(), Blank::Length, Framing::Without)
+    }
+
+    fn of(header: &[u8], blank: Blank, framing: Framing) -> Self {
+        let mut template = Self { room: [0; Self::ROOM], len: header.len() as u8, blank, framing };
+        template.room[Self::ROOM - header.len()..].copy_from_slice(header);
         template
     }
 
@@ -76,23 +125,41 @@ impl Template {
     /// The header, if it has `len` bytes and is the same for every frame.
     #[inline]
     pub fn constant(&self, len: usize) -> Option<&[u8]> {
-        (self.numbered == Numbered::No && self.len() == len).then(|| &self.room[Self::ROOM - len..])
+        let same = self.blank == Blank::None && self.framing == Framing::Kept;
+        (same && self.len() == len).then(|| &self.room[Self::ROOM - len..])
     }
 
-    /// Writes the header to the end of `room`, and whatever before it; counts `ns` on where frames are numbered.
+    /// How many bytes at the start of a frame do not leave with it: its address and control field, where the header has
+    /// one or there is to be none.
     #[inline]
-    pub fn write(&self, room: &mut [u8; Self::ROOM], ns: &mut u32) {
+    pub fn skips(&self, frame: &[u8]) -> usize {
+        if self.framing == Framing::Kept { 0 } else { 2 * usize::from(frame.starts_with(&Framing::FIELDS)) }
+    }
+
+    /// Writes the header of a frame of `len` bytes to the end of `room`, and whatever before it; counts `ns` on where
+    /// frames are numbered.
+    #[inline]
+    pub fn write(&self, room: &mut [u8; Self::ROOM], ns: &mut u32, len: usize) {
         *room = self.room;
-        match self.numbered {
-            Numbered::No => {}
-            Numbered::V2 => {
-                [room[Self::ROOM - 4], room[Self::ROOM - 3]] = (*ns as u16).to_be_bytes();
+        if self.blank != Blank::None {
+            self.fill(room, ns, len);
+        }
+    }
+
+    #[inline]
+    fn fill(&self, room: &mut [u8; Self::ROOM], ns: &mut u32, len: usize) {
+        let end = Self::ROOM - self.framing.before().len();
+        match self.blank {
+            Blank::None => {}
+            Blank::V2 => {
+                room[end - 4..end - 2].copy_from_slice(&(*ns as u16).to_be_bytes());
                 *ns = (*ns + 1) & V2_NUMBERS;
             }
-            Numbered::V3 => {
-                room[Self::ROOM - 4..].copy_from_slice(&(L2SPEC_S | *ns).to_be_bytes());
+            Blank::V3 => {
+                room[end - 4..end].copy_from_slice(&(L2SPEC_S | *ns).to_be_bytes());
                 *ns = (*ns + 1) & V3_NUMBERS;
             }
+            Blank::Length => room[end - 2..end].copy_from_slice(&(len as u16).to_be_bytes()),
         }
     }
 }

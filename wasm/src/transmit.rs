@@ -13,7 +13,7 @@ use crate::abi::{Control, IoVec, MmsgHdr};
 use crate::leaving::{ControlMessage, Leaving, Span, Writing};
 use crate::session::{NONE, Sending};
 use crate::template::Template;
-use crate::tunnel::{Destination, Tunnel};
+use crate::tunnel::{Destination, Tunnel, Via};
 use arena::Arena;
 pub use arena::LONGEST as LONGEST_HEADER;
 use coalesce::Flows;
@@ -52,7 +52,7 @@ const OP_SEND: i32 = 0;
 const OP_WRITE: i32 = 1;
 
 struct Group {
-    socket: u32,
+    via: Via,
     /// The tunnel by its index, or [`NONE`].
     tunnel: u32,
     /// The length of all its datagrams but perhaps the last.
@@ -89,7 +89,7 @@ pub struct Transmit {
     iovecs_used: usize,
     /// A frame joined a group whose iovecs are not the last ones: all are to be placed anew.
     scattered: bool,
-    /// Not all groups have one socket.
+    /// Not all groups leave by one socket or device.
     mixed: bool,
     /// The group of each message, where that is another number.
     order: Vec<u32>,
@@ -353,7 +353,7 @@ impl Transmit {
         }
         self.iovecs[self.iovecs_used] = iovec(self.base, datagram.body);
         self.iovecs_used += 1;
-        let Destination { socket, name, .. } = destination;
+        let Destination { via, name, .. } = destination;
         let held = &mut self.controls[at];
         destination.control_into(held, datagram.tos);
         let message = &mut self.messages[at];
@@ -363,10 +363,10 @@ impl Transmit {
         message.control_len = u64::from(held.len);
         message.iov = self.base + (&raw const self.iovecs[first]) as u64;
         message.iov_len = (self.iovecs_used - first) as u64;
-        self.mixed |= self.groups.first().is_some_and(|group| group.socket != *socket);
+        self.mixed |= self.groups.first().is_some_and(|group| group.via != *via);
         let iovecs = (first as u32, self.iovecs_used as u32);
         self.groups.push(Group {
-            socket: *socket,
+            via: *via,
             tunnel,
             size: datagram.len(),
             frames: datagram.count,
@@ -375,7 +375,10 @@ impl Transmit {
             open,
             iovecs,
         });
-        self.datagrams += datagram.count as usize;
+        match via {
+            Via::Socket(_) => self.datagrams += datagram.count as usize,
+            Via::Device(_) => self.frames_written += 1,
+        }
         self.leaving.push(Leaving { group: at as u32, ..datagram });
         at as u32
     }
@@ -407,6 +410,11 @@ impl Transmit {
     pub fn counts(&self) -> [usize; 5] {
         let data = self.datagrams - self.control_messages;
         [self.groups.len(), data, self.control_messages, self.frames_written, self.super_frames]
+    }
+
+    /// Whether message `index` is a frame for a device's link.
+    pub fn is_on_link(&self, index: usize) -> bool {
+        self.groups.get(self.group_at(index)).is_some_and(|group| matches!(group.via, Via::Device(_)))
     }
 
     /// The datagrams of message `index`, and the tunnel they leave by or [`NONE`].

@@ -89,11 +89,30 @@ pub struct Outer {
     pub mark: u32,
 }
 
-/// Where a tunnel's datagrams go, and from where.
+/// What messages leave by, by its index.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Via {
+    /// A socket: datagrams, to an IP endpoint.
+    Socket(u32),
+    /// A device that is a packet socket: frames, to a station, with VLAN tags or without.
+    Device(u32),
+}
+
+impl Default for Via {
+    fn default() -> Self {
+        Self::Socket(0)
+    }
+}
+
+/// Where messages go, and from where: one type for transport addresses of both kinds. An IP endpoint has a name and what
+/// the kernel is told with each message; on a link both are empty, as the stations' addresses and VLAN tags stand in the
+/// header of each session.
 #[derive(Clone, Copy, Default)]
 pub struct Destination {
-    /// The socket, by its index.
-    pub socket: u32,
+    /// What they leave by.
+    pub via: Via,
+    /// Whether a `virtio_net_hdr` stands before each message.
+    pub vnet: bool,
     /// The peer.
     pub name: Name,
     /// The source address, if one is set, and what the outer header shall say.
@@ -130,7 +149,27 @@ impl Destination {
         if mark != 0 {
             control.mark(mark);
         }
-        Ok(Self { socket, name, control, inherit, mark })
+        Ok(Self { via: Via::Socket(socket), vnet: false, name, control, inherit, mark })
+    }
+
+    /// A destination on the link that a device is on.
+    pub fn on_link(device: u32, vnet: bool) -> Self {
+        Self { via: Via::Device(device), vnet, ..Self::default() }
+    }
+
+    /// The socket that it is reached through; `None`: it is on a link.
+    #[inline]
+    pub fn socket(&self) -> Option<u32> {
+        match self.via {
+            Via::Socket(socket) => Some(socket),
+            Via::Device(_) => None,
+        }
+    }
+
+    /// Whether a message asks for no more than its session's header.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        !self.inherit && !self.vnet
     }
 
     /// The DSCP of a frame, if the outer header is to have it; else 0.

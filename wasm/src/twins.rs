@@ -13,7 +13,7 @@ use crate::ingress::Origin;
 use crate::receive::Messages;
 use crate::session::NONE;
 use crate::table::Table;
-use crate::tunnel::{Destination, SocketKind};
+use crate::tunnel::{Destination, SocketKind, Via};
 
 /// In the place of a session, in the table of v3 ids: several tunnels use the id.
 pub const SHARED: u32 = NONE - 1;
@@ -55,9 +55,8 @@ impl Core {
     pub fn find_twin(&self, origin: &Origin, message: usize, first: u32) -> Option<u32> {
         let with_port = origin.kind.encap() == Encap::Udp;
         self.chain(first).find(|at| {
-            let Destination { socket, name, mark, .. } =
-                &self.tunnels[self.sessions.rx[*at].tunnel].destination;
-            *socket == origin.socket.index
+            let Destination { via, name, mark, .. } = &self.tunnels[self.sessions.rx[*at].tunnel].destination;
+            *via == Via::Socket(origin.socket.index)
                 && origin.messages.is_from(message, name, with_port)
                 && origin.mark(message).is_none_or(|told| told == *mark)
         })
@@ -76,10 +75,10 @@ impl Core {
             SHARED => self.twins.table.get(self.twin_key(by, session_id)),
             one => one,
         };
-        let marks = self.sockets[by.socket].marks;
+        let marks = by.socket().is_some_and(|socket| self.sockets[socket].marks);
         self.chain(first).any(|at| {
             let other = &self.tunnels[self.sessions.rx[at].tunnel].destination;
-            other.socket == by.socket && other.name == by.name && (!marks || other.mark == by.mark)
+            other.via == by.via && other.name == by.name && (!marks || other.mark == by.mark)
         })
     }
 
@@ -163,8 +162,9 @@ impl Core {
     }
 
     fn twin_key(&self, by: &Destination, session_id: u32) -> u64 {
-        let encap = self.sockets[by.socket].kind.encap();
+        let socket = by.socket().unwrap_or(NONE);
+        let encap = by.socket().map_or(Encap::Ip, |socket| self.sockets[socket].kind.encap());
         let sender = Name::hash(by.name.buffer(), encap == Encap::Udp);
-        key_of(key_v3(session_id), by.socket, sender)
+        key_of(key_v3(session_id), socket, sender)
     }
 }

@@ -8,8 +8,10 @@ use isthmus_datapath::core::Limits;
 use isthmus_datapath::counters::{Counters, Io, Reason};
 use isthmus_datapath::header::Version;
 use isthmus_datapath::port::FrameType;
+use isthmus_datapath::pppoe::PppoeRequest;
 use isthmus_datapath::session::Options;
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::template::Framing;
 use isthmus_datapath::tunnel::SocketKind;
 use kernel::{Incoming, Lab, cookie, peer, v3};
 use proptest::prelude::*;
@@ -18,6 +20,8 @@ use proptest::prelude::*;
 enum Step {
     Datagrams(usize, Vec<(Message, u16, bool)>),
     Frames(Vec<usize>),
+    /// Frames of PPPoE sessions, of one that there is not, and cut ones: session id, length, what is missing at the end.
+    Packets(Vec<(u16, usize, usize)>),
     Inject(usize),
     Control(usize),
     Age(u64),
@@ -103,6 +107,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0usize..4, prop::collection::vec((message(), gro, prop::bool::weighted(0.05)), 0..64))
             .prop_map(|(socket, messages)| Step::Datagrams(socket, messages)),
         2 => prop::collection::vec(0usize..100, 0..64).prop_map(Step::Frames),
+        2 => prop::collection::vec((1u16..5, 0usize..100, 0usize..3), 0..64).prop_map(Step::Packets),
         2 => (0usize..100).prop_map(Step::Inject),
         1 => (0usize..4).prop_map(Step::Control),
         2 => (0u64..50_000).prop_map(Step::Age),
@@ -117,6 +122,7 @@ struct World {
     sockets: Vec<Handle>,
     ports: Vec<Handle>,
     device: Handle,
+    wire: Handle,
     host: Handle,
 }
 
@@ -157,6 +163,7 @@ fn world() -> World {
                     peer_cookie: if v2 || id == 1 { cookie(&[]) } else { cookie(&[1, 2, 3, 4]) },
                     reorder_timeout: if id == 2 || at == 0 { 10_000 } else { 0 },
                     patience: Default::default(),
+                    framing: [Framing::Kept, Framing::With, Framing::Without][at % 3],
                 },
             ));
         }
@@ -169,8 +176,28 @@ fn world() -> World {
     }
     core.cross_connect(ports[2], device).unwrap();
     core.cross_connect(ports[8], host).unwrap();
-    ports.extend([device, host]);
-    World { lab, sockets, ports, device, host }
+    // PPPoE sessions that are joined to L2TP ones, and the port's own frames, which are TypeScript's.
+    let wire = core.add_device(10, FrameType::Ethernet, None, None).unwrap();
+    let own = core.add_host_port(FrameType::Ethernet).unwrap();
+    core.cross_connect(wire, own).unwrap();
+    for (id, far) in [(1, 5), (2, 11), (3, 17)] {
+        let request =
+            PppoeRequest { peer: [2; 6], own: [4; 6], tags: &[[0x81, 0, 0, id as u8]], session_id: id };
+        let session = core.add_pppoe(wire, &request).unwrap();
+        core.cross_connect(session, ports[far]).unwrap();
+        ports.push(session);
+    }
+    ports.extend([device, host, wire, own]);
+    World { lab, sockets, ports, device, wire, host }
+}
+
+/// A frame of a PPPoE session, in the VLAN of its id.
+fn pppoe(id: u16, len: usize, missing: usize) -> Vec<u8> {
+    let tag = [0x81, 0, 0, id as u8];
+    let header = [0x88, 0x64, 0x11, 0, 0, id as u8, 0, len as u8];
+    let mut frame = [&[4; 6][..], &[2; 6], &tag, &header, &vec![0xc1; len]].concat();
+    frame.truncate(frame.len() - missing);
+    frame
 }
 
 fn add(sum: &mut Counters, counters: Counters) {
@@ -191,7 +218,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..25),
         failures in prop::collection::vec(prop::option::weighted(0.1, prop::sample::select(vec![Reason::SocketFull, Reason::TooLong, Reason::NoRoute, Reason::DeviceFull])), 64),
     ) {
-        let World { mut lab, sockets, ports, device, host } = world();
+        let World { mut lab, sockets, ports, device, wire, host } = world();
         let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);
         let mut failures = failures.into_iter().cycle();
         let mut removed: HashMap<u32, Counters> = HashMap::new();
@@ -221,6 +248,12 @@ proptest! {
                     given += lens.len() as u64;
                     lab.read(device, &lens.iter().map(|len| vec![0xdd; *len]).collect::<Vec<_>>(), now);
                 }
+                Step::Packets(frames) => {
+                    if lab.datapath.core.port(wire).is_none() { continue }
+                    given += frames.len() as u64;
+                    let frames = frames.iter().map(|(id, len, missing)| (pppoe(*id, *len, *missing), Vec::new()));
+                    lab.receive_packets(wire, &frames.collect::<Vec<_>>(), now);
+                }
                 Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
                 Step::Control(socket) => {
                     let remote = (peer(3).ip(), 1701, 0);
@@ -237,7 +270,8 @@ proptest! {
                     if let Some(at) = core.sessions.find(port) {
                         let options = core.sessions.rare(at).options;
                         let change = Options { send_seq: on, reorder_timeout: timeout * 5000, ..options };
-                        core.change_session(port, change).unwrap();
+                        let of_l2tp = !core.is_link(core.sessions.rx[at].tunnel);
+                        prop_assert_eq!(core.change_session(port, change).is_ok(), of_l2tp);
                     }
                 }
                 Step::Remove(port) => {
@@ -251,8 +285,9 @@ proptest! {
                 Step::Disconnect(port) => drop(lab.datapath.core.disconnect(ports[port % ports.len()])),
             }
             let output = lab.run_failing(|| failures.next().flatten());
-            sent += output.datagrams().len() as u64;
-            written += output.written.len() as u64;
+            let on_link = output.sent.iter().filter(|sent| sent.fd == 10).count() as u64;
+            sent += output.datagrams().len() as u64 - on_link;
+            written += output.written.len() as u64 + on_link;
 
             let core = &lab.datapath.core;
             let io = |what| core.io.get(what);
@@ -267,7 +302,8 @@ proptest! {
             prop_assert_eq!(io(Io::TxFrames), written);
             let tunnels: Vec<_> = core.tunnels.indices().collect();
             let sent_by = |at: &u32| core.tunnels[*at].counters[0];
-            prop_assert_eq!(tunnels.iter().map(sent_by).sum::<u64>(), io(Io::TxSegments));
+            let of_l2tp = tunnels.iter().filter(|at| !core.is_link(**at));
+            prop_assert_eq!(of_l2tp.map(sent_by).sum::<u64>(), io(Io::TxSegments));
             for tunnel in tunnels {
                 let mut sum = removed.get(&tunnel).copied().unwrap_or_default();
                 for at in core.sessions.indices().filter(|at| core.sessions.rx[*at].tunnel == tunnel) {

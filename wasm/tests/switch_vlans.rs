@@ -55,8 +55,7 @@ impl Port {
         let place = |names: &[&str], name| names.iter().position(|known| *known == name).unwrap() as u32;
         let mode = Mode::from_number(place(&MODES, self.mode)).unwrap();
         let priority = PriorityTags::from_number(place(&PRIORITY_TAGS, self.priority_tags)).unwrap();
-        let vlans =
-            PortVlans::new(mode, self.tag, [&self.trunks, &self.cvlans], self.qinq, priority, 2);
+        let vlans = PortVlans::new(mode, self.tag, [&self.trunks, &self.cvlans], self.qinq, priority, 2);
         MemberOptions { vlans, protected: self.protected, ..MemberOptions::default() }
     }
 }
@@ -225,7 +224,8 @@ impl Port {
                 None => {}
             }
         }
-        if tags.first().is_some_and(|(_, vid, pcp)| (*vid, *pcp) == (0, 0)) && self.priority_tags != "always" {
+        if tags.first().is_some_and(|(_, vid, pcp)| (*vid, *pcp) == (0, 0)) && self.priority_tags != "always"
+        {
             if tags.len() > 1 {
                 return None; // here we differ: Open vSwitch deletes both
             }

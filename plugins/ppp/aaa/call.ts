@@ -8,7 +8,7 @@ export interface CallFacts {
   readonly id: string;
   /** Unique now, for people: `<tunnel>/<session>`. */
   readonly name: string;
-  /** RFC 2865 §5.41: 5 virtual, 15 Ethernet, 33 PPPoE over Ethernet, 34 PPPoE over VLAN, 35 over QinQ (RFC 4603 and others). */
+  /** NAS-Port-Type: 5 virtual, 15 Ethernet (RFC 2865 §5.41); 32 PPPoE over Ethernet, 33 over a VLAN, 34 over two. */
   readonly portType: number;
   /** NAS-Port: 32 bits. */
   readonly port?: number;

@@ -51,8 +51,8 @@ export interface NegotiationSink {
   send(packet: Uint8Array): void;
   /** This layer is up (tlu): both ends agreed. */
   up(): void;
-  /** This layer is no longer up (tld). */
-  down(): void;
+  /** This layer is no longer up (tld), and why, where it does not come again. */
+  down(reason: string): void;
   /** This layer has no more use for the one below (tlf), and why. */
   finished(reason: string): void;
   /** A packet made no sense, and was passed over. */
@@ -375,7 +375,7 @@ export class Negotiation {
         this.#upSince = this.#now;
         return this.#sink.up();
       case "tld":
-        return this.#sink.down();
+        return this.#sink.down(this.#reason);
       case "tlf":
         return this.#sink.finished(this.#reason);
     }

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import type { Place } from "./place.ts";
 import { type Background, type Outcome, until } from "./process.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
+/** The folder of the project. */
+export const root = new URL("../../../", import.meta.url).pathname;
 
 /** A running appliance; disposal stops it by SIGTERM. */
 export interface Appliance extends AsyncDisposable {
@@ -27,6 +28,7 @@ export interface SessionView {
   readonly mtu?: number;
   readonly ifname?: string;
   readonly status: string;
+  readonly "circuit-state"?: Readonly<Record<string, unknown>>;
   readonly statistics: Readonly<Record<string, number>>;
 }
 

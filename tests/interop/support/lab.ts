@@ -22,16 +22,31 @@ export interface Lab extends Place, AsyncDisposable {
   tryGuest(script: string, ...args: string[]): Promise<Outcome>;
 }
 
+/** How a guest shall be. */
+export interface LabOptions {
+  /** Megabytes; an appliance inside needs 1500. */
+  readonly memory?: number;
+  /** The namespace at the host's end, which others may share: all on one bridge; absent: one of its own. */
+  readonly namespace?: string;
+  /** The guest's host number on the wire; absent: 2. */
+  readonly host?: number;
+}
+
 let guests = 0;
 
 /** Boots a guest (0.2 s). */
-export async function bootLab(): Promise<Lab> {
+export async function bootLab({ host = 2, memory, ...shared }: LabOptions = {}): Promise<Lab> {
   const name = `isthmus-${Deno.pid}-${++guests}`;
   const folder = await Deno.makeTempDir({ prefix: "isthmus-interop-" });
   const env = { LAB_RUN: `${folder}/lab` };
   const lab = `${labFolder}/lab.sh`;
-  const namespace = `lab-${name}`;
-  const said = await output([lab, "up", name], { env });
+  const namespace = shared.namespace ?? `lab-${name}`;
+  const options = [
+    ...(memory === undefined ? [] : ["-m", `${memory}`]),
+    ...(shared.namespace === undefined ? [] : ["-n", namespace, "-b", "lan"]),
+    ...["-4", `10.77.0.1/24,10.77.0.${host}/24`, "-6", `fd77::1/64,fd77::${host}/64`],
+  ];
+  const said = await output([lab, ...options, "up", name], { env });
   const tap = /\btap=(\S+)/.exec(said)![1]!;
   const tryGuest = (script: string, ...args: string[]) =>
     run([lab, "exec", name, "-c", script, ...args], { env, timeoutMs: 130_000 });

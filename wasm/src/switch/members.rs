@@ -87,6 +87,7 @@ impl Switches {
         let switch = &mut self.switches[switch];
         switch.members.retain(|member| *member != at);
         switch.loops.forget(at);
+        self.blocked.retain(|(_, member)| *member != at);
         switch.recount(&self.members);
     }
 

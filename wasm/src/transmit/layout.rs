@@ -3,10 +3,11 @@
 use super::{ALL_IOVECS, OP_SEND, OP_WRITE, Transmit};
 use crate::abi::IoVec;
 use crate::leaving::{Span, Writing};
+use crate::tunnel::Via;
 
 impl Transmit {
-    /// Finishes the arrays. `socket_fd` and `device_fd` give file descriptors by index.
-    pub fn lay_out(&mut self, socket_fd: impl Fn(u32) -> i32, device_fd: impl Fn(u32) -> i32) {
+    /// Finishes the arrays. `fd` gives the descriptors of sockets and devices.
+    pub fn lay_out(&mut self, fd: impl Fn(Via) -> i32) {
         self.flush();
         if self.scattered {
             self.place_anew();
@@ -24,16 +25,16 @@ impl Transmit {
             }
         }
         if self.mixed {
-            self.sort_by_socket();
+            self.sort_by_via();
         }
         let mut first = 0;
-        while let Some(socket) = self.socket_of(first) {
+        while let Some(via) = self.via_of(first) {
             let end = match self.mixed {
-                true => (first..self.groups.len()).find(|at| self.socket_of(*at) != Some(socket)),
+                true => (first..self.groups.len()).find(|at| self.via_of(*at) != Some(via)),
                 false => None,
             };
             let end = end.unwrap_or(self.groups.len());
-            self.ops.push([OP_SEND, socket_fd(socket), first as i32, (end - first) as i32]);
+            self.ops.push([OP_SEND, fd(via), first as i32, (end - first) as i32]);
             first = end;
         }
         self.first_write = self.ops.len();
@@ -44,14 +45,14 @@ impl Transmit {
                 self.iovecs[self.iovecs_used] = iovec(self.base, *span);
                 self.iovecs_used += 1;
             }
-            self.ops.push([OP_WRITE, device_fd(*device), at as i32, *count as i32]);
+            self.ops.push([OP_WRITE, fd(Via::Device(*device)), at as i32, *count as i32]);
         }
     }
 
-    /// Brings the messages of each socket together, for fewer system calls. Order matters within a session only.
-    fn sort_by_socket(&mut self) {
+    /// Brings the messages of each socket or device together, for fewer system calls. Order matters within a session only.
+    fn sort_by_via(&mut self) {
         self.order.extend(0..self.groups.len() as u32);
-        self.order.sort_by_key(|group| self.groups[*group as usize].socket);
+        self.order.sort_by_key(|group| self.groups[*group as usize].via);
         let unsorted = self.messages[..self.groups.len()].to_vec();
         for (message, group) in self.messages.iter_mut().zip(&self.order) {
             *message = unsorted[*group as usize];
@@ -79,9 +80,9 @@ impl Transmit {
         self.order.get(index).map_or(index, |group| *group as usize)
     }
 
-    /// The socket of message `index`.
-    fn socket_of(&self, index: usize) -> Option<u32> {
-        self.groups.get(self.group_at(index)).map(|group| group.socket)
+    /// What message `index` leaves by.
+    fn via_of(&self, index: usize) -> Option<Via> {
+        self.groups.get(self.group_at(index)).map(|group| group.via)
     }
 }
 

@@ -138,18 +138,31 @@ impl Lab {
 
     /// Hands in a frame from a packet socket, with what the kernel tells of it.
     pub fn receive_packet(&mut self, port: Handle, frame: &[u8], told: &[u8]) {
+        self.receive_packet_at(port, frame, told, 0);
+    }
+
+    /// As `receive_packet`, at a time in microseconds.
+    pub fn receive_packet_at(&mut self, port: Handle, frame: &[u8], told: &[u8], now: u64) {
         while self.datapath.pump() > 0 {}
+        self.receive_packets(port, &[(frame.to_vec(), told.to_vec())], now);
+    }
+
+    /// Hands in frames from a packet socket, each with what the kernel tells of it.
+    pub fn receive_packets(&mut self, port: Handle, frames: &[(Vec<u8>, Vec<u8>)], now: u64) {
         let places = self.datapath.receive.places();
         // SAFETY: as in `receive`.
-        let message = unsafe { &mut *(places.messages as *mut MmsgHdr) };
-        unsafe {
-            write(places.slots, frame, places.room);
-            write(message.control as usize, told, message.control_len as usize);
+        let messages = unsafe { from_raw_parts_mut(places.messages as *mut MmsgHdr, BATCH) };
+        for (at, (frame, told)) in frames.iter().enumerate() {
+            let message = &mut messages[at];
+            unsafe {
+                write(places.slots + at * places.stride, frame, places.room);
+                write(message.control as usize, told, message.control_len as usize);
+            }
+            message.control_len = told.len() as u64;
+            message.flags = 0;
+            message.len = frame.len() as u32;
         }
-        message.control_len = told.len() as u64;
-        message.flags = 0;
-        message.len = frame.len() as u32;
-        self.datapath.receive_packets(port, 1, 0).unwrap();
+        self.datapath.receive_packets(port, frames.len(), now).unwrap();
     }
 
     /// Hands in frames read from a device.
@@ -361,7 +374,9 @@ fn send(fd: i32, message: &MmsgHdr) -> Sent {
     };
     let mut buffer = [0; Name::MAX];
     buffer[..name.len()].copy_from_slice(name);
-    let to = Name::read(&buffer, name.len()).unwrap();
+    // A packet socket is bound to its interface, and is told nothing else.
+    assert!(!name.is_empty() || control.is_empty());
+    let to = Name::read(&buffer, name.len());
     let bytes = gather(iovecs);
     assert!(bytes.len() <= 65_507 && control.len() <= Control::MAX);
     let datagrams = match segment_size(control) {
@@ -372,7 +387,13 @@ fn send(fd: i32, message: &MmsgHdr) -> Sent {
             datagrams
         }
     };
-    Sent { fd, to: (to.ip(), to.port()), control: control.to_vec(), datagrams, iovecs: iovecs.len() }
+    Sent {
+        fd,
+        to: to.map_or((Ip([0; 16]), 0), |to| (to.ip(), to.port())),
+        control: control.to_vec(),
+        datagrams,
+        iovecs: iovecs.len(),
+    }
 }
 
 /// What `UDP_SEGMENT` in a control buffer says.

@@ -84,8 +84,9 @@ export function sealResponse(
   signed: boolean,
 ): Uint8Array<ArrayBuffer> {
   const all = signed ? [UNSIGNED, ...attributes] : attributes;
-  const octets = emitPacket({ code, ...request, attributes: all }, formats);
-  if (signed) octets.set(sign(octets, request.authenticator, secret), HEADER + 2);
+  const { id, authenticator } = request;
+  const octets = emitPacket({ code, id, authenticator, attributes: all }, formats);
+  if (signed) octets.set(sign(octets, authenticator, secret), HEADER + 2);
   octets.set(md5(octets, secret.octets), 4);
   return octets;
 }

@@ -62,6 +62,8 @@ export interface Packet {
 export interface VendorFormat {
   readonly type: 1 | 2 | 4;
   readonly length: 0 | 1 | 2;
+  /** Octets between that header and the value that say nothing of a whole attribute (WiMAX's continuation octet). */
+  readonly more?: number;
 }
 
 /** Vendors that do not do as RFC 2865 recommends (1 + 1), by enterprise number. */
@@ -108,7 +110,7 @@ function parseVendor(value: Uint8Array, formats: VendorFormats): Attribute[] | u
   if (value.length < 5) return undefined;
   const vendor = readNumber(value, 0, 4);
   const format = formats.get(vendor) ?? USUAL;
-  const header = format.type + format.length;
+  const header = format.type + format.length + (format.more ?? 0);
   const attributes: Attribute[] = [];
   for (let at = 4; at < value.length;) {
     if (at + header > value.length) return undefined;
@@ -151,7 +153,7 @@ function emitAttribute(
   formats: VendorFormats,
 ): number {
   const format = formats.get(vendor) ?? USUAL;
-  const header = vendor === 0 ? 2 : 6 + format.type + format.length;
+  const header = vendor === 0 ? 2 : 6 + format.type + format.length + (format.more ?? 0);
   const most = LONGEST_VALUE + 2 - header;
   let at = start;
   for (let from = 0; from === 0 || from < value.length; from += most) {

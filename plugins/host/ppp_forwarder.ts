@@ -1,0 +1,45 @@
+/** The PPP termination as plugins have it. @module */
+
+import type { Member, PppForwarder, PppOptions, PppPortOptions } from "../ports.ts";
+import { type OpenForwarder, openForwarder } from "./forwarders.ts";
+import type { DatapathLeaf } from "./leaves.ts";
+import type { Life } from "./life.ts";
+import type { Ports } from "./ports.ts";
+
+/** Opens one in a life. @throws {Failure} */
+export async function openPpp(
+  life: Life,
+  datapath: DatapathLeaf,
+  ports: Ports,
+  { tun, ...options }: PppOptions,
+): Promise<[PppForwarder, OpenForwarder]> {
+  const spec = {
+    kind: "ppp",
+    name: "the PPP termination",
+    frames: "ppp",
+    ports: [tun],
+    options,
+  } as const;
+  const open = await openForwarder(life, datapath, ports, spec);
+  return [{ kind: "ppp", change: ({ tun: _, ...options }) => open.change(options) }, open];
+}
+
+/** Joins a port to one. @throws {Failure} */
+export async function joinPpp(
+  life: Life,
+  open: OpenForwarder,
+  port: Parameters<OpenForwarder["join"]>[1],
+  first: PppPortOptions,
+): Promise<Member<PppPortOptions>> {
+  let { expired, ...plain } = first;
+  const member = await open.join(life, port, plain, ({ detail, what }) => {
+    if (what === "expired") expired?.((detail as { what: "idle" | "session" | "quota" }).what);
+  });
+  return {
+    async change(options) {
+      const { expired: next, ...changed } = options;
+      await member.change(changed);
+      [expired, plain] = [next, changed];
+    },
+  };
+}
