@@ -38,6 +38,7 @@ import { Schedule } from "./schedule.ts";
 import { isAcknowledgement } from "./transport.ts";
 import { Undecided } from "./undecided.ts";
 import { Tombstones } from "./unproven.ts";
+import { whose } from "./whose.ts";
 import type { CallParameters, Path, PeerSettings } from "./settings.ts";
 import { type ConnectionSnapshot, type LcceSnapshot, SNAPSHOT_VERSION } from "./snapshot.ts";
 
@@ -160,6 +161,15 @@ export class Lcce {
     }
     if (!connection.accepts(path)) return this.#drop("wrong-source");
     return connection.proven ? "proven" : "expected";
+  }
+
+  /** The connection that a message was for, or is from, as far as that can be told: for those who look on. */
+  whose(
+    datagram: Uint8Array,
+    path: Path,
+    direction: "received" | "sent",
+  ): Connection | undefined {
+    return whose(this.#registry, datagram, path, direction);
   }
 
   #receive(datagram: Uint8Array, path: Path, now: number): void {

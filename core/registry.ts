@@ -124,6 +124,11 @@ export class ConnectionRegistry {
     return undefined;
   }
 
+  /** The connection whose peer, there, is to be called by an id. */
+  byPeerId(version: ProtoVersion, path: Path, peerId: number): Connection | undefined {
+    return this.#byPeer.get(versionKey(version, path))?.byId.get(peerId);
+  }
+
   /** The one connection that we dial at an address; undefined where there is none, or several. */
   onlyDialed(version: ProtoVersion, path: Path): Connection | undefined {
     let found: Connection | undefined;

@@ -1,10 +1,11 @@
 /** Runs an appliance as its user would: `deno run -P=appliance edge/main.ts run`. @module */
 
-/** Arguments of `deno` that run the CLI with no more permissions than it needs. */
-export const isthmus: readonly string[] = [
+/** Arguments of `deno` that run the CLI with no more permissions than it needs: to sockets in a directory, too. */
+export const isthmus = (directory: string): readonly string[] => [
   "run",
   "--quiet",
   "--permission-set=appliance",
+  `--allow-write=${directory}`,
   new URL("../edge/main.ts", import.meta.url).pathname,
 ];
 
@@ -23,12 +24,12 @@ export async function startAppliance(
   const file = `${directory}/${name}.yaml`;
   await Deno.writeTextFile(file, text);
   const process = new Deno.Command(Deno.execPath(), {
-    args: [...isthmus, "run", "--config", file],
+    args: [...isthmus(directory), "run", "--config", file],
     stdin: "null",
     stdout: "inherit",
     stderr: "inherit",
   }).spawn();
-  const url = `http://${/^admin: \{ listen: "(.*)" \}$/m.exec(text)![1]!}`;
+  const url = /^admin: \{ listen: "(.*)" \}$/m.exec(text)![1]!;
   let ended = false;
   process.status.then(() => ended = true);
   while (!await answers(url)) {
@@ -45,8 +46,11 @@ export async function startAppliance(
 }
 
 async function answers(url: string): Promise<boolean> {
+  using client = Deno.createHttpClient({
+    proxy: { transport: "unix", path: url.slice("unix:".length) },
+  });
   try {
-    const response = await fetch(`${url}/healthz`);
+    const response = await fetch("http://localhost/healthz", { client });
     await response.body?.cancel();
     return response.ok;
   } catch {

@@ -22,13 +22,14 @@ interface End {
 const LEFT = "127.77.0.1";
 const RIGHT = "127.77.0.2";
 
-export function configs(spaces: Namespaces): DemoConfigs {
+/** @param directory where the admin endpoints' sockets shall be */
+export function configs(spaces: Namespaces, directory: string): DemoConfigs {
   const netns = (side: "left" | "right") => spaces.available ? { namespace: spaces[side] } : {};
   const left: End = { underlay: LEFT, peer: RIGHT, me: 1, ...netns("left") };
   const right: End = { underlay: RIGHT, peer: LEFT, me: 2, ...netns("right") };
   return {
-    left: config(left, `${LEFT}:8701`),
-    right: config(right, `${RIGHT}:8701`),
+    left: config(left, `unix:${directory}/left.sock`),
+    right: config(right, `unix:${directory}/right.sock`),
     targets: spaces.available
       ? [{ name: "UDP", address: "192.168.71.2" }, {
         name: "IP protocol 115",

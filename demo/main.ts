@@ -23,7 +23,7 @@ await using stack = new AsyncDisposableStack();
 const directory = await Deno.makeTempDir({ prefix: "isthmus-demo-" });
 stack.defer(() => Deno.remove(directory, { recursive: true }));
 const spaces = stack.use(await namespaces());
-const demo = configs(spaces);
+const demo = configs(spaces, directory);
 
 say(
   spaces.available
@@ -43,8 +43,10 @@ await tables(left);
 
 say(
   `the admin endpoint stays up ${seconds ? `for ${seconds} s in all` : "until Ctrl-C"}:\n` +
-    `  curl ${left.url}/v1/tunnels\n  curl ${left.url}/metrics\n` +
-    `  deno task isthmus --url ${left.url} show session`,
+    `  curl --unix-socket ${left.url.slice(5)} http://localhost/v1/tunnels\n  curl --unix-socket ${
+      left.url.slice(5)
+    } http://localhost/metrics\n` +
+    `  deno run -P=appliance --allow-write=${directory} edge/main.ts --url ${left.url} show session`,
 );
 await sleep(Math.max(0, seconds * 1000 - performance.now()) || (seconds ? 0 : 2 ** 31 - 1));
 say("stopping");
@@ -74,7 +76,7 @@ async function traffic(spaces: Namespaces, { targets }: DemoConfigs): Promise<vo
 async function tables(appliance: RunningAppliance): Promise<void> {
   for (const args of [["show", "tunnel"], ["show", "session"]]) {
     say(`isthmus ${args.join(" ")}`);
-    await run(Deno.execPath(), [...isthmus, "--url", appliance.url, ...args]);
+    await run(Deno.execPath(), [...isthmus(directory), "--url", appliance.url, ...args]);
   }
 }
 

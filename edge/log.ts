@@ -9,6 +9,7 @@ import type { Log } from "../plugins/host/leaves.ts";
 import type { Json } from "../plugins/plugin.ts";
 import { hidden, isSecretKey } from "./config/secrets.ts";
 import type { Config } from "./config/model.ts";
+import { printable, quoted } from "./printable.ts";
 
 /** The longest value and the longest line, in UTF-16 units; what is longer is cut and ends in `…`. */
 const MAX_VALUE = 1024;
@@ -27,11 +28,21 @@ export interface Logger extends Log {
 
 /** Where lines go to, and the wall clock, for tests. */
 export interface LogOptions {
-  /** Takes one line with its line feed. Standard error by default. */
+  /** Takes one line with its line feed. Standard error by default, at once. */
   readonly write?: (line: string) => void;
   /** Unix milliseconds. */
   readonly now?: () => number;
+  /** Whether lines begin with their priority, as journald wants it (sd-daemon(3)): `<4>`. */
+  readonly priorities?: boolean;
 }
+
+/** What journald calls the levels: warnings are 4. */
+const priorities: Readonly<Record<Level, string>> = {
+  debug: "<7>",
+  info: "<6>",
+  warn: "<4>",
+  error: "<3>",
+};
 
 /** A log. */
 export function makeLog(settings: Config["log"], options: LogOptions = {}): Logger {
@@ -44,7 +55,8 @@ export function makeLog(settings: Config["log"], options: LogOptions = {}): Logg
       if (levels.indexOf(level) < levels.indexOf(settings.level)) return;
       const time = new Date(now()).toISOString();
       const record = { time, level, message, ...visible({ ...bound, ...fields }) };
-      write(cut(settings.format === "json" ? jsonLine(record) : textLine(record), MAX_LINE) + "\n");
+      const line = settings.format === "json" ? jsonLine(record) : textLine(record);
+      write((options.priorities ? priorities[level] : "") + cut(line, MAX_LINE) + "\n");
     };
     return {
       debug: at("debug"),
@@ -62,20 +74,22 @@ type LogRecord = { time: string; level: Level; message: string } & Record<string
 
 /** A JSON line stays JSON when it is too long: the fields go, the message stays. */
 function jsonLine(record: LogRecord): string {
-  const line = JSON.stringify(record);
+  const line = printable(JSON.stringify(record));
   if (line.length <= MAX_LINE) return line;
   const { time, level, message } = record;
-  return JSON.stringify({ time, level, message: cut(message, MAX_VALUE), truncated: true });
+  return printable(
+    JSON.stringify({ time, level, message: cut(message, MAX_VALUE), truncated: true }),
+  );
 }
 
 function textLine({ time, level, message, ...fields }: LogRecord): string {
   const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${textValue(value)}`);
-  return `${time} ${level.padEnd(5)} ${oneLine(message)}${pairs.join("")}`;
+  return `${time} ${level.padEnd(5)} ${printable(message)}${pairs.join("")}`;
 }
 
 function textValue(value: Json): string {
-  if (typeof value !== "string") return JSON.stringify(value);
-  return /^[^\s"=\\\p{C}]+$/u.test(value) ? value : JSON.stringify(value);
+  if (typeof value !== "string") return printable(JSON.stringify(value));
+  return /^[^\s"=\\\p{C}]+$/u.test(value) ? value : quoted(value);
 }
 
 /** Fields as they may be shown: without secrets, and none too long. */
@@ -86,11 +100,6 @@ function visible(fields: Record<string, Json>): Record<string, Json> {
       isSecretKey(key) ? hidden : typeof value === "string" ? cut(value, MAX_VALUE) : value,
     ]),
   );
-}
-
-/** `text` without line feeds and other control characters, so that nobody's input can forge a line. */
-function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, " ");
 }
 
 function cut(text: string, length: number): string {

@@ -50,3 +50,25 @@ Deno.test("makeLog() bounds lines, forges none and shows no secrets", () => {
     if (format === "json") lines.forEach((line) => JSON.parse(line));
   }
 });
+
+Deno.test("what peers say reaches no terminal: control, format and separator characters are escaped", () => {
+  const said = "a\x1b[2Jb\x7f\x9b\u202e\u2028\u200b\ud800c";
+  const escaped = "a\\u001b[2Jb\\u007f\\u009b\\u202e\\u2028\\u200b\\ud800c";
+  for (const format of ["text", "json"] as const) {
+    const { log, lines } = logInto({ level: "info", format });
+    log.warn(`refused ${said}`, { "host-name": said, more: [said] });
+    assert.ok(!/[\p{Cc}\p{Cf}\p{Cs}\u2028]/u.test(lines[0]!.slice(0, -1)), lines[0]!);
+    assert.equal(lines[0]!.split(escaped).length, 4, lines[0]!);
+    if (format === "json") assert.equal(JSON.parse(lines[0]!)["host-name"], said);
+  }
+});
+
+Deno.test("makeLog() says its priorities where journald wants them", () => {
+  const lines: string[] = [];
+  const log = makeLog({ level: "debug", format: "text" }, {
+    write: (line) => void lines.push(line),
+    priorities: true,
+  });
+  for (const level of ["debug", "info", "warn", "error"] as const) log[level]("x");
+  assert.deepEqual(lines.map((line) => line.slice(0, 3)), ["<7>", "<6>", "<4>", "<3>"]);
+});

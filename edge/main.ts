@@ -4,6 +4,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
+import { ppp } from "../plugins/ppp/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -15,12 +16,15 @@ const builtIn: readonly Plugin[] = [
   bridge,
   ethernet,
   networkInterface,
+  ppp,
   probe,
   sink,
 ];
 
 const { version } = manifest;
 const encoder = new TextEncoder();
+const fresh = { write: true, create: true, truncate: true, mode: 0o600 };
+type Stream = { writeSync(bytes: Uint8Array): number };
 
 if (import.meta.main) {
   const status = await main(Deno.args, {
@@ -31,17 +35,26 @@ if (import.meta.main) {
       const plugins = await withPlugins(path, builtIn);
       return await run({ version, plugins, document: configFile(path, plugins) });
     },
-    check: async (path) => await configFile(path, await withPlugins(path, builtIn)).load(),
+    async check(path) {
+      return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;
+    },
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
+    uid: () => Deno.uid() ?? 0,
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
+    create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+function writeAll(stream: Stream, text: string): void {
+  writer(stream)(encoder.encode(text));
+}
+
+function writer(stream: Stream): (bytes: Uint8Array) => void {
+  return (bytes) => {
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(stream.writeSync(rest));
+  };
 }

@@ -6,8 +6,12 @@ import type { ConfigDocument } from "./config/document.ts";
 import { catchFaults } from "./faults.ts";
 import { openSystem, type System } from "./io/system.ts";
 import { type Logger, makeLog } from "./log.ts";
+import { lineSink } from "./log_sink.ts";
 import { movableAdmin } from "./movable_admin.ts";
 import { followSignals } from "./signals.ts";
+
+/** How long the log may take to be written at the end, in milliseconds. */
+const FLUSH_MS = 1000;
 
 /** What is run. */
 export interface RunOptions {
@@ -26,9 +30,18 @@ export interface RunOptions {
  */
 export async function run(options: RunOptions): Promise<number> {
   const signals = followSignals();
-  const { config, commit } = await options.document.load();
+  const { config, commit, warnings } = await options.document.load();
   commit();
-  const log = makeLog(config.log);
+  const sink = lineSink(
+    (bytes) => Deno.stderr.write(bytes),
+    (count) => `${count} lines of the log were dropped here: nobody read them fast enough\n`,
+  );
+  await using _flushed = { [Symbol.asyncDispose]: () => sink.flush(FLUSH_MS) };
+  const log = makeLog(config.log, {
+    write: sink.write,
+    priorities: Deno.env.get("JOURNAL_STREAM") !== undefined,
+  });
+  for (const warning of warnings) log.warn(warning);
   using _faults = catchFaults(log);
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.

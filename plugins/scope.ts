@@ -209,6 +209,8 @@ export interface UdpSocket {
   readonly port: number;
   /** Sends a datagram; false: the kernel had no room or no way for it. Nobody waits. */
   send(datagram: Uint8Array, to: UdpAddress): boolean;
+  /** Datagrams that came and were dropped: faster than they were taken, or longer than 9216 bytes. */
+  drops(): number;
 }
 
 /** A route of the kernel. */

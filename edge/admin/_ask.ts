@@ -35,7 +35,12 @@ export function asking(api: MemoryAppliance, errors: string[] = []): Ask & { app
   const app = createAdmin(api, {
     version,
     plugins: [tapPlugin],
-    log: { error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`) },
+    log: {
+      error: (message, fields) => errors.push(`${message} ${JSON.stringify(fields)}`),
+      info: () => {},
+      warn: () => {},
+    },
+    refusalDelayMs: 0,
     now: () => api.startedAt + 1500,
   });
   const ask: Ask = async (method, path, { json, raw, headers } = {}) => {

@@ -8,6 +8,7 @@ import type { Log } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
+import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
@@ -25,6 +26,7 @@ import { addPluginRoutes } from "./plugins.ts";
 import type { RouteContext } from "./route.ts";
 import { addSessionRoutes } from "./sessions.ts";
 import { makeStreams } from "./streams.ts";
+import { addTraceRoutes } from "./trace.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
 /** What the endpoint needs besides the appliance. */
@@ -33,7 +35,9 @@ export interface AdminOptions {
   readonly version: string;
   /** The plugins whose circuits sessions may name. */
   readonly plugins: readonly Plugin[];
-  readonly log: Pick<Log, "error">;
+  readonly log: Pick<Log, "error" | "info" | "warn">;
+  /** How long who is refused waits for the answer, in milliseconds; half a second unless a test says otherwise. */
+  readonly refusalDelayMs?: number;
   /** Unix milliseconds; `Date.now` unless a test says otherwise. */
   readonly now?: () => number;
 }
@@ -71,6 +75,11 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
       status: c.res.status,
     });
   });
+  app.use(audit({
+    log: options.log,
+    now: options.now ?? Date.now,
+    refusalDelayMs: options.refusalDelayMs ?? defaultDelayMs,
+  }));
   app.use(sameSite(admin), bearer(admin, open), jsonBody());
 
   const now = options.now ?? Date.now;
@@ -88,6 +97,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   addPeerRoutes(context);
   addPluginRoutes(context);
   addEventRoutes(context);
+  addTraceRoutes(context);
   addOperationRoutes(context, { version: options.version, now });
 
   app.notFound((c) => noRoute(app, c));

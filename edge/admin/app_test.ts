@@ -20,7 +20,7 @@ Deno.test("/openapi.json lists exactly the routes there are", async () => {
 
 Deno.test("GET /healthz says the version and the uptime in seconds, without a token", async () => {
   const api = memoryAppliance();
-  api.admin = { ...api.admin, token: "s3cret" };
+  api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
   const { status, body } = await asking(api)("GET", "/healthz");
   assert.equal(status, 200);
   assert.deepEqual(body, { status: "ok", version: "1.2.3", uptime: 1.5 });
@@ -28,7 +28,7 @@ Deno.test("GET /healthz says the version and the uptime in seconds, without a to
 
 Deno.test("GET /v1/config hides secrets", async () => {
   const api = await branchOffice();
-  api.admin = { ...api.admin, token: "s3cret" };
+  api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
   const headers = { authorization: "Bearer s3cret" };
   const { body, text } = await asking(api)("GET", "/v1/config", { headers });
   assert.ok(!text.includes("s3cret"));

@@ -5,11 +5,9 @@ import type { Subscription } from "../control/mod.ts";
 import { environmentOf } from "./client.ts";
 import { problems, type RouteContext } from "./route.ts";
 import { eventView } from "./schemas.ts";
+import { follow, type FollowOptions } from "./follow.ts";
 import { tooManyStreams } from "./streams.ts";
 import { viewEvent } from "./view.ts";
-
-/** Silence after which a comment is sent, so that both ends notice a dead connection, in milliseconds. */
-const HEARTBEAT_MS = 15_000;
 
 const events = createRoute({
   method: "get",
@@ -39,52 +37,10 @@ export function addEventRoutes({ app, api, streams }: RouteContext): void {
 /** The events of a subscription until it, the reader or the server ends; `ended` is told of that. */
 export function eventStream(
   subscription: Subscription,
-  { ending, ended = () => {} }: { readonly ending?: AbortSignal; ended?(): void },
+  options: FollowOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const encoder = new TextEncoder();
-  const stop = () => subscription[Symbol.dispose]();
-  const finish = () => {
-    ending?.removeEventListener("abort", stop);
-    ended();
-  };
-  ending?.addEventListener("abort", stop, { once: true });
-  if (ending?.aborted) stop();
-  let pending: ReturnType<Subscription["next"]> | undefined;
-  let begun = false;
-  return new ReadableStream({
-    async pull(controller) {
-      const send = (text: string) => controller.enqueue(encoder.encode(text));
-      if (!begun) {
-        begun = true;
-        return send(": events of isthmus follow\n\n");
-      }
-      pending ??= subscription.next();
-      const event = await orHeartbeat(pending);
-      if (event === "heartbeat") return send(":\n\n");
-      pending = undefined;
-      if (event !== undefined && event !== "slow") {
-        const { id, type } = event;
-        return send(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(viewEvent(event))}\n\n`);
-      }
-      if (event === "slow") send("event: slow\ndata: {}\n\n");
-      finish();
-      controller.close();
-    },
-    cancel() {
-      finish();
-      stop();
-    },
-  }, { highWaterMark: 0 });
-}
-
-async function orHeartbeat<T>(pending: Promise<T>): Promise<T | "heartbeat"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const heartbeat = new Promise<"heartbeat">((resolve) =>
-    timer = setTimeout(() => resolve("heartbeat"), HEARTBEAT_MS)
-  );
-  try {
-    return await Promise.race([pending, heartbeat]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return follow(subscription, "events of isthmus follow", (event) => {
+    if (event === "slow") return { event: "slow", data: {} };
+    return { id: event.id, event: event.type, data: viewEvent(event) };
+  }, options);
 }

@@ -4,6 +4,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback, isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { AdminConfig } from "../config/model.ts";
+import { cameWith } from "./audit.ts";
 import { httpProblem } from "./problem.ts";
 
 /** The largest request body, in bytes. */
@@ -36,28 +37,35 @@ export function sameSite(admin: () => AdminConfig): MiddlewareHandler {
  * Whether a Host header is one of ours: a loopback name, or the address that the endpoint listens on. On the wildcard
  * any address will do, since only names can be rebound; and any name where a token is required, for no page has it.
  */
-export function hostAllowed(host: string, { listen, token }: AdminConfig): boolean {
+export function hostAllowed(host: string, { listen, tokens }: AdminConfig): boolean {
   const name = hostName(host);
   if (name === undefined) return false;
   if (name === "localhost" || isLoopback(name)) return true;
   if ("path" in listen) return false;
-  if (isWildcard(listen.host)) return token !== undefined || parseIp(name) !== undefined;
+  if (isWildcard(listen.host)) return tokens.length > 0 || parseIp(name) !== undefined;
   return name === listen.host.toLowerCase() || sameIp(name, listen.host);
 }
 
-/** Refuses requests without the bearer token, where one is configured (RFC 6750). */
+/** Refuses requests without a bearer token, where some are configured (RFC 6750). */
 export function bearer(admin: () => AdminConfig, open: ReadonlySet<string>): MiddlewareHandler {
   return async (c, next) => {
-    const { token } = admin();
-    if (token === undefined || open.has(c.req.path)) return await next();
+    const { tokens } = admin();
+    if (tokens.length === 0 || open.has(c.req.path)) return await next();
     const given = /^Bearer +(\S+) *$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    if (given !== undefined && sameSecret(given, token)) return await next();
+    if (given !== undefined) {
+      // All are tried, so that the time taken does not tell which one it was.
+      const [known] = tokens.filter(({ token }) => sameSecret(given, token));
+      if (known) {
+        cameWith(c, known.name);
+        return await next();
+      }
+    }
     const challenge = `Bearer realm="isthmus"${
       given === undefined ? "" : ', error="invalid_token"'
     }`;
     const detail = given === undefined
       ? "expected the header Authorization: Bearer <token>"
-      : "the token is not the one configured";
+      : "the token is not one of those configured";
     return httpProblem(c, 401, detail, { "www-authenticate": challenge });
   };
 }

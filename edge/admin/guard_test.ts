@@ -7,7 +7,7 @@ import { branchOffice } from "./testing.ts";
 Deno.test("hostAllowed() takes loopback names and the address listened on, nothing else", () => {
   const at = (host: string, token?: string): AdminConfig => ({
     listen: { host, port: 8701 },
-    ...(token !== undefined && { token }),
+    tokens: token === undefined ? [] : [{ name: "t", token }],
   });
   const cases: [string, AdminConfig, boolean][] = [
     ["localhost", at("127.0.0.1"), true],
@@ -27,8 +27,8 @@ Deno.test("hostAllowed() takes loopback names and the address listened on, nothi
     ["10.0.0.9", at("0.0.0.0"), true],
     ["edge.example", at("0.0.0.0"), false],
     ["edge.example", at("0.0.0.0", "t"), true],
-    ["localhost", { listen: { path: "/run/x.sock" } }, true],
-    ["evil.example", { listen: { path: "/run/x.sock" } }, false],
+    ["localhost", { listen: { path: "/run/x.sock" }, tokens: [] }, true],
+    ["evil.example", { listen: { path: "/run/x.sock" }, tokens: [] }, false],
   ];
   for (const [host, admin, allowed] of cases) {
     assert.equal(hostAllowed(host, admin), allowed, `${host} at ${JSON.stringify(admin.listen)}`);
@@ -67,7 +67,7 @@ Deno.test("a configured token is required, and follows the configuration", async
     return await ask("GET", "/v1/tunnels", { headers });
   };
   assert.equal((await status()).status, 200);
-  api.admin = { ...api.admin, token: "s3cret" };
+  api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
   const none = await status();
   assert.equal(none.status, 401);
   assert.equal(none.headers.get("www-authenticate"), 'Bearer realm="isthmus"');

@@ -7,6 +7,7 @@
 
 import type { Server } from "node:http";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { AdminConfig } from "../config/model.ts";
 
@@ -104,7 +105,11 @@ function toUs({ host, port }: { readonly host: string; readonly port: number }) 
 }
 
 async function listen(server: Server, where: Where): Promise<void> {
-  if ("path" in where) await removeStale(where.path);
+  if ("path" in where) {
+    // Its own folder, should it be missing: where nobody set one up, it is ours and the group's.
+    await Deno.mkdir(dirname(where.path), { mode: 0o750 }).catch(() => {});
+    await removeStale(where.path);
+  }
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);

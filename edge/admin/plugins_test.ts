@@ -22,7 +22,7 @@ async function bench() {
   const app = createAdmin(memoryAppliance(), {
     version: "1",
     plugins: [plugin],
-    log: { error() {} },
+    log: { error() {}, info() {}, warn() {} },
   });
   const server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const ask = async (method: string, path: string, given?: object) => {
@@ -40,12 +40,14 @@ async function bench() {
     const status = await main(line.split(" "), {
       version: "1",
       run: () => Promise.resolve(0),
-      check: () => Promise.resolve(),
+      check: () => Promise.resolve([]),
       readTextFile: Deno.readTextFile,
+      uid: () => 0,
       exists: () => Promise.resolve(false),
       env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
       stdout: (text) => out += text,
       stderr: (text) => out += text,
+      create: () => assert.fail("nothing is to be written"),
     });
     return [status, out];
   };

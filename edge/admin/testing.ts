@@ -7,6 +7,7 @@ import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { Edit } from "../config/edit.ts";
 import { type EventBus, makeEventBus } from "../control/events.ts";
+import { Tracer } from "../control/trace.ts";
 import { buildSession, buildTunnel } from "../config/build.ts";
 import type {
   AdminConfig,
@@ -23,6 +24,8 @@ export interface MemoryAppliance extends ApplianceApi {
   admin: AdminConfig;
   /** Where tests publish events. */
   readonly bus: EventBus;
+  /** Where tests have messages come and go. */
+  readonly tracer: Tracer;
   healthy: boolean;
   /** What requests asked to change of the configuration. */
   readonly edits: Edit[];
@@ -65,14 +68,21 @@ export function memoryAppliance(): MemoryAppliance {
   const tunnels: Tunnel[] = [];
   let time = 1_700_000_000_000;
   const now = () => ++time;
+  const tracer = new Tracer({
+    whose: () => undefined,
+    tunnelOf: () => undefined,
+    drops: () => new Map(),
+    wallClock: now,
+  });
   const appliance: MemoryAppliance = {
     ...tunnelOperations(tunnels, now),
     ...pluginOperations,
     ...figures,
     startedAt: time,
     healthy: true,
-    bus: makeEventBus(now),
-    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    bus: makeEventBus(now, tracer),
+    tracer,
+    admin: { listen: { host: "127.0.0.1", port: 8701 }, tokens: [] },
     reloadError: undefined,
     edits: [],
     said: new Map(),
@@ -94,6 +104,7 @@ export function memoryAppliance(): MemoryAppliance {
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
     events: () => appliance.bus.subscribe(),
+    trace: (of) => appliance.tracer.watch(of),
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;

@@ -8,7 +8,7 @@ import type { Json, Row } from "../../plugins/plugin.ts";
 import type { NamedState } from "../circuits/circuits.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
-import type { FailureReport, Subscription } from "../control/mod.ts";
+import type { FailureReport, Subscription, Trace } from "../control/mod.ts";
 import type {
   AdminConfig,
   Config,
@@ -45,6 +45,8 @@ export interface ApplianceApi {
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
   /** Every state change of control connections and calls from now on. */
   events(): Subscription;
+  /** Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all. */
+  trace(of: string | undefined): Trace;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Why tunnels and calls were refused, or ended as none should. */

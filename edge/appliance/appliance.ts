@@ -96,6 +96,7 @@ function assemble(
     ...makeRequests(context, queries.tunnel),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
     events: () => control.subscribe(),
+    trace: (of) => control.trace(of),
     connections: () => control.connections(),
     failures: () => control.failures(),
     circuits: () => context.circuits.named(),

@@ -29,7 +29,8 @@ export function makeFileRequests(
     reload: () =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const { commit, config, putBack } = await document.load();
+        const { commit, config, putBack, warnings } = await document.load();
+        for (const warning of warnings) log.warn(warning);
         const report = await bringTo(context, config, changeAdmin);
         commit();
         return told(log, withReasons(report, putBack));

@@ -71,7 +71,7 @@ Deno.test("reload() changes nothing where the file is bad or cannot be carried o
   await refused(bench, { code: "limit" }, () => appliance.reload());
   appliance.onAdminChange = () =>
     Promise.reject(new ApplianceError("not-permitted", "admin", "no"));
-  bench.file = config([better], { admin: { listen: { host: "127.0.0.1", port: 1 } } });
+  bench.file = config([better], { admin: { listen: { host: "127.0.0.1", port: 1 }, tokens: [] } });
   await refused(bench, { code: "not-permitted" }, () => appliance.reload());
 });
 

@@ -11,9 +11,11 @@ import type {
   PacketLeaf,
   PortId,
   StreamLeaf,
+  TakeDatagram,
+  UdpLeaf,
 } from "../../plugins/host/leaves.ts";
 import type { FrameType } from "../../core/pseudowire.ts";
-import type { PacketOptions, PppoeOptions, Row } from "../../plugins/plugin.ts";
+import type { PacketOptions, PppoeOptions, Row, UdpOptions } from "../../plugins/plugin.ts";
 import type { PppoeSpec } from "../../wasm/mod.ts";
 import { circuitFailure } from "../appliance/errors.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
@@ -73,6 +75,12 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     openPacket: (options, gone) => openPacket(dependencies, options, gone),
     openUnix: (path, received) => openUnix(path, received),
     readText: (path) => readText(dependencies.folder, path),
+    openUdp: (options, received) => openUdp(system, options, received),
+    // deno-lint-ignore require-await
+    addRoute: async (route) => refusing(undefined, () => system.addRoute(route)),
+    // deno-lint-ignore require-await
+    addToSet: async (set, address, netns) =>
+      refusing(undefined, () => system.addToSet(set, address, netns)),
     openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,
@@ -94,6 +102,20 @@ async function openUnix(
     const message = `cannot connect to ${path}: ${asError(error).message}`;
     throw new Failure(denied ? "not-permitted" : "unavailable", message, { cause: error });
   }
+}
+
+// deno-lint-ignore require-await
+async function openUdp(
+  system: System,
+  options: UdpOptions,
+  received: TakeDatagram,
+): Promise<UdpLeaf> {
+  const socket = refusing("local", () => system.openDatagrams(options, received));
+  return {
+    ...socket,
+    // What is no address is the caller's defect, not its fault.
+    send: (datagram, to) => refusing(undefined, () => socket.send(datagram, to)),
+  };
 }
 
 /** A device in the datapath. */

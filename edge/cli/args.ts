@@ -1,6 +1,6 @@
 /** The command line's grammar: the one place that knows the `commander` library. Pure. @module */
 
-import { Command as Commander, CommanderError } from "commander";
+import { Command as Commander, CommanderError, InvalidArgumentError } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
@@ -34,6 +34,13 @@ export type Action =
     readonly words: readonly string[];
   }
   | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
+  | {
+    readonly do: "trace";
+    readonly of?: string;
+    /** Where a capture file goes; `-`: to standard output. */
+    readonly pcapng?: string;
+    readonly count?: number;
+  }
   | { readonly do: "reload" | "save" };
 
 /** Options that every command takes. */
@@ -75,7 +82,7 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
   const program = new Commander("isthmus")
     .description("A userspace L2TP edge concentrator.")
     .version(version)
-    .option("--url <url>", "the admin endpoint: http://host:port or unix:/path (ISTHMUS_URL)")
+    .option("--url <url>", "the admin endpoint: unix:/path or http://host:port (ISTHMUS_URL)")
     .option("--token-file <file>", "a file with the bearer token (ISTHMUS_TOKEN_FILE)")
     .option("--json", "print JSON");
 
@@ -136,6 +143,14 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     }
   }
 
+  program.command("trace")
+    .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
+    .argument("[of]", "only of this tunnel, peer or peer's address")
+    .option("--pcapng <file>", "write a capture file for Wireshark; -: to standard output")
+    .option("--count <n>", "end after so many messages", wholeNumber)
+    .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
+      choose({ do: "trace", ...(of !== undefined && { of }), ...options })
+    );
   program.command("reload").description("have the appliance read its configuration again")
     .action(() => choose({ do: "reload" }));
   program.command("save")
@@ -167,6 +182,11 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   drops: "show dropped frames by reason",
   datapath: "show the datapath's own counters",
 };
+
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1.");
+}
 
 function isText(word: string | undefined): word is string {
   return word !== undefined;

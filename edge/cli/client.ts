@@ -14,6 +14,15 @@ export interface Client extends Disposable {
     path: string,
     body?: unknown,
   ): Promise<unknown>;
+  /** What follows of server-sent events, until the appliance ends it. @throws {RequestError} as {@linkcode request} */
+  follow(path: string): AsyncGenerator<FollowedEvent>;
+}
+
+/** One server-sent event. */
+export interface FollowedEvent {
+  readonly event: string;
+  /** The JSON of it. */
+  readonly data: unknown;
 }
 
 /** How long an answer may take, in milliseconds. */
@@ -26,12 +35,17 @@ export function openClient(url: string, token?: string): Client {
     ? undefined
     : Deno.createHttpClient({ proxy: { transport: "unix", path } });
 
-  async function send(method: string, path: string, body: unknown): Promise<Response> {
+  async function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    signal: AbortSignal = AbortSignal.timeout(timeoutMs),
+  ): Promise<Response> {
     try {
       return await fetch(`${base}${path}`, {
         method,
         redirect: "error",
-        signal: AbortSignal.timeout(timeoutMs),
+        signal,
         headers: {
           ...(body !== undefined && { "content-type": "application/json" }),
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -54,8 +68,39 @@ export function openClient(url: string, token?: string): Client {
       if (value === undefined) throw new RequestError(`${url} does not answer as isthmus does`);
       return value;
     },
+    async *follow(path) {
+      const stop = new AbortController();
+      const late = setTimeout(() => stop.abort(new DOMException("", "TimeoutError")), timeoutMs);
+      try {
+        const response = await send("GET", path, undefined, stop.signal);
+        clearTimeout(late);
+        if (!response.ok) throw new RequestError(refusal(response.status, await response.text()));
+        yield* serverSentEvents(response.body!);
+      } finally {
+        clearTimeout(late);
+        stop.abort();
+      }
+    },
     [Symbol.dispose]: () => client?.close(),
   };
+}
+
+/** The events of a stream (HTML Living Standard §9.2), as far as the appliance writes them. */
+async function* serverSentEvents(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<FollowedEvent> {
+  let rest = "";
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const blocks = (rest + text).split("\n\n");
+    rest = blocks.pop()!;
+    for (const block of blocks) {
+      const said = new Map(
+        block.split("\n").map((line) => [/^[^:]*/.exec(line)![0], line.replace(/^[^:]*: ?/, "")]),
+      );
+      const data = parseJson(said.get("data") ?? "");
+      if (data !== undefined) yield { event: said.get("event") ?? "message", data };
+    }
+  }
 }
 
 function target(url: string): { readonly base: string; readonly path?: string } {
@@ -97,7 +142,11 @@ function reason(error: unknown): string {
 const reasons: readonly (readonly [RegExp, string])[] = [
   [/connection refused/i, "connection refused; does it run there? (--url, ISTHMUS_URL)"],
   [/no such file/i, "there is no such socket; does it run? (--url, ISTHMUS_URL)"],
-  [/permission denied/i, "permission denied"],
+  [/permission denied/i, "permission denied; expected root, or a user of the socket's group"],
+  [
+    /requires .*access/i,
+    "Deno may not open it; expected --allow-write for its folder, as the launcher says",
+  ],
   [/dns error|failed to lookup/i, "there is no such host"],
   [/unreachable/i, "no route to the host"],
 ];

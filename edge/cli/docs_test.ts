@@ -16,7 +16,11 @@ Deno.test("every command of cli.md works and prints what is shown", async () => 
   const blocks = [...page.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block]) => block!);
   assert.ok(blocks.length > 0);
   const api = memoryAppliance();
-  const app = createAdmin(api, { version: "1", plugins: [ethernet], log: { error() {} } });
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [ethernet],
+    log: { error() {}, info() {}, warn() {} },
+  });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   for (const block of blocks) {
     for (const part of block.split(/^\$ /m).slice(1)) {
@@ -25,12 +29,14 @@ Deno.test("every command of cli.md works and prints what is shown", async () => 
       const status = await main(split(line!).slice(1), {
         version: "1",
         run: () => Promise.resolve(0),
-        check: () => Promise.resolve(),
+        check: () => Promise.resolve([]),
         readTextFile: Deno.readTextFile,
+        uid: () => 0,
         exists: () => Promise.resolve(false),
         env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
         stdout: (text) => out += text,
         stderr: (text) => out += text,
+        create: () => assert.fail("nothing is to be written"),
       });
       assert.equal(out, shown.join("\n"), line);
       assert.equal(status, 0, line);
@@ -46,7 +52,7 @@ Deno.test("every request of admin.md succeeds", async () => {
   const app = createAdmin(memoryAppliance(), {
     version: "1",
     plugins: [ethernet],
-    log: { error() {} },
+    log: { error() {}, info() {}, warn() {} },
   });
   for (const line of lines) {
     const words = split(line);
@@ -66,7 +72,11 @@ Deno.test("admin.md has a row for every route, and no other", async () => {
   const page = await Deno.readTextFile(new URL("admin.md", docs));
   const rows = [...page.matchAll(/^\| `([A-Z]+)` +\| `(\/[^`]*)`/gm)]
     .map(([, method, path]) => `${method} ${path}`);
-  const app = createAdmin(memoryAppliance(), { version: "1", plugins: [], log: { error() {} } });
+  const app = createAdmin(memoryAppliance(), {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
   const { paths } = await (await app.request("http://localhost/openapi.json")).json() as {
     paths: Record<string, object>;
   };

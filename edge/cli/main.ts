@@ -1,6 +1,7 @@
 /** `isthmus`: from arguments to an exit status. What touches the world is handed in. @module */
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
+import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
 import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
@@ -11,7 +12,8 @@ import type { ReloadView } from "../admin/schemas.ts";
 import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
-import { printable } from "./table.ts";
+import { printable } from "../printable.ts";
+import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 
 /** What the commands need of the world. */
@@ -20,17 +22,20 @@ export interface Deps {
   readonly version: string;
   /** Runs the appliance until it is told to stop; gives the exit status. @throws {ConfigError} */
   run(configPath: string): Promise<number>;
-  /** Reads and validates a configuration file. @throws {ConfigError} when it is wrong */
-  check(configPath: string): Promise<unknown>;
+  /** Reads and validates a configuration file; what to warn of. @throws {ConfigError} when it is wrong */
+  check(configPath: string): Promise<readonly string[]>;
   /** Reads a text file. */
   readTextFile(path: string): Promise<string>;
   exists(path: string): Promise<boolean>;
+  /** Who runs it. */
+  uid(): number;
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Opens a file to be written anew, or `-`, standard output. @throws {Error} where it cannot be written */
+  create(path: string): (bytes: Uint8Array) => void;
 }
 
-const defaultUrl = "http://127.0.0.1:8701";
 /** Where `run` and `check` look for a configuration. */
 const configPaths = ["./isthmus.yaml", "/etc/isthmus/isthmus.yaml"];
 
@@ -59,16 +64,18 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       return await deps.run(action.config ?? await findConfig(deps));
     case "check": {
       const file = action.config ?? await findConfig(deps);
-      await deps.check(file);
+      for (const warning of await deps.check(file)) deps.stderr(prefixed(`warning: ${warning}`));
       deps.stdout(`${file}: no problems\n`);
+      return 0;
+    }
+    case "trace": {
+      using client = await clientOf(options, deps);
+      await traced(client, action, options, deps);
       return 0;
     }
     default: {
       const request = plan(action);
-      using client = openClient(
-        options.url ?? deps.env("ISTHMUS_URL") ?? defaultUrl,
-        await readToken(options, deps),
-      );
+      using client = await clientOf(options, deps);
       const { json, text } = await request(client);
       deps.stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
       return 0;
@@ -76,9 +83,32 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
   }
 }
 
+async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
+  return openClient(
+    options.url ?? deps.env("ISTHMUS_URL") ?? await findSocket(deps),
+    await readToken(options, deps),
+  );
+}
+
+async function traced(
+  client: Client,
+  { count, of, pcapng }: Extract<Action, { do: "trace" }>,
+  { json }: GlobalOptions,
+  { create, stdout, version }: Deps,
+): Promise<void> {
+  await trace(client, {
+    json,
+    stdout,
+    program: `isthmus ${version}`,
+    ...(of !== undefined && { of }),
+    ...(count !== undefined && { count }),
+    ...(pcapng !== undefined && { capture: create(pcapng) }),
+  });
+}
+
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" }>,
+  action: Exclude<Action, { do: "run" | "check" | "trace" }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "show":
@@ -147,6 +177,13 @@ function peerRequest(verb: "add" | "set" | "del", words: readonly string[]): Req
   if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined];
   const { peer, body } = peerChange(words);
   return ["PATCH", path(peer), body];
+}
+
+/** Where an appliance listens; the system's place where none does. */
+async function findSocket(deps: Deps): Promise<string> {
+  const places = socketsToTry({ uid: deps.uid(), env: deps.env });
+  for (const path of places) if (await deps.exists(path)) return `unix:${path}`;
+  return `unix:${systemSocket}`;
 }
 
 async function findConfig({ exists }: Deps): Promise<string> {

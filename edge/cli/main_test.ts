@@ -25,9 +25,11 @@ async function run(
     check: () => Promise.reject(new Error("not to be checked")),
     readTextFile: Deno.readTextFile,
     exists: () => Promise.resolve(false),
+    uid: () => 0,
     env: () => undefined,
     stdout: (text) => out += text,
     stderr: (text) => err += text,
+    create: () => assert.fail("nothing is to be written"),
     ...overrides,
   });
   return { status, out, err };
@@ -38,7 +40,11 @@ async function against(
   api: MemoryAppliance,
   work: (isthmus: (line: string, overrides?: Partial<Deps>) => Promise<Outcome>) => Promise<void>,
 ): Promise<void> {
-  const app = createAdmin(api, { version: "1.2.3", plugins: [tapPlugin], log: { error() {} } });
+  const app = createAdmin(api, {
+    version: "1.2.3",
+    plugins: [tapPlugin],
+    log: { error() {}, info() {}, warn() {} },
+  });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_URL" ? server.url : undefined;
   await work((line, overrides) => run(line, { env, ...overrides }));
@@ -189,7 +195,7 @@ Deno.test("what the appliance refuses is exit status 1 and names every attribute
 
 Deno.test("the token comes from a file or the environment", async () => {
   const api = await branchOffice();
-  api.admin = { ...api.admin, token: "s3cret" };
+  api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
   await against(api, async (isthmus) => {
     const none = await isthmus("show tunnel");
     assert.equal(none.status, 1);
@@ -203,7 +209,11 @@ Deno.test("the token comes from a file or the environment", async () => {
       "isthmus: cannot read the token: no such file\n",
     ]);
   });
-  const app = createAdmin(api, { version: "1", plugins: [], log: { error() {} } });
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_TOKEN" ? "s3cret" : undefined;
   const { status } = await run(["--url", server.url, "show", "tunnel"], { env });
@@ -220,7 +230,7 @@ Deno.test("the endpoint may be a Unix socket", async () => {
     const app = createAdmin(await branchOffice(), {
       version: "1",
       plugins: [],
-      log: { error() {} },
+      log: { error() {}, info() {}, warn() {} },
     });
     await using _server = await serveAdmin({ listen: { path } }, app);
     const { status, out } = await run(`show tunnel --url unix:${path}`);
@@ -296,9 +306,9 @@ Deno.test("--help and --version are for every command and go to standard output"
 });
 
 Deno.test("check prints every problem with its place, exit status 2", async () => {
-  const fine = await run("check a.yaml", { check: () => Promise.resolve() });
+  const fine = await run("check a.yaml", { check: () => Promise.resolve([]) });
   assert.deepEqual(fine, { status: 0, out: "a.yaml: no problems\n", err: "" });
-  const same = await run("check --config a.yaml", { check: () => Promise.resolve() });
+  const same = await run("check --config a.yaml", { check: () => Promise.resolve([]) });
   assert.deepEqual(same, fine);
   const problem = { file: "a.yaml", line: 3, column: 5, path: "listen[0].udp", message: "wrong" };
   const check = () => Promise.reject(new ConfigError([problem, { ...problem, line: 9, path: "" }]));
@@ -320,4 +330,49 @@ Deno.test("run takes --config, or the first usual file that exists", async () =>
   assert.deepEqual([none.status, started.length], [2, 2]);
   const crash = await run("run --config x", { run: () => Promise.reject(new Error("no libc")) });
   assert.deepEqual(crash, { status: 1, out: "", err: "isthmus: no libc\n" });
+});
+
+Deno.test("trace prints what comes and goes, as text, JSON or a capture file", async () => {
+  const api = await branchOffice();
+  const path = {
+    encap: "udp",
+    local: "10.0.0.1",
+    remote: { address: "10.0.0.2", port: 1701 },
+    mark: 0,
+    socket: 1,
+  } as const;
+  // HELLO, then what is no message at all.
+  const hello = Uint8Array.fromHex("c80200140001000000050006" + "8008000000000006");
+  const passing = async (line: string, overrides?: Partial<Deps>) => {
+    let outcome: Outcome | undefined;
+    await against(api, async (isthmus) => {
+      const running = isthmus(line, overrides);
+      while (!api.tracer.watched) await new Promise((resolve) => setTimeout(resolve, 2));
+      api.tracer.sent(hello, path);
+      api.tracer.received(Uint8Array.of(1, 2, 3), path, () => {});
+      outcome = await running;
+    });
+    while (api.tracer.watched) await new Promise((resolve) => setTimeout(resolve, 2));
+    return outcome!;
+  };
+  const { out, status } = await passing("trace --count 2");
+  assert.equal(status, 0);
+  assert.match(
+    out,
+    /^\d\d:\d\d:\d\d\.\d{3} - -> 10\.0\.0\.2:1701 HELLO v2 id 1 Ns 5 Nr 6\n\S+ - <- 10\.0\.0\.2:1701 unreadable\n$/,
+  );
+  const lines = (await passing("trace 10.0.0.2 --json --count 2")).out.trim().split("\n");
+  assert.deepEqual(lines.map((line) => JSON.parse(line).octets), [hello.toHex(), "010203"]);
+  const written: Uint8Array[] = [];
+  const create = (file: string) => {
+    assert.equal(file, "f.pcapng");
+    return (bytes: Uint8Array) => void written.push(bytes);
+  };
+  assert.equal((await passing("trace --count 1 --pcapng f.pcapng", { create })).out, "");
+  const file = Uint8Array.from(written.flatMap((piece) => [...piece]));
+  assert.equal(file.subarray(0, 4).toHex(), "0a0d0d0a");
+  assert.ok(file.toHex().includes("450000304000".slice(0, 8)), "no IPv4 packet");
+  assert.ok(file.toHex().includes("0a0000010a00000206a506a5001c"), "not from here to there");
+  assert.ok(file.toHex().includes(hello.toHex()));
+  assert.equal((await run("trace --count 0")).status, 2);
 });

@@ -1,5 +1,7 @@
 /** Tables for people: aligned, no frames, one space-free word a cell where it can be, so that awk reads them too. Pure. @module */
 
+import { printable } from "../printable.ts";
+
 /** A column: its heading and the cell of a row; undefined shows as `-`. */
 export interface Column<Row> {
   readonly heading: string;
@@ -25,9 +27,4 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
         right[i] ? column[row]!.padStart(widths[i]!) : column[row]!.padEnd(widths[i]!)
       ).join("  ").trimEnd() + "\n",
   ).join("");
-}
-
-/** Text without control characters: nothing that a peer chose may move the cursor. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "�");
 }

@@ -25,7 +25,7 @@ Deno.test("formatTable() aligns text to the left, numbers to the right, and mark
 
 Deno.test("formatTable() lets no text move the cursor", () => {
   const columns = [{ heading: "NAME", cell: (row: string) => row }];
-  assert.equal(formatTable(columns, ["a\x1b[2Jb\n\u202e"]), "NAME\na�[2Jb��\n");
+  assert.equal(formatTable(columns, ["a\x1b[2Jb\n\u202e"]), "NAME\na\\u001b[2Jb\\u000a\\u202e\n");
 });
 
 Deno.test("formatTree() prints nested values as YAML", () => {

@@ -1,5 +1,6 @@
 /** Values of JSON as indented text that is YAML: what `show config` and `--details` print. Pure. @module */
 
+import { quoted } from "../printable.ts";
 import { isRecord } from "./json.ts";
 
 /** One line a value, each ended by a newline. */
@@ -33,11 +34,6 @@ const reserved = /^(true|false|null|yes|no|on|off|y|n)$/i;
 function scalar(value: unknown): string {
   if (typeof value !== "string") return JSON.stringify(value);
   const plain = /^[A-Za-z/][\w./@%-]*(:[\w./@%-]+)*$/.test(value) && !reserved.test(value);
-  // Escapes what JSON leaves as it is and YAML does not allow, or a terminal would obey.
-  return plain ? value : JSON.stringify(value).replaceAll(
-    /[\x7f-\x9f\p{Cf}\u2028\u2029\ufffe\uffff]/gu,
-    (character) =>
-      character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-        .join(""),
-  );
+  // What JSON leaves as it is and YAML does not allow, or a terminal would obey, is escaped.
+  return plain ? value : quoted(value);
 }

@@ -3,7 +3,6 @@
 import { type Endpoint, formatEndpoint, formatIp } from "../../core/endpoint.ts";
 import type { Json } from "../../plugins/plugin.ts";
 import type {
-  AdminConfig,
   CallConfig,
   Config,
   ManagedTunnelConfig,
@@ -21,6 +20,7 @@ import {
   wayOptions,
 } from "./attributes.ts";
 import { showOptions } from "./option.ts";
+import { describeAdmin } from "./admin.ts";
 import { describeCircuit } from "./circuit.ts";
 import { hidden, maskSecrets } from "./secrets.ts";
 
@@ -60,15 +60,6 @@ export function describeConfig(config: Config): Record<string, Json> {
       ...tunnels.map((tunnel) => [tunnel.name, describeTunnel(tunnel)] as const),
       ...managed.map((tunnel) => [tunnel.name, describeManagedTunnel(tunnel)] as const),
     ]),
-  };
-}
-
-function describeAdmin({ listen, token }: AdminConfig): Json {
-  return {
-    listen: "path" in listen
-      ? `unix:${listen.path}`
-      : withPort({ address: listen.host, port: listen.port }),
-    ...(token !== undefined && { token: hidden }),
   };
 }
 

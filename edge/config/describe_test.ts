@@ -5,12 +5,15 @@ import { goodText, parse } from "./testing.ts";
 const denied = { "deny-time": 60, "deny-results": ["4", "2/4", "2/7"] };
 
 Deno.test("describeConfig() shows the file's shape with all defaults, and hides secrets", () => {
-  const text = goodText.replace('"127.0.0.1:8701"', '"[::]:8701", token: abcdef');
+  const text = goodText.replace(
+    '"127.0.0.1:8701"',
+    '"[::]:8701", tokens: { eve: { token: defabcdefabcdefa } }',
+  );
   const shown = describeConfig(parse(text));
   assert.ok(!/abcdef|correct-horse|staple/.test(JSON.stringify(shown)));
   assert.deepEqual(shown, {
     listen: [{ udp: "0.0.0.0:1701" }, { ip: "0.0.0.0" }, { udp: "[::]:1701" }, { ip: "::" }],
-    admin: { listen: "[::]:8701", token: "<hidden>" },
+    admin: { listen: "[::]:8701", token: "<hidden>", tokens: { eve: { token: "<hidden>" } } },
     log: { level: "debug", format: "json" },
     "host-name": "edge1.example",
     "state-folder": "/var/lib/isthmus",

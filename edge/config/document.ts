@@ -2,6 +2,7 @@
 
 import type { Plugin } from "../../plugins/plugin.ts";
 import { type Edit, editText, withoutSuperseded } from "./edit.ts";
+import { exposedSecrets } from "./exposed.ts";
 import type { Config } from "./model.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
@@ -12,6 +13,8 @@ export interface Candidate {
   readonly config: Config;
   /** What requests had made of things of the file, and what is now as the file has it again. */
   readonly putBack: readonly string[];
+  /** What is no error, and not as it should be: secrets that everybody can read. */
+  readonly warnings: readonly string[];
   /** It is in force. */
   commit(): void;
 }
@@ -49,24 +52,43 @@ export interface DocumentOptions {
   readonly hostName: string;
   /** Where plugins keep what outlives us, unless the file says so. */
   readonly stateFolder?: string | undefined;
+  /** Where the admin endpoint listens, unless the file says so. */
+  readonly adminSocket?: string;
   readText(): Promise<string>;
   /** Replaces the file's text, all of it or nothing. */
   writeText(text: string): Promise<void>;
   /** Reads a file with a secret in it. */
   readSecret(path: string): string;
+  /** A file's permissions; undefined where they cannot be had. */
+  modeOf?(path: string): number | undefined;
 }
 
 /** A document that has not been read yet. */
 export function makeDocument(options: DocumentOptions): ConfigDocument {
-  const { file, plugins, hostName, readSecret, stateFolder } = options;
-  const defaults = { hostName, ...(stateFolder && { stateFolder }) };
+  const { adminSocket, file, plugins, hostName, readSecret, stateFolder } = options;
+  const defaults = {
+    hostName,
+    ...(stateFolder && { stateFolder }),
+    ...(adminSocket && { adminSocket }),
+  };
   let text = "";
   let edits: readonly Edit[] = [];
-  const parse = (text: string) =>
-    parseConfig(text, { file, plugins, defaults, readFile: readSecret });
+  /** Files that secrets were read from, the last time. */
+  let secretFiles: string[] = [];
+  const readFile = (path: string) => {
+    secretFiles.push(path);
+    return readSecret(path);
+  };
+  const parse = (text: string) => {
+    secretFiles = [];
+    return parseConfig(text, { file, plugins, defaults, readFile });
+  };
+  const warningsOf = (text: string) =>
+    exposedSecrets(file, text, secretFiles, options.modeOf ?? (() => undefined));
   const candidate = (next: { text: string; edits: readonly Edit[] }, putBack: string[] = []) => ({
     config: parse(editText(next.text, next.edits)),
     putBack,
+    warnings: warningsOf(next.text),
     commit: () => ({ text, edits } = next),
   });
   return {
@@ -83,7 +105,8 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       const putBack = [...new Set(dropped.map(({ path }) => resourceOf(path).join("/")))];
       const next = { text: read, edits: added };
       if (added.length > 0) return candidate(next, putBack);
-      return { config, putBack, commit: () => ({ text, edits } = next) };
+      const warnings = warningsOf(read);
+      return { config, putBack, warnings, commit: () => ({ text, edits } = next) };
     },
     edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
     origin: (path) =>

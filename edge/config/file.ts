@@ -2,6 +2,7 @@
 
 import { dirname } from "node:path";
 import type { Plugin } from "../../plugins/plugin.ts";
+import { ownSocket } from "./admin_socket.ts";
 import { type ConfigDocument, makeDocument } from "./document.ts";
 import { loadPlugins } from "./load_plugins.ts";
 
@@ -26,8 +27,16 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     hostName: Deno.hostname(),
     // Where systemd gives a state folder, it is that one.
     stateFolder: Deno.env.get("STATE_DIRECTORY")?.split(":")[0],
+    adminSocket: ownSocket({ uid: Deno.uid() ?? 0, env: (name) => Deno.env.get(name) }),
     readText: () => Deno.readTextFile(file),
     readSecret: (path) => Deno.readTextFileSync(path),
+    modeOf(path) {
+      try {
+        return Deno.statSync(path).mode ?? undefined;
+      } catch {
+        return undefined;
+      }
+    },
     writeText: (text) => replaceFile(file, text),
   });
 }

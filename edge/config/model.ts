@@ -30,8 +30,16 @@ export interface Listener extends Endpoint {
 /** The admin endpoint: TCP or a Unix socket. */
 export interface AdminConfig {
   readonly listen: { readonly host: string; readonly port: number } | { readonly path: string };
-  /** Required beyond loopback. A secret. */
-  readonly token?: string;
+  /** One of them is to come with every request; none: whoever may open the socket may ask. */
+  readonly tokens: readonly AdminToken[];
+}
+
+/** Who knows the token may ask anything. */
+export interface AdminToken {
+  /** What the log calls whoever came with it. */
+  readonly name: string;
+  /** A secret. */
+  readonly token: string;
 }
 
 /** A whole configuration, validated. */

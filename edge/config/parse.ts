@@ -2,9 +2,8 @@
 
 import { dirname, resolve } from "node:path";
 import { offloadOptions } from "../../plugins/ethernet/options.ts";
-import type { z } from "zod";
-import { isLoopback, parseEndpoint, parseIp } from "../../core/endpoint.ts";
-import type { AdminConfig, Config, Listener, ManagedTunnelConfig, TunnelConfig } from "./model.ts";
+import { parseEndpoint, parseIp } from "../../core/endpoint.ts";
+import type { Config, Listener, ManagedTunnelConfig, TunnelConfig } from "./model.ts";
 import { l2tpPort } from "./build.ts";
 import {
   circuitConflicts,
@@ -19,7 +18,7 @@ import { checkTunnelLimits, readManagedTunnel } from "./managed_tunnels.ts";
 import { type ReadPeer, readPeers } from "./peers.ts";
 import type { Path } from "./problem.ts";
 import { zoneProblems } from "./checks.ts";
-import { asObject, type ParseOptions, readSecret } from "./reading.ts";
+import { asObject, type ParseOptions } from "./reading.ts";
 import { Report } from "./report.ts";
 import {
   checkPlugins,
@@ -31,17 +30,16 @@ import {
 } from "./plugin_sections.ts";
 import { routerIdOf } from "./router_id.ts";
 import {
-  adminSchema,
   fileSchema,
   folderSchema,
   listenerSchema,
   listSchema,
   logSchema,
   mapSchema,
-  tokenPattern,
 } from "./schema.ts";
 import { readStaticTunnel } from "./static_tunnels.ts";
 import { parseYaml } from "./yaml.ts";
+import { readAdmin } from "./admin.ts";
 
 /**
  * Reads and validates a configuration.
@@ -140,48 +138,6 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
   }
   report.addAll(listenerConflicts(found));
   return found.map(([, listener]) => listener);
-}
-
-function readAdmin(
-  value: unknown,
-  options: ParseOptions,
-  report: Report,
-): AdminConfig | undefined {
-  const admin = report.check(adminSchema, value ?? {}, ["admin"]);
-  if (!admin) return undefined;
-  const token = readToken(admin, options, report);
-  if (admin.listen.startsWith("unix:")) {
-    return { listen: { path: admin.listen.slice("unix:".length) }, ...token };
-  }
-  const { address, port } = parseEndpoint(admin.listen, 0)!;
-  const asked = admin.token !== undefined || admin["token-file"] !== undefined;
-  if (!isLoopback(address) && !asked) {
-    report.add(
-      ["admin", "listen"],
-      `${address} can be reached from beyond this machine; expected a token or token-file too`,
-    );
-  }
-  return { listen: { host: address, port }, ...token };
-}
-
-function readToken(
-  admin: z.output<typeof adminSchema>,
-  options: ParseOptions,
-  report: Report,
-): { token?: string } {
-  const secret = readSecret("token", admin, ["admin"], options, report);
-  if (!secret) return {};
-  const { key, text } = secret;
-  return acceptToken(key === "token" ? text : text.trim(), key, report);
-}
-
-function acceptToken(token: string, key: string, report: Report): { token?: string } {
-  if (tokenPattern.test(token)) return { token };
-  report.add(
-    ["admin", key],
-    "the token is empty or holds other characters than a header can carry; expected letters, digits and . _ ~ + / -",
-  );
-  return {};
 }
 
 function readTunnels(

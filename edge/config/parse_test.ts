@@ -23,7 +23,10 @@ Deno.test("parseConfig() reads a whole file", () => {
     { encap: "udp", address: "::", port: 1701 },
     { encap: "ip", address: "::", port: 0 },
   ]);
-  assert.deepEqual(config.admin, { listen: { host: "127.0.0.1", port: 8701 } });
+  assert.deepEqual(config.admin, {
+    listen: { host: "127.0.0.1", port: 8701 },
+    tokens: [{ name: "admin", token: "abcdefabcdefabcdef" }],
+  });
   assert.deepEqual(config.log, { level: "debug", format: "json" });
   assert.deepEqual(config.tunnels, [
     {
@@ -88,7 +91,7 @@ Deno.test("parseConfig() reads a whole file", () => {
 Deno.test("parseConfig() takes an empty file, and empty sections, as the defaults", () => {
   const expected = {
     listen: [],
-    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    admin: { listen: { path: "/run/isthmus/admin.sock" }, tokens: [] },
     log: { level: "info", format: "text" },
     hostName: "edge1",
     routerId: routerIdOf("edge1"),
@@ -157,10 +160,18 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
     ]],
     // The admin endpoint.
     ["admin: { listen: 0.0.0.0:80 }", [
-      "1:18: admin.listen: 0.0.0.0 can be reached from beyond this machine; expected a token or token-file too",
+      "1:18: admin.listen: every user of this machine can reach 0.0.0.0, and others may; expected a token or token-file too, or unix: and a path",
+    ]],
+    ["admin: { listen: 127.0.0.1:80 }", [
+      "1:18: admin.listen: every user of this machine can reach 127.0.0.1, and others may; expected a token or token-file too, or unix: and a path",
+    ]],
+    ["admin: { token: abcdefabcdefabc, tokens: { eve: {}, bob: { token: 0123456789abcde } } }", [
+      "1:17: admin.token: the token has 15 characters and can be guessed; expected at least 16, such as the answer of: openssl rand -hex 16",
+      "1:49: admin.tokens.eve: empty; expected token or token-file",
+      "1:67: admin.tokens.bob.token: the token has 15 characters and can be guessed; expected at least 16, such as the answer of: openssl rand -hex 16",
     ]],
     ["admin: { listen: unix:run.sock }", [
-      '1:18: admin.listen: got "unix:run.sock"; expected an IP address and port such as 127.0.0.1:8701, or unix: and an absolute path of at most 107 bytes',
+      '1:18: admin.listen: got "unix:run.sock"; expected unix: and an absolute path of at most 107 bytes, or an IP address and port such as 127.0.0.1:8701',
     ]],
     ["admin: { token: 12345, token-file: '' }", [
       "1:17: admin.token: got <hidden>, a number; expected a quoted string",
@@ -388,9 +399,9 @@ Deno.test("parseConfig() reads token-file beside the file, and tells no secret w
     return content;
   };
   const text = "admin: { listen: 0.0.0.0:80, token-file: isthmus.token }";
-  assert.deepEqual(parse(text, file("s3cret+/=\n")).admin, {
+  assert.deepEqual(parse(text, file("s3cret+/s3cret+/=\n")).admin, {
     listen: { host: "0.0.0.0", port: 80 },
-    token: "s3cret+/=",
+    tokens: [{ name: "admin", token: "s3cret+/s3cret+/=" }],
   });
   assert.deepEqual(asked, [`${Deno.cwd()}/isthmus.token`]);
   const unusable =

@@ -15,7 +15,12 @@ export interface ParseOptions {
   /** The plugins that `circuit:` may name. */
   readonly plugins: readonly Plugin[];
   /** What the machine knows. */
-  readonly defaults: { readonly hostName: string; readonly stateFolder?: string };
+  readonly defaults: {
+    readonly hostName: string;
+    readonly stateFolder?: string;
+    /** Where the admin endpoint listens. */
+    readonly adminSocket?: string;
+  };
   /** The circuits that the file names; read from it. */
   readonly circuits?: ReadonlyMap<string, NamedCircuit>;
   /** Reads a file with a secret in it; absent: such files cannot be had. Throws where the file cannot be read. */

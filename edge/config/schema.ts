@@ -15,11 +15,6 @@ import { endpointAttributes, sessionOptions, tunnelOptions } from "./attributes.
 import { l2tpPort } from "./build.ts";
 import { optionalShape, seconds } from "./option.ts";
 
-/** Where the admin endpoint listens unless told otherwise. */
-export const defaultAdminListen = "127.0.0.1:8701";
-/** The longest path of a Unix socket, in bytes (sockaddr_un less the closing zero). */
-export const maxUnixPath = 107;
-
 /** True or false. */
 export const flag = z.boolean({ error: "expected true or false" });
 
@@ -96,18 +91,6 @@ export const listenerSchema = z.strictObject({
     error: "neither or both; expected either udp or ip",
   });
 
-/** `admin:`. */
-export const adminSchema = z.strictObject({
-  listen: z.string({ error: `expected an address and port such as ${defaultAdminListen}` })
-    .refine(isAdminListen, {
-      error:
-        `expected an IP address and port such as ${defaultAdminListen}, or unix: and an absolute path of at most ${maxUnixPath} bytes`,
-    })
-    .default(defaultAdminListen),
-  token: z.string({ error: "expected a quoted string" }).optional(),
-  "token-file": filePath.optional(),
-}, { error: "expected the keys listen, token, token-file" });
-
 /** `log:`. */
 export const logSchema = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"], {
@@ -152,17 +135,3 @@ export const sessionSchema = z.strictObject({
   seq: seq.optional(),
   circuit: z.unknown().optional(),
 }, { error: "expected the keys session-id, peer-session-id, circuit" });
-
-/** Characters that an HTTP Authorization header can carry (RFC 6750 §2.1). */
-export const tokenPattern = /^[A-Za-z0-9._~+/-]+=*$/;
-
-function isAdminListen(text: string): boolean {
-  if (!text.startsWith("unix:")) return parseEndpoint(text, 0) !== undefined && hasPort(text);
-  const path = text.slice("unix:".length);
-  return path.startsWith("/") && !path.includes("\0") &&
-    new TextEncoder().encode(path).length <= maxUnixPath;
-}
-
-function hasPort(text: string): boolean {
-  return parseEndpoint(text, 0)!.port === parseEndpoint(text, 1)!.port;
-}

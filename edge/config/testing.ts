@@ -72,7 +72,7 @@ export function errors(text: string, readFile?: (path: string) => string): strin
 /** A file that says something about everything. */
 export const goodText =
   `listen: [{ udp: "0.0.0.0:1701" }, { ip: "0.0.0.0" }, { udp: "[::]:1701" }, { ip: "::" }]
-admin: { listen: "127.0.0.1:8701" }
+admin: { listen: "127.0.0.1:8701", token: abcdefabcdefabcdef }
 log: { level: debug, format: json }
 tunnels:
   branch:
@@ -203,9 +203,9 @@ export const configArbitrary: fc.Arbitrary<Config> = fc.record({
   listen: fc.array(listener, { maxLength: 3 })
     .map((all) => unique(all, ({ encap, address, port }) => `${encap} ${address} ${port}`)),
   admin: fc.constantFrom(
-    { listen: { host: "127.0.0.1", port: 8701 } },
-    { listen: { host: "::1", port: 0 } },
-    { listen: { path: "/run/isthmus.sock" } },
+    // Tokens are not shown, so that they cannot be read again.
+    { listen: { path: "/run/isthmus/admin.sock" }, tokens: [] },
+    { listen: { path: "/run/isthmus.sock" }, tokens: [] },
   ),
   log: fc.record({
     level: fc.constantFrom("debug", "info", "warn", "error"),

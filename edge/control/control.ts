@@ -30,6 +30,7 @@ import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
+import { type Trace, Tracer } from "./trace.ts";
 import type {
   ControlContext,
   ControlDependencies,
@@ -52,6 +53,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   /** ICMP says that peers cannot be reached: they are asked whether they are there. */
   unreachable(errors: readonly PathError[]): void;
   subscribe(): Subscription;
+  /** Messages and events from now on: of a tunnel, a peer or an address, or of all. */
+  trace(of: string | undefined): Trace;
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
@@ -87,6 +90,7 @@ class LcceControl implements ControlPlane {
   readonly #lcce: Lcce;
   readonly #context: ControlContext;
   readonly #hearing: Hearing;
+  readonly #tracer: Tracer;
   readonly #reconciler: Reconciler;
   readonly #onConnection: ReturnType<typeof makeConnectionHandler>;
   readonly #onCall: ReturnType<typeof makeCallHandler>;
@@ -97,7 +101,13 @@ class LcceControl implements ControlPlane {
     const random = bufferedRandom(dependencies.random);
     const state = this.#state;
     const lcce = makeLcce({ ...dependencies, random }, state);
-    const bus = makeEventBus(wallClock);
+    this.#tracer = new Tracer({
+      whose: (data, path, direction) => lcce.whose(data, path, direction),
+      tunnelOf: ({ handle }) => state.links.get(handle)?.name,
+      drops: () => lcce.drops(),
+      wallClock,
+    });
+    const bus = makeEventBus(wallClock, this.#tracer);
     const driver = startDriver({
       lcce,
       datapath,
@@ -105,6 +115,7 @@ class LcceControl implements ControlPlane {
       log,
       encapOf: (socket) => sockets.encapOf(socket),
       onEvent: (event, now) => this.#take(event, now),
+      tracer: this.#tracer,
     });
     const context: ControlContext = {
       ...dependencies,
@@ -165,6 +176,10 @@ class LcceControl implements ControlPlane {
 
   subscribe(): Subscription {
     return this.#context.bus.subscribe();
+  }
+
+  trace(of: string | undefined): Trace {
+    return this.#tracer.watch(of);
   }
 
   publish(name: string, fields: Row): void {
@@ -275,6 +290,7 @@ class LcceControl implements ControlPlane {
     await this.#farewell();
     driver[Symbol.dispose]();
     bus[Symbol.dispose]();
+    this.#tracer[Symbol.dispose]();
     for (const link of state.links.values()) {
       for (const call of link.calls.values()) links.closeCall(link, call);
       links.close(link);

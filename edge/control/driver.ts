@@ -15,6 +15,7 @@ import type { Path } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
+import type { Tracer } from "./trace.ts";
 
 /** How long a turn may work, in milliseconds, and after how many steps it looks at the clock. */
 const TURN_MS = 4;
@@ -50,6 +51,8 @@ export interface DriverOptions {
   encapOf(socket: SocketId): EncapType | undefined;
   /** Called for each event, in order; may act on the LCCE. */
   onEvent(event: LcceEvent, now: number): void;
+  /** Is shown every message that comes and goes while it is watched. */
+  readonly tracer: Pick<Tracer, "dropped" | "drops" | "received" | "sent" | "watched">;
 }
 
 /** A running LCCE. Disposal stops it where it stands; nothing is sent any more. */
@@ -139,12 +142,16 @@ class LcceDriver implements Driver {
 
   /** Puts a datagram where it belongs, if somebody wants it; only then it is copied. */
   #put({ data, local, mark = 0, remote, socket }: ControlDatagram, now: number): void {
-    const { encapOf, lcce } = this.#options;
+    const { encapOf, lcce, tracer } = this.#options;
     const encap = encapOf(socket);
     if (!encap) return;
     const path: Path = { encap, remote, local, mark, socket };
+    const drops = tracer.watched ? tracer.drops() : undefined;
     const sender = lcce.sort(data, path, now);
-    if (!sender) return;
+    if (!sender) {
+      if (drops) tracer.dropped(data.slice(), path, drops);
+      return;
+    }
     const inbox = this.#inboxes[sender];
     if (inbox.length >= INBOX_LIMITS[sender]) this.overload++;
     else inbox.push({ data: data.slice(), path });
@@ -207,6 +214,8 @@ class LcceDriver implements Driver {
     if (output) {
       const { local, mark, remote, socket } = output.path;
       this.#outbox.push({ socket: socket as SocketId, remote, local, mark, data: output.data });
+      const { tracer } = this.#options;
+      if (tracer.watched) tracer.sent(output.data, output.path);
       return true;
     }
     // Timers, datagrams and jobs take turns, so that none keeps the others waiting.
@@ -216,8 +225,11 @@ class LcceDriver implements Driver {
     if (due) this.#guarded(() => due.due(now));
     const datagram = this.#nextDatagram();
     if (datagram) {
+      const { tracer } = this.#options;
+      const { data, path } = datagram;
       const more = this.#waiting() > 0;
-      this.#guarded(() => lcce.receive(datagram.data, datagram.path, now, more));
+      const take = () => lcce.receive(data, path, now, more);
+      this.#guarded(() => tracer.watched ? tracer.received(data, path, take) : take());
     }
     const job = datagram ? undefined : this.#jobs.shift();
     if (job) this.#guarded(() => job(lcce, now));

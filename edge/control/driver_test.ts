@@ -8,7 +8,9 @@ import { seeded, testSettings } from "../../core/testing.ts";
 import { systemClock } from "../io/clock.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
 import { makeLog } from "../log.ts";
+import type { PeerSettings } from "../../core/settings.ts";
 import { type Driver, startDriver } from "./driver.ts";
+import { type Traced, Tracer } from "./trace.ts";
 
 type Wire = Pick<Datapath, "onControl" | "sendControl">;
 
@@ -17,10 +19,15 @@ interface End extends Disposable {
   readonly events: LcceEvent[];
   readonly wire: Wire;
   readonly lines: string[];
+  readonly tracer: Tracer;
 }
 
-function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean): End {
-  const settings = testSettings({ version: 3, retransmitMs: 20 });
+function end(
+  seed: number,
+  send: (batch: readonly ControlDatagram[]) => boolean,
+  changes: Partial<PeerSettings> = {},
+): End {
+  const settings = testSettings({ version: 3, retransmitMs: 20, ...changes });
   const lcce = new Lcce({
     policy: () => ({ kind: "accept", settings }),
     random: seeded(seed).bytes,
@@ -29,6 +36,12 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
   const events: LcceEvent[] = [];
   const lines: string[] = [];
   const wire: Wire = { onControl: undefined, sendControl: send };
+  const tracer = new Tracer({
+    whose: (data, path, direction) => lcce.whose(data, path, direction),
+    tunnelOf: ({ handle }) => `tunnel${handle}`,
+    drops: () => lcce.drops(),
+    wallClock: () => 0,
+  });
   const driver = startDriver({
     lcce,
     datapath: wire,
@@ -36,12 +49,13 @@ function end(seed: number, send: (batch: readonly ControlDatagram[]) => boolean)
     encapOf: (socket) => socket === path.socket ? "udp" : undefined,
     log: makeLog({ level: "debug", format: "text" }, { write: (line) => void lines.push(line) }),
     onEvent: (event) => void events.push(event),
+    tracer,
   });
-  return { driver, events, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
+  return { driver, events, tracer, wire, lines, [Symbol.dispose]: () => driver[Symbol.dispose]() };
 }
 
 /** Two ends whose datagrams reach each other at once, all but the first `lost`. */
-function pair(lost = 0): [End, End] {
+function pair(lost = 0, changes: Partial<PeerSettings> = {}): [End, End] {
   const carry = (from: () => End, address: string) => (batch: readonly ControlDatagram[]) => {
     const arriving = batch.filter(() => lost-- <= 0).map((datagram) => ({
       ...datagram,
@@ -51,8 +65,8 @@ function pair(lost = 0): [End, End] {
     queueMicrotask(() => from().wire.onControl?.(arriving));
     return true;
   };
-  const a: End = end(1, carry(() => b, "10.0.0.1"));
-  const b: End = end(2, carry(() => a, "10.0.0.2"));
+  const a: End = end(1, carry(() => b, "10.0.0.1"), changes);
+  const b: End = end(2, carry(() => a, "10.0.0.2"), changes);
   return [a, b];
 }
 
@@ -178,3 +192,82 @@ Deno.test("what comes by a socket that is closed is nobody's", () => {
   one.wire.onControl?.([{ ...path, socket: 99 as SocketId, local: "10.0.0.1", data: sccrq(7) }]);
   assert.deepEqual(one.events, []);
 });
+
+Deno.test("what comes and goes is traced with its AVPs, hidden ones too, and what becomes of it", async () => {
+  const changes = {
+    version: 2,
+    name: "hq",
+    secret: new TextEncoder().encode("golden-secret"),
+    hideAvps: "all",
+  } as const;
+  const [a, b] = pair(0, changes);
+  using _a = a;
+  using _b = b;
+  const all = b.tracer.watch(undefined);
+  const named = b.tracer.watch("hq");
+  const nobody = b.tracer.watch("nobody");
+  assert.equal(a.tracer.watched, false);
+  const settings = testSettings({ ...changes });
+  a.driver.act((lcce, now) => lcce.dial(settings, path, now));
+  await Promise.all([reached(a, "established"), reached(b, "established")]);
+  b.wire.onControl?.([{
+    socket: path.socket,
+    data: Uint8Array.fromHex("c802000c0909000000000000"),
+    local: "10.0.0.2",
+    remote: { address: "10.0.0.9", port: 5 },
+  }]);
+  for (const trace of [all, named, nobody]) trace[Symbol.dispose]();
+  assert.equal(b.tracer.watched, false);
+  const seen = await rest(all);
+  assert.deepEqual(
+    seen.map((one) =>
+      one.kind === "message"
+        ? [one.direction, one.message?.type, one.tunnel, one.state, one.dropped]
+        : one
+    ),
+    [
+      ["received", "SCCRQ", "tunnel1", "wait-ctl-conn", undefined],
+      ["sent", "SCCRP", "tunnel1", "wait-ctl-conn", undefined],
+      ["received", "SCCCN", "tunnel1", "established", undefined],
+      ["sent", "ZLB", "tunnel1", "established", undefined],
+      ["received", "ZLB", undefined, undefined, "unknown-connection"],
+    ],
+  );
+  const [, answer] = seen as [Traced, Traced];
+  assert.ok(answer.kind === "message" && answer.message);
+  const hidden = answer.message.avps.filter(({ hidden }) => hidden);
+  assert.ok(hidden.length > 0, "no AVP is hidden");
+  for (const avp of hidden) assert.equal(avp.problem, undefined, avp.name);
+  assert.ok(hidden.some(({ name, value }) => name === "assignedTunnelId" && Number(value) > 0));
+  assert.ok(hidden.some(({ name, secret }) => name === "challengeResponse" && secret));
+  assert.equal((await rest(named)).length, 4);
+  assert.equal((await rest(nobody)).length, 0);
+});
+
+Deno.test("who looks and does not keep up is told how many messages were lost", async () => {
+  const tracer = new Tracer({
+    whose: () => undefined,
+    tunnelOf: () => undefined,
+    drops: () => new Map(),
+    wallClock: () => 0,
+  });
+  const trace = tracer.watch(undefined);
+  for (let i = 0; i < 5000; i++) tracer.sent(new Uint8Array(12), path);
+  for (let i = 0; i < 2048; i++) assert.equal((await trace.next())?.kind, "message");
+  assert.deepEqual(await trace.next(), { kind: "lost", count: 5000 - 2048 });
+  tracer.sent(new Uint8Array(12), path);
+  assert.equal((await trace.next())?.kind, "message");
+  // Few, and large.
+  for (let i = 0; i < 40; i++) tracer.sent(new Uint8Array(65_535), path);
+  let kept = 0;
+  for (let one = await trace.next(); one?.kind === "message"; one = await trace.next()) kept++;
+  assert.equal(kept, 32);
+  trace[Symbol.dispose]();
+  assert.equal(await trace.next(), undefined);
+});
+
+async function rest(trace: { next(): Promise<Traced | undefined> }): Promise<Traced[]> {
+  const all: Traced[] = [];
+  for (let one = await trace.next(); one; one = await trace.next()) all.push(one);
+  return all;
+}

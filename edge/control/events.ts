@@ -105,7 +105,18 @@ export interface EventBus extends Disposable {
 /** Events that may wait for a listener. */
 const QUEUE_LIMIT = 4096;
 
-export function makeEventBus(wallClock: () => number): EventBus {
+/** Is shown events in their turn. */
+export interface Onlooker {
+  /** Whether it wants to be. */
+  readonly watched: boolean;
+  happened(event: ControlEvent): void;
+}
+
+/** @param tracer is shown the control plane's events in their turn, while it is watched */
+export function makeEventBus(
+  wallClock: () => number,
+  tracer?: Onlooker,
+): EventBus {
   const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   let id = 0;
   let closed = false;
@@ -115,8 +126,10 @@ export function makeEventBus(wallClock: () => number): EventBus {
     },
     publish(event) {
       id++;
-      if (listeners.size === 0) return;
+      const watched = tracer?.watched && event.type !== "plugin";
+      if (listeners.size === 0 && !watched) return;
       const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
+      if (watched) tracer.happened(numbered as ControlEvent);
       for (const listener of listeners) listener.offer(numbered);
     },
     subscribe() {

@@ -11,3 +11,4 @@ export type {
 } from "./events.ts";
 export type { FailureReport } from "./failures.ts";
 export type { ManagedState } from "./status.ts";
+export type { Trace, Traced, TracedMessage } from "./trace.ts";

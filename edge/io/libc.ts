@@ -39,6 +39,10 @@ const definitions = {
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
+  sendto: {
+    parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"],
+    result: "i32",
+  },
   recvmmsgAt: { name: "recvmmsg", parameters: ["i32", "u64", "u32", "i32", "u64"], result: "i32" },
   sendmmsgAt: { name: "sendmmsg", parameters: ["i32", "u64", "u32", "i32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
@@ -48,6 +52,13 @@ const definitions = {
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   epollWaitAt: { name: "epoll_wait", parameters: ["i32", "u64", "i32", "i32"], result: "i32" },
+  /** Waits in a thread of its own. */
+  epollWaitLong: {
+    name: "epoll_wait",
+    parameters: ["i32", "buffer", "i32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   pollAt: { name: "poll", parameters: ["u64", "u64", "i32"], result: "i32" },
   // Namespaces.
   setns: { parameters: ["i32", "i32"], result: "i32" },

@@ -39,6 +39,18 @@ export interface LinkChange {
   readonly up?: boolean;
 }
 
+/** A route to a network by a device. */
+export interface KernelRoute {
+  /** `10.0.0.0/8`, `::/0`. */
+  readonly prefix: string;
+  /** The next hop. */
+  readonly via?: string;
+  /** 254, main, where absent. */
+  readonly table?: number;
+  /** Its priority; absent: the kernel's choice. */
+  readonly metric?: number;
+}
+
 /** An rtnetlink socket. Requests are answered before they return. Errors are {@linkcode IoError}s with the kernel's words. */
 export interface Rtnetlink extends Disposable {
   /** The device of a name, or undefined. */
@@ -49,8 +61,12 @@ export interface Rtnetlink extends Disposable {
   addresses(index: number): string[];
   /** @throws {IoError} `EEXIST` where the device has it already */
   addAddress(index: number, address: string): void;
-  /** Routes a network (`10.0.0.0/8`, `::/0`) to a device. @throws {IoError} `EEXIST` where there is such a route */
-  addRoute(index: number, prefix: string): void;
+  /** Routes a network to a device. @throws {IoError} `EEXIST` where its table has such a route */
+  addRoute(index: number, route: KernelRoute): void;
+  /** @throws {IoError} `ESRCH` where there is no such route */
+  removeRoute(index: number, route: KernelRoute): void;
+  /** Whether there is exactly such a route to the device. */
+  hasRoute(index: number, route: KernelRoute): boolean;
   /** @throws {IoError} `EADDRNOTAVAIL` where the device has it not */
   removeAddress(index: number, address: string): void;
 }
@@ -68,12 +84,17 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+const RTM_GETROUTE = 26;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const RTA_DST = 1;
 const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_TABLE = 15;
 
 const NLM_F_REQUEST_ACK = 0x05;
 const NLM_F_DUMP = 0x300;
@@ -149,15 +170,20 @@ export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
         attributes,
       );
     },
-    addRoute(index, prefix) {
-      const { body, attributes } = emitRoute(index, prefix);
-      request(
-        `route ${prefix} to device ${index}`,
-        RTM_NEWROUTE,
-        NLM_F_CREATE_EXCL,
-        body,
-        attributes,
-      );
+    addRoute(index, route) {
+      const { body, attributes } = emitRoute(index, route);
+      const attempted = `route ${route.prefix} to device ${index}`;
+      request(attempted, RTM_NEWROUTE, NLM_F_CREATE_EXCL, body, attributes);
+    },
+    removeRoute(index, route) {
+      const { body, attributes } = emitRoute(index, route);
+      const attempted = `route ${route.prefix} to device ${index} no more`;
+      request(attempted, RTM_DELROUTE, 0, body, attributes);
+    },
+    hasRoute(index, route) {
+      const { body, attributes } = emitRoute(index, route);
+      const all = request(`list routes`, RTM_GETROUTE, NLM_F_DUMP, body.subarray(0, 1));
+      return all.some((found) => isRoute(found, body, attributes));
     },
     removeAddress(index, address) {
       const { body, attributes } = emitAddress(index, address);
@@ -259,16 +285,47 @@ function emitAddress(index: number, address: string): { body: Buffer; attributes
 }
 
 /** `rtmsg`: family 1, destination's and source's prefix lengths 2, TOS 1 | table 1, protocol 1, scope 1, type 1 | flags 4. */
-function emitRoute(index: number, text: string): { body: Buffer; attributes: Attribute[] } {
+const rtmsgLength = 12;
+
+function emitRoute(
+  index: number,
+  { metric, prefix: text, table = RT_TABLE_MAIN, via }: KernelRoute,
+): { body: Buffer; attributes: Attribute[] } {
   const prefix = parsePrefix(text);
   if (!prefix) throw new IoError("inet_pton", Errno.EINVAL, `read ${text} as a network`);
   const { bytes, prefixLength } = prefix;
+  const gateway = via === undefined ? undefined : parseIp(via);
+  if (via !== undefined && gateway?.length !== bytes.length) {
+    throw new IoError("inet_pton", Errno.EINVAL, `read ${via} as a next hop for ${text}`);
+  }
   const family = bytes.length === 4 ? AF_INET : AF_INET6;
-  const scope = family === AF_INET ? RT_SCOPE_LINK : 0;
+  const scope = family === AF_INET && !gateway ? RT_SCOPE_LINK : 0;
+  const inHeader = table < 256 ? table : 0;
   const body = Uint8Array.of(
-    ...[family, prefixLength, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST, 0, 0, 0, 0],
+    ...[family, prefixLength, 0, 0, inHeader, RTPROT_STATIC, scope, RTN_UNICAST, 0, 0, 0, 0],
   );
-  return { body, attributes: [[RTA_DST, bytes], [RTA_OIF, u32(index)]] };
+  return {
+    body,
+    attributes: [
+      [RTA_DST, bytes],
+      [RTA_OIF, u32(index)],
+      ...(gateway ? [[RTA_GATEWAY, gateway] as const] : []),
+      ...(metric === undefined ? [] : [[RTA_PRIORITY, u32(metric)] as const]),
+      [RTA_TABLE, u32(table)],
+    ],
+  };
+}
+
+/** Whether a route of the kernel's is the one that was asked for. */
+function isRoute(found: Uint8Array, body: Uint8Array, attributes: readonly Attribute[]): boolean {
+  if (found.length < rtmsgLength || found[0] !== body[0] || found[1] !== body[1]) return false;
+  const known = parseAttributes(found, rtmsgLength);
+  // The default route has no destination.
+  return attributes.every(([type, value]) => {
+    const other = known.get(type);
+    if (!other) return type === RTA_DST && body[1] === 0;
+    return other.length === value.length && other.every((byte, i) => byte === value[i]);
+  });
 }
 
 /** The address in an answer, if it is of the device `index`; a dump lists all devices. */

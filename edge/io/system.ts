@@ -3,10 +3,18 @@
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Offload, PacketOptions, TapOptions, TunOptions } from "../../plugins/plugin.ts";
+import {
+  type DatagramOptions,
+  type DatagramSocket,
+  openDatagrams,
+  type TakeDatagram,
+} from "./datagrams.ts";
 import { type Descriptors, descriptors } from "./descriptors.ts";
 import { IoError } from "./errno.ts";
 import { hollow, type Libc, openLibc, replace } from "./libc.ts";
+import { openAddressSets } from "./nft_sets.ts";
 import { ownsAddress, pathMtu } from "./path_mtu.ts";
+import { type DeviceRoute, openRoutes } from "./routes.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { type PeerCredentials, peerCredentials } from "./peer_credentials.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
@@ -43,6 +51,12 @@ export interface System extends Disposable {
    * the figures of a part are fresh.
    */
   deviceQueueDrops(): number;
+  /** Opens a UDP socket of this isolate. */
+  openDatagrams(options: DatagramOptions, take: TakeDatagram): DatagramSocket;
+  /** Adds a route; the result removes it, unless it was there before. */
+  addRoute(route: DeviceRoute): () => void;
+  /** Puts an address into an nftables set; the result takes it out, unless it was there before. */
+  addToSet(set: string, address: string, netns?: string): () => void;
   /** Closes a descriptor that nobody took. */
   close(fd: number): void;
   /** Who is at the other end of a Unix socket; undefined where it is none. */
@@ -56,6 +70,9 @@ export interface System extends Disposable {
 export function openSystem(notifySocket?: string): System {
   const libc = openLibc();
   const taps = openTaps(libc);
+  const datagrams = openDatagrams(libc);
+  const routes = openRoutes(libc);
+  const sets = openAddressSets(libc);
   let offload: Offload = {};
   const system: System = {
     openSocket(encap, options) {
@@ -92,6 +109,9 @@ export function openSystem(notifySocket?: string): System {
     setOffload(given) {
       offload = given;
     },
+    openDatagrams: (options, take) => datagrams.open(options, take),
+    addRoute: (route) => routes.add(route),
+    addToSet: (set, address, netns) => sets.add(set, address, netns),
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     peerCredentials: (fd) => peerCredentials(libc, fd),
@@ -100,7 +120,7 @@ export function openSystem(notifySocket?: string): System {
       if (notifySocket !== undefined) notify(libc, notifySocket, state);
     },
     [Symbol.dispose]() {
-      taps[Symbol.dispose]();
+      for (const part of [taps, routes, sets]) part[Symbol.dispose]();
       libc[Symbol.dispose]();
     },
   };

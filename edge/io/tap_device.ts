@@ -306,7 +306,7 @@ function configure(
     : {};
   netlink.setLink(index, { up: true, ...queueLength });
   for (const route of options.routes ?? []) {
-    tolerate("EEXIST", () => netlink.addRoute(index, route));
+    tolerate("EEXIST", () => netlink.addRoute(index, { prefix: route }));
   }
   const device: TapDevice = {
     fd,

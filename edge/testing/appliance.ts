@@ -70,7 +70,7 @@ export function tunnel(id: number, changes: Partial<TunnelConfig> = {}): TunnelC
 export function config(tunnels: readonly TunnelConfig[], changes: Partial<Config> = {}): Config {
   return {
     listen: [{ encap: "udp", address: "0.0.0.0", port: 1701 }],
-    admin: { listen: { host: "127.0.0.1", port: 8701 } },
+    admin: { listen: { path: "/run/isthmus/admin.sock" }, tokens: [] },
     log: { level: "info", format: "text" },
     hostName: "edge1",
     routerId: 1,

@@ -12,7 +12,7 @@ export function fixedDocument(read: () => Config | Promise<Config>): ConfigDocum
   };
   return {
     file: "isthmus.yaml",
-    load: async () => ({ config: await read(), putBack: [], commit() {} }),
+    load: async () => ({ config: await read(), putBack: [], warnings: [], commit() {} }),
     edit: refuse,
     origin: () => undefined,
     save: () => Promise.resolve().then(refuse),

@@ -377,6 +377,14 @@ export function memorySystem(): MemorySystem {
         release() {},
       };
     },
+    openDatagrams: ({ port = 40_000 }) => ({
+      port,
+      send: () => true,
+      drops: () => 0,
+      close: () => Promise.resolve(),
+    }),
+    addRoute: () => () => {},
+    addToSet: () => () => {},
     setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};

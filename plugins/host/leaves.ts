@@ -15,7 +15,7 @@ import type {
   TapOptions,
   TunOptions,
 } from "../ports.ts";
-import type { UnixStream } from "../scope.ts";
+import type { Route, UdpAddress, UdpOptions, UdpSocket, UnixStream } from "../scope.ts";
 import type { Row } from "../values.ts";
 
 /** A port of the datapath, by its number there. */
@@ -36,6 +36,11 @@ export interface Leaves {
   openUnix(path: string, received: (bytes: Uint8Array | null) => void): Promise<StreamLeaf>;
   /** A text file of the operator's. @throws {Failure} */
   readText(path: string): string;
+  openUdp(options: UdpOptions, received: TakeDatagram): Promise<UdpLeaf>;
+  /** Adds a route. The result removes it, unless it was there before. */
+  addRoute(route: Route): Promise<Undo>;
+  /** Puts an address into a set. The result takes it out, unless it was there before. */
+  addToSet(set: string, address: string, netns?: string): Promise<Undo>;
   /** The database of a plugin; closed by the host of all when it ends. @throws {Failure} */
   openStore(plugin: string): DatabaseSync;
   hook(event: string, environment: Readonly<Record<string, string>>): void;
@@ -137,6 +142,17 @@ export interface DeviceLeaf {
 
 /** An open interface. */
 export type PacketLeaf = Pick<DeviceLeaf, "port" | "name" | "mac" | "mtu" | "close">;
+
+/** An open UDP socket. */
+export interface UdpLeaf extends UdpSocket {
+  close(): Promise<void>;
+}
+
+/** Takes a datagram, a view that is valid until it returns. */
+export type TakeDatagram = (datagram: Uint8Array, from: UdpAddress) => void;
+
+/** Takes back what was done. */
+export type Undo = () => void | Promise<void>;
 
 /** An open stream. */
 export interface StreamLeaf extends UnixStream {

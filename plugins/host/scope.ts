@@ -84,21 +84,11 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     place: () => Promise.reject(notBuilt("placing calls")),
     attach: () => Promise.reject(notBuilt("attaching to circuits")),
-    udp: () => Promise.reject(notBuilt("a UDP socket")),
-    route: () => Promise.reject(notBuilt("routes")),
-    addToSet: () => Promise.reject(notBuilt("sets of addresses")),
-    unix: (path, received) =>
-      life.own(async () => {
-        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
-        const value: UnixStream = { write: stream.write };
-        return { value, undo: () => stream.close() };
-      }),
-    readText: leaves.readText,
+    ...outsideOf(life, leaves, guard),
     store() {
       life.refuseEnded();
       return setting.store();
     },
-    hook: (event, environment) => leaves.hook(event, environment),
     now: clock.now,
     date: leaves.date,
     timer(at, due) {
@@ -127,6 +117,39 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     },
   };
   return scope;
+}
+
+/** What a scope has of the operating system beside ports. */
+function outsideOf(
+  life: Life,
+  leaves: Leaves,
+  guard: (callback: () => void) => void,
+): Pick<Scope, "udp" | "route" | "addToSet" | "unix" | "readText" | "hook"> {
+  return {
+    udp: (options, received) =>
+      life.own(async () => {
+        const { close, ...socket } = await leaves.openUdp(
+          options,
+          (datagram, from) => guard(() => received(datagram, from)),
+        );
+        return { value: socket, undo: close };
+      }),
+    route: (route) =>
+      life.own(async () => ({ value: undefined, undo: await leaves.addRoute(route) })),
+    addToSet: (set, address, netns) =>
+      life.own(async () => ({
+        value: undefined,
+        undo: await leaves.addToSet(set, address, netns),
+      })),
+    unix: (path, received) =>
+      life.own(async () => {
+        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
+        const value: UnixStream = { write: stream.write };
+        return { value, undo: () => stream.close() };
+      }),
+    readText: leaves.readText,
+    hook: (event, environment) => leaves.hook(event, environment),
+  };
 }
 
 function notBuilt(what: string): Failure {

@@ -16,8 +16,12 @@ import type {
   Meters,
   PortId,
   StreamLeaf,
+  TakeDatagram,
+  UdpLeaf,
+  Undo,
 } from "../host/leaves.ts";
 import type { TapOptions } from "../ports.ts";
+import type { Route, UdpAddress, UdpOptions } from "../scope.ts";
 import type { Row } from "../values.ts";
 import { WorldDatapath, type WorldForwarder, type WorldPort, type WorldTap } from "./datapath.ts";
 
@@ -30,6 +34,14 @@ export interface WorldStream {
   readonly written: Uint8Array[];
   /** Hands bytes to the plugin; null: it closes. */
   receive(bytes: Uint8Array | null): void;
+}
+
+/** An open UDP socket of the world: the other end of it. */
+export interface WorldUdp {
+  readonly options: UdpOptions;
+  readonly sent: { readonly datagram: Uint8Array; readonly to: UdpAddress }[];
+  /** Hands a datagram to the plugin; after its end, to nobody. */
+  receive(datagram: Uint8Array, from: UdpAddress): void;
 }
 
 /** A recorded log line. */
@@ -47,6 +59,14 @@ export interface World {
   /** Files that can be read, by their paths. */
   readonly files: Map<string, string>;
   readonly streams: readonly WorldStream[];
+  readonly sockets: readonly WorldUdp[];
+  readonly routes: readonly Route[];
+  /** What was put into sets of addresses. */
+  readonly elements: readonly {
+    readonly set: string;
+    readonly address: string;
+    readonly netns?: string;
+  }[];
   readonly lines: readonly Line[];
   readonly events: readonly (Row & { readonly type: string })[];
   readonly hooks: readonly { readonly event: string; readonly environment: Row }[];
@@ -86,6 +106,9 @@ export function makeWorld(): World {
 class MemoryWorld implements World {
   readonly files = new Map<string, string>();
   readonly streams: (WorldStream & { open: boolean })[] = [];
+  readonly sockets: WorldUdp[] = [];
+  readonly routes: Route[] = [];
+  readonly elements: { set: string; address: string; netns?: string }[] = [];
   readonly lines: Line[] = [];
   readonly events: (Row & { type: string })[] = [];
   readonly hooks: { event: string; environment: Row }[] = [];
@@ -137,6 +160,9 @@ class MemoryWorld implements World {
       ...ports.filter(({ held }) => held !== undefined).map(() => "hold"),
       ...[...this.forwarders.values()].map(({ kind }) => kind),
       ...[...this.#timers.keys()].map(() => "timer"),
+      ...this.sockets.map(() => "udp"),
+      ...this.routes.map(({ prefix }) => `route ${prefix}`),
+      ...this.elements.map(({ address }) => `${address} in a set`),
       ...this.streams.filter(({ open }) => open).map(() => "stream"),
       ...[...this.meters].filter(([, value]) => typeof value === "function").map(([name]) => name),
     ];
@@ -180,6 +206,19 @@ class MemoryWorld implements World {
         this.#openTap({ name, ...(netns !== undefined && { netns }) }, gone, "ethernet"),
       openUnix: (path, received) => this.#openUnix(path, received),
       readText: (path) => this.#readText(path),
+      openUdp: (options, received) => this.#openUdp(options, received),
+      addRoute: async (route) => {
+        await this.#operate("addRoute");
+        return this.#put(this.routes, route);
+      },
+      addToSet: async (set, address, netns) => {
+        await this.#operate("addToSet");
+        return this.#put(this.elements, {
+          set,
+          address,
+          ...(netns !== undefined && { netns }),
+        });
+      },
       openStore: () => new DatabaseSync(":memory:"),
       hook: (event, environment) => void this.hooks.push({ event, environment }),
       event: (type, fields) => void this.events.push({ type, ...fields }),
@@ -222,6 +261,40 @@ class MemoryWorld implements World {
         tap.carrier = up;
       },
       close: () => Promise.resolve(this.#datapath.close(id)),
+    };
+  }
+
+  /** Puts something where it can be seen until it is taken back. */
+  #put<T>(all: T[], one: T): Undo {
+    all.push(one);
+    return () => {
+      const at = all.indexOf(one);
+      if (at >= 0) all.splice(at, 1);
+    };
+  }
+
+  async #openUdp(options: UdpOptions, received: TakeDatagram): Promise<UdpLeaf> {
+    await this.#operate("openUdp");
+    const socket: WorldUdp = {
+      options,
+      sent: [],
+      receive: (datagram, from) => {
+        if (this.sockets.includes(socket)) received(datagram, from);
+      },
+    };
+    const close = this.#put(this.sockets, socket);
+    this.trace.push("+udp");
+    return {
+      port: options.port ?? ++this.#lastId,
+      send(datagram, to) {
+        socket.sent.push({ datagram: datagram.slice(), to });
+        return true;
+      },
+      drops: () => 0,
+      close: async () => {
+        await close();
+        this.trace.push("-udp");
+      },
     };
   }
 

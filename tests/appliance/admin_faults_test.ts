@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { startControlNode } from "./control_support.ts";
-import { type Process, spawnIsthmus } from "./process.ts";
+import { adminToken, type Process, spawnIsthmus } from "./process.ts";
 import { loopback, until } from "./support.ts";
 
 /** A body that never ends. */
 const unfinished = "POST /v1/reload HTTP/1.1\r\nHost: localhost\r\n" +
+  `Authorization: Bearer ${adminToken}\r\n` +
   "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
 
 /** An appliance as a process that dials one in this process. */
@@ -23,7 +24,7 @@ peers: { branch: { proto-version: 3, accept: [{ name: "*", circuit: { sink: {} }
   Deno.writeTextFileSync(
     file,
     `listen: [{ udp: "${near}:1701" }]
-admin: { listen: "${admin}" }
+admin: { listen: "${admin}", token: ${adminToken} }
 host-name: branch
 peers: { hq: { proto-version: 3 } }
 tunnels:
@@ -67,7 +68,10 @@ Deno.test("SIGTERM with requests under way tells the peers first, and exits 0", 
   const held = await Promise.all(Array.from({ length: 5 }, () => all.connect()));
   for (const connection of held) await send(connection, unfinished);
   const events = await all.connect();
-  await send(events, "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await send(
+    events,
+    `GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${adminToken}\r\n\r\n`,
+  );
   process.child.kill("SIGTERM");
   await until(() => called.events.some(({ ending }) => ending?.by === "peer"));
   assert.equal((await process.child.status).code, 0, process.log());
@@ -94,8 +98,8 @@ Deno.test("a reload that moves the endpoint outlives unfinished bodies at the fo
   Deno.writeTextFileSync(
     all.file,
     Deno.readTextFileSync(all.file).replace(
-      `admin: { listen: "${all.admin}"`,
-      `admin: { listen: "${moved}"`,
+      `"${all.admin}"`,
+      `"${moved}"`,
     ),
   );
   process.child.kill("SIGHUP");
@@ -128,7 +132,7 @@ Deno.test("SIGHUP before it runs is kept until it does", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "isthmus-" });
   const file = `${directory}/isthmus.yaml`;
   const admin = `${near}:8701`;
-  Deno.writeTextFileSync(file, `admin: { listen: "${admin}" }\n`);
+  Deno.writeTextFileSync(file, `admin: { listen: "${admin}", token: ${adminToken} }\n`);
   try {
     await using process = spawnIsthmus(file, admin);
     // As soon as the program catches it: SigCgt has bit 0 (SIGHUP).

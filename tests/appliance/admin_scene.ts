@@ -32,7 +32,11 @@ tunnels:
   const app = createAdmin(caller.appliance, {
     version: "1",
     plugins: [sink],
-    log: { error: (message, fields) => assert.fail(`${message} ${JSON.stringify(fields)}`) },
+    log: {
+      error: (message, fields) => assert.fail(`${message} ${JSON.stringify(fields)}`),
+      info: () => {},
+      warn: () => {},
+    },
   });
   const server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const isthmus = async (...args: string[]) => {
@@ -40,12 +44,16 @@ tunnels:
     const status = await main(["--url", server.url, ...args], {
       version: "1",
       run: () => Promise.resolve(0),
-      check: () => Promise.resolve(),
+      check: () => Promise.resolve([]),
       readTextFile: Deno.readTextFile,
       exists: () => Promise.resolve(false),
+      uid: () => 0,
       env: () => undefined,
       stdout: (said) => text += said,
       stderr: (said) => text += said,
+      create: () => {
+        throw new Error("nothing is to be written");
+      },
     });
     return { status, text };
   };

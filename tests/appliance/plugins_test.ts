@@ -97,7 +97,7 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     const socket = `${folder}/vm.sock`;
     const [a, b] = [[A, freePort(A)], [B, freePort(B)]] as [[string, number], [string, number]];
-    const admin = `${B}:8701`;
+    const admin = `unix:${folder}/admin.sock`;
     const hook = `${folder}/hook`;
     await Deno.writeTextFile(
       hook,

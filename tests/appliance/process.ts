@@ -1,5 +1,8 @@
 /** `isthmus run` as a process. @module */
 
+/** The token of endpoints on TCP. */
+export const adminToken = "a-token-of-the-tests";
+
 const main = new URL("../../edge/main.ts", import.meta.url).pathname;
 
 /** A running appliance. Disposal kills it. */
@@ -36,7 +39,8 @@ export function spawnIsthmus(
     child,
     log: () => text,
     async get(path) {
-      const response = await fetch(`http://${admin}${path}`);
+      const headers = { authorization: `Bearer ${adminToken}` };
+      const response = await fetch(`http://${admin}${path}`, { headers });
       return { status: response.status, body: await response.json() };
     },
     async [Symbol.asyncDispose]() {

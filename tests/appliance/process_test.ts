@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../edge/io/libc.ts";
-import { type Process, spawnIsthmus as spawn } from "./process.ts";
+import { adminToken, type Process, spawnIsthmus as spawn } from "./process.ts";
 import { loopback, until } from "./support.ts";
 
 /** The service manager's end of sd_notify(3), on an abstract name. */
@@ -42,7 +42,7 @@ function scene(last: number): Scene {
       Deno.writeTextFileSync(
         file,
         `listen: [{ udp: "${local}:1701" }]
-admin: { listen: "${admin}" }
+admin: { listen: "${admin}", token: ${adminToken} }
 ${more}
 tunnels:
   branch:
@@ -110,7 +110,10 @@ Deno.test("a reload moves the admin endpoint", async () => {
   const moved = loopback(39) + ":8709";
   const text = Deno.readTextFileSync(files.file).replace(files.admin, moved);
   Deno.writeTextFileSync(files.file, text);
-  const response = await fetch(`http://${files.admin}/v1/reload`, { method: "POST" });
+  const response = await fetch(`http://${files.admin}/v1/reload`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${adminToken}` },
+  });
   assert.deepEqual((await response.json()).steps, [{ path: "admin", step: "changed" }]);
   const health = await fetch(`http://${moved}/healthz`);
   assert.equal((await health.json()).status, "ok");

@@ -26,6 +26,8 @@ const MAX_COLLISIONS = 5;
 export interface LcpSettings {
   /** The largest information field that we take. */
   readonly mru: number;
+  /** The largest that a LAC may have agreed on for us; {@linkcode LcpSettings.mru} where absent. */
+  readonly largestMru?: number;
   /** How the peer shall prove who it is, the best first; empty: it need not. */
   readonly authenticate: readonly AuthMethod[];
   /** How we are ready to prove who we are, the best first; empty: we are not. */
@@ -181,7 +183,8 @@ export class LcpOptions implements OptionPolicy {
     if (magic && magic.value.length !== 4) return false;
     const mru = sent.find(({ type }) => type === Type.Mru);
     // What the client may send us must be what we can take.
-    if ((mru?.value.length === 2 ? numberOf(mru.value) : DEFAULT_MRU) > this.#settings.mru) {
+    const { largestMru = this.#settings.mru } = this.#settings;
+    if ((mru?.value.length === 2 ? numberOf(mru.value) : DEFAULT_MRU) > largestMru) {
       return false;
     }
     if (this.judge(received, true).kind !== "ack") return false;

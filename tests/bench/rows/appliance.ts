@@ -21,7 +21,7 @@ async function startAppliance(): Promise<Appliance> {
   await Deno.writeTextFile(
     `${dir}/isthmus.yaml`,
     `listen: [{ udp: "127.0.0.1:${udp}" }]
-admin: { listen: "127.0.0.1:${admin}" }
+admin: { listen: "127.0.0.1:${admin}", token: a-token-for-benches }
 tunnels:
   bench:
     static: { tunnel-id: 1, peer-tunnel-id: 2 }

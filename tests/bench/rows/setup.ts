@@ -89,7 +89,7 @@ async function setUp({ version, tunnels, sessions }: Scenario): Promise<SetUp> {
   const peer = `proto-version: ${version}, session-limit: 65535, tunnel-limit: 65535`;
   await using callee = await startAppliance(`
 listen: [{ udp: "${called}:1701" }]
-admin: { listen: "${called}:8701" }
+admin: { listen: "${called}:8701", token: a-token-for-benches }
 host-name: called
 peers:
   caller: { ${peer}, accept: [{ circuit: { sink: {} } }] }
@@ -102,7 +102,7 @@ peers:
   const names = Array.from({ length: tunnels }, (_, i) => `t${i}`);
   await using dialer = await startAppliance(`
 listen: [{ udp: "${caller}:1701" }]
-admin: { listen: "${caller}:8701" }
+admin: { listen: "${caller}:8701", token: a-token-for-benches }
 host-name: caller
 peers:
   called: { ${peer} }

@@ -129,7 +129,8 @@ export class Client {
     signal?: AbortSignal,
   ): Promise<Answered | undefined> {
     const left = new Set(this.#able(purpose, names));
-    let again = true;
+    // A login cannot wait; a record can, and is asked for again by who keeps it.
+    let again = purpose === "authentication";
     while (left.size > 0 && !signal?.aborted) {
       const server = this.#choose(left, purpose);
       left.delete(server);

@@ -66,6 +66,7 @@ export class MemoryNetwork implements Io {
         this.#arrive(datagram.slice(), own, to);
         return true;
       },
+      drops: () => 0,
     };
     return Promise.resolve(socket);
   };

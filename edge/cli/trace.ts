@@ -1,0 +1,125 @@
+/** `isthmus trace`: control messages as people read them, as JSON, or as a capture file. @module */
+
+import type { EventView } from "../admin/schemas.ts";
+import type { TraceView } from "../admin/trace.ts";
+import type { Client } from "./client.ts";
+import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
+import { printable } from "../printable.ts";
+
+/** What is to be traced, and how. */
+export interface TraceOptions {
+  /** A tunnel, a peer or a peer's address; absent: all. */
+  readonly of?: string;
+  /** Ends after so many messages. */
+  readonly count?: number;
+  readonly json: boolean;
+  /** Takes a capture file's octets, where one is wanted. */
+  readonly capture?: (bytes: Uint8Array) => void;
+  stdout(text: string): void;
+  /** What a capture file says it was written by. */
+  readonly program: string;
+}
+
+/** Shows messages until the appliance ends, or enough were seen. */
+export async function trace(client: Client, options: TraceOptions): Promise<void> {
+  const { capture, count = Infinity, json, of, program, stdout } = options;
+  const query = of === undefined ? "" : `?of=${encodeURIComponent(of)}`;
+  const file = capture && new CaptureFile(capture, program);
+  let seen = 0;
+  for await (const { event, data } of client.follow(`/v1/trace${query}`)) {
+    if (event === "message") file?.add(captured(data as TraceView));
+    if (!file) {
+      stdout(json ? `${JSON.stringify({ event, ...data as object })}\n` : textOf(event, data));
+    }
+    if (event === "message" && ++seen >= count) return;
+  }
+}
+
+function textOf(event: string, data: unknown): string {
+  if (event === "message") return messageText(data as TraceView);
+  if (event === "state") return stateText(data as EventView);
+  return `(${
+    (data as { count?: number }).count ?? "some"
+  } messages were lost: too many came at once)\n`;
+}
+
+function messageText(view: TraceView): string {
+  const { avps = [], problem } = view;
+  const all = avps.map(avpLine);
+  if (problem !== undefined) all.push(["", problem]);
+  const width = Math.max(0, ...all.map(([name]) => name.length));
+  return `${headLine(view)}\n` +
+    all.map(([name, value]) => `    ${name.padEnd(width)}  ${value}`.trimEnd() + "\n").join("");
+}
+
+function headLine(view: TraceView): string {
+  const { direction, dropped, nr, ns, peer, state, time, tunnel, type } = view;
+  const where = view["remote-port"] ? endpoint(view.remote, view["remote-port"]) : view.remote;
+  const name = tunnel ?? (peer !== undefined ? `(${peer})` : "-");
+  const ids = view["session-id"]
+    ? `${view["connection-id"]}/${view["session-id"]}`
+    : view["connection-id"];
+  const words = [
+    clock(time),
+    name,
+    direction === "received" ? "<-" : "->",
+    where,
+    type ?? "unreadable",
+    ...(type === undefined ? [] : [`v${view.version}`, `id ${ids}`, `Ns ${ns}`, `Nr ${nr}`]),
+    ...(state === undefined ? [] : [`[${state}]`]),
+    ...(dropped === undefined ? [] : [`dropped: ${dropped}`]),
+  ];
+  return printable(words.join(" "));
+}
+
+function avpLine(avp: NonNullable<TraceView["avps"]>[number]): readonly [string, string] {
+  const vendor = avp["vendor-id"] === 0 ? "" : `${avp["vendor-id"]}/`;
+  const name = avp.name ?? `avp-${vendor}${avp.type}`;
+  const value = avp.problem ??
+    (avp.secret ? `(a secret of ${avp.octets} octets)` : valueText(avp.value));
+  const notes = [
+    ...(avp.hidden ? ["hidden"] : []),
+    ...(avp.mandatory ? [] : ["optional"]),
+  ];
+  return [name, printable(notes.length > 0 ? `${value}  (${notes.join(", ")})` : value)];
+}
+
+function valueText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value).map(([key, inner]) => `${key} ${valueText(inner)}`).join(", ");
+  }
+  return value === true ? "yes" : String(value);
+}
+
+function stateText(event: EventView): string {
+  const { peer, reason, session, stage, state, time, tunnel, type } = event;
+  const name = tunnel ?? (peer !== undefined ? `(${peer})` : event.remote ?? "-");
+  const of = session === undefined ? "" : `/${session}`;
+  const what = type === "failure" ? `${stage} failed` : state ?? "";
+  const why = [reason, type === "failure" ? event.message : undefined].filter(Boolean).join(": ");
+  return printable(`${clock(time)} ${name}${of} == ${what}${why === "" ? "" : ` (${why})`}`) + "\n";
+}
+
+/** The time of day, in UTC, to the millisecond. */
+function clock(time: string): string {
+  return time.slice(11, 23);
+}
+
+function endpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function captured(view: TraceView): CapturedMessage {
+  const { direction, encap, local, octets, remote, time, tunnel } = view;
+  return {
+    time: Date.parse(time),
+    direction,
+    encap,
+    local,
+    remote,
+    remotePort: view["remote-port"],
+    octets: Uint8Array.fromHex(octets),
+    ...(tunnel !== undefined && { tunnel }),
+  };
+}

@@ -1,0 +1,63 @@
+/** Authentication, authorization and accounting, as the configuration has them. @module */
+
+import type { Scope } from "../../scope.ts";
+import type { Row } from "../../values.ts";
+import type { Answer, Authenticator } from "./authenticator.ts";
+import { NO_ACCOUNT, nobodyAsked, openLocal } from "./local.ts";
+import type { AaaOptions, RadiusOptions } from "./options.ts";
+import { openRadius } from "./radius/mod.ts";
+
+export * from "./authenticator.ts";
+export { type CallFacts, type CallTunnel, factsOf } from "./call.ts";
+
+/** All of it, with what operators see. */
+export interface Aaa extends Authenticator {
+  /** RADIUS servers, a row for each and what it is asked for. */
+  rows(): Row[];
+}
+
+/** What the configuration says. */
+export interface AaaSetting {
+  readonly aaa: AaaOptions;
+  readonly radius?: RadiusOptions | undefined;
+}
+
+/** What is wrong with `aaa:` and `radius:` together. */
+export function checkAaa({ aaa, radius }: AaaSetting): readonly string[] {
+  const asked = [...aaa.authenticate, ...aaa.account];
+  return [
+    ...(asked.includes("radius") && !radius
+      ? ["aaa asks radius, and there is no radius section"]
+      : []),
+    ...(asked.includes("local") && aaa.users === undefined
+      ? ["aaa asks local, and names no file of users"]
+      : []),
+  ];
+}
+
+/**
+ * Begins. Those that are asked are asked in order: the next one where one does not know the user or cannot be reached.
+ *
+ * @throws {Failure} where a file cannot be read or is wrong, or a socket cannot be had
+ */
+export async function openAaa(scope: Scope, { aaa, radius }: AaaSetting): Promise<Aaa> {
+  const accounts = aaa.account.includes("radius");
+  const wanted = accounts || aaa.authenticate.includes("radius");
+  const servers = radius && wanted ? await openRadius(scope, radius, accounts) : undefined;
+  const chain = aaa.authenticate.map((kind) =>
+    kind === "radius" ? servers : kind === "local" ? openLocal(scope, aaa.users ?? "") : nobodyAsked
+  ).filter((one) => one !== undefined);
+  return {
+    async check(asked, call, signal) {
+      let answer: Answer = { kind: "unreachable", reason: "nobody is there to be asked" };
+      for (const one of chain) {
+        answer = await one.check(asked, call, signal);
+        const known = answer.kind === "accept" || (answer.kind === "reject" && !answer.unknownUser);
+        if (known || signal.aborted) return answer;
+      }
+      return answer;
+    },
+    account: (subscriber) => servers?.account(subscriber) ?? NO_ACCOUNT,
+    rows: () => servers?.rows() ?? [],
+  };
+}

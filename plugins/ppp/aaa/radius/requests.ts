@@ -1,0 +1,208 @@
+/** What requests say: who asks, for whom, and what the call was. @module */
+
+import { parseIp } from "../../../../core/endpoint.ts";
+import type { Asked, Framed, Usage } from "../authenticator.ts";
+import type { CallFacts } from "../call.ts";
+import type { MapOptions } from "../options.ts";
+import type { Secret } from "./authenticity.ts";
+import { type Definition, type Dictionary, DictionaryError } from "./dictionary.ts";
+import { hidePassword, LONGEST_PASSWORD } from "./hiding.ts";
+import { type Attribute, concat } from "./packet.ts";
+import { fill } from "./templates.ts";
+import { encodeValue } from "./values.ts";
+
+/** What this appliance says of itself and of its calls. */
+export interface RequestSetting {
+  readonly nasIdentifier: string;
+  readonly nasAddress?: string;
+  readonly callingStationId: string;
+  readonly calledStationId: string;
+  readonly nasPortId: string;
+  readonly map: readonly MapOptions[];
+}
+
+const encoder = new TextEncoder();
+
+/** An attribute of the IETF's with a text. */
+export function text(type: number, value: string): Attribute {
+  return { vendor: 0, type, value: encoder.encode(value) };
+}
+
+/** An attribute of the IETF's with a number of 32 bits. */
+export function number(type: number, value: number): Attribute {
+  const octets = new Uint8Array(4);
+  new DataView(octets.buffer).setUint32(0, value);
+  return { vendor: 0, type, value: octets };
+}
+
+/** An attribute of the IETF's with octets. */
+export function octets(type: number, value: Uint8Array): Attribute {
+  return { vendor: 0, type, value };
+}
+
+/** Who asks: NAS-Identifier, and NAS-IP-Address or NAS-IPv6-Address. */
+export function nasAttributes({ nasIdentifier, nasAddress }: RequestSetting): Attribute[] {
+  const address = nasAddress === undefined ? undefined : parseIp(nasAddress);
+  return [
+    text(32, nasIdentifier),
+    ...(address ? [octets(address.length === 4 ? 4 : 95, address)] : []),
+  ];
+}
+
+/** Makes attributes of calls. */
+export class Requests {
+  readonly #setting: RequestSetting;
+  readonly #nas: readonly Attribute[];
+  readonly #sent: readonly { definition: Definition; template: string; in: readonly string[] }[];
+
+  /** @throws {DictionaryError} where the map names an attribute that no dictionary has */
+  constructor(setting: RequestSetting, dictionary: Dictionary) {
+    this.#setting = setting;
+    this.#nas = nasAttributes(setting);
+    this.#sent = setting.map.flatMap(({ attribute, send, in: where }) => {
+      if (send === undefined) return [];
+      const definition = dictionary.named(attribute);
+      if (!definition) throw new DictionaryError(`no dictionary has an attribute ${attribute}`);
+      return [{ definition, template: send, in: where }];
+    });
+  }
+
+  /** Of every request for a call; `user` as the server is to see it. */
+  call(purpose: "access" | "accounting", call: CallFacts, user: Uint8Array): Attribute[] {
+    const { callingStationId, calledStationId, nasPortId } = this.#setting;
+    const name = decoder.decode(user);
+    const filled = (type: number, template: string) => {
+      const value = fill(template, call, name);
+      return value === undefined ? [] : [text(type, value)];
+    };
+    return [
+      octets(1, user),
+      ...this.#nas,
+      ...(call.port === undefined ? [] : [number(5, call.port)]),
+      number(61, call.portType),
+      ...filled(87, nasPortId),
+      number(6, FRAMED),
+      number(7, PPP),
+      text(44, call.id),
+      ...filled(31, callingStationId),
+      ...filled(30, calledStationId),
+      ...speeds(call),
+      ...tunnel(call, purpose),
+      ...line(call, purpose),
+      ...this.#sent.flatMap(({ definition, template, in: where }) => {
+        const value = where.includes(purpose) ? fill(template, call, name) : undefined;
+        const encoded = value === undefined ? undefined : encodeValue(definition, value);
+        const { vendor, type } = definition;
+        return encoded ? [{ vendor, type, value: encoded }] : [];
+      }),
+    ];
+  }
+}
+
+const decoder = new TextDecoder();
+const FRAMED = 2;
+const PPP = 1;
+const L2TP = 3;
+const MICROSOFT = 311;
+const ADSL_FORUM = 3561;
+
+/** What proves who the client is; undefined: no RADIUS request can carry it. */
+export function proof(
+  asked: Asked,
+  authenticator: Uint8Array,
+  secret: Secret,
+): Attribute[] | undefined {
+  switch (asked.kind) {
+    case "none":
+      return [octets(2, hidePassword(new Uint8Array(0), authenticator, secret))];
+    case "pap":
+      if (asked.password.length > LONGEST_PASSWORD) return undefined;
+      return [octets(2, hidePassword(asked.password, authenticator, secret))];
+    case "chap-md5":
+      if (asked.response.length !== 16) return undefined;
+      return [
+        octets(3, concat([Uint8Array.of(asked.id), asked.response])),
+        octets(60, asked.challenge),
+      ];
+    case "mschapv2": {
+      if (asked.response.length !== 49) return undefined;
+      // RFC 2548 §2.3.2: Ident, Flags, Peer-Challenge, Reserved, Response.
+      const flags = asked.response[48]!;
+      const value = concat([Uint8Array.of(asked.id, flags), asked.response.subarray(0, 48)]);
+      return [
+        { vendor: MICROSOFT, type: 11, value: asked.challenge },
+        { vendor: MICROSOFT, type: 25, value },
+      ];
+    }
+  }
+}
+
+/** Connect-Info: bits a second, to the client and from it. */
+function speeds({ txSpeed, rxSpeed }: CallFacts): Attribute[] {
+  if (txSpeed === undefined) return [];
+  return [text(77, rxSpeed === undefined ? `${txSpeed}` : `${txSpeed}/${rxSpeed}`)];
+}
+
+/** RFC 2868 and 2867: the tunnel that the call came in by. */
+function tunnel({ tunnel }: CallFacts, purpose: "access" | "accounting"): Attribute[] {
+  if (!tunnel) return [];
+  const tagged = (type: number, value: string | undefined) =>
+    value === undefined || value === ""
+      ? []
+      : [octets(type, concat([Uint8Array.of(0), encoder.encode(value)]))];
+  const medium = (tunnel.clientEndpoint ?? tunnel.serverEndpoint ?? "").includes(":") ? 2 : 1;
+  return [
+    number(64, L2TP),
+    number(65, medium),
+    ...tagged(66, tunnel.clientEndpoint),
+    ...tagged(67, tunnel.serverEndpoint),
+    ...tagged(82, tunnel.assignmentId),
+    ...tagged(90, tunnel.clientAuthId),
+    ...tagged(91, tunnel.serverAuthId),
+    ...(purpose === "accounting" && tunnel.connection !== undefined
+      ? [text(68, tunnel.connection)]
+      : []),
+  ];
+}
+
+/** RFC 4679 §4: 131 to 142 are for accounting alone. */
+function line({ line }: CallFacts, purpose: "access" | "accounting"): Attribute[] {
+  return (line ?? []).filter(({ type }) => purpose === "accounting" || type < 131 || type > 142)
+    .map(({ type, value }) => ({ vendor: ADSL_FORUM, type, value }));
+}
+
+/** A session's addresses, for accounting. */
+export function framedAttributes(framed: Framed): Attribute[] {
+  const prefix = (type: number) => (value: string): Attribute[] => {
+    const encoded = encodeValue({ kind: "ipv6prefix", values: NO_VALUES }, value);
+    return encoded ? [octets(type, encoded)] : [];
+  };
+  const address = (type: number) => (value: string): Attribute[] => {
+    const encoded = parseIp(value);
+    return encoded ? [octets(type, encoded)] : [];
+  };
+  return [
+    ...(framed.address === undefined ? [] : address(8)(framed.address)),
+    ...(framed.interfaceId ? [octets(96, framed.interfaceId)] : []),
+    ...(framed.ipv6Prefixes ?? []).flatMap(prefix(97)),
+    ...(framed.ipv6Addresses ?? []).flatMap(address(168)),
+    ...(framed.delegatedPrefixes ?? []).flatMap(prefix(123)),
+  ];
+}
+
+const NO_VALUES = new Map<string, number>();
+
+/** Counters of 64 bits, each in two attributes (RFC 2866 §5.3, RFC 2869 §5.1), and seconds. */
+export function usageAttributes(usage: Usage, seconds: number): Attribute[] {
+  const wide = (low: number, high: number, value: number) => [
+    number(low, value % 0x1_0000_0000),
+    number(high, Math.floor(value / 0x1_0000_0000)),
+  ];
+  return [
+    number(46, seconds),
+    ...wide(42, 52, usage.upOctets),
+    ...wide(43, 53, usage.downOctets),
+    number(47, usage.upPackets % 0x1_0000_0000),
+    number(48, usage.downPackets % 0x1_0000_0000),
+  ];
+}

@@ -1,0 +1,347 @@
+import assert from "node:assert/strict";
+import { isRefusal } from "../session.ts";
+import { makeHost } from "../host/host.ts";
+import { WHY } from "../testing/bench.ts";
+import { testPlugin } from "../testing/contract.ts";
+import { makeSession, type TestSession } from "../testing/session.ts";
+import { makeWorld } from "../testing/world.ts";
+import { ppp } from "./mod.ts";
+import { makeSubscriber, papProxy } from "./testing.ts";
+
+const users = "bob: { password: pass }\nalice: { password: secret }\n";
+const section = parse({
+  aaa: { authenticate: ["local"], users: "users" },
+  pools: {
+    main: { ranges: ["10.64.0.0/24"] },
+    tiny: { ranges: ["10.65.0.9-10.65.0.9"], then: "spill" },
+    spill: { ranges: ["10.66.0.0/30"] },
+    six: { ranges: ["2001:db8:1000::/40"], length: 64 },
+  },
+  profiles: { gold: { "rate-down": 20_000_000, dns: ["10.64.0.53", "2001:db8::53"] } },
+});
+const options = {
+  terminate: {
+    tun: { name: "ppp0" },
+    address: "10.64.0.1",
+    pools: ["main"],
+    "ipv6-pool": "six",
+    "realm-profiles": { gold: "gold" },
+  },
+};
+
+function parse(value: object) {
+  const { data, error } = ppp.section!.schema.safeParse(value);
+  assert.ok(data, JSON.stringify(error?.issues));
+  return data;
+}
+
+function circuitOptions(value: object) {
+  const { data, error } = ppp.options!.safeParse(value);
+  assert.ok(data, JSON.stringify(error?.issues));
+  return data;
+}
+
+/** A termination, and sessions at it. */
+async function lns(more: object = {}, changed: object = {}) {
+  const world = makeWorld();
+  world.files.set("users", users);
+  const host = makeHost(world.leaves, [ppp]);
+  const failures = await host.start(new Map([["ppp", { ...section, ...changed }]]));
+  assert.equal(failures.size, 0);
+  const terminate = { ...options.terminate, ...more };
+  const circuit = host.circuit("ppp", "circuit lns", circuitOptions({ terminate }));
+  await circuit.first;
+  let count = 0;
+  return {
+    host,
+    world,
+    circuit,
+    session: () =>
+      makeSession(world, host, { name: `lac/${++count}`, pseudowireType: 7, request: "ICRQ" }),
+    member: ({ id }: TestSession) =>
+      [...world.forwarders.values()][0]!.members.get(id) as Record<string, unknown> | undefined,
+  };
+}
+
+testPlugin({
+  plugin: ppp,
+  options: circuitOptions(options),
+  changed: circuitOptions({ terminate: { ...options.terminate, "echo-interval": 5 } }),
+  restart: circuitOptions({ terminate: { ...options.terminate, tun: { name: "ppp9" } } }),
+  section: parse({ pools: section.pools, profiles: section.profiles }),
+  changedSection: parse({ pools: section.pools, profiles: { ...section.profiles, blue: {} } }),
+  words: { disconnect: { user: "nobody" }, drain: {}, undrain: {} },
+});
+
+testPlugin({
+  plugin: ppp,
+  options: circuitOptions({
+    client: { tun: { name: "ppp1" }, user: "bob", secret: "very secret" },
+  }),
+  changed: circuitOptions({
+    client: { tun: { name: "ppp1" }, user: "alice", secret: "very secret" },
+  }),
+  section: parse({}),
+  words: { disconnect: { user: "nobody" }, drain: {}, undrain: {} },
+  secrets: ["very secret"],
+});
+
+for (const method of ["pap", "chap-md5", "mschapv2"] as const) {
+  Deno.test(`lns: a subscriber logs in by ${method}, and gets an address and a place in the datapath`, async () => {
+    const { circuit, host, member, session, world } = await lns();
+    const call = session();
+    const { attachment } = await call.attach(circuit);
+    const subscriber = makeSubscriber(world, call, { methods: [method] });
+    subscriber.open();
+    await subscriber.talk();
+    assert.deepEqual(subscriber.happened, [], "nothing before the call is connected");
+    await call.connect();
+    await subscriber.talk(100);
+    assert.deepEqual(subscriber.happened.toSorted(), ["authenticated", "ipcp up", "ipv6cp up"]);
+    assert.deepEqual(subscriber.ipcp.got, {
+      address: Uint8Array.of(10, 64, 0, 2),
+      peer: Uint8Array.of(10, 64, 0, 1),
+      dns: [],
+    });
+    const { addresses, mru, prefixes } = member(call)!;
+    assert.deepEqual([addresses, prefixes, mru], [["10.64.0.2"], ["2001:db8:1000::/64"], 1456]);
+    assert.equal(attachment.show!()["user"], "bob");
+    assert.equal(attachment.show!()["address"], "10.64.0.2");
+    assert.deepEqual(world.hooks.map(({ event }) => event).toSorted(), ["ip-up", "ipv6-up"]);
+    const hook = world.hooks.find(({ event }) => event === "ip-up");
+    assert.equal(hook!.environment["PEERNAME"], "bob");
+    assert.equal(hook!.environment["IPREMOTE"], "10.64.0.2");
+    await call.end();
+    await subscriber.talk(1500);
+    assert.equal(subscriber.ended()?.by ?? "nobody", "nobody", "the port is gone");
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  });
+}
+
+Deno.test("lns: a wrong password is refused by CHAP and by the CDN's cause, and listed", async () => {
+  const { circuit, host, session, world } = await lns();
+  const call = session();
+  await call.attach(circuit);
+  await call.connect();
+  const subscriber = makeSubscriber(world, call, { secret: "wrong" });
+  subscriber.open();
+  await subscriber.talk(2000);
+  assert.match(subscriber.ended()!.reason, /refuses our name or secret/);
+  assert.deepEqual(call.ended, {
+    result: 2,
+    error: 6,
+    message: "wrong password",
+    ppp: { code: 16, protocol: 0xc223, direction: 1 },
+  });
+  const rows = await Array.fromAsync(host.show("failed-login"));
+  assert.deepEqual(rows.map(({ reason, stage, user }) => [user, stage, reason]), [
+    ["bob", "authentication", "wrong password"],
+  ]);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+/** A subscriber that is up. */
+async function up(
+  bench: Awaited<ReturnType<typeof lns>>,
+  who: Parameters<typeof makeSubscriber>[2] = {},
+) {
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect();
+  const subscriber = makeSubscriber(bench.world, call, who);
+  subscriber.open();
+  await subscriber.talk(100);
+  return { call, subscriber };
+}
+
+Deno.test("lns: what a LAC negotiated is used, and its client is told at once that it is in", async () => {
+  const bench = await lns({ authenticate: ["pap"] });
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect(papProxy("bob", "pass"));
+  const sent = call.sent.map((frame) => frame.toHex());
+  assert.equal(sent[0], "ff03c0230207000500", "an Ack of the client's own request, and no LCP");
+  assert.match(sent[1]!, /^ff038021/);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: `check` keeps the LAC's LCP and asks the client itself; `anew` keeps nothing", async () => {
+  for (const [policy, first] of [["check", "c223"], ["anew", "c021"]] as const) {
+    const bench = await lns({ "proxy-lcp": policy });
+    const call = bench.session();
+    await call.attach(bench.circuit);
+    const { proxyAuth, proxyLcp } = papProxy("bob", "pass");
+    const lastSent = Uint8Array.fromHex("0305c223050506aabbccdd");
+    await call.connect({ proxyAuth: proxyAuth!, proxyLcp: { ...proxyLcp, lastSent } });
+    assert.equal(call.sent[0]!.subarray(2, 4).toHex(), first);
+    await bench.host.end(WHY);
+  }
+});
+
+Deno.test("lns: a LAC's LCP that does not ask for what we ask for is negotiated anew", async () => {
+  const bench = await lns({ authenticate: ["mschapv2"] });
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect(papProxy("bob", "pass"));
+  assert.equal(call.sent[0]!.subarray(2, 5).toHex(), "c02101");
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a wrong password that a LAC collected is refused, too", async () => {
+  const bench = await lns({ authenticate: ["pap"] });
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect(papProxy("bob", "wrong"));
+  assert.match(call.sent[0]!.toHex(), /^ff03c0230307/);
+  await bench.world.advance(1500);
+  assert.equal(call.ended?.ppp?.code, 16);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: pools are chained, exhaustion has its reason, and addresses come back", async () => {
+  const bench = await lns({ pools: ["tiny"], ipv6: false });
+  const got = [];
+  const calls = [];
+  for (let i = 0; i < 3; i++) {
+    const { call, subscriber } = await up(bench, { ipv6: false });
+    got.push(subscriber.ipcp.got.address.join("."));
+    calls.push(call);
+  }
+  assert.deepEqual(got, ["10.65.0.9", "10.66.0.1", "10.66.0.2"]);
+  const { call } = await up(bench, { ipv6: false });
+  await bench.world.advance(1500);
+  assert.match(call.ended!.message!, /no address is left in pool tiny/);
+  await calls[1]!.end();
+  assert.deepEqual(
+    (await up(bench, { ipv6: false })).subscriber.ipcp.got.address.join("."),
+    "10.66.0.1",
+  );
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
+});
+
+Deno.test("lns: a user that comes again gets the address that it had", async () => {
+  const bench = await lns();
+  const first = await up(bench, { name: "bob" });
+  const other = await up(bench, { name: "alice", secret: "secret" });
+  await first.call.end();
+  await other.call.end();
+  const again = await up(bench, { name: "alice", secret: "secret" });
+  assert.equal(again.subscriber.ipcp.got.address.join("."), "10.64.0.3");
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a second session of a user is allowed, takes the place of the first, or is refused", async () => {
+  for (const policy of ["allow", "replace", "deny"]) {
+    const bench = await lns({ "sessions-per-user": policy });
+    const first = await up(bench);
+    const second = await up(bench);
+    await bench.world.advance(2000);
+    const isUp = ({ subscriber }: typeof first) => subscriber.happened.includes("ipcp up");
+    assert.equal(first.call.ended !== undefined, policy === "replace", policy);
+    assert.equal(isUp(second), policy !== "deny", policy);
+    if (policy === "deny") assert.match(second.call.ended!.message!, /here already/);
+    await bench.host.end(WHY);
+    assert.deepEqual(bench.world.leftovers(), []);
+  }
+});
+
+Deno.test("lns: limits refuse calls before they begin, and drain takes no new ones", async () => {
+  const refusal = async (bench: Awaited<ReturnType<typeof lns>>) => {
+    const call = bench.session();
+    const answer = await bench.circuit.attach(call.facts, {}, () => {});
+    return isRefusal(answer) ? answer.refuse : undefined;
+  };
+  const few = await lns({ "max-sessions": 1 });
+  await up(few);
+  assert.equal((await refusal(few))!.result, 4);
+  await few.host.end(WHY);
+
+  const starting = await lns({}, { "max-starting": 2 });
+  assert.equal(await refusal(starting), undefined);
+  assert.equal(await refusal(starting), undefined);
+  assert.match((await refusal(starting))!.message!, /authenticate at a time/);
+  await starting.host.end(WHY);
+
+  const slow = await lns({ "max-new-per-second": 1 });
+  assert.equal(await refusal(slow), undefined);
+  assert.match((await refusal(slow))!.message!, /in a second/);
+  await slow.world.advance(1000);
+  assert.equal(await refusal(slow), undefined);
+  await slow.host.end(WHY);
+
+  const drained = await lns();
+  const { call } = await up(drained);
+  await drained.host.run("drain", {});
+  assert.match((await refusal(drained))!.message!, /drain/);
+  assert.equal(call.ended, undefined);
+  await drained.host.run("undrain", {});
+  assert.equal(await refusal(drained), undefined);
+  await drained.host.end(WHY);
+});
+
+Deno.test("lns: an operator disconnects a user, whose link is told", async () => {
+  const bench = await lns();
+  const { call } = await up(bench);
+  assert.deepEqual(await bench.host.run("disconnect", { user: "nobody" }), { disconnected: [] });
+  await bench.host.run("disconnect", { user: "bob" });
+  assert.equal(call.ended!.message, "disconnected by the operator");
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: LCP anew on an open link logs in again, and keeps address and place", async () => {
+  const bench = await lns();
+  const { call, subscriber } = await up(bench);
+  const before = bench.member(call);
+  const again = makeSubscriber(bench.world, call, { seed: 99 });
+  again.open();
+  await again.talk(5000);
+  assert.ok(again.happened.includes("ipcp up"), again.happened.join());
+  assert.deepEqual(again.ipcp.got.address, subscriber.ipcp.got.address);
+  assert.equal(bench.member(call), before);
+  const other = makeSubscriber(bench.world, call, { name: "alice", secret: "secret", seed: 7 });
+  other.open();
+  await other.talk(5000);
+  assert.match(call.ended!.message!, /another user/);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
+});
+
+Deno.test("lns: a realm chooses a profile: rate and name servers", async () => {
+  const bench = await lns({}, { aaa: { authenticate: ["none"], account: [] } });
+  const { call, subscriber } = await up(bench, { name: "eve@gold" });
+  assert.deepEqual(subscriber.ipcp.got.dns, [Uint8Array.of(10, 64, 0, 53)]);
+  assert.equal(bench.world.ports.get(call.id)!.limit!.tx, 20_000);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: an idle, an exhausted and an overlong session end, and say why", async () => {
+  for (const what of ["idle", "session", "quota"]) {
+    const bench = await lns({ "idle-timeout": 60 });
+    const { call, subscriber } = await up(bench);
+    assert.equal(bench.member(call)!["idleTimeoutMs"], 60_000);
+    [...bench.world.forwarders.values()][0]!.happen({
+      what: "expired",
+      port: call.id,
+      detail: { what },
+    });
+    await subscriber.talk(2000);
+    assert.match(call.ended!.message!, /no data|over|quota/);
+    assert.equal(subscriber.ended()!.by, "peer");
+    await bench.host.end(WHY);
+  }
+});
+
+Deno.test("lns: a client without IPv4, or that rejects it, has IPv6 alone; one with neither is sent away", async () => {
+  const bench = await lns();
+  const six = await up(bench, { ipv4: false });
+  await six.subscriber.talk(10_000);
+  assert.ok(six.subscriber.happened.includes("ipv6cp up"));
+  assert.equal(six.call.ended, undefined);
+  const none = await up(bench, { ipv4: false, ipv6: false });
+  await none.subscriber.talk(40_000);
+  assert.equal(none.call.ended!.ppp!.code, 19);
+  await bench.host.end(WHY);
+});

@@ -1,0 +1,20 @@
+/** What a session carried, from what the datapath counts. @module */
+
+import type { Statistics } from "../ports.ts";
+import type { Usage } from "./aaa/authenticator.ts";
+
+/** IP packets and their octets, of both families; the last known, where there is nothing to read. */
+export function usageOf(
+  statistics: Statistics | undefined,
+  before: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 },
+): Usage {
+  if (!statistics) return before;
+  const sum = (what: string) =>
+    (statistics[`ipv4-${what}`] ?? 0) + (statistics[`ipv6-${what}`] ?? 0);
+  return {
+    upOctets: sum("rx-bytes"),
+    downOctets: sum("tx-bytes"),
+    upPackets: sum("rx-packets"),
+    downPackets: sum("tx-packets"),
+  };
+}
