@@ -216,6 +216,7 @@ export class WasmDatapath {
     const session = refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
     try {
       refusing(() => this.#raw.set_policy(session, policy));
+      if (spec.vlan !== undefined) this.translate(session, vlanOf(spec.vlan));
     } catch (error) {
       this.removePort(session);
       throw error;
@@ -234,6 +235,7 @@ export class WasmDatapath {
       refusing(() => this.#raw.change_session(session, raw));
     }
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
+    if (change.vlan !== undefined) this.translate(session, vlanOf(change.vlan));
   }
 
   /**
@@ -558,6 +560,10 @@ function rawPolicy({ rateLimit, source, mss }: SessionPolicy): RawPolicy {
     mss: typeof mss === "number" ? mss : 0,
     mss_for_frame: typeof mss === "object" ? Math.min(mss.frame, 0xffff) : 0,
   });
+}
+
+function vlanOf(vlan: number | "any"): Translation {
+  return { vlan: vlan === "any" ? null : vlan };
 }
 
 /** An id that fits the 32 bits that the module takes; it would wrap silently else. */

@@ -92,6 +92,8 @@ export function createCommands(
     },
     release: ({ port }) => datapath.release(port),
     limit: ({ port, limit }) => datapath.limit(port, limit),
+    translate: ({ port, translation }) => datapath.translate(port, translation),
+    addPatch: () => datapath.addPatch(),
     addForwarder: ({ kind, ports, options }) => datapath.forwarders[kind].add(ports, options),
     changeForwarder: ({ kind, forwarder, options }) =>
       datapath.forwarders[kind].change(forwarder, options),

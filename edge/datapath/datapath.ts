@@ -6,6 +6,7 @@ import type {
   PppoeSpec,
   SessionSpec,
   SocketKind,
+  Translation,
   VnetSpec,
 } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
@@ -184,6 +185,10 @@ export interface Datapath extends AsyncDisposable {
   release(port: PortId): Promise<void>;
   /** Limits what comes in and leaves at a session or device. */
   limit(port: PortId, limit: PortLimit): Promise<void>;
+  /** Says what a port does with VLAN tags, whatever it is joined to; null: nothing. */
+  translate(port: PortId, translation: Translation): Promise<void>;
+  /** Makes a pair of ports of Ethernet frames, for two switches. */
+  addPatch(): Promise<readonly [PortId, PortId]>;
   /** Forwarders of many ports, by kind. */
   readonly forwarders: ForwarderLeaf;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
@@ -220,6 +225,7 @@ export class DatapathError extends Error {
       | "no-such-socket"
       | "no-such-tunnel"
       | "no-such-port"
+      | "no-such-switch"
       | "tunnel-exists"
       | "session-exists"
       | "tunnel-busy"

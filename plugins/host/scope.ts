@@ -22,7 +22,7 @@ import type { Leaves } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { joinPpp, openPpp } from "./ppp_forwarder.ts";
-import { joinSwitch, openSwitch } from "./switch_forwarder.ts";
+import { joinSwitch, openPatch, openSwitch } from "./switch_forwarder.ts";
 
 /** What the scopes of one plugin are made with. */
 export interface ScopeSetting {
@@ -193,7 +193,7 @@ function opener(
       case "pppoe":
         return await openPppoe(life, leaves, ports, options as PppoeOptions);
       case "patch":
-        throw notBuilt(`open("${kind}")`);
+        return await openPatch(life, leaves.datapath, ports);
     }
   };
   return open as Scope["open"];
