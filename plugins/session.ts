@@ -96,6 +96,8 @@ export interface PlaceOptions extends SessionEvents {
   readonly pseudowireType: number;
   /** Who asks: ICRQ where absent. */
   readonly request?: "ICRQ" | "OCRQ";
+  /** Ask for sequence numbers in what comes; whether we number follows the peer. */
+  readonly sequencing?: boolean;
   /** Called once where the call ends before its scope does, after the peer agreed to it. */
   ended?(why: CallEnd): void;
 }

@@ -26,6 +26,7 @@ import { addPluginRoutes } from "./plugins.ts";
 import type { RouteContext } from "./route.ts";
 import { addSessionRoutes } from "./sessions.ts";
 import { makeStreams } from "./streams.ts";
+import { addSite } from "./site.ts";
 import { addTraceRoutes } from "./trace.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
 
@@ -99,6 +100,8 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   addEventRoutes(context);
   addTraceRoutes(context);
   addOperationRoutes(context, { version: options.version, now });
+
+  addSite(context, options.version);
 
   app.notFound((c) => noRoute(app, c));
   app.onError((error, c) => explainError(error, c, options.log));

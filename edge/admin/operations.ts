@@ -5,8 +5,15 @@ import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
 import { json, problems, type RouteContext } from "./route.ts";
-import { configView, datapathView, downList, healthView, reloadView } from "./schemas.ts";
-import { viewDown } from "./view.ts";
+import {
+  configView,
+  datapathView,
+  downList,
+  failureList,
+  healthView,
+  reloadView,
+} from "./schemas.ts";
+import { viewDown, viewFailure } from "./view.ts";
 
 const config = createRoute({
   method: "get",
@@ -28,6 +35,16 @@ const down = createRoute({
   path: "/v1/down",
   summary: "List what the configuration asks for and cannot be had now; it is tried again",
   responses: { 200: json(downList, "What is down."), ...problems() },
+});
+
+const failures = createRoute({
+  method: "get",
+  path: "/v1/failures",
+  summary: "List why tunnels and calls were refused, failed or were lost: the latest first",
+  responses: {
+    200: json(failureList, "The latest failures, and how many of each."),
+    ...problems(),
+  },
 });
 
 const datapath = createRoute({
@@ -85,6 +102,11 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   });
 
   app.openapi(down, (c) => c.json({ down: api.down().map(viewDown) }, 200));
+
+  app.openapi(failures, (c) => {
+    const { counts, latest } = api.failures();
+    return c.json({ failures: latest.map(viewFailure).reverse(), counts: { ...counts } }, 200);
+  });
 
   app.openapi(datapath, async (c) => {
     const { drops, io, pathErrors } = await api.datapath();

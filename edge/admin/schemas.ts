@@ -232,6 +232,27 @@ export type DownView = z.output<typeof downView>;
 
 export const downList = z.object({ down: z.array(downView) }).openapi("DownList");
 
+/** Something that was refused, failed or was lost: the latest time, and how often. */
+export const failureView = z.object({
+  stage: z.enum(["tunnel", "message", "call"]).describe("What failed."),
+  reason: z.string().describe("In a word: digest-wrong, unknown-peer, avp-15, …"),
+  message: z.string().describe("In a sentence; empty where the word says all."),
+  remote: z.string().describe("Where the other end is."),
+  peer: z.string().optional().describe("The peer's name in the configuration, where it is known."),
+  "host-name": z.string().optional().describe("What it calls itself."),
+  tunnel: z.string().optional(),
+  session: z.string().optional(),
+  "first-at": z.iso.datetime(),
+  "last-at": z.iso.datetime(),
+  count: count.describe("How often the like was seen."),
+}).openapi("Failure");
+export type FailureView = z.output<typeof failureView>;
+
+export const failureList = z.object({
+  failures: z.array(failureView),
+  counts: z.record(z.string(), count).describe("How often since the start, by reason."),
+}).openapi("FailureList");
+
 /** What a reload did. */
 export const reloadView = z.object({
   steps: z.array(z.object({

@@ -9,7 +9,7 @@ import {
 } from "../config/attributes.ts";
 import { type Shown, showOptions } from "../config/option.ts";
 import { describeCircuit } from "../config/circuit.ts";
-import type { ApplianceEvent } from "../control/mod.ts";
+import type { ApplianceEvent, Failure } from "../control/mod.ts";
 import type {
   ControlState,
   Grouping,
@@ -19,7 +19,14 @@ import type {
   TunnelState,
 } from "../config/model.ts";
 import type { Down } from "../appliance/down.ts";
-import type { ControlView, DownView, EventView, SessionView, TunnelView } from "./schemas.ts";
+import type {
+  ControlView,
+  DownView,
+  EventView,
+  FailureView,
+  SessionView,
+  TunnelView,
+} from "./schemas.ts";
 
 /** What a tunnel could be made from again: `buildTunnel` gives the same configuration back. */
 export function tunnelAttributes(config: TunnelConfig) {
@@ -113,6 +120,16 @@ export function viewEvent(event: ApplianceEvent): EventView {
     ...(error !== undefined && { error }),
     ...(message !== undefined && { message }),
     ...(reason !== undefined && { reason }),
+  };
+}
+
+/** What failed as operators see it. */
+export function viewFailure({ firstAt, hostName, lastAt, ...failure }: Failure): FailureView {
+  return {
+    ...failure,
+    ...(hostName !== undefined && { "host-name": hostName }),
+    "first-at": new Date(firstAt).toISOString(),
+    "last-at": new Date(lastAt).toISOString(),
   };
 }
 

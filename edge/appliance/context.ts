@@ -104,6 +104,8 @@ export function makeContext(
     folder: dirname(options.document.file),
     hook: hooks.run,
     event: (type, fields) => control.publish(type, fields),
+    place: (...args) => control.place(...args),
+    attachTo: (...args) => circuits.attachChannel(...args),
   });
   const host = makeHost(leaves, plugins);
   const circuits = makeCircuits({ host, plugins, random });

@@ -2,40 +2,18 @@
 
 import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
 import { CdnResult } from "../../core/errors.ts";
-import { frameTypeOf, type PseudowireType } from "../../core/pseudowire.ts";
 import { isDeepStrictEqual } from "node:util";
 import { Failure } from "../../plugins/failure.ts";
-import type { Attached, SessionFacts } from "../../plugins/host/attachment.ts";
+import type { Attached } from "../../plugins/host/attachment.ts";
 import type { HostedCircuit } from "../../plugins/host/circuit.ts";
 import type { PluginHost } from "../../plugins/host/host.ts";
-import type { PortId } from "../../plugins/host/leaves.ts";
-import type { OwnedPort } from "../../plugins/host/ports.ts";
 import type { Attachment, Plugin, Row } from "../../plugins/plugin.ts";
 import { isRefusal } from "../../plugins/session.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
-import type { CircuitConfig, TunnelConfig } from "../config/model.ts";
+import type { CircuitConfig } from "../config/model.ts";
+import { type CircuitSession, type LiveSession, liveSession } from "./live_session.ts";
 
-/** What a call knows of itself; a static session knows nothing. */
-export interface CallFacts {
-  readonly request?: "ICRQ" | "OCRQ";
-  /** What the peer calls itself. */
-  readonly hostName?: string;
-  /** What the peer has said so far. */
-  readonly said?: CallAvps;
-  /** {@linkcode Session.tell}; absent: there is no peer to tell. */
-  readonly tell?: SessionFacts["tell"];
-}
-
-/** A session that is to be attached, as it is now. */
-export interface CircuitSession extends CallFacts {
-  /** `<tunnel>/<session>`. */
-  readonly name: string;
-  readonly pseudowireType: PseudowireType;
-  readonly tunnel: TunnelConfig;
-  readonly port: PortId;
-  readonly frameMtu: number;
-  readonly up: boolean;
-}
+export type { CallFacts, CircuitSession } from "./live_session.ts";
 
 /** A circuit in the hands of one session. Disposal lets go of everything; it never fails, but may log. */
 export interface RunningCircuit extends AsyncDisposable {
@@ -210,49 +188,4 @@ class AttachableCircuit implements RunningCircuit {
 /** What a session says beside a circuit's name. */
 function portOptionsOf({ name, options }: CircuitConfig): Row {
   return name === undefined ? {} : options;
-}
-
-interface LiveSession {
-  readonly facts: SessionFacts;
-  readonly port: OwnedPort;
-  readonly state: { frameMtu: number; up: boolean; said: CallAvps };
-  /** Connected, or ended before that. */
-  readonly ended: PromiseWithResolvers<CallAvps>;
-}
-
-function liveSession(host: PluginHost, given: CircuitSession, id: string): LiveSession {
-  const { name, pseudowireType, request, said = {}, tell, tunnel } = given;
-  const state = { frameMtu: given.frameMtu, up: given.up, said };
-  const ended = Promise.withResolvers<CallAvps>();
-  // Most plugins do not wait for it.
-  ended.promise.catch(() => {});
-  if (request === undefined) ended.resolve(said);
-  const port = host.port(
-    `session ${name}`,
-    given.port,
-    frameTypeOf(pseudowireType),
-    () => state.frameMtu,
-  );
-  const facts: SessionFacts = {
-    id,
-    name,
-    pseudowireType,
-    ...(request && { request }),
-    tunnel: {
-      name: tunnel.name,
-      version: tunnel.version,
-      peer: tunnel.remote.address,
-      hostName: given.hostName ?? "",
-    },
-    get said() {
-      return state.said;
-    },
-    port: port.port,
-    get up() {
-      return state.up;
-    },
-    connected: () => ended.promise,
-    tell: tell ?? (() => {}),
-  };
-  return { facts, port, state, ended };
 }

@@ -4,7 +4,9 @@ import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { Failure, mayPass } from "../../plugins/failure.ts";
 import type { HostedCircuit } from "../../plugins/host/circuit.ts";
 import type { PluginHost } from "../../plugins/host/host.ts";
-import type { Plugin } from "../../plugins/plugin.ts";
+import type { AttachedChannel, PlaceEvents, SessionFacts } from "../../plugins/host/leaves.ts";
+import type { Channel, Plugin, Refusal } from "../../plugins/plugin.ts";
+import { type PlacedSession, placedSession } from "./placed.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { claimsOf } from "../config/circuit.ts";
 import type { CircuitConfig, NamedCircuit } from "../config/model.ts";
@@ -15,6 +17,7 @@ export {
   type CallFacts,
   CircuitRefusal,
   type CircuitSession,
+  LET_GO,
   type RunningCircuit,
 } from "./attachable.ts";
 
@@ -75,6 +78,15 @@ export interface Circuits {
     config: CircuitConfig,
     broken: (reason: Error) => void,
   ): Promise<SharedCircuit>;
+  /** The session of a call that a plugin places. @param waits whether its peer is told to go on by its owner only */
+  placed(waits: boolean, events: PlaceEvents): PlacedSession;
+  /** Attaches a port of a plugin's to a named circuit. @throws {Failure} where there is none of that name */
+  attachChannel(
+    name: string,
+    channel: Channel,
+    ended: (why: CallEnd) => void,
+    signal: AbortSignal,
+  ): Promise<AttachedChannel | Refusal>;
 }
 
 /** A named circuit as it is. */
@@ -216,6 +228,39 @@ class HostCircuits implements Circuits {
     };
   }
 
+  placed(waits: boolean, events: PlaceEvents): PlacedSession {
+    return placedSession(this.#dependencies.host, this.#nextId(), waits, events);
+  }
+
+  async attachChannel(
+    name: string,
+    { options = {}, ...channel }: Channel,
+    ended: (why: CallEnd) => void,
+    signal: AbortSignal,
+  ): Promise<AttachedChannel | Refusal> {
+    const found = this.#named.get(name);
+    if (!found) throw new Failure("invalid", `there is no circuit ${name}`);
+    const { circuit, config } = found;
+    const plugin = this.#dependencies.plugins.find((each) => each.name === config.plugin);
+    const types = plugin?.pseudowireTypes ?? [];
+    if (types.length > 0 && !types.includes(channel.pseudowireType)) {
+      const message = `circuit ${name} does not carry pseudowire type ${channel.pseudowireType}`;
+      throw new Failure("invalid", message);
+    }
+    const own = portOptions(plugin, options);
+    const facts: SessionFacts = {
+      id: this.#nextId(),
+      ...channel,
+      get said() {
+        return channel.said;
+      },
+      up: true,
+      connected: () => Promise.resolve(channel.said),
+      tell: () => {},
+    };
+    return await circuit.attach(facts, own, ended, signal);
+  }
+
   #claimsOf(config: CircuitConfig): readonly string[] {
     return claimsOf(config, this.#dependencies.plugins);
   }
@@ -326,6 +371,17 @@ class HostCircuits implements Circuits {
     const { host } = this.#dependencies;
     return attachable({ host, circuit, plugin, config, nextId: this.#nextId, ...rest });
   }
+}
+
+/** What a channel says beside a circuit's name, as the circuit's plugin reads it. @throws {Failure} */
+function portOptions(plugin: Plugin | undefined, options: object): object {
+  if (!plugin?.portOptions) return options;
+  const { data, error, success } = plugin.portOptions.safeParse(options);
+  if (success) return data;
+  const [issue] = error.issues;
+  throw new Failure("invalid", issue?.message ?? "invalid options", {
+    option: issue?.path.map(String).join(".") ?? "",
+  });
 }
 
 /** A named circuit's own options. */

@@ -27,7 +27,7 @@ import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
 /** What the leaves are made from. */
-export interface LeafDependencies {
+export interface LeafDependencies extends Pick<Leaves, "place" | "attachTo"> {
   readonly clock: Clock;
   readonly datapath: Datapath;
   readonly log: Logger;
@@ -83,6 +83,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
     // deno-lint-ignore require-await
     addToSet: async (set, address, netns) =>
       refusing(undefined, () => system.addToSet(set, address, netns)),
+    place: dependencies.place,
+    attachTo: dependencies.attachTo,
     openStore: (plugin) => openStore(dependencies.stateFolder, plugin),
     hook,
     event,

@@ -27,6 +27,8 @@ async function bench() {
     stateFolder: "/nowhere",
     hook: () => {},
     event: () => {},
+    place: () => Promise.reject(new Error("nobody to call")),
+    attachTo: () => Promise.reject(new Error("no circuits")),
   });
   let scope: Scope;
   const plugin = {

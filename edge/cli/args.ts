@@ -16,6 +16,7 @@ export type Showable =
   | "config"
   | "down"
   | "drops"
+  | "failures"
   | "datapath";
 
 /** What to do. `words` are the keywords and values that followed. */
@@ -41,6 +42,7 @@ export type Action =
     readonly pcapng?: string;
     readonly count?: number;
   }
+  | { readonly do: "web"; readonly port: number }
   | { readonly do: "reload" | "save" };
 
 /** Options that every command takes. */
@@ -143,6 +145,12 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
     }
   }
 
+  program.command("web")
+    .description(
+      "serve the appliance's page to a browser of this machine, by an address that it prints",
+    )
+    .option("--port <n>", "the port on 127.0.0.1; any where not given", wholeNumber)
+    .action(({ port = 0 }: { port?: number }) => choose({ do: "web", port }));
   program.command("trace")
     .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
     .argument("[of]", "only of this tunnel, peer or peer's address")
@@ -180,6 +188,7 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   config: "show the configuration in force",
   down: "show what the configuration asks for and cannot be had now",
   drops: "show dropped frames by reason",
+  failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
 

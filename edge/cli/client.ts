@@ -14,6 +14,12 @@ export interface Client extends Disposable {
     path: string,
     body?: unknown,
   ): Promise<unknown>;
+  /** Asks and gives the answer as it comes, whatever it is. @throws {RequestError} when nobody could be asked */
+  get(
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Response>;
   /** What follows of server-sent events, until the appliance ends it. @throws {RequestError} as {@linkcode request} */
   follow(path: string): AsyncGenerator<FollowedEvent>;
 }
@@ -40,6 +46,7 @@ export function openClient(url: string, token?: string): Client {
     path: string,
     body?: unknown,
     signal: AbortSignal = AbortSignal.timeout(timeoutMs),
+    more: Readonly<Record<string, string>> = {},
   ): Promise<Response> {
     try {
       return await fetch(`${base}${path}`, {
@@ -47,6 +54,7 @@ export function openClient(url: string, token?: string): Client {
         redirect: "error",
         signal,
         headers: {
+          ...more,
           ...(body !== undefined && { "content-type": "application/json" }),
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
         },
@@ -68,6 +76,7 @@ export function openClient(url: string, token?: string): Client {
       if (value === undefined) throw new RequestError(`${url} does not answer as isthmus does`);
       return value;
     },
+    get: (path, headers, signal) => send("GET", path, undefined, signal, headers),
     async *follow(path) {
       const stop = new AbortController();
       const late = setTimeout(() => stop.abort(new DOMException("", "TimeoutError")), timeoutMs);

@@ -15,6 +15,7 @@ import type { Shown } from "./shown.ts";
 import { printable } from "../printable.ts";
 import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
+import { web } from "./web.ts";
 
 /** What the commands need of the world. */
 export interface Deps {
@@ -73,6 +74,11 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       await traced(client, action, options, deps);
       return 0;
     }
+    case "web": {
+      using client = await clientOf(options, deps);
+      await web(client, { port: action.port, stdout: deps.stdout });
+      return 0;
+    }
     default: {
       const request = plan(action);
       using client = await clientOf(options, deps);
@@ -108,7 +114,7 @@ async function traced(
 
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" | "trace" }>,
+  action: Exclude<Action, { do: "run" | "check" | "trace" | "web" }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
     case "show":

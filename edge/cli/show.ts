@@ -1,6 +1,12 @@
 /** `isthmus show …`: asks for what is there and prints it for people. @module */
 
-import type { DownView, ReloadView, SessionView, TunnelView } from "../admin/schemas.ts";
+import type {
+  DownView,
+  FailureView,
+  ReloadView,
+  SessionView,
+  TunnelView,
+} from "../admin/schemas.ts";
 import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Action } from "./args.ts";
 import type { Client } from "./client.ts";
@@ -51,6 +57,10 @@ export async function show(client: Client, { what, words, details }: Show): Prom
       const { down } = await client.request("GET", "/v1/down") as { readonly down: DownView[] };
       return { json: down, text: formatTable(downColumns, down) };
     }
+    case "failures": {
+      const answer = await client.request("GET", "/v1/failures") as FailureList;
+      return { json: answer, text: formatTable(failureColumns, answer.failures) };
+    }
     case "drops":
       return counters(await client.request("GET", "/v1/datapath"), "drops", "REASON", "FRAMES");
     case "datapath":
@@ -100,6 +110,20 @@ const downColumns: readonly Column<DownView>[] = [
   { heading: "DOWN", cell: ({ path }) => path },
   { heading: "SINCE", cell: ({ since }) => since },
   { heading: "REASON", cell: ({ reason }) => reason },
+];
+
+type FailureList = { readonly failures: readonly FailureView[] };
+
+const failureColumns: readonly Column<FailureView>[] = [
+  { heading: "LAST", cell: (failure) => failure["last-at"] },
+  { heading: "STAGE", cell: ({ stage }) => stage },
+  { heading: "REASON", cell: ({ reason }) => reason },
+  { heading: "TIMES", cell: ({ count }) => count },
+  { heading: "REMOTE", cell: ({ remote }) => remote },
+  { heading: "PEER", cell: (failure) => failure.peer ?? failure["host-name"] },
+  { heading: "TUNNEL", cell: ({ tunnel }) => tunnel },
+  { heading: "SESSION", cell: ({ session }) => session },
+  { heading: "MESSAGE", cell: ({ message }) => message },
 ];
 
 const stepColumns: readonly Column<ReloadView["steps"][number]>[] = [

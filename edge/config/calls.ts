@@ -1,6 +1,6 @@
 /** Calls of the file: those that a peer may place, and those that a tunnel places. @module */
 
-import type { ProtoVersion } from "../../core/pseudowire.ts";
+import type { ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { CallConfig } from "./model.ts";
 import { callOptions } from "./attributes.ts";
 import { checkPayload } from "./checks.ts";
@@ -111,4 +111,15 @@ function checkCall(
   const problems = checkPayload(call, version);
   report.addProblems(problems, path);
   if (problems.length === 0) report.addProblems(checkCircuit(call, plugins), path);
+}
+
+/** A call that no file speaks of. @param name what the peer shall know it by */
+export function plainCall(
+  name: string,
+  version: ProtoVersion,
+  pseudowireType: PseudowireType,
+  { sequencing }: { readonly sequencing: boolean },
+): CallConfig {
+  const { fields } = readOptions(callOptions, version, directionsOf(sequencing ? "both" : "none"));
+  return { name, remoteEndId: name, ...fields, pseudowireType };
 }

@@ -7,6 +7,7 @@ import type { Lcce } from "../../core/lcce.ts";
 import type { Attachment } from "../../plugins/plugin.ts";
 import type { CallFacts } from "../circuits/circuits.ts";
 import type { ControlContext, ManagedCall, ManagedConnection } from "./context.ts";
+import { endOf } from "./call_ends.ts";
 import { endingOf } from "./events.ts";
 import { failedWith, isFailure } from "./failures.ts";
 import { makeRequestedCalls } from "./requested_calls.ts";
@@ -72,7 +73,7 @@ class CallHandler {
     if (event.state === "established") this.#established(link, call, event, now);
     else if (event.session) this.#agreed(link, call, event);
     if (event.state === "closed") {
-      links.closeCall(link, call);
+      links.closeCall(link, call, cause && endOf(cause));
       if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
@@ -146,6 +147,7 @@ class CallHandler {
     const of = this.#lcce.call(event.call);
     if (!of || !event.session) return;
     call.upSince = now;
+    call.onSettled?.();
     if (call.template.call.recvSeq && !event.session.receiveSequence) {
       log.warn(
         "the peer was asked for sequence numbers and promises none: frames without are taken",

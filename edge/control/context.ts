@@ -1,6 +1,6 @@
 /** What runs in the control plane, and what its parts work with. @module */
 
-import type { CallAvps, CallMessage } from "../../core/wire/call_avps.ts";
+import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { Result } from "../../core/errors.ts";
@@ -19,6 +19,7 @@ import type {
   PeerConfig,
   RemoteConfig,
 } from "../config/model.ts";
+import type { PlacedSession } from "../circuits/placed.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { Sessions } from "../sessions/sessions.ts";
@@ -131,6 +132,17 @@ export interface ManagedTunnel extends Due {
   gone: boolean;
   /** Why the last connection ended. */
   reason: string | undefined;
+  /** Calls that plugins have in it, or wait to place: it is wanted as long as there are some. */
+  callers: number;
+  /** Who waits for it to come up. */
+  readonly waiting: Set<TunnelWaiter>;
+}
+
+/** Who waits for a tunnel to come up. */
+export interface TunnelWaiter {
+  up(link: ManagedConnection): void;
+  /** Nobody of those whom it dials was reached. */
+  failed(reason: string): void;
 }
 
 /** A call that we place. */
@@ -188,12 +200,16 @@ export interface ManagedCall {
   readonly template: CallTemplate;
   /** What we configured for it; undefined: the peer called, and it is among what the peer may. */
   readonly placed: PlacedCall | undefined;
+  /** The plugin that placed it, and has its session instead of a circuit. */
+  owner: PlacedSession | undefined;
   /** Its circuit, once that is asked. */
   circuit: RunningCircuit | undefined;
   /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
   work: Promise<SessionEntry | undefined> | undefined;
   closed: boolean;
   upSince: number | undefined;
+  /** Called when it is up or has ended. */
+  onSettled: (() => void) | undefined;
   /** Called when the session has left the datapath. */
   onGone: (() => void) | undefined;
 }
@@ -201,6 +217,8 @@ export interface ManagedCall {
 export interface Dialer {
   makeManagedTunnel(config: ManagedTunnelConfig, settings: PeerSettings): ManagedTunnel;
   makePlacedCall(managed: ManagedTunnel, template: CallTemplate): PlacedCall;
+  /** Whether a managed tunnel is to be up. */
+  isWanted(managed: ManagedTunnel): boolean;
   /** Dials, if the tunnel wants to be dialed and nothing is under way. */
   dial(managed: ManagedTunnel): void;
   /** A managed's connection came up: its calls are placed. */
@@ -243,7 +261,8 @@ export interface ManagedConnections {
   ): void;
   /** Its template changed in what both ends need not agree on. */
   changeCall(link: ManagedConnection, call: ManagedCall): void;
-  closeCall(link: ManagedConnection, call: ManagedCall): void;
+  /** @param why what its circuit is told */
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }

@@ -26,6 +26,7 @@ import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
 import { type Hearing, makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
+import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
@@ -52,6 +53,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   closeSession(tunnel: string, session: string, result: Result): Promise<boolean>;
   /** ICMP says that peers cannot be reached: they are asked whether they are there. */
   unreachable(errors: readonly PathError[]): void;
+  /** Places a call for a plugin. */
+  readonly place: PluginCalls["place"];
   subscribe(): Subscription;
   /** Messages and events from now on: of a tunnel, a peer or an address, or of all. */
   trace(of: string | undefined): Trace;
@@ -77,6 +80,7 @@ export function startControl(dependencies: ControlDependencies): ControlPlane {
 class LcceControl implements ControlPlane {
   readonly part: Reconciler["part"];
   readonly unreachable: (errors: readonly PathError[]) => void;
+  readonly place: PluginCalls["place"];
   readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
@@ -134,6 +138,8 @@ class LcceControl implements ControlPlane {
     this.#hearing = makeHearing({ clock, datapath, driver, state });
     this.#onConnection = makeConnectionHandler(context, lcce);
     this.#onCall = makeCallHandler(context, lcce);
+    const pluginCalls = new PluginCalls(context);
+    this.place = (...args) => pluginCalls.place(...args);
     this.#reconciler = makeReconciler(context);
     this.part = this.#reconciler.part;
     this.unreachable = this.#hearing.unreachable;

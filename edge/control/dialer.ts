@@ -49,9 +49,9 @@ export interface DialerDependencies
 }
 
 /** Whether a managed tunnel is to be up. */
-export function isWanted({ config, gone, held, placedCalls }: ManagedTunnel): boolean {
+export function isWanted({ callers, config, gone, held, placedCalls }: ManagedTunnel): boolean {
   if (gone || held || config.mode === "passive") return false;
-  if (config.mode === "persistent") return true;
+  if (config.mode === "persistent" || callers > 0) return true;
   // On demand: while one of its calls is wanted.
   for (const placed of placedCalls.values()) if (!placed.held) return true;
   return false;
@@ -105,6 +105,8 @@ class TunnelDialer implements Dialer {
       held: false,
       gone: false,
       reason: undefined,
+      callers: 0,
+      waiting: new Set(),
       due: (now) => this.#due(managed, now),
     };
     return managed;
@@ -112,6 +114,10 @@ class TunnelDialer implements Dialer {
 
   makePlacedCall(managed: ManagedTunnel, template: CallTemplate): PlacedCall {
     return this.#calls.makePlacedCall(managed, template);
+  }
+
+  isWanted(managed: ManagedTunnel): boolean {
+    return isWanted(managed);
   }
 
   dial(managed: ManagedTunnel): void {
@@ -130,6 +136,8 @@ class TunnelDialer implements Dialer {
       for (const placed of managed.placedCalls.values()) {
         this.#dependencies.driver.defer(() => this.place(placed));
       }
+      const { link } = managed;
+      if (link?.established) { for (const waiter of [...managed.waiting]) waiter.up(link); }
     });
   }
 
@@ -237,6 +245,11 @@ class TunnelDialer implements Dialer {
     const { driver } = this.#dependencies;
     const atOnce = managed.again || managed.left.length > 0 || managed.elsewhere;
     managed.elsewhere = false;
+    if (!atOnce) {
+      for (const waiter of [...managed.waiting]) waiter.failed(managed.reason ?? "nobody answers");
+      // They may have been all that wanted it.
+      if (!isWanted(managed)) return;
+    }
     const pause = atOnce
       ? 0
       : managed.lost && managed.failures === 0 && cause?.by !== "tie"

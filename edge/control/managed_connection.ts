@@ -8,7 +8,8 @@
 import type { Connection } from "../../core/connection.ts";
 import { CdnResult, ErrorCode, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
-import { CircuitRefusal } from "../circuits/circuits.ts";
+import type { CallEnd } from "../../core/wire/call_avps.ts";
+import { CircuitRefusal, LET_GO } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
 import type { ManagedTunnelConfig, TunnelConfig } from "../config/model.ts";
@@ -17,6 +18,7 @@ import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
+import { endFor } from "./call_ends.ts";
 import type { CallTemplate } from "./call_template.ts";
 import type {
   ManagedCall,
@@ -81,10 +83,12 @@ export function makeManagedCall(
     name,
     template,
     placed,
+    owner: undefined,
     circuit: undefined,
     work: undefined,
     closed: false,
     upSince: undefined,
+    onSettled: undefined,
     onGone: undefined,
   };
   link.calls.set(localSessionId, call);
@@ -146,8 +150,9 @@ class DatapathConnections implements ManagedConnections {
       );
     call.work = opened.catch((error) => void this.#endCall(link, call, error));
     this.#then(link, call, async (session, tunnel) => {
-      call.circuit = call.template.circuit?.share((why) => {
-        driver.act((lcce, now) => lcce.closeCall(call.handle, why, now));
+      call.circuit = call.owner ?? call.template.circuit?.share((why) => {
+        const end = endFor(link.version, why);
+        driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
       });
       await sessions.join(tunnel, session, call.circuit, facts);
       if (!call.closed) ready(call.circuit?.attachment ?? {});
@@ -173,10 +178,13 @@ class DatapathConnections implements ManagedConnections {
     });
   }
 
-  closeCall(link: ManagedConnection, call: ManagedCall): void {
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void {
     call.closed = true;
+    // Before its port goes: that would be a fault.
+    call.owner?.closed(why ?? LET_GO);
     // It may still be asking its circuit.
-    void call.circuit?.detach();
+    void call.circuit?.detach(why);
+    call.onSettled?.();
     link.calls.delete(call.handle.localSessionId);
     const left = (async () => {
       const session = await call.work;
@@ -252,7 +260,7 @@ class DatapathConnections implements ManagedConnections {
     const path = `tunnels/${link.name}/sessions/${call.name}`;
     log.warn("cannot create a session", { path, reason: message });
     const end = error instanceof CircuitRefusal
-      ? error.end
+      ? endFor(link.version, error.end)
       : { result: CdnResult.NoFacilitiesNow, message };
     driver.act((lcce, now) => lcce.closeCall(call.handle, end, now));
   }

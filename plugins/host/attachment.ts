@@ -6,11 +6,11 @@ import { asError, Failure } from "../failure.ts";
 import type { Attachment, Circuit } from "../plugin.ts";
 import { isRefusal, type Refusal, type Session } from "../session.ts";
 import type { Endable } from "../scope.ts";
+import type { SessionFacts } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import { makeScope, type ScopeSetting } from "./scope.ts";
 
-/** What the host's user knows of a session; the rest of {@linkcode Session} is the host's. */
-export type SessionFacts = Omit<Session, "end">;
+export type { SessionFacts };
 
 /** A session that is joined to a circuit. */
 export interface Attached extends Endable {

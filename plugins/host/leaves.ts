@@ -16,7 +16,18 @@ import type {
   TunOptions,
   VlanTranslation,
 } from "../ports.ts";
-import type { Route, UdpAddress, UdpOptions, UdpSocket, UnixStream } from "../scope.ts";
+import type { Endable, Route, UdpAddress, UdpOptions, UdpSocket, UnixStream } from "../scope.ts";
+import type {
+  Attachment,
+  CallAvps,
+  CallEnd,
+  CallMessage,
+  Channel,
+  PlaceOptions,
+  Refusal,
+  Session,
+  Target,
+} from "../session.ts";
 import type { Row } from "../values.ts";
 
 /** A port of the datapath, by its number there. */
@@ -42,6 +53,23 @@ export interface Leaves {
   addRoute(route: Route): Promise<Undo>;
   /** Puts an address into a set. The result takes it out, unless it was there before. */
   addToSet(set: string, address: string, netns?: string): Promise<Undo>;
+  /**
+   * Places a call; the answer is that of its peer. Aborted, it is called off.
+   * @param signal of who waits for the answer
+   */
+  place(
+    target: Target,
+    say: CallAvps,
+    call: PlaceEvents & Pick<PlaceOptions, "pseudowireType" | "request" | "sequencing">,
+    signal: AbortSignal,
+  ): Promise<PlacedLeaf | Refusal>;
+  /** Attaches a port of a plugin's to a named circuit. */
+  attachTo(
+    circuit: string,
+    channel: Channel,
+    ended: (why: CallEnd) => void,
+    signal: AbortSignal,
+  ): Promise<AttachedChannel | Refusal>;
   /** The database of a plugin; closed by the host of all when it ends. @throws {Failure} */
   openStore(plugin: string): DatabaseSync;
   hook(event: string, environment: Readonly<Record<string, string>>): void;
@@ -147,6 +175,31 @@ export interface DeviceLeaf {
 
 /** An open interface. */
 export type PacketLeaf = Pick<DeviceLeaf, "port" | "name" | "mac" | "mtu" | "close">;
+
+/** What the host's user knows of a session; the rest of {@linkcode Session} is the host's. */
+export type SessionFacts = Omit<Session, "end">;
+
+/** A port that is attached to a circuit. */
+export interface AttachedChannel extends Endable {
+  readonly attachment: Attachment;
+}
+
+/** What the host is told of a call that was placed. */
+export interface PlaceEvents {
+  changed(): void;
+  heard(message: CallMessage, said: CallAvps): void;
+  /** It ended, and not because {@linkcode PlacedLeaf.end} said so. Its port is still there. */
+  ended(why: CallEnd): void;
+}
+
+/** A call that was placed and agreed to. */
+export interface PlacedLeaf {
+  readonly facts: SessionFacts;
+  /** {@linkcode PlacedCall.proceed}. */
+  proceed(say: CallAvps): Promise<Refusal | undefined>;
+  /** Ends it; resolves when its session has left the datapath. Of one that has ended, the latter only. */
+  end(why: CallEnd): Promise<void>;
+}
 
 /** An open UDP socket. */
 export interface UdpLeaf extends UdpSocket {

@@ -63,6 +63,8 @@ interface Receiver {
 interface Holding {
   readonly limit: number;
   readonly frames: Uint8Array[];
+  /** The port was joined. */
+  over: boolean;
 }
 
 /** How many frames may be sent before the datapath is ready for them. */
@@ -186,7 +188,7 @@ class HostPorts implements Ports {
       throw new Failure("invalid", `${state.name} may hold 1 to 1024 frames, not ${frames}`);
     }
     if (state.holding) throw new Failure("in-use", `${state.name} holds frames already`);
-    const holding: Holding = { limit: frames, frames: [] };
+    const holding: Holding = { limit: frames, frames: [], over: false };
     state.holding = holding;
     life.own(() => inTurn([state], () => this.#hold(state, holding))).catch((error) => {
       if (state.holding === holding) state.holding = undefined;
@@ -296,8 +298,8 @@ class HostPorts implements Ports {
     if (port.gone) throw new Failure("unavailable", `${port.name} is gone`);
     await this.#datapath.hold(port.id, holding.limit);
     const letGo = async () => {
-      if (port.holding !== holding) return;
-      port.holding = undefined;
+      if (holding.over) return;
+      if (port.holding === holding) port.holding = undefined;
       if (holding.frames.length > 0) port.receiver?.take(holding.frames);
       if (!port.gone) await this.#datapath.release(port.id);
     };
@@ -313,6 +315,7 @@ class HostPorts implements Ports {
   /** A port was joined: nothing is held any more. */
   #goesOn(port: State): void {
     const late = port.holding?.frames ?? [];
+    if (port.holding) port.holding.over = true;
     port.holding = undefined;
     if (late.length > 0) this.#reenter(port, late);
   }

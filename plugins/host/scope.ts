@@ -15,6 +15,7 @@ import type {
   TunOptions,
 } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
+import { attachChannel, placeCall } from "./calls.ts";
 import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
@@ -82,8 +83,9 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     connect: (a, b) => ports.connect(life, a, b),
     hold: (port, frames) => ports.hold(life, port, frames),
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
-    place: () => Promise.reject(notBuilt("placing calls")),
-    attach: () => Promise.reject(notBuilt("attaching to circuits")),
+    place: (target, say, options) => placeCall(life, leaves, guard, target, say, options),
+    attach: (circuit, channel, ended) =>
+      attachChannel(life, leaves, guard, circuit, channel, ended),
     ...outsideOf(life, leaves, guard),
     store() {
       life.refuseEnded();

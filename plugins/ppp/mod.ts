@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Json, Plugin, Row, Scope, Service } from "../plugin.ts";
-import { checkAaa, openAaa } from "./aaa/mod.ts";
+import { type Aaa, checkAaa, openAaa } from "./aaa/mod.ts";
 import { aaaOptions, radiusOptions } from "./aaa/options.ts";
 import { client } from "./client.ts";
 import {
@@ -110,7 +110,8 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
   },
   check: (section, circuits) => [
     ...checkSection(section),
-    ...checkAaa(section),
+    // A client asks nobody.
+    ...(circuits.some(({ options }) => options.terminate) ? checkAaa(section) : []),
     ...circuits.flatMap(({ name, options: { terminate } }) =>
       terminate ? checkTermination(terminate, section).map((what) => `${name}: ${what}`) : []
     ),
@@ -118,12 +119,20 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
   start,
 };
 
+/** Where there is nobody to ask, nobody comes in. */
+const nobody: Aaa = {
+  check: () =>
+    Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
+  account: () => ({ changed() {}, stop() {} }),
+  rows: () => [],
+};
+
 async function start(
   scope: Scope,
   first: PppPluginSection,
 ): Promise<Service<PppOptions, PppPluginSection>> {
   let now = first;
-  const authenticator = await openAaa(scope, first);
+  const authenticator = checkAaa(first).length === 0 ? await openAaa(scope, first) : nobody;
   const subscribers = new Subscribers(scope, first);
   return {
     provision: (life, options) =>

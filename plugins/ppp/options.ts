@@ -123,6 +123,9 @@ const terminate = z.strictObject({
     .describe("Profiles by what stands after the `@` of the user's name"),
   ...profile,
   ipv6: z.boolean().default(true).describe("Whether IPv6 is negotiated"),
+  "ipv6-lifetime": z.int().min(60).max(0xffff_fffe).default(7200).describe(
+    "Seconds that IPv6 prefixes and addresses are valid; they are preferred for half of that, and renewed at a quarter",
+  ),
   "proxy-lcp": z.enum(["use", "check", "anew"]).default("use").describe(
     "What is made of LCP and authentication that the LAC has done: `use` both; `check`: keep LCP and ask the subscriber for proof ourselves; `anew`: neither",
   ),

@@ -136,6 +136,13 @@ export class Pools {
     return true;
   }
 
+  /** Takes this very one out of the named pools and what is chained to them; false: they have it not, or it is somebody's. */
+  claimFrom(names: readonly string[], text: string, user?: string): boolean {
+    const taken = this.#chain(names).some((pool) => pool.claim(text) === true);
+    if (taken && user !== undefined) this.remember(names, user, text);
+    return taken;
+  }
+
   /** Gives back. */
   give(text: string): void {
     if (this.#reserved.has(text)) return;

@@ -1,6 +1,14 @@
 /** One subscriber's session at a termination, from its call to its end. @module */
 
-import type { Attachment, CallEnd, Member, PppPortOptions, Scope, Session } from "../plugin.ts";
+import type {
+  Attachment,
+  CallEnd,
+  Endable,
+  Member,
+  PppPortOptions,
+  Scope,
+  Session,
+} from "../plugin.ts";
 import type {
   Account,
   Answer,
@@ -53,7 +61,8 @@ export class SubscriberSession implements Present {
   #login = 0;
   #upAt: number | undefined;
   #networks = 0;
-  #lists: (Scope & { end(why: CallEnd): Promise<void> }) | undefined;
+  #lists: (Scope & Endable) | undefined;
+  readonly #routed = new Map<string, Scope & Endable>();
 
   constructor(session: Session, scope: Scope, termination: Termination) {
     this.session = session;
@@ -80,7 +89,7 @@ export class SubscriberSession implements Present {
       authenticated: () => this.#authenticated(),
       restarted: () => this.#login++,
       unanswered: () => void this.#unanswered().catch(scope.fail),
-      data: (protocol, packet) => this.#six?.data(protocol, packet),
+      data: (protocol, packet) => protocol === Protocol.Ipv6 && this.#six?.data(packet),
       ended: (end) => this.#ended(end),
       ignored: () => subscribers.counters.ignored.add(),
     });
@@ -235,7 +244,13 @@ export class SubscriberSession implements Present {
     this.#terms = offer.terms;
     this.#address = address;
     if (options.ipv6) {
-      const six = new Subscriber6(this.#line(), offer, subscribers.pools);
+      const six = new Subscriber6(this.#line(), {
+        offer,
+        pools: subscribers.pools,
+        validS: options["ipv6-lifetime"],
+        server: `${this.termination.name} ${options.address}`,
+        mtu: () => this.#mru(),
+      });
       const refusal = six.take();
       if (refusal !== undefined) return refusal;
       this.#six = six;
@@ -392,7 +407,26 @@ export class SubscriberSession implements Present {
 
   #addressesChanged(): void {
     this.#remember();
+    this.#routeDelegated();
     this.#account?.changed();
+  }
+
+  /** What is delegated is routed to the TUN as long as it is. */
+  #routeDelegated(): void {
+    const { addresses = [], delegated = [] } = this.#six ?? {};
+    const now = new Set([...addresses, ...delegated]);
+    for (const [what, life] of this.#routed) {
+      if (now.delete(what)) continue;
+      this.#routed.delete(what);
+      void life.end({ result: 3, message: "given back" });
+    }
+    for (const what of now) {
+      const life = this.scope.child(what);
+      this.#routed.set(what, life);
+      this.termination.routeTo(life, what).catch((error) =>
+        this.scope.log("warn", "cannot route what was delegated", { what, reason: error.message })
+      );
+    }
   }
 
   #remember(): void {

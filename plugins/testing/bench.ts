@@ -15,6 +15,7 @@ export async function startPlugins(
 ): Promise<{ world: World; host: PluginHost; failures: ReadonlyMap<string, Error> }> {
   const world = makeWorld();
   const host = makeHost(world.leaves, plugins);
+  world.host = host;
   const starting = host.start(new Map(Object.entries(sections)));
   await settle();
   return { world, host, failures: await starting };

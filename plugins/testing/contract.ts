@@ -300,6 +300,7 @@ async function startOn(
   subject: ContractCase<object, object, object>,
 ): Promise<Started> {
   const host = makeHost(world.leaves, [...subject.others ?? [], subject.plugin]);
+  world.host = host;
   const starting = host.start(new Map([[subject.plugin.name, subject.section ?? {}]]));
   await settle();
   await starting;

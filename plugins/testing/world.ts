@@ -20,11 +20,15 @@ import type {
   UdpLeaf,
   Undo,
 } from "../host/leaves.ts";
+import type { HostedCircuit } from "../host/circuit.ts";
+import type { PluginHost } from "../host/host.ts";
 import type { TapOptions } from "../ports.ts";
 import type { Route, UdpAddress, UdpOptions } from "../scope.ts";
 import type { Row } from "../values.ts";
+import { callLeaves, type CallsWorld, openCalls, type WorldCall } from "./calls.ts";
 import { WorldDatapath, type WorldForwarder, type WorldPort, type WorldTap } from "./datapath.ts";
 
+export type { WorldCall } from "./calls.ts";
 export type { WorldForwarder, WorldPort, WorldTap } from "./datapath.ts";
 
 /** An open stream of the world: the other end of it. */
@@ -59,6 +63,14 @@ export interface World {
   /** Files that can be read, by their paths. */
   readonly files: Map<string, string>;
   readonly streams: readonly WorldStream[];
+  /** Calls that plugins placed. */
+  readonly calls: readonly WorldCall[];
+  /** Is told of each new call, and says what the peer does; at first it agrees at once. */
+  placed: ((call: WorldCall) => void) | undefined;
+  /** Named circuits that ports may be attached to. */
+  readonly circuits: Map<string, HostedCircuit>;
+  /** The host on this world: whoever makes it says so. */
+  host: PluginHost | undefined;
   readonly sockets: readonly WorldUdp[];
   readonly routes: readonly Route[];
   /** What was put into sets of addresses. */
@@ -106,6 +118,10 @@ export function makeWorld(): World {
 class MemoryWorld implements World {
   readonly files = new Map<string, string>();
   readonly streams: (WorldStream & { open: boolean })[] = [];
+  readonly calls: WorldCall[] = [];
+  readonly circuits = new Map<string, HostedCircuit>();
+  placed: ((call: WorldCall) => void) | undefined = (call) => call.agree();
+  host: PluginHost | undefined;
   readonly sockets: WorldUdp[] = [];
   readonly routes: Route[] = [];
   readonly elements: { set: string; address: string; netns?: string }[] = [];
@@ -160,6 +176,7 @@ class MemoryWorld implements World {
       ...ports.filter(({ held }) => held !== undefined).map(() => "hold"),
       ...[...this.forwarders.values()].map(({ kind }) => kind),
       ...[...this.#timers.keys()].map(() => "timer"),
+      ...Array.from({ length: openCalls(this.calls) }, () => "call"),
       ...this.sockets.map(() => "udp"),
       ...this.routes.map(({ prefix }) => `route ${prefix}`),
       ...this.elements.map(({ address }) => `${address} in a set`),
@@ -219,6 +236,7 @@ class MemoryWorld implements World {
           ...(netns !== undefined && { netns }),
         });
       },
+      ...callLeaves(this.#callsWorld()),
       openStore: () => new DatabaseSync(":memory:"),
       hook: (event, environment) => void this.hooks.push({ event, environment }),
       event: (type, fields) => void this.events.push({ type, ...fields }),
@@ -261,6 +279,22 @@ class MemoryWorld implements World {
         tap.carrier = up;
       },
       close: () => Promise.resolve(this.#datapath.close(id)),
+    };
+  }
+
+  #callsWorld(): CallsWorld {
+    const placed = () => this.placed;
+    return {
+      datapath: this.#datapath,
+      trace: this.trace,
+      calls: this.calls,
+      circuits: this.circuits,
+      get placed() {
+        return placed();
+      },
+      host: () => this.host!,
+      nextId: () => ++this.#lastId,
+      operate: (what) => this.#operate(what),
     };
   }
 

@@ -7,6 +7,7 @@ packages=(
   ppp xl2tpd                                                        # peers that run in the lab's guest, and here
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
+  chromium                                                          # the page for people
 )
 missing=()
 for package in "${packages[@]}"; do

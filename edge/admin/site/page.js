@@ -1,0 +1,380 @@
+/**
+ * The page for people: asks the API as any other client does, and changes nothing. What others chose (names, reasons)
+ * enters the document as text, never as markup.
+ */
+
+/** How often each kind of thing is asked for, in milliseconds; a long list is asked for less often. */
+const EVERY = { quick: 2000, slow: 10_000 };
+/** Events that are kept. */
+const EVENTS_KEPT = 200;
+/** From so many sessions on they are asked for slowly. */
+const MANY = 3000;
+
+const byId = (id) => document.getElementById(id);
+const filter = byId("filter");
+
+/** An element with text in it. */
+function element(name, text = "", className = "") {
+  const made = document.createElement(name);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+async function ask(path) {
+  const response = await fetch(path, { headers: { accept: "application/json" } });
+  if (!response.ok) throw new Error(`${path}: HTTP status ${response.status}`);
+  return await response.json();
+}
+
+/** All pages of a list. */
+async function list(path, key) {
+  const all = [];
+  for (let cursor = ""; cursor !== undefined;) {
+    const page = await ask(
+      `${path}?limit=10000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+    );
+    all.push(...page[key]);
+    cursor = page.next;
+  }
+  return all;
+}
+
+/** A table in a section. Rows that stay are kept, and only cells that changed are written. */
+class Table {
+  #section;
+  #columns;
+  #nothing;
+  #body;
+  #rows = new Map();
+  #items = [];
+
+  /** `columns`: heading, cell (text, or [text, class]), and "number" or "wide". */
+  constructor(id, nothing, keyOf, columns) {
+    this.#section = byId(id);
+    this.#nothing = nothing;
+    this.keyOf = keyOf;
+    this.#columns = columns;
+  }
+
+  show(items = this.#items) {
+    this.#items = items;
+    const wanted = filter.value.trim().toLowerCase();
+    const rows = items.map((
+      item,
+    ) => [this.keyOf(item), this.#columns.map(([, cell]) => cell(item))])
+      .filter(([, cells]) =>
+        wanted === "" || cells.some((cell) => textOf(cell).toLowerCase().includes(wanted))
+      );
+    const count = rows.length === items.length
+      ? `${items.length}`
+      : `${rows.length} of ${items.length}`;
+    this.#section.querySelector("small").textContent = count;
+    if (rows.length === 0) return this.#clear();
+    this.#body ??= this.#begin();
+    const kept = new Map();
+    let before = null;
+    for (const [key, cells] of rows) {
+      const row = this.#rows.get(key) ?? this.#newRow();
+      cells.forEach((cell, i) => write(row.children[i], cell, this.#columns[i][2]));
+      const place = before === null ? this.#body.firstChild : before.nextSibling;
+      if (place !== row) this.#body.insertBefore(row, place);
+      before = row;
+      kept.set(key, row);
+    }
+    for (const [key, row] of this.#rows) if (kept.get(key) !== row) row.remove();
+    this.#rows = kept;
+  }
+
+  #clear() {
+    this.#rows = new Map();
+    this.#body = undefined;
+    this.#section.querySelector(".table").replaceChildren(element("p", this.#nothing, "empty"));
+  }
+
+  #begin() {
+    const table = document.createElement("table");
+    const head = table.createTHead().insertRow();
+    for (const [heading, , kind = ""] of this.#columns) {
+      const cell = element("th", heading, kind);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    this.#section.querySelector(".table").replaceChildren(table);
+    return table.createTBody();
+  }
+
+  #newRow() {
+    const row = document.createElement("tr");
+    for (let i = 0; i < this.#columns.length; i++) row.append(document.createElement("td"));
+    return row;
+  }
+}
+
+const textOf = (cell) => String((Array.isArray(cell) ? cell[0] : cell) ?? "–");
+
+function write(place, cell, kind = "") {
+  const text = textOf(cell);
+  const className = [kind, Array.isArray(cell) ? cell[1] : ""].filter(Boolean).join(" ");
+  if (place.textContent !== text) place.textContent = text;
+  if (place.className !== className) place.className = className;
+}
+
+/** Bits a second since a counter was last seen, by whose it is. */
+class Rates {
+  #last = new Map();
+
+  of(key, statistics) {
+    const now = performance.now();
+    const bytes = [statistics["rx-bytes"], statistics["tx-bytes"]];
+    const last = this.#last.get(key);
+    const rate = last && now > last.now
+      ? bytes.map((value, i) => Math.max(0, value - last.bytes[i]) * 8000 / (now - last.now))
+      : last?.rate;
+    if (!last || now - last.now > 500) this.#last.set(key, { now, bytes, rate });
+    return rate ?? [];
+  }
+}
+
+function bits(rate) {
+  if (rate === undefined) return "–";
+  const units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
+  let unit = 0;
+  while (rate >= 1000 && unit < units.length - 1) {
+    rate /= 1000;
+    unit++;
+  }
+  return `${rate >= 100 || unit === 0 ? Math.round(rate) : rate.toFixed(1)} ${units[unit]}`;
+}
+
+function span(seconds) {
+  if (seconds === undefined) return "–";
+  const [d, h, m] = [86_400, 3600, 60].map((unit) => Math.floor(seconds / unit));
+  if (d > 0) return `${d} d ${h % 24} h`;
+  if (h > 0) return `${h} h ${m % 60} min`;
+  return m > 0 ? `${m} min ${Math.floor(seconds % 60)} s` : `${Math.floor(seconds)} s`;
+}
+
+const whole = (value) => value.toLocaleString("en");
+const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
+const stateClass = (state) =>
+  state === "up" || state === "established"
+    ? "good"
+    : state === "down" || state === "closed" || state === "idle"
+    ? "bad"
+    : "wait";
+
+const tunnelRates = new Rates();
+const sessionRates = new Rates();
+const remoteOf = (tunnel) => tunnel["ip-daddr"] ?? tunnel["ip6-daddr"];
+
+const tables = {
+  tunnels: new Table("tunnels", "There is no tunnel.", ({ name }) => name, [
+    ["Name", (tunnel) => tunnel.name],
+    ["State", ({ control, status }) => {
+      const state = control?.state ?? status;
+      return [state, stateClass(state)];
+    }],
+    ["Peer", ({ control }) => control?.peer],
+    ["Host name", ({ control }) => control?.["host-name"]],
+    ["Remote", remoteOf],
+    ["Version", ({ "proto-version": version, version: other }) => version ?? other, "number"],
+    ["Up for", ({ control }) => span(control?.uptime), "number"],
+    ["Sessions", ({ sessions }) => whole(sessions), "number"],
+    ["Received", (tunnel) => bits(tunnelRates.of(tunnel.name, tunnel.statistics)[0]), "number"],
+    ["Sent", (tunnel) => bits(tunnelRates.of(tunnel.name, tunnel.statistics)[1]), "number"],
+    [
+      "Why",
+      ({ control, reason, status }) => status === "up" ? "" : reason ?? control?.reason,
+      "wide",
+    ],
+  ]),
+  sessions: new Table(
+    "sessions",
+    "There is no session.",
+    (session) => `${session["tunnel-id"]}/${session["session-id"]}/${session.name}`,
+    [
+      ["Tunnel", ({ tunnel }) => tunnel],
+      ["Session", ({ name }) => name],
+      ["State", ({ status }) => [status, stateClass(status)]],
+      ["Type", (session) => session["pw-type"]],
+      [
+        "Circuit",
+        ({ circuit, ifname }) =>
+          ifname ?? (typeof circuit === "string" ? circuit : Object.keys(circuit ?? {})[0]),
+      ],
+      ["User", (session) => session["circuit-state"]?.user],
+      ["Address", (session) => session["circuit-state"]?.address],
+      [
+        "Received",
+        (session) =>
+          bits(sessionRates.of(`${session.tunnel}/${session.name}`, session.statistics)[0]),
+        "number",
+      ],
+      [
+        "Sent",
+        (session) =>
+          bits(sessionRates.of(`${session.tunnel}/${session.name}`, session.statistics)[1]),
+        "number",
+      ],
+      ["Packets in", ({ statistics }) => whole(statistics["rx-packets"]), "number"],
+      ["Packets out", ({ statistics }) => whole(statistics["tx-packets"]), "number"],
+      ["Why", ({ reason }) => reason ?? "", "wide"],
+    ],
+  ),
+  peers: new Table("peers", "There is no peer.", ({ name }) => name, [
+    ["Name", ({ name }) => name],
+    ["Address", ({ address }) => Array.isArray(address) ? address.join(", ") : address],
+    ["Host name", (peer) => peer["host-name"]],
+    ["Version", (peer) => peer["proto-version"], "number"],
+    ["Tunnels up", ({ name }) => whole(upOf(name)), "number"],
+    ["Why not", ({ name }) => whyNot(name), "wide"],
+  ]),
+  down: new Table("down", "All that the configuration asks for is there.", ({ path }) => path, [
+    ["What", ({ path }) => path],
+    ["Since", ({ since }) => clock(since)],
+    ["Why", ({ reason }) => [reason, "bad"], "wide"],
+  ]),
+  failures: new Table(
+    "failures",
+    "Nothing was refused, and nothing failed.",
+    (one) => JSON.stringify([one.stage, one.reason, one.remote, one.tunnel, one.session]),
+    [
+      ["Last", (one) => clock(one["last-at"])],
+      ["Stage", ({ stage }) => stage],
+      ["Reason", ({ reason }) => [reason, "bad"]],
+      ["From", ({ remote }) => remote],
+      ["Peer", (one) => one.peer ?? one["host-name"]],
+      ["Tunnel", ({ tunnel }) => tunnel],
+      ["Times", ({ count }) => whole(count), "number"],
+      ["Message", ({ message }) => message, "wide"],
+    ],
+  ),
+  drops: new Table("drops", "No frame was dropped.", ([reason]) => reason, [
+    ["Reason", ([reason]) => reason],
+    ["Frames", ([, count]) => whole(count), "number"],
+    ["In the last seconds", ([, , news]) => news > 0 ? [`+${whole(news)}`, "wait"] : "", "number"],
+  ]),
+  events: new Table(
+    "events",
+    "Nothing has happened since this page was opened.",
+    ({ key }) => key,
+    [
+      ["Time", ({ time }) => clock(time)],
+      ["What", ({ type, name, stage }) => name ?? stage ?? type.replace("-state", "")],
+      ["Tunnel", ({ tunnel }) => tunnel],
+      ["Session", ({ session }) => session],
+      ["Peer", ({ peer, remote }) => peer ?? remote],
+      [
+        "State",
+        ({ state = "failed", type }) => type === "plugin" ? "" : [state, stateClass(state)],
+      ],
+      [
+        "Why",
+        (event) =>
+          event.fields
+            ? JSON.stringify(event.fields)
+            : [event.reason, event.message].filter(Boolean).join(": "),
+        "wide",
+      ],
+    ],
+  ),
+};
+
+let tunnels = [];
+const upOf = (peer) =>
+  tunnels.filter(({ control }) => control?.peer === peer && control.state === "established").length;
+const whyNot = (peer) =>
+  upOf(peer) > 0 ? "" : tunnels.find(({ control }) => control?.peer === peer)?.control.reason ?? "";
+
+function showTotals(sessions) {
+  const sum = (i) =>
+    tunnels.reduce(
+      (all, { name, statistics }) => all + (tunnelRates.of(name, statistics)[i] ?? 0),
+      0,
+    );
+  const up = tunnels.filter(({ status }) => status === "up").length;
+  const totals = [
+    ["Tunnels up", `${up} of ${tunnels.length}`],
+    ["Sessions", whole(sessions)],
+    ["Received", bits(sum(0))],
+    ["Sent", bits(sum(1))],
+  ];
+  byId("totals").replaceChildren(...totals.map(([name, value]) => {
+    const pair = document.createElement("div");
+    pair.append(element("dt", name), element("dd", value));
+    return pair;
+  }));
+}
+
+function showHealth(text, className) {
+  const place = byId("health");
+  place.textContent = text;
+  place.className = className;
+}
+
+let drops = {};
+async function quick() {
+  const [health, all, datapath, { down }] = await Promise.all([
+    ask("healthz"),
+    list("v1/tunnels", "tunnels"),
+    ask("v1/datapath"),
+    ask("v1/down"),
+  ]);
+  showHealth(`${health.version}, up for ${span(health.uptime)}`, "good");
+  tunnels = all;
+  tables.tunnels.show(tunnels);
+  showTotals(tunnels.reduce((sum, { sessions }) => sum + sessions, 0));
+  tables.down.show(down);
+  const some = Object.entries(datapath.drops).filter(([, count]) => count > 0)
+    .map(([reason, count]) => [reason, count, count - (drops[reason] ?? count)])
+    .sort(([, a], [, b]) => b - a);
+  drops = datapath.drops;
+  tables.drops.show(some);
+}
+
+let sessionCount = 0;
+async function sessions() {
+  const all = await list("v1/sessions", "sessions");
+  sessionCount = all.length;
+  tables.sessions.show(all);
+}
+
+async function slow() {
+  const [{ peers }, { failures }] = await Promise.all([ask("v1/peers"), ask("v1/failures")]);
+  tables.peers.show(peers);
+  tables.failures.show(failures);
+}
+
+/** Runs `work` now and after each pause, unless nobody sees the page; never twice at once. */
+async function again(work, pause) {
+  for (;;) {
+    try {
+      if (!document.hidden) await work();
+    } catch (error) {
+      showHealth(`no answer: ${error.message}`, "bad");
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause()));
+  }
+}
+
+const events = [];
+function follow() {
+  const source = new EventSource("v1/events");
+  const take = ({ data }) => {
+    const event = JSON.parse(data);
+    events.unshift({ ...event, key: `${event.id}` });
+    events.length = Math.min(events.length, EVENTS_KEPT);
+    tables.events.show(events);
+  };
+  for (const type of ["connection-state", "call-state", "failure", "plugin"]) {
+    source.addEventListener(type, take);
+  }
+}
+
+tables.events.show([]);
+filter.addEventListener("input", () => Object.values(tables).forEach((table) => table.show()));
+again(quick, () => EVERY.quick);
+again(sessions, () => sessionCount > MANY ? EVERY.slow : EVERY.quick);
+again(slow, () => EVERY.slow);
+follow();
