@@ -154,10 +154,6 @@ function outsideOf(
   };
 }
 
-function notBuilt(what: string): Failure {
-  return new Failure("invalid", `${what} is not built yet`);
-}
-
 /** How each kind of port and forwarder is opened. */
 function opener(
   life: Life,
