@@ -24,7 +24,8 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
-import { type ForwarderDoor, forwarderDoors, type ForwarderKind } from "./forwarders.ts";
+import type { ForwarderDoor, ForwarderKind } from "./forwarder.ts";
+import { forwarderDoors } from "./forwarders.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import { translate, type Translation } from "./switches.ts";
 import {
@@ -46,7 +47,7 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
-export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarders.ts";
+export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarder.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
