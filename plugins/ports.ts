@@ -27,7 +27,11 @@ export interface Port {
   statistics(): Promise<Statistics | undefined>;
 }
 
-/** A port's counters, by the names that the kernel's L2TP has for them (`rx-packets`, `tx-bytes`, `rx-seq-discards`). */
+/**
+ * A port's counters, by the names that the kernel's L2TP has for them (`rx-packets`, `tx-bytes`, `rx-seq-discards`). One that
+ * was ever in a PPP termination has those of its IP packets too, all of one instant: `rx-ipv4-packets`, `rx-ipv4-bytes`,
+ * `tx-ipv4-packets`, `tx-ipv4-bytes`, and the same with `ipv6`; bytes are counted from the IP header on.
+ */
 export type Statistics = Readonly<Record<string, number>>;
 
 /** A frame handed to TypeScript. A view: valid until the function that got it returns. */

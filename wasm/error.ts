@@ -11,6 +11,7 @@ export type WasmErrorCode =
   | "tunnel-busy"
   | "socket-busy"
   | "port-joined"
+  | "address-in-use"
   | "frame-type-mismatch"
   | "limit"
   | "invalid";

@@ -24,8 +24,9 @@ import {
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
-import type { ForwarderDoor, ForwarderKind } from "./forwarder.ts";
+import type { ForwarderDoor, ForwarderKind } from "./door.ts";
 import { forwarderDoors } from "./forwarders.ts";
+import { type FamilyCounters, readFamilies } from "./ppp.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
 import { translate, type Translation } from "./switches.ts";
 import {
@@ -47,7 +48,8 @@ import {
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
 export type { WasmErrorCode } from "./error.ts";
-export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./forwarder.ts";
+export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./door.ts";
+export { type FamilyCounters, familyCounters, type MemberOptions } from "./ppp.ts";
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
@@ -433,6 +435,14 @@ export class WasmDatapath {
   /** A session's counters. */
   sessionCounters(session: PortIx): Counters {
     return this.#countersOf(session, "no-such-port");
+  }
+
+  /**
+   * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
+   * Undefined: there is no such session, or it never was in one.
+   */
+  familyCounters(session: PortIx): FamilyCounters | undefined {
+    return readFamilies(this.#raw, session);
   }
 
   /** The sums over a tunnel's sessions, removed ones included. */

@@ -2,7 +2,7 @@
 
 import { type Raw, RawSwitch, RawSwitchPort, switch_count_names } from "./pkg/isthmus_datapath.js";
 import { refusing, WasmError } from "./error.ts";
-import type { ForwarderDoor, ForwarderEvent, ForwarderIx } from "./forwarder.ts";
+import type { ForwarderDoor, ForwarderEvent, ForwarderIx } from "./door.ts";
 import type { PortIx } from "./spec.ts";
 
 /** The numbers that stand for these names in the module. */

@@ -46,6 +46,7 @@ const datapathCodes: Readonly<Record<string, readonly [Code, string | undefined]
   "tunnel-exists": ["exists", "tunnel-id"],
   "session-exists": ["exists", "session-id"],
   "port-joined": ["in-use", "circuit"],
+  "address-in-use": ["in-use", undefined],
   "frame-type-mismatch": ["invalid", "circuit"],
   limit: ["limit", undefined],
   invalid: ["invalid", undefined],

@@ -67,8 +67,14 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       addPatch: () => guarded(() => datapath.addPatch()),
       forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
-        const { sessions } = await guarded(() => datapath.stats({ sessions: [port], tunnels: [] }));
-        return sessions.get(port);
+        const [{ sessions }, families] = await guarded(() =>
+          Promise.all([
+            datapath.stats({ sessions: [port], tunnels: [] }),
+            datapath.familyCounters(port),
+          ])
+        );
+        const counters = sessions.get(port);
+        return counters && { ...counters, ...families };
       },
     },
     openTap: (options, gone) =>

@@ -4,6 +4,7 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
+  FamilyCounters,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -285,6 +286,11 @@ class OneWorkerDatapath implements Datapath {
 
   async release(port: PortId): Promise<void> {
     await this.#worker.request("release", { port: toIx(port) });
+  }
+
+  async familyCounters(session: PortId): Promise<FamilyCounters | undefined> {
+    const asked = { session: toIx(session) };
+    return await this.#worker.request("familyCounters", asked) as FamilyCounters | undefined;
   }
 
   async limit(port: PortId, limit: PortLimit): Promise<void> {

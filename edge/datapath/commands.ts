@@ -104,6 +104,7 @@ export function createCommands(
       datapath.forwarders[kind].changeMember(forwarder, port, options),
     askForwarder: ({ kind, forwarder, question, given }) =>
       datapath.forwarders[kind].ask(forwarder, question, given),
+    familyCounters: ({ session }) => datapath.familyCounters(session),
     totals() {
       const { drops, io } = figures();
       return {

@@ -2,6 +2,7 @@
 
 import type {
   Counters,
+  FamilyCounters,
   PortLimit,
   PppoeSpec,
   SessionSpec,
@@ -189,6 +190,11 @@ export interface Datapath extends AsyncDisposable {
   translate(port: PortId, translation: Translation): Promise<void>;
   /** Makes a pair of ports of Ethernet frames, for two switches. */
   addPatch(): Promise<readonly [PortId, PortId]>;
+  /**
+   * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
+   * Undefined: it never was in one, or is gone.
+   */
+  familyCounters(session: PortId): Promise<FamilyCounters | undefined>;
   /** Forwarders of many ports, by kind. */
   readonly forwarders: ForwarderLeaf;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
@@ -231,6 +237,7 @@ export class DatapathError extends Error {
       | "tunnel-busy"
       | "socket-busy"
       | "port-joined"
+      | "address-in-use"
       | "frame-type-mismatch"
       | "limit"
       | "invalid"

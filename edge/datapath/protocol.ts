@@ -15,6 +15,7 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type {
   CounterSlice,
   CounterTable,
+  FamilyCounters,
   ForwarderEvent,
   ForwarderIx,
   ForwarderKind,
@@ -111,6 +112,8 @@ export interface CommandTable {
     { kind: ForwarderKind; forwarder: ForwarderIx; port: PortIx; options: object },
     void,
   ];
+  /** A session's counters of IP packets by family, if it was ever in a PPP termination. */
+  familyCounters: [{ session: PortIx }, FamilyCounters | undefined];
   askForwarder: [
     { kind: ForwarderKind; forwarder: ForwarderIx; question: string; given: object },
     unknown,

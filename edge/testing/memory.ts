@@ -247,6 +247,10 @@ class DatapathInMemory implements MemoryDatapath {
     return Promise.reject(new DatapathError("limit", "too many patches"));
   }
 
+  familyCounters(session: PortId): Promise<undefined> {
+    return this.#command("familyCounters", () => void this.#frameType(session));
+  }
+
   sendControl(): boolean {
     return true;
   }

@@ -586,7 +586,7 @@ impl World {
         let _ = match random.below(12) {
             0 => core.disconnect(a),
             1..5 if !switches.is_empty() => core.join_switch(random.pick(switches), a, member),
-            5 => core.change_member(a, member),
+            5 => core.change_switch_port(a, member),
             6 => core.translate(a, translation(random)),
             _ => core.cross_connect(a, b),
         };

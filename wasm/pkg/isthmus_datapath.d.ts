@@ -21,8 +21,14 @@ export class Raw {
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
     add_switch(spec: RawSwitch): number;
+    add_termination(tun: number): number;
     add_tunnel(tunnel: RawTunnel): number;
     age(now: number): void;
+    /**
+     * Whether `take_expired` has something.
+     */
+    any_expired(): boolean;
+    change_member(port: number, spec: RawMember): void;
     change_session(session: number, spec: RawSession): void;
     change_switch(_switch: number, spec: RawSwitch): void;
     change_switch_port(port: number, spec: RawSwitchPort): void;
@@ -35,6 +41,10 @@ export class Raw {
     cross_connect(a: number, b: number): void;
     disconnect(a: number): void;
     drops(): Float64Array;
+    /**
+     * Nothing: there is no such session.
+     */
+    family_counters(port: number): Float64Array;
     fdb_add(port: number, vid: number, mac: Uint8Array): void;
     /**
      * False: it was not there.
@@ -64,6 +74,7 @@ export class Raw {
     io(): Float64Array;
     is_switch_port(port: number): boolean;
     join_switch(_switch: number, port: number, spec: RawSwitchPort): void;
+    join_termination(termination: number, port: number, spec: RawMember): void;
     /**
      * When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
      */
@@ -110,6 +121,7 @@ export class Raw {
     remove_port(port: number): void;
     remove_socket(socket: number): void;
     remove_switch(_switch: number): void;
+    remove_termination(termination: number): void;
     remove_tunnel(tunnel: number): void;
     send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
     /**
@@ -145,6 +157,10 @@ export class Raw {
      * Stations learnt at a port, milliseconds that it is blocked for, then its counters.
      */
     switch_port_figures(port: number, now: number): Float64Array;
+    /**
+     * A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
+     */
+    take_expired(): Float64Array;
     tell_marks(socket: number, on: boolean): void;
     /**
      * `kind` 0: none; 1: `outside` and `inside`; 2: one VLAN, which is `inside` where there is any.
@@ -188,6 +204,38 @@ export class RawLayout {
     tx_messages: number;
     tx_ops: number;
     tx_split: number;
+}
+
+/**
+ * `MemberSpec` of `ppp.ts`.
+ */
+export class RawMember {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    address_control: boolean;
+    clamp: boolean;
+    compress_protocol: boolean;
+    /**
+     * -1: as it comes.
+     */
+    dscp: number;
+    /**
+     * 0: none.
+     */
+    idle_ms: number;
+    /**
+     * 0: any.
+     */
+    interface_id: bigint;
+    mru: number;
+    /**
+     * For each: 4 or 6, its bits, and 16 bytes of address; of an IPv4 one the first four.
+     */
+    prefixes: Uint8Array;
+    quota: bigint;
+    session_ms: number;
+    source_check: boolean;
 }
 
 /**

@@ -168,6 +168,25 @@ export class Raw {
         }
     }
     /**
+     * @param {number} tun
+     * @returns {number}
+     */
+    add_termination(tun) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_add_termination(retptr, this.__wbg_ptr, tun);
+            var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            return r0;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * @param {RawTunnel} tunnel
      * @returns {number}
      */
@@ -192,6 +211,32 @@ export class Raw {
      */
     age(now) {
         wasm.raw_age(this.__wbg_ptr, now);
+    }
+    /**
+     * Whether `take_expired` has something.
+     * @returns {boolean}
+     */
+    any_expired() {
+        const ret = wasm.raw_any_expired(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * @param {number} port
+     * @param {RawMember} spec
+     */
+    change_member(port, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawMember);
+            wasm.raw_change_member(retptr, this.__wbg_ptr, port, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
     }
     /**
      * @param {number} session
@@ -328,6 +373,24 @@ export class Raw {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             wasm.raw_drops(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * Nothing: there is no such session.
+     * @param {number} port
+     * @returns {Float64Array}
+     */
+    family_counters(port) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_family_counters(retptr, this.__wbg_ptr, port);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
@@ -536,6 +599,25 @@ export class Raw {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             _assertClass(spec, RawSwitchPort);
             wasm.raw_join_switch(retptr, this.__wbg_ptr, _switch, port, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} termination
+     * @param {number} port
+     * @param {RawMember} spec
+     */
+    join_termination(termination, port, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawMember);
+            wasm.raw_join_termination(retptr, this.__wbg_ptr, termination, port, spec.__wbg_ptr);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             if (r1) {
@@ -801,6 +883,22 @@ export class Raw {
         }
     }
     /**
+     * @param {number} termination
+     */
+    remove_termination(termination) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_remove_termination(retptr, this.__wbg_ptr, termination);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * @param {number} tunnel
      */
     remove_tunnel(tunnel) {
@@ -1010,6 +1108,23 @@ export class Raw {
             if (r3) {
                 throw takeObject(r2);
             }
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
+     * @returns {Float64Array}
+     */
+    take_expired() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_take_expired(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
             wasm.__wbindgen_export(r0, r1 * 8, 8);
             return v1;
@@ -1306,6 +1421,191 @@ export class RawLayout {
     }
 }
 if (Symbol.dispose) RawLayout.prototype[Symbol.dispose] = RawLayout.prototype.free;
+
+/**
+ * `MemberSpec` of `ppp.ts`.
+ */
+export class RawMember {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RawMemberFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rawmember_free(ptr, 0);
+    }
+    /**
+     * @returns {boolean}
+     */
+    get address_control() {
+        const ret = wasm.__wbg_get_rawmember_address_control(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * @returns {boolean}
+     */
+    get clamp() {
+        const ret = wasm.__wbg_get_rawmember_clamp(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * @returns {boolean}
+     */
+    get compress_protocol() {
+        const ret = wasm.__wbg_get_rawmember_compress_protocol(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * -1: as it comes.
+     * @returns {number}
+     */
+    get dscp() {
+        const ret = wasm.__wbg_get_rawmember_dscp(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * 0: none.
+     * @returns {number}
+     */
+    get idle_ms() {
+        const ret = wasm.__wbg_get_rawmember_idle_ms(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * 0: any.
+     * @returns {bigint}
+     */
+    get interface_id() {
+        const ret = wasm.__wbg_get_rawmember_interface_id(this.__wbg_ptr);
+        return BigInt.asUintN(64, ret);
+    }
+    /**
+     * @returns {number}
+     */
+    get mru() {
+        const ret = wasm.__wbg_get_rawmember_mru(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * For each: 4 or 6, its bits, and 16 bytes of address; of an IPv4 one the first four.
+     * @returns {Uint8Array}
+     */
+    get prefixes() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawmember_prefixes(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU8FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 1, 1);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @returns {bigint}
+     */
+    get quota() {
+        const ret = wasm.__wbg_get_rawmember_quota(this.__wbg_ptr);
+        return BigInt.asUintN(64, ret);
+    }
+    /**
+     * @returns {number}
+     */
+    get session_ms() {
+        const ret = wasm.__wbg_get_rawmember_session_ms(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {boolean}
+     */
+    get source_check() {
+        const ret = wasm.__wbg_get_rawmember_source_check(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    constructor() {
+        const ret = wasm.rawmember_new();
+        this.__wbg_ptr = ret;
+        RawMemberFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set address_control(arg0) {
+        wasm.__wbg_set_rawmember_address_control(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set clamp(arg0) {
+        wasm.__wbg_set_rawmember_clamp(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set compress_protocol(arg0) {
+        wasm.__wbg_set_rawmember_compress_protocol(this.__wbg_ptr, arg0);
+    }
+    /**
+     * -1: as it comes.
+     * @param {number} arg0
+     */
+    set dscp(arg0) {
+        wasm.__wbg_set_rawmember_dscp(this.__wbg_ptr, arg0);
+    }
+    /**
+     * 0: none.
+     * @param {number} arg0
+     */
+    set idle_ms(arg0) {
+        wasm.__wbg_set_rawmember_idle_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * 0: any.
+     * @param {bigint} arg0
+     */
+    set interface_id(arg0) {
+        wasm.__wbg_set_rawmember_interface_id(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set mru(arg0) {
+        wasm.__wbg_set_rawmember_mru(this.__wbg_ptr, arg0);
+    }
+    /**
+     * For each: 4 or 6, its bits, and 16 bytes of address; of an IPv4 one the first four.
+     * @param {Uint8Array} arg0
+     */
+    set prefixes(arg0) {
+        const ptr0 = passArray8ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawmember_prefixes(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {bigint} arg0
+     */
+    set quota(arg0) {
+        wasm.__wbg_set_rawmember_quota(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set session_ms(arg0) {
+        wasm.__wbg_set_rawmember_session_ms(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set source_check(arg0) {
+        wasm.__wbg_set_rawmember_source_check(this.__wbg_ptr, arg0);
+    }
+}
+if (Symbol.dispose) RawMember.prototype[Symbol.dispose] = RawMember.prototype.free;
 
 /**
  * `SessionPolicy` of `mod.ts`.
@@ -2418,6 +2718,9 @@ const RawFinalization = (typeof FinalizationRegistry === 'undefined')
 const RawLayoutFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawlayout_free(ptr, 1));
+const RawMemberFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rawmember_free(ptr, 1));
 const RawPolicyFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawpolicy_free(ptr, 1));

@@ -4,6 +4,9 @@
 
 #![expect(missing_docs, reason = "mod.ts documents each; the generated types are not for reading")]
 
+mod ppp;
+mod switch;
+
 use wasm_bindgen::prelude::*;
 
 use crate::abi::Ip;

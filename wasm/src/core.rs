@@ -8,6 +8,7 @@ use crate::egress::Unfinished;
 use crate::joining::Joining;
 use crate::leaving::ControlMessage;
 use crate::port::{Device, Forwarder, HostPort, Port};
+use crate::ppp::{Expiries, Members, Termination};
 use crate::pppoe::Pppoe;
 use crate::punt::Punts;
 use crate::reorder::Held;
@@ -89,6 +90,12 @@ pub struct Core {
     pub hosts: Slab<HostPort>,
     /// Switches.
     pub switches: Switches,
+    /// PPP terminations.
+    pub terminations: Slab<Termination>,
+    /// What they keep of sessions.
+    pub members: Members,
+    /// What is over of members.
+    pub expiries: Expiries,
     /// The last instant that the caller told, in microseconds.
     pub now: u64,
     /// Counts whatever changes which session a datagram belongs to.
@@ -138,6 +145,9 @@ impl Core {
             devices: Slab::new(Kind::Device, MAX_OTHERS),
             hosts: Slab::new(Kind::Host, MAX_OTHERS),
             switches: Switches::new(MAX_OTHERS, limits.sessions + MAX_OTHERS),
+            terminations: Slab::new(Kind::Ppp, MAX_OTHERS),
+            members: Members::default(),
+            expiries: Expiries::default(),
             now: 0,
             epoch: 0,
             v2: Table::new(),
@@ -178,7 +188,7 @@ impl Core {
             Kind::Device => self.devices.find(handle),
             Kind::Host => self.hosts.find(handle),
             Kind::Patch => self.switches.patches.find(handle),
-            Kind::Socket | Kind::Tunnel | Kind::Switch => None,
+            Kind::Socket | Kind::Tunnel | Kind::Switch | Kind::Ppp => None,
         };
         live.and_then(|_| Port::of(handle))
     }

@@ -94,6 +94,18 @@ named! {
         BadPppoe = "bad-pppoe",
         /// A device's frame whose offload header does not fit its own headers.
         BadOffload = "bad-offload",
+        /// No whole PPP header, or no whole IP packet of the protocol's family behind it.
+        PppMalformed = "ppp-malformed",
+        /// An IP packet of a session that has no address of its family (yet).
+        PppNotOpen = "ppp-not-open",
+        /// A packet from the TUN to an address that no session has.
+        PppNoRoute = "ppp-no-route",
+        /// An IPv6 packet that never leaves its link, and is neither Neighbor Discovery, an echo, nor DHCPv6.
+        LinkScope = "link-scope",
+        /// An IP packet larger than the session's MRU that may not be fragmented, or cannot be.
+        PacketTooBig = "packet-too-big",
+        /// More frames of a session for TypeScript than a session may have.
+        PuntBudget = "punt-budget",
         /// The port that it came in at is joined to nothing.
         NoForwarder = "no-forwarder",
         /// A forwarder will not have it, and the port that it came in at has no receiver.
@@ -282,6 +294,10 @@ named! {
         TxSplit = "tx-split",
         /// Copies made of frames that left by several ports, beyond the first.
         Copies = "copies",
+        /// Fragments that IP packets became, and segments that TCP super-frames became more for a small MRU, beyond the first.
+        Fragments = "fragments",
+        /// ICMP errors sent because of packets too big.
+        IcmpErrors = "icmp-errors",
         /// Control messages handed to TypeScript.
         PuntedControl = "punted-control",
         /// Frames handed to TypeScript.

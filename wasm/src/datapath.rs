@@ -141,14 +141,9 @@ impl Datapath {
         let core = &mut self.core;
         core.transmit.clear();
         self.finish();
-        let core = &mut self.core;
-        while core.can_go_on()
-            && (core.forward_released()
-                || core.deliver_ready()
-                || core.send_one_control()
-                || core.forward_injected())
-        {}
+        self.core.go_on_with_queues();
         self.go_on();
+        self.core.go_on_with_queues(); // what was taken apart, to be forwarded piece by piece
         self.core.lay_out()
     }
 
@@ -252,6 +247,16 @@ impl Datapath {
 }
 
 impl Core {
+    /// Forwards what waits for nothing but room.
+    fn go_on_with_queues(&mut self) {
+        while self.can_go_on()
+            && (self.forward_released()
+                || self.deliver_ready()
+                || self.send_one_control()
+                || self.forward_injected())
+        {}
+    }
+
     /// Whether another frame may begin to leave.
     #[inline]
     fn can_go_on(&self) -> bool {

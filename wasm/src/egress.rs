@@ -9,6 +9,7 @@ use crate::frame::{About, Cursor, Frame, HELD, Place};
 use crate::leaving::{Leaving, Span};
 use crate::offload::{Segments, VNET_HEADER};
 use crate::port::{Device, Forwarder, Port};
+use crate::ppp::{FRAGMENT_HEADER, Fragments};
 use crate::split::Split;
 use crate::template::Template;
 use crate::transmit::LONGEST_HEADER;
@@ -34,6 +35,13 @@ impl Core {
     /// Passes a frame to where `forwarder` says. What there is no room for is left in [`Core::unfinished`].
     #[inline]
     pub fn forward(&mut self, forwarder: Forwarder, mut frame: Frame) {
+        let forwarder = match forwarder {
+            Forwarder::Ppp(at) => match self.terminate(at, &mut frame) {
+                Some(port) => Forwarder::CrossConnect(port),
+                None => return,
+            },
+            other => other,
+        };
         let mut cursor = Cursor::default();
         if !self.emit(forwarder, &mut frame, &mut cursor) {
             let Frame { place, about, .. } = frame;
@@ -72,7 +80,7 @@ impl Core {
         match forwarder {
             Forwarder::CrossConnect(port) => self.leave(port, frame, cursor, false),
             Forwarder::Wire(_) | Forwarder::Switch(_) => self.emit_switched(forwarder, frame, cursor),
-            Forwarder::None => {
+            Forwarder::None | Forwarder::Ppp(_) => {
                 self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
             }
@@ -167,7 +175,7 @@ impl Core {
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
         if tunnel.destination.vnet {
-            return self.send_parts(session, &[], frame.bytes(), frame.bytes());
+            return self.send_parts(session, &frame.about, &[], frame.bytes(), frame.bytes());
         }
         let Place { floor, start, end } = frame.place;
         let start = start + tx.template.skips(frame.bytes());
@@ -196,15 +204,16 @@ impl Core {
             Leaving::new(session, header, head, Span::of(&frame.buffer[start..end]))
         };
         let tos = tunnel.destination.tos_of(frame.about.frame_type, &frame.buffer[start..end]);
-        transmit.send(tx, tunnel, Leaving { tos, ..datagram });
+        let link = frame.about.link.saturating_sub((start - frame.place.start) as u8);
+        transmit.send(tx, tunnel, Leaving { tos, link, v6: frame.about.v6, ..datagram });
     }
 
     /// Whether a frame may leave by a guarded session as it is now; what TCP is told of segments is lowered before. One
     /// that others share leaves from here, with headers of its own.
     #[cold]
     fn may_send_frame(&mut self, session: u32, frame: &mut Frame, shared: bool) -> bool {
-        let (frame_type, now) = (frame.about.frame_type, frame.about.now);
-        if !self.may_send(session, frame.len(), now) {
+        let frame_type = frame.about.frame_type;
+        if !self.may_send(session, &frame.about, frame.len()) {
             return false;
         }
         let Some(lower) = self.sessions.policies[session].clamp.find(frame_type, frame.bytes()) else {
@@ -220,13 +229,13 @@ impl Core {
         let (headers, rest) = frame.bytes().split_at(lower.header);
         copy.copy_from_slice(headers);
         lower.apply(copy);
-        self.send_parts(session, copy, rest, copy);
+        self.send_parts(session, &frame.about, copy, rest, copy);
         false
     }
 
     /// Lets a frame leave by a session that lies in two parts, of which the first is copied; it may be empty. `like` begins
     /// as a frame with the same packet in it does.
-    pub fn send_parts(&mut self, session: u32, headers: &[u8], rest: &[u8], like: &[u8]) {
+    pub fn send_parts(&mut self, session: u32, about: &About, headers: &[u8], rest: &[u8], like: &[u8]) {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
@@ -248,11 +257,15 @@ impl Core {
         let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, like);
         let header = (vnet + length) as u32;
         let datagram = Leaving::new(session, header, Span::from(room, head), Span::of(rest));
-        transmit.send(tx, tunnel, Leaving { tos, ..datagram });
+        let link = about.link.saturating_sub(skipped as u8);
+        transmit.send(tx, tunnel, Leaving { tos, link, v6: about.v6, ..datagram });
     }
 
     /// Lets a frame with something to be done leave by a session: each piece has its headers elsewhere.
     fn send_pieces(&mut self, session: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
+        if frame.about.offload.segments == Segments::Fragments {
+            return self.send_fragments(session, frame, cursor);
+        }
         let Some(split) = Split::new(frame) else { return self.cannot_split(frame) };
         let mut headers = [0; LONGEST_HEADER - Template::ROOM - VNET_HEADER];
         let headers = &mut headers[..split.header()];
@@ -263,8 +276,26 @@ impl Core {
             let payload = split.write(cursor.piece, headers);
             cursor.piece += 1;
             let len = headers.len() + payload.len();
-            if !self.sessions.tx[session].guarded || self.may_send(session, len, frame.about.now) {
-                self.send_parts(session, headers, payload, headers);
+            if !self.sessions.tx[session].guarded || self.may_send(session, &frame.about, len) {
+                self.send_parts(session, &frame.about, headers, payload, headers);
+            }
+        }
+        true
+    }
+
+    /// Lets the fragments of an IP packet leave by a session.
+    #[cold]
+    fn send_fragments(&mut self, session: u32, frame: &Frame, cursor: &mut Cursor) -> bool {
+        let fragments = Fragments::new(frame);
+        let mut room = [0; FRAGMENT_HEADER];
+        while cursor.piece < fragments.pieces() {
+            if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
+                return false;
+            }
+            let (length, payload) = fragments.write(cursor.piece, &mut room);
+            cursor.piece += 1;
+            if self.may_send(session, &frame.about, length + payload.len()) {
+                self.send_parts(session, &frame.about, &room[..length], payload, &room[..length]);
             }
         }
         true
@@ -344,8 +375,9 @@ impl Core {
     /// Hands a frame to TypeScript, as frames go over a wire.
     pub fn punt_frame(&mut self, host: u32, frame: &Frame) {
         let port = self.hosts.handle(host);
+        let source = self.source_of(frame);
         if frame.about.offload.is_none() {
-            let queued = self.punts.frame(port, &[frame.bytes()]);
+            let queued = self.punts.frame(port, source, &[frame.bytes()]);
             return self.count_punt(queued);
         }
         let Some(split) = Split::new(frame) else {
@@ -355,8 +387,16 @@ impl Core {
         let mut head = vec![0; split.header()];
         for piece in 0..split.pieces() {
             let payload = split.write(piece, &mut head);
-            let queued = self.punts.frame(port, &[&head, payload]);
+            let queued = self.punts.frame(port, source, &[&head, payload]);
             self.count_punt(queued);
+        }
+    }
+
+    /// The session that a frame came by, and its tunnel.
+    pub fn source_of(&self, frame: &Frame) -> Option<(u32, u32)> {
+        match frame.about.ingress {
+            Port::Session(session) => Some((session, self.sessions.rx[session].tunnel)),
+            _ => None,
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::core::Core;
 use crate::frame::{Frame, Place};
 use crate::leaving::{Leaving, Span};
+use crate::port::Forwarder;
+use crate::session::Receiving;
 use crate::template::Template;
 use crate::window::Entry;
 
@@ -67,11 +69,12 @@ impl Core {
     /// A frame of a session is in order: counts it and passes it on.
     #[inline]
     pub fn deliver(&mut self, session: u32, mut frame: Frame) {
-        if self.sessions.rx[session].guarded && !self.admit(session, &mut frame) {
+        let Receiving { guarded, forwarder, .. } = self.sessions.rx[session];
+        // Of a member, only its packets are held to the policy: it asks for itself.
+        if guarded && !matches!(forwarder, Forwarder::Ppp(_)) && !self.admit(session, &mut frame) {
             return;
         }
         self.count_delivered(session, 1, frame.len());
-        let forwarder = self.sessions.rx[session].forwarder;
         self.forward(forwarder, frame);
     }
 

@@ -28,6 +28,10 @@ pub struct About {
     pub offload: Offload,
     /// The receive slot that it lies in, or [`HELD`].
     pub slot: u32,
+    /// Bytes of the PPP header that a termination put before an IP packet; 0: none did.
+    pub link: u8,
+    /// Whether that packet is IPv6.
+    pub v6: bool,
 }
 
 /// A frame in a buffer of its own instead of a receive slot.
@@ -37,7 +41,7 @@ impl About {
     /// A frame as it goes over a wire.
     #[inline]
     pub fn plain(ingress: Port, frame_type: FrameType, now: u64, slot: u32) -> Self {
-        Self { ingress, frame_type, now, offload: Offload::NONE, slot }
+        Self { ingress, frame_type, now, offload: Offload::NONE, slot, link: 0, v6: false }
     }
 }
 

@@ -71,7 +71,7 @@ impl Core {
         if is_receiver
             || !matches!(forwarder, Forwarder::None | Forwarder::Hold) && forwarder != self.rest(port)
         {
-            return Err(Refusal::new("port-joined", "a port is in a forwarder already"));
+            return Err(Refusal::joined());
         }
         Ok(())
     }
@@ -121,6 +121,7 @@ impl Core {
                 }
             }
             Forwarder::Switch(member) => self.switches.leave(member),
+            Forwarder::Ppp(at) => self.part_from_termination(at, port),
         }
     }
 

@@ -43,13 +43,17 @@ pub struct Leaving {
     pub group: u32,
     /// DSCP of the outer header, where it is the frame's own.
     pub tos: u8,
+    /// As in [`crate::frame::About`].
+    pub link: u8,
+    /// As in [`crate::frame::About`].
+    pub v6: bool,
 }
 
 impl Leaving {
     /// A datagram of a session.
     #[inline]
     pub fn new(session: u32, header: u32, head: Span, body: Span) -> Self {
-        Self { session, header, head, body, count: 1, group: 0, tos: 0 }
+        Self { session, header, head, body, count: 1, group: 0, tos: 0, link: 0, v6: false }
     }
 
     /// Bytes of each datagram.

@@ -8,7 +8,6 @@
 
 pub mod abi;
 pub mod api;
-pub mod api_switch;
 pub mod budget;
 pub mod checksum;
 pub mod core;
@@ -30,6 +29,7 @@ pub mod offload;
 pub mod outcome;
 pub mod policy;
 pub mod port;
+pub mod ppp;
 pub mod pppoe;
 pub mod punt;
 pub mod receive;

@@ -47,6 +47,11 @@ impl Refusal {
         Self::new("no-such-port", "no such port of this kind")
     }
 
+    /// The port is in a forwarder.
+    pub(crate) const fn joined() -> Self {
+        Self::new("port-joined", "a port is in a forwarder already")
+    }
+
     /// An argument cannot be.
     pub const fn invalid(message: &'static str) -> Self {
         Self::new("invalid", message)
@@ -330,6 +335,7 @@ impl Core {
         }
         self.tunnels[tunnel].sessions -= 1;
         self.epoch += 1;
+        self.members.forget(at);
         let queue = self.sessions.remove(at);
         self.drop_queue(queue);
     }

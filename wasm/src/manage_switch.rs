@@ -64,7 +64,7 @@ impl Core {
     }
 
     /// Changes a member in place.
-    pub fn change_member(&mut self, port: Handle, options: MemberOptions) -> Result<(), Refusal> {
+    pub fn change_switch_port(&mut self, port: Handle, options: MemberOptions) -> Result<(), Refusal> {
         let at = self.member(port)?;
         self.switches.change_member(at, options);
         Ok(())

@@ -31,6 +31,8 @@ pub enum Segments {
     None = 0,
     /// TCP segments over IPv4.
     Tcp4 = 1,
+    /// Fragments of an IPv4 packet: what a PPP termination makes of it, no device knows of.
+    Fragments = 2,
     /// TCP segments over IPv6.
     Tcp6 = 4,
     /// UDP datagrams over IPv4 or IPv6.
@@ -72,6 +74,12 @@ impl Offload {
             return 1;
         }
         (len - usize::from(self.header)).div_ceil(usize::from(self.size)).max(1) as u32
+    }
+
+    /// How long the longest of the wire frames is that `len` bytes are.
+    #[inline]
+    pub fn longest(&self, len: usize) -> usize {
+        if self.segments == Segments::None { len } else { len.min((self.header + self.size).into()) }
     }
 
     /// Reads what stands before `frame`. Its fields are not believed: what is taken from here on lies in the frame and
@@ -158,6 +166,7 @@ impl Takes {
             Segments::None => self.checksum,
             Segments::Tcp4 | Segments::Tcp6 => self.tcp,
             Segments::Udp => self.udp,
+            Segments::Fragments => false,
         }
     }
 }

@@ -55,6 +55,7 @@ impl Core {
             counters[at::TX_BYTES] -= bytes;
             counters[at::TX_ERRORS] += 1;
             self.sessions.rare_mut(datagram.session).tx_errors += 1;
+            self.uncount_to(&datagram);
         }
     }
 

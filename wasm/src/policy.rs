@@ -7,9 +7,9 @@
 use crate::checksum;
 use crate::core::Core;
 use crate::counters::{Reason, at};
-use crate::frame::Frame;
+use crate::frame::{About, Frame};
 use crate::headers::{Headers, link_of, network_of};
-use crate::port::FrameType;
+use crate::port::{Forwarder, FrameType};
 
 /// A token bucket (RFC 2475 §2.3.3.3): frames of so many octets a second on the average, and of so many at once.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -105,6 +105,8 @@ pub enum Clamp {
     Fixed(u16),
     /// What fits frames of so many octets.
     Frame(u16),
+    /// What fits IP packets of so many octets.
+    Packet(u16),
 }
 
 impl Clamp {
@@ -113,11 +115,14 @@ impl Clamp {
         match self {
             Self::Off => None,
             Self::Fixed(size) => Some(size),
-            Self::Frame(length) => {
-                let ip = if headers.v6 { 40 } else { 20 };
-                Some(usize::from(length).saturating_sub(headers.network + ip + 20) as u16)
-            }
+            Self::Frame(length) => Some(Self::behind(length, headers.network, headers)),
+            Self::Packet(length) => Some(Self::behind(length, 0, headers)),
         }
+    }
+
+    fn behind(length: u16, before: usize, headers: &Headers) -> u16 {
+        let ip = if headers.v6 { 40 } else { 20 };
+        usize::from(length).saturating_sub(before + ip + 20) as u16
     }
 
     /// Where a SYN asks for larger segments than it may, and what it is to ask for. `None`: it stays as it is.
@@ -221,17 +226,25 @@ impl Core {
         true
     }
 
-    /// Whether so many octets may go to a session's peer now; if not, they are counted.
-    #[cold]
-    pub fn may_send(&mut self, session: u32, octets: usize, now: u64) -> bool {
-        let may = self.sessions.policies[session].tx.take(octets, now);
-        if !may {
+    /// Whether a frame of so many octets may go to a session's peer now; if not, it is counted. What TypeScript sends to a
+    /// member of a PPP termination waits for nothing.
+    #[inline]
+    pub fn may_send(&mut self, session: u32, about: &About, octets: usize) -> bool {
+        if about.link == 0 && matches!(self.sessions.rx[session].forwarder, Forwarder::Ppp(_)) {
+            return true;
+        }
+        let bucket = &mut self.sessions.policies[session].tx;
+        if bucket.rate > 0 && !bucket.take(octets, about.now) {
             let rare = self.sessions.rare_mut(session);
             rare.tx_errors += 1;
             self.tunnels[rare.identity.tunnel].counters[at::TX_ERRORS] += 1;
             self.drop_frame(Reason::RateLimited);
+            return false;
         }
-        may
+        if about.link > 0 {
+            self.count_to(session, about, octets);
+        }
+        true
     }
 }
 

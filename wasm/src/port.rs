@@ -55,7 +55,7 @@ impl Port {
             Kind::Device => Some(Self::Device(handle.index)),
             Kind::Host => Some(Self::Host(handle.index)),
             Kind::Patch => Some(Self::Patch(handle.index)),
-            Kind::Socket | Kind::Tunnel | Kind::Switch => None,
+            Kind::Socket | Kind::Tunnel | Kind::Switch | Kind::Ppp => None,
         }
     }
 
@@ -83,6 +83,8 @@ pub enum Forwarder {
     Wire(u32),
     /// Where the switch says that this is a member of.
     Switch(u32),
+    /// Through a PPP termination.
+    Ppp(u32),
     /// Into a queue, for the next one.
     Hold,
 }

@@ -1,10 +1,16 @@
 //! What is handed to TypeScript: control messages and frames of host ports, copied until they are drained.
 
+use std::collections::BTreeMap;
+
 use crate::abi::{Ip, Name};
 use crate::slab::Handle;
 
 /// Frames may take this part of the room, so that control messages always find some.
 const FRAMES_SHARE: (usize, usize) = (3, 4);
+/// When half of that is taken, those of one tunnel may have no more than half in all, and those of one session no more
+/// than an eighth: a flood of one leaves room for others.
+const TUNNEL_SHARE: usize = 2;
+const SESSION_SHARE: usize = 8;
 
 /// One entry, as `mod.ts` reads it: 64 bytes.
 #[repr(C)]
@@ -37,12 +43,16 @@ pub struct Punts {
     bytes: Vec<u8>,
     records: Vec<Record>,
     limit: usize,
+    /// Bytes of frames that wait, by their session and by their tunnel.
+    of_session: BTreeMap<u32, usize>,
+    of_tunnel: BTreeMap<u32, usize>,
 }
 
 impl Punts {
     /// No entries, and room for `limit` bytes of them.
     pub fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), records: Vec::new(), limit }
+        let (of_session, of_tunnel) = (BTreeMap::new(), BTreeMap::new());
+        Self { bytes: Vec::new(), records: Vec::new(), limit, of_session, of_tunnel }
     }
 
     /// Queues a control message; false when there is no room.
@@ -69,16 +79,36 @@ impl Punts {
         self.push(record, &[data], self.limit)
     }
 
-    /// Queues a frame that lies in `parts` for a host port; false when there is no room.
-    pub fn frame(&mut self, port: Handle, parts: &[&[u8]]) -> bool {
+    /// Queues a frame that lies in `parts` for a host port; false when there is no room, or not for more of the session and
+    /// the tunnel that it came from.
+    pub fn frame(&mut self, port: Handle, source: Option<(u32, u32)>, parts: &[&[u8]]) -> bool {
         let limit = self.limit / FRAMES_SHARE.1 * FRAMES_SHARE.0;
-        self.push(Record { handle: port.to_number(), kind: 1, ..Record::default() }, parts, limit)
+        let record = Record { handle: port.to_number(), kind: 1, ..Record::default() };
+        let Some((session, tunnel)) = source else { return self.push(record, parts, limit) };
+        let cost = parts.iter().map(|part| part.len()).sum::<usize>() + size_of::<Record>();
+        let of_session = self.of_session.get(&session).copied().unwrap_or(0);
+        let of_tunnel = self.of_tunnel.get(&tunnel).copied().unwrap_or(0);
+        let scarce = self.used() + cost > limit / 2;
+        // Whoever has nothing waiting may have one frame, however large.
+        let fits = |used, share| !scarce || used == 0 || used + cost <= limit / share;
+        if !fits(of_session, SESSION_SHARE)
+            || !fits(of_tunnel, TUNNEL_SHARE)
+            || !self.push(record, parts, limit)
+        {
+            return false;
+        }
+        self.of_session.insert(session, of_session + cost);
+        self.of_tunnel.insert(tunnel, of_tunnel + cost);
+        true
+    }
+
+    fn used(&self) -> usize {
+        self.bytes.len() + self.records.len() * size_of::<Record>()
     }
 
     fn push(&mut self, record: Record, parts: &[&[u8]], limit: usize) -> bool {
         let len: usize = parts.iter().map(|part| part.len()).sum();
-        let used = self.bytes.len() + self.records.len() * size_of::<Record>();
-        if used + len + size_of::<Record>() > limit {
+        if self.used() + len + size_of::<Record>() > limit {
             return false;
         }
         self.records.push(Record { data: self.bytes.len() as u32, len: len as u32, ..record });
@@ -106,6 +136,8 @@ impl Punts {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
+        self.of_session.clear();
+        self.of_tunnel.clear();
     }
 }
 
@@ -132,7 +164,7 @@ mod tests {
         let at = slab.insert(()).unwrap();
         let handle = slab.handle(at);
         let mut punts = Punts::new(4096);
-        while punts.frame(handle, &[&[0; 60], &[0; 40]]) {}
+        while punts.frame(handle, None, &[&[0; 60], &[0; 40]]) {}
         let frames = punts.len();
         assert!(punts.bytes().len() + frames * size_of::<Record>() <= 4096 * 3 / 4);
         let peer = Name::new(false, Ip::new(&[10, 0, 0, 1]).unwrap(), 1701, 0).unwrap();
@@ -142,6 +174,27 @@ mod tests {
         assert_eq!(punts.bytes()[record.data as usize..], [1; 12]);
         punts.clear();
         assert_eq!(punts.len(), 0);
+    }
+
+    #[test]
+    fn a_flood_of_one_leaves_room_for_others() {
+        let mut slab = Slab::new(Kind::Host, 1);
+        let at = slab.insert(()).unwrap();
+        let handle = slab.handle(at);
+        let mut punts = Punts::new(64 << 10);
+        let mut fill = |session, tunnel| {
+            let mut count = 0;
+            while punts.frame(handle, Some((session, tunnel)), &[&[0; 64]]) {
+                count += 1;
+            }
+            count
+        };
+        // 48 KiB for frames, of which 24 are whoever's comes first; then 6 KiB a session, 24 KiB a tunnel. Each takes 128 bytes.
+        assert_eq!((fill(1, 1), fill(2, 1), fill(3, 2), fill(3, 2), fill(4, 2)), (192, 0, 48, 0, 48));
+        assert_eq!((fill(5, 3), fill(6, 3), fill(7, 3)), (48, 48, 0));
+        punts.clear();
+        assert!(punts.frame(handle, Some((1, 1)), &[&[0; 64]]));
+        assert!(punts.frame(handle, Some((2, 2)), &[&[0; 30 << 10]]), "one frame, however large");
     }
 
     #[test]

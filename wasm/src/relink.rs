@@ -158,11 +158,11 @@ impl Core {
         if !self.transmit.has_room_for(LONGEST_HEADER, 2) {
             return false;
         }
-        let (frame_type, now) = (frame.about.frame_type, frame.about.now);
+        let frame_type = frame.about.frame_type;
         let len = frame.len() + link.len - link.from;
         let mut lower = None;
         if self.sessions.tx[session].guarded {
-            if !self.may_send(session, len, now) {
+            if !self.may_send(session, &frame.about, len) {
                 return true;
             }
             lower = self.sessions.policies[session].clamp.find(frame_type, frame.bytes());
@@ -170,7 +170,8 @@ impl Core {
         let mut headers = [0; LONGEST_HEADER - Template::ROOM - LONGEST];
         let lowered = lower.filter(|lower| lower.header <= headers.len());
         let Some(lower) = lowered else {
-            self.send_parts(session, link.bytes(), &frame.bytes()[link.from..], frame.bytes());
+            let rest = &frame.bytes()[link.from..];
+            self.send_parts(session, &frame.about, link.bytes(), rest, frame.bytes());
             return true;
         };
         let (before, rest) = frame.bytes().split_at(lower.header);
@@ -179,7 +180,7 @@ impl Core {
         lower.apply(headers);
         let mut relinked = [0; LONGEST_HEADER - Template::ROOM];
         let len = link.write(headers, &mut relinked);
-        self.send_parts(session, &relinked[..len], rest, before);
+        self.send_parts(session, &frame.about, &relinked[..len], rest, before);
         true
     }
 
@@ -202,8 +203,8 @@ impl Core {
             cursor.piece += 1;
             let len = link.write(headers, &mut relinked);
             let whole = len + payload.len();
-            if !self.sessions.tx[session].guarded || self.may_send(session, whole, frame.about.now) {
-                self.send_parts(session, &relinked[..len], payload, headers);
+            if !self.sessions.tx[session].guarded || self.may_send(session, &frame.about, whole) {
+                self.send_parts(session, &frame.about, &relinked[..len], payload, headers);
             }
         }
         true
@@ -275,8 +276,9 @@ impl Core {
 
     fn punt_relinked(&mut self, host: u32, frame: &Frame, link: &Link) {
         let port = self.hosts.handle(host);
+        let source = self.source_of(frame);
         if frame.about.offload.is_none() {
-            let queued = self.punts.frame(port, &[link.bytes(), &frame.bytes()[link.from..]]);
+            let queued = self.punts.frame(port, source, &[link.bytes(), &frame.bytes()[link.from..]]);
             return self.count_punt(queued);
         }
         let Some(split) = Split::new(frame) else {
@@ -286,7 +288,7 @@ impl Core {
         let mut headers = vec![0; split.header()];
         for piece in 0..split.pieces() {
             let payload = split.write(piece, &mut headers);
-            let queued = self.punts.frame(port, &[link.bytes(), &headers[link.from..], payload]);
+            let queued = self.punts.frame(port, source, &[link.bytes(), &headers[link.from..], payload]);
             self.count_punt(queued);
         }
     }

@@ -225,9 +225,10 @@ impl Core {
         true
     }
 
-    /// Gives up waiting wherever it has lasted for the session's reorder timeout.
+    /// Gives up waiting wherever it has lasted for the session's reorder timeout, and tells of what is over.
     pub fn age(&mut self, now: u64) {
         self.switches.age(now);
+        self.expire(now);
         while let Some(Reverse((due, session))) = self.agenda.peek().copied()
             && due <= now
         {
@@ -263,8 +264,8 @@ impl Core {
 
     /// When [`Core::age`] is wanted next.
     pub fn deadline(&self) -> Option<u64> {
-        let waiting = self.agenda.peek().map(|Reverse((due, _))| *due);
-        [waiting, self.switches.deadline(self.now)].into_iter().flatten().min()
+        let frames = self.agenda.peek().map(|Reverse((due, _))| *due);
+        [frames, self.expiries.due(), self.switches.deadline(self.now)].into_iter().flatten().min()
     }
 
     /// Drops what waits in the queue of a session that is going.

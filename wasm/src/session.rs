@@ -5,6 +5,7 @@ use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::policy::{Bucket, Policy};
 use crate::port::{Forwarder, FrameType};
+use crate::ppp::Budget;
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
 use crate::slab::{Chunks, Handle, Kind, Slab};
@@ -108,7 +109,7 @@ pub struct Sending {
     pub last_group: u32,
     /// What stands before each frame.
     pub template: Template,
-    /// Whether the session's [`Policy`] is to be asked.
+    /// Whether the session's [`Policy`] is to be asked, or its packets are counted by family.
     pub guarded: bool,
 }
 
@@ -135,6 +136,10 @@ pub struct Rare {
     pub outsiders: Outsiders,
     /// Frames that wait for those before them.
     pub queue: Option<Box<Queue>>,
+    /// Frames that a PPP termination may hand to TypeScript.
+    pub punts: Budget,
+    /// Whether it is a member of a PPP termination.
+    pub member: bool,
 }
 
 /// All sessions. A session is one index in all three.
@@ -192,8 +197,14 @@ impl Sessions {
 
     fn guard(&mut self, at: u32, policy: Policy) {
         self.rx[at].guarded = policy.guards_rx();
-        self.tx[at].guarded = policy.guards_tx();
+        self.tx[at].guarded = policy.guards_tx() || self.slab[at].member;
         self.policies[at] = policy;
+    }
+
+    /// Says whether a session is a member of a PPP termination, which counts all that it is sent.
+    pub fn set_member(&mut self, at: u32, member: bool) {
+        self.slab[at].member = member;
+        self.tx[at].guarded = self.policies[at].guards_tx() || member;
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.

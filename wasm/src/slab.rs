@@ -24,6 +24,8 @@ pub enum Kind {
     Switch,
     /// One end of a patch between switches.
     Patch,
+    /// A PPP termination.
+    Ppp,
 }
 
 /// A reference handed to TypeScript: 24 bits of index, 3 of kind, 26 of generation, which a JS number carries exactly.
@@ -54,8 +56,16 @@ impl Handle {
         {
             return None;
         }
-        let kinds =
-            [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host, Kind::Switch, Kind::Patch];
+        let kinds = [
+            Kind::Socket,
+            Kind::Tunnel,
+            Kind::Session,
+            Kind::Device,
+            Kind::Host,
+            Kind::Switch,
+            Kind::Patch,
+            Kind::Ppp,
+        ];
         Some(Self {
             kind: *kinds.get((bits >> Self::INDEX_BITS) as usize & ((1 << Self::KIND_BITS) - 1))?,
             index: bits as u32 & ((1 << Self::INDEX_BITS) - 1),

@@ -139,7 +139,7 @@ fn vlans_have_stations_of_their_own() {
     assert_eq!(bench.send(4, mac(1), mac(2)), [3]);
     assert_eq!(bench.events(), [What::Learnt; 4]);
     // What was learnt while it had other VLANs is forgotten.
-    bench.lab.datapath.core.change_member(bench.ports[0], access(2)).unwrap();
+    bench.lab.datapath.core.change_switch_port(bench.ports[0], access(2)).unwrap();
     assert_eq!(bench.learnt(1), 0);
     assert!(bench.send(2, mac(1), mac(2)).is_empty());
     assert_eq!(bench.dropped(Reason::NoSwitchPort), 1);
@@ -328,7 +328,7 @@ fn patches_join_switches_and_a_ring_of_them_ends() {
     // VLAN 7 of the one is refused by the access port of the other.
     assert_eq!(bench.send(1, BROADCAST, mac(1)), [2]);
     let core = &mut bench.lab.datapath.core;
-    core.change_member(a, access(7)).unwrap();
+    core.change_switch_port(a, access(7)).unwrap();
     assert_eq!(bench.send(1, BROADCAST, mac(1)), [2, 10]);
     bench.lab.read(far, &[[&mac(1)[..], &mac(3), &[8, 0], &[0; 46]].concat()], bench.now);
     assert_eq!(bench.lab.run().written.iter().map(|(fd, _)| *fd).collect::<Vec<_>>(), [1]);

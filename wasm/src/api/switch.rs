@@ -131,7 +131,7 @@ impl Raw {
 
     pub fn change_switch_port(&mut self, port: f64, spec: &RawSwitchPort) -> Result<(), Refusal> {
         let options = spec.options()?;
-        self.core().change_member(port_handle(port)?, options)
+        self.core().change_switch_port(port_handle(port)?, options)
     }
 
     pub fn add_patch(&mut self) -> Result<Vec<f64>, Refusal> {

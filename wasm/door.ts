@@ -1,4 +1,4 @@
-/** What each kind of forwarder is to `mod.ts`. @module */
+/** What `mod.ts` has of every kind of forwarder. @module */
 
 import type { PortIx } from "./spec.ts";
 
