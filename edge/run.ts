@@ -76,7 +76,7 @@ export async function run(options: RunOptions): Promise<number> {
 async function reload(appliance: Appliance, system: System, log: Logger): Promise<void> {
   system.notify("RELOADING=1");
   try {
-    await appliance.reload();
+    await appliance.reload({ brake: true });
   } catch (error) {
     log.error("reload failed: nothing was changed", { error: messageOf(error) });
   }

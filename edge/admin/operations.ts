@@ -4,13 +4,15 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
-import { json, problems, type RouteContext } from "./route.ts";
+import { httpProblem } from "./problem.ts";
+import { explain, json, problems, type RouteContext } from "./route.ts";
 import {
   configView,
   datapathView,
   downList,
   failureList,
   healthView,
+  reloadQuery,
   reloadView,
 } from "./schemas.ts";
 import { viewDown, viewFailure } from "./view.ts";
@@ -27,7 +29,18 @@ const reload = createRoute({
   path: "/v1/reload",
   summary:
     "Read the configuration file again; only what changed is touched, a bad file changes nothing",
-  responses: { 200: json(reloadView, "What was changed."), ...problems(409, 415, 422, 503) },
+  request: { query: reloadQuery },
+  responses: {
+    200: json(reloadView, "What was changed, or would be."),
+    ...problems(409, 415, 422, 503),
+  },
+});
+
+const confirm = createRoute({
+  method: "post",
+  path: "/v1/reload/confirm",
+  summary: "Have the last reload stay, which would be undone",
+  responses: { 204: { description: "It stays." }, ...problems(409, 415) },
 });
 
 const down = createRoute({
@@ -97,8 +110,23 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   app.openapi(config, (c) => c.json(describeConfig(api.config()) as JsonObject, 200));
 
   app.openapi(reload, async (c) => {
-    const { down, kept, steps } = await context.change(() => api.reload());
+    const { confirm, "dry-run": dryRun, force } = c.req.valid("query");
+    const report = await context.change(() =>
+      api.reload({
+        dryRun: dryRun === "true",
+        brake: force !== "true",
+        ...(confirm !== undefined && { confirmMs: confirm * 1000 }),
+      })
+    );
+    const { down, kept, steps } = report;
     return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
+  }, explain({ query: reloadQuery }));
+
+  app.openapi(confirm, (c) => {
+    if (!api.confirmReload()) {
+      return httpProblem(c, 409, "no reload waits to be confirmed") as never;
+    }
+    return c.body(null, 204);
   });
 
   app.openapi(down, (c) => c.json({ down: api.down().map(viewDown) }, 200));

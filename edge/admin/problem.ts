@@ -30,6 +30,7 @@ const kinds = {
   "in-use": { status: 409, title: "In use" },
   "limit": { status: 507, title: "Limit reached" },
   "unavailable": { status: 503, title: "Unavailable" },
+  "needs-force": { status: 409, title: "Ends too much" },
   "not-permitted": { status: 403, title: "Not permitted" },
 } as const satisfies Record<
   ApplianceError["code"],
@@ -43,6 +44,7 @@ const phrases = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   412: "Precondition Failed",
   413: "Content Too Large",
   415: "Unsupported Media Type",

@@ -232,6 +232,21 @@ export type DownView = z.output<typeof downView>;
 
 export const downList = z.object({ down: z.array(downView) }).openapi("DownList");
 
+const yesNo = z.enum(["true", "false"], { error: "expected true or false" });
+
+/** How to reload. */
+export const reloadQuery = z.object({
+  "dry-run": yesNo.optional().describe("true: says what would be done, and does nothing."),
+  force: yesNo.optional()
+    .describe("true: even if more than half of the tunnels and sessions that are up would end."),
+  confirm: z.coerce.number({ error: "expected seconds, from 1 to 3600" })
+    .int({ error: "expected seconds, from 1 to 3600" })
+    .min(1, { error: "expected seconds, from 1 to 3600" })
+    .max(3600, { error: "expected seconds, from 1 to 3600" })
+    .optional()
+    .describe("Undoes it after so many seconds, unless it is confirmed before."),
+}).strict();
+
 /** Something that was refused, failed or was lost: the latest time, and how often. */
 export const failureView = z.object({
   stage: z.enum(["tunnel", "message", "call"]).describe("What failed."),

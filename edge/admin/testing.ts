@@ -118,6 +118,7 @@ export function memoryAppliance(): MemoryAppliance {
           down: appliance.down(),
         };
       }),
+    confirmReload: () => false,
     edit: (edits) => {
       appliance.edits.push(...edits);
       return appliance.reload();

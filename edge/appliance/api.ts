@@ -24,6 +24,16 @@ export type TunnelPatch = Partial<
 /** What may change in a session while it runs. */
 export type SessionPatch = Partial<Omit<SessionConfig, "name" | "sessionId" | "pseudowireType">>;
 
+/** How to reload. Without any of it, the file counts, whatever it ends. */
+export interface ReloadOptions {
+  /** Says what would be done, and does nothing. */
+  readonly dryRun?: boolean;
+  /** Refuses (`needs-force`) where more than half of the tunnels and sessions that are up would end. */
+  readonly brake?: boolean;
+  /** Undoes it after so many milliseconds, unless {@linkcode ApplianceApi.confirmReload} is called before. */
+  readonly confirmMs?: number;
+}
+
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
   readonly startedAt: number;
@@ -62,8 +72,13 @@ export interface ApplianceApi {
   >;
   /** What the configuration asks for and cannot be had now. */
   down(): readonly Down[];
-  /** Reads the configuration file again. @throws {ConfigError | ApplianceError} and changes nothing */
-  reload(): Promise<ReloadReport>;
+  /**
+   * Reads the configuration file again. Confirms a reload that waits for that.
+   * @throws {ConfigError | ApplianceError} and changes nothing
+   */
+  reload(how?: ReloadOptions): Promise<ReloadReport>;
+  /** Has a reload that would be undone stay. False: none waits. */
+  confirmReload(): boolean;
   /**
    * Changes what the configuration says while it runs; the file stays as it is until {@linkcode ApplianceApi.save}, and
    * the next reload puts back what the file says otherwise.

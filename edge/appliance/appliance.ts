@@ -125,6 +125,7 @@ async function startPlugins({ host }: ApplianceContext, { sections }: Config): P
 /** Takes everything down, in order. */
 async function stop(context: ApplianceContext): Promise<void> {
   const { control, datapath, down, log, sockets, state, tunnels } = context;
+  context.confirmation[Symbol.dispose]();
   down[Symbol.dispose]();
   context.paths[Symbol.dispose]();
   await control[Symbol.asyncDispose]();

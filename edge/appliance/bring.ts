@@ -6,12 +6,14 @@ import { hookPart } from "../hooks/hook_part.ts";
 import { staticPart } from "../sessions/static_part.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf } from "../sessions/table.ts";
+import type { Candidate } from "../config/document.ts";
 import type { ApplianceApi } from "./api.ts";
+import { brake, type Established, tollOf } from "./brake.ts";
 import type { ApplianceContext, ApplianceOptions } from "./context.ts";
 import { adopt, unsaved, untouched } from "./edits.ts";
 import { listenerPart } from "./listeners.ts";
-import { makeSteps } from "./part.ts";
-import { reconcile, type ReloadReport } from "./reconcile.ts";
+import { makeSteps, type Part, type Steps } from "./part.ts";
+import { foresee, reconcile, type ReloadReport } from "./reconcile.ts";
 import { refuseStopped } from "./requests.ts";
 import { settingsPart } from "./settings.ts";
 
@@ -23,18 +25,41 @@ export function makeFileRequests(
   { document }: Pick<ApplianceOptions, "document">,
   changeAdmin: MoveAdmin,
   running: () => Config,
-): Pick<ApplianceApi, "reload" | "edit" | "saidBy" | "save"> {
-  const { log, queues, state, tunnels } = context;
+): Pick<ApplianceApi, "reload" | "confirmReload" | "edit" | "saidBy" | "save"> {
+  const { confirmation, log, queues, state, tunnels } = context;
+  /** Puts back what was in force before a reload that nobody confirmed. */
+  const undo = (former: Candidate) => {
+    void queues.exclusive(async () => {
+      if (!state.running) return;
+      const report = await bringTo(context, former.config, changeAdmin);
+      former.commit();
+      told(log, report);
+      log.warn("the reload was not confirmed and is undone; the file still says otherwise");
+    }).catch((error: unknown) => log.error("cannot undo a reload", { error: String(error) }));
+  };
   return {
-    reload: () =>
+    reload: ({ brake: braked, confirmMs, dryRun } = {}) =>
       queues.exclusive(async () => {
         refuseStopped(context);
+        const former = confirmMs === undefined ? undefined : document.current();
         const { commit, config, putBack, warnings } = await document.load();
         for (const warning of warnings) log.warn(warning);
+        if (dryRun || braked) {
+          const foreseen = foreseeChange(context, config, changeAdmin);
+          if (dryRun) return withReasons(foreseen, putBack);
+          brake(tollOf(established(context), foreseen.steps));
+        }
         const report = await bringTo(context, config, changeAdmin);
         commit();
+        if (former) confirmation.await(confirmMs!, () => undo(former));
+        else confirmation.confirm();
         return told(log, withReasons(report, putBack));
       }),
+    confirmReload() {
+      const waited = confirmation.confirm();
+      if (waited) log.info("the reload is confirmed");
+      return waited;
+    },
     edit: (edits) =>
       queues.exclusive(async () => {
         refuseStopped(context);
@@ -58,30 +83,57 @@ export function makeFileRequests(
   };
 }
 
+/** The tunnels that are there, with their sessions. */
+function established({ tunnels }: ApplianceContext): Established[] {
+  return Array.from(tunnels.all.values(), ({ config, sessions }) => ({
+    tunnel: config.name,
+    sessions: Array.from(sessions.values(), (session) => session.config.name),
+  }));
+}
+
 /** Takes the appliance to a configuration. @throws {ApplianceError} and has changed nothing */
 export async function bringTo(
   context: ApplianceContext,
   next: Config,
   changeAdmin: MoveAdmin,
 ): Promise<ReloadReport> {
+  const steps = makeSteps();
+  const report = await reconcile(partsOf(context, next, changeAdmin, steps), { ...context, steps });
+  context.state.inForce = next;
+  return report;
+}
+
+/** What {@linkcode bringTo} would do. @throws {ApplianceError} */
+function foreseeChange(
+  context: ApplianceContext,
+  next: Config,
+  changeAdmin: MoveAdmin,
+): ReloadReport {
+  const steps = makeSteps();
+  return foresee(partsOf(context, next, changeAdmin, steps), { ...context, steps });
+}
+
+function partsOf(
+  context: ApplianceContext,
+  next: Config,
+  changeAdmin: MoveAdmin,
+  steps: Steps,
+): Part[] {
   const { control, down, state, tunnels } = context;
   const before = state.inForce;
-  const steps = makeSteps();
   const running = [
     ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
       .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
-  const report = await reconcile([
+  return [
     settingsPart(before, next, { ...context, changeAdmin }, steps),
     hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
-  ], { ...context, steps });
-  state.inForce = next;
-  return report;
+  ];
 }
 
 /** What requests had changed, and is now as the file has it, says so. */

@@ -25,6 +25,7 @@ import { makeTunnels, type Tunnels } from "../sessions/tunnels.ts";
 import { type HookDependencies, type Hooks, makeHooks } from "../hooks/hooks.ts";
 import { type Lifecycle, makeLifecycle } from "../hooks/lifecycle.ts";
 import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
+import { type Confirmation, makeConfirmation } from "./confirmation.ts";
 import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
 import { transaction } from "./transaction.ts";
@@ -50,6 +51,7 @@ export interface ApplianceOptions {
 /** The parts of an appliance, and what is in force. */
 export interface ApplianceContext {
   readonly circuits: Circuits;
+  readonly confirmation: Confirmation;
   readonly control: ControlPlane;
   readonly datapath: Datapath;
   readonly down: DownList;
@@ -137,6 +139,7 @@ export function makeContext(
   paths.onUnreachable = control.unreachable;
   return {
     circuits,
+    confirmation: makeConfirmation(clock),
     control,
     datapath,
     down,

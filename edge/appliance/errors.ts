@@ -15,7 +15,8 @@ export class ApplianceError extends Error {
       | "in-use"
       | "limit"
       | "unavailable"
-      | "not-permitted",
+      | "not-permitted"
+      | "needs-force",
     /** Which attribute is wrong, by its API name, where one is. */
     readonly attribute: string | undefined,
     message: string,
@@ -85,7 +86,7 @@ export function circuitFailure(error: unknown, option?: string): unknown {
     : error instanceof DatapathError
     ? datapathCodes[error.code]?.[0] ?? "unavailable"
     : undefined;
-  if (code === undefined || code === "not-found") return error;
+  if (code === undefined || code === "not-found" || code === "needs-force") return error;
   return new Failure(code === "exists" ? "in-use" : code, (error as Error).message, {
     cause: error,
     ...(option !== undefined && { option }),

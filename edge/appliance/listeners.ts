@@ -48,6 +48,11 @@ export function listenerPart(
   };
 
   return {
+    foresee(steps) {
+      for (const [path] of removed) steps.note(path, "removed");
+      for (const [path] of added) steps.note(path, "added");
+      steps.keep(wanted.size - added.length);
+    },
     async open(tx) {
       for (const [path, listener] of removed) {
         const closing = sockets.withdraw(listener);

@@ -50,6 +50,8 @@ export function makeSteps(): Steps {
 export interface Part {
   /** What is let go of on the way: tunnels and circuits, by their paths. */
   readonly leaving?: ReadonlySet<string>;
+  /** Notes the steps that it would carry out, as far as they can be foreseen, and touches nothing. */
+  foresee(steps: Steps): void;
   /**
    * Finds what waiting cannot mend, and touches nothing.
    * @param leaving that of all parts

@@ -42,3 +42,17 @@ export async function reconcile(
   }
   return { steps: steps.all, kept: steps.kept, down: down.all() };
 }
+
+/**
+ * What {@linkcode reconcile} would do, as far as that can be foreseen; touches nothing.
+ * @throws {ApplianceError} where something can be mended by nothing but another file
+ */
+export function foresee(
+  parts: readonly Part[],
+  { down, steps }: { readonly down: DownList; readonly steps: Steps },
+): ReloadReport {
+  const leaving = new Set(parts.flatMap((part) => [...part.leaving ?? []]));
+  for (const part of parts) part.check?.(leaving);
+  for (const part of parts) part.foresee(steps);
+  return { steps: steps.all, kept: steps.kept, down: down.all() };
+}

@@ -16,6 +16,8 @@ export interface SettingsDependencies {
   changeAdmin(admin: AdminConfig): Promise<void>;
 }
 
+const LATER = "it counts when isthmus is restarted";
+
 type Settings = Pick<Config, "admin" | "log" | "offload" | "stateFolder">;
 
 /** From some settings to others. An admin endpoint that cannot move yet stays where it is until it can. */
@@ -25,7 +27,14 @@ export function settingsPart(
   { changeAdmin, down, log, system }: SettingsDependencies,
   steps: Steps,
 ): Part {
+  const differs = (key: keyof Settings) => !isDeepStrictEqual(before[key], after[key]);
   return {
+    foresee(steps) {
+      for (const key of ["log", "offload", "admin"] as const) {
+        if (differs(key)) steps.note(key, "changed");
+      }
+      if (differs("stateFolder")) steps.note("state-folder", "changed", LATER);
+    },
     async open(tx) {
       if (!isDeepStrictEqual(before.log, after.log)) {
         log.configure(after.log);
@@ -39,7 +48,7 @@ export function settingsPart(
       }
       if (before.stateFolder !== after.stateFolder) {
         // Plugins have their databases open in the former one.
-        steps.note("state-folder", "changed", "it counts when isthmus is restarted");
+        steps.note("state-folder", "changed", LATER);
       }
       if (isDeepStrictEqual(before.admin, after.admin)) return;
       try {

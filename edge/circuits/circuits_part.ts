@@ -12,6 +12,8 @@ export interface CircuitPartDependencies {
   readonly host: PluginHost;
 }
 
+const OR_RESTARTED = "or restarted, where its plugin cannot take this in place";
+
 type Wanted = Pick<Config, "circuits" | "plugins" | "sections">;
 
 /** From some sections and circuits to others. What cannot be had now is kept, and begun again by the plugins' host. */
@@ -26,6 +28,19 @@ export function circuitPart(
   const restarted: NamedCircuit[] = [];
 
   return {
+    foresee(steps) {
+      for (const [plugin, { value }] of Object.entries(after.sections)) {
+        if (isDeepStrictEqual(before.sections[plugin]?.value ?? {}, value)) continue;
+        steps.note(`plugins/${plugin}`, "changed", OR_RESTARTED);
+      }
+      for (const circuit of wanted.values()) {
+        const former = old.get(circuit.name);
+        if (!former) steps.note(pathOf(circuit), "added");
+        else if (isDeepStrictEqual(former, circuit)) steps.keep(1);
+        else steps.note(pathOf(circuit), "changed", OR_RESTARTED);
+      }
+      for (const circuit of removed) steps.note(pathOf(circuit), "removed");
+    },
     check() {
       if (isDeepStrictEqual(before.plugins, after.plugins)) return;
       const message = "plugins are loaded once, at the start: restart isthmus to load others";

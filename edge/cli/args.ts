@@ -42,8 +42,15 @@ export type Action =
     readonly pcapng?: string;
     readonly count?: number;
   }
+  | {
+    readonly do: "reload";
+    readonly dryRun: boolean;
+    readonly force: boolean;
+    /** Seconds. */
+    readonly confirm?: number;
+  }
   | { readonly do: "web"; readonly port: number }
-  | { readonly do: "reload" | "save" };
+  | { readonly do: "save" | "confirm" };
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -160,7 +167,20 @@ function grammar(version: string, choose: (action: Action) => void): Commander {
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
   program.command("reload").description("have the appliance read its configuration again")
-    .action(() => choose({ do: "reload" }));
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("--force", "even if more than half of what is up would end")
+    .option("--confirm <seconds>", "undo it after so many seconds, unless `isthmus confirm` comes")
+    .action((options: { dryRun?: boolean; force?: boolean; confirm?: string }) => {
+      const confirm = options.confirm;
+      choose({
+        do: "reload",
+        dryRun: options.dryRun ?? false,
+        force: options.force ?? false,
+        ...(confirm !== undefined && { confirm: Number(confirm) }),
+      });
+    });
+  program.command("confirm").description("have the last reload stay, which would be undone")
+    .action(() => choose({ do: "confirm" }));
   program.command("save")
     .description("have the appliance write what was changed into its configuration file")
     .action(() => choose({ do: "save" }));

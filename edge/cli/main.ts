@@ -121,8 +121,13 @@ function plan(
       return (client) => show(client, action);
     case "reload":
       return async (client) => {
-        const json = await client.request("POST", "/v1/reload");
+        const json = await client.request("POST", `/v1/reload${reloadQuery(action)}`);
         return { json, text: reloadText(json as ReloadView) };
+      };
+    case "confirm":
+      return async (client) => {
+        await client.request("POST", "/v1/reload/confirm");
+        return { json: null, text: "" };
       };
     case "do":
       return (client) => doWord(client, action.word, action.words);
@@ -136,6 +141,19 @@ function plan(
     default:
       return change(action);
   }
+}
+
+/** @throws {UsageError} where the time to confirm is none */
+function reloadQuery({ confirm, dryRun, force }: Extract<Action, { do: "reload" }>): string {
+  if (confirm !== undefined && !(Number.isInteger(confirm) && confirm >= 1 && confirm <= 3600)) {
+    throw new UsageError("--confirm: expected whole seconds, from 1 to 3600");
+  }
+  const query = new URLSearchParams({
+    ...(dryRun && { "dry-run": "true" }),
+    ...(force && { force: "true" }),
+    ...(confirm !== undefined && { confirm: String(confirm) }),
+  });
+  return query.size > 0 ? `?${query}` : "";
 }
 
 /** Changes say nothing when all is well, as `ip l2tp` does; with `--json`, what there is now. */

@@ -6,6 +6,7 @@ import { exposedSecrets } from "./exposed.ts";
 import type { Config } from "./model.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
+import { NotUtf8 } from "./utf8.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** A configuration that may come into force; what was before stays until it does. */
@@ -29,6 +30,8 @@ export interface ConfigDocument {
    * @throws {ConfigError} where it cannot be read or is wrong
    */
   load(): Promise<Candidate>;
+  /** What is in force. */
+  current(): Candidate;
   /** What is in force with further changes. @throws {ConfigError} where it is wrong then */
   edit(edits: readonly Edit[]): Candidate;
   /** Who has what is in force say something at a path, the file or a request; undefined: it says nothing. */
@@ -95,9 +98,15 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
     file,
     async load() {
       const read = await options.readText().catch((error) => {
+        if (error instanceof NotUtf8) throw new ConfigError([{ file, path: "", ...error.problem }]);
         const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
         throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
       });
+      if (isEmpty(read)) {
+        // Half a write, or a disk that was full: nobody says "nothing" like that.
+        const message = "the file is empty; expected a configuration, or {} for one of nothing";
+        throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
+      }
       // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
       const config = parse(read);
       const added = edits.filter(({ path }) => !stands(read, resourceOf(path)));
@@ -108,6 +117,7 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       const warnings = warningsOf(read);
       return { config, putBack, warnings, commit: () => ({ text, edits } = next) };
     },
+    current: () => candidate({ text, edits }),
     edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
     origin: (path) =>
       stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
@@ -123,6 +133,11 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       return { text: next };
     },
   };
+}
+
+/** Whether a text says nothing: comments and document markers aside. */
+function isEmpty(text: string): boolean {
+  return text.split("\n").every((line) => /^\s*(?:#.*|---.*|\.\.\.\s*|%.*)?$/.test(line));
 }
 
 /** The thing that a path is about: `peers/hq`, `tunnels/branch`, `tunnels/branch/sessions/office`. */

@@ -5,6 +5,7 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import { ownSocket } from "./admin_socket.ts";
 import { type ConfigDocument, makeDocument } from "./document.ts";
 import { loadPlugins } from "./load_plugins.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /**
  * The plugins that are built in, and those that a file names.
@@ -28,7 +29,7 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     // Where systemd gives a state folder, it is that one.
     stateFolder: Deno.env.get("STATE_DIRECTORY")?.split(":")[0],
     adminSocket: ownSocket({ uid: Deno.uid() ?? 0, env: (name) => Deno.env.get(name) }),
-    readText: () => Deno.readTextFile(file),
+    readText: async () => decodeUtf8(await Deno.readFile(file)),
     readSecret: (path) => Deno.readTextFileSync(path),
     modeOf(path) {
       try {

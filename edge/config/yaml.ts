@@ -221,6 +221,10 @@ class Reader {
     this.#values++;
     for (const pair of node.items) {
       const key = keyOf(pair);
+      if (isMergeKey(pair)) {
+        this.#add(pair.key, path, "a merge key (<<) is not read; expected the keys themselves");
+        continue;
+      }
       if (key === undefined || key === "__proto__") {
         this.#add(pair.key, path, "this cannot be a key; expected a plain name");
         continue;
@@ -320,6 +324,11 @@ function keyOf(pair: Pair): string | undefined {
   const { value, source } = pair.key;
   if (typeof value === "string") return value;
   return value === null || source === undefined || source === "" ? undefined : source;
+}
+
+/** `<<` without quotes: in YAML 1.1 the keys of another map stand for it. */
+function isMergeKey({ key }: Pair): boolean {
+  return isScalar(key) && key.value === "<<" && key.type === "PLAIN";
 }
 
 function offsetOf(node: unknown): number | undefined {

@@ -106,3 +106,14 @@ Deno.test("parseYaml() reads what JSON says", () => {
     assert.deepEqual(value(text), JSON.parse(text));
   }));
 });
+
+Deno.test("a merge key is named, and quoted it is a key like any other", () => {
+  const { problems } = parseYaml("a: &x { b: 1 }\nc:\n  <<: *x\n");
+  assert.deepEqual(problems, [{
+    line: 3,
+    column: 3,
+    path: ["c"],
+    message: "a merge key (<<) is not read; expected the keys themselves",
+  }]);
+  assert.deepEqual(parseYaml('"<<": 1\n').problems, []);
+});

@@ -50,6 +50,16 @@ export function makeReconciler(context: ControlContext): Reconciler {
       );
       const templates = templatePart(templatesOf(plan), context, down, steps);
       return {
+        foresee(steps) {
+          steps.keep(plan.kept);
+          noteChanges(plan, state.config, next, steps);
+          const removed = new Set(plan.tunnels.removed);
+          for (const { link: { managed, name }, why } of plan.endings) {
+            if (managed && removed.has(managed)) continue;
+            steps.note(`tunnels/${name}`, managed ? "restarted" : "removed", why);
+          }
+          templates.foresee(steps);
+        },
         leaving: leavingOf(plan),
         check: templates.check,
         async open(tx) {

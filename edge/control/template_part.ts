@@ -28,6 +28,8 @@ const CALL_ENDED: Result = {
 
 /** The templates of all peers and tunnels that stay; those of others come and go through here, too. */
 export interface TemplatePart {
+  /** Notes what it would do, to calls that peers placed too. */
+  foresee(steps: Steps): void;
   /** @throws {ApplianceError} */
   check(freed: ReadonlySet<string>): void;
   open(tx: Transaction): Promise<void>;
@@ -87,8 +89,27 @@ export function templatePart(
     steps.note(template.path, "changed", words);
   };
 
+  const foreseeCalls = (template: CallTemplate, step: "removed" | "restarted", steps: Steps) => {
+    for (const { call, link } of callsOf(template)) {
+      const path = `tunnels/${link.name}/sessions/${call.name}`;
+      if (path !== template.path) steps.note(path, step, `as ${template.path}`);
+    }
+  };
+
   return {
     added,
+    foresee(steps) {
+      for (const template of removed) {
+        steps.note(template.path, "removed");
+        foreseeCalls(template, "removed", steps);
+      }
+      for (const { anew, keys, template } of changes) {
+        const words = keyWords(keys);
+        if (anew) steps.note(template.path, "restarted", `${words} changed`);
+        else steps.note(template.path, "changed", words);
+        if (anew) foreseeCalls(template, "restarted", steps);
+      }
+    },
     check(freed) {
       for (const { next, template } of changes) {
         if (next.circuit) circuits.check(template.path, next.circuit, freed);

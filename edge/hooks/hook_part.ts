@@ -12,6 +12,9 @@ export function hookPart(
   steps: Steps,
 ): Part {
   return {
+    foresee(steps) {
+      if (!isDeepStrictEqual(before, after)) steps.note("hooks", "changed");
+    },
     open(tx) {
       if (!isDeepStrictEqual(before, after)) {
         hooks.configure(after);

@@ -8,7 +8,7 @@ import type { Changed } from "../config/compare.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { Logger } from "../log.ts";
 import type { Sessions } from "./sessions.ts";
-import { sessionPath } from "./table.ts";
+import { makeNote } from "./static_notes.ts";
 import type { SessionTask, Task } from "./static_plan.ts";
 import { located, type OwnedSession, type Tunnels } from "./tunnels.ts";
 
@@ -133,19 +133,5 @@ export function makeJobs(
           down.add(path, error, { queue: name, retry: () => transaction(log, change) }),
       };
     },
-  };
-}
-
-/** Notes what became of a tunnel that was made, and of its sessions. */
-function makeNote(running: readonly TunnelConfig[], steps: Steps) {
-  const former = new Map(running.map((tunnel) => [tunnel.name, tunnel]));
-  return ({ item, step, why }: Task<TunnelConfig>) => {
-    steps.note(`tunnels/${item.name}`, step, why);
-    const before = new Set(former.get(item.name)?.sessions.map(({ name }) => name));
-    for (const session of item.sessions) {
-      const again = before.has(session.name);
-      const reason = again ? "its tunnel was restarted" : "";
-      steps.note(sessionPath(item, session), again ? "restarted" : "added", reason);
-    }
   };
 }

@@ -6,6 +6,7 @@ import { forEach, irrevocable, nested, type Transaction } from "../appliance/tra
 import { sessionPath } from "./table.ts";
 import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
 import { removeSessions, removeTunnels } from "./static_removals.ts";
+import { foreseeStatic } from "./static_notes.ts";
 import { planStatic, type StaticPlan, type StaticSituation } from "./static_plan.ts";
 import type { OwnedSession, Tunnels } from "./tunnels.ts";
 
@@ -55,6 +56,7 @@ export function staticPart(
   };
 
   return {
+    foresee: (steps) => foreseeStatic(plan, situation, steps),
     leaving: own,
     check(leaving) {
       othersLeave = leaving.size > own.size;

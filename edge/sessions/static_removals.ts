@@ -4,6 +4,7 @@ import type { Steps } from "../appliance/part.ts";
 import { forEach, type Transaction } from "../appliance/transaction.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { StaticDependencies } from "./static_jobs.ts";
+import { noteRemoved } from "./static_notes.ts";
 import type { StaticPlan, StaticSituation } from "./static_plan.ts";
 import type { OwnedSession } from "./tunnels.ts";
 
@@ -58,17 +59,4 @@ export async function removeTunnels(
     if (!again) tx.commit(() => down.deleteAll(path));
     noteRemoved(config, wanted.get(config.name), steps);
   });
-}
-
-/** What is not added again under its name. */
-function noteRemoved(
-  { name, sessions }: TunnelConfig,
-  next: TunnelConfig | undefined,
-  steps: Steps,
-): void {
-  if (!next) steps.note(`tunnels/${name}`, "removed");
-  for (const session of sessions) {
-    if (next?.sessions.some((other) => other.name === session.name)) continue;
-    steps.note(`tunnels/${name}/sessions/${session.name}`, "removed");
-  }
 }

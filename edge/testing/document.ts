@@ -13,6 +13,7 @@ export function fixedDocument(read: () => Config | Promise<Config>): ConfigDocum
   return {
     file: "isthmus.yaml",
     load: async () => ({ config: await read(), putBack: [], warnings: [], commit() {} }),
+    current: refuse,
     edit: refuse,
     origin: () => undefined,
     save: () => Promise.resolve().then(refuse),
