@@ -246,6 +246,7 @@ export interface SwitchFigures {
 
 /** Figures of a switch's port. */
 export interface SwitchPortFigures {
+  /** The port's. */
   readonly name: string;
   /** Stations that were learnt at it. */
   readonly stations: number;
@@ -271,7 +272,9 @@ export interface SwitchOptions {
   readonly loop?: {
     /** 0: no port is ever blocked. */
     readonly moves?: number;
+    /** Milliseconds. */
     readonly withinMs?: number;
+    /** Milliseconds. */
     readonly blockMs?: number;
   };
 }

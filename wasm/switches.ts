@@ -51,7 +51,7 @@ export interface SwitchPortSpec {
   /** Unique in the switch. */
   readonly name: string;
   /** Absent: access with a tag, trunk without. */
-  readonly vlanMode?: keyof typeof vlanModes;
+  readonly vlanMode?: "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
   /** The port's own VLAN, 0 to 4095. */
   readonly tag?: number;
   /** VLANs that it carries with their tags; none or absent: all. */
@@ -59,9 +59,9 @@ export interface SwitchPortSpec {
   /** VLANs that a tunnel port takes from its customer; none or absent: all. */
   readonly cvlans?: readonly number[];
   /** The tag that a tunnel port puts before all others; 802.1ad. */
-  readonly qinqEthtype?: keyof typeof ethertypes;
+  readonly qinqEthtype?: "802.1q" | "802.1ad";
   /** Whether frames of VLAN 0 leave with a tag that says their priority; never. */
-  readonly priorityTags?: keyof typeof priorityTags;
+  readonly priorityTags?: "never" | "if-nonzero" | "always";
   /** Tags that are looked at, and that a tunnel port makes no more of: the innermost is deleted. 2; 0: as many as there are. */
   readonly vlanLimit?: number;
   /** Ports of one group send each other nothing; absent: in none. */
