@@ -25,6 +25,7 @@ use isthmus_datapath::vlan::{Mode, PortVlans, PriorityTags, Translation, Vlans};
 use crate::datagrams::{self, Known, Stage};
 use crate::kernel::packet::delivered;
 use crate::kernel::{Incoming, Lab, Output, cookie};
+use crate::ppp::Terminations;
 use crate::random::Random;
 
 const KINDS: [SocketKind; 5] =
@@ -44,10 +45,10 @@ struct Session {
 }
 
 pub struct World {
-    random: Random,
-    lab: Lab,
+    pub random: Random,
+    pub lab: Lab,
     /// Microseconds.
-    now: u64,
+    pub now: u64,
     sockets: Vec<Handle>,
     tunnels: Vec<Tunnel>,
     sessions: Vec<Session>,
@@ -58,8 +59,9 @@ pub struct World {
     hosts: Vec<Handle>,
     switches: Vec<Handle>,
     patches: Vec<Handle>,
+    pub ppp: Terminations,
     /// A batch was handed in and is not dealt with.
-    pending: bool,
+    pub pending: bool,
     controls: u64,
     /// What a tunnel's removed sessions had counted, by the tunnel's handle.
     removed: HashMap<u64, Counters>,
@@ -90,6 +92,7 @@ impl World {
             hosts: Vec::new(),
             switches: Vec::new(),
             patches: Vec::new(),
+            ppp: Terminations::default(),
             pending: false,
             controls: 0,
             removed: HashMap::new(),
@@ -102,11 +105,12 @@ impl World {
     /// Lets something happen, and looks whether all is well.
     pub fn step(&mut self) {
         self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
-        match self.random.below(40) {
+        match self.random.below(50) {
             0..10 => self.datagrams(),
             10..12 => self.forged(),
             12..16 => self.frames(),
             35..38 => self.packets(),
+            38..48 => self.terminate(),
             16..18 => self.inject(),
             18 => self.control(),
             19..22 => self.age(),
@@ -149,7 +153,7 @@ impl World {
             }
         }
         for (fd, write) in &output.written {
-            if self.devices[*fd as usize].1 {
+            if !self.ppp.is_written(*fd, write) && self.devices[*fd as usize].1 {
                 // What came damaged may leave damaged, but not with a header that the kernel refuses.
                 let damaged = ["no sum", "the IP header's", "an IP length"];
                 if let Err(why) = delivered(write) {
@@ -169,7 +173,8 @@ impl World {
         let queues = core.sessions.indices().filter_map(|at| core.sessions.rare(at).queue.as_ref());
         let waiting: u64 = queues.map(|queue| queue.len() as u64).sum();
         let dropped: u64 = core.drops.all().iter().sum();
-        let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + io(Io::Copies) + self.controls;
+        let made = io(Io::Copies) + io(Io::Fragments) + io(Io::IcmpErrors);
+        let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + made + self.controls;
         let left = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::TxControl);
         let punted = io(Io::PuntedControl) + io(Io::PuntedFrames);
         assert_eq!(came, left + punted + dropped + waiting, "{:?}", core.drops.all());
@@ -231,7 +236,8 @@ impl World {
             _ if here.is_empty() => Vec::new(),
             _ => {
                 let session = &mut sessions[here[random.below(here.len())]];
-                let frame = datagrams::frame(random);
+                let ppp = random.percent(40);
+                let frame = if ppp { datagrams::ppp(random) } else { datagrams::frame(random) };
                 let numbered = random.percent(70);
                 let bytes = datagrams::data(random, &mut session.known, encap, numbered, &frame);
                 datagrams::damage(random, bytes, 6)
@@ -510,7 +516,13 @@ impl World {
             v4: random.percent(20).then(|| [10, 9, 0, random.below(3) as u8]),
             v6: random.percent(20).then(|| ([0xfd; 16], random.next() as u8 % 129)),
         };
-        let clamp = random.pick(&[Clamp::Off, Clamp::Fixed(536), Clamp::Frame(1400), Clamp::Frame(0)]);
+        let clamp = random.pick(&[
+            Clamp::Off,
+            Clamp::Fixed(536),
+            Clamp::Frame(1400),
+            Clamp::Frame(0),
+            Clamp::Packet(1400),
+        ]);
         core.sessions.hold_to(at, Policy { rx, tx, source, clamp, limited: false });
     }
 
@@ -565,7 +577,7 @@ impl World {
         }
     }
 
-    fn port(&mut self) -> Option<Handle> {
+    pub fn port(&mut self) -> Option<Handle> {
         let Self { random, sessions, devices, hosts, pppoe, patches, .. } = self;
         match random.below(5) {
             4 if !patches.is_empty() => Some(random.pick(patches)),
