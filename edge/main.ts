@@ -1,25 +1,9 @@
-/** The program. To build in a plugin, add it to the list. @module */
+/** The program. @module */
 
 import manifest from "../deno.json" with { type: "json" };
-import { bridge } from "../plugins/bridge/mod.ts";
-import { ethernet } from "../plugins/ethernet/mod.ts";
-import { networkInterface } from "../plugins/interface/mod.ts";
-import { ppp } from "../plugins/ppp/mod.ts";
-import { probe } from "../plugins/probe/mod.ts";
-import { sink } from "../plugins/sink/mod.ts";
-import type { Plugin } from "../plugins/plugin.ts";
+import { builtIn } from "./built_in.ts";
 import { main } from "./cli/mod.ts";
 import { configFile, withPlugins } from "./config/file.ts";
-
-/** What is built in; others are loaded by their paths. */
-const builtIn: readonly Plugin[] = [
-  bridge,
-  ethernet,
-  networkInterface,
-  ppp,
-  probe,
-  sink,
-];
 
 const { version } = manifest;
 const encoder = new TextEncoder();
