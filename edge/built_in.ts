@@ -4,6 +4,7 @@ import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
 import { ppp } from "../plugins/ppp/mod.ts";
+import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
@@ -14,6 +15,7 @@ export const builtIn: readonly Plugin[] = [
   ethernet,
   networkInterface,
   ppp,
+  pppoe,
   probe,
   sink,
 ];

@@ -157,6 +157,8 @@ export interface PppoeOptions {
   readonly mac: string;
   /** 1 to 65534. */
   readonly sessionId: number;
+  /** Bytes of the largest PPP payload, as both ends agreed on (RFC 4638); 1492 where absent, less if the interface carries less. */
+  readonly maxPayload?: number;
 }
 
 /** A VLAN tag. */

@@ -47,6 +47,8 @@ async function bench() {
       env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
       stdout: (text) => out += text,
       stderr: (text) => out += text,
+      terminal: false,
+      sleep: () => Promise.resolve(false),
       create: () => assert.fail("nothing is to be written"),
     });
     return [status, out];

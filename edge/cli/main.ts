@@ -2,10 +2,15 @@
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
 import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
-import { type Action, type GlobalOptions, parseArgs } from "./args.ts";
+import type { Action, GlobalOptions } from "./action.ts";
+import { parseArgs } from "./args.ts";
 import { type Client, openClient } from "./client.ts";
+import { completion } from "./completion.ts";
 import { RequestError, UsageError } from "./errors.ts";
+import { follow } from "./events.ts";
+import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
+import { manual } from "./manual.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
 import type { ReloadView } from "../admin/schemas.ts";
@@ -33,6 +38,10 @@ export interface Deps {
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
+  /** Whether standard output is a terminal. */
+  readonly terminal: boolean;
+  /** Waits; false: enough was waited for. */
+  sleep(ms: number): Promise<boolean>;
   /** Opens a file to be written anew, or `-`, standard output. @throws {Error} where it cannot be written */
   create(path: string): (bytes: Uint8Array) => void;
 }
@@ -75,6 +84,21 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
       await traced(client, action, options, deps);
       return 0;
     }
+    case "events": {
+      using client = await clientOf(options, deps);
+      await follow(client, { json: options.json, stdout: deps.stdout });
+      return 0;
+    }
+    case "version":
+      return await versions(options, deps);
+    case "completion":
+      deps.stdout(completion(action.shell, describeGrammar(deps.version)));
+      return 0;
+    case "manual":
+      deps.stdout(manual(describeGrammar(deps.version), deps.version));
+      return 0;
+    case "show":
+      return await shownOnceOrMore(action, options, deps);
     case "web": {
       using client = await clientOf(options, deps);
       await web(client, { port: action.port, stdout: deps.stdout });
@@ -83,11 +107,40 @@ async function perform(action: Action, options: GlobalOptions, deps: Deps): Prom
     default: {
       const request = plan(action);
       using client = await clientOf(options, deps);
-      const { json, text } = await request(client);
-      deps.stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
+      print(await request(client), options, deps);
       return 0;
     }
   }
+}
+
+function print({ json, text }: Shown, options: GlobalOptions, { stdout }: Deps): void {
+  stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
+}
+
+/** With `--watch` in place on a terminal, elsewhere one after the other. */
+async function shownOnceOrMore(
+  action: Extract<Action, { do: "show" }>,
+  options: GlobalOptions,
+  deps: Deps,
+): Promise<number> {
+  const CLEAR = "\x1b[H\x1b[2J";
+  using client = await clientOf(options, deps);
+  const { watch } = action;
+  do {
+    const found = await show(client, action);
+    if (watch !== undefined && deps.terminal) deps.stdout(CLEAR);
+    print(found, options, deps);
+  } while (watch !== undefined && await deps.sleep(watch * 1000));
+  return 0;
+}
+
+/** This program's, and the appliance's where one answers; they should be one. */
+async function versions(options: GlobalOptions, deps: Deps): Promise<number> {
+  deps.stdout(`isthmus ${deps.version}\n`);
+  using client = await clientOf(options, deps);
+  const { version } = await client.request("GET", "/healthz") as { version: string };
+  deps.stdout(`appliance ${printable(version)}\n`);
+  return 0;
 }
 
 async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
@@ -113,13 +166,23 @@ async function traced(
   });
 }
 
+/** Commands that do more than ask once. */
+type Whole =
+  | "check"
+  | "completion"
+  | "events"
+  | "manual"
+  | "run"
+  | "show"
+  | "trace"
+  | "version"
+  | "web";
+
 /** What to ask of the appliance; wrong words throw here, before anything is asked. @throws {UsageError} */
 function plan(
-  action: Exclude<Action, { do: "run" | "check" | "trace" | "web" }>,
+  action: Exclude<Action, { do: Whole }>,
 ): (client: Client) => Promise<Shown> {
   switch (action.do) {
-    case "show":
-      return (client) => show(client, action);
     case "reload":
       return async (client) => {
         const json = await client.request("POST", `/v1/reload${reloadQuery(action)}`);

@@ -29,6 +29,8 @@ async function run(
     env: () => undefined,
     stdout: (text) => out += text,
     stderr: (text) => err += text,
+    terminal: false,
+    sleep: () => Promise.resolve(false),
     create: () => assert.fail("nothing is to be written"),
     ...overrides,
   });
@@ -54,7 +56,7 @@ Deno.test("show tunnel and show session print tables", async () => {
   const api = await branchOffice();
   api.count("branch", "office", { "rx-packets": 1234567, "rx-bytes": 98, "tx-packets": 2 });
   await against(api, async (isthmus) => {
-    assert.deepEqual(await isthmus("show tunnel"), {
+    assert.deepEqual(await isthmus("show tunnel -o wide"), {
       status: 0,
       out: "NAME    TUNNEL-ID  PEER-TUNNEL-ID  VERSION  ENCAP  LOCAL           REMOTE          " +
         "STATE  PEER  UPTIME  SESSIONS  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
@@ -62,15 +64,123 @@ Deno.test("show tunnel and show session print tables", async () => {
         "up     -     -              1     1234567        98           2         0\n",
       err: "",
     });
-    assert.deepEqual(await isthmus("show session"), {
+    assert.deepEqual(await isthmus("show session --output wide"), {
       status: 0,
       out: "TUNNEL  NAME    SESSION-ID  PEER-SESSION-ID  TYPE      STATUS  IFNAME    MTU  " +
-        "RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES\n" +
+        "RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  MAC\n" +
         "branch  office          11               12  ethernet  up      office0  1446  " +
-        "   1234567        98           2         0\n",
+        "   1234567        98           2         0  02:00:00:00:00:01\n",
       err: "",
     });
   });
+});
+
+Deno.test("tables fit 80 columns unless more is asked for, and show what is asked for", async () => {
+  const api = await branchOffice();
+  await against(api, async (isthmus) => {
+    for (const what of ["tunnel", "session", "failures", "down", "drops"]) {
+      const { out } = await isthmus(`show ${what}`);
+      for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+    }
+    assert.equal(
+      (await isthmus("show tunnel -o state,NAME")).out,
+      "STATE  NAME\nup     branch\n",
+    );
+    const wrong = await isthmus("show tunnel -o name,stat");
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.err, /there is no column "stat"; did you mean "state"\?; expected wide, or/);
+  });
+});
+
+Deno.test("a name picks one, and one that does not exist is exit status 1", async () => {
+  const api = await branchOffice();
+  api.peers = [];
+  await against(api, async (isthmus) => {
+    for (const line of ["tunnel branch", "tunnel 1", "session office", "session branch/office"]) {
+      const { out, status } = await isthmus(`show ${line}`);
+      assert.equal(status, 0, line);
+      assert.equal(out.trim().split("\n").length, 2, line);
+    }
+    for (const what of ["tunnel", "session", "peer", "circuit"]) {
+      const { err, out, status } = await isthmus(`show ${what} brunch`);
+      assert.deepEqual([status, out], [1, ""], what);
+      assert.match(err, new RegExp(`^isthmus: there is no ${what} brunch`));
+    }
+    assert.match((await isthmus("show tunnel brnch")).err, /did you mean "branch"\?/);
+  });
+});
+
+Deno.test("--watch shows it again and again, in place on a terminal", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    const pauses: number[] = [];
+    const sleep = (ms: number) => Promise.resolve(pauses.push(ms) < 3);
+    const { out } = await isthmus("show tunnel --watch", { sleep });
+    assert.equal(out.match(/^NAME/gm)?.length, 3);
+    assert.deepEqual(pauses, [2000, 2000, 2000]);
+    const drops = await isthmus("show drops -w 7", {
+      terminal: true,
+      sleep: (ms) => Promise.resolve(pauses.push(ms) < 5),
+    });
+    assert.equal(pauses.at(-1), 7000);
+    assert.equal(drops.out.split("\x1b[H\x1b[2J").length, 3);
+  });
+});
+
+Deno.test("events prints what happens, a line each", async () => {
+  const api = await branchOffice();
+  await against(api, async (isthmus) => {
+    const lines: string[] = [];
+    const seen = Promise.withResolvers<void>();
+    const running = isthmus("events", {
+      stdout(text) {
+        lines.push(text);
+        if (lines.length === 2) seen.resolve();
+      },
+    });
+    while (!api.bus.listened) await new Promise((resolve) => setTimeout(resolve, 2));
+    const common = { tunnel: "hq-5", peer: "hq", tunnelId: 5 };
+    api.bus.publish({ type: "connection-state", ...common, state: "established" });
+    api.bus.publish({ type: "plugin", name: "ppp-up", fields: { user: "a\u001b[31m" } });
+    await seen.promise;
+    api.bus[Symbol.dispose]();
+    assert.equal((await running).status, 0);
+    assert.match(lines[0]!, /^\d\d:\d\d:\d\d\.\d{3} hq-5 == established\n$/);
+    assert.match(lines[1]!, /^\S+ ppp-up == \{"user":"a/);
+    assert.ok(!lines[1]!.includes("\x1b"));
+  });
+});
+
+Deno.test("version tells both versions", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.equal((await isthmus("version")).out, "isthmus 1.2.3\nappliance 1.2.3\n");
+  });
+  const alone = await run("version", { env: () => "unix:/nowhere/admin.sock" });
+  assert.deepEqual([alone.status, alone.out], [1, "isthmus 1.2.3\n"]);
+});
+
+Deno.test("bash completes commands, keywords and options", async () => {
+  const script = (await run("completion bash")).out;
+  const complete = async (line: string) => {
+    const words = line.split(" ");
+    const body = `${script}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")})\n` +
+      `COMP_CWORD=${words.length - 1}\n_isthmus\nprintf '%s\\n' "\${COMPREPLY[@]}"\n`;
+    const { stdout, success } = await new Deno.Command("bash", { args: ["-c", body] }).output();
+    assert.ok(success);
+    return new TextDecoder().decode(stdout).trim().split("\n");
+  };
+  assert.deepEqual(await complete("isthmus rel"), ["reload"]);
+  assert.deepEqual(await complete("isthmus show tu"), ["tunnel"]);
+  assert.ok((await complete("isthmus add session ")).includes("peer-session-id"));
+  assert.ok((await complete("isthmus --json show session --d")).includes("--details"));
+  assert.deepEqual(await complete("isthmus completion f"), ["fish"]);
+});
+
+Deno.test("the manual page is roff that groff has no complaint about, and names every command", async () => {
+  const page = (await run("man")).out;
+  for (const command of ["isthmus show tunnel", "isthmus add session", "isthmus trace"]) {
+    assert.ok(page.includes(`.SS ${command}`), command);
+  }
+  for (const line of page.split("\n")) assert.ok(!/^'|^\.(?!TH|SH|SS|TP|B\b)/.test(line), line);
 });
 
 Deno.test("add, set, show and del work as ip l2tp users expect", async () => {

@@ -1,7 +1,7 @@
 /** `isthmus show circuit`, `show view` and `do`: circuits, and what plugins add. @module */
 
 import type { Client } from "./client.ts";
-import { UsageError } from "./errors.ts";
+import { RequestError, UsageError } from "./errors.ts";
 import type { Shown } from "./shown.ts";
 import { type Column, formatTable } from "./table.ts";
 import { formatTree } from "./tree.ts";
@@ -16,9 +16,13 @@ const circuitColumns: readonly Column<Row>[] = [
   { heading: "REASON", cell: (row) => text(row["reason"]) },
 ];
 
-/** The named circuits. */
-export async function showCircuits(client: Client): Promise<Shown> {
-  const { circuits } = await client.request("GET", "/v1/circuits") as { circuits: Row[] };
+/** The named circuits, or the one of a name. @throws {RequestError} where there is none */
+export async function showCircuits(client: Client, name?: string): Promise<Shown> {
+  const { circuits: all } = await client.request("GET", "/v1/circuits") as { circuits: Row[] };
+  const circuits = all.filter((one) => name === undefined || one["name"] === name);
+  if (name !== undefined && circuits.length === 0) {
+    throw new RequestError(`there is no circuit ${name}`);
+  }
   return { json: circuits, text: formatTable(circuitColumns, circuits) };
 }
 

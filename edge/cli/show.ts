@@ -8,14 +8,15 @@ import type {
   TunnelView,
 } from "../admin/schemas.ts";
 import { formatEndpoint } from "../../core/endpoint.ts";
-import type { Action } from "./args.ts";
+import type { Action } from "./action.ts";
 import type { Client } from "./client.ts";
 import { RequestError } from "./errors.ts";
 import { isRecord } from "./json.ts";
-import { type Attributes, attributesOf, parsePairs } from "./keywords.ts";
+import { type Attributes, attributesOf, type Keyword, parsePairs } from "./keywords.ts";
+import { hint } from "../config/suggest.ts";
 import { sessionFilters } from "./session_words.ts";
 import { showCircuits, showView } from "./plugin_words.ts";
-import { type Column, formatTable } from "./table.ts";
+import { chooseColumns, type Column, formatTable } from "./table.ts";
 import type { Shown } from "./shown.ts";
 import { formatTree } from "./tree.ts";
 import { tunnelFilters } from "./tunnel_words.ts";
@@ -23,30 +24,33 @@ import { tunnelFilters } from "./tunnel_words.ts";
 type Show = Extract<Action, { do: "show" }>;
 
 /** Carries out a `show` command. @throws {UsageError} @throws {RequestError} */
-export async function show(client: Client, { what, words, details }: Show): Promise<Shown> {
+export async function show(client: Client, asked: Show): Promise<Shown> {
+  const { what, words } = asked;
   switch (what) {
     case "tunnel": {
-      const filter = attributesOf(parsePairs(words, tunnelFilters), tunnelFilters);
-      const tunnels = await list<TunnelView>(client, "/v1/tunnels", "tunnels", filter);
-      return {
-        json: tunnels,
-        text: details ? blocks(tunnels) : formatTable(tunnelColumns, tunnels),
-      };
+      const { filter, name } = selection(words, tunnelFilters);
+      const all = await list<TunnelView>(client, "/v1/tunnels", "tunnels", filter);
+      const tunnels = named("tunnel", name, all, (one) => [one.name, `${one["tunnel-id"]}`]);
+      return shown(tunnels, tunnelColumns, asked);
     }
     case "session": {
-      const filter = attributesOf(parsePairs(words, sessionFilters), sessionFilters);
-      const sessions = await list<SessionView>(client, sessionsPath(filter), "sessions", filter);
-      return {
-        json: sessions,
-        text: details ? blocks(sessions) : formatTable(sessionColumns, sessions),
-      };
+      const { filter, name } = selection(words, sessionFilters);
+      const all = await list<SessionView>(client, sessionsPath(filter), "sessions", filter);
+      const sessions = named("session", name, all, (one) => [
+        ...[one.name, `${one["session-id"]}`, `${one.tunnel}/${one.name}`],
+        ...[one["circuit-state"]?.["user"]].filter((user) => typeof user === "string"),
+      ]);
+      return shown(sessions, [...sessionColumns, ...circuitColumns(sessions)], asked);
     }
     case "peer": {
-      const { peers } = await client.request("GET", "/v1/peers") as { peers: readonly object[] };
+      const { peers: all } = await client.request("GET", "/v1/peers") as {
+        peers: readonly { readonly name: string }[];
+      };
+      const peers = named("peer", words[0], all, ({ name }) => [name]);
       return { json: peers, text: blocks(peers) };
     }
     case "circuit":
-      return await showCircuits(client);
+      return await showCircuits(client, words[0]);
     case "view":
       return await showView(client, words);
     case "config": {
@@ -68,6 +72,56 @@ export async function show(client: Client, { what, words, details }: Show): Prom
   }
 }
 
+/** A name, where there is an odd word, and the pairs that follow. @throws {UsageError} */
+function selection(words: readonly string[], filters: readonly Keyword[]) {
+  const name = words.length % 2 === 1 && filters.every((one) => one.name !== words[0]);
+  const pairs = parsePairs(name ? words.slice(1) : words, filters);
+  return { filter: attributesOf(pairs, filters), name: name ? words[0] : undefined };
+}
+
+/** Those of a name; all, where none is given. @throws {RequestError} where there is none */
+export function named<Item>(
+  what: string,
+  name: string | undefined,
+  items: readonly Item[],
+  namesOf: (item: Item) => readonly string[],
+): readonly Item[] {
+  if (name === undefined) return items;
+  const found = items.filter((item) => namesOf(item).includes(name));
+  if (found.length > 0) return found;
+  const names = items.flatMap((item) => namesOf(item).slice(0, 1));
+  throw new RequestError(`there is no ${what} ${name}${hint(name, names)}`);
+}
+
+function shown<Item extends object>(
+  items: readonly Item[],
+  columns: readonly Column<Item>[],
+  { details, output }: Show,
+): Shown {
+  const chosen = chooseColumns(columns, output);
+  return { json: items, text: details ? blocks(items) : formatTable(chosen, items) };
+}
+
+/** What circuits tell of their sessions, a column each; who and where, if they know, wherever there is room. */
+function circuitColumns(sessions: readonly SessionView[]): readonly Column<SessionView>[] {
+  const names = new Set<string>();
+  for (const { "circuit-state": state = {} } of sessions) {
+    for (const [name, value] of Object.entries(state)) if (isScalar(value)) names.add(name);
+  }
+  return [...names].map((name) => ({
+    heading: name.toUpperCase(),
+    cell: ({ "circuit-state": state }) => {
+      const value = state?.[name];
+      return typeof value === "number" || value === undefined ? value : String(value);
+    },
+    ...(name !== "user" && name !== "address" && { wide: true }),
+  }));
+}
+
+function isScalar(value: unknown): boolean {
+  return ["string", "number", "boolean"].includes(typeof value);
+}
+
 /** What passed, for tunnels and sessions alike. */
 const traffic: readonly Column<Pick<TunnelView, "statistics">>[] = ([
   "rx-packets",
@@ -77,18 +131,19 @@ const traffic: readonly Column<Pick<TunnelView, "statistics">>[] = ([
 ] as const).map((name) => ({
   heading: name.toUpperCase(),
   cell: ({ statistics }) => statistics[name],
+  wide: true,
 }));
 
 const tunnelColumns: readonly Column<TunnelView>[] = [
   { heading: "NAME", cell: (tunnel) => tunnel.name },
   { heading: "TUNNEL-ID", cell: (tunnel) => tunnel["tunnel-id"] },
-  { heading: "PEER-TUNNEL-ID", cell: (tunnel) => tunnel["peer-tunnel-id"] },
-  { heading: "VERSION", cell: (tunnel) => tunnel["proto-version"] },
-  { heading: "ENCAP", cell: (tunnel) => tunnel["encap-type"] },
-  { heading: "LOCAL", cell: (tunnel) => endpoint(tunnel, "saddr", "udp-sport") },
+  { heading: "PEER-TUNNEL-ID", cell: (tunnel) => tunnel["peer-tunnel-id"], wide: true },
+  { heading: "VERSION", cell: (tunnel) => tunnel["proto-version"], wide: true },
+  { heading: "ENCAP", cell: (tunnel) => tunnel["encap-type"], wide: true },
+  { heading: "LOCAL", cell: (tunnel) => endpoint(tunnel, "saddr", "udp-sport"), wide: true },
   { heading: "REMOTE", cell: (tunnel) => endpoint(tunnel, "daddr", "udp-dport") },
   { heading: "STATE", cell: ({ control, status }) => control?.state ?? status },
-  { heading: "PEER", cell: ({ control }) => control?.peer },
+  { heading: "PEER", cell: ({ control }) => control?.peer, wide: true },
   { heading: "UPTIME", cell: ({ control }) => uptime(control?.uptime) },
   { heading: "SESSIONS", cell: (tunnel) => tunnel.sessions },
   ...traffic,
@@ -98,11 +153,11 @@ const sessionColumns: readonly Column<SessionView>[] = [
   { heading: "TUNNEL", cell: (session) => session.tunnel },
   { heading: "NAME", cell: (session) => session.name },
   { heading: "SESSION-ID", cell: (session) => session["session-id"] },
-  { heading: "PEER-SESSION-ID", cell: (session) => session["peer-session-id"] },
+  { heading: "PEER-SESSION-ID", cell: (session) => session["peer-session-id"], wide: true },
   { heading: "TYPE", cell: (session) => session["pw-type"] },
   { heading: "STATUS", cell: (session) => session.status },
   { heading: "IFNAME", cell: (session) => session.ifname },
-  { heading: "MTU", cell: (session) => session.mtu },
+  { heading: "MTU", cell: (session) => session.mtu, wide: true },
   ...traffic,
 ];
 

@@ -3,6 +3,7 @@
 import type { EventView } from "../admin/schemas.ts";
 import type { TraceView } from "../admin/trace.ts";
 import type { Client } from "./client.ts";
+import { clock, eventText } from "./events.ts";
 import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
 import { printable } from "../printable.ts";
 
@@ -37,7 +38,7 @@ export async function trace(client: Client, options: TraceOptions): Promise<void
 
 function textOf(event: string, data: unknown): string {
   if (event === "message") return messageText(data as TraceView);
-  if (event === "state") return stateText(data as EventView);
+  if (event === "state") return eventText(data as EventView);
   return `(${
     (data as { count?: number }).count ?? "some"
   } messages were lost: too many came at once)\n`;
@@ -90,20 +91,6 @@ function valueText(value: unknown): string {
     return Object.entries(value).map(([key, inner]) => `${key} ${valueText(inner)}`).join(", ");
   }
   return value === true ? "yes" : String(value);
-}
-
-function stateText(event: EventView): string {
-  const { peer, reason, session, stage, state, time, tunnel, type } = event;
-  const name = tunnel ?? (peer !== undefined ? `(${peer})` : event.remote ?? "-");
-  const of = session === undefined ? "" : `/${session}`;
-  const what = type === "failure" ? `${stage} failed` : state ?? "";
-  const why = [reason, type === "failure" ? event.message : undefined].filter(Boolean).join(": ");
-  return printable(`${clock(time)} ${name}${of} == ${what}${why === "" ? "" : ` (${why})`}`) + "\n";
-}
-
-/** The time of day, in UTC, to the millisecond. */
-function clock(time: string): string {
-  return time.slice(11, 23);
 }
 
 function endpoint(address: string, port: number): string {

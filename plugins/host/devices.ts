@@ -20,6 +20,10 @@ import type { Ports } from "./ports.ts";
 const ETHERNET_HEADER = 14;
 const PPPOE_HEADER = 6;
 const VLAN_TAG = 4;
+const PROTOCOL = 2;
+const ADDRESS_AND_CONTROL = 2;
+/** RFC 2516 §7. */
+const DEFAULT_MAX_PAYLOAD = 1492;
 
 /** Opens a TAP in a life. @throws {Failure} */
 export function openTap(
@@ -70,7 +74,7 @@ export function openPppoe(
   life: Life,
   leaves: Leaves,
   ports: Ports,
-  { on, ...session }: PppoeOptions,
+  { on, maxPayload = DEFAULT_MAX_PAYLOAD, ...session }: PppoeOptions,
 ): Promise<Port> {
   return life.own(async () => {
     if (on.frames !== "ethernet") {
@@ -94,7 +98,8 @@ export function openPppoe(
       `PPPoE session ${sessionId} of ${mac}`,
       id,
       "ppp",
-      () => on.mtu - headers,
+      // What Ethernet carries is a protocol number and a payload; a frame's `FF 03` is taken off.
+      () => ADDRESS_AND_CONTROL + Math.min(on.mtu - headers, PROTOCOL + maxPayload),
     );
     const undo = async () => {
       end();

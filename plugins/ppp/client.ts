@@ -28,6 +28,8 @@ import { administrative, callEndOf } from "./why.ts";
 interface ClientCircuit {
   readonly options: ClientOptions;
   readonly secret: string;
+  /** Of our IPv6 addresses: the same for all links. */
+  readonly interfaceId: Uint8Array;
   readonly tun: DevicePort;
   readonly forwarder: PppForwarder;
   readonly counters: Counters;
@@ -47,10 +49,19 @@ export async function client(
   const tun = await scope.open("tun", { name, mtu, ...(netns !== undefined && { netns }) });
   tun.carrier(false);
   const forwarder = await scope.open("ppp", { tun });
+  const interfaceId = new Uint8Array(scope.random(8));
+  interfaceId[0]! &= 0xfd; // of nobody's but this link (RFC 5072 §4.1)
   return {
     sessions: 1,
     attach(session, life) {
-      const one = new ClientSession(session, life, { options, secret, tun, forwarder, counters });
+      const one = new ClientSession(session, life, {
+        options,
+        secret,
+        interfaceId,
+        tun,
+        forwarder,
+        counters,
+      });
       one.begin().catch((error) => life.signal.aborted || life.fail(error));
       return one.attachment;
     },
@@ -73,6 +84,7 @@ export class ClientSession {
   readonly #ipcp: IpcpClient;
   readonly #six: Client6 | undefined;
   #joined = false;
+  #isUp6 = false;
   #upAt: number | undefined;
   #rxPackets = 0;
   #address: string | undefined;
@@ -97,7 +109,7 @@ export class ClientSession {
       authenticated: () => void this.#authenticated().catch(scope.fail),
       restarted: () => {},
       unanswered: () => void this.#unanswered().catch(scope.fail),
-      data: (protocol, packet) => this.#six?.data(protocol, packet),
+      data: (protocol, packet) => protocol === Protocol.Ipv6 && this.#six?.data(packet),
       ended: (end) => this.#ended(end),
       ignored: () => circuit.counters.ignored.add(),
     });
@@ -105,7 +117,12 @@ export class ClientSession {
       dns: options.dns,
       ...(options.address !== undefined && { address: octetsOfAddress(options.address) }),
     });
-    this.#six = options.ipv6 ? new Client6(this.#line()) : undefined;
+    this.#six = options.ipv6
+      ? new Client6(this.#line(), {
+        interfaceId: circuit.interfaceId,
+        prefix: options["prefix-delegation"],
+      })
+      : undefined;
     this.#addNetworks();
   }
 
@@ -198,7 +215,7 @@ export class ClientSession {
     return {
       scope: this.scope,
       send: (packet) => void this.session.port.send([emitFrame(Protocol.Ipv6, packet)]),
-      changed: () => void this.joined().catch(this.scope.fail),
+      changed: () => void this.#addresses6Changed().catch(this.scope.fail),
     };
   }
 
@@ -256,6 +273,27 @@ export class ClientSession {
       address: this.#address,
     });
     this.hook("ip-up");
+  }
+
+  /** What IPv6 has now: addresses, routes, and what operators are told. */
+  async #addresses6Changed(): Promise<void> {
+    const six = this.#six!;
+    await this.joined();
+    this.circuit.tun.carrier(true);
+    const { options } = this.circuit;
+    if (!this.#isUp6 && (six.addresses.length > 0 || six.delegated.length > 0)) {
+      this.#isUp6 = true;
+      for (const prefix of options.routes) if (prefix.includes(":")) await this.route(prefix);
+      if (options["default-route"]) await this.route("::/0");
+      this.scope.defer(() => this.hook("ipv6-down"));
+    }
+    this.#upAt ??= this.scope.now();
+    this.scope.log("info", "IPv6 on the link has changed", {
+      addresses: six.addresses,
+      delegated: six.delegated,
+      dns: six.dns,
+    });
+    this.hook("ipv6-up");
   }
 
   #ipcpDown(): void {

@@ -29,6 +29,8 @@ const options = {
   },
 };
 
+const open = { authenticate: ["none"] };
+
 function parse(value: object) {
   const { data, error } = ppp.section!.schema.safeParse(value);
   assert.ok(data, JSON.stringify(error?.issues));
@@ -68,8 +70,8 @@ testPlugin({
   options: circuitOptions(options),
   changed: circuitOptions({ terminate: { ...options.terminate, "echo-interval": 5 } }),
   restart: circuitOptions({ terminate: { ...options.terminate, tun: { name: "ppp9" } } }),
-  section: parse({ pools: section.pools, profiles: section.profiles }),
-  changedSection: parse({ pools: section.pools, profiles: { ...section.profiles, blue: {} } }),
+  section: parse({ aaa: open, pools: section.pools, profiles: section.profiles }),
+  changedSection: parse({ aaa: open, pools: section.pools, profiles: { blue: {} } }),
   words: { disconnect: { user: "nobody" }, drain: {}, undrain: {} },
 });
 

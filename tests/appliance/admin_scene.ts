@@ -51,6 +51,8 @@ tunnels:
       env: () => undefined,
       stdout: (said) => text += said,
       stderr: (said) => text += said,
+      terminal: false,
+      sleep: () => Promise.resolve(false),
       create: () => {
         throw new Error("nothing is to be written");
       },

@@ -8,7 +8,7 @@ const bothUp = async (node: ControlNode) => (await node.up("to-hq")).length === 
 Deno.test("show tunnel has state, peer and uptime of managed tunnels, those that are down, too", async () => {
   await using all = await scene(51);
   await until(() => bothUp(all.caller));
-  const { text } = await all.isthmus("show", "tunnel");
+  const { text } = await all.isthmus("show", "tunnel", "-o", "wide");
   const [head, quiet, up] = text.split("\n").map((line) => line.trim().split(/ +/));
   const column = (row: string[], name: string) => row[head!.indexOf(name)];
   assert.deepEqual([column(up!, "NAME"), column(up!, "STATE"), column(up!, "PEER")], [

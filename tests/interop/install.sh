@@ -8,6 +8,7 @@ packages=(
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
   chromium                                                          # the page for people
+  freeradius freeradius-utils                                       # a RADIUS server, and radclient
 )
 missing=()
 for package in "${packages[@]}"; do

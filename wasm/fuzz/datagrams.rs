@@ -118,6 +118,29 @@ pub fn vnet_frame(random: &mut Random) -> Vec<u8> {
     damage(random, [&vnet[..], &frame].concat(), 15)
 }
 
+/// What a TUN gives, with a `virtio_net_hdr` or without.
+pub fn tun_packet(random: &mut Random, vnet: bool) -> Vec<u8> {
+    if !vnet {
+        let packet = Packet { tags: Vec::new(), df: random.percent(50), ..packet(random) };
+        return damage(random, packet.frame()[14..].to_vec(), 15);
+    }
+    let mut bytes = vnet_frame(random);
+    let ethernet = 10 + 14;
+    if bytes.len() < ethernet || matches!(bytes[ethernet - 2..ethernet], [0x81, 0]) {
+        return bytes;
+    }
+    // Without its Ethernet header, whose octets count no more.
+    for at in [2, 6] {
+        let half = u16::from_le_bytes([bytes[at], bytes[at + 1]]).saturating_sub(14);
+        bytes[at..at + 2].copy_from_slice(&half.to_le_bytes());
+    }
+    bytes.drain(10..ethernet);
+    if bytes.len() > 18 && random.percent(50) {
+        bytes[16] &= !0x40; // of IPv4 what says that it may not be fragmented
+    }
+    bytes
+}
+
 /// Where a PPPoE session's frames come, and what they say of whose they are.
 #[derive(Clone)]
 pub struct Stage {
@@ -134,6 +157,12 @@ impl Stage {
 /// A PPP frame, with an address and control field or without.
 pub fn ppp(random: &mut Random) -> Vec<u8> {
     let before: &[u8] = random.pick(&[&[], &[0xff, 3]]);
+    if random.percent(60) {
+        let packet = Packet { tags: Vec::new(), df: random.percent(50), ..packet(random) };
+        let protocol = if packet.v6 { 0x57 } else { 0x21 };
+        let protocol: &[u8] = if random.percent(50) { &[protocol] } else { &[0, protocol] };
+        return [before, protocol, &packet.frame()[14..]].concat();
+    }
     let protocol = random.pick(&[[0xc0, 0x21], [0x00, 0x21], [0x00, 0x57]]);
     let len = random.below(1500);
     [before, &protocol, &random.bytes(len)].concat()

@@ -8,6 +8,7 @@
 //! what came in was forwarded, punted, queued, or counted once under a reason; every message is one that the kernel takes.
 
 mod datagrams;
+mod ppp;
 mod random;
 mod world;
 

@@ -21,6 +21,7 @@ use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
 use crate::datagrams::{self, Known, Stage};
 use crate::kernel::packet::delivered;
 use crate::kernel::{Incoming, Lab, Output, cookie};
+use crate::ppp::Terminations;
 use crate::random::Random;
 
 const KINDS: [SocketKind; 5] =
@@ -40,10 +41,10 @@ struct Session {
 }
 
 pub struct World {
-    random: Random,
-    lab: Lab,
+    pub random: Random,
+    pub lab: Lab,
     /// Microseconds.
-    now: u64,
+    pub now: u64,
     sockets: Vec<Handle>,
     tunnels: Vec<Tunnel>,
     sessions: Vec<Session>,
@@ -53,8 +54,9 @@ pub struct World {
     pppoe: Vec<(Handle, Stage)>,
     hosts: Vec<Handle>,
     hubs: Vec<Handle>,
+    pub ppp: Terminations,
     /// A batch was handed in and is not dealt with.
-    pending: bool,
+    pub pending: bool,
     controls: u64,
     /// What a tunnel's removed sessions had counted, by the tunnel's handle.
     removed: HashMap<u64, Counters>,
@@ -84,6 +86,7 @@ impl World {
             pppoe: Vec::new(),
             hosts: Vec::new(),
             hubs: Vec::new(),
+            ppp: Terminations::default(),
             pending: false,
             controls: 0,
             removed: HashMap::new(),
@@ -96,11 +99,12 @@ impl World {
     /// Lets something happen, and looks whether all is well.
     pub fn step(&mut self) {
         self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
-        match self.random.below(36) {
+        match self.random.below(46) {
             0..10 => self.datagrams(),
             10..12 => self.forged(),
             12..16 => self.frames(),
             32..35 => self.packets(),
+            35..45 => self.terminate(),
             16..18 => self.inject(),
             18 => self.control(),
             19..22 => self.age(),
@@ -140,7 +144,7 @@ impl World {
             }
         }
         for (fd, write) in &output.written {
-            if self.devices[*fd as usize].1 {
+            if !self.ppp.is_written(*fd, write) && self.devices[*fd as usize].1 {
                 // What came damaged may leave damaged, but not with a header that the kernel refuses.
                 let damaged = ["no sum", "the IP header's", "an IP length"];
                 if let Err(why) = delivered(write) {
@@ -160,7 +164,8 @@ impl World {
         let queues = core.sessions.indices().filter_map(|at| core.sessions.rare(at).queue.as_ref());
         let waiting: u64 = queues.map(|queue| queue.len() as u64).sum();
         let dropped: u64 = core.drops.all().iter().sum();
-        let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + io(Io::Copies) + self.controls;
+        let made = io(Io::Copies) + io(Io::Fragments) + io(Io::IcmpErrors);
+        let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + made + self.controls;
         let left = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::TxControl);
         let punted = io(Io::PuntedControl) + io(Io::PuntedFrames);
         assert_eq!(came, left + punted + dropped + waiting, "{:?}", core.drops.all());
@@ -222,7 +227,8 @@ impl World {
             _ if here.is_empty() => Vec::new(),
             _ => {
                 let session = &mut sessions[here[random.below(here.len())]];
-                let frame = datagrams::frame(random);
+                let ppp = random.percent(40);
+                let frame = if ppp { datagrams::ppp(random) } else { datagrams::frame(random) };
                 let numbered = random.percent(70);
                 let bytes = datagrams::data(random, &mut session.known, encap, numbered, &frame);
                 datagrams::damage(random, bytes, 6)
@@ -501,7 +507,13 @@ impl World {
             v4: random.percent(20).then(|| [10, 9, 0, random.below(3) as u8]),
             v6: random.percent(20).then(|| ([0xfd; 16], random.next() as u8 % 129)),
         };
-        let clamp = random.pick(&[Clamp::Off, Clamp::Fixed(536), Clamp::Frame(1400), Clamp::Frame(0)]);
+        let clamp = random.pick(&[
+            Clamp::Off,
+            Clamp::Fixed(536),
+            Clamp::Frame(1400),
+            Clamp::Frame(0),
+            Clamp::Packet(1400),
+        ]);
         core.sessions.hold_to(at, Policy { rx, tx, source, clamp, limited: false });
     }
 
@@ -553,7 +565,7 @@ impl World {
         }
     }
 
-    fn port(&mut self) -> Option<Handle> {
+    pub fn port(&mut self) -> Option<Handle> {
         let Self { random, sessions, devices, hosts, pppoe, .. } = self;
         match random.below(4) {
             3 if !pppoe.is_empty() => Some(random.pick_of(pppoe).0),

@@ -1,5 +1,6 @@
 /** What is known of a call, for those who decide on it. @module */
 
+import { lineAttributes, lineOfAvps } from "../../line.ts";
 import type { Session } from "../../session.ts";
 
 /** A call: who, from where, over what. */
@@ -51,8 +52,7 @@ export function factsOf(
   local?: { address?: string; hostName?: string },
 ): CallFacts {
   const { said, tunnel } = session;
-  const line = said.others?.filter(({ vendorId }) => vendorId === LINE_VENDOR)
-    .map(({ type, value }) => ({ type, value }));
+  const line = lineAttributes(lineOfAvps(said.others ?? []));
   return {
     id: session.id,
     name: session.name,
@@ -62,7 +62,7 @@ export function factsOf(
     ...(said.calledNumber !== undefined && { calledNumber: said.calledNumber }),
     ...(said.txConnectSpeed !== undefined && { txSpeed: said.txConnectSpeed }),
     ...(said.rxConnectSpeed !== undefined && { rxSpeed: said.rxConnectSpeed }),
-    ...(line?.length && { line }),
+    ...(line.length > 0 && { line }),
     ...(tunnel && {
       tunnel: {
         clientEndpoint: tunnel.peer,
@@ -78,5 +78,3 @@ export function factsOf(
 
 /** NAS-Port-Type of what has no port (RFC 2865 §5.41). */
 const VIRTUAL = 5;
-/** The Broadband Forum, formerly ADSL Forum (RFC 4679, RFC 5515). */
-const LINE_VENDOR = 3561;

@@ -25,7 +25,7 @@ function oneSecret(
 
 /** What is asked, in this order, and who is told. */
 export const aaaOptions = z.strictObject({
-  authenticate: z.array(z.enum(["local", "radius", "none"])).min(1).max(3).default(["none"])
+  authenticate: z.array(z.enum(["local", "radius", "none"])).min(1).max(3).default(["local"])
     .describe(
       "Who is asked, in this order: the next one where one does not know the user or cannot be reached; `none` lets everybody in",
     ),

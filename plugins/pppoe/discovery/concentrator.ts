@@ -10,7 +10,7 @@
 
 import type { VlanTag } from "../../ports.ts";
 import { formatMac, type Mac, parseMac } from "../../mac.ts";
-import { type LineValue, parseLine } from "../line.ts";
+import { type LineValue, parseLine } from "../../line.ts";
 import { COOKIE_KEY, type CookieHolder, isCookie, makeCookie } from "./cookie.ts";
 import { Code, emitFrame, EtherType, parseFrame, type PppoeFrame, vlanKey } from "./frame.ts";
 import { SessionIds } from "./ids.ts";

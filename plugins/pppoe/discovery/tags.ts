@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { VendorTag } from "../../line.ts";
+
 /** What stands in a tag. */
 type Kind = "octets" | "number" | "vendor";
 
@@ -30,13 +32,6 @@ const definitions = {
 
 const END_OF_LIST = 0x0000;
 const TAG_HEADER = 4;
-
-/** A Vendor-Specific tag: whose, and what follows the vendor's number. */
-export interface VendorTag {
-  /** The SMI Private Enterprise Code. */
-  readonly vendorId: number;
-  readonly data: Uint8Array;
-}
 
 /** The tags of a packet; views of it where they were read. */
 export interface Tags {

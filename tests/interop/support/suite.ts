@@ -4,8 +4,16 @@ import { missing, type Need } from "./programs.ts";
 
 /** The tests of one file. */
 export interface Suite<Context> {
-  /** Adds a test that gets what the setup made. */
-  test(name: string, body: (context: Context, t: Deno.TestContext) => Promise<void>): void;
+  /**
+   * Adds a test that gets what the setup made.
+   *
+   * @param sanitized whether all that a test begins must end with it; false where the setup's own sockets go on
+   */
+  test(
+    name: string,
+    body: (context: Context, t: Deno.TestContext) => Promise<void>,
+    sanitized?: boolean,
+  ): void;
 }
 
 /**
@@ -33,8 +41,14 @@ export function suite<Context>(
     if (!ignore) say(`${name} took ${((performance.now() - started) / 1000).toFixed(1)} s`);
   });
   return {
-    test(title, body) {
-      Deno.test({ name: title, ignore, fn: (t) => body(context!.value, t) });
+    test(title, body, sanitized = true) {
+      Deno.test({
+        name: title,
+        ignore,
+        sanitizeOps: sanitized,
+        sanitizeResources: sanitized,
+        fn: (t) => body(context!.value, t),
+      });
     },
   };
 }

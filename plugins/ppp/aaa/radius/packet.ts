@@ -80,7 +80,8 @@ export function parsePacket(datagram: Uint8Array, formats: VendorFormats): Packe
   const length = datagram[2]! << 8 | datagram[3]!;
   if (length < HEADER || length > LONGEST) return "a length that no packet has";
   if (length > datagram.length) return "cut off";
-  const octets = datagram.slice(0, length);
+  // Not by slice(): that of a Buffer of Node's is no copy.
+  const octets = new Uint8Array(datagram.subarray(0, length));
   const attributes: Attribute[] = [];
   let malformed = 0;
   for (let at = HEADER; at < length;) {

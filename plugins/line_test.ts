@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import {
   emitLine,
+  lineAttributes,
   lineAvps,
-  lineOfAccess,
   lineOfAvps,
   lineSpeeds,
   lineText,
   parseLine,
 } from "./line.ts";
-import { fillTemplate, realmOf, templateProblem } from "./template.ts";
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 /** As a DSLAM writes it: 3561, circuit id, remote id, rates of 1 and 20 Mbit/s, a delay of 4 ms, encapsulation, IWF. */
@@ -75,19 +74,12 @@ Deno.test("an LNS is told of it by AVPs (RFC 5515): rates in 64 bits a second, a
   );
 });
 
-Deno.test("an Access-Request tells actual rates only (RFC 4679 §4)", () => {
-  assert.deepEqual(lineOfAccess(line).map(({ type }) => type), [1, 2, 129, 130, 144, 254]);
-});
-
-Deno.test("templates are filled with what is known, and refused for what nobody knows", () => {
-  assert.equal(
-    fillTemplate("{circuit-id}/{mac}@{realm}", { "circuit-id": "a b", mac: "02:00" }),
-    "a b/02:00@",
-  );
-  assert.equal(fillTemplate("{user}{user}", { user: "{mac}", mac: "x" }), "{mac}{mac}");
-  assert.equal(templateProblem("{mac}@line"), undefined);
-  assert.match(templateProblem("{Mac}")!, /\{Mac\} stands for nothing/);
-  assert.match(templateProblem("{}")!, /stands for nothing/);
-  for (const wrong of ["{mac", "mac}", "{{mac}"]) assert.match(templateProblem(wrong)!, /brace/);
-  assert.deepEqual(["a@b", "a@b@c", "a", "@", "a@"].map(realmOf), ["b", "c", undefined, "", ""]);
+Deno.test("RADIUS is told rates in bits a second, in 32 bits (RFC 4679 §3.3)", () => {
+  const value = (type: number) =>
+    lineAttributes(line).find((attribute) => attribute.type === type)!.value;
+  assert.deepEqual([...value(129)], [0x00, 0x0f, 0x42, 0x40]);
+  assert.deepEqual([...value(140)], [0, 0, 0, 4]);
+  assert.deepEqual([...value(254)], []);
+  const fast = lineAttributes([{ type: 130, value: new Uint8Array(4).fill(0xff) }]);
+  assert.deepEqual([...fast[0]!.value], [0xff, 0xff, 0xff, 0xff]);
 });

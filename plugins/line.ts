@@ -1,12 +1,19 @@
 /**
  * Access lines: what a DSLAM writes into PPPoE's discovery (TR-101 §3.9.2), what RADIUS servers are told of it (RFC 4679)
- * and what an LNS is (RFC 5515). The numbers are the same in all three; rates differ in width and unit.
+ * and what an LNS is (RFC 5515). The numbers are the same in all three; rates are kbit/s in the first, bit/s in 32 bits in
+ * the second, bit/s in 64 bits in the third.
  *
  * @module
  */
 
-import type { RawAvp } from "../../core/wire/raw_avp.ts";
-import type { VendorTag } from "./discovery/tags.ts";
+import type { RawAvp } from "../core/wire/raw_avp.ts";
+
+/** A Vendor-Specific tag of PPPoE's discovery: whose, and what follows the vendor's number. */
+export interface VendorTag {
+  /** The SMI Private Enterprise Code. */
+  readonly vendorId: number;
+  readonly data: Uint8Array;
+}
 
 /** The Broadband Forum, formerly ADSL Forum: whose numbers these are. */
 export const LINE_VENDOR = 3561;
@@ -46,7 +53,7 @@ const kinds = new Map<number, Kind>(
   Object.values(definitions).map(({ type, kind }) => [type, kind]),
 );
 
-/** One thing that a line says: its number, and its value as TR-101 and RFC 4679 write it. */
+/** One thing that a line says: its number, and its value as TR-101 writes it. */
 export interface LineValue {
   readonly type: number;
   readonly value: Uint8Array;
@@ -134,7 +141,7 @@ function avpValue(type: number, kind: Kind | undefined, value: Uint8Array): Uint
   return value;
 }
 
-/** What an ICRQ said of a line, as RFC 4679 writes it: the way back. */
+/** What an ICRQ said of a line, as TR-101 writes it: the way back. */
 export function lineOfAvps(avps: readonly RawAvp[]): readonly LineValue[] {
   return avps.flatMap(({ type, value, vendorId }): LineValue[] => {
     const kind = vendorId === LINE_VENDOR ? kinds.get(type) : undefined;
@@ -157,10 +164,14 @@ export function lineOfAvps(avps: readonly RawAvp[]): readonly LineValue[] {
   });
 }
 
-/**
- * What an Access-Request says of a line (RFC 4679 §4, TR-101): all but the rates and delays that only accounting tells
- * (131 to 142). Values as attributes of vendor 3561 have them.
- */
-export function lineOfAccess(values: readonly LineValue[]): readonly LineValue[] {
-  return values.filter(({ type }) => type < 131 || type > 142);
+/** Attributes of vendor 3561 (RFC 4679 §3.3): rates in bits a second, as far as 32 bits hold them. */
+export function lineAttributes(values: readonly LineValue[]): readonly LineValue[] {
+  return values.map(({ type, value }) => {
+    if (type === IWF_SESSION) return { type, value: new Uint8Array() };
+    if (kinds.get(type) !== "rate") return { type, value };
+    const bits = 1000 * new DataView(value.buffer, value.byteOffset).getUint32(0);
+    const told = new Uint8Array(4);
+    new DataView(told.buffer).setUint32(0, Math.min(bits, 0xffff_ffff));
+    return { type, value: told };
+  });
 }

@@ -1,0 +1,368 @@
+/**
+ * The LAC: what a PPPoE client says is carried to an LNS (RFC 2661 §5.1). LCP and the question who it is are begun here, and
+ * what was said is told to the LNS; or the line alone says who it is, and the LNS does it all. From then on PPP's frames
+ * pass from port to port in the datapath.
+ *
+ * @module
+ */
+
+import { CdnResult } from "../../core/errors.ts";
+import { PseudowireType } from "../../core/pseudowire.ts";
+import type {
+  CallAvps,
+  CallEnd,
+  PlacedCall,
+  Refusal,
+  Scope,
+  ServerTarget,
+  Target,
+} from "../plugin.ts";
+import { isRefusal } from "../session.ts";
+import { textOf } from "../line.ts";
+import type {
+  Account,
+  Answer,
+  Asked,
+  Authenticator,
+  Grant,
+  TerminateCause,
+} from "../ppp/aaa/authenticator.ts";
+import type { TunnelTarget } from "../ppp/aaa/tunnel.ts";
+import { driveLink, type DrivenLink } from "../ppp/drive.ts";
+import { authEnd, Cause, type LinkEnd } from "../ppp/link/end.ts";
+import { Protocol } from "../ppp/link/wire.ts";
+import { usageOf } from "../ppp/usage.ts";
+import { callEndOf } from "../ppp/why.ts";
+import type { AccessSession } from "./access.ts";
+import type { Counters } from "./counters.ts";
+import { type Lns, LnsChooser, type LnsFailure } from "./lns.ts";
+import type { CarryOptions } from "./options.ts";
+import { answerOf } from "./replay.ts";
+import { factsOf, saidOf, templateValues } from "./subscriber.ts";
+import { fillTemplate, realmOf } from "./template.ts";
+
+/** Frames of a client that are kept while its LNS is called: it repeats what is not answered, a few times in all. */
+const HELD_FRAMES = 64;
+/** Speeds that an LNS is told where no line says any: it must be told some (RFC 2661 §4.4.4). */
+const UNKNOWN_SPEED = 1_000_000_000n;
+
+const NO_LNS: CallEnd = { result: 4, message: "no LNS takes the call" };
+
+/** An LNS, and how it is called. */
+interface Way extends Lns {
+  readonly target: Target;
+  /** What its ICRQ says more. */
+  readonly say?: CallAvps;
+  /** As operators know it. */
+  readonly name: string;
+  readonly tunnel?: TunnelTarget;
+}
+
+/** What a client proved, or was taken to be. */
+interface Known {
+  readonly user: string;
+  readonly proxy: Pick<CallAvps, "proxyLcp" | "proxyAuth">;
+  readonly grant?: Grant;
+}
+
+/** The LAC of a service: its LNSes are one for all interfaces. */
+export class Lac {
+  readonly #authenticator: Authenticator;
+  readonly #counters: Counters;
+  readonly #chooser = new LnsChooser();
+
+  constructor(authenticator: Authenticator, counters: Counters) {
+    this.#authenticator = authenticator;
+    this.#counters = counters;
+  }
+
+  /** Carries a session; returns when it is carried, or is about to end. */
+  async carry(session: AccessSession, options: CarryOptions): Promise<void> {
+    const { port, scope } = session;
+    let known: Known | undefined;
+    if (options["user-name"] === undefined) known = await this.#talk(session, options);
+    else {
+      scope.hold(port, HELD_FRAMES);
+      known = await this.#byLine(session, options, options["user-name"]);
+    }
+    if (!known) return;
+    session.shown.user = known.user;
+    const ways = waysOf(session, options, known);
+    const call = await this.#call(session, options, known, ways);
+    if (!call) {
+      this.#counters.stranded.add();
+      scope.log("warn", "no LNS for a subscriber", { user: known.user, tried: ways.length });
+      return void scope.end(NO_LNS);
+    }
+    session.shown.to = call.way.name;
+    // An LNS that knows nothing of proxies waits for what the client has said already: it comes before what is held.
+    const again = known.proxy.proxyAuth && answerOf(known.proxy.proxyAuth);
+    if (again) {
+      scope.receive(call.placed.port, () => {});
+      call.placed.port.send([again]);
+    }
+    await scope.connect(port, call.placed.port);
+    this.#counters.carried.add();
+    this.#chooser.succeeded(call.way);
+    if (known.grant) this.#account(session, known.grant, call.placed, call.way);
+    scope.log("info", "a subscriber is carried to its LNS", {
+      user: known.user,
+      lns: call.way.name,
+    });
+    scope.event("carried", { session: session.name, user: known.user, lns: call.way.name });
+  }
+
+  /** Who is behind a line, without a word from the client. */
+  async #byLine(
+    session: AccessSession,
+    options: CarryOptions,
+    template: string,
+  ): Promise<Known | undefined> {
+    const { client, device, scope } = session;
+    const user = fillTemplate(template, templateValues(client, device));
+    if (!options.ask) return { user, proxy: {} };
+    const asked: Asked = { kind: "none", name: new TextEncoder().encode(user) };
+    const answer = await this.#ask(session, options, asked);
+    if (answer.kind === "accept") {
+      return { user: answer.grant.user, proxy: {}, grant: answer.grant };
+    }
+    const why = authEnd(answer.reason, 0, Cause.NotPermitted);
+    return void scope.end(callEndOf(why));
+  }
+
+  /** Negotiates LCP with the client and hears who it says to be; the last word is the LNS's. */
+  #talk(session: AccessSession, options: CarryOptions): Promise<Known | undefined> {
+    const { client: { maxPayload }, port, scope } = session;
+    const talk = scope.child("lcp");
+    const { promise, resolve, reject } = Promise.withResolvers<Known | undefined>();
+    /** Which of several logins counts: LCP may begin anew while an answer is awaited. */
+    let login = 0;
+    const ended = (end: LinkEnd) => {
+      resolve(undefined);
+      void scope.end(callEndOf(end));
+    };
+    const driven: DrivenLink = driveLink(talk, port, {
+      lcp: { mru: maxPayload, authenticate: options.authenticate, answer: [] },
+      name: "isthmus",
+      echo: { intervalMs: 0, failures: 3 },
+    }, {
+      asked: (asked) => {
+        const own = ++login;
+        const decide = this.#decide(session, options, driven, asked, () => own === login);
+        decide.then(async (decided) => {
+          if (!decided) return; // the link tells the client, and ends; or it begins anew
+          // From here on the client talks to the LNS.
+          scope.hold(port, HELD_FRAMES);
+          await talk.end({ result: 3, message: "the LNS goes on" });
+          resolve(decided);
+        }).catch(reject);
+      },
+      // Whoever need not prove anything is of no realm: the lists say where to.
+      authenticated: () => {},
+      restarted: () => void login++,
+      unanswered: () => {},
+      data: () => {},
+      ended,
+      ignored: () => {},
+    });
+    scope.signal.addEventListener("abort", () => resolve(undefined));
+    driven.begin((link, now) => link.open(now));
+    return promise;
+  }
+
+  /** What is known of a client that said who it is; undefined: it may not come in, and is told, or `counts` no more. */
+  async #decide(
+    session: AccessSession,
+    options: CarryOptions,
+    driven: DrivenLink,
+    asked: Asked,
+    counts: () => boolean,
+  ): Promise<Known | undefined> {
+    const { proxyAuth, proxyLcp } = driven.link.said;
+    const proxy = { proxyLcp: { ...proxyLcp }, ...(proxyAuth && { proxyAuth }) };
+    if (!options.ask) return { user: textOf(asked.name), proxy };
+    const answer = await this.#ask(session, options, asked);
+    if (!counts()) return undefined;
+    if (answer.kind === "accept") return { user: answer.grant.user, proxy, grant: answer.grant };
+    const protocol = asked.kind === "pap" ? Protocol.Pap : Protocol.Chap;
+    const end = authEnd(answer.reason, protocol, Cause.AuthFailed);
+    const message = answer.kind === "reject" ? answer.message ?? "" : "";
+    driven.run((link, now) => link.reject(message, end, now));
+    return undefined;
+  }
+
+  #ask(session: AccessSession, options: CarryOptions, asked: Asked): Promise<Answer> {
+    const { client, device, name, scope } = session;
+    const said = saidOf(client, templateValues(client, device), howOf(options));
+    const facts = factsOf(client, { id: idOf(session), name, device }, said);
+    return this.#authenticator.check(asked, facts, scope.signal);
+  }
+
+  /** Calls one LNS after the other, each in a life of its own. */
+  async #call(
+    session: AccessSession,
+    options: CarryOptions,
+    known: Known,
+    ways: readonly Way[],
+  ): Promise<{ readonly placed: PlacedCall; readonly way: Way } | undefined> {
+    const { scope } = session;
+    const tried = new Set<Lns>();
+    while (tried.size < options.attempts && !scope.signal.aborted) {
+      const now = scope.now();
+      const way = this.#chooser.choose(ways, tried, options.choose, now, chance(scope));
+      if (!way) return undefined;
+      tried.add(way);
+      const life = scope.child(`call ${way.name}`);
+      this.#chooser.count(way.key, 1);
+      life.defer(() => this.#chooser.count(way.key, -1));
+      const answer = await this.#place(session, options, known, way, life);
+      if (!isRefusal(answer)) return { placed: answer, way };
+      const { refuse } = answer;
+      await life.end(refuse);
+      this.#failed(session, options, way, refuse);
+    }
+    return undefined;
+  }
+
+  async #place(
+    session: AccessSession,
+    options: CarryOptions,
+    { proxy, user }: Known,
+    way: Way,
+    life: Scope,
+  ): Promise<PlacedCall | Refusal> {
+    const { client, device, scope } = session;
+    const said = saidOf(client, templateValues(client, device, user), howOf(options));
+    const { rxConnectSpeed = UNKNOWN_SPEED, txConnectSpeed = UNKNOWN_SPEED, ...request } = said;
+    const placed = await life.place(way.target, { ...request, ...way.say }, {
+      pseudowireType: PseudowireType.Ppp,
+      ended: (why) => void scope.end(why),
+    });
+    if (isRefusal(placed)) return placed;
+    const connected = { framingType: 1, rxConnectSpeed, txConnectSpeed, ...proxy };
+    return await placed.proceed(connected) ?? placed;
+  }
+
+  #failed({ scope }: AccessSession, options: CarryOptions, way: Way, refuse: CallEnd): void {
+    this.#counters.refused.add();
+    const { error, message, result } = refuse;
+    scope.log("warn", "an LNS did not take a call", {
+      lns: way.name,
+      result,
+      error: error ?? null,
+      reason: message ?? null,
+    });
+    const denial = { denyMs: 1000 * options["deny-time"], denyResults: options["deny-results"] };
+    this.#chooser.failed(way, failureOf(refuse), denial, scope.now());
+  }
+
+  /** Accounts for a session that is carried (RFC 2867). */
+  #account(session: AccessSession, grant: Grant, call: PlacedCall, way: Way): void {
+    const { client, device, name, port, scope } = session;
+    const said = saidOf(client, templateValues(client, device, grant.user), {
+      calling: "{mac}",
+      called: "{service-name}",
+      line: true,
+    });
+    const facts = factsOf(client, { id: idOf(session), name, device }, said);
+    let usage = usageOf(undefined);
+    const read = async () => usage = usageOf(await port.statistics(), usage);
+    let cause: TerminateCause = "user-request";
+    const account: Account = this.#authenticator.account({
+      call: {
+        ...facts,
+        tunnel: {
+          ...(call.tunnel &&
+            { serverEndpoint: call.tunnel.peer, serverAuthId: call.tunnel.hostName }),
+          assignmentId: way.tunnel?.assignmentId ?? call.tunnel?.name ?? way.name,
+          connection: call.id,
+        },
+      },
+      grant,
+      authentic: "radius",
+      framed: () => ({}),
+      read,
+      change: () => Promise.reject(new Error("the session is carried to an LNS: ask there")),
+      end: (why) => {
+        cause = why;
+        void scope.end({ result: 3, message: "ended by the RADIUS server" });
+      },
+    });
+    scope.defer(async () => {
+      account.stop(cause, await read());
+    });
+  }
+}
+
+/** LNSes of a subscriber, those that an authenticator named before those of the file. */
+function waysOf({ client }: AccessSession, options: CarryOptions, { grant, user }: Known): Way[] {
+  const tunnels = grant?.tunnels ?? [];
+  if (tunnels.length > 0) return tunnels.map(wayOfTunnel);
+  const realm = realmOf(user);
+  const list = (realm !== undefined ? options.realms[realm] : undefined) ??
+    options.services[textOf(client.serviceName)] ?? options.servers ?? [];
+  return list.map(({ "max-sessions": maxSessions, peer, preference, weight }) => ({
+    key: peer,
+    peer,
+    name: peer,
+    preference,
+    weight,
+    ...(maxSessions !== undefined && { maxSessions }),
+    target: { peer },
+  }));
+}
+
+/** Calls share a tunnel by assignment id, endpoint and what we call ourselves (RFC 2868 §3.7). */
+function wayOfTunnel(tunnel: TunnelTarget): Way {
+  const { assignmentId, clientAuthId, password, preference, privateGroupId, server, serverAuthId } =
+    tunnel;
+  const share = [assignmentId ?? "", server, clientAuthId ?? ""].join("\0");
+  const target: ServerTarget = {
+    server,
+    version: 2,
+    share,
+    ...(password && { secret: new TextDecoder().decode(password) }),
+    ...(clientAuthId !== undefined && { hostName: clientAuthId }),
+    ...(serverAuthId !== undefined && { peerHostName: serverAuthId }),
+  };
+  return {
+    key: share,
+    peer: server,
+    name: server,
+    tunnel,
+    target,
+    ...(preference !== undefined && { preference }),
+    ...(privateGroupId && { say: { privateGroupId } }),
+  };
+}
+
+/** What a refusal tells of the LNS: where nobody answered, or its tunnel is gone, nothing of its tunnels is of use now. */
+function failureOf({ error, result }: CallEnd): LnsFailure {
+  if (result === CdnResult.TimedOut || result === CdnResult.LossOfCarrier) {
+    return { kind: "timeout" };
+  }
+  return { kind: "result", result, ...(error !== undefined && { error }) };
+}
+
+function howOf(options: CarryOptions) {
+  return {
+    calling: options["calling-number"],
+    called: options["called-number"],
+    line: options["access-line"],
+  };
+}
+
+/** Acct-Session-Id: unique over restarts. */
+const ids = new WeakMap<AccessSession, string>();
+function idOf(session: AccessSession): string {
+  const known = ids.get(session);
+  if (known !== undefined) return known;
+  const id = session.scope.random(8).toHex();
+  ids.set(session, id);
+  return id;
+}
+
+/** At least 0 and below 1. */
+function chance(scope: Scope): number {
+  return new DataView(scope.random(4).buffer).getUint32(0) / 2 ** 32;
+}
