@@ -4,6 +4,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { builtIn } from "./built_in.ts";
 import { main } from "./cli/mod.ts";
 import { configFile, withPlugins } from "./config/file.ts";
+import { followSignals } from "./signals.ts";
 
 const { version } = manifest;
 const encoder = new TextEncoder();
@@ -14,13 +15,14 @@ if (import.meta.main) {
   const status = await main(Deno.args, {
     version,
     async run(path) {
+      const signals = followSignals();
       // Clients have no use for it: what only `run` needs is loaded only then. The datapath's worker starts meanwhile.
       const { startDatapath } = await import("./datapath/client.ts");
       await using datapath = early(startDatapath());
       const { run } = await import("./run.ts");
       const plugins = await withPlugins(path, builtIn);
       const document = configFile(path, plugins);
-      return await run({ version, plugins, document, datapath: datapath.started });
+      return await run({ version, plugins, document, datapath: datapath.started, signals });
     },
     async check(path) {
       return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;

@@ -1,34 +1,8 @@
 /** Large configurations, read beside the main isolate, which has peers to answer meanwhile. @module */
 
-import type { Edit } from "./edit.ts";
+import type { BesideAnswer, BesideRequest, Reading } from "./beside_protocol.ts";
 import type { Config } from "./model.ts";
-import { ConfigError, type ConfigProblem } from "./problem.ts";
-import type { ParseOptions } from "./reading.ts";
-
-/** What is read. */
-export interface BesideRequest {
-  readonly text: string;
-  readonly edits: readonly Edit[];
-  readonly file: string;
-  readonly defaults: ParseOptions["defaults"];
-}
-
-/** What came of it. */
-export interface Reading {
-  readonly config: Config;
-  readonly warnings: readonly string[];
-}
-
-/** What the worker says: a configuration in parts, none of which takes long to take in. */
-export type BesideAnswer =
-  | {
-    readonly kind: "part";
-    readonly key: "tunnels" | "managed" | "peers";
-    readonly items: Config["tunnels"] | Config["managed"] | Config["peers"];
-  }
-  | { readonly kind: "whole"; readonly config: Config; readonly warnings: readonly string[] }
-  | { readonly kind: "wrong"; readonly problems: readonly ConfigProblem[]; readonly more: number }
-  | { readonly kind: "failed"; readonly error: string };
+import { ConfigError } from "./problem.ts";
 
 /** From how many UTF-16 units on a text is read beside: less than that takes some 20 ms. */
 export const BESIDE_LENGTH = 64 * 1024;

@@ -4,7 +4,7 @@
 /// <reference lib="deno.worker" />
 
 import { builtIn } from "../built_in.ts";
-import type { BesideAnswer, BesideRequest } from "./beside.ts";
+import type { BesideAnswer, BesideRequest } from "./beside_protocol.ts";
 import { editText } from "./edit.ts";
 import { exposedSecrets } from "./exposed.ts";
 import { modeOf } from "./file_mode.ts";

@@ -1,7 +1,8 @@
 /** The configuration as text: as it was read, with the changes that requests made since. @module */
 
 import type { Plugin } from "../../plugins/plugin.ts";
-import { BESIDE_LENGTH, type BesideRequest, type Reading } from "./beside.ts";
+import { BESIDE_LENGTH } from "./beside.ts";
+import type { BesideRequest, Reading } from "./beside_protocol.ts";
 import { type Edit, editText, withoutSuperseded } from "./edit.ts";
 import { exposedSecrets } from "./exposed.ts";
 import type { Config } from "./model.ts";
