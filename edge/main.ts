@@ -32,10 +32,13 @@ if (import.meta.main) {
   const status = await main(Deno.args, {
     version,
     async run(path) {
-      // Clients have no use for it: what only `run` needs is loaded only then.
+      // Clients have no use for it: what only `run` needs is loaded only then. The datapath's worker starts meanwhile.
+      const { startDatapath } = await import("./datapath/client.ts");
+      await using datapath = early(startDatapath());
       const { run } = await import("./run.ts");
       const plugins = await withPlugins(path, builtIn);
-      return await run({ version, plugins, document: configFile(path, plugins) });
+      const document = configFile(path, plugins);
+      return await run({ version, plugins, document, datapath: datapath.started });
     },
     async check(path) {
       return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;
@@ -51,6 +54,18 @@ if (import.meta.main) {
     create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
+}
+
+/** A datapath that is not waited for yet, and that nobody may come to use. */
+function early<T extends AsyncDisposable>(
+  started: Promise<T>,
+): AsyncDisposable & { readonly started: Promise<T> } {
+  // Whoever uses it is told why it did not start.
+  const ended = started.then((it) => it, () => undefined);
+  return {
+    started,
+    [Symbol.asyncDispose]: async () => await (await ended)?.[Symbol.asyncDispose](),
+  };
 }
 
 function writeAll(stream: Stream, text: string): void {

@@ -3,6 +3,7 @@
 import type { Plugin } from "../plugins/plugin.ts";
 import { type Appliance, startAppliance } from "./appliance/appliance.ts";
 import type { ConfigDocument } from "./config/document.ts";
+import type { Datapath } from "./datapath/datapath.ts";
 import { catchFaults } from "./faults.ts";
 import { openSystem, type System } from "./io/system.ts";
 import { type Logger, makeLog } from "./log.ts";
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly document: ConfigDocument;
   readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** The datapath, which may still be starting. */
+  readonly datapath: Promise<Datapath>;
 }
 
 /**
@@ -46,7 +49,8 @@ export async function run(options: RunOptions): Promise<number> {
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.
   const http = import("./admin/mod.ts");
-  await using appliance = await startAppliance({ ...options, config, log, system });
+  const startDatapath = () => options.datapath;
+  await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
   const { connectionCap, createAdmin, serveAdmin } = await http;
   const app = createAdmin(appliance, { ...options, log });
   await using admin = movableAdmin((listen) =>

@@ -9,7 +9,7 @@ import type { SocketId } from "../datapath/datapath.ts";
 import type { ControlContext, ManagedConnection } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { failedWith, isFailure } from "./failures.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../../plugins/glob.ts";
 import { makeManagedConnection } from "./managed_connection.ts";
 import { makePlaces } from "./places.ts";
 
