@@ -20,8 +20,10 @@ pub enum Kind {
     Device,
     /// A host port.
     Host,
-    /// A hub.
-    Hub,
+    /// A switch.
+    Switch,
+    /// One end of a patch between switches.
+    Patch,
     /// A PPP termination.
     Ppp,
 }
@@ -54,8 +56,16 @@ impl Handle {
         {
             return None;
         }
-        let kinds =
-            [Kind::Socket, Kind::Tunnel, Kind::Session, Kind::Device, Kind::Host, Kind::Hub, Kind::Ppp];
+        let kinds = [
+            Kind::Socket,
+            Kind::Tunnel,
+            Kind::Session,
+            Kind::Device,
+            Kind::Host,
+            Kind::Switch,
+            Kind::Patch,
+            Kind::Ppp,
+        ];
         Some(Self {
             kind: *kinds.get((bits >> Self::INDEX_BITS) as usize & ((1 << Self::KIND_BITS) - 1))?,
             index: bits as u32 & ((1 << Self::INDEX_BITS) - 1),
