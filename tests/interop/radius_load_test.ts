@@ -37,7 +37,7 @@ function optionsFor({ port }: Responder, more: object = {}) {
 }
 
 Deno.test(`a server that takes a second answers ${perSecond} logins a second, and none is lost`, async () => {
-  await using responder = await Responder.start();
+  await using responder = new Responder();
   responder.delayMs = 1000;
   await using own = makeRadiusScope();
   const radius = await openRadius(own.scope, optionsFor(responder), false);
@@ -101,7 +101,7 @@ class Traffic {
 const nothing: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
 
 Deno.test(`servers are away for ${awayMs} ms under ${sessions} sessions and two restarts: each Stop comes once, and every octet`, async () => {
-  await using responder = await Responder.start();
+  await using responder = new Responder();
   const folder = await Deno.makeTempDir();
   const store = `${folder}/accounts.sqlite`;
   const options = optionsFor(responder, { "interim-s": 2, "least-interim-s": 1 });
