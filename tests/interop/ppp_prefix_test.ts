@@ -54,8 +54,8 @@ id-assoc pd 1 { prefix-interface lo { sla-id 1; sla-len 8; }; };
 END
 mkdir -p /var/lib/dhcpv6
 setsid dhcp6c -f -D -c /tmp/dhcp6c.conf ppp0 < /dev/null > /lab/client.log 2>&1 &`,
-    stop: "kill $(pidof dhcp6c)",
-    renewed: /Sending Renew|send renew|renew/i,
+    stop: "kill -9 $(pidof dhcp6c); sleep 0.2",
+    renewed: /send renew/i,
   },
   dhcpcd: {
     start: `cat > /tmp/dhcpcd.conf <<'END'
@@ -68,8 +68,8 @@ interface ppp0
 END
 mkdir -p /var/lib/dhcpcd /run/dhcpcd
 setsid dhcpcd -B -d -6 -f /tmp/dhcpcd.conf ppp0 < /dev/null > /lab/client.log 2>&1 &`,
-    stop: "kill $(pidof dhcpcd)",
-    renewed: /renew/i,
+    stop: "kill -9 $(pidof dhcpcd); sleep 0.2",
+    renewed: /sending RENEW/i,
   },
 } as const;
 
