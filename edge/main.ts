@@ -8,6 +8,7 @@ import { ppp } from "../plugins/ppp/mod.ts";
 import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
+import { vswitch } from "../plugins/vswitch/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { main } from "./cli/mod.ts";
 import { configFile, withPlugins } from "./config/file.ts";
@@ -21,6 +22,7 @@ const builtIn: readonly Plugin[] = [
   pppoe,
   probe,
   sink,
+  vswitch,
 ];
 
 const { version } = manifest;
