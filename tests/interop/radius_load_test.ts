@@ -128,11 +128,6 @@ Deno.test(`servers are away for ${awayMs} ms under ${sessions} sessions and two 
         await sleep(awayMs / 60);
       }
       for (let i = 0; i < sessions; i++) if (!traffic.sums.has(`a-${i}`)) traffic.stop("a", i);
-      say(
-        `heap grew by ${
-          ((memory() - before) / sessions / 1024).toFixed(1)
-        } KiB a session while servers were away`,
-      );
     }
     // A second run, which crashes in the middle of its sessions, while servers are still away.
     const crashed = makeRadiusScope(store);
