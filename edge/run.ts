@@ -3,12 +3,13 @@
 import type { Plugin } from "../plugins/plugin.ts";
 import { type Appliance, startAppliance } from "./appliance/appliance.ts";
 import type { ConfigDocument } from "./config/document.ts";
+import type { Datapath } from "./datapath/datapath.ts";
 import { catchFaults } from "./faults.ts";
 import { openSystem, type System } from "./io/system.ts";
 import { type Logger, makeLog } from "./log.ts";
 import { lineSink } from "./log_sink.ts";
 import { movableAdmin } from "./movable_admin.ts";
-import { followSignals } from "./signals.ts";
+import type { Signals } from "./signals.ts";
 
 /** How long the log may take to be written at the end, in milliseconds. */
 const FLUSH_MS = 1000;
@@ -18,6 +19,10 @@ export interface RunOptions {
   readonly document: ConfigDocument;
   readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** Followed since the process began. */
+  readonly signals: Signals;
+  /** The datapath, which may still be starting. */
+  readonly datapath: Promise<Datapath>;
 }
 
 /**
@@ -29,7 +34,7 @@ export interface RunOptions {
  * @throws {ApplianceError} where waiting cannot mend what is in the way; nothing is left behind in either case
  */
 export async function run(options: RunOptions): Promise<number> {
-  const signals = followSignals();
+  const { signals } = options;
   const { config, commit, warnings } = await options.document.load();
   commit();
   const sink = lineSink(
@@ -46,7 +51,8 @@ export async function run(options: RunOptions): Promise<number> {
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.
   const http = import("./admin/mod.ts");
-  await using appliance = await startAppliance({ ...options, config, log, system });
+  const startDatapath = () => options.datapath;
+  await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
   const { connectionCap, createAdmin, serveAdmin } = await http;
   const app = createAdmin(appliance, { ...options, log });
   await using admin = movableAdmin((listen) =>

@@ -26,4 +26,18 @@ testPlugin({
 
 testPlugin({ plugin: sink, options: {}, changed: { echo: true } });
 
-testPlugin({ plugin: bridge, options: {} });
+const bridgeWords = {
+  "add-bridge": { a: "branch/office", b: "branch/other" },
+  "del-bridge": { session: "branch/office" },
+};
+testPlugin({ plugin: bridge, options: {}, words: bridgeWords });
+testPlugin({ plugin: bridge, options: { "by-hand": true }, restart: {}, words: bridgeWords });
+
+testPlugin({
+  plugin: bridge,
+  options: { rules: [{ to: { peer: "lns" } }] },
+  changed: { rules: [{ "called-number": "77*", to: { peer: "lns" } }] },
+  restart: {},
+  peers: ["lns"],
+  words: bridgeWords,
+});

@@ -55,6 +55,10 @@ export interface SessionTunnel {
   readonly peer: string;
   /** What the peer calls itself; empty for a static tunnel. */
   readonly hostName: string;
+  /** What we call ourselves to it; empty for a static tunnel. */
+  readonly localHostName: string;
+  /** The peer's name in the configuration; empty for a static tunnel. */
+  readonly peerName: string;
 }
 
 /** What the host tells while a session lives. */

@@ -13,6 +13,10 @@ export interface CallFacts {
   readonly request?: "ICRQ" | "OCRQ";
   /** What the peer calls itself. */
   readonly hostName?: string;
+  /** What we call ourselves to it. */
+  readonly localHostName?: string;
+  /** The peer's name in the configuration. */
+  readonly peerName?: string;
   /** What the peer has said so far. */
   readonly said?: CallAvps;
   /** {@linkcode Session.tell}; absent: there is no peer to tell. */
@@ -63,6 +67,8 @@ export function liveSession(host: PluginHost, given: CircuitSession, id: string)
       version: tunnel.version,
       peer: tunnel.remote.address,
       hostName: given.hostName ?? "",
+      localHostName: given.localHostName ?? "",
+      peerName: given.peerName ?? "",
     },
     get said() {
       return state.said;

@@ -61,6 +61,7 @@ export async function main(args: readonly string[], deps: Deps): Promise<number>
   } catch (error) {
     if (error instanceof ConfigError) {
       deps.stderr(error.problems.map((problem) => `${formatProblem(problem)}\n`).join(""));
+      if (error.more > 0) deps.stderr(`and ${error.more} more\n`);
       return 2;
     }
     deps.stderr(prefixed(error instanceof Error ? error.message : String(error)));

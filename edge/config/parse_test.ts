@@ -494,12 +494,14 @@ Deno.test("parseConfig() reads back what describeConfig() shows", () => {
   }));
 });
 
-Deno.test("parseConfig() takes 10,000 sessions, and tells of every one that is wrong", () => {
+Deno.test("parseConfig() takes 10,000 sessions, and counts what is wrong", () => {
   const file = (key: string) =>
     tunnel("remote: 10.0.0.2\nsessions:\n") +
     Array.from({ length: 10_000 }, (_, i) =>
       `      s${i}: { ${key}: ${i + 1}, peer-session-id: 1, circuit: { tap: { name: t${i} } } }`)
       .join("\n");
   assert.equal(errors(file("session-id")).length, 0);
-  assert.equal(errors(file("sesion-id")).length, 20_000);
+  const told = errors(file("sesion-id"));
+  assert.equal(told.length, 21);
+  assert.equal(told.at(-1), "and 19980 more");
 });

@@ -99,9 +99,12 @@ class CallHandler {
     const { driver, links } = this.#context;
     const of = this.#lcce.call(event.call);
     if (!of || !event.session) return;
+    const connection = this.#lcce.connection(link.handle);
     const facts: CallFacts = {
       request: of.role.startsWith("incoming") ? "ICRQ" : "OCRQ",
-      hostName: this.#lcce.connection(link.handle)?.peer?.hostName ?? "",
+      hostName: connection?.peer?.hostName ?? "",
+      localHostName: connection?.settings.hostName ?? "",
+      peerName: link.peer,
       said: of.said,
       tell: (message, said) =>
         void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),

@@ -9,7 +9,7 @@ import type { SocketId } from "../datapath/datapath.ts";
 import type { ControlContext, ManagedConnection } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { failedWith, isFailure } from "./failures.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../../plugins/glob.ts";
 import { makeManagedConnection } from "./managed_connection.ts";
 import { makePlaces } from "./places.ts";
 
@@ -94,7 +94,9 @@ class ConnectionHandler {
 
   /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
   #isSomebodyElse({ initiator, peer, settings }: Connection): boolean {
-    const expected = this.#context.state.peers.get(settings.name)?.config.hostName;
+    const { peers, servers } = this.#context.state;
+    const { name } = settings;
+    const expected = (peers.get(name)?.config ?? servers.get(name)?.peer)?.hostName;
     return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
   }
 

@@ -13,7 +13,7 @@ import { parseIp } from "../../core/endpoint.ts";
 import type { Expected } from "../../core/limits.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerConfig } from "../config/model.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../../plugins/glob.ts";
 
 /** Somebody who asks for a control connection. */
 export interface Caller {

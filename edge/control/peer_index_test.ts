@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { testSettings } from "../../core/testing.ts";
 import type { PeerConfig } from "../config/model.ts";
 import { inNetwork } from "../config/network.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../../plugins/glob.ts";
 import { type Caller, indexPeers } from "./peer_index.ts";
 
 function peer(name: string, changes: Partial<PeerConfig> = {}, version: 2 | 3 = 3): PeerConfig {

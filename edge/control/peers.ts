@@ -5,7 +5,7 @@ import type { PeerSettings } from "../../core/settings.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { inNetwork } from "../config/network.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
-import { globMatches } from "./glob.ts";
+import { globMatches } from "../../plugins/glob.ts";
 
 /** Our Vendor Name (RFC 2661 §4.4.3). */
 const vendorName = "isthmus";

@@ -213,6 +213,22 @@ Deno.test("two datapaths in one process do not disturb each other", async () => 
   assert.notEqual(libc.call.close(fd), 0);
 });
 
+Deno.test("nothing stays open where a worker cannot be made", async () => {
+  const before = openDescriptors();
+  const { Worker } = globalThis;
+  globalThis.Worker = class {
+    constructor() {
+      throw new RangeError("no more threads");
+    }
+  } as unknown as typeof Worker;
+  try {
+    await assert.rejects(startDatapath(), /no more threads/);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+  assert.equal(openDescriptors(), before);
+});
+
 const FIONBIO = 0x5421n;
 
 Deno.test("a worker that hangs is seen, and seen to be well again", async () => {

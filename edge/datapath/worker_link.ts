@@ -114,7 +114,12 @@ class OwnWorker implements WorkerLink {
     this.#heartbeatMs = heartbeatMs;
     this.#stopGraceMs = stopGraceMs;
     this.#own = openOwn(libc);
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    try {
+      this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+    } catch (error) {
+      for (const fd of Object.values(this.#own)) if (fd >= 0) libc.call.close(fd);
+      throw error;
+    }
   }
 
   async start(limits: DatapathLimits): Promise<void> {

@@ -49,3 +49,33 @@ Deno.test("a bridge refuses frames of two kinds, and keeps what it has", async (
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });
+
+Deno.test("sessions are bridged by hand, each once, and whichever ends, the other can be bridged again", async () => {
+  const { host, world } = await startPlugins([bridge]);
+  const circuit = host.circuit("bridge", "circuit", { "by-hand": true });
+  await circuit.first;
+  const sessions = [Ppp, Ppp, Ppp, Ethernet].map((pseudowireType, n) =>
+    makeSession(world, host, { name: `t/${n}`, pseudowireType })
+  );
+  for (const session of sessions) await session.attach(circuit);
+  const join = (a: number, b: number) => host.run("add-bridge", { a: `t/${a}`, b: `t/${b}` });
+  const joined = (n: number) => world.ports.get(sessions[n]!.id)?.joined;
+  await join(0, 1);
+  assert.equal(joined(0), sessions[1]!.id);
+  await assert.rejects(join(1, 2), { code: "in-use", message: "t/1 is in a bridge already" });
+  await assert.rejects(join(2, 2), { code: "invalid" });
+  await assert.rejects(join(2, 3), { code: "invalid" }, "frames of two kinds");
+  await assert.rejects(join(2, 9), { code: "invalid" });
+  const rows = [];
+  for await (const row of host.show("bridge")) rows.push(row);
+  assert.deepEqual(rows, [{ a: "t/0", b: "t/1" }, { a: "t/2", b: null }, { a: "t/3", b: null }]);
+  await sessions[0]!.end();
+  assert.equal(joined(1), undefined);
+  await join(1, 2);
+  await host.run("del-bridge", { session: "t/2" });
+  await assert.rejects(host.run("del-bridge", { session: "t/2" }), { code: "invalid" });
+  assert.equal(joined(1), undefined);
+  await join(2, 1);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});

@@ -141,7 +141,14 @@ class OwnCall implements WorldCall {
       name,
       pseudowireType,
       request: this.request,
-      tunnel: { name: "far", version: 2, peer: "10.77.0.9", hostName: "far" },
+      tunnel: {
+        name: "far",
+        version: 2,
+        peer: "10.77.0.9",
+        hostName: "far",
+        localHostName: "us",
+        peerName: "far",
+      },
       get said() {
         return says();
       },

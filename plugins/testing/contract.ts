@@ -34,6 +34,8 @@ export interface ContractCase<Options, Section, PortOptions> {
   readonly changedSection?: Section;
   /** What each word is given. */
   readonly words?: Readonly<Record<string, object>>;
+  /** Peers of the file that the options speak of. */
+  readonly peers?: readonly string[];
   /** Plugins that it uses. */
   readonly others?: readonly Plugin[];
   /** Texts among the options that no operator may be shown. */
@@ -105,7 +107,10 @@ export function testPlugin<
     assert.deepEqual(plugin.claims?.(options), plugin.claims?.(options));
     const named = [{ name: "circuit-1", options }];
     const check = () =>
-      plugin.check?.(subject.section ?? {}, named, { circuits: ["circuit-1"], peers: [] }) ?? [];
+      plugin.check?.(subject.section ?? {}, named, {
+        circuits: ["circuit-1"],
+        peers: subject.peers ?? [],
+      }) ?? [];
     assert.deepEqual(check(), []);
     assert.deepEqual(check(), []);
   });
@@ -278,7 +283,12 @@ export function testPlugin<
     }
     const answers = [];
     for (const [word, given] of Object.entries(subject.words ?? {})) {
-      answers.push(await host.run(word, given));
+      answers.push(
+        await host.run(word, given).catch((error) => {
+          assert.ok(error instanceof Failure, "a word answers, or says why it cannot");
+          return error.message;
+        }),
+      );
       await assert.rejects(host.run(word, { ...given, "no-such-option": 1 }), Failure);
     }
     for (const name of world.meters.keys()) assert.match(name, /^[a-z][a-z0-9-]*(_[a-z0-9]+)*$/);

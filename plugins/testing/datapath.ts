@@ -10,12 +10,12 @@ import type {
   ForwarderNews,
   PortId,
 } from "../host/leaves.ts";
-import type { TapOptions } from "../ports.ts";
+import type { TapOptions, VlanTranslation } from "../ports.ts";
 
 /** A port of the world. */
 export interface WorldPort {
   readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host" | "pppoe";
+  readonly kind: "session" | "tap" | "host" | "pppoe" | "patch";
   /** The port that its frames go to: a cross-connect's other one, or its receiver's host port. */
   joined?: PortId | undefined;
   /** The forwarder that it is a member of. */
@@ -30,6 +30,8 @@ export interface WorldPort {
   readonly sent: Uint8Array[];
   /** Kilobits a second, and bytes at once. */
   limit?: { readonly rx: number; readonly tx: number; readonly burst: number };
+  /** What it does with VLAN tags. */
+  translation?: VlanTranslation | null;
   /** What no other has: PPPoE sessions only. */
   readonly whose?: string;
   /** The device: TAPs only. */
@@ -174,6 +176,15 @@ export class WorldDatapath {
       limit: (id, limit) => {
         this.#there(id).limit = limit;
         return Promise.resolve();
+      },
+      translate: (id, rule) => {
+        this.#there(id).translation = rule;
+        return Promise.resolve();
+      },
+      addPatch: async () => {
+        await this.#operate("addPatch");
+        const end = () => this.open({ frames: "ethernet", kind: "patch", sent: [] });
+        return [end(), end()];
       },
       forwarders: this.#makeForwarders(),
       statistics: (id) =>

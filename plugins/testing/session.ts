@@ -66,7 +66,14 @@ export function makeSession(
     name,
     pseudowireType,
     ...(request && { request }),
-    tunnel: { name: name.split("/")[0]!, version: 3, peer: "10.77.0.2", hostName: "peer" },
+    tunnel: {
+      name: name.split("/")[0]!,
+      version: 3,
+      peer: "10.77.0.2",
+      hostName: "peer",
+      localHostName: "us",
+      peerName: "branch",
+    },
     get said() {
       return said;
     },

@@ -6,9 +6,10 @@ import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { probe } from "../../plugins/probe/mod.ts";
+import { bridge } from "../../plugins/bridge/mod.ts";
 import { sink } from "../../plugins/sink/mod.ts";
 
-const plugins = [probe, sink];
+const plugins = [bridge, probe, sink];
 
 /** An appliance in this process. */
 export interface ControlNode extends AsyncDisposable {

@@ -1,0 +1,131 @@
+/** Calls that are placed on: a LAC, an isthmus between, and an LNS that is one too, in every pair of versions. */
+
+import assert from "node:assert/strict";
+import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import type { SessionParameters } from "../../core/settings.ts";
+import { testCall, testSettings } from "../../core/testing.ts";
+import { type ControlNode, startControlNode } from "./control_support.ts";
+import { type RawPeer, startRawPeer } from "./raw_peer.ts";
+import { loopback, until } from "./support.ts";
+
+const lcp = Uint8Array.fromHex("ff03c02101010010010405780206000000000506" + "4e2f1a07");
+
+const lns = (at: string, version: ProtoVersion, circuit = "{ sink: { echo: true } }") => `
+listen: [{ udp: "${at}:1701" }]
+host-name: lns
+peers: { hop: { proto-version: ${version}, accept: [{ pw-type: ppp, circuit: ${circuit} }] } }
+`;
+const hop = (
+  at: string,
+  versions: readonly [ProtoVersion, ProtoVersion],
+  to: string,
+  options = "rules: [{ to: { peer: lns } }]",
+) => `
+listen: [{ udp: "${at}:1701" }]
+host-name: hop
+peers:
+  lac: { host-name: "test*", proto-version: ${
+  versions[0]
+}, accept: [{ pw-type: ppp, circuit: hop }] }
+  lns: { host-name: lns, proto-version: ${versions[1]} }
+tunnels:
+  to-lns: { peer: lns, mode: on-demand, local: "${at}:1701", remote: ${to} }
+circuits: { hop: { bridge: { ${options} } } }
+`;
+
+/** A LAC in a test's hands, dialed in. */
+async function dialIn(at: string, to: string, version: ProtoVersion) {
+  const settings = testSettings({ version, hostName: "test-lac" });
+  const peer = await startRawPeer(at, to, settings);
+  const connection = peer.act((lcce, now) => lcce.dial(settings, peer.path(), now));
+  const established: SessionParameters[] = [];
+  const closed = new Map<number, unknown>();
+  peer.onEvent = (event) => {
+    if (event.type !== "call-state") return;
+    if (event.state === "wait-proceed") peer.lcce.proceed(event.call, peer.now());
+    if (event.state === "established") {
+      established.push(event.session!);
+      peer.send(event.session!, lcp);
+    }
+    if (event.state === "closed") closed.set(event.call.localSessionId, event.cause);
+  };
+  const call = (name: string) => {
+    const parameters = testCall({ name, pseudowireType: PseudowireType.Ppp, sequencing: false });
+    return peer.act((lcce, now) => lcce.placeCall(connection, "incoming-caller", parameters, now));
+  };
+  return { peer, call, closed, established };
+}
+
+const sessions = async ({ appliance }: ControlNode, tunnel: RegExp) =>
+  (await appliance.tunnels()).filter(({ config }) => tunnel.test(config.name))
+    .flatMap(({ sessions }) => sessions);
+
+Deno.test("ten calls at once are placed on, frames behind ICCN and all, v2 and v3 in every pair", async () => {
+  const pairs = [[2, 2], [2, 3], [3, 2], [3, 3]] as const;
+  for (const [i, versions] of pairs.entries()) {
+    const [a, b, c] = [0, 1, 2].map((n) => loopback(130 + 3 * i + n)) as [string, string, string];
+    await using far = await startControlNode(lns(c, versions[1]));
+    await using between = await startControlNode(hop(b, versions, c));
+    const { call, closed, established, peer } = await dialIn(a, b, versions[0]);
+    await using _peer: RawPeer = peer;
+    const calls = Array.from({ length: 10 }, (_, n) => call(`77-${n}`));
+    await until(() => established.length === 10 && peer.frames.length === 10);
+    for (const frame of peer.frames) assert.deepEqual(frame.slice(-lcp.length), lcp);
+    const names = (await sessions(far, /^hop/)).map(({ config }) => config.name);
+    assert.equal(names.filter((name) => name.startsWith("77-")).length, 10, `${names}`);
+    const near = await sessions(between, /^lac/);
+    assert.equal(near.length, 10);
+    for (const { circuit, counters } of near) {
+      assert.match(String(circuit?.shown?.["far"]), /^to-lns\//);
+      assert.deepEqual([counters["rx-packets"], counters["tx-packets"]], [1, 1]);
+    }
+    for (const { counters } of await sessions(between, /^to-lns/)) {
+      assert.deepEqual([counters["rx-packets"], counters["tx-packets"]], [1, 1]);
+    }
+    // Ended by the LAC: both legs go. Ended by the LNS: so they do.
+    peer.act((lcce, now) => lcce.closeCall(calls[0]!, { result: 3, message: "hung up" }, now));
+    await until(async () => (await sessions(far, /^hop/)).length === 9);
+    const [tunnel] = (await far.appliance.tunnels()).map(({ config }) => config.name);
+    const [left] = (await sessions(far, /^hop/)).map(({ config }) => config.name);
+    await far.appliance.deleteSession(tunnel!, left!);
+    await until(() => closed.size === 2);
+    await until(async () => (await sessions(between, /./)).length === 16);
+  }
+});
+
+Deno.test("a refusal of the far LNS is the near one's, in its version's words", async () => {
+  for (const [i, versions] of ([[2, 3], [3, 2]] as const).entries()) {
+    const [a, b, c] = [0, 1, 2].map((n) => loopback(150 + 3 * i + n)) as [string, string, string];
+    await using _far = await startControlNode(lns(c, versions[1], "{ bridge: {} }"));
+    await using _between = await startControlNode(hop(b, versions, c));
+    const { call, closed, established, peer } = await dialIn(a, b, versions[0]);
+    await using _peer: RawPeer = peer;
+    for (const name of ["1", "2", "3"]) call(name);
+    await until(() => closed.size === 1 && established.length === 2);
+    const [cause] = [...closed.values()] as {
+      by: string;
+      result: { result: number; message: string };
+    }[];
+    assert.equal(cause!.by, "peer");
+    assert.equal(cause!.result.result, 4);
+    assert.match(cause!.result.message, /already carries 2 sessions/);
+  }
+});
+
+Deno.test("where nobody answers, or no rule fits, the near call is refused with the reason", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(160 + n)) as [string, string, string];
+  const options = 'rules: [{ called-number: "77*", to: { tunnel: to-lns } }]';
+  await using between = await startControlNode(
+    hop(b, [2, 2], c, options).replace("lns: {", "lns: { retransmit: 0.1, attempts: 2,"),
+  );
+  const { call, closed, peer } = await dialIn(a, b, 2);
+  await using _peer: RawPeer = peer;
+  call("88");
+  await until(() => closed.size === 1);
+  call("77");
+  await until(() => closed.size === 2);
+  const results = [...closed.values()] as { result: { result: number; message: string } }[];
+  assert.deepEqual(results.map(({ result }) => result.result), [6, 4]);
+  assert.match(results[1]!.result.message, /did not come up/);
+  assert.equal((await sessions(between, /./)).length, 0);
+});
