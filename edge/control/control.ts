@@ -84,6 +84,7 @@ class LcceControl implements ControlPlane {
   readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
+    servers: new Map(),
     links: new Map(),
     established: new Map(),
     asking: new Set(),
