@@ -125,7 +125,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "1:15: log.level: got 3; expected debug, info, warn or error",
       '1:18: log.fromat: unknown key; did you mean "format"?',
     ]],
-    ["log: loud", ['1:6: log: got "loud"; expected the keys level, format']],
+    ["log: loud", ['1:6: log: got "loud"; expected the keys level, format, levels']],
     ["tunnels: [a]", ["1:10: tunnels: got a list; expected a map of names"]],
     ["tunnels: { t: { } }", [
       "1:15: tunnels.t: neither static nor peer; expected one of them",
