@@ -1,6 +1,7 @@
 /**
- * `deno task docs`: writes the tables of options in `configuration.md` from the rows of `edge/config/attributes.ts`;
- * with `--check`, as `deno task doc:check` has it, only says whether they are the same.
+ * `deno task docs`: writes the tables of options in `configuration.md` from the rows of `edge/config/attributes.ts`, and
+ * those in `ppp.md` from the schemas of the plugin; with `--check`, as `deno task doc:check` has it, only says whether
+ * they are the same.
  *
  * @module
  */
@@ -15,8 +16,22 @@ import {
   wayOptions,
 } from "../edge/config/attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
+import { aaaOptions, radiusOptions, serverOptions } from "../plugins/ppp/aaa/options.ts";
+import {
+  clientShape,
+  poolSchema,
+  profileSchema,
+  sectionShape,
+  terminateSchema,
+  tunSchema,
+} from "../plugins/ppp/options.ts";
 
-const page = new URL("configuration.md", import.meta.url);
+/** What is known of a schema's keys. */
+type Shape = Readonly<
+  Record<string, { description?: string; _zod: { def: { type: string; defaultValue?: unknown } } }>
+>;
+
+const pages = ["configuration.md", "ppp.md"] as const;
 
 const { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId, ...staticTunnel } = tunnelOptions;
 
@@ -31,11 +46,24 @@ const tables: Readonly<Record<string, Table>> = {
   ways: wayOptions,
 };
 
+/** The same, of schemas. */
+const schemas: Readonly<Record<string, Shape>> = {
+  "ppp section": sectionShape,
+  "ppp pool": poolSchema.shape,
+  "ppp profile": profileSchema.shape,
+  "ppp terminate": own(terminateSchema.shape),
+  "ppp tun": tunSchema.shape,
+  "ppp client": clientShape,
+  "ppp aaa": aaaOptions.shape,
+  "ppp radius": radiusOptions.shape,
+  "ppp server": serverOptions.shape,
+};
+
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */
 function withTables(text: string): string {
   return text.replaceAll(
     /(<!-- options: (.*?) -->\n).*?(<!-- end -->)/gs,
-    (_, start: string, name: string, end: string) => `${start}\n${tableOf(tables[name]!)}\n${end}`,
+    (_, start: string, name: string, end: string) => `${start}\n${tableNamed(name)}\n${end}`,
   );
 }
 
@@ -46,6 +74,29 @@ function cellsOf(text: string): string[] {
   return marked.flatMap((table) => table.trim().split("\n"))
     .filter((line) => !/^\| -/.test(line))
     .map((line) => line.split("|").map((cell) => cell.trim()).join("|"));
+}
+
+function tableNamed(name: string): string {
+  const [table, shape] = [tables[name], schemas[name]];
+  return table ? tableOf(table) : tableOfShape(shape!);
+}
+
+/** A termination's own options: those of a profile stand in a table of their own. */
+function own(shape: Shape): Shape {
+  return Object.fromEntries(Object.entries(shape).filter(([key]) => !(key in profileSchema.shape)));
+}
+
+function tableOfShape(shape: Shape): string {
+  const rows = Object.entries(shape).map(([key, schema]) => {
+    const { defaultValue, type } = schema._zod.def;
+    const value = type === "default"
+      ? `\`${JSON.stringify(defaultValue)}\``
+      : type === "optional"
+      ? "none"
+      : "required";
+    return `| \`${key}\` | ${(schema.description ?? "").replaceAll("|", "\\|")} | ${value} |`;
+  });
+  return ["| key | value | default |", "| --- | --- | --- |", ...rows, ""].join("\n");
 }
 
 function tableOf(table: Table): string {
@@ -67,12 +118,17 @@ function defaultText({ default: value, otherwise, show }: Option): string {
   return value === undefined ? "none" : `\`${show?.(value) ?? value}\``;
 }
 
-const text = Deno.readTextFileSync(page);
-if (Deno.args[0] !== "--check") Deno.writeTextFileSync(page, withTables(text));
-else {
+for (const name of pages) {
+  const page = new URL(name, import.meta.url);
+  const text = Deno.readTextFileSync(page);
+  if (Deno.args[0] !== "--check") Deno.writeTextFileSync(page, withTables(text));
+  else check(name, text);
+}
+
+function check(page: string, text: string): void {
   const right = cellsOf(withTables(text));
   const wrong = cellsOf(text).find((row, i) => row !== right[i]);
   if (wrong !== undefined || right.length !== cellsOf(text).length) {
-    throw new Error(`configuration.md: ${wrong}: not as its option says; run deno task docs`);
+    throw new Error(`${page}: ${wrong}: not as its option says; run deno task docs`);
   }
 }

@@ -1,27 +1,10 @@
-/** The program. To build in a plugin, add it to the list. @module */
+/** The program. @module */
 
 import manifest from "../deno.json" with { type: "json" };
-import { bridge } from "../plugins/bridge/mod.ts";
-import { ethernet } from "../plugins/ethernet/mod.ts";
-import { networkInterface } from "../plugins/interface/mod.ts";
-import { ppp } from "../plugins/ppp/mod.ts";
-import { pppoe } from "../plugins/pppoe/mod.ts";
-import { probe } from "../plugins/probe/mod.ts";
-import { sink } from "../plugins/sink/mod.ts";
-import type { Plugin } from "../plugins/plugin.ts";
+import { builtIn } from "./built_in.ts";
 import { main } from "./cli/mod.ts";
 import { configFile, withPlugins } from "./config/file.ts";
-
-/** What is built in; others are loaded by their paths. */
-const builtIn: readonly Plugin[] = [
-  bridge,
-  ethernet,
-  networkInterface,
-  ppp,
-  pppoe,
-  probe,
-  sink,
-];
+import { followSignals } from "./signals.ts";
 
 const { version } = manifest;
 const encoder = new TextEncoder();
@@ -32,13 +15,14 @@ if (import.meta.main) {
   const status = await main(Deno.args, {
     version,
     async run(path) {
+      const signals = followSignals();
       // Clients have no use for it: what only `run` needs is loaded only then. The datapath's worker starts meanwhile.
       const { startDatapath } = await import("./datapath/client.ts");
       await using datapath = early(startDatapath());
       const { run } = await import("./run.ts");
       const plugins = await withPlugins(path, builtIn);
       const document = configFile(path, plugins);
-      return await run({ version, plugins, document, datapath: datapath.started });
+      return await run({ version, plugins, document, datapath: datapath.started, signals });
     },
     async check(path) {
       return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;

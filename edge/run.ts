@@ -9,7 +9,7 @@ import { openSystem, type System } from "./io/system.ts";
 import { type Logger, makeLog } from "./log.ts";
 import { lineSink } from "./log_sink.ts";
 import { movableAdmin } from "./movable_admin.ts";
-import { followSignals } from "./signals.ts";
+import type { Signals } from "./signals.ts";
 
 /** How long the log may take to be written at the end, in milliseconds. */
 const FLUSH_MS = 1000;
@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly document: ConfigDocument;
   readonly plugins: readonly Plugin[];
   readonly version: string;
+  /** Followed since the process began. */
+  readonly signals: Signals;
   /** The datapath, which may still be starting. */
   readonly datapath: Promise<Datapath>;
 }
@@ -32,7 +34,7 @@ export interface RunOptions {
  * @throws {ApplianceError} where waiting cannot mend what is in the way; nothing is left behind in either case
  */
 export async function run(options: RunOptions): Promise<number> {
-  const signals = followSignals();
+  const { signals } = options;
   const { config, commit, warnings } = await options.document.load();
   commit();
   const sink = lineSink(

@@ -232,6 +232,30 @@ export interface SwitchForwarder extends Forwarder<SwitchOptions> {
   del(entry: FdbKey): Promise<void>;
   /** Forgets what was learnt, at one port where one is named. */
   flush(port?: string): Promise<void>;
+  /** How much it knows, and what it counted. */
+  figures(): Promise<SwitchFigures>;
+}
+
+/** A switch's figures. */
+export interface SwitchFigures {
+  /** Stations that are known. */
+  readonly stations: number;
+  /** The least of its ports' `mtu`; absent: none has said one. */
+  readonly mtu?: number;
+  /** Of each port. */
+  readonly ports: readonly SwitchPortFigures[];
+}
+
+/** Figures of a switch's port. */
+export interface SwitchPortFigures {
+  /** The port's. */
+  readonly name: string;
+  /** Stations that were learnt at it. */
+  readonly stations: number;
+  /** Milliseconds for which it will be blocked because of a loop; 0: it is not. */
+  readonly blockedMs: number;
+  /** Frames, bytes, and why frames went no further (`rx-frames`, `tx-split-horizon`). */
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** Options of a switch. */
@@ -242,8 +266,19 @@ export interface SwitchOptions {
   readonly macTableSize?: number;
   /** VLANs whose frames are always flooded. */
   readonly floodVlans?: readonly number[];
-  /** Frames to 01:80:C2:00:00:00 up to 0F are forwarded, too. */
+  /** Frames to 01:80:C2:00:00:00 up to 0F are forwarded, too, but for PAUSE (01). */
   readonly forwardBpdu?: boolean;
+  /** Last octets of those of these addresses that are forwarded anyway. */
+  readonly forwardReserved?: readonly number[];
+  /** A station that moves `moves` times (5) between two ports `withinMs` (1000) blocks one of them for `blockMs` (10,000). */
+  readonly loop?: {
+    /** 0: no port is ever blocked. */
+    readonly moves?: number;
+    /** Milliseconds. */
+    readonly withinMs?: number;
+    /** Milliseconds. */
+    readonly blockMs?: number;
+  };
 }
 
 /** A port of a switch. */
@@ -258,6 +293,25 @@ export interface SwitchPortOptions {
   readonly vlanMode?: "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
   /** Inner VLANs that a `dot1q-tunnel` port takes; all where absent or empty. */
   readonly cvlans?: readonly number[];
+  /** The TPID of the tag that a `dot1q-tunnel` port puts on; 802.1ad where absent. */
+  readonly qinqEthtype?: "802.1ad" | "802.1q";
+  /** Whether frames of VLAN 0 leave with a tag that says their priority; never where absent. */
+  readonly priorityTags?: "never" | "if-nonzero" | "always";
+  /**
+   * Tags that are looked at. A `dot1q-tunnel` port deletes the innermost of so many before it puts on its own, as Open
+   * vSwitch does; 2 where absent, 0: it never does.
+   */
+  readonly vlanLimit?: number;
+  /** Frames a second that may come in at it; absent: any number. */
+  readonly storm?: {
+    readonly broadcast?: number;
+    readonly multicast?: number;
+    readonly unknownUnicast?: number;
+  };
+  /** Stations that may be learnt at it; any number where absent. */
+  readonly macTableSize?: number;
+  /** Bytes of the largest packet that leaves by it whole, without Ethernet header and tags. */
+  readonly mtu?: number;
   /** Frames do not go from one port of a group to another. */
   readonly splitHorizonGroup?: string;
   /** Frames do not go from one protected port to another. */
@@ -270,10 +324,14 @@ export interface SwitchEvent {
   readonly what: "learnt" | "moved" | "limit" | "loop" | "loop-over";
   /** A port's name. */
   readonly port: string;
+  /** Where the MAC was before it moved; the other port of a loop. */
+  readonly other?: string;
   /** 0: none. */
   readonly vlan: number;
   /** `02:00:…` notation; empty: none. */
   readonly mac: string;
+  /** So many more events there were than could be told. */
+  readonly untold?: number;
 }
 
 /** Names an entry of a MAC table. */

@@ -5,6 +5,7 @@ export type WasmErrorCode =
   | "no-such-socket"
   | "no-such-tunnel"
   | "no-such-port"
+  | "no-such-switch"
   | "tunnel-exists"
   | "session-exists"
   | "tunnel-busy"

@@ -6,27 +6,11 @@
  */
 
 import type { ForwarderDoor, ForwarderKind } from "./door.ts";
-import { WasmError } from "./error.ts";
 import type { Raw } from "./pkg/isthmus_datapath.js";
 import { pppDoor } from "./ppp.ts";
+import { SwitchDoor } from "./switches.ts";
 
 /** The doors of all kinds. */
 export function forwarderDoors(raw: Raw): Readonly<Record<ForwarderKind, ForwarderDoor>> {
-  return { ppp: pppDoor(raw), switch: absent("switch") };
-}
-
-/** The door of a kind that the module does not have. */
-function absent(kind: ForwarderKind): ForwarderDoor {
-  const refuse = (): never => {
-    throw new WasmError("invalid", `the datapath has no forwarders of the kind ${kind}`);
-  };
-  return {
-    add: refuse,
-    change: refuse,
-    remove: refuse,
-    join: refuse,
-    changeMember: refuse,
-    ask: refuse,
-    events: () => [],
-  };
+  return { ppp: pppDoor(raw), switch: new SwitchDoor(raw) as ForwarderDoor };
 }

@@ -28,6 +28,7 @@ import type { ForwarderDoor, ForwarderKind } from "./door.ts";
 import { forwarderDoors } from "./forwarders.ts";
 import { type FamilyCounters, readFamilies } from "./ppp.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
+import { translate, type Translation } from "./switches.ts";
 import {
   type Counters,
   type PortIx,
@@ -66,6 +67,7 @@ export type {
   TunnelSpec,
   VnetSpec,
 } from "./spec.ts";
+export type { LoopSpec, SwitchPortSpec, SwitchSpec, Translation } from "./switches.ts";
 export { sessionCounters, WasmError };
 
 /** Messages or frames in a batch. */
@@ -217,6 +219,7 @@ export class WasmDatapath {
     const session = refusing(() => this.#raw.add_session(tunnel, raw)) as PortIx;
     try {
       refusing(() => this.#raw.set_policy(session, policy));
+      if (spec.vlan !== undefined) this.translate(session, vlanOf(spec.vlan));
     } catch (error) {
       this.removePort(session);
       throw error;
@@ -235,6 +238,7 @@ export class WasmDatapath {
       refusing(() => this.#raw.change_session(session, raw));
     }
     if (policy) refusing(() => this.#raw.set_policy(session, policy));
+    if (change.vlan !== undefined) this.translate(session, vlanOf(change.vlan));
   }
 
   /**
@@ -301,6 +305,17 @@ export class WasmDatapath {
   limit(port: PortIx, { rx, tx, burst }: PortLimit): void {
     const number = (value: number) => u32(value, "rate");
     refusing(() => this.#raw.limit(port, number(rx), number(tx), number(burst)));
+  }
+
+  /** Makes a pair of ports of Ethernet frames, for two switches: what leaves by one comes in at the other. */
+  addPatch(): readonly [PortIx, PortIx] {
+    const [a, b] = refusing(() => this.#raw.add_patch());
+    return [a as PortIx, b as PortIx];
+  }
+
+  /** Says what a port does with VLAN tags, whatever it is joined to; null: nothing. */
+  translate(port: PortIx, translation: Translation): void {
+    translate(this.#raw, port, translation);
   }
 
   /** Undoes {@linkcode crossConnect} of `a` and whatever it is joined to, or takes it out of its forwarder. */
@@ -556,6 +571,10 @@ function rawPolicy({ rateLimit, source, mss }: SessionPolicy): RawPolicy {
     mss: typeof mss === "number" ? mss : 0,
     mss_for_frame: typeof mss === "object" ? Math.min(mss.frame, 0xffff) : 0,
   });
+}
+
+function vlanOf(vlan: number | "any"): Translation {
+  return { vlan: vlan === "any" ? null : vlan };
 }
 
 /** An id that fits the 32 bits that the module takes; it would wrap silently else. */

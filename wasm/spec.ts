@@ -82,6 +82,8 @@ export interface SessionSpec {
   readonly restartRun: number;
   /** Whether PPP frames leave behind an address and control field, `FF 03` (RFC 1662 §3.2); absent: as they come. */
   readonly addressControl?: "keep" | "add" | "strip";
+  /** It carries one VLAN (RFC 4719): frames have a tag, whose VLAN is this one outside of the pseudowire. Absent: not so. */
+  readonly vlan?: number | "any";
   /** What its frames are held to. */
   readonly policy?: SessionPolicy;
 }

@@ -120,14 +120,15 @@ function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
 
 function explainError(error: Error, c: Context, log: Pick<Log, "error">): Response {
   if (error instanceof ApplianceError) return applianceProblem(c, error);
-  if (error instanceof FaultsError) return faultsProblem(c, error.faults);
+  if (error instanceof FaultsError) return faultsProblem(c, error.faults, error.more);
   if (error instanceof PreconditionError) return httpProblem(c, 412, error.message);
   if (error instanceof ConfigError) {
     const errors = error.problems.map(({ file, line, column, path, message }) => ({
       attribute: path,
       message: `${file}:${line}:${column}: ${message}`,
     }));
-    return apiProblem(c, "invalid", "the configuration file is wrong; nothing was changed", errors);
+    const detail = "the configuration file is wrong; nothing was changed";
+    return apiProblem(c, "invalid", detail, errors, error.more);
   }
   if (error instanceof HTTPException && error.status === 400) {
     return httpProblem(c, 400, "the body is not valid JSON");

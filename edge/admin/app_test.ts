@@ -187,3 +187,15 @@ Deno.test("/metrics has totals and no labels of tunnels or sessions", async () =
   assert.ok(second.includes("isthmus_tx_packets_total 7"), "counters never fall");
   assert.ok(second.includes("isthmus_tunnels 0"));
 });
+
+Deno.test("of very many faults the first twenty are told, and how many more there are", async () => {
+  const ask = asking(await branchOffice());
+  const keys = Object.fromEntries(Array.from({ length: 80_000 }, (_, i) => [`k${i}`, 1]));
+  const begun = performance.now();
+  const { body, status, text } = await ask("POST", "/v1/tunnels", { json: keys });
+  assert.equal(status, 422);
+  assert.equal((body["errors"] as unknown[]).length, 20);
+  assert.ok(Number(body["more"]) >= 80_000 - 20);
+  assert.ok(text.length < 20_000, `${text.length} characters`);
+  assert.ok(performance.now() - begun < 4000);
+});

@@ -48,9 +48,12 @@ export async function makeEdits(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const above = path.map((key) => `${key}.`).join("");
-    throw new FaultsError(error.problems.map(({ path, message }) => ({
-      attribute: path.startsWith(above) ? path.slice(above.length) : path,
-      message,
-    })));
+    throw new FaultsError(
+      error.problems.map(({ path, message }) => ({
+        attribute: path.startsWith(above) ? path.slice(above.length) : path,
+        message,
+      })),
+      error.more,
+    );
   }
 }

@@ -4,6 +4,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "@hono/zod-openapi";
 import { ApplianceError } from "../appliance/errors.ts";
+import { maxIssues } from "../config/issues.ts";
 
 /** One thing wrong with a request, by the attribute or parameter it is in. */
 export interface Fault {
@@ -19,7 +20,8 @@ export const problemSchema = z.object({
   detail: z.string().describe("What went wrong this time."),
   instance: z.string().describe("The path that was asked for."),
   errors: z.array(z.object({ attribute: z.string(), message: z.string() })).optional()
-    .describe("What is wrong in which attribute."),
+    .describe("What is wrong in which attribute: the first 20."),
+  more: z.int().optional().describe("How many more there are."),
 }).openapi("Problem");
 
 /** The kinds of problem that are isthmus' own: the codes of {@linkcode ApplianceError}, and their HTTP statuses. */
@@ -69,17 +71,21 @@ export function apiProblem(
   code: ApplianceError["code"],
   detail: string,
   errors?: readonly Fault[],
+  more = 0,
 ): Response {
   const { status, title } = kinds[code];
-  return respond(c, `urn:isthmus:problem:${code}`, title, status, detail, errors);
+  return respond(c, `urn:isthmus:problem:${code}`, title, status, detail, errors, {}, more);
 }
 
 /** All faults of one request, under the first one's message. */
-export function faultsProblem(c: Context, faults: readonly Fault[]): Response {
+export function faultsProblem(c: Context, all: readonly Fault[], uncounted = 0): Response {
+  const faults = all.slice(0, maxIssues);
+  const more = all.length - faults.length + uncounted;
   const [first] = faults;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  const detail = first ? `${label(first)}${first.message}${more}` : "the request is invalid";
-  return apiProblem(c, "invalid", detail, faults);
+  const others = all.length - 1 + uncounted;
+  const rest = others > 0 ? ` (and ${others} more)` : "";
+  const detail = first ? `${label(first)}${first.message}${rest}` : "the request is invalid";
+  return apiProblem(c, "invalid", detail, faults, more);
 }
 
 /** What the appliance refused to do. */
@@ -96,7 +102,8 @@ export function applianceProblem(c: Context, error: ApplianceError): Response {
 /** Thrown by handlers when a request's attributes are wrong; answered with all of its faults. */
 export class FaultsError extends Error {
   override readonly name = "FaultsError";
-  constructor(readonly faults: readonly Fault[]) {
+  /** @param more how many there are besides */
+  constructor(readonly faults: readonly Fault[], readonly more: number = 0) {
     super(faults.map((fault) => label(fault) + fault.message).join("; "));
   }
 }
@@ -118,8 +125,13 @@ function respond(
   detail: string,
   errors?: readonly Fault[],
   headers: Record<string, string> = {},
+  more = 0,
 ): Response {
-  const body = { type, title, status, detail, instance: c.req.path, ...(errors && { errors }) };
+  const body = {
+    ...{ type, title, status, detail, instance: c.req.path },
+    ...(errors && { errors }),
+    ...(more > 0 && { more }),
+  };
   return c.body(JSON.stringify(body), status, {
     "content-type": "application/problem+json",
     ...headers,

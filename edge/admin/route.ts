@@ -90,11 +90,14 @@ export function explain(schemas: { readonly json?: z.ZodType; readonly query?: z
     const schema = schemas[result.target as keyof typeof schemas] ?? z.unknown();
     const checked = check(schema, result.data, []);
     if (checked.ok) return;
-    throw new FaultsError(checked.issues.map(({ path, message, at }) => ({
-      attribute: formatPath(path),
-      message: at === "key" && path.length === 1 && readOnly.has(String(path[0]))
-        ? "only the appliance sets this; leave it out"
-        : message,
-    })));
+    throw new FaultsError(
+      checked.issues.map(({ path, message, at }) => ({
+        attribute: formatPath(path),
+        message: at === "key" && path.length === 1 && readOnly.has(String(path[0]))
+          ? "only the appliance sets this; leave it out"
+          : message,
+      })),
+      checked.more,
+    );
   };
 }

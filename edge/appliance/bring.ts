@@ -11,6 +11,7 @@ import type { ApplianceApi } from "./api.ts";
 import { brake, type Established, tollOf } from "./brake.ts";
 import type { ApplianceContext, ApplianceOptions } from "./context.ts";
 import { adopt, unsaved, untouched } from "./edits.ts";
+import { inSlices, mapped } from "../slices.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps, type Part, type Steps } from "./part.ts";
 import { foresee, reconcile, type ReloadReport } from "./reconcile.ts";
@@ -41,15 +42,16 @@ export function makeFileRequests(
     reload: ({ brake: braked, confirmMs, dryRun } = {}) =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const former = confirmMs === undefined ? undefined : document.current();
+        const former = confirmMs === undefined ? undefined : await document.current();
         const { commit, config, putBack, warnings } = await document.load();
         for (const warning of warnings) log.warn(warning);
+        const way = await wayTo(context, config, changeAdmin);
         if (dryRun || braked) {
-          const foreseen = foreseeChange(context, config, changeAdmin);
+          const foreseen = foresee(way.parts, { ...context, steps: makeSteps() });
           if (dryRun) return withReasons(foreseen, putBack);
           brake(tollOf(established(context), foreseen.steps));
         }
-        const report = await bringTo(context, config, changeAdmin);
+        const report = await go(context, config, way);
         commit();
         if (former) confirmation.await(confirmMs!, () => undo(former));
         else confirmation.confirm();
@@ -63,7 +65,7 @@ export function makeFileRequests(
     edit: (edits) =>
       queues.exclusive(async () => {
         refuseStopped(context);
-        const { commit, config } = document.edit(edits);
+        const { commit, config } = await document.edit(edits);
         const report = await bringTo(context, untouched(context, config, edits), changeAdmin);
         state.inForce = config;
         commit();
@@ -97,43 +99,45 @@ export async function bringTo(
   next: Config,
   changeAdmin: MoveAdmin,
 ): Promise<ReloadReport> {
-  const steps = makeSteps();
-  const report = await reconcile(partsOf(context, next, changeAdmin, steps), { ...context, steps });
+  return await go(context, next, await wayTo(context, next, changeAdmin));
+}
+
+/** What lies between what runs and a configuration. */
+interface Way {
+  readonly parts: readonly Part[];
+  readonly steps: Steps;
+}
+
+async function go(context: ApplianceContext, next: Config, way: Way): Promise<ReloadReport> {
+  const report = await reconcile(way.parts, { ...context, steps: way.steps });
   context.state.inForce = next;
   return report;
 }
 
-/** What {@linkcode bringTo} would do. @throws {ApplianceError} */
-function foreseeChange(
+async function wayTo(
   context: ApplianceContext,
   next: Config,
   changeAdmin: MoveAdmin,
-): ReloadReport {
-  const steps = makeSteps();
-  return foresee(partsOf(context, next, changeAdmin, steps), { ...context, steps });
-}
-
-function partsOf(
-  context: ApplianceContext,
-  next: Config,
-  changeAdmin: MoveAdmin,
-  steps: Steps,
-): Part[] {
+): Promise<Way> {
   const { control, down, state, tunnels } = context;
   const before = state.inForce;
+  const steps = makeSteps();
+  const ofFile = [...tunnels.all.values()].filter(({ origin }) => origin === "config");
   const running = [
-    ...[...tunnels.all.values()].filter(({ origin }) => origin === "config")
-      .map((tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
+    ...await inSlices(
+      mapped(ofFile, (tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
+    ),
     ...down.tunnels().map(({ tunnel }) => tunnel.config),
   ];
-  return [
+  const parts = [
     settingsPart(before, next, { ...context, changeAdmin }, steps),
     hookPart(before.hooks, next.hooks, context.hooks, steps),
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
-    staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
+    await staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
     control.part(next, down, steps),
   ];
+  return { parts, steps };
 }
 
 /** What requests had changed, and is now as the file has it, says so. */

@@ -4,8 +4,8 @@ import { describeTunnel } from "../config/describe.ts";
 import type { Edit } from "../config/edit.ts";
 import type { Config, TunnelConfig } from "../config/model.ts";
 import { configOf, type TunnelEntry } from "../sessions/table.ts";
-import { isDeepStrictEqual } from "node:util";
 import type { ApplianceContext } from "./context.ts";
+import { same } from "../config/same.ts";
 
 /** A configuration with those static tunnels as they run that no edit is about: what requests made of them stays. */
 export function untouched(
@@ -36,7 +36,7 @@ export function unsaved({ down, state, tunnels }: ApplianceContext): Edit[] {
     if (entry.origin === "control") continue;
     const now = configOf(entry);
     const before = file.get(now.name);
-    if (before && isDeepStrictEqual(before, now)) continue;
+    if (before && same(before, now)) continue;
     edits.push(
       ...changes(["tunnels", now.name], before && describeTunnel(before), describeTunnel(now)),
     );
@@ -57,7 +57,7 @@ export function adopt(tunnel: TunnelEntry): void {
 
 /** The edits that lead from one value to another, each as small as can be. */
 function changes(path: readonly string[], before: Edit["value"], after: Edit["value"]): Edit[] {
-  if (isDeepStrictEqual(before, after)) return [];
+  if (same(before, after)) return [];
   if (!isMap(before) || !isMap(after)) return [{ path, value: after }];
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .flatMap((key) => changes([...path, key], before[key], after[key]));

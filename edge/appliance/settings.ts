@@ -1,12 +1,12 @@
 /** The log, the admin endpoint, what devices may do, and where plugins keep what outlives the appliance. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import type { AdminConfig, Config } from "../config/model.ts";
 import type { System } from "../io/system.ts";
 import type { Logger } from "../log.ts";
 import type { DownList } from "./down.ts";
 import { isPassing } from "./errors.ts";
 import type { Part, Steps } from "./part.ts";
+import { same } from "../config/same.ts";
 
 export interface SettingsDependencies {
   readonly down: DownList;
@@ -27,7 +27,7 @@ export function settingsPart(
   { changeAdmin, down, log, system }: SettingsDependencies,
   steps: Steps,
 ): Part {
-  const differs = (key: keyof Settings) => !isDeepStrictEqual(before[key], after[key]);
+  const differs = (key: keyof Settings) => !same(before[key], after[key]);
   return {
     foresee(steps) {
       for (const key of ["log", "offload", "admin"] as const) {
@@ -36,12 +36,12 @@ export function settingsPart(
       if (differs("stateFolder")) steps.note("state-folder", "changed", LATER);
     },
     async open(tx) {
-      if (!isDeepStrictEqual(before.log, after.log)) {
+      if (!same(before.log, after.log)) {
         log.configure(after.log);
         tx.undo(() => log.configure(before.log));
         steps.note("log", "changed");
       }
-      if (!isDeepStrictEqual(before.offload, after.offload)) {
+      if (!same(before.offload, after.offload)) {
         system.setOffload(after.offload ?? {});
         tx.undo(() => system.setOffload(before.offload ?? {}));
         steps.note("offload", "changed");
@@ -50,7 +50,7 @@ export function settingsPart(
         // Plugins have their databases open in the former one.
         steps.note("state-folder", "changed", LATER);
       }
-      if (isDeepStrictEqual(before.admin, after.admin)) return;
+      if (same(before.admin, after.admin)) return;
       try {
         await changeAdmin(after.admin);
         tx.undo(() => changeAdmin(before.admin));

@@ -1,11 +1,11 @@
 /** Plugins' sections and named circuits, from what runs to what the file says now. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import type { PluginHost } from "../../plugins/host/host.ts";
 import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import type { Part, Steps } from "../appliance/part.ts";
 import type { Config, NamedCircuit } from "../config/model.ts";
 import type { Circuits } from "./circuits.ts";
+import { same } from "../config/same.ts";
 
 export interface CircuitPartDependencies {
   readonly circuits: Circuits;
@@ -30,26 +30,26 @@ export function circuitPart(
   return {
     foresee(steps) {
       for (const [plugin, { value }] of Object.entries(after.sections)) {
-        if (isDeepStrictEqual(before.sections[plugin]?.value ?? {}, value)) continue;
+        if (same(before.sections[plugin]?.value ?? {}, value)) continue;
         steps.note(`plugins/${plugin}`, "changed", OR_RESTARTED);
       }
       for (const circuit of wanted.values()) {
         const former = old.get(circuit.name);
         if (!former) steps.note(pathOf(circuit), "added");
-        else if (isDeepStrictEqual(former, circuit)) steps.keep(1);
+        else if (same(former, circuit)) steps.keep(1);
         else steps.note(pathOf(circuit), "changed", OR_RESTARTED);
       }
       for (const circuit of removed) steps.note(pathOf(circuit), "removed");
     },
     check() {
-      if (isDeepStrictEqual(before.plugins, after.plugins)) return;
+      if (same(before.plugins, after.plugins)) return;
       const message = "plugins are loaded once, at the start: restart isthmus to load others";
       throw new ApplianceError("invalid", "plugins", message);
     },
     async open(tx) {
       for (const [plugin, { value: section }] of Object.entries(after.sections)) {
         const former = before.sections[plugin]?.value ?? {};
-        if (isDeepStrictEqual(former, section)) continue;
+        if (same(former, section)) continue;
         const how = await asApplianceErrors(plugin, () => host.reconfigure(plugin, section));
         tx.undo(() => host.reconfigure(plugin, former));
         steps.note(`plugins/${plugin}`, how);
@@ -60,7 +60,7 @@ export function circuitPart(
           await circuits.begin(circuit);
           tx.undo(() => circuits.end(circuit.name));
           steps.note(pathOf(circuit), "added");
-        } else if (isDeepStrictEqual(former, circuit)) steps.keep(1);
+        } else if (same(former, circuit)) steps.keep(1);
         else if (await circuits.change(circuit)) {
           tx.undo(() => circuits.change(former));
           steps.note(pathOf(circuit), "changed");

@@ -63,6 +63,8 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       holdFirst: (port, frames) => removed(() => datapath.holdFirst(port, frames)),
       release: (port) => removed(() => datapath.release(port)),
       limit: (port, limit) => guarded(() => datapath.limit(port, limit)),
+      translate: (port, rule) => guarded(() => datapath.translate(port, rule)),
+      addPatch: () => guarded(() => datapath.addPatch()),
       forwarders: guardedForwarders(datapath.forwarders),
       async statistics(port) {
         const [{ sessions }, families] = await guarded(() =>
@@ -246,7 +248,8 @@ async function removed(remove: () => Promise<void>): Promise<void> {
     await remove();
   } catch (error) {
     const gone = error instanceof DatapathError &&
-      (error.code === "no-such-port" || error.code === "stopped");
+      (error.code === "no-such-port" || error.code === "no-such-switch" ||
+        error.code === "stopped");
     if (!gone) throw error;
   }
 }

@@ -135,6 +135,7 @@ function refusal(status: number, text: string): string {
   const lines = errors.map(({ attribute, message }) =>
     attribute === "" ? String(message) : `${attribute}: ${message}`
   );
+  if (typeof problem["more"] === "number") lines.push(`and ${problem["more"]} more`);
   const hint = status === 401 ? " (--token-file, ISTHMUS_TOKEN_FILE or ISTHMUS_TOKEN)" : "";
   return lines.length > 0 ? lines.join("\n") : problem["detail"] + hint;
 }

@@ -2,6 +2,7 @@
 
 import { Argument, Command as Commander, InvalidArgumentError, Option } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
+import { logKeywords } from "./log_words.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
@@ -87,6 +88,10 @@ function addShow(program: Commander, choose: Choose): void {
     });
   }
 
+  watched(show.command("bridge").description("show which sessions are joined with each other"))
+    .action((options: ShowOptions) =>
+      choose({ do: "show", what: "view", words: ["bridge"], details: false, ...options })
+    );
   watched(show.command("view").description("show a table of a plugin, or which there are"))
     .argument("[view]", "the table").argument("[name]", "only this one of it")
     .action((view: string | undefined, name: string | undefined, options: ShowOptions) => {
@@ -99,6 +104,10 @@ function addShow(program: Commander, choose: Choose): void {
 function addChanges(program: Commander, choose: Choose): void {
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
+    if (verb === "set") {
+      words(group, "log", "change what is logged while it runs", "keyword", logKeywords)
+        .action((given: string[]) => choose({ do: "set-log", words: given }));
+    }
     for (const what of ["tunnel", "session", "peer"] as const) {
       const pairs = verb === "del" ? selectors[what] : keywords[what];
       const command = words(
@@ -118,6 +127,24 @@ function addChanges(program: Commander, choose: Choose): void {
         choose({ do: verb, what, words: [...given, ...Object.entries(options).flat()] })
       );
     }
+    if (verb !== "set") addBridge(group, verb, choose);
+  }
+}
+
+/** `add bridge A B` and `del bridge A`: words of the bridge plugin. */
+function addBridge(group: Commander, verb: "add" | "del", choose: Choose): void {
+  if (verb === "add") {
+    group.command("bridge").description("join two sessions whose circuit is a bridge by-hand")
+      .argument("<a>", "one, as <tunnel>/<session>").argument("<b>", "the other one")
+      .action((a: string, b: string) =>
+        choose({ do: "do", word: "add-bridge", words: ["a", a, "b", b] })
+      );
+  } else {
+    group.command("bridge").description("take a bridge apart that was made by hand")
+      .argument("<session>", "either of its sessions, as <tunnel>/<session>")
+      .action((session: string) =>
+        choose({ do: "do", word: "del-bridge", words: ["session", session] })
+      );
   }
 }
 

@@ -10,6 +10,7 @@ import { RequestError, UsageError } from "./errors.ts";
 import { follow } from "./events.ts";
 import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
+import { logChange } from "./log_words.ts";
 import { manual } from "./manual.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
@@ -61,6 +62,7 @@ export async function main(args: readonly string[], deps: Deps): Promise<number>
   } catch (error) {
     if (error instanceof ConfigError) {
       deps.stderr(error.problems.map((problem) => `${formatProblem(problem)}\n`).join(""));
+      if (error.more > 0) deps.stderr(`and ${error.more} more\n`);
       return 2;
     }
     deps.stderr(prefixed(error instanceof Error ? error.message : String(error)));
@@ -192,6 +194,13 @@ function plan(
         await client.request("POST", "/v1/reload/confirm");
         return { json: null, text: "" };
       };
+    case "set-log": {
+      const change = logChange(action.words);
+      return async (client) => ({
+        json: await client.request("PATCH", "/v1/config", change),
+        text: "",
+      });
+    }
     case "do":
       return (client) => doWord(client, action.word, action.words);
     case "save":

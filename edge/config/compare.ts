@@ -1,9 +1,10 @@
 /** What differs between two lists of named things of a configuration. Pure. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import { sessionOptions, tunnelOptions } from "./attributes.ts";
 import type { SessionConfig, TunnelConfig } from "./model.ts";
 import type { Table } from "./option.ts";
+import { same } from "./same.ts";
+import { atOnce, type Slices } from "../slices.ts";
 
 /** One thing as it was and as it shall be. */
 export interface Changed<T> {
@@ -37,23 +38,37 @@ function identityOf<T>(table: Table): readonly (keyof T)[] {
     .map(({ field }) => field as keyof T);
 }
 
+/** How things are compared. */
+export interface ComparedKeys<T> {
+  /** Keys whose change makes another thing. */
+  readonly identity: readonly (keyof T)[];
+  /** Keys that are not looked at. */
+  readonly aside: readonly (keyof T)[];
+}
+
 /**
  * Compares lists whose names are unique in each.
- * @param identity keys whose change makes another thing
- * @param aside keys that are not looked at
  */
 export function compare<T extends { readonly name: string }>(
   before: readonly T[],
   after: readonly T[],
-  { identity, aside }: {
-    readonly identity: readonly (keyof T)[];
-    readonly aside: readonly (keyof T)[];
-  },
+  keys: ComparedKeys<T>,
 ): Comparison<T> {
+  return atOnce(comparing(before, after, keys));
+}
+
+/** As {@linkcode compare}, in slices. */
+export function* comparing<T extends { readonly name: string }>(
+  before: readonly T[],
+  after: readonly T[],
+  { identity, aside }: ComparedKeys<T>,
+): Slices<Comparison<T>> {
+  let count = 0;
   const old = new Map(before.map((item) => [item.name, item]));
   const [kept, added]: T[][] = [[], []];
   const [changed, replaced]: Changed<T>[][] = [[], []];
   for (const next of after) {
+    if (++count % 32 === 0) yield;
     const previous = old.get(next.name);
     old.delete(next.name);
     if (!previous) {
@@ -82,7 +97,7 @@ export function changedKeys<T extends object>(
   aside: readonly (keyof T)[] = [],
 ): (keyof T & string)[] {
   const keys = Object.keys({ ...before, ...after }) as (keyof T & string)[];
-  return keys.filter((key) => !aside.includes(key) && !isDeepStrictEqual(before[key], after[key]));
+  return keys.filter((key) => !aside.includes(key) && !same(before[key], after[key]));
 }
 
 /** Keys as operators write them: `peer-tunnel-id`. */

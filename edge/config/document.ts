@@ -1,6 +1,8 @@
 /** The configuration as text: as it was read, with the changes that requests made since. @module */
 
 import type { Plugin } from "../../plugins/plugin.ts";
+import { BESIDE_LENGTH } from "./beside.ts";
+import type { BesideRequest, Reading } from "./beside_protocol.ts";
 import { type Edit, editText, withoutSuperseded } from "./edit.ts";
 import { exposedSecrets } from "./exposed.ts";
 import type { Config } from "./model.ts";
@@ -31,9 +33,9 @@ export interface ConfigDocument {
    */
   load(): Promise<Candidate>;
   /** What is in force. */
-  current(): Candidate;
+  current(): Promise<Candidate>;
   /** What is in force with further changes. @throws {ConfigError} where it is wrong then */
-  edit(edits: readonly Edit[]): Candidate;
+  edit(edits: readonly Edit[]): Promise<Candidate>;
   /** Who has what is in force say something at a path, the file or a request; undefined: it says nothing. */
   origin(path: readonly string[]): "file" | "request" | undefined;
   /** Writes what is in force, and `more`, into the file; where it cannot be written, says why. Comments are kept. */
@@ -62,6 +64,8 @@ export interface DocumentOptions {
   writeText(text: string): Promise<void>;
   /** Reads a file with a secret in it. */
   readSecret(path: string): string;
+  /** Reads large texts beside; absent: they are read here, too. @throws {ConfigError} */
+  readBeside?(request: BesideRequest): Promise<Reading>;
   /** A file's permissions; undefined where they cannot be had. */
   modeOf?(path: string): number | undefined;
 }
@@ -76,46 +80,49 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
   };
   let text = "";
   let edits: readonly Edit[] = [];
-  /** Files that secrets were read from, the last time. */
-  let secretFiles: string[] = [];
-  const readFile = (path: string) => {
-    secretFiles.push(path);
-    return readSecret(path);
+  const readHere = (text: string, edits: readonly Edit[]): Reading => {
+    const secretFiles: string[] = [];
+    const readFile = (path: string) => {
+      secretFiles.push(path);
+      return readSecret(path);
+    };
+    const whole = edits.length > 0 ? editText(text, edits) : text;
+    const config = parseConfig(whole, { file, plugins, defaults, readFile });
+    const modeOf = options.modeOf ?? (() => undefined);
+    return { config, warnings: exposedSecrets(file, text, secretFiles, modeOf) };
   };
-  const parse = (text: string) => {
-    secretFiles = [];
-    return parseConfig(text, { file, plugins, defaults, readFile });
-  };
-  const warningsOf = (text: string) =>
-    exposedSecrets(file, text, secretFiles, options.modeOf ?? (() => undefined));
-  const candidate = (next: { text: string; edits: readonly Edit[] }, putBack: string[] = []) => ({
-    config: parse(editText(next.text, next.edits)),
+  const read = async (text: string, edits: readonly Edit[] = []): Promise<Reading> =>
+    text.length >= BESIDE_LENGTH && options.readBeside
+      ? await options.readBeside({ text, edits, file, defaults })
+      : readHere(text, edits);
+  const candidate = async (
+    next: { text: string; edits: readonly Edit[] },
+    putBack: string[] = [],
+  ): Promise<Candidate> => ({
+    ...await read(next.text, next.edits),
     putBack,
-    warnings: warningsOf(next.text),
-    commit: () => ({ text, edits } = next),
+    commit: () => void ([text, edits] = [next.text, next.edits]),
   });
   return {
     file,
     async load() {
-      const read = await options.readText().catch((error) => {
+      const now = await options.readText().catch((error) => {
         if (error instanceof NotUtf8) throw new ConfigError([{ file, path: "", ...error.problem }]);
         const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
         throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
       });
-      if (isEmpty(read)) {
+      if (isEmpty(now)) {
         // Half a write, or a disk that was full: nobody says "nothing" like that.
         const message = "the file is empty; expected a configuration, or {} for one of nothing";
         throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
       }
       // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
-      const config = parse(read);
-      const added = edits.filter(({ path }) => !stands(read, resourceOf(path)));
+      const reading = await read(now);
+      const added = edits.filter(({ path }) => !stands(now, resourceOf(path)));
       const dropped = edits.filter((edit) => !added.includes(edit));
       const putBack = [...new Set(dropped.map(({ path }) => resourceOf(path).join("/")))];
-      const next = { text: read, edits: added };
-      if (added.length > 0) return candidate(next, putBack);
-      const warnings = warningsOf(read);
-      return { config, putBack, warnings, commit: () => ({ text, edits } = next) };
+      if (added.length > 0) return await candidate({ text: now, edits: added }, putBack);
+      return { ...reading, putBack, commit: () => void ([text, edits] = [now, added]) };
     },
     current: () => candidate({ text, edits }),
     edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
@@ -123,7 +130,7 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
     async save(more) {
       const next = editText(text, [...edits, ...more]);
-      parse(next);
+      await read(next);
       try {
         await options.writeText(next);
       } catch (error) {
@@ -137,7 +144,8 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
 
 /** Whether a text says nothing: comments and document markers aside. */
 function isEmpty(text: string): boolean {
-  return text.split("\n").every((line) => /^\s*(?:#.*|---.*|\.\.\.\s*|%.*)?$/.test(line));
+  // The first line that says something; there is one soon in most files.
+  return !/^(?!\s*(?:#|---|\.\.\.\s*$|%|$))/m.test(text);
 }
 
 /** The thing that a path is about: `peers/hq`, `tunnels/branch`, `tunnels/branch/sessions/office`. */

@@ -27,7 +27,7 @@ export function exposedSecrets(
 ): readonly string[] {
   const open = (path: string) => ((modeOf(path) ?? 0) & OTHERS_READ) !== 0;
   return [
-    ...(holdsSecret(text) && open(file)
+    ...(open(file) && holdsSecret(text)
       ? [
         `${file}: holds a secret and every user can read it; expected chmod o-r, or secrets in files of their own`,
       ]

@@ -4,6 +4,8 @@ import { dirname } from "node:path";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { ownSocket } from "./admin_socket.ts";
 import { type ConfigDocument, makeDocument } from "./document.ts";
+import { readBeside } from "./beside.ts";
+import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -31,13 +33,8 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     adminSocket: ownSocket({ uid: Deno.uid() ?? 0, env: (name) => Deno.env.get(name) }),
     readText: async () => decodeUtf8(await Deno.readFile(file)),
     readSecret: (path) => Deno.readTextFileSync(path),
-    modeOf(path) {
-      try {
-        return Deno.statSync(path).mode ?? undefined;
-      } catch {
-        return undefined;
-      }
-    },
+    modeOf,
+    readBeside,
     writeText: (text) => replaceFile(file, text),
   });
 }

@@ -17,33 +17,57 @@ export interface Issue {
 /** A value that its schema accepted, or everything wrong with it. */
 export type Checked<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
+  | {
+    readonly ok: false;
+    readonly issues: readonly Issue[];
+    /** How many more there are: to say what would be right takes its time. */
+    readonly more?: number;
+  };
+
+/** The most issues of one value that are told in full. */
+export const maxIssues = 20;
 
 /**
  * Checks `value` against `schema`.
  *
  * @param at where `value` lies, so that messages know which of its parts are secrets
+ * @param most the most issues that are told in full
  */
-export function check<T>(schema: Schema<T>, value: unknown, at: Path): Checked<T> {
+export function check<T>(
+  schema: Schema<T>,
+  value: unknown,
+  at: Path,
+  most: number = maxIssues,
+): Checked<T> {
   const result: ReturnType<Schema<T>["safeParse"]> = schema instanceof z.ZodType
     ? (schema as z.ZodType<T>).safeParse(value, { error: expectation })
     : schema.safeParse(value);
   if (result.success) return { ok: true, value: result.data };
-  const issues = result.error.issues.flatMap((issue): Issue[] => {
+  const issues: Issue[] = [];
+  let more = 0;
+  const tell = (count: number, told: (left: number) => readonly Issue[]) => {
+    const left = Math.min(count, most - issues.length);
+    if (left > 0) issues.push(...told(left));
+    more += count - Math.max(0, left);
+  };
+  for (const issue of result.error.issues) {
     const path = issue.path.filter((part) => typeof part !== "symbol");
     if (issue.code === "unrecognized_keys" && issue.keys) {
       const known = keysAt(schema, path);
       // What another copy of zod knows, or another library, cannot be told.
       const expected = schema instanceof z.ZodType ? (key: string) => hint(key, known) : () => "";
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: `unknown key${expected(key)}`,
-        at: "key" as const,
-      }));
+      const { keys } = issue;
+      tell(keys.length, (left) =>
+        keys.slice(0, left).map((key) => ({
+          path: [...path, key],
+          message: `unknown key${expected(key)}`,
+          at: "key" as const,
+        })));
+    } else {
+      tell(1, () => [{ path, message: complaint(issue.message, value, path, at), at: "value" }]);
     }
-    return [{ path, message: complaint(issue.message, value, path, at), at: "value" as const }];
-  });
-  return { ok: false, issues };
+  }
+  return { ok: false, issues, more };
 }
 
 /** Says what was found before an `expected …` or `must …`; other messages stand for themselves. */

@@ -21,10 +21,12 @@ export interface ConfigProblem {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   constructor(
-    /** Everything that was found, in the order of the file. Never empty. */
+    /** What was found, in the order of the file: the first of it, where it is much. Never empty. */
     readonly problems: readonly ConfigProblem[],
+    /** How many more there are. */
+    readonly more: number = 0,
   ) {
-    super(problems.map(formatProblem).join("\n"));
+    super([...problems.map(formatProblem), ...(more > 0 ? [`and ${more} more`] : [])].join("\n"));
   }
 }
 

@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import { nameSchema, sessionOptions, tunnelOptions } from "./attributes.ts";
 import type { Problem } from "./checks.ts";
-import { check } from "./issues.ts";
+import { check, maxIssues } from "./issues.ts";
 import type { Option } from "./option.ts";
 import { ConfigError, type ConfigProblem, formatPath, type Path } from "./problem.ts";
 import type { Position } from "./yaml.ts";
@@ -24,9 +24,15 @@ const filePaths: Readonly<Record<string, Path>> = {
   "udp-dport": ["remote"],
 };
 
+/** The most problems that are shown, and the most that are kept to show the first ones of the file among them. */
+const SHOWN = 20;
+const KEPT = 200;
+
 /** The problems of one file, each at its place. */
 export class Report {
   readonly #problems = new Map<string, ConfigProblem>();
+  /** Those that are not kept. */
+  #more = 0;
 
   constructor(
     readonly file: string,
@@ -35,16 +41,20 @@ export class Report {
   ) {}
 
   get failed(): boolean {
-    return this.#problems.size > 0;
+    return this.#problems.size + this.#more > 0;
   }
 
-  /** All problems, by place. */
+  /** The first problems, by place, and how many more there are. */
   error(): ConfigError {
-    const problems = [...this.#problems.values()];
-    return new ConfigError(problems.sort((a, b) => a.line - b.line || a.column - b.column));
+    const problems = [...this.#problems.values()]
+      .sort((a, b) => a.line - b.line || a.column - b.column);
+    const more = this.#more + Math.max(0, problems.length - SHOWN);
+    return new ConfigError(problems.slice(0, SHOWN), more);
   }
 
   add(path: Path, message: string, at: "key" | "value" = "value"): void {
+    // To find a place takes its time.
+    if (this.#problems.size >= KEPT) return void this.#more++;
     const position = at === "key" ? this.keyPositionOf(path) : this.positionOf(path);
     this.addAt(position, path, message);
   }
@@ -66,8 +76,9 @@ export class Report {
 
   /** The value that `schema` makes of `value`; undefined, and everything wrong reported, where it makes none. */
   check<T>(schema: z.ZodType<T>, value: unknown, path: Path): T | undefined {
-    const checked = check(schema, value, path);
+    const checked = check(schema, value, path, Math.min(maxIssues, KEPT - this.#problems.size));
     if (checked.ok) return checked.value;
+    this.#more += checked.more ?? 0;
     for (const issue of checked.issues) {
       this.add([...path, ...issue.path], issue.message, issue.at);
     }

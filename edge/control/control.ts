@@ -84,6 +84,7 @@ class LcceControl implements ControlPlane {
   readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
+    servers: new Map(),
     links: new Map(),
     established: new Map(),
     asking: new Set(),
@@ -110,6 +111,7 @@ class LcceControl implements ControlPlane {
       tunnelOf: ({ handle }) => state.links.get(handle)?.name,
       drops: () => lcce.drops(),
       wallClock,
+      log,
     });
     const bus = makeEventBus(wallClock, this.#tracer);
     const driver = startDriver({

@@ -1,6 +1,5 @@
 /** What lies between the peers and managed tunnels that run and those that a configuration has. Pure. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import { wayOptions } from "../config/attributes.ts";
 import {
   type Changed,
@@ -14,6 +13,7 @@ import type { CallTemplate } from "./call_template.ts";
 import type { ControlState, ManagedConnection, ManagedTunnel, PeerEntry } from "./context.ts";
 import { agreedKeys } from "./parameters.ts";
 import { fitsPeer } from "./peers.ts";
+import { same } from "../config/same.ts";
 
 /** What decides which way the datagrams of a dialed tunnel take. */
 const wayKeys: readonly string[] = [
@@ -223,7 +223,7 @@ function pairUp(before: readonly CallConfig[], after: readonly CallConfig[]) {
   const take = (fits: (call: CallConfig) => boolean) => {
     for (const call of left) if (fits(call)) return left.delete(call), call;
   };
-  const equal = after.map((call) => take((other) => isDeepStrictEqual(other, call)));
+  const equal = after.map((call) => take((other) => same(other, call)));
   const pairs: Pair[] = after.map(
     (call, index) => {
       const former = equal[index] ?? take((other) => other.name === call.name);

@@ -1,6 +1,5 @@
 /** Call templates and their circuits on the way to another configuration. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import { CdnResult, type Result } from "../../core/errors.ts";
 import type { DownList } from "../appliance/down.ts";
 import { isPassing } from "../appliance/errors.ts";
@@ -17,6 +16,7 @@ import {
 } from "./call_template.ts";
 import type { ControlContext, ManagedCall } from "./context.ts";
 import type { TemplateChange, TemplatePlan } from "./plan.ts";
+import { same } from "../config/same.ts";
 
 /** How many circuits are made or let go of at a time. */
 const WIDTH = 16;
@@ -63,7 +63,7 @@ export function templatePart(
 
   const openChange = async ({ next, template }: TemplateChange, tx: Transaction) => {
     const { circuit: former } = template.call;
-    if (isDeepStrictEqual(former, next.circuit)) return;
+    if (same(former, next.circuit)) return;
     const { circuit } = template;
     if (circuit && next.circuit && await circuit.reconfigure(next.circuit)) {
       tx.undo(() => circuit.reconfigure(former!));

@@ -12,6 +12,7 @@ import type {
   SessionSpec,
   SocketIx,
   SocketKind,
+  Translation,
 } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
 import { hollow, type Libc, openLibc } from "../io/libc.ts";
@@ -294,6 +295,15 @@ class OneWorkerDatapath implements Datapath {
 
   async limit(port: PortId, limit: PortLimit): Promise<void> {
     await this.#worker.request("limit", { port: toIx(port), limit });
+  }
+
+  async translate(port: PortId, translation: Translation): Promise<void> {
+    await this.#worker.request("translate", { port: toIx(port), translation });
+  }
+
+  async addPatch(): Promise<readonly [PortId, PortId]> {
+    const [a, b] = await this.#worker.request("addPatch", {});
+    return [toId(a), toId(b)];
   }
 
   sendControl(batch: readonly ControlDatagram[]): boolean {

@@ -92,16 +92,9 @@ export function createCommands(
     },
     release: ({ port }) => datapath.release(port),
     limit: ({ port, limit }) => datapath.limit(port, limit),
-    addForwarder: ({ kind, ports, options }) => datapath.forwarders[kind].add(ports, options),
-    changeForwarder: ({ kind, forwarder, options }) =>
-      datapath.forwarders[kind].change(forwarder, options),
-    removeForwarder: ({ kind, forwarder }) => datapath.forwarders[kind].remove(forwarder),
-    joinForwarder: ({ kind, forwarder, port, options }) =>
-      datapath.forwarders[kind].join(forwarder, port, options),
-    changeMember: ({ kind, forwarder, port, options }) =>
-      datapath.forwarders[kind].changeMember(forwarder, port, options),
-    askForwarder: ({ kind, forwarder, question, given }) =>
-      datapath.forwarders[kind].ask(forwarder, question, given),
+    translate: ({ port, translation }) => datapath.translate(port, translation),
+    addPatch: () => datapath.addPatch(),
+    ...forwarderCommands(datapath),
     familyCounters: ({ session }) => datapath.familyCounters(session),
     totals() {
       const { drops, io } = figures();
@@ -117,6 +110,23 @@ export function createCommands(
     }),
     sessionSlice: ({ from }) => datapath.sessionSlice(from, sliceSlots),
     tunnelSlice: ({ from }) => withHeard(datapath.tunnelSlice(from, sliceSlots)),
+  };
+}
+
+/** Those of forwarders, which each kind carries out in its own way. */
+function forwarderCommands(
+  { forwarders }: WasmDatapath,
+): Pick<Commands, Extract<CommandName, `${string}Forwarder` | "changeMember">> {
+  return {
+    addForwarder: ({ kind, ports, options }) => forwarders[kind].add(ports, options),
+    changeForwarder: ({ kind, forwarder, options }) => forwarders[kind].change(forwarder, options),
+    removeForwarder: ({ kind, forwarder }) => forwarders[kind].remove(forwarder),
+    joinForwarder: ({ kind, forwarder, port, options }) =>
+      forwarders[kind].join(forwarder, port, options),
+    changeMember: ({ kind, forwarder, port, options }) =>
+      forwarders[kind].changeMember(forwarder, port, options),
+    askForwarder: ({ kind, forwarder, question, given }) =>
+      forwarders[kind].ask(forwarder, question, given),
   };
 }
 

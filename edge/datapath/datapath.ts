@@ -7,6 +7,7 @@ import type {
   PppoeSpec,
   SessionSpec,
   SocketKind,
+  Translation,
   VnetSpec,
 } from "../../wasm/mod.ts";
 import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
@@ -185,6 +186,10 @@ export interface Datapath extends AsyncDisposable {
   release(port: PortId): Promise<void>;
   /** Limits what comes in and leaves at a session or device. */
   limit(port: PortId, limit: PortLimit): Promise<void>;
+  /** Says what a port does with VLAN tags, whatever it is joined to; null: nothing. */
+  translate(port: PortId, translation: Translation): Promise<void>;
+  /** Makes a pair of ports of Ethernet frames, for two switches. */
+  addPatch(): Promise<readonly [PortId, PortId]>;
   /**
    * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
    * Undefined: it never was in one, or is gone.
@@ -226,6 +231,7 @@ export class DatapathError extends Error {
       | "no-such-socket"
       | "no-such-tunnel"
       | "no-such-port"
+      | "no-such-switch"
       | "tunnel-exists"
       | "session-exists"
       | "tunnel-busy"

@@ -75,7 +75,10 @@ Deno.test("what is sent by a receiver leaves by its port, also while that is joi
   await assert.rejects(middle.datapath.addReceiver(port, "ppp", () => {}), {
     code: "frame-type-mismatch",
   });
-  await assert.rejects(middle.datapath.forwarders.add("switch", [], {}, () => {}), {
-    code: "invalid",
-  });
+  await assert.rejects(
+    middle.datapath.forwarders.add("switch", [], { macTableSize: 1 }, () => {}),
+    {
+      code: "invalid",
+    },
+  );
 });

@@ -25,6 +25,7 @@ import type {
   SessionSpec,
   SocketIx,
   SocketKind,
+  Translation,
   TunnelIx,
   TunnelSpec,
 } from "../../wasm/mod.ts";
@@ -95,6 +96,8 @@ export interface CommandTable {
   holdFirst: [{ port: PortIx; frames: readonly Uint8Array[] }, void];
   release: [{ port: PortIx }, void];
   limit: [{ port: PortIx; limit: PortLimit }, void];
+  translate: [{ port: PortIx; translation: Translation }, void];
+  addPatch: [Record<never, never>, readonly [PortIx, PortIx]];
   addForwarder: [
     { kind: ForwarderKind; ports: readonly PortIx[]; options: object },
     ForwarderIx,

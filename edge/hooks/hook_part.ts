@@ -1,8 +1,8 @@
 /** Hooks, from those in force to those of the file. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import type { Part, Steps } from "../appliance/part.ts";
 import type { HookCommands, Hooks } from "./hooks.ts";
+import { same } from "../config/same.ts";
 
 /** Comes before all else: what comes up in this very change has its hook run. */
 export function hookPart(
@@ -13,10 +13,10 @@ export function hookPart(
 ): Part {
   return {
     foresee(steps) {
-      if (!isDeepStrictEqual(before, after)) steps.note("hooks", "changed");
+      if (!same(before, after)) steps.note("hooks", "changed");
     },
     open(tx) {
-      if (!isDeepStrictEqual(before, after)) {
+      if (!same(before, after)) {
         hooks.configure(after);
         tx.undo(() => hooks.configure(before));
         steps.note("hooks", "changed");

@@ -3,6 +3,7 @@
 import { ApplianceError, isPassing } from "../appliance/errors.ts";
 import { isClash, type Part, type Steps } from "../appliance/part.ts";
 import { forEach, irrevocable, nested, type Transaction } from "../appliance/transaction.ts";
+import { inSlices } from "../slices.ts";
 import { sessionPath } from "./table.ts";
 import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
 import { removeSessions, removeTunnels } from "./static_removals.ts";
@@ -14,11 +15,11 @@ import type { OwnedSession, Tunnels } from "./tunnels.ts";
 const WIDTH = 16;
 
 /** From the tunnels of the file that run to those that it has now. */
-export function staticPart(
+export async function staticPart(
   situation: Omit<StaticSituation, "isDown">,
   dependencies: StaticDependencies,
   steps: Steps,
-): Part {
+): Promise<Part> {
   const { down, log, tunnels } = dependencies;
   /** Sessions that requests had made in tunnels that are removed. */
   const orphans = new Map<string, readonly OwnedSession[]>();
@@ -28,10 +29,10 @@ export function staticPart(
     wereDown.add(config.name);
     orphans.set(config.name, sessions.filter(({ origin }) => origin === "api"));
   }
-  const plan = planStatic({
+  const plan = await inSlices(planStatic({
     ...situation,
     isDown: (name) => wereDown.has(name),
-  });
+  }));
   const jobs = makeJobs({ ...dependencies, orphans, running: situation.running, steps });
   const removed = [...plan.removed];
   const own = leavingOf(plan, tunnels);

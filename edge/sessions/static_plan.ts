@@ -1,15 +1,17 @@
 /** What lies between static tunnels as they run and as the file has them. Pure. @module */
 
-import { isDeepStrictEqual } from "node:util";
 import type { ReloadStep } from "../appliance/part.ts";
 import {
   type Changed,
   compare,
+  comparing,
   keyWords,
   sessionIdentity,
   tunnelIdentity,
 } from "../config/compare.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
+import { same } from "../config/same.ts";
+import { mapped, type Slices } from "../slices.ts";
 
 /** Something to do, and how it is reported. */
 export interface Task<T> {
@@ -47,9 +49,12 @@ export interface StaticSituation {
 const tunnelKeys = { identity: tunnelIdentity, aside: ["sessions"] } as const;
 const sessionKeys = { identity: sessionIdentity, aside: [] } as const;
 
-export function planStatic({ isDown, lastFile, running, wanted }: StaticSituation): StaticPlan {
+/** In slices: a file may have very many. */
+export function* planStatic(
+  { isDown, lastFile, running, wanted }: StaticSituation,
+): Slices<StaticPlan> {
   const last = new Map(lastFile.map((tunnel) => [tunnel.name, tunnel]));
-  const tunnels = compare(running, wanted, tunnelKeys);
+  const tunnels = yield* comparing(running, wanted, tunnelKeys);
   const before = new Map(running.map((tunnel) => [tunnel.name, tunnel]));
   const restarted = tunnels.replaced.map((change) => restart(change));
   const changed: Task<Changed<TunnelConfig>>[] = [];
@@ -62,16 +67,18 @@ export function planStatic({ isDown, lastFile, running, wanted }: StaticSituatio
         why: whatChanged(change, last.get(change.after.name)),
       });}
   }
-  for (const tunnel of tunnels.kept) {
+  for (const [i, tunnel] of tunnels.kept.entries()) {
+    if (i % 32 === 0) yield;
     const former = before.get(tunnel.name)!;
-    const differs = !isDeepStrictEqual(former.sessions, tunnel.sessions);
+    const differs = !same(former.sessions, tunnel.sessions);
     if (differs && isDown(tunnel.name)) {
       restarted.push(restart({ before: former, after: tunnel, keys: ["sessions"] }));
     } else kept.push(tunnel);
   }
   const staying = [...kept, ...changed.map(({ item }) => item.after)];
-  const sessions = staying.map((tunnel) =>
-    planSessions(before.get(tunnel.name)!, tunnel, last.get(tunnel.name))
+  const sessions = yield* mapped(
+    staying,
+    (tunnel) => planSessions(before.get(tunnel.name)!, tunnel, last.get(tunnel.name)),
   );
   return {
     kept: kept.length + sessions.reduce((sum, each) => sum + each.kept, 0),
@@ -127,6 +134,6 @@ function added<T>(item: T, last: T | undefined): Task<T> {
 /** What of a thing changes, and whether it was the file that changed. */
 function whatChanged<T>({ after, keys }: Changed<T>, last: T | undefined): string {
   const words = keyWords(keys);
-  const putBack = last && keys.every((key) => isDeepStrictEqual(last[key], after[key]));
+  const putBack = last && keys.every((key) => same(last[key], after[key]));
   return putBack ? `${words}: puts back what a request changed` : words;
 }

@@ -239,6 +239,14 @@ class DatapathInMemory implements MemoryDatapath {
     return this.#command("limit", () => void this.#frameType(port));
   }
 
+  translate(port: PortId): Promise<void> {
+    return this.#command("translate", () => void this.#frameType(port));
+  }
+
+  addPatch(): Promise<readonly [PortId, PortId]> {
+    return Promise.reject(new DatapathError("limit", "too many patches"));
+  }
+
   familyCounters(session: PortId): Promise<undefined> {
     return this.#command("familyCounters", () => void this.#frameType(session));
   }

@@ -14,6 +14,7 @@ import type {
   Statistics,
   TapOptions,
   TunOptions,
+  VlanTranslation,
 } from "../ports.ts";
 import type { Endable, Route, UdpAddress, UdpOptions, UdpSocket, UnixStream } from "../scope.ts";
 import type {
@@ -112,6 +113,10 @@ export interface DatapathLeaf {
   release(port: PortId): Promise<void>;
   /** Kilobits a second, 0: no limit; bytes at once. */
   limit(port: PortId, limit: { rx: number; tx: number; burst: number }): Promise<void>;
+  /** VLAN tags that are taken off and put on where frames enter; null: none. */
+  translate(port: PortId, rule: VlanTranslation | null): Promise<void>;
+  /** Two ports of Ethernet frames: what leaves by the one enters at the other. */
+  addPatch(): Promise<readonly [PortId, PortId]>;
   readonly forwarders: ForwarderLeaf;
   statistics(port: PortId): Promise<Statistics | undefined>;
 }

@@ -7,7 +7,7 @@
 
 import type { FrameType } from "../../core/pseudowire.ts";
 import { asError, Failure } from "../failure.ts";
-import type { Port, PortRate, PuntedFrame } from "../ports.ts";
+import type { Port, PortRate, PuntedFrame, VlanTranslation } from "../ports.ts";
 import type { DatapathLeaf, Leaves, PortId } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
@@ -220,9 +220,7 @@ class HostPorts implements Ports {
         return taken.length;
       },
       limit: (rate) => this.#limit(state, rate),
-      translate() {
-        throw new Failure("invalid", "translating VLANs is not built yet");
-      },
+      translate: (rule) => this.#translate(state, rule),
       statistics: () => state.gone ? Promise.resolve(undefined) : datapath.statistics(state.id),
     };
   }
@@ -235,6 +233,23 @@ class HostPorts implements Ports {
     this.#datapath.limit(state.id, { rx, tx, burst }).catch((error) => {
       if (state.gone) return;
       this.#log.error("cannot limit a port", { port: state.name, error: asError(error).message });
+    });
+  }
+
+  #translate(state: State, rule: VlanTranslation | null): void {
+    const { gone, id, name } = state;
+    const vids = [...rule?.pop ?? [], ...rule?.push ?? []];
+    const few = (rule?.pop.length ?? 0) <= 2 && (rule?.push.length ?? 0) <= 2;
+    if (!few || vids.some((vid) => !Number.isInteger(vid) || vid < 0 || vid > 4095)) {
+      throw new Failure("invalid", `${name} translates at most two tags, of VLANs 0 to 4095`);
+    }
+    if (state.frames !== "ethernet") {
+      throw new Failure("invalid", `${name} has ${state.frames} frames, which have no VLAN tags`);
+    }
+    if (gone) return;
+    this.#datapath.translate(id, rule).catch((error) => {
+      if (state.gone) return;
+      this.#log.error("cannot translate VLANs", { port: name, error: asError(error).message });
     });
   }
 

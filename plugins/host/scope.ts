@@ -23,7 +23,7 @@ import type { Leaves } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { joinPpp, openPpp } from "./ppp_forwarder.ts";
-import { joinSwitch, openSwitch } from "./switch_forwarder.ts";
+import { joinSwitch, openPatch, openSwitch } from "./switch_forwarder.ts";
 
 /** What the scopes of one plugin are made with. */
 export interface ScopeSetting {
@@ -154,10 +154,6 @@ function outsideOf(
   };
 }
 
-function notBuilt(what: string): Failure {
-  return new Failure("invalid", `${what} is not built yet`);
-}
-
 /** How each kind of port and forwarder is opened. */
 function opener(
   life: Life,
@@ -195,7 +191,7 @@ function opener(
       case "pppoe":
         return await openPppoe(life, leaves, ports, options as PppoeOptions);
       case "patch":
-        throw notBuilt(`open("${kind}")`);
+        return await openPatch(life, leaves.datapath, ports);
     }
   };
   return open as Scope["open"];

@@ -5,6 +5,7 @@ import type {
   Member,
   Port,
   SwitchEvent,
+  SwitchFigures,
   SwitchForwarder,
   SwitchOptions,
   SwitchPortOptions,
@@ -49,9 +50,28 @@ export async function openSwitch(
     },
     add: (entry) => tell("fdb-add", entry),
     del: (entry) => tell("fdb-del", entry),
+    figures: async () => await open.ask("figures", {}) as SwitchFigures,
     flush: (port) => tell("fdb-flush", port === undefined ? {} : { port }),
   };
   return [forwarder, open];
+}
+
+/** Opens a pair of ports in a life, which joins two switches. */
+export function openPatch(
+  life: Life,
+  datapath: DatapathLeaf,
+  ports: Ports,
+): Promise<readonly [Port, Port]> {
+  return life.own(async () => {
+    const ids = await datapath.addPatch();
+    // A frame of any length goes through a patch.
+    const ends = ids.map((id) => ports.make("patch", id, "ethernet", () => 65_535));
+    const undo = async () => {
+      for (const { end } of ends) end();
+      for (const id of ids) await datapath.removePort(id);
+    };
+    return { value: [ends[0]!.port, ends[1]!.port], undo };
+  });
 }
 
 /** Joins a port to one. What happens at it, the switch tells. @throws {Failure} */

@@ -22,7 +22,8 @@ const seconds = z.int().min(1).max(31_536_000);
 const bitsPerSecond = z.int().min(8000).max(1e12);
 const method = z.enum(["pap", "chap-md5", "mschapv2"]);
 
-const pool = z.strictObject({
+/** One pool. */
+export const poolSchema = z.strictObject({
   ranges: z.array(z.string()).min(1)
     .describe("Networks (`10.64.0.0/16`, `2001:db8:1000::/40`) and ranges (`10.1.0.10-10.1.0.99`)"),
   length: z.int().min(8).max(128).exactOptional()
@@ -78,13 +79,16 @@ const profile = {
     ),
 };
 
-const profileSchema = z.strictObject(profile);
+/** A profile. */
+export const profileSchema = z.strictObject(profile);
 /** What a subscriber gets. */
 export type Profile = z.infer<typeof profileSchema>;
 
 /** The section's schema, without what authentication adds. */
 export const sectionShape = {
-  pools: z.record(name, pool).default({}).describe("Pools of addresses and prefixes, by name"),
+  pools: z.record(name, poolSchema).default({}).describe(
+    "Pools of addresses and prefixes, by name",
+  ),
   profiles: z.record(name, profileSchema).default({})
     .describe("What subscribers get, by name; RADIUS, a realm or a peer chooses one"),
   "max-sessions": z.int().min(1).default(262_144).describe("Sessions of all terminations together"),
@@ -92,7 +96,8 @@ export const sectionShape = {
     .describe("Sessions that have not authenticated yet; more calls are refused"),
 };
 
-const tun = z.strictObject({
+/** A TUN device. */
+export const tunSchema = z.strictObject({
   name: z.string().refine(isIfname, "must be an interface name of at most 15 bytes")
     .describe("The TUN device; one that is there is adopted"),
   mtu: z.int().min(576).max(65535).exactOptional().describe("Octets of its largest packet"),
@@ -111,8 +116,9 @@ const echo = {
     .describe("Octets of the largest packet that we take"),
 };
 
-const terminate = z.strictObject({
-  tun: tun.describe("The device that subscribers' packets come and go by"),
+/** A termination. */
+export const terminateSchema = z.strictObject({
+  tun: tunSchema.describe("The device that subscribers' packets come and go by"),
   address: address4.describe("Our own IPv4 address, on the TUN and in IPCP"),
   authenticate: z.array(method).default(["mschapv2", "chap-md5", "pap"])
     .describe("How subscribers prove who they are, the best first; empty: they need not"),
@@ -142,8 +148,9 @@ const terminate = z.strictObject({
   ...echo,
 });
 
-const client = z.strictObject({
-  tun: tun.omit({ routes: true }).describe("The device that is the link's end"),
+/** A client. */
+export const clientShape = {
+  tun: tunSchema.omit({ routes: true }).describe("The device that is the link's end"),
   user: z.string().min(1).max(255).describe("Who we say to be"),
   secret: z.string().min(1).max(255).exactOptional().describe("The password, or CHAP's secret"),
   "secret-file": z.string().min(1).exactOptional().describe(
@@ -166,14 +173,19 @@ const client = z.strictObject({
     "Whether TCP's MSS is lowered to what the MRU carries",
   ),
   ...echo,
-}).refine(({ secret, "secret-file": file }) => (secret === undefined) !== (file === undefined), {
-  message: "needs a secret or a secret-file, and not both",
-  path: ["secret"],
-});
+};
+
+const client = z.strictObject(clientShape).refine(
+  ({ secret, "secret-file": file }) => (secret === undefined) !== (file === undefined),
+  {
+    message: "needs a secret or a secret-file, and not both",
+    path: ["secret"],
+  },
+);
 
 /** A circuit's options: one of the two. */
 export const pppOptions = z.strictObject({
-  terminate: terminate.exactOptional().describe("Subscribers' links end here, on one TUN"),
+  terminate: terminateSchema.exactOptional().describe("Subscribers' links end here, on one TUN"),
   client: client.exactOptional().describe("We are the subscriber, with a TUN of our own"),
 }).refine((options) => (options.terminate === undefined) !== (options.client === undefined), {
   message: "needs `terminate` or `client`, and not both",
@@ -182,11 +194,11 @@ export const pppOptions = z.strictObject({
 /** A circuit's options. */
 export type PppOptions = z.infer<typeof pppOptions>;
 /** Options of a termination. */
-export type TerminateOptions = z.infer<typeof terminate>;
+export type TerminateOptions = z.infer<typeof terminateSchema>;
 /** Options of a client. */
 export type ClientOptions = z.infer<typeof client>;
 /** The pools of the section. */
-export type PoolsSection = Readonly<Record<string, z.infer<typeof pool>>>;
+export type PoolsSection = Readonly<Record<string, z.infer<typeof poolSchema>>>;
 /** The section's own part. */
 export interface PppSection {
   readonly pools: PoolsSection;

@@ -139,6 +139,8 @@ export class SubscriberSession implements Present {
 
   end(why: CallEnd, cause: TerminateCause): void {
     this.#cause ??= cause;
+    // The subscriber is told by PPP before its LAC is by L2TP, which leaves it no time to listen.
+    this.run((link, now) => link.terminate(administrative(why.message ?? "the session ends"), now));
     this.session.end(why);
   }
 

@@ -9,12 +9,12 @@ export function usageOf(
   before: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 },
 ): Usage {
   if (!statistics) return before;
-  const sum = (what: string) =>
-    (statistics[`ipv4-${what}`] ?? 0) + (statistics[`ipv6-${what}`] ?? 0);
+  const sum = (way: "rx" | "tx", what: "bytes" | "packets") =>
+    (statistics[`${way}-ipv4-${what}`] ?? 0) + (statistics[`${way}-ipv6-${what}`] ?? 0);
   return {
-    upOctets: sum("rx-bytes"),
-    downOctets: sum("tx-bytes"),
-    upPackets: sum("rx-packets"),
-    downPackets: sum("tx-packets"),
+    upOctets: sum("rx", "bytes"),
+    downOctets: sum("tx", "bytes"),
+    upPackets: sum("rx", "packets"),
+    downPackets: sum("tx", "packets"),
   };
 }

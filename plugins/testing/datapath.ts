@@ -10,12 +10,12 @@ import type {
   ForwarderNews,
   PortId,
 } from "../host/leaves.ts";
-import type { TapOptions } from "../ports.ts";
+import type { TapOptions, VlanTranslation } from "../ports.ts";
 
 /** A port of the world. */
 export interface WorldPort {
   readonly frames: FrameType;
-  readonly kind: "session" | "tap" | "host" | "pppoe";
+  readonly kind: "session" | "tap" | "host" | "pppoe" | "patch";
   /** The port that its frames go to: a cross-connect's other one, or its receiver's host port. */
   joined?: PortId | undefined;
   /** The forwarder that it is a member of. */
@@ -30,6 +30,8 @@ export interface WorldPort {
   readonly sent: Uint8Array[];
   /** Kilobits a second, and bytes at once. */
   limit?: { readonly rx: number; readonly tx: number; readonly burst: number };
+  /** What it does with VLAN tags. */
+  translation?: VlanTranslation | null;
   /** What no other has: PPPoE sessions only. */
   readonly whose?: string;
   /** The device: TAPs only. */
@@ -60,6 +62,12 @@ export interface WorldForwarder {
   /** It tells what happened. */
   happen(event: ForwarderNews): void;
 }
+
+/** What a switch that knows nothing answers. */
+const nothing: Readonly<Record<string, object>> = {
+  figures: { stations: 0, ports: [] },
+  fdb: { entries: [] },
+};
 
 /** What the world does before each operation: counts it, or refuses it. */
 type Operate = (what: string) => Promise<void>;
@@ -175,6 +183,15 @@ export class WorldDatapath {
         this.#there(id).limit = limit;
         return Promise.resolve();
       },
+      translate: (id, rule) => {
+        this.#there(id).translation = rule;
+        return Promise.resolve();
+      },
+      addPatch: async () => {
+        await this.#operate("addPatch");
+        const end = () => this.open({ frames: "ethernet", kind: "patch", sent: [] });
+        return [end(), end()];
+      },
       forwarders: this.#makeForwarders(),
       statistics: (id) =>
         Promise.resolve(ports.get(id)?.kind === "session" ? { "rx-packets": 0 } : undefined),
@@ -223,7 +240,7 @@ export class WorldDatapath {
       // deno-lint-ignore require-await
       ask: async (id, question, given) => {
         there(id).asked.push({ question, given });
-        return there(id).answer;
+        return there(id).answer ?? nothing[question] ?? null;
       },
     };
   }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { bootLab, type Lab, wire } from "./support/lab.ts";
-import { quickTimers } from "./support/managed.ts";
+import { isthmus, quickTimers } from "./support/managed.ts";
 import {
   pppdLog,
   type PppdOptions,
@@ -13,7 +13,7 @@ import {
 } from "./support/pppd.ts";
 import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
-import { assertNoLoss, ping, pingFromGuest } from "./support/traffic.ts";
+import { assertNoLoss, iperf, ping, pingFromGuest } from "./support/traffic.ts";
 import { xl2tpdConfig } from "./support/xl2tpd.ts";
 
 const [here] = [wire.here.ip4];
@@ -27,12 +27,13 @@ const { test } = suite<Lab>(
 interface Termination {
   readonly more?: string;
   readonly section?: string;
+  readonly addresses?: readonly string[];
 }
 
 /** An LNS for the guest's users. */
 async function startLns(
   lab: Lab,
-  { more = "", section = "" }: Termination = {},
+  { addresses = [here], more = "", section = "" }: Termination = {},
 ): Promise<Appliance> {
   const users = `${lab.folder}/users.yaml`;
   await Deno.writeTextFile(
@@ -42,7 +43,7 @@ async function startLns(
     { mode: 0o600 },
   );
   return await startAppliance(lab, (socket) => `
-listen: [{ udp: "${here}:1701" }]
+listen: [${addresses.map((address) => `{ udp: "${address}:1701" }`).join()}]
 admin: { listen: "unix:${socket}" }
 ppp:
   aaa: { users: "${users}" }
@@ -98,9 +99,8 @@ for (const [method, more] of methods) {
     try {
       await untilPppd(lab, /remote LL address/);
       await untilPppd(lab, /remote IP address 10\.64\.0\.1/);
-      const log = await pppdLog(lab);
-      assert.match(log, /local {2}IP address 10\.64\.0\.2/);
-      assert.match(log, /primary {3}DNS address 10\.64\.0\.53/);
+      await untilPppd(lab, /primary {3}DNS address 10\.64\.0\.53/);
+      assert.match(await pppdLog(lab), /local {2}IP address 10\.64\.0\.2/);
       assertNoLoss((await pingFromGuest(lab, ["10.64.0.1"]))[0]!, "guest to TUN");
       assertNoLoss(await ping(lab, "10.64.0.2"), "TUN to guest");
       const address = await untilGlobal(lab);
@@ -125,3 +125,163 @@ async function untilGlobal(lab: Lab): Promise<string> {
   });
   return address!;
 }
+
+test("TCP goes both ways, also where MSS is not clamped: packets larger than the MRU are answered by ICMP", async (lab) => {
+  for (const more of ["        clamp-mss: true", "        clamp-mss: false"]) {
+    await using appliance = await startLns(lab, { more });
+    await dial(lab, { more: ["mru 1400", "mtu 1400"] });
+    try {
+      await untilPppd(lab, /remote IP address/);
+      for (const reverse of [[], ["-R"]]) {
+        const { bitsPerSecond } = await iperf(lab, "-c", "10.64.0.2", "-t", "2", ...reverse);
+        assert(bitsPerSecond > 1e5, `${more} ${reverse}: ${bitsPerSecond} bit/s`);
+      }
+      const [row] = await sessionsOf(appliance);
+      assert.ok(row!.statistics["rx-bytes"]! > 100_000, JSON.stringify(row!.statistics));
+    } finally {
+      await stopXl2tpdInGuest(lab);
+    }
+  }
+});
+
+test("a packet one octet larger than an MRU of 1492 is answered with the MRU, by ICMP of both families", async (lab) => {
+  await using _appliance = await startLns(lab);
+  // The wire takes 1600 octets here: what is too large is so for the subscriber alone.
+  await lab.here("ip", "link", "set", lab.tap, "mtu", "1600");
+  await dial(lab, { more: ["mru 1492", "+ipv6"] });
+  try {
+    await untilPppd(lab, /remote IP address/);
+    const address = await untilGlobal(lab);
+    const one = async (...args: string[]) => {
+      const { stderr, stdout } = await lab.tryHere([
+        "ping",
+        "-n",
+        "-c",
+        "1",
+        "-W",
+        "2",
+        "-M",
+        "do",
+        ...args,
+      ]);
+      return stdout + stderr;
+    };
+    await lab.here("ip", "link", "set", "subs0", "mtu", "1500");
+    assert.match(await one("-s", "1464", "10.64.0.2"), /1 received/);
+    assert.match(await one("-s", "1465", "10.64.0.2"), /mtu ?= ?1492/);
+    assert.match(await one("-6", "-s", "1444", address), /1 received/);
+    assert.match(await one("-6", "-s", "1445", address), /mtu ?= ?1492/);
+  } finally {
+    await stopXl2tpdInGuest(lab);
+    await lab.here("ip", "link", "set", lab.tap, "mtu", "1500");
+  }
+});
+
+test("a wrong password is refused: pppd is told by CHAP, xl2tpd by the CDN, the operator by a list", async (lab) => {
+  await using appliance = await startLns(lab);
+  await dial(lab, { password: "wrong", more: ["refuse-pap"] });
+  try {
+    await untilPppd(lab, /authentication failed/i);
+    const { rows } = await appliance.get<{ rows: Record<string, unknown>[] }>(
+      "/v1/views/failed-login",
+    );
+    assert.deepEqual([rows[0]!["user"], rows[0]!["stage"], rows[0]!["reason"]], [
+      "bob",
+      "authentication",
+      "wrong password",
+    ]);
+    assert.doesNotMatch(await appliance.process.log(), /wrong-secret-text/);
+  } finally {
+    await stopXl2tpdInGuest(lab);
+  }
+});
+
+test("twenty dial at once, each is up and reached, and each first frame is carried", async (lab) => {
+  // The guest's kernel tells tunnels from each other by the peer's address: each calls another one of ours.
+  const addresses = Array.from({ length: 20 }, (_, i) => `10.77.0.${100 + i}`);
+  for (const address of addresses) {
+    await lab.here("ip", "addr", "add", `${address}/24`, "dev", lab.tap);
+  }
+  await using appliance = await startLns(lab, {
+    addresses,
+    // The guest has one way to 10.64.0.1 for all of its links: what one is asked, another one may answer.
+    more: "        source-check: false",
+  });
+  const config = xl2tpdConfig({ role: "lac", tunnels: 20 }, "/lab", "/lab/ppp.options");
+  let next = 0;
+  await startXl2tpdInGuest(
+    lab,
+    config.replaceAll("lns = 10.77.0.1\n", () => `lns = ${addresses[next++]}\n`),
+  );
+  try {
+    const stages = async () =>
+      (await sessionsOf(appliance)).map((row) => row["circuit-state"]?.["stage"]);
+    try {
+      await until(
+        "twenty are up",
+        async () => (await stages()).filter((stage) => stage === "up").length === 20,
+        90_000,
+      );
+    } catch (error) {
+      throw new Error(`${error}: ${await stages()}\n${(await pppdLog(lab)).slice(-3000)}`);
+    }
+    const rows = await sessionsOf(appliance);
+    const given = rows.map((row) => String(row["circuit-state"]!["address"]));
+    assert.equal(new Set(given).size, 20);
+    for (const address of given.slice(0, 5)) assertNoLoss(await ping(lab, address), address);
+    const { drops } = await appliance.datapath();
+    assert.deepEqual([drops["unknown-session"] ?? 0, drops["no-forwarder"] ?? 0], [0, 0]);
+    // The LCP of none had to be repeated.
+    assert.doesNotMatch(
+      await pppdLog(lab),
+      /sent \[LCP ConfReq id=0x1 [^\n]*\n(?:(?!rcvd|Using interface)[^\n]*\n)*sent \[LCP ConfReq id=0x1 /,
+    );
+  } finally {
+    await stopXl2tpdInGuest(lab);
+  }
+});
+
+test("either end hangs up: by Terminate-Request, and the other knows; a subscriber that dials again keeps its address", async (lab) => {
+  await using appliance = await startLns(lab);
+  await dial(lab);
+  try {
+    await untilPppd(lab, /remote IP address/);
+    await isthmus(appliance, "do", "disconnect", "user", "bob");
+    await untilPppd(lab, /rcvd \[LCP TermReq[^\n]*disconnected by the operator/);
+    // xl2tpd dials again.
+    await untilPppd(lab, /(?:remote IP address[^]*){2}/);
+    assert.match(await pppdLog(lab), /(?:local {2}IP address 10\.64\.0\.2[^]*){2}/);
+    await lab.guest("kill -TERM $(pidof pppd)");
+    await until(
+      "it ended here",
+      async () => /ended by the peer|the peer ends the link/.test(await appliance.process.log()),
+    );
+    await untilPppd(lab, /rcvd \[LCP TermAck/);
+  } finally {
+    await stopXl2tpdInGuest(lab);
+  }
+});
+
+test("a subscriber that is cut off is noticed by LCP echoes, and its address is free again", async (lab) => {
+  await using appliance = await startLns(lab, {
+    more: "        echo-interval: 1\n        echo-failures: 3",
+  });
+  await dial(lab);
+  try {
+    await untilPppd(lab, /remote IP address/);
+    // The tunnel lives on: only what pppd says is lost.
+    await lab.guest("kill -STOP $(pidof pppd); ip link set ppp0 down");
+    await until(
+      "it is noticed",
+      async () => /answers no Echo-Request/.test(await appliance.process.log()),
+      30_000,
+    );
+  } finally {
+    await lab.tryGuest("kill -CONT $(pidof pppd)");
+    await stopXl2tpdInGuest(lab);
+  }
+  await until("the address is free", async () => {
+    const { rows } = await appliance.get<{ rows: Record<string, unknown>[] }>("/v1/views/pool");
+    return rows.find(({ name }) => name === "main")!["used"] === 1;
+  });
+});

@@ -1,4 +1,4 @@
-//! Fuzzes the datapath: whole worlds of sockets, tunnels, sessions, devices and hubs, and whatever can happen to them.
+//! Fuzzes the datapath: whole worlds of sockets, tunnels, sessions, devices and switches, and whatever can happen to them.
 //!
 //!     deno task wasm:fuzz                 a fixed number of episodes, the same ones each time
 //!     deno task wasm:fuzz --seconds 600   others, for so long

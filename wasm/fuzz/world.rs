@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use isthmus_datapath::abi::{Ip, Name};
 use isthmus_datapath::core::Limits;
 use isthmus_datapath::counters::{Counters, Io, Reason};
+use isthmus_datapath::fdb::station;
 use isthmus_datapath::header::{Encap, Version};
+use isthmus_datapath::loops::LoopRule;
 use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::offload::Takes;
 use isthmus_datapath::policy::{Bucket, Clamp, Policy, Source};
@@ -15,8 +17,10 @@ use isthmus_datapath::receive::{BATCH, ROOM};
 use isthmus_datapath::sequence::Patience;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::switch::{MemberOptions, SwitchOptions};
 use isthmus_datapath::template::Framing;
 use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
+use isthmus_datapath::vlan::{Mode, PortVlans, PriorityTags, Translation, Vlans};
 
 use crate::datagrams::{self, Known, Stage};
 use crate::kernel::packet::delivered;
@@ -53,7 +57,8 @@ pub struct World {
     /// PPPoE sessions, and where their frames come.
     pppoe: Vec<(Handle, Stage)>,
     hosts: Vec<Handle>,
-    hubs: Vec<Handle>,
+    switches: Vec<Handle>,
+    patches: Vec<Handle>,
     pub ppp: Terminations,
     /// A batch was handed in and is not dealt with.
     pub pending: bool,
@@ -85,7 +90,8 @@ impl World {
             devices: Vec::new(),
             pppoe: Vec::new(),
             hosts: Vec::new(),
-            hubs: Vec::new(),
+            switches: Vec::new(),
+            patches: Vec::new(),
             ppp: Terminations::default(),
             pending: false,
             controls: 0,
@@ -99,12 +105,12 @@ impl World {
     /// Lets something happen, and looks whether all is well.
     pub fn step(&mut self) {
         self.now += self.random.pick(&[0, 100, 5000, 20_000]) as u64;
-        match self.random.below(46) {
+        match self.random.below(50) {
             0..10 => self.datagrams(),
             10..12 => self.forged(),
             12..16 => self.frames(),
-            32..35 => self.packets(),
-            35..45 => self.terminate(),
+            35..38 => self.packets(),
+            38..48 => self.terminate(),
             16..18 => self.inject(),
             18 => self.control(),
             19..22 => self.age(),
@@ -114,6 +120,7 @@ impl World {
             25..27 => self.add(),
             27..29 => self.remove(),
             29..32 => self.join(),
+            32..35 => self.operate(),
             _ => self.nonsense(),
         }
         // What happens next may happen in the midst of a batch.
@@ -127,7 +134,9 @@ impl World {
         self.now += 100_000_000;
         self.lab.datapath.age(self.now);
         self.run(usize::MAX);
-        assert_eq!(self.lab.datapath.core.deadline(), None);
+        // Stations that were learnt are still to be swept.
+        let due = self.lab.datapath.core.deadline();
+        assert!(due.is_none() || due == self.lab.datapath.core.switches.deadline(self.now));
         assert_eq!(self.lab.datapath.core.reorder_bytes, 0);
     }
 
@@ -398,7 +407,7 @@ impl World {
                 let frame_type = self.frame_type();
                 self.hosts.push(self.lab.datapath.core.add_host_port(frame_type).unwrap());
             }
-            _ => self.hubs.push(self.lab.datapath.core.add_hub().unwrap()),
+            _ => self.add_switch(),
         }
     }
 
@@ -534,9 +543,9 @@ impl World {
     }
 
     fn remove(&mut self) {
-        let Self { random, lab, sessions, tunnels, devices, hosts, removed, pppoe, .. } = self;
+        let Self { random, lab, sessions, tunnels, devices, hosts, patches, removed, pppoe, .. } = self;
         let core = &mut lab.datapath.core;
-        match random.below(8) {
+        match random.below(9) {
             6..8 if !pppoe.is_empty() => {
                 let (handle, _) = pppoe.swap_remove(random.below(pppoe.len()));
                 let Some(at) = core.sessions.find(handle) else { return }; // gone with its device
@@ -558,6 +567,9 @@ impl World {
             4 if !hosts.is_empty() => {
                 core.remove_port(hosts.swap_remove(random.below(hosts.len()))).unwrap();
             }
+            8 if !patches.is_empty() => {
+                core.remove_port(patches.swap_remove(random.below(patches.len()))).unwrap();
+            }
             5 if !tunnels.is_empty() => {
                 let _ = core.remove_tunnel(random.pick_of(tunnels).handle); // it may have sessions, or be gone
             }
@@ -566,8 +578,9 @@ impl World {
     }
 
     pub fn port(&mut self) -> Option<Handle> {
-        let Self { random, sessions, devices, hosts, pppoe, .. } = self;
-        match random.below(4) {
+        let Self { random, sessions, devices, hosts, pppoe, patches, .. } = self;
+        match random.below(5) {
+            4 if !patches.is_empty() => Some(random.pick(patches)),
             3 if !pppoe.is_empty() => Some(random.pick_of(pppoe).0),
             0 if !devices.is_empty() => Some(random.pick(devices).0),
             1 if !hosts.is_empty() => Some(random.pick(hosts)),
@@ -576,16 +589,84 @@ impl World {
         }
     }
 
-    /// Joins two ports, or one to a hub; or parts one. They may be gone, or joined already.
+    /// Joins two ports, or one to a switch; or parts one. They may be gone, or joined already.
     fn join(&mut self) {
         let (Some(a), Some(b)) = (self.port(), self.port()) else { return };
-        let Self { random, lab, hubs, .. } = self;
+        let member = self.member();
+        let Self { random, lab, switches, .. } = self;
         let core = &mut lab.datapath.core;
-        let _ = match random.below(8) {
+        let _ = match random.below(12) {
             0 => core.disconnect(a),
-            1..4 if !hubs.is_empty() => core.join_hub(random.pick(hubs), a),
+            1..5 if !switches.is_empty() => core.join_switch(random.pick(switches), a, member),
+            5 => core.change_switch_port(a, member),
+            6 => core.translate(a, translation(random)),
             _ => core.cross_connect(a, b),
         };
+    }
+
+    fn add_switch(&mut self) {
+        let options = self.switch();
+        let core = &mut self.lab.datapath.core;
+        self.switches.push(core.add_switch(options).unwrap());
+        self.patches.extend(core.add_patch().unwrap());
+    }
+
+    fn switch(&mut self) -> SwitchOptions {
+        let Self { random, .. } = self;
+        SwitchOptions {
+            ageing: random.pick(&[1000, 100_000, 300_000_000]),
+            table: random.pick(&[10, 1000]),
+            flood: random.pick_of(&[Vlans::None, Vlans::None, Vlans::All, Vlans::of(&[0, 8])]).clone(),
+            reserved: random.pick(&[0, u16::MAX]),
+            loops: LoopRule { moves: random.pick(&[0, 5, 100]), within: 1_000_000, block: 50_000 },
+            seed: random.next(),
+        }
+    }
+
+    fn member(&mut self) -> MemberOptions {
+        let Self { random, .. } = self;
+        let mode = Mode::from_number(random.pick(&[0, 1, 1, 1, 2, 3, 4])).unwrap();
+        let priority = PriorityTags::from_number(random.below(3) as u32).unwrap();
+        let list = |random: &mut Random| random.pick_of(&[vec![], vec![], vec![0, 5, 8], vec![5]]).clone();
+        let (trunks, cvlans) = (list(random), list(random));
+        let tag = random.pick(&[0, 5, 8]);
+        let limit = random.pick(&[0, 2]);
+        MemberOptions {
+            vlans: PortVlans::new(mode, tag, [&trunks, &cvlans], 0x88a8, priority, limit),
+            group: random.pick(&[0, 0, 0, 1]),
+            protected: random.percent(10),
+            storms: [0; 3].map(|_| random.pick(&[0, 0, 10, 10_000])),
+            limit: random.pick(&[0, 0, 1, 5]),
+            mtu: random.pick(&[0, 500, 1500]),
+        }
+    }
+
+    /// What operators ask for and say of switches.
+    fn operate(&mut self) {
+        if self.switches.is_empty() {
+            return;
+        }
+        let (options, port) = (self.switch(), self.port());
+        let Self { random, lab, switches, now, .. } = self;
+        let core = &mut lab.datapath.core;
+        let at = random.below(switches.len());
+        let switch = switches[at];
+        let mac = [2, 0, 0, 0, 0, random.below(4) as u8];
+        let station = station(random.pick(&[0, 5, 8]), &mac);
+        let member = port.and_then(|port| core.member(port).ok());
+        let index = core.find_switch(switch).unwrap();
+        match random.below(8) {
+            0 => core.change_switch(switch, options).unwrap(),
+            1 => {
+                core.remove_switch(switch).unwrap();
+                switches.swap_remove(at);
+            }
+            2 => core.switches.flush(index),
+            3 => drop(core.switches.forget(index, station)),
+            4 => drop(core.switches.rows(index, random.below(100), random.below(100_000), *now)),
+            5 => core.switches.events.clear(),
+            _ => drop(member.map(|member| core.switches.fix(member, station))),
+        }
     }
 
     /// What no caller asks for who is in his right mind.
@@ -605,6 +686,16 @@ impl World {
                 assert_eq!(core.split_message(index), 0);
             }
         }
+    }
+}
+
+fn translation(random: &mut Random) -> Translation {
+    let mut list = || random.pick_of(&[vec![], vec![5], vec![8], vec![5, 8]]).clone();
+    let (outside, inside) = (list(), list());
+    match random.below(4) {
+        0 => Translation::None,
+        1 => Translation::Vlan(random.pick(&[None, Some(5)])),
+        _ => Translation::Swap { outside, inside },
     }
 }
 

@@ -13,12 +13,14 @@ export class Raw {
      */
     add_device(fd: number, frame: number, vnet: number, tag: number): number;
     add_host_port(frame: number): number;
+    add_patch(): Float64Array;
     /**
      * `tags`: TPID and tag control information of each, the outer one first.
      */
     add_pppoe(device: number, peer: Uint8Array, own: Uint8Array, tags: Uint32Array, session_id: number): number;
     add_session(tunnel: number, spec: RawSession): number;
     add_socket(fd: number, kind: number): number;
+    add_switch(spec: RawSwitch): number;
     add_termination(tun: number): number;
     add_tunnel(tunnel: RawTunnel): number;
     age(now: number): void;
@@ -28,6 +30,8 @@ export class Raw {
     any_expired(): boolean;
     change_member(port: number, spec: RawMember): void;
     change_session(session: number, spec: RawSession): void;
+    change_switch(_switch: number, spec: RawSwitch): void;
+    change_switch_port(port: number, spec: RawSwitchPort): void;
     change_tunnel(tunnel: number, spec: RawTunnel): void;
     clear_punts(): void;
     /**
@@ -41,14 +45,35 @@ export class Raw {
      * Nothing: there is no such session.
      */
     family_counters(port: number): Float64Array;
+    fdb_add(port: number, vid: number, mac: Uint8Array): void;
+    /**
+     * False: it was not there.
+     */
+    fdb_del(_switch: number, vid: number, mac: Uint8Array): boolean;
+    /**
+     * Forgets what a switch has learnt, at one port where that is given (not 0).
+     */
+    fdb_flush(_switch: number, port: number): void;
+    /**
+     * What is in `count` slots of a switch's table from `from` on: port, VLAN, MAC as a number, age in milliseconds (-1: an
+     * operator said so); last, whether there are more.
+     * `now` in milliseconds.
+     */
+    fdb_slice(_switch: number, from: number, count: number, now: number): Float64Array;
     /**
      * The length that message `index` is grouped by; 0: it is no group.
      */
     grouped_by(index: number): number;
+    /**
+     * Whether `switch_events` has anything to tell now.
+     */
+    has_switch_events(): boolean;
     hold(port: number, frames: number): void;
     hold_first(port: number, frame: Uint8Array): void;
     inject(port: number, frame: Uint8Array): boolean;
     io(): Float64Array;
+    is_switch_port(port: number): boolean;
+    join_switch(_switch: number, port: number, spec: RawSwitchPort): void;
     join_termination(termination: number, port: number, spec: RawMember): void;
     /**
      * When the last valid data message of each tunnel came, in milliseconds; NaN: none has yet, or there is no tunnel.
@@ -95,6 +120,7 @@ export class Raw {
     release(port: number): void;
     remove_port(port: number): void;
     remove_socket(socket: number): void;
+    remove_switch(_switch: number): void;
     remove_termination(termination: number): void;
     remove_tunnel(tunnel: number): void;
     send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
@@ -115,10 +141,31 @@ export class Raw {
     set_receiver(port: number, host: number): void;
     split_message(index: number): number;
     /**
+     * What happened since the last call: what, switch, port, other port (0: none), VLAN, MAC each; last, how much more
+     * there was than room for.
+     */
+    switch_events(): Float64Array;
+    /**
+     * Stations that are known, and the least MTU of the ports, 0 where none is known.
+     */
+    switch_figures(_switch: number): Float64Array;
+    /**
+     * How many ports a switch has.
+     */
+    switch_port_count(_switch: number): number;
+    /**
+     * Stations learnt at a port, milliseconds that it is blocked for, then its counters.
+     */
+    switch_port_figures(port: number, now: number): Float64Array;
+    /**
      * A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
      */
     take_expired(): Float64Array;
     tell_marks(socket: number, on: boolean): void;
+    /**
+     * `kind` 0: none; 1: `outside` and `inside`; 2: one VLAN, which is `inside` where there is any.
+     */
+    translate(port: number, kind: number, outside: Uint16Array, inside: Uint16Array): void;
     /**
      * The tunnel of message `index`; -1: none.
      */
@@ -248,6 +295,55 @@ export class RawSession {
 }
 
 /**
+ * `SwitchSpec` of `switches.ts`.
+ */
+export class RawSwitch {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    /**
+     * Milliseconds.
+     */
+    ageing: number;
+    flood_vlans: Uint16Array;
+    loop_block: number;
+    loop_moves: number;
+    /**
+     * Milliseconds, as the next.
+     */
+    loop_within: number;
+    /**
+     * A bit for each reserved address that is passed on.
+     */
+    reserved: number;
+    seed: bigint;
+    table: number;
+}
+
+/**
+ * `SwitchPortSpec` of `switches.ts`.
+ */
+export class RawSwitchPort {
+    free(): void;
+    [Symbol.dispose](): void;
+    constructor();
+    broadcast: number;
+    cvlans: Uint16Array;
+    group: number;
+    limit: number;
+    mode: number;
+    mtu: number;
+    multicast: number;
+    priority_tags: number;
+    protected: boolean;
+    qinq_ethertype: number;
+    tag: number;
+    trunks: Uint16Array;
+    unknown: number;
+    vlan_limit: number;
+}
+
+/**
  * `TunnelSpec` of `mod.ts`.
  */
 export class RawTunnel {
@@ -292,3 +388,8 @@ export function drop_names(): string;
  * The names of `Raw::io`, joined by spaces.
  */
 export function io_names(): string;
+
+/**
+ * The names of a switch port's counters, joined by spaces.
+ */
+export function switch_count_names(): string;

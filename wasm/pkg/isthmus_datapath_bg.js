@@ -56,6 +56,27 @@ export class Raw {
         }
     }
     /**
+     * @returns {Float64Array}
+     */
+    add_patch() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_add_patch(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * `tags`: TPID and tag control information of each, the outer one first.
      * @param {number} device
      * @param {Uint8Array} peer
@@ -115,6 +136,26 @@ export class Raw {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             wasm.raw_add_socket(retptr, this.__wbg_ptr, fd, kind);
+            var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            return r0;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {RawSwitch} spec
+     * @returns {number}
+     */
+    add_switch(spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawSwitch);
+            wasm.raw_add_switch(retptr, this.__wbg_ptr, spec.__wbg_ptr);
             var r0 = getDataViewMemory0().getFloat64(retptr + 8 * 0, true);
             var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
             var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
@@ -206,6 +247,42 @@ export class Raw {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             _assertClass(spec, RawSession);
             wasm.raw_change_session(retptr, this.__wbg_ptr, session, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} _switch
+     * @param {RawSwitch} spec
+     */
+    change_switch(_switch, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawSwitch);
+            wasm.raw_change_switch(retptr, this.__wbg_ptr, _switch, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @param {RawSwitchPort} spec
+     */
+    change_switch_port(port, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawSwitchPort);
+            wasm.raw_change_switch_port(retptr, this.__wbg_ptr, port, spec.__wbg_ptr);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             if (r1) {
@@ -324,6 +401,96 @@ export class Raw {
         }
     }
     /**
+     * @param {number} port
+     * @param {number} vid
+     * @param {Uint8Array} mac
+     */
+    fdb_add(port, vid, mac) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(mac, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_fdb_add(retptr, this.__wbg_ptr, port, vid, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * False: it was not there.
+     * @param {number} _switch
+     * @param {number} vid
+     * @param {Uint8Array} mac
+     * @returns {boolean}
+     */
+    fdb_del(_switch, vid, mac) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(mac, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            wasm.raw_fdb_del(retptr, this.__wbg_ptr, _switch, vid, ptr0, len0);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            if (r2) {
+                throw takeObject(r1);
+            }
+            return r0 !== 0;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * Forgets what a switch has learnt, at one port where that is given (not 0).
+     * @param {number} _switch
+     * @param {number} port
+     */
+    fdb_flush(_switch, port) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_fdb_flush(retptr, this.__wbg_ptr, _switch, port);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * What is in `count` slots of a switch's table from `from` on: port, VLAN, MAC as a number, age in milliseconds (-1: an
+     * operator said so); last, whether there are more.
+     * `now` in milliseconds.
+     * @param {number} _switch
+     * @param {number} from
+     * @param {number} count
+     * @param {number} now
+     * @returns {Float64Array}
+     */
+    fdb_slice(_switch, from, count, now) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_fdb_slice(retptr, this.__wbg_ptr, _switch, from, count, now);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * The length that message `index` is grouped by; 0: it is no group.
      * @param {number} index
      * @returns {number}
@@ -331,6 +498,14 @@ export class Raw {
     grouped_by(index) {
         const ret = wasm.raw_grouped_by(this.__wbg_ptr, index);
         return ret;
+    }
+    /**
+     * Whether `switch_events` has anything to tell now.
+     * @returns {boolean}
+     */
+    has_switch_events() {
+        const ret = wasm.raw_has_switch_events(this.__wbg_ptr);
+        return ret !== 0;
     }
     /**
      * @param {number} port
@@ -402,6 +577,33 @@ export class Raw {
             var v1 = getArrayF64FromWasm0(r0, r1).slice();
             wasm.__wbindgen_export(r0, r1 * 8, 8);
             return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @param {number} port
+     * @returns {boolean}
+     */
+    is_switch_port(port) {
+        const ret = wasm.raw_is_switch_port(this.__wbg_ptr, port);
+        return ret !== 0;
+    }
+    /**
+     * @param {number} _switch
+     * @param {number} port
+     * @param {RawSwitchPort} spec
+     */
+    join_switch(_switch, port, spec) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            _assertClass(spec, RawSwitchPort);
+            wasm.raw_join_switch(retptr, this.__wbg_ptr, _switch, port, spec.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
         } finally {
             wasm.__wbindgen_add_to_stack_pointer(16);
         }
@@ -665,6 +867,22 @@ export class Raw {
         }
     }
     /**
+     * @param {number} _switch
+     */
+    remove_switch(_switch) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_remove_switch(retptr, this.__wbg_ptr, _switch);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * @param {number} termination
      */
     remove_termination(termination) {
@@ -824,6 +1042,80 @@ export class Raw {
         return ret >>> 0;
     }
     /**
+     * What happened since the last call: what, switch, port, other port (0: none), VLAN, MAC each; last, how much more
+     * there was than room for.
+     * @returns {Float64Array}
+     */
+    switch_events() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_switch_events(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * Stations that are known, and the least MTU of the ports, 0 where none is known.
+     * @param {number} _switch
+     * @returns {Float64Array}
+     */
+    switch_figures(_switch) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_switch_figures(retptr, this.__wbg_ptr, _switch);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * How many ports a switch has.
+     * @param {number} _switch
+     * @returns {number}
+     */
+    switch_port_count(_switch) {
+        const ret = wasm.raw_switch_port_count(this.__wbg_ptr, _switch);
+        return ret >>> 0;
+    }
+    /**
+     * Stations learnt at a port, milliseconds that it is blocked for, then its counters.
+     * @param {number} port
+     * @param {number} now
+     * @returns {Float64Array}
+     */
+    switch_port_figures(port, now) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_switch_port_figures(retptr, this.__wbg_ptr, port, now);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var r2 = getDataViewMemory0().getInt32(retptr + 4 * 2, true);
+            var r3 = getDataViewMemory0().getInt32(retptr + 4 * 3, true);
+            if (r3) {
+                throw takeObject(r2);
+            }
+            var v1 = getArrayF64FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 8, 8);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * A termination's and a session's handle, and 0 to 2 for what is over: idle, session, quota; and the next ones.
      * @returns {Float64Array}
      */
@@ -848,6 +1140,30 @@ export class Raw {
         try {
             const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
             wasm.raw_tell_marks(retptr, this.__wbg_ptr, socket, on);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * `kind` 0: none; 1: `outside` and `inside`; 2: one VLAN, which is `inside` where there is any.
+     * @param {number} port
+     * @param {number} kind
+     * @param {Uint16Array} outside
+     * @param {Uint16Array} inside
+     */
+    translate(port, kind, outside, inside) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray16ToWasm0(outside, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            const ptr1 = passArray16ToWasm0(inside, wasm.__wbindgen_export2);
+            const len1 = WASM_VECTOR_LEN;
+            wasm.raw_translate(retptr, this.__wbg_ptr, port, kind, ptr0, len0, ptr1, len1);
             var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
             var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
             if (r1) {
@@ -1708,6 +2024,377 @@ export class RawSession {
 if (Symbol.dispose) RawSession.prototype[Symbol.dispose] = RawSession.prototype.free;
 
 /**
+ * `SwitchSpec` of `switches.ts`.
+ */
+export class RawSwitch {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RawSwitchFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rawswitch_free(ptr, 0);
+    }
+    /**
+     * Milliseconds.
+     * @returns {number}
+     */
+    get ageing() {
+        const ret = wasm.__wbg_get_rawswitch_ageing(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {Uint16Array}
+     */
+    get flood_vlans() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawswitch_flood_vlans(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU16FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 2, 2);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @returns {number}
+     */
+    get loop_block() {
+        const ret = wasm.__wbg_get_rawswitch_loop_block(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {number}
+     */
+    get loop_moves() {
+        const ret = wasm.__wbg_get_rawswitch_loop_moves(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * Milliseconds, as the next.
+     * @returns {number}
+     */
+    get loop_within() {
+        const ret = wasm.__wbg_get_rawswitch_loop_within(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * A bit for each reserved address that is passed on.
+     * @returns {number}
+     */
+    get reserved() {
+        const ret = wasm.__wbg_get_rawswitch_reserved(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {bigint}
+     */
+    get seed() {
+        const ret = wasm.__wbg_get_rawswitch_seed(this.__wbg_ptr);
+        return BigInt.asUintN(64, ret);
+    }
+    /**
+     * @returns {number}
+     */
+    get table() {
+        const ret = wasm.__wbg_get_rawswitch_table(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    constructor() {
+        const ret = wasm.rawswitch_new();
+        this.__wbg_ptr = ret;
+        RawSwitchFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * Milliseconds.
+     * @param {number} arg0
+     */
+    set ageing(arg0) {
+        wasm.__wbg_set_rawswitch_ageing(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {Uint16Array} arg0
+     */
+    set flood_vlans(arg0) {
+        const ptr0 = passArray16ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawswitch_flood_vlans(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set loop_block(arg0) {
+        wasm.__wbg_set_rawswitch_loop_block(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set loop_moves(arg0) {
+        wasm.__wbg_set_rawswitch_loop_moves(this.__wbg_ptr, arg0);
+    }
+    /**
+     * Milliseconds, as the next.
+     * @param {number} arg0
+     */
+    set loop_within(arg0) {
+        wasm.__wbg_set_rawswitch_loop_within(this.__wbg_ptr, arg0);
+    }
+    /**
+     * A bit for each reserved address that is passed on.
+     * @param {number} arg0
+     */
+    set reserved(arg0) {
+        wasm.__wbg_set_rawswitch_reserved(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {bigint} arg0
+     */
+    set seed(arg0) {
+        wasm.__wbg_set_rawswitch_seed(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set table(arg0) {
+        wasm.__wbg_set_rawswitch_table(this.__wbg_ptr, arg0);
+    }
+}
+if (Symbol.dispose) RawSwitch.prototype[Symbol.dispose] = RawSwitch.prototype.free;
+
+/**
+ * `SwitchPortSpec` of `switches.ts`.
+ */
+export class RawSwitchPort {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        RawSwitchPortFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_rawswitchport_free(ptr, 0);
+    }
+    /**
+     * @returns {number}
+     */
+    get broadcast() {
+        const ret = wasm.__wbg_get_rawswitchport_broadcast(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {Uint16Array}
+     */
+    get cvlans() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawswitchport_cvlans(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU16FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 2, 2);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @returns {number}
+     */
+    get group() {
+        const ret = wasm.__wbg_get_rawswitchport_group(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get limit() {
+        const ret = wasm.__wbg_get_rawswitchport_limit(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get mode() {
+        const ret = wasm.__wbg_get_rawswitchport_mode(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get mtu() {
+        const ret = wasm.__wbg_get_rawswitchport_mtu(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get multicast() {
+        const ret = wasm.__wbg_get_rawswitchport_multicast(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get priority_tags() {
+        const ret = wasm.__wbg_get_rawswitchport_priority_tags(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {boolean}
+     */
+    get protected() {
+        const ret = wasm.__wbg_get_rawswitchport_protected(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get qinq_ethertype() {
+        const ret = wasm.__wbg_get_rawswitchport_qinq_ethertype(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {number}
+     */
+    get tag() {
+        const ret = wasm.__wbg_get_rawswitchport_tag(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * @returns {Uint16Array}
+     */
+    get trunks() {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.__wbg_get_rawswitchport_trunks(retptr, this.__wbg_ptr);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            var v1 = getArrayU16FromWasm0(r0, r1).slice();
+            wasm.__wbindgen_export(r0, r1 * 2, 2);
+            return v1;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * @returns {number}
+     */
+    get unknown() {
+        const ret = wasm.__wbg_get_rawswitchport_unknown(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * @returns {number}
+     */
+    get vlan_limit() {
+        const ret = wasm.__wbg_get_rawswitchport_vlan_limit(this.__wbg_ptr);
+        return ret;
+    }
+    constructor() {
+        const ret = wasm.rawswitchport_new();
+        this.__wbg_ptr = ret;
+        RawSwitchPortFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * @param {number} arg0
+     */
+    set broadcast(arg0) {
+        wasm.__wbg_set_rawswitchport_broadcast(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {Uint16Array} arg0
+     */
+    set cvlans(arg0) {
+        const ptr0 = passArray16ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawswitchport_cvlans(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set group(arg0) {
+        wasm.__wbg_set_rawswitchport_group(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set limit(arg0) {
+        wasm.__wbg_set_rawswitchport_limit(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set mode(arg0) {
+        wasm.__wbg_set_rawswitchport_mode(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set mtu(arg0) {
+        wasm.__wbg_set_rawswitchport_mtu(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set multicast(arg0) {
+        wasm.__wbg_set_rawswitchport_multicast(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set priority_tags(arg0) {
+        wasm.__wbg_set_rawswitchport_priority_tags(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set protected(arg0) {
+        wasm.__wbg_set_rawswitchport_protected(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set qinq_ethertype(arg0) {
+        wasm.__wbg_set_rawswitchport_qinq_ethertype(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set tag(arg0) {
+        wasm.__wbg_set_rawswitchport_tag(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {Uint16Array} arg0
+     */
+    set trunks(arg0) {
+        const ptr0 = passArray16ToWasm0(arg0, wasm.__wbindgen_export2);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.__wbg_set_rawswitchport_trunks(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set unknown(arg0) {
+        wasm.__wbg_set_rawswitchport_unknown(this.__wbg_ptr, arg0);
+    }
+    /**
+     * @param {number} arg0
+     */
+    set vlan_limit(arg0) {
+        wasm.__wbg_set_rawswitchport_vlan_limit(this.__wbg_ptr, arg0);
+    }
+}
+if (Symbol.dispose) RawSwitchPort.prototype[Symbol.dispose] = RawSwitchPort.prototype.free;
+
+/**
  * `TunnelSpec` of `mod.ts`.
  */
 export class RawTunnel {
@@ -1996,6 +2683,27 @@ export function io_names() {
         wasm.__wbindgen_export(deferred1_0, deferred1_1, 1);
     }
 }
+
+/**
+ * The names of a switch port's counters, joined by spaces.
+ * @returns {string}
+ */
+export function switch_count_names() {
+    let deferred1_0;
+    let deferred1_1;
+    try {
+        const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+        wasm.switch_count_names(retptr);
+        var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+        var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+        deferred1_0 = r0;
+        deferred1_1 = r1;
+        return getStringFromWasm0(r0, r1);
+    } finally {
+        wasm.__wbindgen_add_to_stack_pointer(16);
+        wasm.__wbindgen_export(deferred1_0, deferred1_1, 1);
+    }
+}
 export function __wbg___wbindgen_throw_5d9e815e6fdf150f(arg0, arg1) {
     throw new Error(getStringFromWasm0(arg0, arg1));
 }
@@ -2019,6 +2727,12 @@ const RawPolicyFinalization = (typeof FinalizationRegistry === 'undefined')
 const RawSessionFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawsession_free(ptr, 1));
+const RawSwitchFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rawswitch_free(ptr, 1));
+const RawSwitchPortFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_rawswitchport_free(ptr, 1));
 const RawTunnelFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_rawtunnel_free(ptr, 1));
@@ -2049,6 +2763,11 @@ function getArrayF64FromWasm0(ptr, len) {
     return getFloat64ArrayMemory0().subarray(ptr / 8, ptr / 8 + len);
 }
 
+function getArrayU16FromWasm0(ptr, len) {
+    ptr = ptr >>> 0;
+    return getUint16ArrayMemory0().subarray(ptr / 2, ptr / 2 + len);
+}
+
 function getArrayU8FromWasm0(ptr, len) {
     ptr = ptr >>> 0;
     return getUint8ArrayMemory0().subarray(ptr / 1, ptr / 1 + len);
@@ -2074,6 +2793,14 @@ function getStringFromWasm0(ptr, len) {
     return decodeText(ptr >>> 0, len);
 }
 
+let cachedUint16ArrayMemory0 = null;
+function getUint16ArrayMemory0() {
+    if (cachedUint16ArrayMemory0 === null || cachedUint16ArrayMemory0.byteLength === 0) {
+        cachedUint16ArrayMemory0 = new Uint16Array(wasm.memory.buffer);
+    }
+    return cachedUint16ArrayMemory0;
+}
+
 let cachedUint32ArrayMemory0 = null;
 function getUint32ArrayMemory0() {
     if (cachedUint32ArrayMemory0 === null || cachedUint32ArrayMemory0.byteLength === 0) {
@@ -2096,6 +2823,13 @@ let heap = new Array(1024).fill(undefined);
 heap.push(undefined, null, true, false);
 
 let heap_next = heap.length;
+
+function passArray16ToWasm0(arg, malloc) {
+    const ptr = malloc(arg.length * 2, 2) >>> 0;
+    getUint16ArrayMemory0().set(arg, ptr / 2);
+    WASM_VECTOR_LEN = arg.length;
+    return ptr;
+}
 
 function passArray32ToWasm0(arg, malloc) {
     const ptr = malloc(arg.length * 4, 4) >>> 0;

@@ -5,11 +5,12 @@
 #![expect(missing_docs, reason = "mod.ts documents each; the generated types are not for reading")]
 
 mod ppp;
+mod switch;
 
 use wasm_bindgen::prelude::*;
 
 use crate::abi::Ip;
-use crate::core::Limits;
+use crate::core::{Core, Limits};
 use crate::counters::{Counters, Io, Reason};
 use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
@@ -554,6 +555,18 @@ impl Raw {
     }
 }
 
+impl Raw {
+    /// What frames pass through.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.datapath.core
+    }
+
+    /// The same, to look at.
+    pub fn core_ref(&self) -> &Core {
+        &self.datapath.core
+    }
+}
+
 /// The names of `Raw::drops`, joined by spaces.
 #[wasm_bindgen]
 pub fn drop_names() -> String {
@@ -570,7 +583,8 @@ fn drop_reason(number: u32) -> Result<Reason, Refusal> {
     Reason::from_number(number).ok_or(Refusal::invalid("no such reason"))
 }
 
-fn handle(number: f64) -> Option<Handle> {
+/// The handle that a number from TypeScript stands for.
+pub fn handle(number: f64) -> Option<Handle> {
     Handle::from_number(number)
 }
 

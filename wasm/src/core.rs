@@ -7,19 +7,20 @@ use crate::counters::{Drops, Reason, Work};
 use crate::egress::Unfinished;
 use crate::joining::Joining;
 use crate::leaving::ControlMessage;
-use crate::port::{Device, Forwarder, HostPort, Hub, Port};
+use crate::port::{Device, Forwarder, HostPort, Port};
 use crate::ppp::{Expiries, Members, Termination};
 use crate::pppoe::Pppoe;
 use crate::punt::Punts;
 use crate::reorder::Held;
 use crate::session::Sessions;
 use crate::slab::{Handle, Kind, Slab};
+use crate::switch::Switches;
 use crate::table::Table;
 use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
 use crate::twins::Twins;
 
-/// Sockets, devices and host ports; tunnels may be as many as sessions.
+/// Sockets and devices; tunnels may be as many as sessions, and each session may have a receiver.
 const MAX_OTHERS: usize = 65_536;
 /// Bytes of injected frames, and of control messages to send, that may wait.
 const MAX_WAITING: usize = 1 << 20;
@@ -87,8 +88,8 @@ pub struct Core {
     pub devices: Slab<Device>,
     /// Host ports.
     pub hosts: Slab<HostPort>,
-    /// Hubs.
-    pub hubs: Slab<Hub>,
+    /// Switches.
+    pub switches: Switches,
     /// PPP terminations.
     pub terminations: Slab<Termination>,
     /// What they keep of sessions.
@@ -142,8 +143,8 @@ impl Core {
             tunnels: Slab::new(Kind::Tunnel, limits.sessions),
             sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
-            hosts: Slab::new(Kind::Host, MAX_OTHERS),
-            hubs: Slab::new(Kind::Hub, MAX_OTHERS),
+            hosts: Slab::new(Kind::Host, limits.sessions + MAX_OTHERS),
+            switches: Switches::new(MAX_OTHERS, limits.sessions + MAX_OTHERS),
             terminations: Slab::new(Kind::Ppp, MAX_OTHERS),
             members: Members::default(),
             expiries: Expiries::default(),
@@ -186,7 +187,8 @@ impl Core {
             Kind::Session => self.sessions.find(handle),
             Kind::Device => self.devices.find(handle),
             Kind::Host => self.hosts.find(handle),
-            Kind::Socket | Kind::Tunnel | Kind::Hub | Kind::Ppp => None,
+            Kind::Patch => self.switches.patches.find(handle),
+            Kind::Socket | Kind::Tunnel | Kind::Switch | Kind::Ppp => None,
         };
         live.and_then(|_| Port::of(handle))
     }
@@ -197,6 +199,7 @@ impl Core {
             Port::Session(at) => self.sessions.handle(at),
             Port::Device(at) => self.devices.handle(at),
             Port::Host(at) => self.hosts.handle(at),
+            Port::Patch(at) => self.switches.patches.handle(at),
         }
     }
 
@@ -206,6 +209,7 @@ impl Core {
             Port::Session(at) => self.sessions.rx[at].forwarder,
             Port::Device(at) => self.devices[at].forwarder,
             Port::Host(at) => self.hosts[at].forwarder,
+            Port::Patch(at) => self.switches.patches[at].forwarder,
         }
     }
 }

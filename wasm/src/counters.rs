@@ -156,6 +156,108 @@ named! {
         SocketGone = "socket-gone",
         /// The kernel refused the message for another reason.
         TransmitFailed = "transmit-failed",
+        /// Its VLAN is not one of the port that it came in at, or was to leave by.
+        VlanRefused = "vlan-refused",
+        /// Its VLAN tags are not those that a port translates, or not the one of a VLAN pseudowire (RFC 4719).
+        VlanForeign = "vlan-foreign",
+        /// A second VLAN tag would have been lost.
+        InnerTag = "vlan-inner-tag",
+        /// The switch's port is blocked because of a loop.
+        PortBlocked = "port-blocked",
+        /// More broadcasts, multicasts or frames to unknown stations than the switch's port may send.
+        StormLimited = "storm-limited",
+        /// To a reserved group address (01:80:C2:00:00:00 to 0F), which switches do not pass on.
+        ReservedAddress = "reserved-address",
+        /// Between two ports of one split-horizon group.
+        SplitHorizon = "split-horizon",
+        /// Between two protected ports.
+        ProtectedPort = "protected-port",
+        /// Its station is at the port that it came from.
+        SamePort = "same-port",
+        /// No other port of the switch has its VLAN.
+        NoSwitchPort = "no-switch-port",
+        /// Through more patch ports than there can be without a loop of them.
+        PatchLoop = "patch-loop",
+    }
+}
+
+named! {
+    /// What is counted at a port of a switch. Super-frames count as the frames that they are on a wire; what was refused
+    /// is counted as received, and not as sent.
+    SwitchCount counted by SwitchCounts {
+        /// Frames that came in.
+        RxFrames = "rx-frames",
+        /// Bytes that came in.
+        RxBytes = "rx-bytes",
+        /// Frames that left.
+        TxFrames = "tx-frames",
+        /// Bytes that left.
+        TxBytes = "tx-bytes",
+        /// Not of a VLAN of this port.
+        RxVlan = "rx-vlan-refused",
+        /// With other tags than this port translates.
+        RxForeign = "rx-vlan-foreign",
+        /// With a second tag behind one of VLAN 0, which an access port would have to delete; or with too many tags.
+        RxInnerTag = "rx-inner-tag",
+        /// While the port was blocked.
+        RxBlocked = "rx-blocked",
+        /// To a reserved group address.
+        RxReserved = "rx-reserved-address",
+        /// Beyond the limit for broadcasts.
+        RxBroadcast = "rx-storm-broadcast",
+        /// Beyond the limit for unknown stations.
+        RxUnknown = "rx-storm-unknown-unicast",
+        /// Beyond the limit for multicasts.
+        RxMulticast = "rx-storm-multicast",
+        /// To a station at this very port.
+        RxSamePort = "rx-same-port",
+        /// Through too many patch ports.
+        RxPatchLoop = "rx-patch-loop",
+        /// For nobody else of its VLAN.
+        RxNobody = "rx-no-port",
+        /// To a station whose port does not have the VLAN.
+        TxVlan = "tx-vlan-refused",
+        /// With other tags than this port translates.
+        TxForeign = "tx-vlan-foreign",
+        /// With a second tag that would have been lost here.
+        TxInnerTag = "tx-inner-tag",
+        /// While the port was blocked.
+        TxBlocked = "tx-blocked",
+        /// From a port of the same split-horizon group.
+        TxSplitHorizon = "tx-split-horizon",
+        /// From one protected port to another.
+        TxProtected = "tx-protected",
+        /// Forwarded, and longer than the switch's MTU.
+        OverMtu = "over-mtu",
+        /// Forwarded without an inner tag, because there are no more than `vlan-limit`.
+        TagsDeleted = "tags-deleted",
+        /// Forwarded, and their sender not learnt: there was no room.
+        NotLearnt = "not-learnt",
+        /// Stations learnt.
+        Learnt = "learnt",
+        /// Stations that came here from another port.
+        Moved = "moved",
+        /// How often the port was blocked.
+        Blocked = "blocked",
+    }
+}
+
+impl SwitchCount {
+    /// The reason that the whole datapath counts such a frame under.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::RxForeign | Self::TxForeign => Reason::VlanForeign,
+            Self::RxInnerTag | Self::TxInnerTag => Reason::InnerTag,
+            Self::RxBlocked | Self::TxBlocked => Reason::PortBlocked,
+            Self::RxReserved => Reason::ReservedAddress,
+            Self::RxBroadcast | Self::RxUnknown | Self::RxMulticast => Reason::StormLimited,
+            Self::RxSamePort => Reason::SamePort,
+            Self::RxPatchLoop => Reason::PatchLoop,
+            Self::RxNobody => Reason::NoSwitchPort,
+            Self::TxSplitHorizon => Reason::SplitHorizon,
+            Self::TxProtected => Reason::ProtectedPort,
+            _ => Reason::VlanRefused,
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 //! Room is asked for before each piece. Where there is none, what is left of the frame waits with its [`Cursor`] until
 //! what was laid out has left, and goes on from there: nothing is ever laid out beyond an array's end.
 
-use std::cmp::Ordering;
-
 use crate::core::Core;
 use crate::counters::{Io, Reason};
 use crate::frame::{About, Cursor, Frame, HELD, Place};
@@ -81,7 +79,7 @@ impl Core {
     fn emit(&mut self, forwarder: Forwarder, frame: &mut Frame, cursor: &mut Cursor) -> bool {
         match forwarder {
             Forwarder::CrossConnect(port) => self.leave(port, frame, cursor, false),
-            Forwarder::Flood(hub) => self.flood(hub, frame, cursor),
+            Forwarder::Wire(_) | Forwarder::Switch(_) => self.emit_switched(forwarder, frame, cursor),
             Forwarder::None | Forwarder::Ppp(_) => {
                 self.drop_frames(Reason::NoForwarder, frame.segments());
                 true
@@ -93,29 +91,8 @@ impl Core {
         }
     }
 
-    /// Lets a copy leave by each port of a hub but the one that the frame came in at. The copies share its body, and no
-    /// copy may change it.
-    fn flood(&mut self, hub: u32, frame: &mut Frame, cursor: &mut Cursor) -> bool {
-        if frame.about.offload.segments == Segments::None && frame.about.offload.finish {
-            frame.finish_checksum(); // before there are copies: they share what is changed here
-        }
-        while let Some(port) = self.hubs[hub].ports.get(cursor.output as usize).copied() {
-            if port != frame.about.ingress {
-                if !self.leave(port, frame, cursor, true) {
-                    return false;
-                }
-                self.count_copy(frame.segments(), cursor);
-            }
-            *cursor = Cursor { output: cursor.output + 1, piece: 0, ..*cursor };
-        }
-        if !cursor.copied {
-            self.drop_frames(Reason::NoForwarder, frame.segments());
-        }
-        true
-    }
-
-    /// Counts what left by a port of a hub, if it is not the first of the frame's.
-    fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
+    /// Counts what left by one of several ports, if it is not the first of the frame's.
+    pub fn count_copy(&mut self, segments: u32, cursor: &mut Cursor) {
         self.io.add(Io::Copies, if cursor.copied { segments.into() } else { 0 });
         cursor.copied = true;
     }
@@ -132,16 +109,11 @@ impl Core {
                 unfinished.held.into_iter().for_each(|buffer| self.transmit.hold(buffer));
                 return;
             }
-            Forwarder::Flood(hub) => {
-                let at = self.hubs[hub].ports.iter().position(|other| *other == port);
-                match at.map(|at| at.cmp(&(cursor.output as usize))) {
-                    Some(Ordering::Less) => cursor.output -= 1,
-                    Some(Ordering::Equal) if cursor.piece > 0 => {
-                        self.count_copy(segments, cursor);
-                        self.drop_frames(Reason::PortRemoved, rest);
-                        cursor.piece = 0;
-                    }
-                    _ => {}
+            Forwarder::Wire(_) | Forwarder::Switch(_) => {
+                if self.leave_outputs(port, cursor.output as usize, cursor.piece > 0) {
+                    self.count_copy(segments, cursor);
+                    self.drop_frames(Reason::PortRemoved, rest);
+                    cursor.piece = 0;
                 }
             }
             _ => {}
@@ -151,7 +123,7 @@ impl Core {
 
     /// Lets a frame leave by one port, from the cursor's piece on; false where room ran out.
     #[inline]
-    fn leave(&mut self, port: Port, frame: &mut Frame, cursor: &mut Cursor, shared: bool) -> bool {
+    pub fn leave(&mut self, port: Port, frame: &mut Frame, cursor: &mut Cursor, shared: bool) -> bool {
         if frame.about.offload.segments == Segments::None && frame.about.offload.finish && !shared {
             match port {
                 Port::Device(at) if self.devices[at].takes_all_of(&frame.about.offload) => {}
@@ -186,6 +158,10 @@ impl Core {
                 self.punt_frame(at, frame);
                 true
             }
+            Port::Patch(_) => {
+                self.drop_frames(Reason::NoForwarder, frame.segments());
+                true
+            }
         }
     }
 
@@ -199,7 +175,7 @@ impl Core {
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
         if tunnel.destination.vnet {
-            return self.send_parts(session, &frame.about, &[], frame.bytes());
+            return self.send_parts(session, &frame.about, &[], frame.bytes(), frame.bytes());
         }
         let Place { floor, start, end } = frame.place;
         let start = start + tx.template.skips(frame.bytes());
@@ -240,7 +216,7 @@ impl Core {
         if !self.may_send(session, &frame.about, frame.len()) {
             return false;
         }
-        let Some(lower) = self.sessions.policies[session].clamp.find(frame_type, frame.bytes()) else {
+        let Some(lower) = self.sessions.policy(session).clamp.find(frame_type, frame.bytes()) else {
             return true;
         };
         if !shared {
@@ -253,12 +229,13 @@ impl Core {
         let (headers, rest) = frame.bytes().split_at(lower.header);
         copy.copy_from_slice(headers);
         lower.apply(copy);
-        self.send_parts(session, &frame.about, copy, rest);
+        self.send_parts(session, &frame.about, copy, rest, copy);
         false
     }
 
-    /// Lets a frame leave by a session that lies in two parts, of which the first is copied; it may be empty.
-    fn send_parts(&mut self, session: u32, about: &About, headers: &[u8], rest: &[u8]) {
+    /// Lets a frame leave by a session that lies in two parts, of which the first is copied; it may be empty. `like` begins
+    /// as a frame with the same packet in it does.
+    pub fn send_parts(&mut self, session: u32, about: &About, headers: &[u8], rest: &[u8], like: &[u8]) {
         let Core { sessions, tunnels, transmit, .. } = self;
         let tx = &mut sessions.tx[session];
         let tunnel = &mut tunnels[tx.tunnel];
@@ -277,7 +254,7 @@ impl Core {
         tx.packets += 1;
         tx.bytes += len as u64;
         tunnel.sent(1, len as u64);
-        let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, headers);
+        let tos = tunnel.destination.tos_of(sessions.rx[session].frame_type, like);
         let header = (vnet + length) as u32;
         let datagram = Leaving::new(session, header, Span::from(room, head), Span::of(rest));
         let link = about.link.saturating_sub(skipped as u8);
@@ -300,7 +277,7 @@ impl Core {
             cursor.piece += 1;
             let len = headers.len() + payload.len();
             if !self.sessions.tx[session].guarded || self.may_send(session, &frame.about, len) {
-                self.send_parts(session, &frame.about, headers, payload);
+                self.send_parts(session, &frame.about, headers, payload, headers);
             }
         }
         true
@@ -318,7 +295,7 @@ impl Core {
             let (length, payload) = fragments.write(cursor.piece, &mut room);
             cursor.piece += 1;
             if self.may_send(session, &frame.about, length + payload.len()) {
-                self.send_parts(session, &frame.about, &room[..length], payload);
+                self.send_parts(session, &frame.about, &room[..length], payload, &room[..length]);
             }
         }
         true
@@ -398,10 +375,7 @@ impl Core {
     /// Hands a frame to TypeScript, as frames go over a wire.
     pub fn punt_frame(&mut self, host: u32, frame: &Frame) {
         let port = self.hosts.handle(host);
-        let source = match frame.about.ingress {
-            Port::Session(session) => Some((session, self.sessions.rx[session].tunnel)),
-            _ => None,
-        };
+        let source = self.source_of(frame);
         if frame.about.offload.is_none() {
             let queued = self.punts.frame(port, source, &[frame.bytes()]);
             return self.count_punt(queued);
@@ -418,7 +392,16 @@ impl Core {
         }
     }
 
-    fn count_punt(&mut self, queued: bool) {
+    /// The session that a frame came by, and its tunnel.
+    pub fn source_of(&self, frame: &Frame) -> Option<(u32, u32)> {
+        match frame.about.ingress {
+            Port::Session(session) => Some((session, self.sessions.rx[session].tunnel)),
+            _ => None,
+        }
+    }
+
+    /// Counts a frame that was handed to TypeScript, or for which there was no room.
+    pub fn count_punt(&mut self, queued: bool) {
         if queued {
             self.io.add(Io::PuntedFrames, 1);
         } else {
@@ -428,7 +411,7 @@ impl Core {
 
     /// What was checked when a frame came no longer holds: a forwarder changed its headers.
     #[cold]
-    fn cannot_split(&mut self, frame: &Frame) -> bool {
+    pub fn cannot_split(&mut self, frame: &Frame) -> bool {
         self.drop_frames(Reason::BadOffload, frame.segments());
         true
     }

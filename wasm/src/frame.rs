@@ -91,4 +91,6 @@ pub struct Cursor {
     pub piece: u32,
     /// Whether it left by another port before.
     pub copied: bool,
+    /// Whether it was decided which its ports are.
+    pub decided: bool,
 }

@@ -12,6 +12,7 @@ use crate::port::{Forwarder, Port};
 use crate::reorder::Held;
 use crate::slab::Handle;
 use crate::split::Split;
+use crate::vlan::Translation;
 
 /// Bytes that all ports together may hold.
 const MAX_HELD: usize = 4 << 20;
@@ -56,7 +57,7 @@ impl Core {
     }
 
     /// Where the frames of a port go that is joined to nothing.
-    fn rest(&self, port: Port) -> Forwarder {
+    pub fn rest(&self, port: Port) -> Forwarder {
         match self.joining.receivers.get(&port.key()) {
             Some(host) => Forwarder::CrossConnect(Port::Host(*host)),
             None => Forwarder::None,
@@ -93,9 +94,7 @@ impl Core {
         if self.frame_type(a) != self.frame_type(b) {
             return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
         }
-        self.give(a, Forwarder::CrossConnect(b));
-        self.give(b, Forwarder::CrossConnect(a));
-        Ok(())
+        self.connect(a, b)
     }
 
     /// Takes a port out of its forwarder, and what it is cross-connected to as well: their frames go to their receivers
@@ -116,7 +115,12 @@ impl Core {
         match std::mem::replace(self.forwarder_mut(port), rest) {
             Forwarder::None | Forwarder::Hold => {}
             Forwarder::CrossConnect(other) => *self.forwarder_mut(other) = self.rest(other),
-            Forwarder::Flood(hub) => self.hubs[hub].ports.retain(|other| *other != port),
+            Forwarder::Wire(at) => {
+                for end in self.switches.remove_wire(at) {
+                    *self.forwarder_mut(end) = self.rest(end);
+                }
+            }
+            Forwarder::Switch(member) => self.switches.leave(member),
             Forwarder::Ppp(at) => self.part_from_termination(at, port),
         }
     }
@@ -124,6 +128,7 @@ impl Core {
     /// A port goes, parted already: so do its receiver's part in it, and what is held for it.
     pub fn forget_port(&mut self, port: Port) {
         self.leave_unfinished(port);
+        self.switches.set_translation(port, Forwarder::None, Translation::None);
         if let Some(host) = self.joining.receivers.remove(&port.key()) {
             self.hosts[host].of = None;
             self.hosts[host].forwarder = Forwarder::None;
@@ -256,7 +261,9 @@ impl Core {
                 let limits = (rx.rate > 0 || tx.rate > 0).then(|| Box::new([rx, tx]));
                 self.devices[at].limits = limits;
             }
-            Port::Host(_) => return Err(Refusal::invalid("a host port has no rate")),
+            Port::Host(_) | Port::Patch(_) => {
+                return Err(Refusal::invalid("a host or patch port has no rate"));
+            }
         }
         Ok(())
     }

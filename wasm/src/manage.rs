@@ -6,7 +6,7 @@ use crate::counters::Reason;
 use crate::header::{Encap, Version, key_v2};
 use crate::leaving::ControlMessage;
 use crate::offload::Takes;
-use crate::port::{Device, Forwarder, FrameType, HostPort, Hub, Port};
+use crate::port::{Device, Forwarder, FrameType, HostPort, Port};
 use crate::session::{Identity, NONE, Options, TunnelShape};
 use crate::slab::Handle;
 use crate::tunnel::{Destination, Outer, Socket, SocketKind, SourceCheck, Tunnel};
@@ -322,6 +322,7 @@ impl Core {
             Port::Session(at) => self.remove_session(at),
             Port::Device(at) => drop(self.devices.remove(at)),
             Port::Host(at) => drop(self.hosts.remove(at)),
+            Port::Patch(at) => self.switches.remove_patch(at),
         }
     }
 
@@ -339,32 +340,13 @@ impl Core {
         self.drop_queue(queue);
     }
 
-    /// Makes a hub without ports.
-    pub fn add_hub(&mut self) -> Result<Handle, Refusal> {
-        let at = self.hubs.insert(Hub::default()).ok_or(Refusal::limit("too many hubs"))?;
-        Ok(self.hubs.handle(at))
-    }
-
-    /// Joins a port that is joined to nothing to a hub, whose ports carry frames of one type.
-    pub fn join_hub(&mut self, hub: Handle, port: Handle) -> Result<(), Refusal> {
-        let hub = self.hubs.find(hub).ok_or(Refusal::invalid("no such hub"))?;
-        let port = self.port(port).ok_or(Refusal::no_such_port())?;
-        self.check_free(port)?;
-        let first = self.hubs[hub].ports.first().copied();
-        if first.is_some_and(|first| self.frame_type(first) != self.frame_type(port)) {
-            return Err(Refusal::new("frame-type-mismatch", "the ports carry frames of different types"));
-        }
-        self.hubs[hub].ports.push(port);
-        self.give(port, Forwarder::Flood(hub));
-        Ok(())
-    }
-
     /// What a port's frames are.
     pub fn frame_type(&self, port: Port) -> FrameType {
         match port {
             Port::Session(at) => self.sessions.rx[at].frame_type,
             Port::Device(at) => self.devices[at].frame_type,
             Port::Host(at) => self.hosts[at].frame_type,
+            Port::Patch(_) => FrameType::Ethernet,
         }
     }
 
@@ -374,6 +356,7 @@ impl Core {
             Port::Session(at) => &mut self.sessions.rx[at].forwarder,
             Port::Device(at) => &mut self.devices[at].forwarder,
             Port::Host(at) => &mut self.hosts[at].forwarder,
+            Port::Patch(at) => &mut self.switches.patches[at].forwarder,
         }
     }
 

@@ -35,7 +35,7 @@ impl FrameType {
 }
 
 /// A port, by its index in the slab of its kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Port {
     /// An L2TP session.
     Session(u32),
@@ -43,6 +43,8 @@ pub enum Port {
     Device(u32),
     /// A port whose frames TypeScript handles.
     Host(u32),
+    /// One end of what joins two switches.
+    Patch(u32),
 }
 
 impl Port {
@@ -52,7 +54,8 @@ impl Port {
             Kind::Session => Some(Self::Session(handle.index)),
             Kind::Device => Some(Self::Device(handle.index)),
             Kind::Host => Some(Self::Host(handle.index)),
-            Kind::Socket | Kind::Tunnel | Kind::Hub | Kind::Ppp => None,
+            Kind::Patch => Some(Self::Patch(handle.index)),
+            Kind::Socket | Kind::Tunnel | Kind::Switch | Kind::Ppp => None,
         }
     }
 
@@ -62,6 +65,7 @@ impl Port {
             Self::Session(index) => (0, index),
             Self::Device(index) => (1, index),
             Self::Host(index) => (2, index),
+            Self::Patch(index) => (3, index),
         };
         kind << 32 | u64::from(index)
     }
@@ -75,19 +79,14 @@ pub enum Forwarder {
     None,
     /// Out at the one other port.
     CrossConnect(Port),
-    /// Out at all other ports of a hub.
-    Flood(u32),
+    /// Out at the one other port, with other tags.
+    Wire(u32),
+    /// Where the switch says that this is a member of.
+    Switch(u32),
     /// Through a PPP termination.
     Ppp(u32),
     /// Into a queue, for the next one.
     Hold,
-}
-
-/// Ports that flood each other, as those of an Ethernet repeater do.
-#[derive(Default)]
-pub struct Hub {
-    /// Its ports.
-    pub ports: Vec<Port>,
 }
 
 /// A network device: a TAP or TUN.

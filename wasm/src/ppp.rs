@@ -58,7 +58,7 @@ impl Core {
         match frame.about.ingress {
             Port::Session(session) => self.upstream(at, session, frame),
             Port::Device(_) => self.downstream(at, frame),
-            Port::Host(_) => self.no_packet(Reason::NoForwarder, frame),
+            Port::Host(_) | Port::Patch(_) => self.no_packet(Reason::NoForwarder, frame),
         }
     }
 

@@ -227,6 +227,7 @@ impl Core {
 
     /// Gives up waiting wherever it has lasted for the session's reorder timeout, and tells of what is over.
     pub fn age(&mut self, now: u64) {
+        self.switches.age(now);
         self.expire(now);
         while let Some(Reverse((due, session))) = self.agenda.peek().copied()
             && due <= now
@@ -264,7 +265,7 @@ impl Core {
     /// When [`Core::age`] is wanted next.
     pub fn deadline(&self) -> Option<u64> {
         let frames = self.agenda.peek().map(|Reverse((due, _))| *due);
-        [frames, self.expiries.due()].into_iter().flatten().min()
+        [frames, self.expiries.due(), self.switches.deadline(self.now)].into_iter().flatten().min()
     }
 
     /// Drops what waits in the queue of a session that is going.

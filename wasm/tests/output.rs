@@ -65,25 +65,25 @@ fn payloads(frames: &[Vec<u8>]) -> Vec<u8> {
     all
 }
 
-/// A hub of a device, sessions that their headers do not fit before, a plain device and a host port.
+/// A repeater of a device, sessions that their headers do not fit before, a plain device and a host port.
 fn hub(sessions: u32) -> (Lab, Handle, Handle) {
     let mut lab = Lab::new(Limits { punt_bytes: 64 << 20, ..Limits::default() });
+    let hub = lab.repeater();
     let core = &mut lab.datapath.core;
     let socket = core.add_socket(7, SocketKind::Udp4).unwrap();
-    let hub = core.add_hub().unwrap();
     let takes = Takes { checksum: true, tcp: true, udp: true };
     let device = core.add_device(9, FrameType::Ethernet, Some(takes), None).unwrap();
     let plain = core.add_device(10, FrameType::Ethernet, None, None).unwrap();
     let host = core.add_host_port(FrameType::Ethernet).unwrap();
     for port in [device, plain, host] {
-        core.join_hub(hub, port).unwrap();
+        lab.join(hub, port);
     }
     for id in 1..=sessions {
         let tunnel = lab.tunnel(Version::V3, socket, id, [10, 0, (id >> 8) as u8, id as u8]).unwrap();
         let options = Options { cookie: cookie(&[5; 8]), ..Options::default() };
         let session =
             lab.datapath.core.add_session(tunnel, (id, id + 1000), FrameType::Ethernet, options).unwrap();
-        lab.datapath.core.join_hub(hub, session).unwrap();
+        lab.join(hub, session);
     }
     (lab, device, socket)
 }

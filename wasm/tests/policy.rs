@@ -13,8 +13,8 @@ use isthmus_datapath::tunnel::SocketKind;
 use kernel::packet::{Packet, ones_complement};
 use kernel::{Incoming, Lab, incoming, peer, v3};
 
-/// Ethernet sessions 1 and 2 that are joined, and 3 and 4 and a host port in a hub.
-fn lab() -> (Lab, Handle, [Handle; 4], Handle) {
+/// Ethernet sessions 1 and 2 that are joined, and 3 and 4 and a host port in a repeater.
+fn lab() -> (Lab, Handle, [Handle; 4], Handle, Handle) {
     let mut lab = Lab::new(Limits::default());
     let socket = lab.datapath.core.add_socket(7, SocketKind::Udp4).unwrap();
     let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
@@ -23,11 +23,11 @@ fn lab() -> (Lab, Handle, [Handle; 4], Handle) {
         .map(|id| core.add_session(tunnel, (id, id), FrameType::Ethernet, Options::default()).unwrap());
     let host = core.add_host_port(FrameType::Ethernet).unwrap();
     core.cross_connect(sessions[0], sessions[1]).unwrap();
-    let hub = core.add_hub().unwrap();
+    let hub = lab.repeater();
     for port in [sessions[2], sessions[3], host] {
-        core.join_hub(hub, port).unwrap();
+        lab.join(hub, port);
     }
-    (lab, socket, sessions, host)
+    (lab, socket, sessions, host, hub)
 }
 
 fn hold(lab: &mut Lab, session: Handle, policy: Policy) {
@@ -48,7 +48,7 @@ fn rates_hold_in_both_directions_and_for_runs() {
     let frame = vec![7; 1000];
     for gro in [false, true] {
         for limit_rx in [false, true] {
-            let (mut lab, socket, sessions, _) = lab();
+            let (mut lab, socket, sessions, _, _) = lab();
             let bucket = Bucket::new(8000, 10_000);
             let policy = if limit_rx {
                 Policy { rx: bucket, ..Policy::default() }
@@ -81,7 +81,7 @@ fn rates_hold_in_both_directions_and_for_runs() {
 
 #[test]
 fn a_bucket_that_stays_the_same_is_not_filled_by_a_change() {
-    let (mut lab, socket, sessions, _) = lab();
+    let (mut lab, socket, sessions, _, _) = lab();
     let policy = Policy { rx: Bucket::new(8000, 2000), ..Policy::default() };
     let batch = vec![incoming(v3(1, &[], None, &[7; 1000])); 5];
     for (change, passed) in [
@@ -98,7 +98,7 @@ fn a_bucket_that_stays_the_same_is_not_filled_by_a_change() {
 
 #[test]
 fn frames_from_others_than_the_session_is_for_are_refused() {
-    let (mut lab, socket, sessions, _) = lab();
+    let (mut lab, socket, sessions, _, _) = lab();
     let source = Source { mac: Some([2, 0, 0, 0, 1, 1]), v4: Some([10, 9, 0, 1]), v6: None };
     hold(&mut lab, sessions[0], Policy { source, ..Policy::default() });
     let frames = [1, 2, 1, 3].map(|flow| Packet::tcp(flow, 1, &[7; 9]).frame());
@@ -123,7 +123,7 @@ fn syn(mss: u16, nops: usize, v6: bool, tags: usize) -> Packet {
 
 /// The frame that leaves for this one, its checksum looked at.
 fn clamped(clamp: Clamp, sending: bool, frame: &[u8]) -> Vec<u8> {
-    let (mut lab, socket, sessions, _) = lab();
+    let (mut lab, socket, sessions, _, _) = lab();
     hold(&mut lab, sessions[usize::from(sending)], Policy { clamp, ..Policy::default() });
     lab.receive(socket, &[incoming(v3(1, &[], None, frame))], 0);
     lab.run().datagrams()[0][8..].to_vec()
@@ -177,15 +177,13 @@ fn only_a_whole_syn_is_touched() {
 
 #[test]
 fn in_a_flood_each_copy_asks_for_what_its_session_may() {
-    let (mut lab, _, sessions, host) = lab();
+    let (mut lab, _, sessions, host, hub) = lab();
     let clamps = [(2, 1000), (3, 900)];
     for (at, size) in clamps {
         hold(&mut lab, sessions[at], Policy { clamp: Clamp::Fixed(size), ..Policy::default() });
     }
     let device = lab.datapath.core.add_device(9, FrameType::Ethernet, None, None).unwrap();
-    let hub = lab.datapath.core.hubs.indices().next().unwrap();
-    let hub = lab.datapath.core.hubs.handle(hub);
-    lab.datapath.core.join_hub(hub, device).unwrap();
+    lab.join(hub, device);
     let packet = Packet { payload: vec![3; 33], ..syn(1460, 1, false, 1) };
     lab.datapath.inject(host, &packet.frame()).unwrap();
     let output = lab.run();

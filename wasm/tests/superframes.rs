@@ -510,13 +510,13 @@ proptest! {
         frame.truncate(cut.unwrap_or(frame.len()));
         for out in takes {
             let mut lab = Lab::new(Limits::default());
+            let hub = lab.repeater();
             let core = &mut lab.datapath.core;
-            let hub = core.add_hub().unwrap();
             let device = core.add_device(9, FrameType::Ethernet, Some(ALL), None).unwrap();
             let other = core.add_device(10, FrameType::Ethernet, out, None).unwrap();
             let host = core.add_host_port(FrameType::Ethernet).unwrap();
             for port in [device, other, host] {
-                core.join_hub(hub, port).unwrap();
+                lab.join(hub, port);
             }
             lab.read(device, std::slice::from_ref(&frame), 0);
             for (_, write) in lab.run().written {

@@ -3,6 +3,7 @@
 import type { Scope } from "../../scope.ts";
 import { type Account, type Answer, type Asked, type Authenticator } from "./authenticator.ts";
 import { checkSecret } from "./secrets.ts";
+import { makeTurns } from "./turns.ts";
 import { parseUsers, type User } from "./users.ts";
 
 /** How often the file is looked at, at most, in milliseconds. */
@@ -99,26 +100,6 @@ class UserFile {
       });
     }
   }
-}
-
-/** Runs so many at once, in the order of their coming; undefined: too many wait, or it is wanted no more. */
-function makeTurns(most: number, mostWaiting: number) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
-    if (running >= most) {
-      if (waiting.length >= mostWaiting) return undefined;
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running++;
-    try {
-      return signal.aborted ? undefined : await work();
-    } finally {
-      // A turn is handed on, or given back.
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
 }
 
 function messageOf(error: unknown): string {

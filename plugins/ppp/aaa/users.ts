@@ -1,6 +1,6 @@
 /** A file of users, for `local`: YAML, a name and what is known of it. @module */
 
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
 import { z } from "zod";
 import { canonicalIp, parseIp } from "../../../core/endpoint.ts";
 import type { Grant } from "./authenticator.ts";
@@ -72,7 +72,11 @@ export interface User {
 
 /** Reads a file of users. @throws {Error} that says where it is wrong; of secrets it says nothing */
 export function parseUsers(text: string): ReadonlyMap<string, User> {
-  const read = usersSchema.safeParse(parse(text, { prettyErrors: true }) ?? {});
+  const document = parseDocument(text);
+  const [wrong] = document.errors;
+  // Its message goes on with the line itself, where secrets are.
+  if (wrong) throw new Error(wrong.message.split("\n")[0]!.replace(/:$/, ""));
+  const read = usersSchema.safeParse(document.toJS() ?? {});
   if (!read.success) {
     const [issue] = read.error.issues;
     throw new Error(`${issue!.path.join(".")}: ${issue!.message}`);

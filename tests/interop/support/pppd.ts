@@ -9,11 +9,12 @@ export interface PppdOptions {
   readonly password?: string;
   /** Lines of its options file. */
   readonly more?: readonly string[];
+  /** Whether the other end has to prove itself. */
+  readonly asks?: boolean;
 }
 
 /** What pppd is told in any case. */
 const common = [
-  "noauth",
   "nodefaultroute",
   "debug",
   "lcp-restart 1",
@@ -25,13 +26,14 @@ const common = [
 export async function startXl2tpdInGuest(
   lab: Lab,
   config: string,
-  { more = [], password = "pass", user = "bob" }: PppdOptions = {},
+  { asks = false, more = [], password = "pass", user = "bob" }: PppdOptions = {},
 ): Promise<void> {
   const files = {
     "xl2tpd.conf": config,
     "xl2tpd.secrets": "* * secret\n",
     "ppp.options": [
       ...common,
+      ...(asks ? ["auth"] : ["noauth"]),
       `user ${user}`,
       `password ${password}`,
       "logfile /lab/pppd.log",
@@ -71,4 +73,25 @@ export async function untilPppd(lab: Lab, what: RegExp, timeoutMs = 20_000): Pro
     const xl2tpd = await Deno.readTextFile(`${lab.shared}/xl2tpd.log`).catch(() => "");
     throw new Error(`${error}\n${await pppdLog(lab)}\n${xl2tpd.slice(-2000)}`);
   }
+}
+
+/** xl2tpd's configuration as an LNS whose clients prove themselves by `method`, in pppd's words. */
+export function lnsConfig(
+  method: "pap" | "chap" | "mschap-v2",
+): { readonly config: string; readonly more: string[] } {
+  const config = [
+    "[global]",
+    "port = 1701",
+    "auth file = /lab/xl2tpd.secrets",
+    "debug tunnel = yes",
+    "[lns default]",
+    "ip range = 10.6.0.10-10.6.0.200",
+    "local ip = 10.6.0.1",
+    "require authentication = yes",
+    "name = lns",
+    "pppoptfile = /lab/ppp.options",
+    "length bit = yes",
+    "",
+  ].join("\n");
+  return { config, more: [`require-${method}`, "ms-dns 10.6.0.53", "+ipv6"] };
 }

@@ -1,7 +1,8 @@
-/** A scope over the operating system as Deno has it, for RADIUS without an appliance. @module */
+/** A scope over the operating system, for RADIUS without an appliance. @module */
 
-import { createSocket, type Socket } from "node:dgram";
 import { DatabaseSync } from "node:sqlite";
+import { type DatagramSocket, openDatagrams } from "../../../edge/io/datagrams.ts";
+import { openLibc } from "../../../edge/io/libc.ts";
 import { Failure } from "../../../plugins/failure.ts";
 import type { Scope } from "../../../plugins/scope.ts";
 
@@ -16,7 +17,9 @@ export interface RadiusScope extends AsyncDisposable {
 export function makeRadiusScope(store = ":memory:"): RadiusScope & { crash(): Promise<void> } {
   const counts = new Map<string, number>();
   const lines: string[] = [];
-  const sockets = new Set<Socket>();
+  const libc = openLibc();
+  const datagrams = openDatagrams(libc);
+  const sockets = new Set<DatagramSocket>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const undos: (() => void | Promise<void>)[] = [];
   const database = new DatabaseSync(store);
@@ -48,30 +51,17 @@ export function makeRadiusScope(store = ":memory:"): RadiusScope & { crash(): Pr
     defer: (undo) => void undos.push(() => undo({ result: 3 })),
     store: () => database,
     readText: (path) => Deno.readTextFileSync(path),
-    async udp({ local, port }, received) {
-      const socket = createSocket("udp4");
+    udp(options, received) {
+      const socket = datagrams.open({ local: "127.0.0.1", ...options }, received);
       sockets.add(socket);
-      socket.on(
-        "message",
-        (datagram, from) => received(datagram, { address: from.address, port: from.port }),
-      );
-      await new Promise<void>((resolve) => socket.bind(port ?? 0, local ?? "127.0.0.1", resolve));
-      return {
-        port: socket.address().port,
-        send(datagram, to) {
-          socket.send(datagram, to.port, to.address);
-          return true;
-        },
-        drops: () => 0,
-      };
+      return Promise.resolve(socket);
     },
   };
   const close = async () => {
     abort.abort();
     for (const timer of timers) clearTimeout(timer);
-    await Promise.all(
-      [...sockets].map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))),
-    );
+    await Promise.all([...sockets].map((socket) => socket.close()));
+    libc[Symbol.dispose]();
     database.close();
   };
   return {
@@ -88,9 +78,8 @@ export function makeRadiusScope(store = ":memory:"): RadiusScope & { crash(): Pr
 
 /** A UDP port of loopback that nobody has just now. */
 export async function freePort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
+  using libc = openLibc();
+  const socket = openDatagrams(libc).open({ local: "127.0.0.1" }, () => {});
+  await socket.close();
+  return socket.port;
 }

@@ -1,6 +1,7 @@
 /** A RADIUS server that does as a test says: how long it takes, and whether it answers at all. @module */
 
-import { createSocket, type Socket } from "node:dgram";
+import { type DatagramSocket, openDatagrams } from "../../../edge/io/datagrams.ts";
+import { openLibc } from "../../../edge/io/libc.ts";
 import { makeSecret, sealResponse } from "../../../plugins/ppp/aaa/radius/authenticity.ts";
 import { builtInDictionary } from "../../../plugins/ppp/aaa/radius/builtin.ts";
 import {
@@ -39,20 +40,16 @@ export class Responder implements AsyncDisposable {
   readonly records: TakenRecord[] = [];
   /** What an accepted login gets. */
   grant: readonly Attribute[] = [];
-  readonly #socket: Socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
+  readonly #libc = openLibc();
+  readonly #socket: DatagramSocket = openDatagrams(this.#libc).open(
+    { local: "127.0.0.1" },
+    (datagram, from) => this.#take(datagram, { ...from }),
+  );
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
 
   /** Its port. */
   get port(): number {
-    return this.#socket.address().port;
-  }
-
-  /** Starts one. */
-  static async start(): Promise<Responder> {
-    const own = new Responder();
-    own.#socket.on("message", (datagram, from) => own.#take(datagram, from));
-    await new Promise<void>((resolve) => own.#socket.bind(0, "127.0.0.1", resolve));
-    return own;
+    return this.#socket.port;
   }
 
   #take(datagram: Uint8Array, from: { address: string; port: number }): void {
@@ -73,12 +70,13 @@ export class Responder implements AsyncDisposable {
     else this.logins++;
     const code = accounting ? CODE.accountingResponse : CODE.accessAccept;
     const octets = sealResponse(code, packet, accounting ? [] : this.grant, secret, formats, true);
-    this.#socket.send(octets, from.port, from.address);
+    this.#socket.send(octets, from);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
-    await new Promise<void>((resolve) => this.#socket.close(() => resolve()));
+    await this.#socket.close();
+    this.#libc[Symbol.dispose]();
   }
 }
 

@@ -18,8 +18,10 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::receive::BATCH;
 use isthmus_datapath::session::{Options, TunnelShape};
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::switch::{MemberOptions, SwitchOptions};
 use isthmus_datapath::transmit::{IOVECS, SPLIT};
 use isthmus_datapath::tunnel::{Outer, SocketKind, SourceCheck};
+use isthmus_datapath::vlan::Vlans;
 
 /// A datagram as it reaches a socket.
 #[derive(Clone, Debug)]
@@ -281,6 +283,17 @@ impl Lab {
         });
         self.datapath.core.cross_connect(ends[0], ends[1]).unwrap();
         (socket, ends)
+    }
+
+    /// A switch that learns nothing and floods whatever comes.
+    pub fn repeater(&mut self) -> Handle {
+        let options = SwitchOptions { flood: Vlans::All, reserved: u16::MAX, ..SwitchOptions::default() };
+        self.datapath.core.add_switch(options).unwrap()
+    }
+
+    /// Makes a port a trunk port of a switch.
+    pub fn join(&mut self, switch: Handle, port: Handle) {
+        self.datapath.core.join_switch(switch, port, MemberOptions::default()).unwrap();
     }
 
     /// Frames that were punted, and control messages.
