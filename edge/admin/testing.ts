@@ -73,6 +73,7 @@ export function memoryAppliance(): MemoryAppliance {
     tunnelOf: () => undefined,
     drops: () => new Map(),
     wallClock: now,
+    log: { particular: false, debugs: () => false, debug() {} },
   });
   const appliance: MemoryAppliance = {
     ...tunnelOperations(tunnels, now),

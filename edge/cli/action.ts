@@ -38,6 +38,7 @@ export type Action =
     readonly what: "tunnel" | "session" | "peer";
     readonly words: readonly string[];
   }
+  | { readonly do: "set-log"; readonly words: readonly string[] }
   | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
   | {
     readonly do: "trace";

@@ -2,6 +2,7 @@
 
 import { Argument, Command as Commander, InvalidArgumentError, Option } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
+import { logKeywords } from "./log_words.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
@@ -103,6 +104,10 @@ function addShow(program: Commander, choose: Choose): void {
 function addChanges(program: Commander, choose: Choose): void {
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
+    if (verb === "set") {
+      words(group, "log", "change what is logged while it runs", "keyword", logKeywords)
+        .action((given: string[]) => choose({ do: "set-log", words: given }));
+    }
     for (const what of ["tunnel", "session", "peer"] as const) {
       const pairs = verb === "del" ? selectors[what] : keywords[what];
       const command = words(

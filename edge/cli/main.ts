@@ -10,6 +10,7 @@ import { RequestError, UsageError } from "./errors.ts";
 import { follow } from "./events.ts";
 import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
+import { logChange } from "./log_words.ts";
 import { manual } from "./manual.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
@@ -193,6 +194,13 @@ function plan(
         await client.request("POST", "/v1/reload/confirm");
         return { json: null, text: "" };
       };
+    case "set-log": {
+      const change = logChange(action.words);
+      return async (client) => ({
+        json: await client.request("PATCH", "/v1/config", change),
+        text: "",
+      });
+    }
     case "do":
       return (client) => doWord(client, action.word, action.words);
     case "save":

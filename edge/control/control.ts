@@ -111,6 +111,7 @@ class LcceControl implements ControlPlane {
       tunnelOf: ({ handle }) => state.links.get(handle)?.name,
       drops: () => lcce.drops(),
       wallClock,
+      log,
     });
     const bus = makeEventBus(wallClock, this.#tracer);
     const driver = startDriver({

@@ -5,12 +5,15 @@
  * @module
  */
 
+import { formatEndpoint } from "../../core/endpoint.ts";
 import { PeerError } from "../../core/errors.ts";
 import type { ConnectionState, ControlDrop } from "../../core/events.ts";
 import type { Connection } from "../../core/lcce.ts";
 import { Ring } from "../../core/queues.ts";
 import type { Path } from "../../core/settings.ts";
 import { type DecodedMessage, decodeMessage, withoutSecrets } from "../../core/wire/decode.ts";
+import type { Row } from "../../plugins/plugin.ts";
+import type { Logger } from "../log.ts";
 import type { ControlEvent, Onlooker } from "./events.ts";
 
 /** A message that came or went. */
@@ -68,6 +71,8 @@ export interface TracerOptions {
   drops(): ReadonlyMap<ControlDrop, number>;
   /** Unix milliseconds. */
   wallClock(): number;
+  /** Gets a line a message of those tunnels and peers whose level is `debug`. */
+  readonly log: Pick<Logger, "debug" | "debugs" | "particular">;
 }
 
 /** Shows what comes and goes to those who look. */
@@ -81,7 +86,7 @@ export class Tracer implements Onlooker, Disposable {
 
   /** Whether anybody looks; nothing else need be called while nobody does. */
   get watched(): boolean {
-    return this.#onlookers.size > 0;
+    return this.#onlookers.size > 0 || this.#options.log.particular;
   }
 
   /** Runs what takes a message, and shows the message with what became of it. */
@@ -159,6 +164,10 @@ export class Tracer implements Onlooker, Disposable {
       ...(hidingKey && { hidingKey }),
     };
     for (const onlooker of this.#onlookers) onlooker.offer(seen, data.length);
+    const { log } = this.#options;
+    if (log.debugs(tunnel, seen.peer)) {
+      log.debug(`control message ${direction}`, lineOf(read(seen)));
+    }
   }
 }
 
@@ -214,6 +223,28 @@ class Reader implements Trace {
     this.#wake?.();
     this.#wake = undefined;
   }
+}
+
+/** A message as the fields of a log line: which AVPs it had, and what those say that are short. */
+function lineOf({ dropped, message, path, peer, state, tunnel }: TracedMessage): Row {
+  const { avps = [], connectionId, ns, nr, sessionId, type, version } = message ?? {};
+  const said = avps.map(({ name, problem, secret, type, value, vendorId }) => {
+    const what = name ?? `${vendorId}/${type}`;
+    if (secret || problem !== undefined) return what;
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return text.length <= 64 ? `${what}=${text}` : what;
+  });
+  return {
+    ...(tunnel !== undefined && { tunnel }),
+    ...(peer !== undefined && { peer }),
+    remote: formatEndpoint(path.remote),
+    ...(message && { type: type!, version: version!, id: connectionId! }),
+    ...(sessionId && { session: sessionId }),
+    ...(message && { ns: ns!, nr: nr! }),
+    ...(said.length > 0 && { avps: said.join(" ") }),
+    ...(state !== undefined && { state }),
+    ...(dropped !== undefined && { dropped }),
+  };
 }
 
 /** What somebody may call it by. */

@@ -75,6 +75,7 @@ for (const version of [2, 3] as const) {
     await using text = await tracing(context, peer);
     await using capture = await tracing(context, peer, "--pcapng", file);
     await using nobody = await tracing(context, version === 2 ? "new" : "old");
+    await isthmus(context.hq, "set", "log", "level", "debug", "of", peer);
     {
       await using branch = await startAppliance(pair.here, dialing(version));
       await untilUp(branch, "hq", 1);
@@ -93,6 +94,11 @@ for (const version of [2, 3] as const) {
     assert.doesNotMatch(said, /hidden with another secret|no secret is known/);
     assert.doesNotMatch(said, new RegExp(secret));
     assert.equal(await nobody.log(), "");
+    await isthmus(context.hq, "set", "log", "level", "none", "of", peer);
+    const lines = (await context.hq.process.log()).split("\n")
+      .filter((line) => line.includes("control message") && line.includes(`peer=${peer}`));
+    assert.match(lines[0]!, / debug +control message received .*type=SCCRQ .*hostName=branch/);
+    assert(lines.length > 6, lines.join("\n"));
 
     const checks = ["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
     const dissect = (...how: string[]) =>
