@@ -378,6 +378,7 @@ export function memorySystem(): MemorySystem {
     pathMtu: () => system.mtu,
     ownsAddress: () => false,
     deviceQueueDrops: () => 0,
+    openWiretap: () => ({ read: () => 0, [Symbol.dispose]() {} }),
     openTap,
     openTun: ({ routes: _, ...options }) => openTap(options),
     openPacket: ({ name }) => {
