@@ -39,6 +39,14 @@ export type Action =
     readonly words: readonly string[];
   }
   | { readonly do: "set-log"; readonly words: readonly string[] }
+  | {
+    readonly do: "port";
+    readonly verb: "add" | "set" | "del";
+    /** The switch. */
+    readonly of: string;
+    readonly name: string;
+    readonly words: readonly string[];
+  }
   | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
   | {
     readonly do: "trace";
