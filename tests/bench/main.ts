@@ -14,6 +14,7 @@ import { idle, start } from "./rows/appliance.ts";
 import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { lns, lnsMany } from "./rows/lns.ts";
+import { latency, uncoalesced } from "./rows/lone.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
 import { tcp } from "./rows/tcp.ts";
@@ -28,6 +29,8 @@ const rows = new Map<string, Row>([
     comparison.row,
     { lab: true, measure: (effort, lab) => compare(lab, comparison, effort) },
   ]),
+  ["uncoalesced", { lab: true, measure: (effort, lab) => uncoalesced(lab, effort) }],
+  ["latency", { lab: true, measure: (effort, lab) => latency(lab, effort) }],
   ["tcp", { lab: true, measure: tcp }],
   ["lookup", { lab: false, measure: lookup }],
   ["twins", { lab: false, measure: twins }],
