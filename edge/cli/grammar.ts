@@ -5,6 +5,7 @@ import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
 import { logKeywords } from "./log_words.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
+import { addFlush, addSwitchChanges, addSwitchShows } from "./switch_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 import { type Action, type Shell, shells, type Showable } from "./action.ts";
 
@@ -29,6 +30,7 @@ export function grammar(version: string, choose: Choose): Commander {
     );
 
   addChanges(program, choose);
+  addFlush(program, choose);
   addFollowing(program, choose);
   addSelfDescription(program, choose);
   program.command("reload").description("have the appliance read its configuration again")
@@ -92,6 +94,7 @@ function addShow(program: Commander, choose: Choose): void {
     .action((options: ShowOptions) =>
       choose({ do: "show", what: "view", words: ["bridge"], details: false, ...options })
     );
+  addSwitchShows(show, choose, watched);
   watched(show.command("view").description("show a table of a plugin, or which there are"))
     .argument("[view]", "the table").argument("[name]", "only this one of it")
     .action((view: string | undefined, name: string | undefined, options: ShowOptions) => {
@@ -128,6 +131,7 @@ function addChanges(program: Commander, choose: Choose): void {
       );
     }
     if (verb !== "set") addBridge(group, verb, choose);
+    addSwitchChanges(group, verb, choose);
   }
 }
 
@@ -160,8 +164,12 @@ function addFollowing(program: Commander, choose: Choose): void {
     .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
     .argument("[of]", "only of this tunnel, peer or peer's address")
     .option("--pcapng <file>", "write a capture file for Wireshark; -: to standard output")
-    .option("--count <n>", "end after so many messages", wholeNumber)
-    .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
+    .option("--count <n>", "end after so many messages and packets", wholeNumber)
+    .addOption(
+      new Option("--data [octets]", "data packets of it too: the first octets of each (128)")
+        .preset("128").argParser(wholeNumber),
+    )
+    .action((of: string | undefined, options: TraceOptions) =>
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
   program.command("events").description("print each state change and failure as it happens")
@@ -203,6 +211,13 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
+
+/** What `trace` takes. */
+interface TraceOptions {
+  readonly pcapng?: string;
+  readonly count?: number;
+  readonly data?: number;
+}
 
 /** What `show` takes beside words. */
 interface ShowOptions {

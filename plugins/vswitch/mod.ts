@@ -83,7 +83,11 @@ export const vswitch: Plugin<CircuitOptions, Section, PortOptions> = {
   ],
   words: [
     { word: "add-fdb", help: "says at which port a MAC address is", given: station },
-    { word: "del-fdb", help: "forgets a MAC address", given: station },
+    {
+      word: "del-fdb",
+      help: "forgets a MAC address",
+      given: station.omit({ port: true }),
+    },
     {
       word: "flush-fdb",
       help: "forgets what a switch has learnt, at one port where that is given",

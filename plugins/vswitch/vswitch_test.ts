@@ -17,7 +17,7 @@ testPlugin({
   changedSection: { lan: { "mac-aging-time": 60, ports: { office1: { tap: "office1" } } } },
   words: {
     "add-fdb": { switch: "lan", port: "office0", mac: "02:00:00:00:00:01" },
-    "del-fdb": { switch: "lan", port: "office0", mac: "02:00:00:00:00:01" },
+    "del-fdb": { switch: "lan", mac: "02:00:00:00:00:01" },
     "flush-fdb": { switch: "lan" },
   },
 });

@@ -168,6 +168,34 @@ fn what_is_no_segment_leaves_as_it_came_behind_its_flows_segments() {
 }
 
 #[test]
+fn a_packet_that_ends_within_its_ports_is_of_no_flow() {
+    // The IP header says that TCP or UDP follows, and nothing or too little does; the frame is not padded either.
+    for (v6, first) in
+        [(false, stream(1, 1, 100)[0].clone()), (true, Packet { v6: true, ..Packet::udp(1, 1, &[7; 100]) })]
+    {
+        let first = Packet { v6, ..first };
+        for left in 0..8 {
+            let whole = first.frame();
+            let header = 14 + if v6 { 40 } else { 20 };
+            let mut cut = whole[..header + left].to_vec();
+            if v6 {
+                cut[18..20].copy_from_slice(&(left as u16).to_be_bytes());
+            } else {
+                cut[16..18].copy_from_slice(&(20 + left as u16).to_be_bytes());
+                cut[24..26].fill(0);
+                let sum = !ones_complement(&[&cut[14..34]]);
+                cut[24..26].copy_from_slice(&sum.to_be_bytes());
+            }
+            let (mut out, _) = through(&[whole.clone(), cut.clone()]);
+            out.sort();
+            let mut both = vec![whole, cut];
+            both.sort();
+            assert_eq!(out, both, "{v6} {left}");
+        }
+    }
+}
+
+#[test]
 fn a_checksum_over_more_than_the_packet_is_not_believed() {
     let mut all = frames(&stream(1, 4, 100));
     // The IP packet ends before the frame does, and TCP's checksum would be right if it did not.
@@ -228,6 +256,38 @@ fn identifications_count_on_or_stay_but_not_both() {
         }
         assert!(out == all, "{ids:?}");
     }
+}
+
+#[test]
+fn where_flows_are_looked_for_in_vain_that_rests_for_a_while() {
+    let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+    let mut writes = |frames: Vec<Vec<u8>>| {
+        let batch: Vec<_> = frames.iter().map(|frame| incoming(v3(1, &[], None, frame))).collect();
+        lab.receive(socket, &batch, 0);
+        let written = lab.run().written;
+        let out: Vec<_> = written.iter().flat_map(|(_, write)| delivered(write).unwrap()).collect();
+        assert_eq!(out, frames);
+        written.len()
+    };
+    let others = || (0..40).map(|flow| Packet::udp(flow, 1, &[7; 50]).frame()).collect::<Vec<_>>();
+    let run = || frames(&stream(1, 20, 100));
+    // A round in vain, then one without looking, then two, then four; between them a look.
+    let mut joined = Vec::new();
+    for _ in 0..300 {
+        assert_eq!(writes(others()), 40);
+    }
+    // However long the rest: it is over some time, and where something is joined there is none any more.
+    for _ in 0..70 {
+        joined.push(writes(run()) == 1);
+    }
+    assert!(!joined[0] && joined.iter().filter(|joined| !**joined).count() <= 64, "{joined:?}");
+    let first = joined.iter().position(|joined| *joined).unwrap();
+    assert!(joined[first..].iter().all(|joined| *joined), "{joined:?}");
+    // Few flows are no trouble, and lone segments none either.
+    for _ in 0..20 {
+        assert_eq!(writes(others()[..15].to_vec()), 15);
+    }
+    assert_eq!(writes(run()), 1);
 }
 
 #[test]
