@@ -1,13 +1,18 @@
-/** The two appliances' configuration files. @module */
+/** The appliances' configuration files. @module */
 
 import type { Namespaces } from "./namespaces.ts";
 
-/** Both files' texts, and what to ping from the left namespace. */
+/** The files' texts, and what to ping from the left namespace. */
 export interface DemoConfigs {
   readonly left: string;
   readonly right: string;
+  /** A subscriber of the left one; absent: there are no namespaces. */
+  readonly home?: string;
   readonly targets: readonly { readonly name: string; readonly address: string }[];
 }
+
+/** The file of the right end's subscribers. */
+export const USERS = "subscriber: { password: a demo }\n";
 
 /** One end of the demo. */
 interface End {
@@ -16,6 +21,10 @@ interface End {
   /** 1 or 2: which end this is; the last figure of its addresses and ids. */
   readonly me: 1 | 2;
   readonly namespace?: string;
+  /** Where the left end's subscribers are. */
+  readonly street?: string;
+  /** Where the demo's files are. */
+  readonly directory: string;
 }
 
 /** Loopback addresses that nobody else listens on. */
@@ -25,15 +34,20 @@ const RIGHT = "127.77.0.2";
 /** @param directory where the admin endpoints' sockets shall be */
 export function configs(spaces: Namespaces, directory: string): DemoConfigs {
   const netns = (side: "left" | "right") => spaces.available ? { namespace: spaces[side] } : {};
-  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, ...netns("left") };
-  const right: End = { underlay: RIGHT, peer: LEFT, me: 2, ...netns("right") };
+  const street = spaces.available ? { street: spaces.street } : {};
+  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, directory, ...netns("left"), ...street };
+  const right: End = { underlay: RIGHT, peer: LEFT, me: 2, directory, ...netns("right") };
   return {
     left: config(left, `unix:${directory}/left.sock`),
     right: config(right, `unix:${directory}/right.sock`),
+    ...(spaces.available && { home: home(spaces.left, `unix:${directory}/home.sock`) }),
     targets: spaces.available
       ? [{ name: "UDP", address: "192.168.71.2" }, {
         name: "IP protocol 115",
         address: "192.168.72.2",
+      }, {
+        name: "PPPoE to the left one, a LAC, and on over L2TPv2 to the right one, the LNS",
+        address: "10.99.0.1",
       }]
       : [],
   };
@@ -45,6 +59,7 @@ function config(end: End, admin: string): string {
     `listen: [{ udp: "${end.underlay}:1701" }${raw ? `, { ip: "${end.underlay}" }` : ""}]`,
     `admin: { listen: "${admin}" }`,
     "log: { level: warn }",
+    ...(raw ? [end.me === 1 ? lac(end) : lns(end)] : []),
     "tunnels:",
     tunnel(
       "over-udp",
@@ -55,8 +70,55 @@ function config(end: End, admin: string): string {
       `cookie: "${cookie(end.me)}", peer-cookie: "${cookie(3 - end.me)}", seq: both`,
     ),
     ...(raw ? [tunnel("over-ip", end, 20, "ip", "", "l2spec-type: none")] : []),
+    ...(raw && end.me === 1
+      ? [
+        `  to-lns: { peer: lns, mode: on-demand, local: "${end.underlay}:1701", remote: "${end.peer}:1701" }`,
+      ]
+      : []),
     "",
   ].join("\n");
+}
+
+/** A subscriber, at the left end's cable: it dials PPPoE. */
+function home(namespace: string, admin: string): string {
+  return `admin: { listen: "${admin}" }
+log: { level: warn }
+circuits:
+  wan:
+    ppp:
+      client:
+        tun: { name: wan0, netns: ${namespace} }
+        user: subscriber
+        secret: a demo
+        routes: [10.99.0.0/24]
+        ipv6: false
+pppoe:
+  clients:
+    line: { interface: uplink, netns: ${namespace}, circuit: wan, retry: 0.2 }
+`;
+}
+
+/** The left end carries its subscribers' sessions to the right one. */
+function lac({ street }: End): string {
+  return `peers: { lns: { proto-version: 2 } }
+pppoe:
+  access:
+    street: { interface: street, netns: ${street}, lac: { servers: [{ peer: lns }] } }`;
+}
+
+/** The right end terminates it. */
+function lns({ directory, namespace }: End): string {
+  return `peers: { lac: { proto-version: 2, accept: [{ circuit: lns }] } }
+ppp:
+  aaa: { users: "${directory}/users.yaml" }
+  pools: { subscribers: { ranges: [10.99.0.0/24] } }
+circuits:
+  lns:
+    ppp:
+      terminate:
+        tun: { name: subscribers, netns: ${namespace} }
+        address: 10.99.0.1
+        pools: [subscribers]`;
 }
 
 function tunnel(

@@ -1,8 +1,9 @@
 /**
- * `deno task demo`: two real appliances, joined by L2TPv3 pseudowires over loopback.
+ * `deno task demo`: two real appliances, joined by L2TPv3 pseudowires over loopback, and a subscriber of one of them.
  *
  * As root (with `ip`, `ping` and /dev/net/tun) the pseudowires end on TAPs in two network namespaces and a ping
- * crosses them; otherwise they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
+ * crosses them; and a third appliance dials PPPoE to the left one, a LAC, which carries it to the right one, its LNS.
+ * Otherwise they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
  * Runs until Ctrl-C, or for `--seconds N`.
  *
  * @module
@@ -10,7 +11,7 @@
 
 import { parseArgs } from "node:util";
 import { type Namespaces, namespaces } from "./namespaces.ts";
-import { configs, type DemoConfigs } from "./configs.ts";
+import { configs, type DemoConfigs, USERS } from "./configs.ts";
 import { isthmus, type RunningAppliance, startAppliance } from "./appliance.ts";
 
 const seconds = readSeconds();
@@ -24,6 +25,7 @@ const directory = await Deno.makeTempDir({ prefix: "isthmus-demo-" });
 stack.defer(() => Deno.remove(directory, { recursive: true }));
 const spaces = stack.use(await namespaces());
 const demo = configs(spaces, directory);
+await Deno.writeTextFile(`${directory}/users.yaml`, USERS, { mode: 0o600 });
 
 say(
   spaces.available
@@ -32,6 +34,7 @@ say(
 );
 const left = stack.use(await startAppliance("left", demo.left, directory));
 stack.use(await startAppliance("right", demo.right, directory));
+if (demo.home !== undefined) stack.use(await startAppliance("home", demo.home, directory));
 say(`two appliances are up; the left one's admin endpoint is ${left.url}`);
 
 await traffic(spaces, demo);
@@ -55,29 +58,29 @@ say("stopping");
 async function traffic(spaces: Namespaces, { targets }: DemoConfigs): Promise<void> {
   if (!spaces.available) return await sleep(1500);
   for (const { name, address } of targets) {
+    const ping = ["netns", "exec", spaces.left, "ping", "-W", "1"];
+    // A subscriber's link takes a moment to come up.
+    for (let tries = 0; tries < 100 && !await answers([...ping, "-c", "1", address]); tries++) {
+      await sleep(100);
+    }
     say(`ping through ${name}`);
-    await run("ip", [
-      "netns",
-      "exec",
-      spaces.left,
-      "ping",
-      "-c",
-      "3",
-      "-i",
-      "0.2",
-      "-W",
-      "1",
-      address,
-    ]);
+    await run("ip", [...ping, "-c", "3", "-i", "0.2", address]);
   }
 }
 
 /** What an operator would look at. */
 async function tables(appliance: RunningAppliance): Promise<void> {
-  for (const args of [["show", "tunnel"], ["show", "session"]]) {
+  const subscribers = spaces.available ? [["show", "view", "pppoe"]] : [];
+  for (const args of [["show", "tunnel"], ["show", "session"], ...subscribers]) {
     say(`isthmus ${args.join(" ")}`);
     await run(Deno.execPath(), [...isthmus(directory), "--url", appliance.url, ...args]);
   }
+}
+
+async function answers(args: string[]): Promise<boolean> {
+  const { success } = await new Deno.Command("ip", { args, stdout: "null", stderr: "null" })
+    .output();
+  return success || stop.signal.aborted;
 }
 
 async function run(program: string, args: string[]): Promise<void> {

@@ -54,6 +54,8 @@ export type Action =
     /** Where a capture file goes; `-`: to standard output. */
     readonly pcapng?: string;
     readonly count?: number;
+    /** Data packets too: so many octets of each. */
+    readonly data?: number;
   }
   | {
     readonly do: "reload";

@@ -164,8 +164,12 @@ function addFollowing(program: Commander, choose: Choose): void {
     .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
     .argument("[of]", "only of this tunnel, peer or peer's address")
     .option("--pcapng <file>", "write a capture file for Wireshark; -: to standard output")
-    .option("--count <n>", "end after so many messages", wholeNumber)
-    .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
+    .option("--count <n>", "end after so many messages and packets", wholeNumber)
+    .addOption(
+      new Option("--data [octets]", "data packets of it too: the first octets of each (128)")
+        .preset("128").argParser(wholeNumber),
+    )
+    .action((of: string | undefined, options: TraceOptions) =>
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
   program.command("events").description("print each state change and failure as it happens")
@@ -207,6 +211,13 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
+
+/** What `trace` takes. */
+interface TraceOptions {
+  readonly pcapng?: string;
+  readonly count?: number;
+  readonly data?: number;
+}
 
 /** What `show` takes beside words. */
 interface ShowOptions {

@@ -154,7 +154,7 @@ async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
 
 async function traced(
   client: Client,
-  { count, of, pcapng }: Extract<Action, { do: "trace" }>,
+  { count, data, of, pcapng }: Extract<Action, { do: "trace" }>,
   { json }: GlobalOptions,
   { create, stdout, version }: Deps,
 ): Promise<void> {
@@ -164,6 +164,7 @@ async function traced(
     program: `isthmus ${version}`,
     ...(of !== undefined && { of }),
     ...(count !== undefined && { count }),
+    ...(data !== undefined && { data }),
     ...(pcapng !== undefined && { capture: create(pcapng) }),
   });
 }

@@ -41,6 +41,7 @@ function end(
     tunnelOf: ({ handle }) => `tunnel${handle}`,
     drops: () => lcce.drops(),
     wallClock: () => 0,
+    clock: systemClock,
     log: { particular: false, debugs: () => false, debug() {} },
   });
   const driver = startDriver({
@@ -251,6 +252,7 @@ Deno.test("who looks and does not keep up is told how many messages were lost", 
     tunnelOf: () => undefined,
     drops: () => new Map(),
     wallClock: () => 0,
+    clock: systemClock,
     log: { particular: false, debugs: () => false, debug() {} },
   });
   const trace = tracer.watch(undefined);
