@@ -8,6 +8,7 @@ packages=(
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
   chromium                                                          # the page for people
+  debootstrap                                                       # a Debian with a systemd of its own
   freeradius freeradius-utils                                       # a RADIUS server, and radclient
 )
 missing=()
