@@ -22,7 +22,7 @@ export async function startAppliance(
   directory: string,
 ): Promise<RunningAppliance> {
   const file = `${directory}/${name}.yaml`;
-  await Deno.writeTextFile(file, text);
+  await Deno.writeTextFile(file, text, { mode: 0o600 });
   const process = new Deno.Command(Deno.execPath(), {
     args: [...isthmus(directory), "run", "--config", file],
     stdin: "null",

@@ -9,6 +9,9 @@ export interface DemoConfigs {
   readonly targets: readonly { readonly name: string; readonly address: string }[];
 }
 
+/** The file of the right end's subscribers. */
+export const USERS = "subscriber: { password: a demo }\n";
+
 /** One end of the demo. */
 interface End {
   readonly underlay: string;
@@ -16,6 +19,8 @@ interface End {
   /** 1 or 2: which end this is; the last figure of its addresses and ids. */
   readonly me: 1 | 2;
   readonly namespace?: string;
+  /** Where the demo's files are. */
+  readonly directory: string;
 }
 
 /** Loopback addresses that nobody else listens on. */
@@ -25,8 +30,8 @@ const RIGHT = "127.77.0.2";
 /** @param directory where the admin endpoints' sockets shall be */
 export function configs(spaces: Namespaces, directory: string): DemoConfigs {
   const netns = (side: "left" | "right") => spaces.available ? { namespace: spaces[side] } : {};
-  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, ...netns("left") };
-  const right: End = { underlay: RIGHT, peer: LEFT, me: 2, ...netns("right") };
+  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, directory, ...netns("left") };
+  const right: End = { underlay: RIGHT, peer: LEFT, me: 2, directory, ...netns("right") };
   return {
     left: config(left, `unix:${directory}/left.sock`),
     right: config(right, `unix:${directory}/right.sock`),
@@ -34,6 +39,9 @@ export function configs(spaces: Namespaces, directory: string): DemoConfigs {
       ? [{ name: "UDP", address: "192.168.71.2" }, {
         name: "IP protocol 115",
         address: "192.168.72.2",
+      }, {
+        name: "PPP over L2TPv2, as a subscriber",
+        address: "10.99.0.1",
       }]
       : [],
   };
@@ -45,6 +53,7 @@ function config(end: End, admin: string): string {
     `listen: [{ udp: "${end.underlay}:1701" }${raw ? `, { ip: "${end.underlay}" }` : ""}]`,
     `admin: { listen: "${admin}" }`,
     "log: { level: warn }",
+    ...(raw ? [end.me === 1 ? subscriber(end) : lns(end)] : []),
     "tunnels:",
     tunnel(
       "over-udp",
@@ -55,8 +64,41 @@ function config(end: End, admin: string): string {
       `cookie: "${cookie(end.me)}", peer-cookie: "${cookie(3 - end.me)}", seq: both`,
     ),
     ...(raw ? [tunnel("over-ip", end, 20, "ip", "", "l2spec-type: none")] : []),
+    ...(raw && end.me === 1
+      ? [
+        `  to-lns: { peer: lns, local: "${end.underlay}:1701", remote: "${end.peer}:1701", sessions: { link: { circuit: wan } } }`,
+      ]
+      : []),
     "",
   ].join("\n");
+}
+
+/** The left end dials PPP. */
+function subscriber({ namespace }: End): string {
+  return `peers: { lns: { proto-version: 2 } }
+circuits:
+  wan:
+    ppp:
+      client:
+        tun: { name: wan0, netns: ${namespace} }
+        user: subscriber
+        secret: a demo
+        routes: [10.99.0.0/24]`;
+}
+
+/** The right end terminates it. */
+function lns({ directory, namespace }: End): string {
+  return `peers: { lac: { proto-version: 2, accept: [{ circuit: lns }] } }
+ppp:
+  aaa: { users: "${directory}/users.yaml" }
+  pools: { subscribers: { ranges: [10.99.0.0/24] } }
+circuits:
+  lns:
+    ppp:
+      terminate:
+        tun: { name: subscribers, netns: ${namespace} }
+        address: 10.99.0.1
+        pools: [subscribers]`;
 }
 
 function tunnel(

@@ -2,7 +2,8 @@
  * `deno task demo`: two real appliances, joined by L2TPv3 pseudowires over loopback.
  *
  * As root (with `ip`, `ping` and /dev/net/tun) the pseudowires end on TAPs in two network namespaces and a ping
- * crosses them; otherwise they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
+ * crosses them, and the left one dials the right one as a PPP subscriber, whose ping goes through two TUNs; otherwise
+ * they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
  * Runs until Ctrl-C, or for `--seconds N`.
  *
  * @module
@@ -10,7 +11,7 @@
 
 import { parseArgs } from "node:util";
 import { type Namespaces, namespaces } from "./namespaces.ts";
-import { configs, type DemoConfigs } from "./configs.ts";
+import { configs, type DemoConfigs, USERS } from "./configs.ts";
 import { isthmus, type RunningAppliance, startAppliance } from "./appliance.ts";
 
 const seconds = readSeconds();
@@ -24,6 +25,7 @@ const directory = await Deno.makeTempDir({ prefix: "isthmus-demo-" });
 stack.defer(() => Deno.remove(directory, { recursive: true }));
 const spaces = stack.use(await namespaces());
 const demo = configs(spaces, directory);
+await Deno.writeTextFile(`${directory}/users.yaml`, USERS, { mode: 0o600 });
 
 say(
   spaces.available
@@ -55,20 +57,13 @@ say("stopping");
 async function traffic(spaces: Namespaces, { targets }: DemoConfigs): Promise<void> {
   if (!spaces.available) return await sleep(1500);
   for (const { name, address } of targets) {
+    const ping = ["netns", "exec", spaces.left, "ping", "-W", "1"];
+    // A subscriber's link takes a moment to come up.
+    for (let tries = 0; tries < 100 && !await answers([...ping, "-c", "1", address]); tries++) {
+      await sleep(100);
+    }
     say(`ping through ${name}`);
-    await run("ip", [
-      "netns",
-      "exec",
-      spaces.left,
-      "ping",
-      "-c",
-      "3",
-      "-i",
-      "0.2",
-      "-W",
-      "1",
-      address,
-    ]);
+    await run("ip", [...ping, "-c", "3", "-i", "0.2", address]);
   }
 }
 
@@ -78,6 +73,12 @@ async function tables(appliance: RunningAppliance): Promise<void> {
     say(`isthmus ${args.join(" ")}`);
     await run(Deno.execPath(), [...isthmus(directory), "--url", appliance.url, ...args]);
   }
+}
+
+async function answers(args: string[]): Promise<boolean> {
+  const { success } = await new Deno.Command("ip", { args, stdout: "null", stderr: "null" })
+    .output();
+  return success || stop.signal.aborted;
 }
 
 async function run(program: string, args: string[]): Promise<void> {

@@ -7,6 +7,7 @@ import { ppp } from "../plugins/ppp/mod.ts";
 import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
 import { sink } from "../plugins/sink/mod.ts";
+import { vswitch } from "../plugins/vswitch/mod.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 
 /** What is built in; others are loaded by their paths. */
@@ -18,4 +19,5 @@ export const builtIn: readonly Plugin[] = [
   pppoe,
   probe,
   sink,
+  vswitch,
 ];

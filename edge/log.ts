@@ -24,6 +24,10 @@ export interface Logger extends Log {
   with(fields: Record<string, Json>): Logger;
   /** Changes level and format of this log and all that were made from it. */
   configure(settings: Config["log"]): void;
+  /** Whether some tunnel or peer has a level of its own. */
+  readonly particular: boolean;
+  /** Whether a tunnel or a peer of these names has a level of its own, `debug`. */
+  debugs(...names: readonly (string | undefined)[]): boolean;
 }
 
 /** Where lines go to, and the wall clock, for tests. */
@@ -52,7 +56,8 @@ export function makeLog(settings: Config["log"], options: LogOptions = {}): Logg
   const log = (bound: Record<string, Json>): Logger => {
     const at = (level: Level) => (message: string, fields: Record<string, Json> = {}) => {
       const { settings } = shared;
-      if (levels.indexOf(level) < levels.indexOf(settings.level)) return;
+      const least = ownLevel(settings.levels, bound, fields) ?? settings.level;
+      if (levels.indexOf(level) < levels.indexOf(least)) return;
       const time = new Date(now()).toISOString();
       const record = { time, level, message, ...visible({ ...bound, ...fields }) };
       const line = settings.format === "json" ? jsonLine(record) : textLine(record);
@@ -65,9 +70,31 @@ export function makeLog(settings: Config["log"], options: LogOptions = {}): Logg
       error: at("error"),
       with: (fields) => log({ ...bound, ...fields }),
       configure: (settings) => void (shared.settings = settings),
+      get particular() {
+        return Object.keys(shared.settings.levels ?? {}).length > 0;
+      },
+      debugs: (...names) =>
+        names.some((name) => name !== undefined && shared.settings.levels?.[name] === "debug"),
     };
   };
   return log({});
+}
+
+/** The level of the tunnel or the peer that a line is about, where it has one of its own: the tunnel's first. */
+function ownLevel(
+  own: Config["log"]["levels"] = {},
+  bound: Record<string, Json>,
+  fields: Record<string, Json>,
+): Level | undefined {
+  for (const _ in own) {
+    const { path, peer, tunnel } = { ...bound, ...fields };
+    const [, tunnelName] = typeof path === "string" ? /^tunnels\/([^/]+)/.exec(path) ?? [] : [];
+    const [, peerName] = typeof path === "string" ? /^peers\/([^/]+)/.exec(path) ?? [] : [];
+    for (const name of [tunnelName, tunnel, peerName, peer]) {
+      if (typeof name === "string" && Object.hasOwn(own, name)) return own[name];
+    }
+    return undefined;
+  }
 }
 
 type LogRecord = { time: string; level: Level; message: string } & Record<string, Json>;

@@ -72,3 +72,26 @@ Deno.test("makeLog() says its priorities where journald wants them", () => {
   for (const level of ["debug", "info", "warn", "error"] as const) log[level]("x");
   assert.deepEqual(lines.map((line) => line.slice(0, 3)), ["<7>", "<6>", "<4>", "<3>"]);
 });
+
+Deno.test("makeLog() gives tunnels and peers levels of their own, the tunnel's first", () => {
+  const { log, lines } = logInto({
+    level: "warn",
+    format: "text",
+    levels: { hq: "debug", "to-hq": "error", loud: "debug" },
+  });
+  log.info("nobody's");
+  log.debug("the peer's", { peer: "hq" });
+  log.warn("the tunnel's", { path: "tunnels/to-hq/sessions/s", peer: "hq" });
+  log.with({ path: "tunnels/loud" }).debug("bound");
+  log.info("another's", { path: "tunnels/loudest", peer: "constructor" });
+  assert.deepEqual(lines.map((line) => line.slice(31).trimEnd()), [
+    "the peer's peer=hq",
+    "bound path=tunnels/loud",
+  ]);
+  assert.equal(log.particular, true);
+  assert.equal(log.debugs("to-hq", undefined), false);
+  assert.equal(log.debugs(undefined, "hq"), true);
+  log.configure({ level: "warn", format: "text" });
+  assert.equal(log.particular, false);
+  assert.equal(log.debugs("hq"), false);
+});

@@ -1,5 +1,7 @@
 /** MAC addresses (IEEE 802 §8), and what else circuits of Ethernet frames share. @module */
 
+import type { VlanTag } from "./ports.ts";
+
 /** The bytes of an Ethernet header, which an interface's MTU leaves out. */
 export const ETHERNET_HEADER = 14;
 
@@ -31,4 +33,14 @@ export function parseMac(text: string): Mac {
 /** `02:00:…` notation. */
 export function formatMac(mac: Mac): string {
   return Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+/**
+ * Bytes of VLAN tags that count against an interface's MTU. A packet socket may send 4 bytes more where the outermost tag
+ * is 802.1Q's; an 802.1ad one counts as any byte does.
+ */
+export function tagBytes(vlans: readonly VlanTag[]): number {
+  const [outer] = vlans;
+  const free = outer !== undefined && (outer.tpid ?? 0x8100) === 0x8100 ? 1 : 0;
+  return 4 * (vlans.length - free);
 }

@@ -229,7 +229,7 @@ export interface SwitchForwarder extends Forwarder<SwitchOptions> {
   /** Adds a static entry. */
   add(entry: FdbKey): Promise<void>;
   /** Removes an entry, learnt or static. */
-  del(entry: FdbKey): Promise<void>;
+  del(entry: Omit<FdbKey, "port">): Promise<void>;
   /** Forgets what was learnt, at one port where one is named. */
   flush(port?: string): Promise<void>;
   /** How much it knows, and what it counted. */

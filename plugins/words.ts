@@ -20,7 +20,7 @@ export interface View {
   readonly columns: readonly Column[];
 }
 
-/** A command: `isthmus run <word>` and `POST /v1/words/<word>`. */
+/** A command: `isthmus do <word>` and `POST /v1/words/<word>`. */
 export interface Word {
   /** kebab-case, unique among all plugins. */
   readonly word: string;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { familyCounters, type ForwarderIx, type MemberOptions, type PortIx } from "./mod.ts";
-import { addresses, drainFrames, type End, makeEnd, moved, refusal } from "./testing_ends.ts";
+import {
+  addresses,
+  drainFrames,
+  type End,
+  makeEnd,
+  moved,
+  refusal,
+  sessionSpec,
+  tunnelSpec,
+} from "./testing_ends.ts";
 import { arrive, concat, hex, run } from "./testing_kernel.ts";
 
 /** UDP from 10.9.0.7 to 198.51.100.1, and the way back; 4 octets of data. */
@@ -155,4 +164,30 @@ Deno.test("what cannot be a member is refused, and changes nothing", () => {
   assert.equal(end.datapath.nextDeadline(), undefined);
   ppp.remove(end.termination);
   assert.equal(fromTun(end, down).length, 0);
+});
+
+Deno.test("more sessions than v2's ids allow in one tunnel have a receiver and addresses each", () => {
+  using end = member();
+  const { datapath, socket, termination } = end;
+  const { ppp } = datapath.forwarders;
+  const count = 70_000;
+  let tunnel;
+  for (let i = 0; i < count; i++) {
+    const id = i % 40_000 + 1;
+    if (id === 1) {
+      const ids = { tunnelId: 10 + i, peerTunnelId: 10 + i };
+      tunnel = datapath.addTunnel(tunnelSpec("udp4", socket, 1, { ...ids, version: 2 }));
+    }
+    const spec = sessionSpec({ sessionId: id, peerSessionId: id, frameType: "ppp" });
+    const session = datapath.addSession(tunnel!, spec);
+    datapath.setReceiver(session, datapath.addHostPort("ppp"));
+    const address = `10.64.${i >> 8 & 255}.${i & 255}`;
+    const prefixes = [`2001:db8:${(i & 0xffff).toString(16)}:${(i >> 16).toString(16)}00::/56`];
+    if (i < 65_536) ppp.join(termination, session, { addresses: [address], prefixes, mru: 1492 });
+    else ppp.join(termination, session, { addresses: [], prefixes, mru: 1492 });
+  }
+  const last = hex(
+    "60000000 0000 3b40 20010db8000900000000000000000001 20010db8ffff00000000000000000001",
+  );
+  assert.equal(fromTun(end, last).length, 1);
 });

@@ -171,7 +171,6 @@ export class SwitchDoor implements ForwarderDoor {
       case "fdb-add":
         return refusing(() => this.#raw.fdb_add(this.#port(known, port), vlan, octets(mac)));
       case "fdb-del":
-        this.#port(known, port);
         if (refusing(() => this.#raw.fdb_del(of, vlan, octets(mac)))) return;
         throw new WasmError("invalid", `${mac} is not known in VLAN ${vlan}`);
       case "fdb-flush":

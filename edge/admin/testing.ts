@@ -73,6 +73,8 @@ export function memoryAppliance(): MemoryAppliance {
     tunnelOf: () => undefined,
     drops: () => new Map(),
     wallClock: now,
+    clock: { now, timer: () => ({ [Symbol.dispose]() {} }) },
+    log: { particular: false, debugs: () => false, debug() {} },
   });
   const appliance: MemoryAppliance = {
     ...tunnelOperations(tunnels, now),
@@ -104,7 +106,7 @@ export function memoryAppliance(): MemoryAppliance {
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
     events: () => appliance.bus.subscribe(),
-    trace: (of) => appliance.tracer.watch(of),
+    trace: (of) => Promise.resolve(appliance.tracer.watch(of)),
     reload: () =>
       attempt(() => {
         if (appliance.reloadError) throw appliance.reloadError;

@@ -2,10 +2,10 @@
 
 import { createRoute, z } from "@hono/zod-openapi";
 import type { DecodedAvp } from "../../core/wire/decode.ts";
-import type { Traced, TracedMessage } from "../control/mod.ts";
+import type { Traced, TracedMessage, TracedPacket } from "../control/mod.ts";
 import { environmentOf } from "./client.ts";
 import { follow, type ServerSentEvent } from "./follow.ts";
-import { problems, type RouteContext } from "./route.ts";
+import { explain, problems, type RouteContext } from "./route.ts";
 import { tooManyStreams } from "./streams.ts";
 import { viewEvent } from "./view.ts";
 
@@ -46,6 +46,9 @@ export const traceView = z.object({
 export type TraceView = z.output<typeof traceView>;
 
 const query = z.object({
+  data: z.coerce.number({ error: "expected how many octets of each packet, 64 to 65535" })
+    .int().min(64).max(65_535).optional()
+    .describe("Data packets of the peer, too (needs of): so many octets of each."),
   of: z.string().optional().describe(
     "Only messages of this tunnel, peer or peer's address; absent: all, strangers' too.",
   ),
@@ -59,24 +62,29 @@ const trace = createRoute({
   responses: {
     200: {
       description: "`event: message` each; `event: state` as in /v1/events; `event: lost` with a " +
-        "count where the reader did not keep up.",
+        "count where the reader did not keep up; `event: data` with the first `octets` of a packet, " +
+        "from its IP header on, and its `length`.",
       content: { "text/event-stream": { schema: traceView } },
     },
-    ...problems(503),
+    ...problems(404, 422, 503),
   },
 });
 
 /** Adds the route. */
 export function addTraceRoutes({ app, api, streams }: RouteContext): void {
-  app.openapi(trace, (c) => {
+  app.openapi(trace, async (c) => {
     const headers = { "content-type": "text/event-stream" };
     if (c.req.method === "HEAD") return c.body(null, 200, headers) as never;
     const place = streams.take();
     if (!place) return tooManyStreams(c) as never;
-    const seen = api.trace(c.req.valid("query").of);
+    const { data, of } = c.req.valid("query");
+    const seen = await api.trace(of, data).catch((error) => {
+      place.free();
+      throw error;
+    });
     const options = { ...environmentOf(c), ended: place.free };
     return c.body(follow(seen, "control messages follow", say, options), 200, headers) as never;
-  });
+  }, explain({ query }));
 }
 
 function say(item: Traced): ServerSentEvent {
@@ -85,10 +93,18 @@ function say(item: Traced): ServerSentEvent {
       return { event: "message", data: viewMessage(item) };
     case "event":
       return { event: "state", data: viewEvent(item.event) };
+    case "data":
+      return { event: "data", data: viewPacket(item) };
     case "lost":
       return { event: "lost", data: { count: item.count } };
   }
 }
+
+function viewPacket({ direction, head, length, remote, time }: TracedPacket) {
+  const octets = head.toHex();
+  return { time: new Date(time).toISOString(), direction, remote, length, octets };
+}
+export type PacketView = ReturnType<typeof viewPacket>;
 
 function viewMessage(
   { direction, dropped, message, octets, path, peer, state, time, tunnel }: TracedMessage,

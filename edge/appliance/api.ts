@@ -55,8 +55,12 @@ export interface ApplianceApi {
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
   /** Every state change of control connections and calls from now on. */
   events(): Subscription;
-  /** Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all. */
-  trace(of: string | undefined): Trace;
+  /**
+   * Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all.
+   * @param snap data packets too, of each so many octets at most; only with `of`
+   * @throws {ApplianceError} where packets are wanted and cannot be had
+   */
+  trace(of: string | undefined, snap?: number): Promise<Trace>;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
   /** Why tunnels and calls were refused, or ended as none should. */

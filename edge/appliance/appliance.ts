@@ -11,6 +11,7 @@ import { asApplianceErrors, isPassing } from "./errors.ts";
 import { bringTo, makeFileRequests } from "./bring.ts";
 import { pluginAnswer, pluginRows } from "./plugin_requests.ts";
 import { makeQueries } from "./queries.ts";
+import { traceOf } from "./trace.ts";
 import { makeRequests } from "./requests.ts";
 import { forEach } from "./transaction.ts";
 
@@ -96,7 +97,7 @@ function assemble(
     ...makeRequests(context, queries.tunnel),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
     events: () => control.subscribe(),
-    trace: (of) => control.trace(of),
+    trace: (of, snap) => traceOf(context, queries, of, snap),
     connections: () => control.connections(),
     failures: () => control.failures(),
     circuits: () => context.circuits.named(),

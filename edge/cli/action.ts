@@ -38,6 +38,15 @@ export type Action =
     readonly what: "tunnel" | "session" | "peer";
     readonly words: readonly string[];
   }
+  | { readonly do: "set-log"; readonly words: readonly string[] }
+  | {
+    readonly do: "port";
+    readonly verb: "add" | "set" | "del";
+    /** The switch. */
+    readonly of: string;
+    readonly name: string;
+    readonly words: readonly string[];
+  }
   | { readonly do: "do"; readonly word?: string; readonly words: readonly string[] }
   | {
     readonly do: "trace";
@@ -45,6 +54,8 @@ export type Action =
     /** Where a capture file goes; `-`: to standard output. */
     readonly pcapng?: string;
     readonly count?: number;
+    /** Data packets too: so many octets of each. */
+    readonly data?: number;
   }
   | {
     readonly do: "reload";

@@ -2,8 +2,10 @@
 
 import { Argument, Command as Commander, InvalidArgumentError, Option } from "commander";
 import { describeKeywords, type Keyword, resultKeywords } from "./keywords.ts";
+import { logKeywords } from "./log_words.ts";
 import { peerKeywords, peerSelectors } from "./peer_words.ts";
 import { sessionFilters, sessionKeywords, sessionSelectors } from "./session_words.ts";
+import { addFlush, addSwitchChanges, addSwitchShows } from "./switch_words.ts";
 import { tunnelFilters, tunnelKeywords, tunnelSelectors } from "./tunnel_words.ts";
 import { type Action, type Shell, shells, type Showable } from "./action.ts";
 
@@ -28,6 +30,7 @@ export function grammar(version: string, choose: Choose): Commander {
     );
 
   addChanges(program, choose);
+  addFlush(program, choose);
   addFollowing(program, choose);
   addSelfDescription(program, choose);
   program.command("reload").description("have the appliance read its configuration again")
@@ -87,6 +90,11 @@ function addShow(program: Commander, choose: Choose): void {
     });
   }
 
+  watched(show.command("bridge").description("show which sessions are joined with each other"))
+    .action((options: ShowOptions) =>
+      choose({ do: "show", what: "view", words: ["bridge"], details: false, ...options })
+    );
+  addSwitchShows(show, choose, watched);
   watched(show.command("view").description("show a table of a plugin, or which there are"))
     .argument("[view]", "the table").argument("[name]", "only this one of it")
     .action((view: string | undefined, name: string | undefined, options: ShowOptions) => {
@@ -99,6 +107,10 @@ function addShow(program: Commander, choose: Choose): void {
 function addChanges(program: Commander, choose: Choose): void {
   for (const verb of ["add", "set", "del"] as const) {
     const group = program.command(verb).description(verbs[verb]);
+    if (verb === "set") {
+      words(group, "log", "change what is logged while it runs", "keyword", logKeywords)
+        .action((given: string[]) => choose({ do: "set-log", words: given }));
+    }
     for (const what of ["tunnel", "session", "peer"] as const) {
       const pairs = verb === "del" ? selectors[what] : keywords[what];
       const command = words(
@@ -118,6 +130,25 @@ function addChanges(program: Commander, choose: Choose): void {
         choose({ do: verb, what, words: [...given, ...Object.entries(options).flat()] })
       );
     }
+    if (verb !== "set") addBridge(group, verb, choose);
+    addSwitchChanges(group, verb, choose);
+  }
+}
+
+/** `add bridge A B` and `del bridge A`: words of the bridge plugin. */
+function addBridge(group: Commander, verb: "add" | "del", choose: Choose): void {
+  if (verb === "add") {
+    group.command("bridge").description("join two sessions whose circuit is a bridge by-hand")
+      .argument("<a>", "one, as <tunnel>/<session>").argument("<b>", "the other one")
+      .action((a: string, b: string) =>
+        choose({ do: "do", word: "add-bridge", words: ["a", a, "b", b] })
+      );
+  } else {
+    group.command("bridge").description("take a bridge apart that was made by hand")
+      .argument("<session>", "either of its sessions, as <tunnel>/<session>")
+      .action((session: string) =>
+        choose({ do: "do", word: "del-bridge", words: ["session", session] })
+      );
   }
 }
 
@@ -133,8 +164,12 @@ function addFollowing(program: Commander, choose: Choose): void {
     .description("show control messages as they come and go, hidden AVPs too; secrets are masked")
     .argument("[of]", "only of this tunnel, peer or peer's address")
     .option("--pcapng <file>", "write a capture file for Wireshark; -: to standard output")
-    .option("--count <n>", "end after so many messages", wholeNumber)
-    .action((of: string | undefined, options: { pcapng?: string; count?: number }) =>
+    .option("--count <n>", "end after so many messages and packets", wholeNumber)
+    .addOption(
+      new Option("--data [octets]", "data packets of it too: the first octets of each (128)")
+        .preset("128").argParser(wholeNumber),
+    )
+    .action((of: string | undefined, options: TraceOptions) =>
       choose({ do: "trace", ...(of !== undefined && { of }), ...options })
     );
   program.command("events").description("print each state change and failure as it happens")
@@ -176,6 +211,13 @@ const plainShows: Readonly<Record<Exclude<Showable, "tunnel" | "session" | "view
   failures: "show why tunnels and calls were refused, failed or were lost",
   datapath: "show the datapath's own counters",
 };
+
+/** What `trace` takes. */
+interface TraceOptions {
+  readonly pcapng?: string;
+  readonly count?: number;
+  readonly data?: number;
+}
 
 /** What `show` takes beside words. */
 interface ShowOptions {

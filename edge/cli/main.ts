@@ -10,6 +10,7 @@ import { RequestError, UsageError } from "./errors.ts";
 import { follow } from "./events.ts";
 import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
+import { logChange } from "./log_words.ts";
 import { manual } from "./manual.ts";
 import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
 import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
@@ -18,6 +19,7 @@ import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
 import { printable } from "../printable.ts";
+import { portChange } from "./switch_words.ts";
 import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
 import { web } from "./web.ts";
@@ -152,7 +154,7 @@ async function clientOf(options: GlobalOptions, deps: Deps): Promise<Client> {
 
 async function traced(
   client: Client,
-  { count, of, pcapng }: Extract<Action, { do: "trace" }>,
+  { count, data, of, pcapng }: Extract<Action, { do: "trace" }>,
   { json }: GlobalOptions,
   { create, stdout, version }: Deps,
 ): Promise<void> {
@@ -162,6 +164,7 @@ async function traced(
     program: `isthmus ${version}`,
     ...(of !== undefined && { of }),
     ...(count !== undefined && { count }),
+    ...(data !== undefined && { data }),
     ...(pcapng !== undefined && { capture: create(pcapng) }),
   });
 }
@@ -193,6 +196,20 @@ function plan(
         await client.request("POST", "/v1/reload/confirm");
         return { json: null, text: "" };
       };
+    case "set-log": {
+      const change = logChange(action.words);
+      return async (client) => ({
+        json: await client.request("PATCH", "/v1/config", change),
+        text: "",
+      });
+    }
+    case "port": {
+      const change = portChange(action);
+      return async (client) => ({
+        json: await client.request("PATCH", "/v1/config", change),
+        text: "",
+      });
+    }
     case "do":
       return (client) => doWord(client, action.word, action.words);
     case "save":

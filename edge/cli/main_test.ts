@@ -210,6 +210,26 @@ Deno.test("add, set, show and del work as ip l2tp users expect", async () => {
   });
 });
 
+Deno.test("set log changes what is logged, of all or of one tunnel or peer", async () => {
+  const api = await branchOffice();
+  await against(api, async (isthmus) => {
+    const changed = async (line: string) => {
+      api.edits.length = 0;
+      const { err, status } = await isthmus(line);
+      return [status, err, ...api.edits.map(({ path, value }) => [path.join("."), value])];
+    };
+    assert.deepEqual(await changed("set log level debug of hq"), [
+      ...[0, "", ["log.levels.hq", "debug"]],
+    ]);
+    assert.deepEqual(await changed("set log level warn format json"), [
+      ...[0, "", ["log.format", "json"], ["log.level", "warn"]],
+    ]);
+    for (const line of ["level none", "of hq", "", "level loud"]) {
+      assert.equal((await changed(`set log ${line}`.trim()))[0], 2, line);
+    }
+  });
+});
+
 Deno.test("filters leave only what has all of them", async () => {
   const api = await branchOffice();
   await against(api, async (isthmus) => {

@@ -22,6 +22,14 @@ export interface CapturedMessage {
   readonly tunnel?: string;
 }
 
+/** A packet as it passed. */
+export interface CapturedPacket extends Pick<CapturedMessage, "time" | "direction"> {
+  /** Its octets, or the first of them, from its IP header on. */
+  readonly head: Uint8Array;
+  /** How long all of it was. */
+  readonly length: number;
+}
+
 /** Link type: IP packets, of both versions. */
 const LINKTYPE_RAW = 101;
 /** L2TP's port; ours is not told, and is this one but in tests. */
@@ -55,18 +63,24 @@ export class CaptureFile {
 
   /** Writes a message of a tunnel. */
   add(message: CapturedMessage): void {
-    const packet = ipPacket(message);
-    const at = BigInt(message.time) * 1000n; // microseconds: what times are in where nothing else is said
+    const head = ipPacket(message);
+    const { direction, time, tunnel = "isthmus" } = message;
+    this.addPacket({ direction, time, head, length: head.length }, tunnel);
+  }
+
+  /** Writes a packet, or as much of it as there is. */
+  addPacket({ direction, head, length, time }: CapturedPacket, device = "isthmus"): void {
+    const at = BigInt(time) * 1000n; // microseconds: what times are in where nothing else is said
     const INBOUND = 1, OUTBOUND = 2;
-    const device = this.#interface(message.tunnel ?? "isthmus");
+    const number = this.#interface(device);
     this.#write(block(6, [
-      u32(device),
+      u32(number),
       u32(Number(at >> 32n)),
       u32(Number(at & 0xffff_ffffn)),
-      u32(packet.length),
-      u32(packet.length),
-      padded(packet),
-      option(2, u32(message.direction === "received" ? INBOUND : OUTBOUND)),
+      u32(head.length),
+      u32(length),
+      padded(head),
+      option(2, u32(direction === "received" ? INBOUND : OUTBOUND)),
       option(0),
     ]));
   }

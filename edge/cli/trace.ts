@@ -1,7 +1,7 @@
 /** `isthmus trace`: control messages as people read them, as JSON, or as a capture file. @module */
 
 import type { EventView } from "../admin/schemas.ts";
-import type { TraceView } from "../admin/trace.ts";
+import type { PacketView, TraceView } from "../admin/trace.ts";
 import type { Client } from "./client.ts";
 import { clock, eventText } from "./events.ts";
 import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
@@ -13,6 +13,8 @@ export interface TraceOptions {
   readonly of?: string;
   /** Ends after so many messages. */
   readonly count?: number;
+  /** Data packets too: so many octets of each. */
+  readonly data?: number;
   readonly json: boolean;
   /** Takes a capture file's octets, where one is wanted. */
   readonly capture?: (bytes: Uint8Array) => void;
@@ -23,25 +25,39 @@ export interface TraceOptions {
 
 /** Shows messages until the appliance ends, or enough were seen. */
 export async function trace(client: Client, options: TraceOptions): Promise<void> {
-  const { capture, count = Infinity, json, of, program, stdout } = options;
-  const query = of === undefined ? "" : `?of=${encodeURIComponent(of)}`;
+  const { capture, count = Infinity, json, program, stdout } = options;
+  const asked = Object.entries({ of: options.of, data: options.data })
+    .flatMap(([key, value]) => value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`]);
+  const query = asked.length === 0 ? "" : `?${asked.join("&")}`;
   const file = capture && new CaptureFile(capture, program);
   let seen = 0;
   for await (const { event, data } of client.follow(`/v1/trace${query}`)) {
     if (event === "message") file?.add(captured(data as TraceView));
+    if (event === "data") file?.addPacket(packet(data as PacketView));
     if (!file) {
       stdout(json ? `${JSON.stringify({ event, ...data as object })}\n` : textOf(event, data));
     }
-    if (event === "message" && ++seen >= count) return;
+    if ((event === "message" || event === "data") && ++seen >= count) return;
   }
 }
 
 function textOf(event: string, data: unknown): string {
   if (event === "message") return messageText(data as TraceView);
+  if (event === "data") return packetText(data as PacketView);
   if (event === "state") return eventText(data as EventView);
   return `(${
     (data as { count?: number }).count ?? "some"
   } messages were lost: too many came at once)\n`;
+}
+
+/** What there is to read of a data packet is its beginning. */
+function packetText({ direction, length, octets, remote, time }: PacketView): string {
+  const arrow = direction === "received" ? "<-" : "->";
+  return printable(`${clock(time)} data ${arrow} ${remote} ${length} octets ${octets}`) + "\n";
+}
+
+function packet({ direction, length, octets, time }: PacketView) {
+  return { time: Date.parse(time), direction, head: Uint8Array.fromHex(octets), length };
 }
 
 function messageText(view: TraceView): string {

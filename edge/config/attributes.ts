@@ -45,6 +45,10 @@ const pseudowireTypes: ReadonlyMap<string | number, PseudowireType> = new Map<
   ["ethernet", PseudowireType.Ethernet],
   ["eth", PseudowireType.Ethernet],
   [PseudowireType.Ethernet, PseudowireType.Ethernet],
+  ["ethernet-vlan", PseudowireType.EthernetVlan],
+  ["eth-vlan", PseudowireType.EthernetVlan],
+  ["vlan", PseudowireType.EthernetVlan],
+  [PseudowireType.EthernetVlan, PseudowireType.EthernetVlan],
   ["ppp", PseudowireType.Ppp],
   [PseudowireType.Ppp, PseudowireType.Ppp],
 ]);
@@ -78,14 +82,23 @@ const cookie = text(
   "HEX|none",
 );
 
-const pwTypeError = "expected ethernet (5) or ppp (7)";
+const pwTypeError = "expected ethernet (5), ethernet-vlan (4) or ppp (7)";
+/** Types of the kernel's header that nothing here carries, and why. */
+const otherTypes: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  ...(["ppp-ac", 8] as const).map((type) =>
+    [type, "no RFC says what ppp-ac (8) carries; expected ppp (7), with pppoe at a LAC"] as const
+  ),
+  ...(["ip", 11] as const).map((type) =>
+    [type, "no RFC says what ip (11) carries in L2TPv3; expected ethernet (5) or ppp (7)"] as const
+  ),
+]);
 const pwType: Kind<string | number> = {
   schema: z.union([
-    z.enum(["ethernet", "eth", "ppp"]),
-    z.literal([PseudowireType.Ethernet, PseudowireType.Ppp]),
-  ], { error: pwTypeError }),
-  word: { as: "choice", words: ["ethernet", "ppp"] },
-  placeholder: "ethernet|ppp",
+    z.enum(["ethernet", "eth", "ethernet-vlan", "eth-vlan", "vlan", "ppp"]),
+    z.literal([PseudowireType.EthernetVlan, PseudowireType.Ethernet, PseudowireType.Ppp]),
+  ], { error: ({ input }) => otherTypes.get(input) ?? pwTypeError }),
+  word: { as: "choice", words: ["ethernet", "ethernet-vlan", "ppp"] },
+  placeholder: "ethernet|ethernet-vlan|ppp",
 };
 
 /** Kilobits a second: up to 4 Tbit/s. */
@@ -222,7 +235,8 @@ export const tunnelOptions = {
 const payloadOptions = {
   "pw-type": option(pwType, {
     field: "pseudowireType",
-    help: "what the pseudowire emulates: `ethernet` (also `eth`, `5`) or `ppp` (`7`)",
+    help:
+      "what the pseudowire emulates: `ethernet` (also `eth`, `5`), `ethernet-vlan` (one VLAN of it, RFC 4719; also `vlan`, `4`) or `ppp` (`7`)",
     default: only(PseudowireType.Ppp, PseudowireType.Ethernet),
     otherwise: "`ethernet`; version 2, which has no other: `ppp`",
     change: "identity",
@@ -285,6 +299,14 @@ const payloadOptions = {
       "the largest segment that TCP may ask for through the session: `auto` (what fits the path), a number of octets from 64 to 65495, or `off`",
     default: undefined,
     otherwise: "`off`",
+    change: "live",
+  }),
+  "vlan-id": option({ ...whole(0, 4095), placeholder: "VID" }, {
+    field: "vlanId",
+    help:
+      "the VLAN of an `ethernet-vlan` pseudowire at this end, 0 to 4095: frames from the peer get it, others are not sent",
+    default: undefined,
+    otherwise: "the id that frames have; those without a tag are dropped",
     change: "live",
   }),
   mtu: option({ ...whole(68, 0xffff), placeholder: "BYTES" }, {

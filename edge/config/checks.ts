@@ -31,13 +31,23 @@ export function checkSession(config: SessionConfig, version: ProtoVersion): Prob
 /** What a session carries, and how. */
 export type Payload = Pick<
   SessionConfig,
-  "pseudowireType" | "l2spec" | "peerL2spec" | "sendSeq" | "recvSeq" | "reorderTimeoutMs"
+  | "pseudowireType"
+  | "vlanId"
+  | "l2spec"
+  | "peerL2spec"
+  | "sendSeq"
+  | "recvSeq"
+  | "reorderTimeoutMs"
 >;
 
 /** All that is wrong with what a session carries, in a tunnel of the given version. */
 export function checkPayload(config: Payload, version: ProtoVersion): Problem[] {
   const problems: Problem[] = [];
   const add = (attribute: AttributeName, message: string) => problems.push({ attribute, message });
+  if (config.vlanId !== undefined && config.pseudowireType !== PseudowireType.EthernetVlan) {
+    const name = pseudowireTypeNames[config.pseudowireType];
+    add("vlan-id", `a pseudowire of type ${name} has no VLAN of its own; use ethernet-vlan`);
+  }
   if (version === 2) {
     if (config.pseudowireType !== PseudowireType.Ppp) {
       const name = pseudowireTypeNames[config.pseudowireType];

@@ -49,6 +49,8 @@ export interface Config {
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
     readonly format: "text" | "json";
+    /** Levels of their own, by the name of a tunnel or a peer. */
+    readonly levels?: Readonly<Record<string, "debug" | "info" | "warn" | "error">>;
   };
   /** What devices may do whose own options do not say. */
   readonly offload?: Offload;

@@ -125,7 +125,7 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "1:15: log.level: got 3; expected debug, info, warn or error",
       '1:18: log.fromat: unknown key; did you mean "format"?',
     ]],
-    ["log: loud", ['1:6: log: got "loud"; expected the keys level, format']],
+    ["log: loud", ['1:6: log: got "loud"; expected the keys level, format, levels']],
     ["tunnels: [a]", ["1:10: tunnels: got a list; expected a map of names"]],
     ["tunnels: { t: { } }", [
       "1:15: tunnels.t: neither static nor peer; expected one of them",
@@ -322,8 +322,14 @@ Deno.test("parseConfig() says where a file is wrong, what is wrong and what woul
       "7:71: tunnels.t.sessions.s.seq: sequence numbers need l2spec-type default (RFC 3931 §4.6)",
       "7:94: tunnels.t.sessions.s.reorder-timeout: sequence numbers need l2spec-type default (RFC 3931 §4.6)",
     ]],
-    [session("pw-type: 4, reorder-timeout: 60001, mtu: 67, lns-mode: 1"), [
-      "7:56: tunnels.t.sessions.s.pw-type: got 4; expected ethernet (5) or ppp (7)",
+    [session("pw-type: 8"), [
+      "7:56: tunnels.t.sessions.s.pw-type: no RFC says what ppp-ac (8) carries; expected ppp (7), with pppoe at a LAC",
+    ]],
+    [session("pw-type: 5, vlan-id: 7"), [
+      "7:68: tunnels.t.sessions.s.vlan-id: a pseudowire of type ethernet has no VLAN of its own; use ethernet-vlan",
+    ]],
+    [session("pw-type: 6, reorder-timeout: 60001, mtu: 67, lns-mode: 1"), [
+      "7:56: tunnels.t.sessions.s.pw-type: got 6; expected ethernet (5), ethernet-vlan (4) or ppp (7)",
       "7:76: tunnels.t.sessions.s.reorder-timeout: got 60001; expected a whole number from 0 to 60000",
       "7:88: tunnels.t.sessions.s.mtu: got 67; expected a whole number from 68 to 65535",
       "7:102: tunnels.t.sessions.s.lns-mode: got 1; expected true or false",

@@ -91,13 +91,18 @@ export const listenerSchema = z.strictObject({
     error: "neither or both; expected either udp or ip",
   });
 
+const logLevel = z.enum(["debug", "info", "warn", "error"], {
+  error: "expected debug, info, warn or error",
+});
+
 /** `log:`. */
 export const logSchema = z.strictObject({
-  level: z.enum(["debug", "info", "warn", "error"], {
-    error: "expected debug, info, warn or error",
-  }).default("info"),
+  level: logLevel.default("info"),
   format: z.enum(["text", "json"], { error: "expected text or json" }).default("text"),
-}, { error: "expected the keys level, format" });
+  levels: z.record(z.string(), logLevel, {
+    error: "expected names of tunnels or peers, each with a level",
+  }).exactOptional(),
+}, { error: "expected the keys level, format, levels" });
 
 /** A map whose keys the operator chooses. */
 export const mapSchema = z.record(z.string(), z.unknown(), {

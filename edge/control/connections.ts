@@ -94,7 +94,9 @@ class ConnectionHandler {
 
   /** Whether who answered our dialing calls itself something else than its peer must; callers were asked before. */
   #isSomebodyElse({ initiator, peer, settings }: Connection): boolean {
-    const expected = this.#context.state.peers.get(settings.name)?.config.hostName;
+    const { peers, servers } = this.#context.state;
+    const { name } = settings;
+    const expected = (peers.get(name)?.config ?? servers.get(name)?.peer)?.hostName;
     return initiator && expected !== undefined && !globMatches(expected, peer?.hostName ?? "");
   }
 

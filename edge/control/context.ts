@@ -54,6 +54,8 @@ export interface ControlState {
   readonly peers: Map<string, PeerEntry>;
   /** By name. */
   readonly managedTunnels: Map<string, ManagedTunnel>;
+  /** Servers that plugins call and no file names, by the names of their tunnels. */
+  readonly servers: Map<string, CalledServer>;
   readonly links: Map<ConnectionHandle, ManagedConnection>;
   /** How many connections are established, by peer. */
   readonly established: Map<string, number>;
@@ -76,6 +78,14 @@ export interface ControlContext extends ControlDependencies {
   readonly takeover: Takeover;
   /** Ends all calls of a template. */
   endCalls(template: CallTemplate, result: Result): void;
+}
+
+/** A server that a plugin called, for as long as calls to it need it. */
+export interface CalledServer {
+  /** What tells it from others: calls of one key share its tunnel. */
+  readonly key: string;
+  readonly peer: PeerConfig;
+  readonly managed: ManagedTunnel;
 }
 
 /** A peer that runs. */

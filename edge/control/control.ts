@@ -57,7 +57,7 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   readonly place: PluginCalls["place"];
   subscribe(): Subscription;
   /** Messages and events from now on: of a tunnel, a peer or an address, or of all. */
-  trace(of: string | undefined): Trace;
+  trace(of: string | undefined, packets?: Parameters<Tracer["watch"]>[1]): Trace;
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
@@ -84,6 +84,7 @@ class LcceControl implements ControlPlane {
   readonly #state: ControlState = {
     peers: new Map(),
     managedTunnels: new Map(),
+    servers: new Map(),
     links: new Map(),
     established: new Map(),
     asking: new Set(),
@@ -110,6 +111,8 @@ class LcceControl implements ControlPlane {
       tunnelOf: ({ handle }) => state.links.get(handle)?.name,
       drops: () => lcce.drops(),
       wallClock,
+      clock,
+      log,
     });
     const bus = makeEventBus(wallClock, this.#tracer);
     const driver = startDriver({
@@ -184,8 +187,8 @@ class LcceControl implements ControlPlane {
     return this.#context.bus.subscribe();
   }
 
-  trace(of: string | undefined): Trace {
-    return this.#tracer.watch(of);
+  trace(of: string | undefined, packets?: Parameters<Tracer["watch"]>[1]): Trace {
+    return this.#tracer.watch(of, packets);
   }
 
   publish(name: string, fields: Row): void {

@@ -41,6 +41,8 @@ function end(
     tunnelOf: ({ handle }) => `tunnel${handle}`,
     drops: () => lcce.drops(),
     wallClock: () => 0,
+    clock: systemClock,
+    log: { particular: false, debugs: () => false, debug() {} },
   });
   const driver = startDriver({
     lcce,
@@ -250,6 +252,8 @@ Deno.test("who looks and does not keep up is told how many messages were lost", 
     tunnelOf: () => undefined,
     drops: () => new Map(),
     wallClock: () => 0,
+    clock: systemClock,
+    log: { particular: false, debugs: () => false, debug() {} },
   });
   const trace = tracer.watch(undefined);
   for (let i = 0; i < 5000; i++) tracer.sent(new Uint8Array(12), path);

@@ -11,4 +11,5 @@ export type {
 } from "./events.ts";
 export type { FailureReport } from "./failures.ts";
 export type { ManagedState } from "./status.ts";
+export type { TracedPacket } from "./packets.ts";
 export type { Trace, Traced, TracedMessage } from "./trace.ts";

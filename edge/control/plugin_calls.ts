@@ -6,17 +6,29 @@ import { CdnResult, StopResult } from "../../core/errors.ts";
 import type { CallHandle } from "../../core/events.ts";
 import type { PseudowireType } from "../../core/pseudowire.ts";
 import type { PlacedLeaf, PlaceEvents } from "../../plugins/host/leaves.ts";
-import type { PlaceOptions, Refusal, Target } from "../../plugins/plugin.ts";
+import { Failure } from "../../plugins/failure.ts";
+import type { PlaceOptions, Refusal, ServerTarget, Target } from "../../plugins/plugin.ts";
 import type { PlacedSession } from "../circuits/placed.ts";
 import { plainCall } from "../config/calls.ts";
+import { serverConfig } from "../config/server.ts";
 import { endFor } from "./call_ends.ts";
 import { makeCallTemplate } from "./call_template.ts";
-import type { ControlContext, ManagedCall, ManagedConnection, ManagedTunnel } from "./context.ts";
+import type {
+  CalledServer,
+  ControlContext,
+  ManagedCall,
+  ManagedConnection,
+  ManagedTunnel,
+} from "./context.ts";
 import { makeManagedCall } from "./managed_connection.ts";
 import { callParameters } from "./parameters.ts";
+import { settingsFor } from "./peers.ts";
 
 /** How long a tunnel that was dialed for calls stays up without one, in milliseconds. */
 const IDLE_MS = 30_000;
+
+/** Servers that the file does not name, at once. */
+const MAX_SERVERS = 1024;
 
 const IDLE = { result: StopResult.Clear, message: "no call needs it any more" };
 const CALLED_OFF: CallEnd = { result: CdnResult.Administrative, message: "it was called off" };
@@ -28,6 +40,7 @@ export type PlaceRequest =
 
 export class PluginCalls {
   readonly #context: ControlContext;
+  #lastServer = 0;
 
   constructor(context: ControlContext) {
     this.#context = context;
@@ -40,7 +53,7 @@ export class PluginCalls {
     request: PlaceRequest,
     signal: AbortSignal,
   ): Promise<PlacedLeaf | Refusal> {
-    const { dialer, driver, state } = this.#context;
+    const { driver, state } = this.#context;
     if (state.stopping) return refuse("we are stopping");
     const found = this.#find(target);
     if ("refuse" in found) return found;
@@ -48,13 +61,7 @@ export class PluginCalls {
     if (managed) managed.callers++;
     const release = () => {
       if (!managed || --managed.callers > 0) return;
-      const item = {
-        due: () => {
-          if (managed.callers > 0 || dialer.isWanted(managed) || !managed.link) return;
-          const { handle } = managed.link;
-          driver.act((lcce, now) => lcce.closeConnection(handle, IDLE, now));
-        },
-      };
+      const item = { due: () => this.#hangUp(managed) };
       driver.schedule(item, driver.now() + IDLE_MS);
     };
     try {
@@ -70,6 +77,34 @@ export class PluginCalls {
     }
   }
 
+  /** No call needs the tunnel: it is hung up, unless the file wants it up. */
+  #hangUp(managed: ManagedTunnel): void {
+    const { dialer, driver, state } = this.#context;
+    if (managed.callers > 0) return;
+    if (state.servers.delete(managed.config.name)) managed.gone = true;
+    if (dialer.isWanted(managed) || !managed.link) return;
+    const { handle } = managed.link;
+    driver.act((lcce, now) => lcce.closeConnection(handle, IDLE, now));
+  }
+
+  /** The server that a target means, made where it is not there. @throws {Failure} where it cannot be */
+  #server(target: ServerTarget): CalledServer {
+    const { dialer, pseudowires, state } = this.#context;
+    const { hostName, peerHostName, secret, server, share, version } = target;
+    // Whom it is shared with must have said all the same, the secret too.
+    const key = JSON.stringify([server, version, hostName, peerHostName, secret, share]);
+    for (const known of state.servers.values()) if (known.key === key) return known;
+    if (state.servers.size >= MAX_SERVERS) {
+      throw new Failure("limit", `${MAX_SERVERS} servers that the file does not name are called`);
+    }
+    const name = `server-${++this.#lastServer}`;
+    const { peer, tunnel } = serverConfig(target, name);
+    const managed = dialer.makeManagedTunnel(tunnel, settingsFor(state.config, peer, pseudowires));
+    const called = { key, peer, managed };
+    state.servers.set(name, called);
+    return called;
+  }
+
   /** The tunnel that a target means: one that is up, or one to be dialed. */
   #find(target: Target): { link: ManagedConnection } | { managed: ManagedTunnel } | Refusal {
     const { links, managedTunnels, peers } = this.#context.state;
@@ -81,9 +116,7 @@ export class PluginCalls {
       }
       return refuse(`there is no tunnel ${target.tunnel}`);
     }
-    if ("server" in target) {
-      return refuse("servers that the file does not name cannot be called yet");
-    }
+    if ("server" in target) return this.#usable(this.#server(target).managed);
     const { peer } = target;
     if (!peers.has(peer)) return refuse(`there is no peer ${peer}`);
     let best: ManagedConnection | undefined;

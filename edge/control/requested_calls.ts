@@ -56,7 +56,13 @@ class RequestedCalls {
     const { call: handle, request } = event;
     const link = state.links.get(handle.connection);
     const peer = link && state.peers.get(link.peer);
-    if (!link || !peer || this.#lcce.call(handle)?.state !== "deciding") return;
+    if (!link || this.#lcce.call(handle)?.state !== "deciding") return;
+    if (!peer) {
+      // A server that is called, and of whom no file says what it may call.
+      const message = "no such call";
+      const result = { result: CdnResult.InvalidDestination, message };
+      return this.#refuse(event, link, result, "no-such-call", now);
+    }
     if (link.waiting) {
       return void link.waiting.push((_lcce, now) => this.decide(event, now));
     }

@@ -18,13 +18,14 @@ export interface ManagedState {
 
 /** All managed tunnels by name; connections that somebody only began are not among them. */
 export function statesOf(
-  { links, managedTunnels }: ControlState,
+  { links, managedTunnels, servers }: ControlState,
   lcce: Lcce,
   now: number,
   wall: number,
 ): ReadonlyMap<string, ManagedState> {
   const states = new Map<string, ManagedState>();
-  for (const managed of managedTunnels.values()) {
+  const called = Array.from(servers.values(), ({ managed }) => managed);
+  for (const managed of [...managedTunnels.values(), ...called]) {
     const { config, createdAt, settings } = managed;
     const first = managed.target?.endpoint ?? config.remotes[0]?.endpoint;
     const remote = first && !isName(first) ? first : { address: "0.0.0.0", port: 0 };

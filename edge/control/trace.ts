@@ -5,13 +5,18 @@
  * @module
  */
 
+import { formatEndpoint } from "../../core/endpoint.ts";
 import { PeerError } from "../../core/errors.ts";
 import type { ConnectionState, ControlDrop } from "../../core/events.ts";
 import type { Connection } from "../../core/lcce.ts";
 import { Ring } from "../../core/queues.ts";
 import type { Path } from "../../core/settings.ts";
 import { type DecodedMessage, decodeMessage, withoutSecrets } from "../../core/wire/decode.ts";
+import type { Row } from "../../plugins/plugin.ts";
+import type { Logger } from "../log.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlEvent, Onlooker } from "./events.ts";
+import { packetOf, type PacketsOf, type PacketSource, type TracedPacket } from "./packets.ts";
 
 /** A message that came or went. */
 export interface TracedMessage {
@@ -39,7 +44,8 @@ export type Traced =
   | TracedMessage
   /** Something entered a state, or failed. */
   | { readonly kind: "event"; readonly event: ControlEvent }
-  /** So many messages and events were lost before this one. */
+  | TracedPacket
+  /** So many messages, packets and events were lost before this one. */
   | { readonly kind: "lost"; readonly count: number };
 
 /** What one looker-on sees. */
@@ -56,7 +62,10 @@ interface Seen extends Omit<TracedMessage, "message" | "octets"> {
   readonly data: Uint8Array;
   readonly hidingKey?: Uint8Array;
 }
-type Waiting = Seen | Extract<Traced, { kind: "event" }>;
+type Waiting = Seen | TracedPacket | Extract<Traced, { kind: "event" }>;
+
+/** How often packets are read, in milliseconds. */
+const READ_MS = 50;
 
 /** What a tracer asks. */
 export interface TracerOptions {
@@ -68,6 +77,9 @@ export interface TracerOptions {
   drops(): ReadonlyMap<ControlDrop, number>;
   /** Unix milliseconds. */
   wallClock(): number;
+  readonly clock: Pick<Clock, "now" | "timer">;
+  /** Gets a line a message of those tunnels and peers whose level is `debug`. */
+  readonly log: Pick<Logger, "debug" | "debugs" | "particular">;
 }
 
 /** Shows what comes and goes to those who look. */
@@ -81,7 +93,7 @@ export class Tracer implements Onlooker, Disposable {
 
   /** Whether anybody looks; nothing else need be called while nobody does. */
   get watched(): boolean {
-    return this.#onlookers.size > 0;
+    return this.#onlookers.size > 0 || this.#options.log.particular;
   }
 
   /** Runs what takes a message, and shows the message with what became of it. */
@@ -127,10 +139,30 @@ export class Tracer implements Onlooker, Disposable {
   /**
    * What comes and goes from now on.
    * @param of only that of a tunnel, a peer or an address, by its name; undefined: all, strangers' messages too
+   * @param packets where data packets come from, too, if they are wanted; closed at the end
    */
-  watch(of: string | undefined): Trace {
-    const onlooker = new Reader(of, () => this.#onlookers.delete(onlooker));
+  watch(
+    of: string | undefined,
+    packets?: { readonly from: PacketSource; readonly of: PacketsOf },
+  ): Trace {
+    const onlooker = new Reader(of, () => {
+      this.#onlookers.delete(onlooker);
+      timer?.[Symbol.dispose]();
+      packets?.from[Symbol.dispose]();
+    });
     this.#onlookers.add(onlooker);
+    const { clock, wallClock } = this.#options;
+    let timer: Disposable | undefined;
+    const read = () => {
+      const time = wallClock();
+      const lost = packets!.from.read((head, length) => {
+        const packet = packetOf(head, length, time, packets!.of);
+        if (packet) onlooker.offer(packet, head.length);
+      });
+      onlooker.miss(lost);
+      timer = clock.timer(clock.now() + READ_MS, read);
+    };
+    if (packets) read();
     return onlooker;
   }
 
@@ -159,6 +191,10 @@ export class Tracer implements Onlooker, Disposable {
       ...(hidingKey && { hidingKey }),
     };
     for (const onlooker of this.#onlookers) onlooker.offer(seen, data.length);
+    const { log } = this.#options;
+    if (log.debugs(tunnel, seen.peer)) {
+      log.debug(`control message ${direction}`, lineOf(read(seen)));
+    }
   }
 }
 
@@ -177,7 +213,8 @@ class Reader implements Trace {
   }
 
   offer(item: Waiting, octets: number): void {
-    if (this.#of !== undefined && !namesOf(item).includes(this.#of)) return;
+    const named = this.#of === undefined || item.kind === "data";
+    if (!named && !namesOf(item).includes(this.#of)) return;
     const full = this.#queue.length >= QUEUE_LIMIT.items ||
       this.#octets + octets > QUEUE_LIMIT.octets;
     // What was lost is told before what comes next; until all that waits was taken, nothing does.
@@ -189,6 +226,13 @@ class Reader implements Trace {
     this.#signal();
   }
 
+  /** So many were lost before they came here. */
+  miss(count: number): void {
+    if (count === 0) return;
+    this.#lost += count;
+    this.#signal();
+  }
+
   async next(): Promise<Traced | undefined> {
     while (this.#queue.length === 0 && this.#lost === 0 && !this.#ended) {
       await new Promise<void>((resolve) => this.#wake = resolve);
@@ -196,8 +240,8 @@ class Reader implements Trace {
     const item = this.#queue.shift();
     if (item) {
       if (item.kind === "event") return item;
-      this.#octets -= item.data.length;
-      return read(item);
+      this.#octets -= item.kind === "data" ? item.head.length : item.data.length;
+      return item.kind === "data" ? item : read(item);
     }
     const count = this.#lost;
     this.#lost = 0;
@@ -216,8 +260,30 @@ class Reader implements Trace {
   }
 }
 
+/** A message as the fields of a log line: which AVPs it had, and what those say that are short. */
+function lineOf({ dropped, message, path, peer, state, tunnel }: TracedMessage): Row {
+  const { avps = [], connectionId, ns, nr, sessionId, type, version } = message ?? {};
+  const said = avps.map(({ name, problem, secret, type, value, vendorId }) => {
+    const what = name ?? `${vendorId}/${type}`;
+    if (secret || problem !== undefined) return what;
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return text.length <= 64 ? `${what}=${text}` : what;
+  });
+  return {
+    ...(tunnel !== undefined && { tunnel }),
+    ...(peer !== undefined && { peer }),
+    remote: formatEndpoint(path.remote),
+    ...(message && { type: type!, version: version!, id: connectionId! }),
+    ...(sessionId && { session: sessionId }),
+    ...(message && { ns: ns!, nr: nr! }),
+    ...(said.length > 0 && { avps: said.join(" ") }),
+    ...(state !== undefined && { state }),
+    ...(dropped !== undefined && { dropped }),
+  };
+}
+
 /** What somebody may call it by. */
-function namesOf(item: Waiting): readonly (string | undefined)[] {
+function namesOf(item: Exclude<Waiting, TracedPacket>): readonly (string | undefined)[] {
   if (item.kind === "message") return [item.tunnel, item.peer, item.path.remote.address];
   const { event } = item;
   if (event.type !== "failure") return [event.tunnel, event.peer];

@@ -125,7 +125,13 @@ function promisc(index: number): Buffer {
 }
 
 /** `sock_fprog`: instructions 2 | padding 6 | their address 8; each is code 2 | jumps 2 | operand 4. */
-function attachFilter(libc: Libc, fd: number, filter: readonly Instruction[], what: string): void {
+/** Has a socket take only what a filter lets in. @throws {IoError} */
+export function attachFilter(
+  libc: Libc,
+  fd: number,
+  filter: readonly Instruction[],
+  what: string,
+): void {
   const program = new ArrayBuffer(filter.length * 8);
   const view = new DataView(program);
   for (const [at, [code, yes, no, k]] of filter.entries()) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parseIp } from "../../core/endpoint.ts";
 import {
   type Instruction,
   oursOf,
@@ -7,6 +8,7 @@ import {
   vlanFilter,
   type VlanRange,
 } from "./packet_filter.ts";
+import { betweenUsAnd } from "./wiretap.ts";
 
 /** What the kernel knows of a frame beside its bytes. */
 interface Beside {
@@ -34,7 +36,12 @@ function run(
         a = k;
         break;
       case 0x20:
-        a = beside.get(k - 0xfffff000)!;
+        if (k < 0xfffff000 && k + 4 > frame.length) return 0;
+        a = beside.get(k - 0xfffff000) ?? view.getUint32(k);
+        break;
+      case 0x30:
+        if (k >= frame.length) return 0;
+        a = view.getUint8(k);
         break;
       case 0x28:
       case 0x48: {
@@ -100,6 +107,36 @@ function frame(tags: readonly (readonly [number, number])[], kind: number): Uint
 }
 
 const pppoe = [0x8863, 0x8864];
+
+Deno.test("a wiretap takes UDP and protocol 115 from and to its addresses alone", () => {
+  const program = betweenUsAnd(["10.0.0.2", "fd00:1::2", "10.0.0.3"]);
+  const packet = (protocol: number, source: string, destination: string) => {
+    const ends = [parseIp(source)!, parseIp(destination)!];
+    const v6 = ends[0]!.length === 16;
+    const head = new Uint8Array(v6 ? 8 : 12);
+    head[0] = v6 ? 0x60 : 0x45;
+    head[v6 ? 6 : 9] = protocol;
+    return Uint8Array.from([...head, ...ends[0]!, ...ends[1]!, 0, 0]);
+  };
+  const cases: [boolean, number, string, string][] = [
+    [true, 17, "10.0.0.2", "10.0.0.1"],
+    [true, 17, "10.0.0.1", "10.0.0.2"],
+    [true, 115, "10.0.0.1", "10.0.0.3"],
+    [true, 17, "fd00:1::2", "fd00:1::1"],
+    [true, 115, "fd00:1::1", "fd00:1::2"],
+    [false, 6, "10.0.0.2", "10.0.0.1"],
+    [false, 17, "10.0.0.1", "10.0.0.4"],
+    [false, 58, "fd00:1::2", "fd00:1::1"],
+    [false, 17, "fd00:1::3", "fd00:1::1"],
+    [false, 17, "fd00:2::2", "fd00:1::1"],
+  ];
+  for (const [taken, protocol, source, destination] of cases) {
+    const what = `${protocol} ${source} > ${destination}`;
+    assert.equal(lets(program, packet(protocol, source, destination)), taken, what);
+  }
+  assert.equal(lets(program, new Uint8Array(0)), false);
+  assert.equal(lets(program, Uint8Array.of(0x55)), false);
+});
 
 Deno.test("a filter lets in frames of its VLANs and kinds, wherever their tags stand", () => {
   const program = packetFilter({

@@ -19,6 +19,7 @@ import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { type PeerCredentials, peerCredentials } from "./peer_credentials.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
 import { openTaps, type PacketDevice, type TapDevice } from "./tap_device.ts";
+import { openWiretap, type Wiretap } from "./wiretap.ts";
 import type { SocketKind } from "../../wasm/mod.ts";
 
 export type { PacketDevice, TapDevice } from "./tap_device.ts";
@@ -57,6 +58,8 @@ export interface System extends Disposable {
   addRoute(route: DeviceRoute): () => void;
   /** Puts an address into an nftables set; the result takes it out, unless it was there before. */
   addToSet(set: string, address: string, netns?: string): () => void;
+  /** Looks at packets between this host and others; of each so many bytes. */
+  openWiretap(addresses: readonly string[], snap: number): Wiretap;
   /** Closes a descriptor that nobody took. */
   close(fd: number): void;
   /** Who is at the other end of a Unix socket; undefined where it is none. */
@@ -112,6 +115,7 @@ export function openSystem(notifySocket?: string): System {
     openDatagrams: (options, take) => datagrams.open(options, take),
     addRoute: (route) => routes.add(route),
     addToSet: (set, address, netns) => sets.add(set, address, netns),
+    openWiretap: (addresses, snap) => openWiretap(libc, addresses, snap),
     deviceQueueDrops: taps.queueDrops,
     close: (fd) => void libc.call.close(fd),
     peerCredentials: (fd) => peerCredentials(libc, fd),

@@ -1,7 +1,7 @@
 /** Sessions in the datapath's words. Pure. @module */
 
 import { isDeepStrictEqual } from "node:util";
-import { frameTypeOf } from "../../core/pseudowire.ts";
+import { frameTypeOf, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
 import type { RateLimit } from "../config/attributes.ts";
 import type { SessionConfig } from "../config/model.ts";
@@ -26,6 +26,7 @@ export function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
     reorderTimeoutMs: config.reorderTimeoutMs,
     restartAfterMs: config.restartAfterMs,
     restartRun: config.restartRun,
+    ...(config.pseudowireType === PseudowireType.EthernetVlan && { vlan: config.vlanId ?? "any" }),
   };
 }
 
@@ -59,6 +60,7 @@ const liveKeys = [
   "cookie",
   "peerCookie",
   "policy",
+  "vlan",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */

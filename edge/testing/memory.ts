@@ -309,6 +309,27 @@ function fail(code: DatapathError["code"]): never {
   throw new DatapathError(code, code);
 }
 
+/** What does nothing, and has nothing to tell. */
+const silent = {
+  stopReceiving() {},
+  ownsAddress: () => false,
+  deviceQueueDrops: () => 0,
+  openWiretap: () => ({ read: () => 0, [Symbol.dispose]() {} }),
+  openDatagrams: ({ port = 40_000 }: { readonly port?: number }) => ({
+    port,
+    send: () => true,
+    drops: () => 0,
+    close: () => Promise.resolve(),
+  }),
+  addRoute: () => () => {},
+  addToSet: () => () => {},
+  setOffload() {},
+  notify() {},
+  peerCredentials: () => undefined,
+  descriptors: () => ({ open: 20, limit: 1024 }),
+  [Symbol.dispose]() {},
+};
+
 /** An operating system with nothing open. */
 export function memorySystem(): MemorySystem {
   const open = new Map<number, { options: SocketOptions | TapOptions; device?: string }>();
@@ -354,6 +375,7 @@ export function memorySystem(): MemorySystem {
   };
 
   const system: MemorySystem = {
+    ...silent,
     open,
     devices,
     mtu: 1500,
@@ -368,7 +390,6 @@ export function memorySystem(): MemorySystem {
       const local = { address, port: encap === "udp" ? options.local.port || 40_000 + fd : 0 };
       return { fd, kind: `${encap}${address.includes(":") ? 6 : 4}`, local };
     },
-    stopReceiving() {},
     reopenSocket(fd, _encap, options) {
       const { address } = options.local;
       if (refused.has(address)) throw new IoError("bind", 99, `bind ${address}`);
@@ -376,8 +397,6 @@ export function memorySystem(): MemorySystem {
       open.set(fd, { options });
     },
     pathMtu: () => system.mtu,
-    ownsAddress: () => false,
-    deviceQueueDrops: () => 0,
     openTap,
     openTun: ({ routes: _, ...options }) => openTap(options),
     openPacket: ({ name }) => {
@@ -389,24 +408,11 @@ export function memorySystem(): MemorySystem {
         release() {},
       };
     },
-    openDatagrams: ({ port = 40_000 }) => ({
-      port,
-      send: () => true,
-      drops: () => 0,
-      close: () => Promise.resolve(),
-    }),
-    addRoute: () => () => {},
-    addToSet: () => () => {},
-    setOffload() {},
     close(fd) {
       const { device } = open.get(fd) ?? {};
       if (!open.delete(fd)) throw new Error(`descriptor ${fd} is not open`);
       if (device !== undefined) devices.delete(device);
     },
-    notify() {},
-    peerCredentials: () => undefined,
-    descriptors: () => ({ open: 20, limit: 1024 }),
-    [Symbol.dispose]() {},
   };
   return system;
 }

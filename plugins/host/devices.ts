@@ -12,6 +12,7 @@ import type {
   TapOptions,
   TunOptions,
 } from "../ports.ts";
+import { tagBytes } from "../mac.ts";
 import type { DeviceLeaf, Leaves, PacketLeaf, PortId } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
@@ -19,7 +20,6 @@ import type { Ports } from "./ports.ts";
 /** The bytes of an Ethernet header, which a device's MTU leaves out. */
 const ETHERNET_HEADER = 14;
 const PPPOE_HEADER = 6;
-const VLAN_TAG = 4;
 const PROTOCOL = 2;
 const ADDRESS_AND_CONTROL = 2;
 /** RFC 2516 §7. */
@@ -92,8 +92,7 @@ export function openPppoe(
       throw error;
     }
     const { mac, sessionId, vlans } = session;
-    // The MTU leaves out the Ethernet header and one tag.
-    const headers = PPPOE_HEADER + Math.max(0, vlans.length - 1) * VLAN_TAG;
+    const headers = PPPOE_HEADER + tagBytes(vlans);
     const { port, end } = ports.make(
       `PPPoE session ${sessionId} of ${mac}`,
       id,

@@ -115,8 +115,8 @@ Deno.test("a PPPoE session is a port of PPP frames, as long as its interface is 
   const client = scope.child("client");
   const port = await client.open("pppoe", { ...session, vlans });
   assert.equal(port.frames, "ppp");
-  // Six octets of PPPoE, and the tag beyond the one that an MTU leaves out; `FF 03` is taken off.
-  assert.equal(port.frameMtu, wire.mtu - 6 - 4 + 2);
+  // Six octets of PPPoE, and two tags, of which an MTU leaves out none but an outer 8100; `FF 03` is taken off.
+  assert.equal(port.frameMtu, wire.mtu - 6 - 8 + 2);
   await assert.rejects(client.open("pppoe", { ...session, vlans }), { code: "in-use" });
   const other = await client.open("pppoe", { ...session, vlans: [] });
   assert.equal(other.frameMtu, wire.mtu - 6 + 2);

@@ -84,6 +84,7 @@ export class ClientSession {
   readonly #ipcp: IpcpClient;
   readonly #six: Client6 | undefined;
   #joined = false;
+  #isUp4 = false;
   #isUp6 = false;
   #upAt: number | undefined;
   #rxPackets = 0;
@@ -260,12 +261,13 @@ export class ClientSession {
     await this.joined();
     this.circuit.tun.carrier(true);
     const { options } = this.circuit;
-    if (this.#upAt === undefined) {
+    if (!this.#isUp4) {
+      this.#isUp4 = true;
       for (const prefix of options.routes) if (!prefix.includes(":")) await this.route(prefix);
       if (options["default-route"]) await this.route("0.0.0.0/0");
       this.scope.defer(() => this.hook("ip-down"));
     }
-    this.#upAt = this.scope.now();
+    this.#upAt ??= this.scope.now();
     this.scope.log("info", "the link is up", { address: this.#address, peer: this.#peer ?? null });
     this.scope.event("up", {
       session: this.session.name,
@@ -278,6 +280,8 @@ export class ClientSession {
   /** What IPv6 has now: addresses, routes, and what operators are told. */
   async #addresses6Changed(): Promise<void> {
     const six = this.#six!;
+    // What is advertised without a prefix or a name server makes no difference.
+    if (!this.#isUp6 && six.addresses.length + six.delegated.length + six.dns.length === 0) return;
     await this.joined();
     this.circuit.tun.carrier(true);
     const { options } = this.circuit;

@@ -117,7 +117,10 @@ Deno.test("client: it logs in, and its device has the address, the MTU and a car
 });
 
 Deno.test("client: it makes addresses of what is announced, and is delegated a prefix, which is routed", async () => {
-  const { host, pass, shown, tun, world } = await line({ "prefix-delegation": true });
+  const { host, pass, shown, tun, world } = await line({
+    "prefix-delegation": true,
+    routes: ["10.0.0.0/8", "2001:db8::/32"],
+  });
   await pass(3000);
   const [four, six] = tun("wan0").options.addresses!;
   assert.equal(four, "10.64.0.2/32");
@@ -129,6 +132,11 @@ Deno.test("client: it makes addresses of what is announced, and is delegated a p
   assert.deepEqual(member["prefixes"], ["2001:db8:1000::/64", "2001:db8:8000::/56"]);
   const up = world.hooks.findLast(({ event, environment }) =>
     event === "ipv6-up" && environment["IFNAME"] === "wan0"
+  );
+  assert.deepEqual(
+    world.routes.filter(({ device }) => device === "wan0").map(({ prefix }) => prefix).toSorted(),
+    ["10.0.0.0/8", "2001:db8::/32"],
+    "whichever family came up first",
   );
   assert.equal(up!.environment["DELEGATED_PREFIX"], "2001:db8:8000::/56");
   assert.equal(up!.environment["DNS1"], "2001:db8::53");

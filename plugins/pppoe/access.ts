@@ -202,8 +202,6 @@ export class Access {
       confirm();
       return await this.#carry!(session);
     }
-    // What the client says before its circuit listens is not lost.
-    life.hold(port, 16);
     const how = { calling: "{mac}", called: "{service-name}", line: true };
     const said = saidOf(client, templateValues(client, device), how);
     const channel = { name: `pppoe/${label}`, pseudowireType: 7, said, port };

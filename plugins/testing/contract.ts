@@ -91,6 +91,8 @@ export function testPlugin<
         assert.deepEqual(JSON.parse(JSON.stringify(data)), data);
         const { error } = schema.safeParse({ ...good, "no-such-option": 1 });
         const [issue] = error?.issues ?? [];
+        // A map takes any name, but not any value.
+        if (issue?.path[0] === "no-such-option") continue;
         assert.equal(issue?.code, "unrecognized_keys");
         assert.deepEqual(issue.keys, ["no-such-option"]);
       }

@@ -10,6 +10,7 @@ import { startDatapath } from "../../edge/datapath/client.ts";
 import type { TunnelHandle } from "../../edge/datapath/datapath.ts";
 import { openLibc } from "../../edge/io/libc.ts";
 import { openUdpSocket } from "../../edge/io/sockets.ts";
+import { openPacketSocket } from "../../edge/io/packet.ts";
 import { openTap } from "../../edge/io/tap.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import { TextLineStream } from "./lines.ts";
@@ -62,7 +63,11 @@ const session = (index: number): SessionSpec => ({
 });
 
 const sender = await addTunnel(1, peerPort);
-if (setup.tap === undefined) {
+if (setup.wire !== undefined) {
+  const { fd } = openPacketSocket(libc, { name: setup.wire, promiscuous: true, vnet: false });
+  const port = await datapath.addDevice(fd, { frames: "ethernet", packets: true }, () => {});
+  await datapath.crossConnect(await addSession(sender, 0), port);
+} else if (setup.tap === undefined) {
   const sinks = [];
   for (let k = 0; k < setup.sinks; k++) sinks.push(await addTunnel(2 + k, sinkPort + k));
   for (let i = 0; i < setup.pairs; i++) {
@@ -71,7 +76,7 @@ if (setup.tap === undefined) {
     await datapath.crossConnect(from, to);
   }
 } else {
-  const tap = openTap(libc, setup.tap, undefined, { vnet: false }); // as the C that it is set beside
+  const tap = openTap(libc, setup.tap, undefined, { vnet: setup.vnet });
   const port = await datapath.addDevice(
     tap.fd,
     { frames: "ethernet", ...(tap.vnet && { vnet: tap.vnet }) },

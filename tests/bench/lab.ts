@@ -17,6 +17,8 @@ export interface Lab extends AsyncDisposable {
   setSubjectUnderlay(underlay: Underlay): Promise<void>;
   /** What becomes of super-packets that the peers send. */
   setPeersUnderlay(underlay: Underlay): Promise<void>;
+  /** Makes an interface for a subject to attach to, up and without IP; frames come and go by its other end, `NAME-host`. */
+  addWire(name: string): Promise<void>;
   /** Makes a TAP for a subject to attach to, up and without IP. */
   addTap(name: string): Promise<void>;
 }
@@ -78,6 +80,12 @@ export async function openLab(): Promise<Lab> {
     asPeers: (command) => inside(peers, peersCore, command),
     setSubjectUnderlay: (underlay) => setUnderlay(subject, "peers0", underlay),
     setPeersUnderlay: (underlay) => setUnderlay(peers, "subject0", underlay),
+    addWire: (name) =>
+      words(
+        `ip -n ${subject} link add ${name} type veth peer name ${name}-host`,
+        `ip -n ${subject} link set ${name} up`,
+        `ip -n ${subject} link set ${name}-host up`,
+      ),
     addTap: (name) =>
       words(
         `ip -n ${subject} tuntap add dev ${name} mode tap`,

@@ -13,6 +13,8 @@ import { buildPrograms } from "./programs.ts";
 import { idle, start } from "./rows/appliance.ts";
 import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
+import { lns, lnsMany } from "./rows/lns.ts";
+import { latency, uncoalesced } from "./rows/lone.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
 import { tcp } from "./rows/tcp.ts";
@@ -27,6 +29,8 @@ const rows = new Map<string, Row>([
     comparison.row,
     { lab: true, measure: (effort, lab) => compare(lab, comparison, effort) },
   ]),
+  ["uncoalesced", { lab: true, measure: (effort, lab) => uncoalesced(lab, effort) }],
+  ["latency", { lab: true, measure: (effort, lab) => latency(lab, effort) }],
   ["tcp", { lab: true, measure: tcp }],
   ["lookup", { lab: false, measure: lookup }],
   ["twins", { lab: false, measure: twins }],
@@ -37,7 +41,12 @@ const rows = new Map<string, Row>([
   ["idle", { lab: false, measure: idle }],
   ["setup-tunnels", { lab: false, measure: setupTunnels }],
   ["setup-sessions", { lab: false, measure: setupSessions }],
+  ["lns", { lab: true, measure: lns }],
+  ["lns-many", { lab: true, measure: lnsMany }],
 ]);
+
+/** Rows that take minutes. */
+const onlyAskedFor = new Set(["lns-many"]);
 
 const usage = `deno task bench [--only ROW[,ROW…]] [--quick] [--json FILE] [--self-check]
 
@@ -57,7 +66,8 @@ function parse() {
       help: { type: "boolean", default: false },
     },
   });
-  const names = values.only?.flatMap((list) => list.split(",")) ?? [...rows.keys()];
+  const names = values.only?.flatMap((list) => list.split(",")) ??
+    [...rows.keys()].filter((name) => !onlyAskedFor.has(name));
   const unknown = names.find((name) => !rows.has(name));
   if (unknown !== undefined) throw new TypeError(`no row is called ${unknown}`);
   return { ...values, names, selfCheck: values["self-check"] };

@@ -6,7 +6,16 @@ const source = new URL("./baseline/", import.meta.url).pathname;
 const build = new URL("./.build/", import.meta.url).pathname;
 
 /** The C programs, one source file each. */
-const names = ["switch", "tap", "super", "lookup", "traffic"] as const;
+const names = [
+  "switch",
+  "tap",
+  "packet",
+  "super",
+  "lookup",
+  "traffic",
+  "lac",
+  "radius",
+] as const;
 export type ProgramName = typeof names[number];
 
 /** Where a built program lies. */

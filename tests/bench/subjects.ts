@@ -6,7 +6,17 @@ import { peerAddress, subjectAddress } from "./plan.ts";
 import { type Program, programPath, startProgram } from "./programs.ts";
 
 /** Which way packets go. */
-export type Path = "switch" | "tap-udp" | "udp-tap";
+export type Path = "switch" | "tap-udp" | "udp-tap" | "wire-udp" | "udp-wire";
+
+/** What a path is to the program that sends: an interface's other end is to it what a TAP is. */
+const kinds = {
+  "switch": "switch",
+  "tap-udp": "tap-udp",
+  "udp-tap": "udp-tap",
+  "wire-udp": "tap-udp",
+  "udp-wire": "udp-tap",
+} as const;
+const isWire = (path: Path) => path.includes("wire");
 
 /** How packets are received and sent: one by one, grouped when sent (UDP_SEGMENT), or in super-packets both ways (UDP_GRO too). */
 export type Mode = "plain" | "segment" | "gro";
@@ -24,6 +34,10 @@ export interface Traffic {
   readonly burst: number;
   /** Packets on their way at most. */
   readonly window: number;
+  /** Frames are UDP datagrams, each of a burst of another flow. */
+  readonly flows?: boolean;
+  /** The datapath's TAP takes super-frames. */
+  readonly vnet?: boolean;
 }
 
 /** A program that forwards, ready for traffic. */
@@ -48,6 +62,9 @@ export async function startBaseline(
   let command;
   if (path === "switch") {
     command = [programPath("switch"), ...where, String(pairs), String(sinks), mode];
+  } else if (isWire(path)) {
+    await lab.addWire(tap);
+    command = [programPath("packet"), ...where, tap];
   } else {
     await lab.addTap(tap);
     command = [programPath("tap"), ...where, tap];
@@ -67,6 +84,10 @@ export interface DatapathSetup {
   readonly segment: boolean;
   /** The TAP that session 0 is joined to, in place of session `pairs`. */
   readonly tap?: string;
+  /** Or the interface. */
+  readonly wire?: string;
+  /** The TAP takes super-frames. */
+  readonly vnet: boolean;
 }
 
 /** Starts the real datapath in a small process of its own. */
@@ -75,15 +96,17 @@ export async function startDatapathProcess(
   segment: boolean,
   traffic: Traffic,
 ): Promise<Subject & { readonly program: Program }> {
-  const port = 1701, tap = "bench-wasm";
-  const { path, pairs, sinks } = traffic;
-  if (path !== "switch") await lab.addTap(tap);
+  const port = traffic.vnet ? 1702 : 1701, tap = `bench-wasm${traffic.vnet ? 2 : ""}`;
+  const { path, pairs, sinks, vnet = false } = traffic;
+  if (isWire(path)) await lab.addWire(tap);
+  else if (path !== "switch") await lab.addTap(tap);
   const setup: DatapathSetup = {
     port,
     pairs,
     sinks,
     segment,
-    ...(path === "switch" ? {} : { tap }),
+    vnet,
+    ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
   const script = new URL("./datapath_process.ts", import.meta.url).pathname;
   const program = await startProgram(
@@ -108,7 +131,9 @@ function subject(
 ): Subject {
   return {
     pid: program.pid,
-    target: path === "switch" ? `${port} COUNT` : `${port} COUNT ${tap} ${lab.subjectNetns}`,
+    target: path === "switch"
+      ? `${port} COUNT`
+      : `${port} COUNT ${tap}${isWire(path) ? "-host" : ""} ${lab.subjectNetns}`,
     stop,
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
@@ -120,7 +145,8 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers];
+  const flows = traffic.flows ? ["flows"] : [];
+  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...flows];
   return startProgram(lab.asPeers(command));
 }
 
@@ -143,7 +169,7 @@ export async function runTraffic(
   count: number,
   check = false,
 ): Promise<Run> {
-  const kind = check ? `check-${traffic.path}` : traffic.path;
+  const kind = `${check ? "check-" : ""}${kinds[traffic.path]}`;
   const before = cpuTime(subject.pid);
   const answer = await program.ask(`${kind} ${subject.target.replace("COUNT", String(count))}`);
   await sleep(5); // until the subject sleeps again: only then is its time known to the end

@@ -7,6 +7,7 @@ packages=(
   ppp xl2tpd                                                        # peers that run in the lab's guest, and here
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
+  wide-dhcpv6-client dhcpcd-base                                    # clients of DHCPv6 prefix delegation
   chromium                                                          # the page for people
   debootstrap                                                       # a Debian with a systemd of its own
   freeradius freeradius-utils                                       # a RADIUS server, and radclient

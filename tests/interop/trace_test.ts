@@ -20,6 +20,7 @@ host-name: hq.example
 peers:
   old: { host-name: branch.v2, proto-version: 2, ${policy}, accept: [{ circuit: { sink: {} } }] }
   new: { host-name: branch.v3, proto-version: 3, ${policy}, accept: [{ circuit: { sink: {} } }] }
+  pinged: { host-name: branch.pings, ${policy}, accept: [{ circuit: { probe: { address: 192.168.7.2/24 } } }] }
 `;
 
 const dialing = (version: 2 | 3) => (adminSocket: string) => `
@@ -36,6 +37,13 @@ tunnels:
     sessions:
       office: { circuit: { sink: {} } }
 `;
+
+/** Pings through the pseudowire, ten times a second. */
+const pinging = (adminSocket: string) =>
+  dialing(3)(adminSocket).replace("branch.v3", "branch.pings").replace(
+    "circuit: { sink: {} }",
+    "circuit: { probe: { address: 192.168.7.1/24, ping: 192.168.7.2, interval-ms: 100 } }",
+  );
 
 const { test } = suite<{ readonly pair: Pair; readonly hq: Appliance }>(
   import.meta.url,
@@ -75,6 +83,7 @@ for (const version of [2, 3] as const) {
     await using text = await tracing(context, peer);
     await using capture = await tracing(context, peer, "--pcapng", file);
     await using nobody = await tracing(context, version === 2 ? "new" : "old");
+    await isthmus(context.hq, "set", "log", "level", "debug", "of", peer);
     {
       await using branch = await startAppliance(pair.here, dialing(version));
       await untilUp(branch, "hq", 1);
@@ -93,6 +102,11 @@ for (const version of [2, 3] as const) {
     assert.doesNotMatch(said, /hidden with another secret|no secret is known/);
     assert.doesNotMatch(said, new RegExp(secret));
     assert.equal(await nobody.log(), "");
+    await isthmus(context.hq, "set", "log", "level", "none", "of", peer);
+    const lines = (await context.hq.process.log()).split("\n")
+      .filter((line) => line.includes("control message") && line.includes(`peer=${peer}`));
+    assert.match(lines[0]!, / debug +control message received .*type=SCCRQ .*hostName=branch/);
+    assert(lines.length > 6, lines.join("\n"));
 
     const checks = ["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
     const dissect = (...how: string[]) =>
@@ -120,4 +134,32 @@ test("a stranger is seen, with the reason why nobody answers", async (context) =
     { direction, dropped, event, type },
     { direction: "received", dropped: "unknown-peer", event: "message", type: "SCCRQ" },
   );
+});
+
+test("data packets are shown where they are asked for, the first octets of each, and in the file", async (context) => {
+  const { hq, pair } = context;
+  const file = `${pair.there.folder}/data.pcapng`;
+  const wrong = await hq.cli("trace", "--data");
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /needs a tunnel, a peer or an address/);
+  await using trace = await tracing(context, "10.77.0.1", "--data", "96", "--pcapng", file);
+  await using lines = await tracing(context, "10.77.0.1", "--data=64");
+  await using _branch = await startAppliance(pair.here, pinging);
+  await until(
+    "pings were seen",
+    async () =>
+      ((await lines.log()).match(/ data (<-|->) 10\.77\.0\.1 \d+ octets 45[0-9a-f]{126}$/gm) ?? [])
+        .length > 6,
+  );
+  assert.match(await lines.log(), / data -> 10\.77\.0\.1 /);
+  assert.doesNotMatch(await lines.log(), / data .* octets .{56}[0-9a-f]{0,16}c803/);
+  assert.equal(trace.exitCode(), undefined);
+  const fields = ["-T", "fields", "-e", "frame.len", "-e", "frame.cap_len", "-e", "ip.src"];
+  const seen =
+    (await output(["tshark", "-n", "-r", file, "-Y", "!l2tp.avp.message_type", ...fields]))
+      .split("\n").filter((line) => line !== "").map((line) => line.split("\t"));
+  const data = seen.filter(([length]) => Number(length) > 100);
+  assert(data.length > 3, JSON.stringify(seen));
+  for (const [, kept] of data) assert.equal(kept, "96");
+  assert.deepEqual(new Set(data.map(([, , from]) => from)), new Set(["10.77.0.1", "10.77.0.2"]));
 });

@@ -65,7 +65,19 @@ pub fn frame(random: &mut Random) -> Vec<u8> {
         let len = random.below(100);
         return random.bytes(len);
     }
-    packet(random).frame()
+    let packet = packet(random);
+    if random.percent(6) { cut(random, &packet) } else { packet.frame() }
+}
+
+/// A packet that is over, by its own header too, where its ports or a little more should be.
+fn cut(random: &mut Random, packet: &Packet) -> Vec<u8> {
+    let network = 14 + 4 * packet.tags.len();
+    let left = random.below(22);
+    let mut frame = packet.frame();
+    let (at, carried, header) = if packet.v6 { (4, left, 40) } else { (2, 20 + left, 20) };
+    frame[network + at..network + at + 2].copy_from_slice(&(carried as u16).to_be_bytes());
+    frame.truncate(network + header + left);
+    frame
 }
 
 /// A packet of one of few flows.

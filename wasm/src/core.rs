@@ -20,7 +20,7 @@ use crate::transmit::Transmit;
 use crate::tunnel::{Socket, Tunnel};
 use crate::twins::Twins;
 
-/// Sockets, devices and host ports; tunnels may be as many as sessions.
+/// Sockets and devices; tunnels may be as many as sessions, and each session may have a receiver.
 const MAX_OTHERS: usize = 65_536;
 /// Bytes of injected frames, and of control messages to send, that may wait.
 const MAX_WAITING: usize = 1 << 20;
@@ -143,7 +143,7 @@ impl Core {
             tunnels: Slab::new(Kind::Tunnel, limits.sessions),
             sessions: Sessions::new(limits.sessions),
             devices: Slab::new(Kind::Device, MAX_OTHERS),
-            hosts: Slab::new(Kind::Host, MAX_OTHERS),
+            hosts: Slab::new(Kind::Host, limits.sessions + MAX_OTHERS),
             switches: Switches::new(MAX_OTHERS, limits.sessions + MAX_OTHERS),
             terminations: Slab::new(Kind::Ppp, MAX_OTHERS),
             members: Members::default(),

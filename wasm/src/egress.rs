@@ -216,7 +216,7 @@ impl Core {
         if !self.may_send(session, &frame.about, frame.len()) {
             return false;
         }
-        let Some(lower) = self.sessions.policies[session].clamp.find(frame_type, frame.bytes()) else {
+        let Some(lower) = self.sessions.policy(session).clamp.find(frame_type, frame.bytes()) else {
             return true;
         };
         if !shared {

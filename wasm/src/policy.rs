@@ -210,7 +210,7 @@ impl Core {
     /// Whether a frame that came from a session's peer may go on; what may not is counted.
     #[cold]
     pub fn admit(&mut self, session: u32, frame: &mut Frame) -> bool {
-        let policy = &mut self.sessions.policies[session];
+        let Some(policy) = self.sessions.policy_mut(session) else { return true };
         let (frame_type, now, length) = (frame.about.frame_type, frame.about.now, frame.len());
         if !policy.source.allows(frame_type, frame.bytes()) {
             self.refuse(session, Reason::SourceMismatch);
@@ -233,8 +233,8 @@ impl Core {
         if about.link == 0 && matches!(self.sessions.rx[session].forwarder, Forwarder::Ppp(_)) {
             return true;
         }
-        let bucket = &mut self.sessions.policies[session].tx;
-        if bucket.rate > 0 && !bucket.take(octets, about.now) {
+        let policy = self.sessions.policy_mut(session);
+        if policy.is_some_and(|policy| !policy.tx.take(octets, about.now)) {
             let rare = self.sessions.rare_mut(session);
             rare.tx_errors += 1;
             self.tunnels[rare.identity.tunnel].counters[at::TX_ERRORS] += 1;

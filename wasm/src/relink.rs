@@ -165,7 +165,7 @@ impl Core {
             if !self.may_send(session, &frame.about, len) {
                 return true;
             }
-            lower = self.sessions.policies[session].clamp.find(frame_type, frame.bytes());
+            lower = self.sessions.policy(session).clamp.find(frame_type, frame.bytes());
         }
         let mut headers = [0; LONGEST_HEADER - Template::ROOM - LONGEST];
         let lowered = lower.filter(|lower| lower.header <= headers.len());

@@ -8,7 +8,7 @@ use crate::port::{Forwarder, FrameType};
 use crate::ppp::Budget;
 use crate::reorder::Queue;
 use crate::sequence::{Outsiders, Patience, Sequence};
-use crate::slab::{Chunks, Handle, Kind, Slab};
+use crate::slab::{Chunks, Handle, Kind, Slab, Sparse};
 use crate::template::{Framing, Shape, Template};
 
 /// No session.
@@ -150,7 +150,7 @@ pub struct Sessions {
     /// Read for each frame that goes.
     pub tx: Chunks<Sending>,
     /// Read for frames of those sessions that are guarded.
-    pub policies: Chunks<Policy>,
+    policies: Sparse<Policy>,
 }
 
 impl Sessions {
@@ -160,7 +160,7 @@ impl Sessions {
             slab: Slab::new(Kind::Session, limit),
             rx: Chunks::new(),
             tx: Chunks::new(),
-            policies: Chunks::new(),
+            policies: Sparse::default(),
         }
     }
 
@@ -170,16 +170,29 @@ impl Sessions {
         let tunnel = identity.tunnel;
         self.rx.make_room(at);
         self.tx.make_room(at);
-        self.policies.make_room(at);
         self.rx[at] = Receiving { tunnel, frame_type, next_twin: NONE, ..Receiving::default() };
         self.tx[at] = Sending { tunnel, ..Sending::default() };
-        self.policies[at] = Policy::default();
+        if let Some(policy) = self.policies.get_mut(at) {
+            *policy = Policy::default();
+        }
         Some(at)
+    }
+
+    /// What a session's frames are held to.
+    #[inline]
+    pub fn policy(&self, at: u32) -> Policy {
+        self.policies.get(at).copied().unwrap_or_default()
+    }
+
+    /// As [`Sessions::policy`], to be changed; `None`: to nothing.
+    #[inline]
+    pub fn policy_mut(&mut self, at: u32) -> Option<&mut Policy> {
+        self.policies.get_mut(at)
     }
 
     /// Holds a session's frames to a policy. A bucket whose rate and burst stay is as full as before.
     pub fn hold_to(&mut self, at: u32, policy: Policy) {
-        let before = self.policies[at];
+        let before = self.policy(at);
         let kept = |bucket: Bucket, before: Bucket| {
             if (bucket.rate, bucket.burst) == (before.rate, before.burst) { before } else { bucket }
         };
@@ -192,19 +205,21 @@ impl Sessions {
 
     /// Limits a session's rates, whatever its policy says of them.
     pub fn limit(&mut self, at: u32, rx: Bucket, tx: Bucket) {
-        self.guard(at, Policy { rx, tx, limited: true, ..self.policies[at] });
+        self.guard(at, Policy { rx, tx, limited: true, ..self.policy(at) });
     }
 
     fn guard(&mut self, at: u32, policy: Policy) {
         self.rx[at].guarded = policy.guards_rx();
         self.tx[at].guarded = policy.guards_tx() || self.slab[at].member;
-        self.policies[at] = policy;
+        if policy != Policy::default() || self.policies.get(at).is_some() {
+            *self.policies.make(at) = policy;
+        }
     }
 
     /// Says whether a session is a member of a PPP termination, which counts all that it is sent.
     pub fn set_member(&mut self, at: u32, member: bool) {
         self.slab[at].member = member;
-        self.tx[at].guarded = self.policies[at].guards_tx() || member;
+        self.tx[at].guarded = self.policy(at).guards_tx() || member;
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.

@@ -116,6 +116,49 @@ impl<T> IndexMut<u32> for Chunks<T> {
     }
 }
 
+/// Items of which whole chunks may be missing: only those that were ever made take room.
+pub struct Sparse<T> {
+    chunks: Vec<Option<Box<[T; CHUNK]>>>,
+}
+
+impl<T> Default for Sparse<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new() }
+    }
+}
+
+impl<T: Default> Sparse<T> {
+    /// The item at `index`, where its chunk was made.
+    #[inline]
+    pub fn get(&self, index: u32) -> Option<&T> {
+        let chunk = self.chunks.get(index as usize / CHUNK)?.as_ref()?;
+        Some(&chunk[index as usize % CHUNK])
+    }
+
+    /// As [`Sparse::get`], to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        let chunk = self.chunks.get_mut(index as usize / CHUNK)?.as_mut()?;
+        Some(&mut chunk[index as usize % CHUNK])
+    }
+
+    /// The item at `index`, its chunk made where there was none.
+    pub fn make(&mut self, index: u32) -> &mut T {
+        let at = index as usize / CHUNK;
+        if self.chunks.len() <= at {
+            self.chunks.resize_with(at + 1, || None);
+        }
+        let chunk = self.chunks[at].get_or_insert_with(|| {
+            let items: Vec<T> = (0..CHUNK).map(|_| T::default()).collect();
+            match items.try_into() {
+                Ok(chunk) => chunk,
+                Err(_) => unreachable!("it has so many"),
+            }
+        });
+        &mut chunk[index as usize % CHUNK]
+    }
+}
+
 /// Items of one kind.
 pub struct Slab<T> {
     kind: Kind,
@@ -206,6 +249,17 @@ impl<T> IndexMut<u32> for Slab<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_chunks_that_were_made_take_room() {
+        let mut items = Sparse::<u8>::default();
+        *items.make(1000) = 7;
+        assert_eq!(
+            (items.get(1000), items.get(1023), items.get(1024), items.get(0)),
+            (Some(&7), Some(&0), None, None)
+        );
+        assert!(items.get_mut(5).is_none() && items.chunks.iter().flatten().count() == 1);
+    }
 
     #[test]
     fn a_handle_goes_stale_when_its_item_is_removed() {

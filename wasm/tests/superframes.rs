@@ -168,6 +168,34 @@ fn what_is_no_segment_leaves_as_it_came_behind_its_flows_segments() {
 }
 
 #[test]
+fn a_packet_that_ends_within_its_ports_is_of_no_flow() {
+    // The IP header says that TCP or UDP follows, and nothing or too little does; the frame is not padded either.
+    for (v6, first) in
+        [(false, stream(1, 1, 100)[0].clone()), (true, Packet { v6: true, ..Packet::udp(1, 1, &[7; 100]) })]
+    {
+        let first = Packet { v6, ..first };
+        for left in 0..8 {
+            let whole = first.frame();
+            let header = 14 + if v6 { 40 } else { 20 };
+            let mut cut = whole[..header + left].to_vec();
+            if v6 {
+                cut[18..20].copy_from_slice(&(left as u16).to_be_bytes());
+            } else {
+                cut[16..18].copy_from_slice(&(20 + left as u16).to_be_bytes());
+                cut[24..26].fill(0);
+                let sum = !ones_complement(&[&cut[14..34]]);
+                cut[24..26].copy_from_slice(&sum.to_be_bytes());
+            }
+            let (mut out, _) = through(&[whole.clone(), cut.clone()]);
+            out.sort();
+            let mut both = vec![whole, cut];
+            both.sort();
+            assert_eq!(out, both, "{v6} {left}");
+        }
+    }
+}
+
+#[test]
 fn a_checksum_over_more_than_the_packet_is_not_believed() {
     let mut all = frames(&stream(1, 4, 100));
     // The IP packet ends before the frame does, and TCP's checksum would be right if it did not.

@@ -9,7 +9,7 @@
  */
 
 import type { VlanTag } from "../../ports.ts";
-import { formatMac, type Mac, parseMac } from "../../mac.ts";
+import { formatMac, type Mac, parseMac, tagBytes } from "../../mac.ts";
 import { type LineValue, parseLine } from "../../line.ts";
 import { COOKIE_KEY, type CookieHolder, isCookie, makeCookie } from "./cookie.ts";
 import { Code, emitFrame, EtherType, parseFrame, type PppoeFrame, vlanKey } from "./frame.ts";
@@ -43,7 +43,7 @@ export interface ConcentratorRules {
 export interface Interface {
   readonly name: string;
   readonly mac: string;
-  /** Bytes of the largest packet, the Ethernet header and one VLAN tag not counted. */
+  /** Bytes of the largest packet, the Ethernet header not counted. */
   readonly mtu: number;
 }
 
@@ -318,9 +318,9 @@ export class Concentrator {
     };
   }
 
-  /** The largest PPP payload in that many tags: an MTU leaves out the first. */
+  /** The largest PPP payload in frames with those tags. */
   #largest(vlans: readonly VlanTag[]): number {
-    return this.#interface.mtu - PPPOE_AND_PROTOCOL - 4 * Math.max(0, vlans.length - 1);
+    return this.#interface.mtu - PPPOE_AND_PROTOCOL - tagBytes(vlans);
   }
 
   #holder(frame: PppoeFrame): CookieHolder {

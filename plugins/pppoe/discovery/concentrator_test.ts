@@ -112,7 +112,7 @@ Deno.test("from PADI to PADS: what was said comes again, and the session has an 
   assert.deepEqual([client.mac, client.serviceName, client.maxPayload], [
     "02:00:00:00:00:07",
     bytes("internet"),
-    1488,
+    1484,
   ]);
   assert.equal(
     scene.say(Code.Padr, padr, { vlans }),

@@ -1,12 +1,15 @@
 /*
- * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW: sends to a subject and counts what comes out of it.
+ * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS]: sends to a subject and counts what comes out of it.
  *
  * A line on standard input asks for a run, a line on standard output answers it:
  *   switch  PORT COUNT        UDP to REMOTE:PORT, back to the sinks
  *   tap-udp PORT COUNT TAP NS  frames out of TAP in namespace NS, back to the sending peer's port
  *   udp-tap PORT COUNT TAP NS  UDP to REMOTE:PORT, frames counted as received by TAP
  *   check-switch, check-tap-udp, check-udp-tap: the same, comparing every byte of what comes out
- *   -> "sent N forwarded N lost N wrong N ns T"
+ *   lone PORT COUNT           as switch, but one packet at a time: each waits until the one before has come out
+ *   -> "sent N forwarded N lost N wrong N ns T"; lone: "p50 NS p99 NS", from send to receive
+ *
+ * With FLOWS, frames are UDP over IPv4, and each of a burst is of another flow.
  *
  * At most WINDOW packets are between here and the sinks, so a subject that keeps its queue loses nothing and always has work;
  * BURST packets go out in one system call, as one UDP_SEGMENT message where they are UDP.
@@ -25,6 +28,7 @@
 static uint32_t pairs, sinks, frame_len, burst, window, seed = 1;
 static int sockets[1 + MAX_SINKS]; /* the sending peer's, then the sinks' */
 static uint8_t frame[MAX_FRAME];
+static int flows;
 static uint64_t wrong;
 
 static double now(void) {
@@ -63,11 +67,38 @@ static void send_udp(struct sockaddr_in *to) {
   if (sendmsg(sockets[0], &m, 0) < 0 && errno != ENOBUFS) die("sendmsg");
 }
 
+static uint32_t ones(uint32_t sum, const uint8_t *p, uint32_t length) {
+  for (uint32_t i = 0; i < length; i++) sum += i & 1 ? p[i] : p[i] << 8;
+  return sum;
+}
+
+static void put_sum(uint8_t *at, uint32_t sum) {
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  at[0] = ~sum >> 8, at[1] = ~sum;
+}
+
+/* Makes a frame a UDP datagram over IPv4, of flow `i`. */
+static void make_flow(uint8_t *f, uint32_t i) {
+  uint32_t total = frame_len - 14, udp = total - 20;
+  uint8_t ip[20] = {0x45, 0, total >> 8, total, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2};
+  uint8_t header[8] = {0x40, i, 0x50, 0, udp >> 8, udp, 0, 0};
+  put_sum(ip + 10, ones(0, ip, 20));
+  f[12] = 8, f[13] = 0;
+  memcpy(f + 14, ip, 20), memcpy(f + 34, header, 8);
+  put_sum(f + 40, ones(ones(17 + udp, ip + 12, 8), f + 34, udp));
+}
+
+/* Whether a frame is the one that was sent, whichever of the flows it is of. */
+static int is_frame(const uint8_t *p) {
+  return !memcmp(p, frame, flows ? 35 : frame_len) && (!flows || !memcmp(p + 42, frame + 42, frame_len - 42));
+}
+
 static void fill_datagrams(void) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
     uint8_t *p = datagrams + i * size;
     memcpy(p, "\0\3\0\0", 4), memcpy(p + 8, cookie_in, COOKIE_LEN), memcpy(p + HEADER_LEN, frame, frame_len);
+    if (flows) make_flow(p + HEADER_LEN, i);
   }
 }
 
@@ -110,7 +141,7 @@ static uint64_t drain_udp(void) {
 static int is_right(uint32_t socket_index, const uint8_t *p, uint32_t length) {
   uint32_t id;
   if (length != HEADER_LEN + frame_len || memcmp(p, "\0\3\0\0", 4) || memcmp(p + 8, cookie_out, COOKIE_LEN)) return 0;
-  if (memcmp(p + HEADER_LEN, frame, frame_len)) return 0;
+  if (!is_frame(p + HEADER_LEN)) return 0;
   memcpy(&id, p + 4, 4);
   uint32_t i = index_of_peer_id(ntohl(id));
   return socket_index == 0 ? i < pairs : i >= pairs && i < 2 * pairs && (i - pairs) % sinks == socket_index - 1;
@@ -134,7 +165,7 @@ static uint64_t check_udp(void) {
   return count;
 }
 
-static char counted_tap[IFNAMSIZ];
+static char counted_tap[IFNAMSIZ + 1];
 
 static int open_counters(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
 
@@ -153,7 +184,7 @@ static uint64_t read_counter(int fd) {
 static int receiving_packet_socket(const char *tap) {
   int fd = packet_socket(tap), size = 8 << 20;
   struct sockaddr_ll a = {
-      .sll_family = AF_PACKET, .sll_protocol = htons(FRAME_TYPE), .sll_ifindex = if_nametoindex(tap)};
+      .sll_family = AF_PACKET, .sll_protocol = htons(flows ? ETH_P_IP : FRAME_TYPE), .sll_ifindex = if_nametoindex(tap)};
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) die("SO_RCVBUFFORCE");
   if (bind(fd, (struct sockaddr *)&a, sizeof a)) die("bind");
   return fd;
@@ -163,7 +194,7 @@ static uint64_t check_frame(int fd) {
   uint8_t data[MAX_FRAME];
   ssize_t length = recv(fd, data, sizeof data, MSG_DONTWAIT);
   if (length < 0) return 0;
-  wrong += length != frame_len || memcmp(data, frame, frame_len);
+  wrong += length != frame_len || !is_frame(data);
   return 1;
 }
 
@@ -207,13 +238,37 @@ static void run(const char *kind, int port, uint64_t count, const char *tap, con
   if (sink >= 0) close(sink);
 }
 
+static int by_size(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : 1; }
+
+/* How long lone packets take; each waits a while, until the subject sleeps. */
+static void lone(int port, uint64_t count, const char *remote) {
+  struct sockaddr_in to = endpoint(remote, port);
+  double *taken = malloc(count * sizeof *taken);
+  uint32_t usual = burst;
+  burst = 1;
+  for (uint64_t i = 0; i < count; i++) {
+    double start = now();
+    send_udp(&to);
+    while (!drain_udp() && now() - start < LOST_AFTER_NS) {}
+    taken[i] = now() - start;
+    usleep(200);
+  }
+  burst = usual;
+  qsort(taken, count, sizeof *taken, by_size);
+  printf("p50 %.0f p99 %.0f\n", taken[count / 2], taken[count * 99 / 100]);
+  fflush(stdout);
+  free(taken);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 8) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW\n"), 2;
+  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS]\n"), 2;
   pairs = atoi(argv[3]), sinks = atoi(argv[4]), frame_len = atoi(argv[5]), burst = atoi(argv[6]), window = atoi(argv[7]);
   if (sinks > MAX_SINKS || frame_len > MAX_FRAME || frame_len < 60 || burst > BATCH || burst < 1 || window < burst)
     return fprintf(stderr, "traffic: out of range\n"), 2;
   for (uint32_t i = 0; i < frame_len; i++) frame[i] = i * 7;
   memcpy(frame, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+  flows = argc == 9;
+  if (flows) make_flow(frame, 0);
   fill_datagrams();
   for (uint32_t s = 0; s <= sinks; s++) sockets[s] = udp_socket(argv[1], s ? SINK_PORT + s - 1 : PEER_PORT, 1);
   puts("ready"), fflush(stdout);
@@ -225,7 +280,8 @@ int main(int argc, char **argv) {
     tap[0] = ns[0] = 0;
     if (sscanf(line, "%31s %d %llu %15s %63s", kind, &port, &count, tap, ns) < 3) die(line);
     count -= count % burst;
-    run(kind, port, count, tap, ns, argv[2]);
+    if (!strcmp(kind, "lone")) lone(port, count, argv[2]);
+    else run(kind, port, count, tap, ns, argv[2]);
   }
   return 0;
 }

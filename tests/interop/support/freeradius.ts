@@ -1,5 +1,6 @@
 /** FreeRADIUS, with users and replies that tests ask of it by names. @module */
 
+import type { Place } from "./place.ts";
 import { type Background, start, until } from "./process.ts";
 
 /** The secret of all its clients. */
@@ -15,15 +16,16 @@ export interface FreeRadius extends AsyncDisposable {
 }
 
 /**
- * Starts it on loopback in a folder of its own. Every user has the password "pass"; `reject` is refused with a message,
+ * Starts it on loopback (of a place, or the machine's) in a folder of its own. Every user has the password "pass"; `reject` is refused with a message,
  * `signed` is answered with a Message-Authenticator, others without, as it does by itself; `everything` gets `reply`.
  */
 export async function startFreeradius(
   folder: string,
-  { authPort, acctPort, reply = "Class := 0x01" }: {
+  { authPort, acctPort, place, reply = "Class := 0x01" }: {
     authPort: number;
     acctPort: number;
     reply?: string;
+    place?: Place;
   },
 ): Promise<FreeRadius> {
   await Deno.mkdir(folder, { recursive: true });
@@ -45,7 +47,9 @@ export async function startFreeradius(
     "-n",
     "radiusd",
   ];
-  const process: Background = start(argv, `${folder}/radius.log`);
+  const process: Background = place
+    ? place.background("freeradius", ...argv)
+    : start(argv, `${folder}/radius.log`);
   const { log } = process;
   await until(
     "freeradius is ready",

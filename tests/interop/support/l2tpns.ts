@@ -62,6 +62,8 @@ function startupConfig(logFile: string, secret: string): string {
     "primary_radius 127.0.0.1",
     "primary_radius_port 1812",
     'radius_secret "secret"',
+    'radius_authtypes "pap,chap"',
+    "allow_duplicate_users yes",
     "bind_address 10.77.0.2",
     "iftun_address 10.255.255.1",
     "tundevicename tun0",

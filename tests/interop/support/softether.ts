@@ -10,16 +10,16 @@ export const vpnserver = "/usr/libexec/softether/vpnserver/vpnserver";
 const setUp = [
   "HubCreate VPN /PASSWORD:x",
   "IPsecEnable /L2TP:no /L2TPRAW:yes /ETHERIP:no /PSK:vpn /DEFAULTHUB:VPN",
-].join("\n");
+];
 
-/** Starts it with a state of its own, and waits until it listens for L2TP. */
-export async function startSoftether(place: Place): Promise<Peer> {
+/** Starts it with a state of its own and what else it is told, and waits until it listens for L2TP. */
+export async function startSoftether(place: Place, more: readonly string[] = []): Promise<Peer> {
   const folder = `${place.folder}/softether`;
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   for (const own of ["var/lib/softether", "var/log/softether", "run/softether"]) {
     await Deno.mkdir(`${folder}/${own}`, { recursive: true });
   }
-  await Deno.writeTextFile(`${folder}/set-up`, setUp);
+  await Deno.writeTextFile(`${folder}/set-up`, [...setUp, ...more].join("\n"));
   const mounts = [[`${folder}/var`, "/var"], [`${folder}/run`, "/run"]] as const;
   const log = await launch(place, "softether", withMounts(mounts, vpnserver, "execsvc"));
   const listens = async (protocol: "t" | "u", port: number) =>

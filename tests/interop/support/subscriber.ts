@@ -7,6 +7,8 @@ import { until } from "./process.ts";
 export interface SubscriberOptions {
   /** The device in the guest; `eth0` by default. */
   readonly device?: string;
+  /** The namespace in the guest that it is in; its own by default. */
+  readonly netns?: string;
   /** `ppp0` by default, by its number. */
   readonly unit?: number;
   readonly user?: string;
@@ -33,7 +35,7 @@ export interface Subscriber {
 /** Starts pppd with rp-pppoe.so. */
 export async function startSubscriber(
   lab: Lab,
-  { device = "eth0", unit = 0, user = "bob", password = "pass", mru = 1492, more = "" }:
+  { device = "eth0", netns, unit = 0, user = "bob", password = "pass", mru = 1492, more = "" }:
     SubscriberOptions = {},
 ): Promise<Subscriber> {
   const file = `ppp${unit}.log`;
@@ -50,7 +52,9 @@ export async function startSubscriber(
   ].join("\n");
   await Deno.writeTextFile(`${lab.shared}/ppp${unit}.options`, `${options}\n`);
   await lab.guest(`mkdir -p /etc/ppp; : > /etc/ppp/options; : > /lab/${file}
-    setsid pppd file /lab/ppp${unit}.options < /dev/null > /lab/${file} 2>&1 & echo $! > /run/dial${unit}.pid`);
+    setsid ${
+    netns === undefined ? "" : `ip netns exec ${netns} `
+  }pppd file /lab/ppp${unit}.options < /dev/null > /lab/${file} 2>&1 & echo $! > /run/dial${unit}.pid`);
   const log = () => Deno.readTextFile(`${lab.shared}/${file}`).catch(() => "");
   return {
     device: `ppp${unit}`,

@@ -113,6 +113,9 @@ impl Core {
         if request.mru < LEAST_MRU {
             return Err(Refusal::invalid("an MRU has at least 68 octets"));
         }
+        if request.prefixes.iter().any(|prefix| prefix.host4() == Some(0)) {
+            return Err(Refusal::invalid("0.0.0.0 is nobody's address"));
+        }
         let routes = &self.terminations[at].routes;
         let mut owners = request.prefixes.iter().map(|prefix| routes.owner(*prefix));
         if owners.any(|owner| owner != NONE && owner != session) {
@@ -128,13 +131,18 @@ impl Core {
     fn configure_member(&mut self, at: u32, session: u32, request: &MemberRequest) {
         let Some(member) = self.members.get_mut(session) else { return };
         let routes = &mut self.terminations[at].routes;
-        routes.remove_all(&mut member.routes);
-        for prefix in &request.prefixes {
+        member.leave(routes);
+        member.v4 = request.prefixes.iter().find_map(Prefix::host4).unwrap_or(0);
+        if member.v4 != 0 {
+            routes.add_host(member.v4, session);
+        }
+        for prefix in
+            request.prefixes.iter().filter(|prefix| prefix.host4().is_none_or(|one| one != member.v4))
+        {
             routes.add(*prefix, session, &mut member.routes);
         }
         let has = |v6| request.prefixes.iter().any(|prefix| prefix.is_v6() == v6);
         member.open = [has(false), has(true) || request.interface_id != 0];
-        member.v4 = request.prefixes.iter().find_map(Prefix::host4).unwrap_or(0);
         let changed =
             [member.idle != request.idle, member.lasts != request.lasts, member.quota != request.quota];
         for what in [Expired::Idle, Expired::Session, Expired::Quota] {
@@ -161,7 +169,7 @@ impl Core {
             return;
         };
         if let Some(member) = self.members.get_mut(session) {
-            termination.routes.remove_all(&mut member.routes);
+            member.leave(&mut termination.routes);
             termination.members -= 1;
             let (families, stamp) = (member.families, member.stamp.wrapping_add(1));
             *member = Member { families, stamp, ..Member::default() };

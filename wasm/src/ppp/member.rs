@@ -1,9 +1,8 @@
 //! What a termination keeps of a session: a cache line that every packet needs, and one of counters.
 
-use crate::ppp::{Budget, Link};
+use crate::ppp::{Budget, Link, Routes};
 use crate::session::NONE;
-
-const CHUNK: usize = 256;
+use crate::slab::Sparse;
 
 /// Counters of one address family: IP packets, and octets of them from the IP header on.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -94,6 +93,14 @@ impl Member {
         self.families.iter().map(|family| family.rx_bytes + family.tx_bytes).sum()
     }
 
+    /// Gives up all of its addresses and networks.
+    pub fn leave(&mut self, routes: &mut Routes) {
+        if self.v4 != 0 {
+            routes.remove_host(std::mem::take(&mut self.v4));
+        }
+        routes.remove_all(&mut self.routes);
+    }
+
     /// All counters, of one instant, in the order of `pppCounters` in `mod.ts`.
     pub fn counters(&self) -> [u64; FAMILY_COUNTERS] {
         let [v4, v6] = self.families.map(|of| [of.rx_packets, of.rx_bytes, of.tx_packets, of.tx_bytes]);
@@ -101,43 +108,10 @@ impl Member {
     }
 }
 
-/// What is kept of sessions, by their indices. There is none for those that never were members, a chunk at a time.
-#[derive(Default)]
-pub struct Members {
-    chunks: Vec<Option<Box<[Member; CHUNK]>>>,
-}
+/// What is kept of sessions, by their indices.
+pub type Members = Sparse<Member>;
 
 impl Members {
-    /// A session's, if it was ever a member.
-    #[inline]
-    pub fn get(&self, session: u32) -> Option<&Member> {
-        let chunk = self.chunks.get(session as usize / CHUNK)?.as_ref()?;
-        Some(&chunk[session as usize % CHUNK])
-    }
-
-    /// As [`Members::get`], to be changed.
-    #[inline]
-    pub fn get_mut(&mut self, session: u32) -> Option<&mut Member> {
-        let chunk = self.chunks.get_mut(session as usize / CHUNK)?.as_mut()?;
-        Some(&mut chunk[session as usize % CHUNK])
-    }
-
-    /// A session's, made where there was none.
-    pub fn make(&mut self, session: u32) -> &mut Member {
-        let at = session as usize / CHUNK;
-        if self.chunks.len() <= at {
-            self.chunks.resize_with(at + 1, || None);
-        }
-        let chunk = self.chunks[at].get_or_insert_with(|| {
-            let members = vec![Member::default(); CHUNK].into_boxed_slice();
-            match members.try_into() {
-                Ok(chunk) => chunk,
-                Err(_) => unreachable!("it has so many"),
-            }
-        });
-        &mut chunk[session as usize % CHUNK]
-    }
-
     /// Forgets what is kept of a session that goes.
     pub fn forget(&mut self, session: u32) {
         if let Some(member) = self.get_mut(session) {
@@ -157,15 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn only_chunks_with_members_take_room() {
+    fn what_was_planned_for_one_that_goes_is_stale() {
         let mut members = Members::default();
         members.make(1000).mru = 7;
-        assert_eq!(members.get(1000).map(|member| member.mru), Some(7));
-        assert!(members.get(0).is_none() && members.get(1023).is_some() && members.get(1024).is_none());
         let before = members.get(1000).unwrap().stamp;
         members.forget(1000);
         members.forget(5);
         let after = members.get(1000).unwrap();
-        assert_eq!((after.mru, after.stamp), (0, before + 1), "what was planned for it is stale");
+        assert_eq!((after.mru, after.stamp), (0, before + 1));
     }
 }

@@ -2,6 +2,7 @@
 //! longest first. Adding and removing take as long, however many there are.
 
 use crate::session::NONE;
+use crate::slab::Chunks;
 use crate::table::Table;
 
 /// An address, or a network.
@@ -49,7 +50,7 @@ fn mask(bits: u8) -> u128 {
 }
 
 /// A network that is in the table.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Route {
     /// In words, so that a route takes no more room than it needs.
     address: [u32; 4],
@@ -94,14 +95,28 @@ impl Lengths {
     }
 }
 
+impl Default for Routes {
+    fn default() -> Self {
+        Self {
+            hosts: Table::new(),
+            first: Table::new(),
+            slots: Chunks::new(),
+            count: 0,
+            free: None,
+            lengths: Default::default(),
+        }
+    }
+}
+
 /// All addresses and networks of a termination's members.
-#[derive(Default)]
 pub struct Routes {
     /// IPv4 addresses.
     hosts: Table<u32>,
     /// All else, by hash: the first of those that have it.
     first: Table<u32>,
-    slots: Vec<Route>,
+    slots: Chunks<Route>,
+    /// How many there are, in use or free.
+    count: u32,
     /// The first of the slots that are free; they are chained by `next`.
     free: Option<u32>,
     lengths: [Lengths; 2],
@@ -127,15 +142,15 @@ impl Routes {
         let lengths = self.lengths[usize::from(v6)].used.iter();
         let mut found =
             lengths.map(|(bits, _)| self.exact(Prefix { address: address & mask(*bits), bits: *bits, v6 }));
-        found.find(|route| *route != NONE).map_or(NONE, |route| self.slots[route as usize].owner)
+        found.find(|route| *route != NONE).map_or(NONE, |route| self.slots[route].owner)
     }
 
     /// The route of a prefix, or [`NONE`].
     #[inline]
     fn exact(&self, prefix: Prefix) -> u32 {
         let mut at = self.first.get(prefix.hash());
-        while at != NONE && self.slots[at as usize].prefix() != prefix {
-            at = self.slots[at as usize].same;
+        while at != NONE && self.slots[at].prefix() != prefix {
+            at = self.slots[at].same;
         }
         at
     }
@@ -146,9 +161,19 @@ impl Routes {
             Some(address) => self.hosts.get(address),
             None => match self.exact(prefix) {
                 NONE => NONE,
-                route => self.slots[route as usize].owner,
+                route => self.slots[route].owner,
             },
         }
+    }
+
+    /// Adds an IPv4 address that is nobody's, which its owner keeps in mind itself.
+    pub fn add_host(&mut self, address: u32, owner: u32) {
+        self.hosts.set(address, owner);
+    }
+
+    /// Removes what [`Routes::add_host`] has added.
+    pub fn remove_host(&mut self, address: u32) {
+        self.hosts.remove(address);
     }
 
     /// Adds one that is nobody's. `list`: the first of its owner's, which it is put before.
@@ -163,21 +188,24 @@ impl Routes {
         };
         let at = match self.free {
             Some(at) => {
-                let next = self.slots[at as usize].next;
+                let next = self.slots[at].next;
                 self.free = (next != NONE).then_some(next);
-                self.slots[at as usize] = route;
+                self.slots[at] = route;
                 at
             }
             None => {
-                self.slots.push(route);
-                self.slots.len() as u32 - 1
+                let at = self.count;
+                self.slots.make_room(at);
+                self.slots[at] = route;
+                self.count += 1;
+                at
             }
         };
         *list = at;
         match prefix.host4() {
             Some(address) => self.hosts.set(address, owner),
             None => {
-                self.slots[at as usize].same = self.first.get(prefix.hash());
+                self.slots[at].same = self.first.get(prefix.hash());
                 self.first.set(prefix.hash(), at);
                 self.lengths[usize::from(prefix.v6)].add(prefix.bits);
             }
@@ -188,29 +216,29 @@ impl Routes {
     pub fn remove_all(&mut self, list: &mut u32) {
         let mut at = std::mem::replace(list, NONE);
         while at != NONE {
-            let Route { next, .. } = self.slots[at as usize];
+            let Route { next, .. } = self.slots[at];
             self.remove(at);
-            self.slots[at as usize].next = self.free.unwrap_or(NONE);
+            self.slots[at].next = self.free.unwrap_or(NONE);
             self.free = Some(at);
             at = next;
         }
     }
 
     fn remove(&mut self, at: u32) {
-        let prefix = self.slots[at as usize].prefix();
+        let prefix = self.slots[at].prefix();
         if let Some(address) = prefix.host4() {
             return self.hosts.remove(address);
         }
         self.lengths[usize::from(prefix.v6)].remove(prefix.bits);
-        let (hash, same) = (prefix.hash(), self.slots[at as usize].same);
+        let (hash, same) = (prefix.hash(), self.slots[at].same);
         let mut before = self.first.get(hash);
         if before == at {
             return if same == NONE { self.first.remove(hash) } else { self.first.set(hash, same) };
         }
-        while self.slots[before as usize].same != at {
-            before = self.slots[before as usize].same;
+        while self.slots[before].same != at {
+            before = self.slots[before].same;
         }
-        self.slots[before as usize].same = same;
+        self.slots[before].same = same;
     }
 }
 
@@ -264,7 +292,7 @@ mod tests {
                     prop_assert_eq!(routes.find6(v6), longest(&model, v6, true));
                 }
             }
-            prop_assert!(routes.slots.len() <= 24, "slots are used again");
+            prop_assert!(routes.count <= 24, "slots are used again");
         }
     }
 

@@ -50,6 +50,8 @@ struct Segment {
 /// Segments of one flow that may be joined by more.
 struct Flow {
     device: u32,
+    /// See [`key_of`].
+    key: u64,
     first: Segment,
     last: Segment,
     count: u32,
@@ -62,12 +64,13 @@ struct Flow {
     spans: Vec<Span>,
 }
 
-/// The open flows, oldest first.
+/// The open flows, oldest first. Boxes are moved where flows would have to be.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "flows come and go at both ends, and are long")]
 pub(super) struct Flows {
-    open: Vec<Flow>,
-    /// Lists to be used again.
-    lists: Vec<Vec<Span>>,
+    open: Vec<Box<Flow>>,
+    /// Flows that have left, to be used again.
+    spare: Vec<Box<Flow>>,
     /// Stretches in all of them.
     spans: usize,
 }
@@ -91,14 +94,17 @@ impl Transmit {
     /// too. The caller has asked for room.
     pub fn coalesce(&mut self, device: u32, takes_udp: bool, frame: &mut Frame, shared: bool) {
         let bytes = frame.bytes();
-        let Some(headers) = Headers::read(frame.about.frame_type, bytes)
-            .filter(|headers| !headers.fragment && (headers.is_tcp() || (headers.is_udp() && takes_udp)))
-        else {
+        let headers = Headers::read(frame.about.frame_type, bytes)
+            .filter(|headers| !headers.fragment && (headers.is_tcp() || (headers.is_udp() && takes_udp)));
+        let found = headers.and_then(|headers| Some((headers, key_of(device, &headers, bytes)?)));
+        let Some((headers, key)) = found else {
             let spans = self.plain(frame, shared);
             return self.write(device, &spans, 1);
         };
         let of_flow = self.flows.open.iter().position(|flow| {
-            flow.device == device && flow.is_of(&self.headers.bytes()[flow.head.clone()], &headers, bytes)
+            flow.key == key
+                && flow.device == device
+                && flow.is_of(&self.headers.bytes()[flow.head.clone()], &headers, bytes)
         });
         let segment = Segment::read(headers, bytes);
         if let (Some(at), Some(segment)) = (of_flow, &segment)
@@ -122,7 +128,7 @@ impl Transmit {
             self.flush_flow(at);
         }
         match segment {
-            Some(segment) if !segment.ends_a_run() => self.open_flow(device, segment, frame, shared),
+            Some(segment) if !segment.ends_a_run() => self.open_flow((device, key), segment, frame, shared),
             _ => {
                 let spans = self.plain(frame, shared);
                 self.write(device, &spans, 1);
@@ -131,7 +137,7 @@ impl Transmit {
     }
 
     /// Begins a flow with a segment.
-    fn open_flow(&mut self, device: u32, segment: Segment, frame: &mut Frame, shared: bool) {
+    fn open_flow(&mut self, (device, key): (u32, u64), segment: Segment, frame: &mut Frame, shared: bool) {
         if self.flows.open.len() == FLOWS {
             self.flush_flow(0);
         }
@@ -140,19 +146,21 @@ impl Transmit {
         let head = self.headers.take(VNET_HEADER + segment.header);
         self.headers.at(head.clone())[VNET_HEADER..].copy_from_slice(&bytes[..segment.header]);
         let single = self.plain(frame, shared);
-        let mut spans = self.flows.lists.pop().unwrap_or_default();
-        spans.push(payload);
+        let (first, last, count, length) = (segment, segment, 1, segment.payload);
+        let flow = match self.flows.spare.pop() {
+            Some(mut flow) => {
+                flow.spans.push(payload);
+                let spans = std::mem::take(&mut flow.spans);
+                *flow = Flow { device, key, first, last, count, payload: length, head, single, spans };
+                flow
+            }
+            None => {
+                let spans = vec![payload];
+                Box::new(Flow { device, key, first, last, count, payload: length, head, single, spans })
+            }
+        };
         self.flows.spans += 1;
-        self.flows.open.push(Flow {
-            device,
-            first: segment,
-            last: segment,
-            count: 1,
-            payload: segment.payload,
-            head,
-            single,
-            spans,
-        });
+        self.flows.open.push(flow);
     }
 
     /// A frame that leaves as it came, behind an empty `virtio_net_hdr`.
@@ -186,7 +194,7 @@ impl Transmit {
             self.write_super(flow.device, head, &flow.spans, flow.count);
         }
         flow.spans.clear();
-        self.flows.lists.push(flow.spans);
+        self.flows.spare.push(flow);
     }
 }
 
@@ -218,6 +226,16 @@ impl Segment {
     fn ends_a_run(&self) -> bool {
         self.flags & (FIN | PSH) != 0
     }
+}
+
+/// A number that all frames of a flow have, and few others: of addresses, ports and protocol. `None`: the packet ends before
+/// its ports do.
+#[inline]
+fn key_of(device: u32, headers: &Headers, bytes: &[u8]) -> Option<u64> {
+    let ports = u32::from_le_bytes(*bytes.get(headers.transport..headers.end)?.first_chunk()?);
+    let (words, _) = headers.addresses(bytes).as_chunks::<8>();
+    let addresses = words.iter().fold(0, |sum: u64, word| (sum ^ u64::from_le_bytes(*word)).rotate_left(13));
+    Some(addresses ^ u64::from(ports) << 16 ^ u64::from(device) << 8 ^ u64::from(headers.protocol))
 }
 
 /// Whether a UDP datagram fills its IP packet and has a checksum.

@@ -25,6 +25,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     assert_eq!(join(free, plain(&[v4(7)])), "address-in-use");
     assert_eq!(join(free, plain(&[v4(1), Prefix::v4([10, 9, 5, 77], 24).unwrap()])), "address-in-use");
     assert_eq!(join(free, plain(&[v4(1), v4(1)])), "invalid");
+    assert_eq!(join(free, plain(&[Prefix::v4([0; 4], 32).unwrap()])), "invalid");
     assert_eq!(join(free, MemberRequest { mru: 67, ..plain(&[v4(1)]) }), "invalid");
     assert_eq!(core.change_member(free, &plain(&[])).unwrap_err().code, "invalid");
     assert_eq!(core.join_termination(tap, free, &plain(&[])).unwrap_err().code, "invalid");

@@ -1,0 +1,315 @@
+/**
+ * An LNS under load (docs/performance.md): many subscribers by PAP and RADIUS, then their packets, isthmus as a user starts
+ * it beside l2tpns with the same LAC and the same RADIUS responder, which cost less than either.
+ *
+ * @module
+ */
+
+import type { Effort } from "../compare.ts";
+import type { Figure } from "../figure.ts";
+import type { Lab } from "../lab.ts";
+import { cpuTime, sleep, spread } from "../measure.ts";
+import { peerAddress, subjectAddress } from "../plan.ts";
+import { type Program, programPath, run, startProgram } from "../programs.ts";
+
+const root = new URL("../../../", import.meta.url).pathname;
+const secret = "bench";
+/** Behind the LNS: where subscribers' packets go, and come from. */
+const server = "10.96.0.1";
+/** Sessions that are being set up at a time. */
+const starting = 200;
+/** Packets on their way, at most, and at once. */
+const window = 256, burst = 32;
+const sizes = [64, 512, 1400];
+
+type Way = "ours" | "l2tpns";
+
+/** An LNS that runs. */
+interface Lns extends AsyncDisposable {
+  readonly pid: number;
+}
+
+/** What one run with an LNS came to. */
+interface Result {
+  readonly perSecond: number;
+  /** From LCP to accounting start, of the LNS's process. */
+  readonly cpuMs: number;
+  /** Growth of the resident memory a session. */
+  readonly bytes: number;
+  /** Nanoseconds of CPU a packet, by size: from subscribers, and to them. */
+  readonly up: readonly number[];
+  readonly down: readonly number[];
+  readonly lost: number;
+}
+
+/** The figures of an LNS with 10,000 sessions. */
+export async function lns(effort: Effort, lab: Lab): Promise<Figure[]> {
+  return await measureLns(effort, lab, Math.round(10_000 * effort.scale));
+}
+
+/** The same with as many sessions as one process is to have. */
+export async function lnsMany(effort: Effort, lab: Lab): Promise<Figure[]> {
+  return await measureLns({ ...effort, rounds: 1 }, lab, Math.round(60_000 * effort.scale), 4);
+}
+
+async function measureLns(
+  effort: Effort,
+  lab: Lab,
+  sessions: number,
+  tunnels = 1,
+): Promise<Figure[]> {
+  const netns = lab.subjectNetns;
+  await words(`ip -n ${netns} link set lo up`, `ip -n ${netns} addr add ${server}/32 dev lo`);
+  const ways: Way[] = await has("l2tpns") ? ["ours", "l2tpns"] : ["ours"];
+  const results: Record<Way, Result[]> = { ours: [], l2tpns: [] };
+  for (let round = 0; round < Math.ceil(effort.rounds / 3); round++) {
+    for (const way of ways) {
+      results[way].push(await measure(way, lab, sessions, tunnels, effort.scale));
+    }
+  }
+  return figures(results, sessions);
+}
+
+async function measure(
+  way: Way,
+  lab: Lab,
+  sessions: number,
+  tunnels: number,
+  scale: number,
+): Promise<Result> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir({ prefix: "isthmus-bench-" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  // Beside the traffic, so that the subject has its core for itself.
+  const inSubject = ["ip", "netns", "exec", lab.subjectNetns, "taskset", "-c", "1"];
+  const radius = stack.use(
+    await startProgram([...inSubject, programPath("radius"), "127.0.0.1", secret]),
+  );
+  const lns = stack.use(await (way === "ours" ? startOurs : startL2tpns)(lab, folder));
+  const where = [peerAddress, subjectAddress, lab.subjectNetns, server, String(tunnels)];
+  const lac = stack.use(await startProgram(lab.asPeers([programPath("lac"), ...where])));
+
+  // What the first sessions cost is code that is compiled and tables that are made.
+  await setUp(lac, Math.min(500, sessions / 10));
+  await accountedFor(radius, Math.min(500, sessions / 10));
+  const before = { cpu: cpuTime(lns.pid), bytes: memory(lns.pid) };
+  const seconds = await setUp(lac, sessions);
+  await accountedFor(radius, sessions);
+  const fresh = sessions - Math.min(500, sessions / 10);
+  const cpuMs = (cpuTime(lns.pid) - before.cpu) / 1e6 / fresh;
+  const bytes = (memory(lns.pid) - before.bytes) / fresh;
+  const result = { up: [] as number[], down: [] as number[], lost: 0 };
+  const count = Math.round(300_000 * scale);
+  for (const size of sizes) {
+    for (const [kind, into] of [["send", result.up], ["receive", result.down]] as const) {
+      await packets(lac, kind, count / 5, size);
+      const start = cpuTime(lns.pid);
+      const { forwarded, lost } = await packets(lac, kind, count, size);
+      await sleep(5);
+      into.push((cpuTime(lns.pid) - start) / forwarded);
+      result.lost += lost;
+    }
+  }
+  return { perSecond: fresh / seconds, cpuMs, bytes, ...result };
+}
+
+/** Sets sessions up, and gives in how many seconds. @throws {Error} where one failed */
+async function setUp(lac: Program, sessions: number): Promise<number> {
+  const said = await lac.ask(`up ${sessions} ${starting}`);
+  const [, up, failed, ns] = /^up (\d+) failed (\d+) ns (\d+)$/.exec(said)!.map(Number);
+  if (up !== sessions) throw new Error(`${up} of ${sessions} sessions are up, ${failed} failed`);
+  return ns! / 1e9;
+}
+
+/** Waits until the responder knows of so many sessions that they started. */
+async function accountedFor(radius: Program, sessions: number): Promise<void> {
+  let said = "";
+  for (let tries = 0; tries < 600; tries++) {
+    said = await radius.ask("?");
+    if (Number(/ started (\d+)/.exec(said)![1]) >= sessions) return;
+    await sleep(50);
+  }
+  throw new Error(`of ${sessions} sessions RADIUS says: ${said}`);
+}
+
+async function packets(lac: Program, kind: string, count: number, size: number) {
+  const said = await lac.ask(`${kind} ${count} ${size} ${burst} ${window}`);
+  const match = /^sent \d+ forwarded (\d+) lost (\d+) ns \d+$/.exec(said);
+  if (!match || match[1] === "0") throw new Error(`lac: ${said}`);
+  return { forwarded: Number(match[1]), lost: Number(match[2]) };
+}
+
+async function startOurs(lab: Lab, folder: string): Promise<Lns> {
+  await Deno.writeTextFile(
+    `${folder}/lns.yaml`,
+    `listen: [{ udp: "${subjectAddress}:1701" }]
+admin: { listen: "unix:${folder}/isthmus.sock" }
+ppp:
+  aaa: { authenticate: [radius], account: [radius] }
+  radius: { servers: { bench: { address: 127.0.0.1, secret: ${secret} } } }
+  pools: { all: { ranges: [100.64.0.0/15] } }
+circuits:
+  lns:
+    ppp:
+      terminate:
+        tun: { name: tun0, mtu: 1500 }
+        address: 100.64.0.1
+        authenticate: [pap]
+        pools: [all]
+        ipv6: false
+peers:
+  lac: { address: ${peerAddress}, proto-version: 2, session-limit: 65535, accept: [{ circuit: lns }] }
+`,
+  );
+  const child = new Deno.Command("ip", {
+    args: inSubject(lab, [
+      Deno.execPath(),
+      "run",
+      "-A",
+      `${root}edge/main.ts`,
+      "run",
+      `${folder}/lns.yaml`,
+    ]),
+    stdout: "null",
+    stderr: "null",
+    env: { STATE_DIRECTORY: folder },
+  }).spawn();
+  await until(() => listens(lab), "isthmus does not listen");
+  return running(child, child.pid);
+}
+
+async function startL2tpns(lab: Lab, folder: string): Promise<Lns> {
+  const settings = [
+    "debug 1",
+    `log_file "${folder}/log"`,
+    'hostname "lns1"',
+    "l2tp_mtu 1500",
+    "primary_dns 10.0.0.1",
+    "primary_radius 127.0.0.1",
+    "primary_radius_port 1812",
+    `radius_secret "${secret}"`,
+    "radius_accounting yes",
+    "radius_authtypes pap",
+    "radius_authprefer pap",
+    `bind_address ${subjectAddress}`,
+    "iftun_address 10.255.255.1",
+    "tundevicename tun0",
+    "cli_bind_address 127.0.0.1",
+    "send_garp no",
+    "peer_address 10.255.255.1",
+    "cluster_interface lo",
+    "cluster_hb_timeout 20",
+    "packet_limit 0",
+  ];
+  await Deno.writeTextFile(
+    `${folder}/startup-config`,
+    settings.map((line) => `set ${line}\n`).join(""),
+  );
+  await Deno.writeTextFile(`${folder}/ip_pool`, "100.64.0.0/15\n");
+  await Deno.writeTextFile(`${folder}/users`, "");
+  const mounted = `mount --bind ${folder} /etc/l2tpns && exec l2tpns`;
+  await Deno.mkdir("/etc/l2tpns", { recursive: true });
+  const child = new Deno.Command("ip", {
+    args: inSubject(lab, ["setsid", "unshare", "-m", "sh", "-c", mounted]), // it ends its whole group
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const log = () => Deno.readTextFile(`${folder}/log`).catch(() => "");
+  await until(async () => (await log()).includes("the master!"), "l2tpns does not become master");
+  return running(child, child.pid);
+}
+
+function inSubject(lab: Lab, command: readonly string[]): string[] {
+  return lab.asSubject(command).slice(1);
+}
+
+/** `ip netns exec`, `taskset`, `unshare` and `sh` have become the program. */
+function running(child: Deno.ChildProcess, pid: number): Lns {
+  return {
+    pid,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      const killed = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      await child.status;
+      clearTimeout(killed);
+    },
+  };
+}
+
+async function listens(lab: Lab): Promise<boolean> {
+  const args = ["netns", "exec", lab.subjectNetns, "ss", "-Hlun", "sport", "=", ":1701"];
+  return (await run("ip", ...args)).includes(":1701");
+}
+
+async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if (await condition()) return;
+    await sleep(100);
+  }
+  throw new Error(what);
+}
+
+/** Octets of a process's memory that are in use (VmRSS). */
+function memory(pid: number): number {
+  const text = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)![1]) * 1024;
+}
+
+async function has(program: string): Promise<boolean> {
+  return await run("sh", "-c", `command -v ${program}`).then(() => true, () => false);
+}
+
+async function words(...commands: string[]): Promise<void> {
+  for (const command of commands) await run("ip", ...command.split(" ").slice(1));
+}
+
+function figures(results: Record<Way, Result[]>, sessions: number): Figure[] {
+  const { ours, l2tpns } = results;
+  const both = l2tpns.length > 0;
+  const median = (of: readonly Result[], what: (result: Result) => number) =>
+    spread(of.map(what)).median;
+  const beside = (what: (result: Result) => number, digits: number) =>
+    both ? `l2tpns ${median(l2tpns, what).toFixed(digits)}` : "no l2tpns here";
+  const many = `${sessions} sessions by PAP and RADIUS`;
+  const lost = [...ours, ...l2tpns].reduce((sum, result) => sum + result.lost, 0);
+  const ratio = (what: (result: Result) => number) =>
+    spread(both ? ours.map((each, i) => what(l2tpns[i]!) / what(each)) : [NaN]);
+  const row = sessions > 20_000 ? "lns-many" : "lns";
+  return [
+    {
+      row,
+      what: `${many}: CPU of the LNS a session, l2tpns's divided by ours`,
+      unit: "×",
+      value: ratio(({ cpuMs }) => cpuMs),
+      bar: { at: "least", limit: 1 },
+      note: `${median(ours, (r) => r.cpuMs).toFixed(3)} ms, ${beside((r) => r.cpuMs, 3)}`,
+      detail: { results },
+    },
+    {
+      row,
+      what: `${many}: set up a second`,
+      unit: "/s",
+      value: spread(ours.map((r) => r.perSecond)),
+      note: beside((r) => r.perSecond, 0),
+    },
+    {
+      row,
+      what: `${many}: memory a session`,
+      unit: "bytes",
+      value: spread(ours.map((r) => r.bytes)),
+      note: beside((r) => r.bytes, 0),
+    },
+    ...(["up", "down"] as const).flatMap((way) =>
+      sizes.map((size, i): Figure => ({
+        row,
+        what: `IP packets of ${size} octets ${way}, one by one: l2tpns's CPU divided by ours`,
+        unit: "×",
+        value: ratio((r) => r[way][i]!),
+        bar: { at: "least", limit: way === "up" ? 0.9 : 1.2 },
+        note: `${median(ours, (r) => r[way][i]!).toFixed(0)} ns, ${beside((r) => r[way][i]!, 0)}${
+          lost > 0 ? `; ${lost} lost in all` : ""
+        }`,
+      }))
+    ),
+  ];
+}
