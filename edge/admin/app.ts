@@ -9,6 +9,7 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
+import type { Vitals } from "../vitals.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
@@ -37,6 +38,8 @@ export interface AdminOptions {
   /** The plugins whose circuits sessions may name. */
   readonly plugins: readonly Plugin[];
   readonly log: Pick<Log, "error" | "info" | "warn">;
+  /** How the process is, for `/metrics`. */
+  readonly vitals?: () => Vitals;
   /** How long who is refused waits for the answer, in milliseconds; half a second unless a test says otherwise. */
   readonly refusalDelayMs?: number;
   /** Unix milliseconds; `Date.now` unless a test says otherwise. */
@@ -58,7 +61,7 @@ const open: ReadonlySet<string> = new Set(["/healthz"]);
  */
 export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp {
   const app = new OpenAPIHono();
-  const metrics = createMetrics(api, options.version);
+  const metrics = createMetrics(api, options.version, options.vitals);
   const admin = () => api.config().admin;
 
   app.use(async (c, next) => {

@@ -1,3 +1,4 @@
+import { createAdmin } from "./app.ts";
 import assert from "node:assert/strict";
 import { ConfigError } from "../config/mod.ts";
 import { asking, described } from "./_ask.ts";
@@ -151,6 +152,33 @@ Deno.test("a failed change does not hold up the next one", async () => {
     }),
   ]);
   assert.deepEqual([failed.status, created.status], [500, 201]);
+});
+
+Deno.test("/metrics tells of peers, of the last reload and of the process", async () => {
+  const api = await branchOffice();
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+    vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 5000, lagMs: 250 }),
+  });
+  const text = await (await app.request("http://localhost/metrics")).text();
+  for (
+    const line of [
+      "process_open_fds 20",
+      "process_max_fds 1024",
+      "process_resident_memory_bytes 5000",
+      "isthmus_event_loop_lag_seconds 0.25",
+      "isthmus_config_last_reload_successful 1",
+      "isthmus_config_reload_failures_total 0",
+    ]
+  ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
+  for (const { name } of api.peers) {
+    assert.match(
+      text,
+      new RegExp(`^isthmus_peer_tunnels\\{peer="${name}",status="up"\\} \\d`, "m"),
+    );
+  }
 });
 
 Deno.test("/metrics has totals and no labels of tunnels or sessions", async () => {

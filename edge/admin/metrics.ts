@@ -7,6 +7,8 @@
 
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
+import type { Vitals } from "../vitals.ts";
+import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 import { createTotals } from "./totals.ts";
 
@@ -31,13 +33,17 @@ export interface Metrics {
 }
 
 /** A metric's values, each with its labels. */
-type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
+export type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 
 /** Why connections are ended, none of them yet. */
 const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
 
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
-export function createMetrics(api: ApplianceApi, version: string): Metrics {
+export function createMetrics(
+  api: ApplianceApi,
+  version: string,
+  vitals?: () => Vitals,
+): Metrics {
   const totals = createTotals();
   const { answered, count, refusals, refused } = requestCounters();
 
@@ -128,6 +134,12 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         const metric = `isthmus_datapath_${snake(name)}_total`;
         add("counter", metric, `${name} of the datapath.`, one(value));
       }
+      const more = [
+        ...vitals ? processMetrics(vitals()) : [],
+        ...reloadMetrics(api),
+        ...peerMetrics(api, tunnels),
+      ];
+      for (const metric of more) add(...metric);
       for (const { type, name, help, value } of others) add(type, name, help, one(value));
       return { text: await registry.metrics(), contentType: registry.contentType };
     },

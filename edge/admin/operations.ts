@@ -146,7 +146,7 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
       const message = "the datapath gives no sign of life: no frames flow";
       throw new ApplianceError("unavailable", undefined, message);
     }
-    const uptime = Math.max(0, options.now() - api.startedAt) / 1000;
+    const uptime = api.uptimeMs() / 1000;
     return c.json({ status: "ok" as const, version: options.version, uptime }, 200);
   });
 

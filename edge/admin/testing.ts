@@ -81,6 +81,8 @@ export function memoryAppliance(): MemoryAppliance {
     ...pluginOperations,
     ...figures,
     startedAt: time,
+    uptimeMs: () => 1500,
+    lastReload: () => ({ at: time, failed: false, failures: 0 }),
     healthy: true,
     bus: makeEventBus(now, tracer),
     tracer,

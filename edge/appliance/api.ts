@@ -36,7 +36,10 @@ export interface ReloadOptions {
 
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
+  /** Unix milliseconds. */
   readonly startedAt: number;
+  /** How long it runs, whatever the wall clock was set to, in milliseconds. */
+  uptimeMs(): number;
   /** Whether frames can flow: the datapath gives signs of life. */
   readonly healthy: boolean;
   config(): Config;
@@ -81,6 +84,8 @@ export interface ApplianceApi {
    * @throws {ConfigError | ApplianceError} and changes nothing
    */
   reload(how?: ReloadOptions): Promise<ReloadReport>;
+  /** When the configuration in force was read, in Unix milliseconds, and what became of reloads since the start. */
+  lastReload(): { readonly at: number; readonly failed: boolean; readonly failures: number };
   /** Has a reload that would be undone stay. False: none waits. */
   confirmReload(): boolean;
   /**

@@ -9,6 +9,7 @@ packages=(
   dnsmasq-base                                                      # a name server
   wide-dhcpv6-client dhcpcd-base                                    # clients of DHCPv6 prefix delegation
   chromium                                                          # the page for people
+  prometheus                                                        # promtool
   debootstrap                                                       # a Debian with a systemd of its own
   freeradius freeradius-utils                                       # a RADIUS server, and radclient
 )

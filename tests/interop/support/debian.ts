@@ -18,6 +18,7 @@ export interface Tree extends AsyncDisposable {
 /** Makes a tree; half a minute and 250 MB. */
 export async function makeTree(): Promise<Tree> {
   const path = await Deno.makeTempDir({ prefix: "isthmus-tree-" });
+  await Deno.chmod(path, 0o755); // Its root folder, which other users must be able to enter.
   const args = ["--variant=minbase", `--include=${packages}`, "bookworm", path];
   await output(["debootstrap", ...args, "http://deb.debian.org/debian"], { timeoutMs: 300_000 });
   // It would hang up the console that we hold.
