@@ -227,3 +227,29 @@ Deno.test("of very many faults the first twenty are told, and how many more ther
   assert.ok(text.length < 20_000, `${text.length} characters`);
   assert.ok(performance.now() - begun < 4000);
 });
+
+Deno.test("GET /v1/events goes on behind the event that the client knows", async () => {
+  const api = await branchOffice();
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
+  for (let n = 1; n <= 1100; n++) api.bus.publish({ type: "plugin", name: `e${n}`, fields: {} });
+  const begin = async (last: string) => {
+    const response = await app.request("http://localhost/v1/events", {
+      headers: { "last-event-id": last },
+    });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const texts = [];
+    for (let i = 0; i < 3; i++) texts.push((await reader.read()).value!);
+    await reader.cancel();
+    return texts;
+  };
+  const known = await begin("1098");
+  assert.match(known[1]!, /^id: 1099\nevent: plugin\ndata: .*"e1099"/);
+  assert.match(known[2]!, /^id: 1100\n/);
+  const forgotten = await begin("10");
+  assert.equal(forgotten[1], 'event: missed\ndata: {"count":66}\n\n');
+  assert.match(forgotten[2]!, /^id: 77\n/);
+});

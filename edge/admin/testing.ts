@@ -107,7 +107,7 @@ export function memoryAppliance(): MemoryAppliance {
       stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
-    events: () => appliance.bus.subscribe(),
+    events: (after) => appliance.bus.subscribe(after),
     trace: (of) => Promise.resolve(appliance.tracer.watch(of)),
     reload: () =>
       attempt(() => {

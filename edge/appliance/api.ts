@@ -56,8 +56,11 @@ export interface ApplianceApi {
   changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
   /** @param result what the CDN says; otherwise as for {@linkcode ApplianceApi.deleteTunnel} */
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
-  /** Every state change of control connections and calls from now on. */
-  events(): Subscription;
+  /**
+   * Every state change of control connections and calls from now on.
+   * @param after the number of the last one that is known: those since then come first, as far as they are kept
+   */
+  events(after?: number): Subscription;
   /**
    * Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all.
    * @param snap data packets too, of each so many octets at most; only with `of`

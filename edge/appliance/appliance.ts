@@ -98,7 +98,7 @@ function assemble(
     ...queries,
     ...makeRequests(context, queries.tunnel),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
-    events: () => control.subscribe(),
+    events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),
     connections: () => control.connections(),
     failures: () => control.failures(),
