@@ -253,3 +253,17 @@ Deno.test("GET /v1/events goes on behind the event that the client knows", async
   assert.equal(forgotten[1], 'event: missed\ndata: {"count":66}\n\n');
   assert.match(forgotten[2]!, /^id: 77\n/);
 });
+
+Deno.test("the description tells every number that is taken, and how to come with a token", async () => {
+  const ask = asking(await branchOffice());
+  const { body, text } = await ask("GET", "/openapi.json");
+  // deno-lint-ignore no-explicit-any
+  const { components, security } = body as any;
+  const numbers = (schema: unknown) =>
+    [...JSON.stringify(schema).matchAll(/"enum":\[(\d+)\]/g)].map(([, n]) => Number(n)).sort();
+  assert.deepEqual(numbers(components.schemas.Tunnel.properties["proto-version"]), [2, 3]);
+  assert.deepEqual(numbers(components.schemas.SessionInput.properties["pw-type"]), [4, 5, 7]);
+  assert.deepEqual(components.securitySchemes, { token: { type: "http", scheme: "bearer" } });
+  assert.deepEqual(security, [{ token: [] }, {}]);
+  assert.ok(!text.includes('"enum":[]'));
+});

@@ -96,7 +96,8 @@ async function confined(debian: Booted): Promise<void> {
   assert.match(status, /^Seccomp:\s+2$/m);
   const limits = await debian.sh(`cat /proc/${pid}/limits`);
   assert.match(limits, /^Max core file size +0 +0/m);
-  assert.match(limits, /^Max open files +65536/m);
+  // 65,536, or as many as this machine allows: not the soft limit of 1024 that a service has otherwise.
+  assert.ok(Number(/^Max open files +(\d+)/m.exec(limits)![1]) > 1024, limits);
   const verified = await debian.attempt(
     "systemd-analyze verify /etc/systemd/system/isthmus.service",
   );
@@ -135,7 +136,7 @@ async function reloads(debian: Booted): Promise<void> {
   assert.notEqual((await debian.attempt("systemctl reload isthmus")).code, 0);
   assert.match(
     await debian.sh("journalctl -u isthmus -o cat -n 20"),
-    /isthmus\.yaml:\d+:\d+: .*sesion-id/,
+    /sesion-id: \/etc\/isthmus\/isthmus\.yaml:\d+:\d+: unknown key/,
   );
   assert.match(await debian.sh("systemctl is-active isthmus"), /^active/);
   await debian.sh(`cat /root/good.yaml > ${file}; rm /root/good.yaml; systemctl reload isthmus`);
@@ -163,5 +164,5 @@ async function isWatched(debian: Booted): Promise<void> {
   assert.equal(await pidOf(), second, "the watchdog is fed");
   await debian.sh("systemctl kill --kill-who=main --signal=SIGSTOP isthmus");
   await again(second);
-  assert.match(await debian.sh("journalctl -u isthmus -o cat"), /watchdog/i);
+  assert.match(await debian.sh("systemctl show isthmus -p NRestarts --value"), /^1$/m);
 }
