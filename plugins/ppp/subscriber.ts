@@ -60,6 +60,7 @@ export class SubscriberSession implements Present {
   /** Which of several logins of one session counts: LCP may begin anew while an answer is awaited. */
   #login = 0;
   #upAt: number | undefined;
+  #changing: Promise<void> = Promise.resolve();
   #networks = 0;
   #lists: (Scope & Endable) | undefined;
   readonly #routed = new Map<string, Scope & Endable>();
@@ -130,7 +131,9 @@ export class SubscriberSession implements Present {
   async begin(): Promise<void> {
     const { proxyAuth, proxyLcp } = await this.session.connected();
     const policy = this.termination.options["proxy-lcp"];
-    this.#driven.begin((link, now) => {
+    // A PPPoE client (there is no tunnel) has had its PADS only just now.
+    const begin = this.session.tunnel ? this.#driven.begin : this.#driven.beginWhenHeard;
+    begin((link, now) => {
       const adopted = policy !== "anew" && proxyLcp !== undefined &&
         link.adopt(proxyLcp, policy === "use" ? proxyAuth : undefined, now);
       if (!adopted) link.open(now);
@@ -432,14 +435,20 @@ export class SubscriberSession implements Present {
   }
 
   #remember(): void {
-    this.#member?.change(this.#memberOptions()).catch(this.scope.fail);
+    this.#changeMember().catch((error) => this.scope.signal.aborted || this.scope.fail(error));
+  }
+
+  /** The datapath has what holds now; one change follows another. */
+  #changeMember(): Promise<void> {
+    const change = async () => await this.#member?.change(this.#memberOptions());
+    return this.#changing = this.#changing.catch(() => {}).then(change);
   }
 
   async #change(terms: Terms): Promise<void> {
     const before = this.#terms!;
     this.#terms = termsOf(terms, before);
     try {
-      await this.#member?.change(this.#memberOptions());
+      await this.#changeMember();
       this.#limit();
       if (terms.filters) await this.#joinLists(terms.filters);
     } catch (error) {

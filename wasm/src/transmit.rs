@@ -172,6 +172,7 @@ impl Transmit {
         self.frames_written = 0;
         self.split.clear();
         self.headers.clear();
+        self.flows.turn();
         self.held.clear();
         self.held_messages.clear();
         self.super_frames = 0;

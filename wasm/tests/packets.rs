@@ -142,6 +142,23 @@ fn what_the_kernel_left_to_be_done_is_done_beside_a_tag_too() {
 }
 
 #[test]
+fn a_checksum_that_starts_within_the_link_header_is_refused() {
+    for (tag, frame) in
+        [(None, frame(&[], &[7; 46])), (Some([0x91, 0, 0, 0x0a]), frame(&[0x91, 0, 0, 0x0a], &[7; 46]))]
+    {
+        let (mut lab, packet, _) = joined(tag);
+        let link = if tag.is_some() { 18 } else { 14 };
+        for start in 0..link + 2 {
+            // NEEDS_CSUM, from `start` on, at its first two octets.
+            let header = [1, 0, 0, 0, 0, 0, start, 0, 0, 0];
+            lab.receive_packet(packet, &[&header[..], &frame].concat(), &aux(0, 0, 0));
+            assert_eq!(lab.run().written.len(), usize::from(start >= link), "{start}");
+        }
+        assert_eq!(lab.datapath.core.drops.get(Reason::BadOffload), u64::from(link));
+    }
+}
+
+#[test]
 fn what_is_cut_or_too_short_is_dropped() {
     let (mut lab, packet, _) = joined(Some([0x81, 0, 0, 0x0a]));
     lab.receive_packet(packet, &whole(&MACS), &aux(0, 0, 0));

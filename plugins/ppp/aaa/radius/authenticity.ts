@@ -13,6 +13,7 @@ import {
   HEADER,
   MESSAGE_AUTHENTICATOR,
   type Packet,
+  type PacketDraft,
   type VendorFormats,
 } from "./packet.ts";
 
@@ -25,6 +26,7 @@ export interface Secret {
 }
 
 const NO_AUTHENTICATOR = new Uint8Array(16);
+const UNSIGNED_OCTETS = Uint8Array.of(MESSAGE_AUTHENTICATOR, 18, ...NO_AUTHENTICATOR);
 const UNSIGNED: Attribute = { vendor: 0, type: MESSAGE_AUTHENTICATOR, value: new Uint8Array(16) };
 
 /** Makes a secret ready for use. */
@@ -62,13 +64,13 @@ export function sealAccessRequest(
 
 /** An Accounting-, CoA- or Disconnect-Request: its authenticator is a digest over it (RFC 2866 §3). */
 export function sealRequest(
-  packet: Pick<Packet, "code" | "id" | "attributes">,
+  packet: Omit<PacketDraft, "authenticator">,
   secret: Secret,
   formats: VendorFormats,
   signed = false,
 ): Uint8Array<ArrayBuffer> {
-  const attributes = signed ? [UNSIGNED, ...packet.attributes] : packet.attributes;
-  const octets = emitPacket({ ...packet, attributes, authenticator: NO_AUTHENTICATOR }, formats);
+  const written = signed ? [UNSIGNED_OCTETS, ...packet.written ?? []] : packet.written ?? [];
+  const octets = emitPacket({ ...packet, written, authenticator: NO_AUTHENTICATOR }, formats);
   if (signed) octets.set(sign(octets, NO_AUTHENTICATOR, secret), HEADER + 2);
   octets.set(md5(octets, secret.octets), 4);
   return octets;

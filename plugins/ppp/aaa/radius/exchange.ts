@@ -239,7 +239,8 @@ export class Exchange {
     flight.sent++;
     flight.lane!.socket.send(flight.datagram, this.setting.remote);
     // RFC 5080 §2.2.1: the wait is doubled, up to a bound, and varied, so that clients do not keep step.
-    const varied = flight.waitMs * (0.95 + 0.1 * this.#io.random(1)[0]! / 255);
+    // The authenticator is as random as need be.
+    const varied = flight.waitMs * (0.95 + 0.1 * flight.datagram[4 + flight.sent]! / 255);
     flight.waitMs = Math.min(flight.waitMs * 2, this.setting.timeoutMs * 2);
     flight.timer = this.#io.timer(this.#io.now() + varied, () => this.#unanswered(flight));
   }

@@ -33,8 +33,11 @@ export interface Entry {
   due: number;
 }
 
-/** How long what need not be kept at once may wait for company, in milliseconds. */
-const GATHER_MS = 20;
+/**
+ * How long what need not be kept at once may wait for company, in milliseconds: a server that answers within this has a
+ * Start written down once, as told. Should we crash in between, Accounting-On closes what the server knows of it.
+ */
+const GATHER_MS = 100;
 /** How long until the next attempt where the database cannot be written to. */
 const RETRY_MS = 2000;
 /** Changes that may wait where it cannot. */
@@ -56,7 +59,6 @@ CREATE TABLE IF NOT EXISTS radius_account (
   cause INTEGER,
   due INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS radius_account_due ON radius_account (servers, at) WHERE due <> 0;
 `;
 
 /** See the module. */

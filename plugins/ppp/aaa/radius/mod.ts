@@ -22,10 +22,11 @@ import { GrantMap } from "./grants.ts";
 import { makeMeters, type RadiusMeters } from "./meters.ts";
 import { CODE, joined } from "./packet.ts";
 import { route, type Routed } from "./realms.ts";
-import { nasAttributes, proof, Requests, type RequestSetting } from "./requests.ts";
+import { isProvable, nasAttributes, proof, Requests, type RequestSetting } from "./requests.ts";
 import { builtInDictionary } from "./builtin.ts";
 import { Sessions } from "./sessions.ts";
 import { fill, unknownParts } from "./templates.ts";
+import { utf8 } from "./text.ts";
 import { readTunnels } from "./tunnels.ts";
 import { parseIp } from "../../../../core/endpoint.ts";
 import { DatabaseSync } from "node:sqlite";
@@ -40,7 +41,6 @@ const MICROSOFT = 311;
 const CHAP_ERROR = 2;
 const CHAP2_SUCCESS = 26;
 const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 
 /**
  * Begins: opens sockets, reads dictionaries and secrets, takes up accounts that an earlier run left.
@@ -130,14 +130,14 @@ class RadiusAuthenticator implements Radius {
     const name = decoder.decode(asked.name);
     const routed = this.#route(name, asked.kind === "mschapv2");
     // A name that is no UTF-8 goes as it came.
-    const user = routed.name === name ? asked.name : encoder.encode(routed.name);
+    const user = routed.name === name ? asked.name : utf8(routed.name);
     if (user.length === 0 || user.length > 253) return reject("the name has 1 to 253 octets");
     const attributes = requests.call("access", call, user);
-    if (!proof(asked, NO_AUTHENTICATOR, NO_SECRET)) {
+    if (!isProvable(asked)) {
       return reject("no request can carry such a proof");
     }
     const build = (secret: Secret) => (id: number, authenticator: Uint8Array) => {
-      const all = [...proof(asked, authenticator, secret)!, ...attributes];
+      const all = [...proof(asked, authenticator, secret), ...attributes];
       const packet = { code: CODE.accessRequest, id, authenticator, attributes: all };
       return sealAccessRequest(packet, secret, dictionary.formats);
     };
@@ -160,7 +160,7 @@ class RadiusAuthenticator implements Radius {
     const account = accounting?.open(
       subscriber,
       [
-        ...requests.call("accounting", call, encoder.encode(routed.name)),
+        ...requests.call("accounting", call, utf8(routed.name)),
         authenticAttribute(ours ? "radius" : subscriber.authentic),
       ],
       routed.servers,
@@ -252,9 +252,6 @@ class RadiusAuthenticator implements Radius {
     };
   }
 }
-
-const NO_AUTHENTICATOR = new Uint8Array(16);
-const NO_SECRET = makeSecret(new Uint8Array(0));
 
 function reject(reason: string): Rejection {
   return { kind: "reject", reason };
@@ -394,7 +391,7 @@ function readSecret(
 ): Secret {
   const text = secret ?? scope.readText(file!).trim();
   if (text === "") throw scope.failure("invalid", `${file} has no secret in it`, "secret-file");
-  return makeSecret(encoder.encode(text));
+  return makeSecret(utf8(text));
 }
 
 function readDictionaries(scope: Scope, files: readonly string[]): Dictionary {

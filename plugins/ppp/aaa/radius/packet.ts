@@ -126,6 +126,15 @@ function parseVendor(value: Uint8Array, formats: VendorFormats): Attribute[] | u
   return attributes;
 }
 
+/** What is to be written. */
+export interface PacketDraft extends Pick<Packet, "code" | "id" | "authenticator" | "attributes"> {
+  /** Attributes that are octets already, to stand before the others. */
+  readonly written?: readonly Uint8Array[];
+}
+
+/** Where packets are written: one at a time. */
+const scratch = new Uint8Array(LONGEST);
+
 /**
  * Writes a packet. Values that are too long for one attribute become several of the same type, one behind the other
  * (RFC 3579 §3.1 has EAP-Message so).
@@ -133,11 +142,16 @@ function parseVendor(value: Uint8Array, formats: VendorFormats): Attribute[] | u
  * @throws {RangeError} where it would be longer than {@linkcode LONGEST}
  */
 export function emitPacket(
-  packet: Pick<Packet, "code" | "id" | "authenticator" | "attributes">,
+  packet: PacketDraft,
   formats: VendorFormats,
 ): Uint8Array<ArrayBuffer> {
-  const octets = new Uint8Array(LONGEST);
+  const octets = scratch;
   let at = HEADER;
+  for (const part of packet.written ?? []) {
+    if (at + part.length > LONGEST) throw new RangeError("longer than a packet may be");
+    octets.set(part, at);
+    at += part.length;
+  }
   for (const attribute of packet.attributes) at = emitAttribute(octets, at, attribute, formats);
   octets[0] = packet.code;
   octets[1] = packet.id;

@@ -9,6 +9,7 @@ import { type Definition, type Dictionary, DictionaryError } from "./dictionary.
 import { hidePassword, LONGEST_PASSWORD } from "./hiding.ts";
 import { type Attribute, concat } from "./packet.ts";
 import { fill } from "./templates.ts";
+import { utf8 } from "./text.ts";
 import { encodeValue } from "./values.ts";
 
 /** What this appliance says of itself and of its calls. */
@@ -21,17 +22,14 @@ export interface RequestSetting {
   readonly map: readonly MapOptions[];
 }
 
-const encoder = new TextEncoder();
-
 /** An attribute of the IETF's with a text. */
 export function text(type: number, value: string): Attribute {
-  return { vendor: 0, type, value: encoder.encode(value) };
+  return { vendor: 0, type, value: utf8(value) };
 }
 
 /** An attribute of the IETF's with a number of 32 bits. */
 export function number(type: number, value: number): Attribute {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, value);
+  const octets = Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
   return { vendor: 0, type, value: octets };
 }
 
@@ -52,13 +50,14 @@ export function nasAttributes({ nasIdentifier, nasAddress }: RequestSetting): At
 /** Makes attributes of calls. */
 export class Requests {
   readonly #setting: RequestSetting;
-  readonly #nas: readonly Attribute[];
+  /** Of every call. */
+  readonly #same: readonly Attribute[];
   readonly #sent: readonly { definition: Definition; template: string; in: readonly string[] }[];
 
   /** @throws {DictionaryError} where the map names an attribute that no dictionary has */
   constructor(setting: RequestSetting, dictionary: Dictionary) {
     this.#setting = setting;
-    this.#nas = nasAttributes(setting);
+    this.#same = [...nasAttributes(setting), number(6, FRAMED), number(7, PPP)];
     this.#sent = setting.map.flatMap(({ attribute, send, in: where }) => {
       if (send === undefined) return [];
       const definition = dictionary.named(attribute);
@@ -77,12 +76,10 @@ export class Requests {
     };
     return [
       octets(1, user),
-      ...this.#nas,
+      ...this.#same,
       ...(call.port === undefined ? [] : [number(5, call.port)]),
       number(61, call.portType),
       ...filled(87, nasPortId),
-      number(6, FRAMED),
-      number(7, PPP),
       text(44, call.id),
       ...filled(31, callingStationId),
       ...filled(30, calledStationId),
@@ -106,26 +103,33 @@ const L2TP = 3;
 const MICROSOFT = 311;
 const ADSL_FORUM = 3561;
 
-/** What proves who the client is; undefined: no RADIUS request can carry it. */
-export function proof(
-  asked: Asked,
-  authenticator: Uint8Array,
-  secret: Secret,
-): Attribute[] | undefined {
+/** Whether a request can carry what proves who the client is. */
+export function isProvable(asked: Asked): boolean {
+  switch (asked.kind) {
+    case "none":
+      return true;
+    case "pap":
+      return asked.password.length <= LONGEST_PASSWORD;
+    case "chap-md5":
+      return asked.response.length === 16;
+    case "mschapv2":
+      return asked.response.length === 49;
+  }
+}
+
+/** What proves who the client is, of what {@linkcode isProvable}. */
+export function proof(asked: Asked, authenticator: Uint8Array, secret: Secret): Attribute[] {
   switch (asked.kind) {
     case "none":
       return [octets(2, hidePassword(new Uint8Array(0), authenticator, secret))];
     case "pap":
-      if (asked.password.length > LONGEST_PASSWORD) return undefined;
       return [octets(2, hidePassword(asked.password, authenticator, secret))];
     case "chap-md5":
-      if (asked.response.length !== 16) return undefined;
       return [
         octets(3, concat([Uint8Array.of(asked.id), asked.response])),
         octets(60, asked.challenge),
       ];
     case "mschapv2": {
-      if (asked.response.length !== 49) return undefined;
       // RFC 2548 §2.3.2: Ident, Flags, Peer-Challenge, Reserved, Response.
       const flags = asked.response[48]!;
       const value = concat([Uint8Array.of(asked.id, flags), asked.response.subarray(0, 48)]);
@@ -147,9 +151,7 @@ function speeds({ txSpeed, rxSpeed }: CallFacts): Attribute[] {
 function tunnel({ tunnel }: CallFacts, purpose: "access" | "accounting"): Attribute[] {
   if (!tunnel) return [];
   const tagged = (type: number, value: string | undefined) =>
-    value === undefined || value === ""
-      ? []
-      : [octets(type, concat([Uint8Array.of(0), encoder.encode(value)]))];
+    value === undefined || value === "" ? [] : [text(type, `\0${value}`)];
   const medium = (tunnel.clientEndpoint ?? tunnel.serverEndpoint ?? "").includes(":") ? 2 : 1;
   return [
     number(64, L2TP),

@@ -11,7 +11,7 @@ import type { Client } from "./client.ts";
 import type { Io } from "./exchange.ts";
 import { DUE, type Entry, type Ledger } from "./ledger.ts";
 import type { RadiusMeters } from "./meters.ts";
-import { type Attribute, CODE, HEADER, parsePacket, type VendorFormats } from "./packet.ts";
+import { type Attribute, CODE, type VendorFormats } from "./packet.ts";
 import { number, usageAttributes } from "./requests.ts";
 
 /** Ids that wait in memory; more are looked up when these are told. */
@@ -139,11 +139,12 @@ export class Teller {
   async #send(entry: Entry, bit: 1 | 2 | 4): Promise<void> {
     const { client, formats, io, meters, servers } = this.#setting;
     const { at } = entry;
-    const attributes = recordOf(entry, bit, formats);
+    const { attributes, written } = recordOf(entry, bit);
     const answer = await client.ask("accounting", servers, (secret) => (id) => {
       const delay = Math.max(0, Math.round((io.date() - timeOf(entry, bit)) / 1000));
       const all = [...attributes, number(41, delay)];
-      return sealRequest({ code: CODE.accountingRequest, id, attributes: all }, secret, formats);
+      const packet = { code: CODE.accountingRequest, id, attributes: all, written };
+      return sealRequest(packet, secret, formats);
     });
     if (!answer) {
       this.#queue.add(entry.id);
@@ -182,24 +183,16 @@ function timeOf(entry: Entry, bit: number): number {
   return bit === DUE.start ? entry.began : entry.at;
 }
 
-/** A record's attributes, but for Acct-Delay-Time, which is of the moment. */
-function recordOf(entry: Entry, bit: 1 | 2 | 4, formats: VendorFormats): Attribute[] {
-  return [
-    number(40, STATUS[bit]),
-    ...parseAttributes(entry.fixed, formats),
-    ...parseAttributes(entry.changing, formats),
+/** A record, but for Acct-Delay-Time, which is of the moment. */
+function recordOf(entry: Entry, bit: 1 | 2 | 4): {
+  attributes: Attribute[];
+  written: Uint8Array[];
+} {
+  const attributes: Attribute[] = [
     number(55, Math.floor(timeOf(entry, bit) / 1000)),
     ...(bit === DUE.start ? [] : usageAttributes(entry.usage, entry.seconds)),
     ...(bit === DUE.stop ? [number(49, entry.cause ?? 0)] : []),
   ];
-}
-
-/** Attributes that were kept: those of a packet without its header. */
-function parseAttributes(octets: Uint8Array, formats: VendorFormats): readonly Attribute[] {
-  const packet = new Uint8Array(HEADER + octets.length);
-  packet[2] = packet.length >> 8;
-  packet[3] = packet.length & 0xff;
-  packet.set(octets, HEADER);
-  const parsed = parsePacket(packet, formats);
-  return typeof parsed === "string" ? [] : parsed.attributes;
+  const status = Uint8Array.of(40, 6, 0, 0, 0, STATUS[bit]);
+  return { attributes, written: [status, entry.fixed, entry.changing] };
 }
