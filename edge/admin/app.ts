@@ -4,6 +4,8 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { ConfigError } from "../config/mod.ts";
+import { maxIssues } from "../config/issues.ts";
+import { formatPath } from "../config/problem.ts";
 import type { Log } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
@@ -60,7 +62,12 @@ const open: ReadonlySet<string> = new Set(["/healthz"]);
  * at once.
  */
 export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp {
-  const app = new OpenAPIHono();
+  const app = new OpenAPIHono({
+    // Of routes that have no words of their own for what is wrong.
+    defaultHook: (result) => {
+      if (!result.success) throw faultsOf(result.error.issues);
+    },
+  });
   const metrics = createMetrics(api, options.version, options.vitals);
   const admin = () => api.config().admin;
 
@@ -84,7 +91,11 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     now: options.now ?? Date.now,
     refusalDelayMs: options.refusalDelayMs ?? defaultDelayMs,
   }));
-  app.use(sameSite(admin), bearer(admin, open), jsonBody());
+  app.use(
+    sameSite(admin),
+    bearer(admin, open),
+    jsonBody((c) => pattern(app, c.req.method, c.req.path) !== undefined),
+  );
 
   const now = options.now ?? Date.now;
   const context: RouteContext = {
@@ -109,6 +120,17 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   app.notFound((c) => noRoute(app, c));
   app.onError((error, c) => explainError(error, c, options.log));
   return Object.assign(app, { refused: metrics.refused });
+}
+
+/** What a schema finds wrong, as faults. */
+function faultsOf(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): FaultsError {
+  const told = issues.slice(0, maxIssues).map(({ message, path }) => ({
+    attribute: formatPath(path.filter((part) => typeof part !== "symbol")),
+    message,
+  }));
+  return new FaultsError(told, issues.length - told.length);
 }
 
 /** Queues changes: each begins when the one before has ended, whichever way. */

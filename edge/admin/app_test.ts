@@ -267,3 +267,25 @@ Deno.test("the description tells every number that is taken, and how to come wit
   assert.deepEqual(security, [{ token: [] }, {}]);
   assert.ok(!text.includes('"enum":[]'));
 });
+
+Deno.test("whatever a body is, and of whatever route, what is wrong with it is told as a problem", async () => {
+  const ask = asking(await branchOffice());
+  for (
+    const [method, path] of [
+      ["PATCH", "/v1/config"],
+      ["PATCH", "/v1/peers/hq"],
+      ["POST", "/v1/peers"],
+      ["POST", "/v1/words/add"],
+      ["POST", "/v1/tunnels"],
+      ["POST", "/v1/tunnels/branch/sessions"],
+    ] as const
+  ) {
+    for (const json of [3, [null, null], "text"]) {
+      const { headers, status } = await ask(method, path, { json });
+      assert.equal(headers.get("content-type"), "application/problem+json", `${method} ${path}`);
+      assert.ok(status === 422 || status === 404, `${method} ${path}: ${status}`);
+    }
+  }
+  const nothing = await ask("PATCH", "/v1/config");
+  assert.equal(nothing.status, 415);
+});

@@ -108,6 +108,11 @@ async function confined(debian: Booted): Promise<void> {
   const exposure = Number(/: ([\d.]+)/.exec(security)![1]);
   assert.ok(exposure < 4, security);
   // The log has its priorities: what is down is a warning, 4.
+  const file = "/etc/isthmus/isthmus.yaml";
+  await debian.sh(`sed -i 's/^listen: \\[/&{ udp: "203.0.113.1:1702" }, /' ${file}`);
+  await debian.sh("systemctl reload isthmus");
+  await debian.sh(`sed -i 's/{ udp: "203.0.113.1:1702" }, //' ${file}`);
+  await debian.sh("systemctl reload isthmus");
   assert.match(await debian.sh("journalctl -u isthmus -p warning -o cat"), /down, and tried again/);
   assert.ok(!/ info /.test(await debian.sh("journalctl -u isthmus -p warning -o cat")));
 }
