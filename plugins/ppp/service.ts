@@ -3,6 +3,7 @@
 import type { CallEnd, Scope, Session } from "../plugin.ts";
 import type { TerminateCause } from "./aaa/authenticator.ts";
 import type { PppSection } from "./options.ts";
+import { Memory } from "./memory.ts";
 import { Pools } from "./pools.ts";
 
 /** A subscriber that is here. */
@@ -39,7 +40,7 @@ export interface Counters {
 
 /** The plugin's own state. */
 export class Subscribers {
-  readonly pools = new Pools();
+  readonly pools: Pools;
   readonly counters: Counters;
   readonly failures: FailedLogin[] = [];
   /** By Session.id. */
@@ -54,6 +55,7 @@ export class Subscribers {
 
   constructor(scope: Scope, section: PppSection) {
     this.section = section;
+    this.pools = new Pools(new Memory(scope));
     this.pools.configure(poolsOf(section));
     this.counters = countersOf(scope);
     scope.gauge("sessions", "Sessions that have authenticated", () => this.present.size);

@@ -18,7 +18,8 @@ Deno.test({
   async fn() {
     const near = loopback(191);
     const admin = `${near}:${freePort(near)}`;
-    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    const folder = await Deno.makeTempDir();
+    const file = `${folder}/isthmus.yaml`;
     await Deno.writeTextFile(
       file,
       `listen: [{ udp: "${near}:1701" }]
@@ -36,6 +37,8 @@ tunnels:
       await using process = spawnIsthmus(file, admin);
       await soon(() => process.log().includes("running"));
       const { code, stderr, stdout } = await run([
+        // It leaves a folder where it is started.
+        ...["sh", "-c", 'cd "$0" && exec "$@"', folder],
         ...["schemathesis", "run", `http://${admin}/openapi.json`, "--max-time", SECONDS],
         ...["-H", `Authorization: Bearer ${adminToken}`],
         // Streams have no end; and what fits the schema may still clash with what there is.
@@ -47,7 +50,7 @@ tunnels:
       process.child.kill("SIGTERM");
       assert.equal((await process.child.status).code, 0);
     } finally {
-      await Deno.remove(file);
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });
