@@ -5,9 +5,10 @@ import { createAdmin } from "../../edge/admin/mod.ts";
 import { branchOffice, tapPlugin } from "../../edge/admin/testing.ts";
 import { run } from "./support/process.ts";
 import { missing } from "./support/programs.ts";
+import { say } from "./support/suite.ts";
 
 const lacking = missing(["promtool"]);
-if (lacking.length > 0) console.error(`promtool_test.ts skipped: ${lacking.join(", ")}`);
+if (lacking.length > 0) say(`SKIPPED promtool_test.ts: ${lacking.join(", ")}`);
 
 const page = await Deno.readTextFile(new URL("../../docs/admin.md", import.meta.url));
 

@@ -5,9 +5,10 @@ import { adminToken, spawnIsthmus } from "../appliance/process.ts";
 import { freePort, loopback, until as soon } from "../appliance/support.ts";
 import { run } from "./support/process.ts";
 import { missing } from "./support/programs.ts";
+import { say } from "./support/suite.ts";
 
 const lacking = missing(["schemathesis"]);
-if (lacking.length > 0) console.error(`schemathesis_test.ts skipped: ${lacking.join(", ")}`);
+if (lacking.length > 0) say(`SKIPPED schemathesis_test.ts: ${lacking.join(", ")}`);
 
 /** How long requests are made, in seconds. */
 const SECONDS = Deno.env.get("ISTHMUS_SCHEMATHESIS_SECONDS") ?? "10";

@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { boot, type Booted, debianNeeds, makeTree, provideProgram } from "./support/debian.ts";
 import { output, until } from "./support/process.ts";
 import { missing } from "./support/programs.ts";
+import { say } from "./support/suite.ts";
 
 const page = await Deno.readTextFile(new URL("../../docs/install.md", import.meta.url));
 const lacking = missing([...debianNeeds]);
-if (lacking.length > 0) console.error(`systemd_test.ts skipped: ${lacking.join(", ")}`);
+if (lacking.length > 0) say(`SKIPPED systemd_test.ts: ${lacking.join(", ")}`);
 
 /** The commands of the chapter's part that begins at a heading, up to the next one. */
 function commands(heading: string): string[] {
