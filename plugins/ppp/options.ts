@@ -120,6 +120,8 @@ const echo = {
 export const terminateSchema = z.strictObject({
   tun: tunSchema.describe("The device that subscribers' packets come and go by"),
   address: address4.describe("Our own IPv4 address, on the TUN and in IPCP"),
+  name: z.string().min(1).max(64).default("isthmus")
+    .describe("What we call ourselves in a CHAP challenge"),
   authenticate: z.array(method).default(["mschapv2", "chap-md5", "pap"])
     .describe("How subscribers prove who they are, the best first; empty: they need not"),
   profile: name.exactOptional().describe("What subscribers get where nobody chooses otherwise"),

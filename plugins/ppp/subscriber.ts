@@ -83,7 +83,7 @@ export class SubscriberSession implements Present {
         authenticate: options.authenticate,
         answer: [],
       },
-      name: termination.hostName,
+      name: options.name,
       echo: { intervalMs: options["echo-interval"] * 1000, failures: options["echo-failures"] },
     }, {
       asked: (asked) => this.#asked(asked),
@@ -262,7 +262,12 @@ export class SubscriberSession implements Present {
     }
     this.#started();
     this.scope.defer(subscribers.enter(this));
-    await this.#join();
+    try {
+      await this.#join();
+    } catch (error) {
+      // A route or set that cannot be had is this subscriber's misfortune, and its operator's to mend.
+      return (error as Error).message;
+    }
     return undefined;
   }
 
