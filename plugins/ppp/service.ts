@@ -11,6 +11,8 @@ export interface Present {
   readonly session: Session;
   readonly user: string;
   readonly address: string | undefined;
+  /** Resolves when it is gone, and what it had is free. */
+  readonly gone: Promise<void>;
   /** Ends it, and returns at once. */
   end(why: CallEnd, cause: TerminateCause): void;
 }

@@ -36,6 +36,8 @@ import { formatIp } from "../../core/endpoint.ts";
 import { Subscriber6 } from "./subscriber6.ts";
 import { printable } from "./link/auth.ts";
 
+/** So long is waited for the end of a session that another one replaces, in milliseconds. */
+const REPLACE_MS = 3000;
 const NOTHING_USED: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
 
 /** A subscriber's session. */
@@ -43,6 +45,7 @@ export class SubscriberSession implements Present {
   readonly session: Session;
   readonly scope: Scope;
   readonly termination: Termination;
+  readonly gone: Promise<void>;
   readonly #driven: DrivenLink;
   #starting = true;
   #user = "";
@@ -72,9 +75,13 @@ export class SubscriberSession implements Present {
     const { options, subscribers } = termination;
     subscribers.total++;
     subscribers.starting++;
+    // The first thing that is had is the last that is given up.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
     scope.defer(() => {
       subscribers.total--;
       this.#started();
+      resolve();
     });
     this.#driven = driveLink(scope, session.port, {
       lcp: {
@@ -223,14 +230,7 @@ export class SubscriberSession implements Present {
     ) {
       return `the user has ${others.length} sessions, as many as it may have`;
     }
-    if (options["sessions-per-user"] === "replace") {
-      for (const other of others) {
-        other.end(
-          { result: 3, message: "replaced by a new session of the user" },
-          "port-preempted",
-        );
-      }
-    }
+    if (options["sessions-per-user"] === "replace") await this.#replace(others);
     const { hostName } = this.session.tunnel ?? {};
     const profileName = profileNameOf(options, { grant, peer: hostName });
     const profile = profileName === undefined
@@ -269,6 +269,18 @@ export class SubscriberSession implements Present {
       return (error as Error).message;
     }
     return undefined;
+  }
+
+  /** Ends other sessions of the user, and waits for what they had: an address of the user's own is one of a kind. */
+  async #replace(others: readonly Present[]): Promise<void> {
+    for (const other of others) {
+      const message = "replaced by a new session of the user";
+      other.end({ result: 3, message }, "port-preempted");
+    }
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.scope.timer(this.scope.now() + REPLACE_MS, resolve);
+    await Promise.race([late, Promise.all(others.map(({ gone }) => gone))]);
+    timer.cancel();
   }
 
   #takeAddress(offer: Offer): string | undefined | Error {
