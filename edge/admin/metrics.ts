@@ -8,7 +8,7 @@
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
 import type { Vitals } from "../vitals.ts";
-import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
+import { peerMetrics, processMetrics, reloadMetrics, type Samples } from "./metrics_process.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 import { createTotals } from "./totals.ts";
 
@@ -31,9 +31,6 @@ export interface Metrics {
   /** All metrics as they are now. */
   read(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
-
-/** A metric's values, each with its labels. */
-export type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 
 /** Why connections are ended, none of them yet. */
 const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };

@@ -3,7 +3,9 @@
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
 import type { Vitals } from "../vitals.ts";
-import type { Samples } from "./metrics.ts";
+
+/** A metric's values, each with its labels. */
+export type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 
 /** A metric: type, name, help, values. */
 export type Metric = readonly ["counter" | "gauge", string, string, Samples];
