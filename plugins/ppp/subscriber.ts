@@ -21,6 +21,7 @@ import type {
 } from "./aaa/authenticator.ts";
 import { factsOf } from "./aaa/call.ts";
 import { octetsOfAddress } from "./addresses.ts";
+import { membershipsOf, SetMemberships } from "./address_lists.ts";
 import { driveLink, type DrivenLink } from "./drive.ts";
 import { hookOf } from "./hooks.ts";
 import { authEnd, Cause, Direction, type LinkEnd } from "./link/end.ts";
@@ -65,7 +66,8 @@ export class SubscriberSession implements Present {
   #upAt: number | undefined;
   #changing: Promise<void> = Promise.resolve();
   #networks = 0;
-  #lists: (Scope & Endable) | undefined;
+  readonly #lists: SetMemberships;
+  readonly #unknownLists = new Set<string>();
   readonly #routed = new Map<string, Scope & Endable>();
 
   constructor(session: Session, scope: Scope, termination: Termination) {
@@ -73,6 +75,7 @@ export class SubscriberSession implements Present {
     this.scope = scope;
     this.termination = termination;
     const { options, subscribers } = termination;
+    this.#lists = new SetMemberships(scope, options.tun.netns);
     subscribers.total++;
     subscribers.starting++;
     // The first thing that is had is the last that is given up.
@@ -319,7 +322,7 @@ export class SubscriberSession implements Present {
       });
     }
     if (this.#address !== undefined) await this.termination.routeTo(this.scope, this.#address);
-    await this.#joinLists(offer.terms.addressLists);
+    await this.#updateLists();
     this.#addNetworks(offer);
   }
 
@@ -431,6 +434,11 @@ export class SubscriberSession implements Present {
     this.#remember();
     this.#routeDelegated();
     this.#account?.changed();
+    this.#updateLists().catch((error) => {
+      if (this.scope.signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.scope.log("warn", "cannot put new addresses into their lists", { error: reason });
+    });
   }
 
   /** What is delegated is routed to the TUN as long as it is. */
@@ -467,7 +475,7 @@ export class SubscriberSession implements Present {
     try {
       await this.#changeMember();
       this.#limit();
-      if (terms.filters) await this.#joinLists(terms.filters);
+      if (terms.filters) await this.#updateLists();
     } catch (error) {
       this.#terms = before;
       this.#limit();
@@ -484,14 +492,28 @@ export class SubscriberSession implements Present {
     });
   }
 
-  async #joinLists(lists: readonly string[]): Promise<void> {
-    await this.#lists?.end({ result: 3, message: "other address lists" });
-    this.#lists = undefined;
-    if (lists.length === 0 || this.#address === undefined) return;
-    this.#lists = this.scope.child("address-lists");
-    for (const set of lists) {
-      await this.#lists.addToSet(set, this.#address, this.termination.options.tun.netns);
+  /** Has the subscriber's addresses in the sets of its lists, and in no others. */
+  #updateLists(): Promise<void> {
+    const names = this.#terms?.addressLists ?? [];
+    const six = this.#six;
+    const addresses = [
+      ...(this.#address === undefined ? [] : [this.#address]),
+      ...six?.addresses ?? [],
+      ...six?.prefixes ?? [],
+      ...six?.delegated ?? [],
+    ];
+    const { section } = this.termination.subscribers;
+    const { unknown, wanted } = membershipsOf(names, section["address-lists"], addresses);
+    for (const name of unknown) {
+      if (this.#unknownLists.has(name)) continue;
+      this.#unknownLists.add(name);
+      this.termination.subscribers.counters.unknownLists.add();
+      this.scope.log("warn", "no address list has this name: it changes nothing", {
+        user: this.#user,
+        "address-list": name,
+      });
     }
+    return this.#lists.have(wanted);
   }
 
   #memberOptions(): PppPortOptions {
