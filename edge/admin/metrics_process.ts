@@ -3,12 +3,7 @@
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
 import type { Vitals } from "../vitals.ts";
-
-/** A metric's values, each with its labels. */
-export type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
-
-/** A metric: type, name, help, values. */
-export type Metric = readonly ["counter" | "gauge", string, string, Samples];
+import { type Metric, one } from "./metrics_samples.ts";
 
 /** Where there are more peers, they are not told apart: each would be a series for as long as anybody keeps them. */
 const MOST_PEERS = 500;
@@ -75,8 +70,4 @@ export function peerMetrics(
     "Tunnels with a control connection by peer and status.",
     samples,
   ]];
-}
-
-function one(value: number): Samples {
-  return [[{}, value]];
 }
