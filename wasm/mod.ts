@@ -227,6 +227,14 @@ export class WasmDatapath {
     return session;
   }
 
+  /**
+   * A session of this id will be added to a tunnel: of what its peer sends meanwhile 16 datagrams are kept, and its port
+   * holds them until it is joined or has a receiver. `on` false: none will.
+   */
+  expectSession(tunnel: TunnelIx, sessionId: number, on = true): void {
+    refusing(() => this.#raw.expect_session(tunnel, u32(sessionId, "session id"), on));
+  }
+
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
    * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {

@@ -11,9 +11,10 @@
 
 import { z } from "zod";
 import type { DigestType } from "../../core/wire/authentication.ts";
-import { canonicalIp, ipVersion } from "../../core/endpoint.ts";
+import { canonicalIp, ipVersion, parseIp } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { canonicalNetwork } from "./network.ts";
 import {
   choice,
   flag,
@@ -118,6 +119,29 @@ const rateLimit: Kind<RateLimit> = {
     .refine(({ rx, tx }) => rx !== undefined || tx !== undefined, "expected rx, tx or both"),
   word: { as: "yaml" },
   placeholder: "'{ rx: KBIT/S, tx: KBIT/S, burst: OCTETS }'",
+};
+
+/** Whose frames a peer may send; of a family that is not named while the other one is: none. */
+export type SourceCheck = {
+  readonly mac?: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+};
+const sourceCheck: Kind<SourceCheck> = {
+  schema: z.strictObject({
+    mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i, {
+      error: "expected a MAC address such as 02:00:00:00:00:07",
+    }).exactOptional(),
+    ipv4: z.string().refine((text) => parseIp(text)?.length === 4, {
+      error: "expected an IPv4 address",
+    }).exactOptional(),
+    ipv6: z.string().refine((text) => canonicalNetwork(text)?.includes(":") === true, {
+      error: "expected an IPv6 address or network such as 2001:db8:7::/64",
+    }).exactOptional(),
+  }, { error: "expected { mac, ipv4, ipv6 }, such as { ipv4: 10.0.0.7 }" })
+    .refine((given) => Object.keys(given).length > 0, "expected mac, ipv4 or ipv6"),
+  word: { as: "yaml" },
+  placeholder: "'{ mac: MAC, ipv4: ADDRESS, ipv6: PREFIX }'",
 };
 
 const mssClampError = "expected auto, off or a number of octets from 64 to 65495";
@@ -291,6 +315,14 @@ const payloadOptions = {
       "kilobits a second from (`rx`) and to (`tx`) the peer, and octets that may pass at once (`burst`): `{ rx: 50000, tx: 10000, burst: 65536 }`",
     default: undefined,
     otherwise: "no limit; `burst`: what passes in 50 milliseconds, at least 65536",
+    change: "live",
+  }),
+  "source-check": option(sourceCheck, {
+    field: "sourceCheck",
+    help:
+      "whose frames the peer may send: a `mac` address, an `ipv4` address (ARP's too), an `ipv6` prefix; of a family that is left out while the other is there: none. Others are counted as `source-mismatch`",
+    default: undefined,
+    otherwise: "anybody's",
     change: "live",
   }),
   "mss-clamp": option(mssClamp, {

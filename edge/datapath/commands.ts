@@ -60,6 +60,7 @@ export function createCommands(
       grouping.forget(tunnel);
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
+    expectSession: ({ tunnel, sessionId, on }) => datapath.expectSession(tunnel, sessionId, on),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, device: { frames, packets = false, tag, vnet } }) {
       const port = datapath.addDevice(fd, frames, vnet, tag);

@@ -41,6 +41,7 @@ export class Raw {
     cross_connect(a: number, b: number): void;
     disconnect(a: number): void;
     drops(): Float64Array;
+    expect_session(tunnel: number, session_id: number, on: boolean): void;
     /**
      * Nothing: there is no such session.
      */

@@ -200,6 +200,7 @@ export const raw_counters: (a: number, b: number, c: number, d: number) => void;
 export const raw_cross_connect: (a: number, b: number, c: number, d: number) => void;
 export const raw_disconnect: (a: number, b: number, c: number) => void;
 export const raw_drops: (a: number, b: number) => void;
+export const raw_expect_session: (a: number, b: number, c: number, d: number, e: number) => void;
 export const raw_family_counters: (a: number, b: number, c: number) => void;
 export const raw_fdb_add: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
 export const raw_fdb_del: (a: number, b: number, c: number, d: number, e: number, f: number) => void;

@@ -283,6 +283,14 @@ impl Raw {
             .map(Handle::to_number)
     }
 
+    pub fn expect_session(&mut self, tunnel: f64, session_id: u32, on: bool) -> Result<(), Refusal> {
+        let tunnel = handle(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        match on {
+            true => self.datapath.core.expect_session(tunnel, session_id),
+            false => self.datapath.core.unexpect_session(tunnel, session_id),
+        }
+    }
+
     /// The session as it is now.
     pub fn session(&self, session: f64) -> Result<RawSession, Refusal> {
         let core = &self.datapath.core;

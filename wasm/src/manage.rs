@@ -232,10 +232,12 @@ impl Core {
             Version::V2 => self.v2.set(self.v2_key(tunnel, session_id), at),
             Version::V3 => self.enter_v3(at),
         }
+        self.take_early(at, tunnel, session_id);
         Ok(self.sessions.handle(at))
     }
 
-    fn v2_key(&self, tunnel: u32, session_id: u32) -> u32 {
+    /// What the table of v2 sessions knows a session by.
+    pub fn v2_key(&self, tunnel: u32, session_id: u32) -> u32 {
         key_v2(self.tunnels[tunnel].tunnel_id as u16, session_id as u16)
     }
 
