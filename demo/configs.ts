@@ -1,11 +1,13 @@
-/** The two appliances' configuration files. @module */
+/** The appliances' configuration files. @module */
 
 import type { Namespaces } from "./namespaces.ts";
 
-/** Both files' texts, and what to ping from the left namespace. */
+/** The files' texts, and what to ping from the left namespace. */
 export interface DemoConfigs {
   readonly left: string;
   readonly right: string;
+  /** A subscriber of the left one; absent: there are no namespaces. */
+  readonly home?: string;
   readonly targets: readonly { readonly name: string; readonly address: string }[];
 }
 
@@ -19,6 +21,8 @@ interface End {
   /** 1 or 2: which end this is; the last figure of its addresses and ids. */
   readonly me: 1 | 2;
   readonly namespace?: string;
+  /** Where the left end's subscribers are. */
+  readonly street?: string;
   /** Where the demo's files are. */
   readonly directory: string;
 }
@@ -30,17 +34,19 @@ const RIGHT = "127.77.0.2";
 /** @param directory where the admin endpoints' sockets shall be */
 export function configs(spaces: Namespaces, directory: string): DemoConfigs {
   const netns = (side: "left" | "right") => spaces.available ? { namespace: spaces[side] } : {};
-  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, directory, ...netns("left") };
+  const street = spaces.available ? { street: spaces.street } : {};
+  const left: End = { underlay: LEFT, peer: RIGHT, me: 1, directory, ...netns("left"), ...street };
   const right: End = { underlay: RIGHT, peer: LEFT, me: 2, directory, ...netns("right") };
   return {
     left: config(left, `unix:${directory}/left.sock`),
     right: config(right, `unix:${directory}/right.sock`),
+    ...(spaces.available && { home: home(spaces.left, `unix:${directory}/home.sock`) }),
     targets: spaces.available
       ? [{ name: "UDP", address: "192.168.71.2" }, {
         name: "IP protocol 115",
         address: "192.168.72.2",
       }, {
-        name: "PPP over L2TPv2, as a subscriber",
+        name: "PPPoE to the left one, a LAC, and on over L2TPv2 to the right one, the LNS",
         address: "10.99.0.1",
       }]
       : [],
@@ -53,7 +59,7 @@ function config(end: End, admin: string): string {
     `listen: [{ udp: "${end.underlay}:1701" }${raw ? `, { ip: "${end.underlay}" }` : ""}]`,
     `admin: { listen: "${admin}" }`,
     "log: { level: warn }",
-    ...(raw ? [end.me === 1 ? subscriber(end) : lns(end)] : []),
+    ...(raw ? [end.me === 1 ? lac(end) : lns(end)] : []),
     "tunnels:",
     tunnel(
       "over-udp",
@@ -66,16 +72,17 @@ function config(end: End, admin: string): string {
     ...(raw ? [tunnel("over-ip", end, 20, "ip", "", "l2spec-type: none")] : []),
     ...(raw && end.me === 1
       ? [
-        `  to-lns: { peer: lns, local: "${end.underlay}:1701", remote: "${end.peer}:1701", sessions: { link: { circuit: wan } } }`,
+        `  to-lns: { peer: lns, mode: on-demand, local: "${end.underlay}:1701", remote: "${end.peer}:1701" }`,
       ]
       : []),
     "",
   ].join("\n");
 }
 
-/** The left end dials PPP. */
-function subscriber({ namespace }: End): string {
-  return `peers: { lns: { proto-version: 2 } }
+/** A subscriber, at the left end's cable: it dials PPPoE. */
+function home(namespace: string, admin: string): string {
+  return `admin: { listen: "${admin}" }
+log: { level: warn }
 circuits:
   wan:
     ppp:
@@ -83,7 +90,20 @@ circuits:
         tun: { name: wan0, netns: ${namespace} }
         user: subscriber
         secret: a demo
-        routes: [10.99.0.0/24]`;
+        routes: [10.99.0.0/24]
+        ipv6: false
+pppoe:
+  clients:
+    line: { interface: uplink, netns: ${namespace}, circuit: wan, retry: 0.2 }
+`;
+}
+
+/** The left end carries its subscribers' sessions to the right one. */
+function lac({ street }: End): string {
+  return `peers: { lns: { proto-version: 2 } }
+pppoe:
+  access:
+    street: { interface: street, netns: ${street}, lac: { servers: [{ peer: lns }] } }`;
 }
 
 /** The right end terminates it. */

@@ -1,9 +1,9 @@
 /**
- * `deno task demo`: two real appliances, joined by L2TPv3 pseudowires over loopback.
+ * `deno task demo`: two real appliances, joined by L2TPv3 pseudowires over loopback, and a subscriber of one of them.
  *
  * As root (with `ip`, `ping` and /dev/net/tun) the pseudowires end on TAPs in two network namespaces and a ping
- * crosses them, and the left one dials the right one as a PPP subscriber, whose ping goes through two TUNs; otherwise
- * they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
+ * crosses them; and a third appliance dials PPPoE to the left one, a LAC, which carries it to the right one, its LNS.
+ * Otherwise they end on `probe` circuits, which send real ARP and ICMP frames from TypeScript.
  * Runs until Ctrl-C, or for `--seconds N`.
  *
  * @module
@@ -34,6 +34,7 @@ say(
 );
 const left = stack.use(await startAppliance("left", demo.left, directory));
 stack.use(await startAppliance("right", demo.right, directory));
+if (demo.home !== undefined) stack.use(await startAppliance("home", demo.home, directory));
 say(`two appliances are up; the left one's admin endpoint is ${left.url}`);
 
 await traffic(spaces, demo);
@@ -69,7 +70,8 @@ async function traffic(spaces: Namespaces, { targets }: DemoConfigs): Promise<vo
 
 /** What an operator would look at. */
 async function tables(appliance: RunningAppliance): Promise<void> {
-  for (const args of [["show", "tunnel"], ["show", "session"]]) {
+  const subscribers = spaces.available ? [["show", "view", "pppoe"]] : [];
+  for (const args of [["show", "tunnel"], ["show", "session"], ...subscribers]) {
     say(`isthmus ${args.join(" ")}`);
     await run(Deno.execPath(), [...isthmus(directory), "--url", appliance.url, ...args]);
   }

@@ -1,14 +1,17 @@
-/** Two network namespaces for the demo's TAPs, where the machine can have them. @module */
+/** Network namespaces for the demo's devices, where the machine can have them. @module */
 
 /** The namespaces' names, or why there are none. */
 export type Namespaces =
   & AsyncDisposable
-  & ({ readonly available: true; readonly left: string; readonly right: string } | {
-    readonly available: false;
-    readonly reason: string;
-  });
+  & ({
+    readonly available: true;
+    readonly left: string;
+    readonly right: string;
+    /** Holds the far end of `left`'s Ethernet cable, the device `street`; that at `left` is `uplink`. */
+    readonly street: string;
+  } | { readonly available: false; readonly reason: string });
 
-/** Makes both namespaces; disposal removes them. */
+/** Makes the namespaces; disposal removes them. */
 export async function namespaces(): Promise<Namespaces> {
   const reason = await whyNot();
   if (reason !== undefined) {
@@ -20,13 +23,20 @@ export async function namespaces(): Promise<Namespaces> {
   }
   const left = `isthmus-left-${Deno.pid}`;
   const right = `isthmus-right-${Deno.pid}`;
-  for (const name of [left, right]) await ip("netns", "add", name);
+  const street = `isthmus-street-${Deno.pid}`;
+  const all = [left, right, street];
+  for (const name of all) await ip("netns", "add", name);
+  const far = ["peer", "name", "street", "netns", street];
+  await ip("link", "add", "uplink", "netns", left, "type", "veth", ...far);
+  await ip("-n", left, "link", "set", "uplink", "up");
+  await ip("-n", street, "link", "set", "street", "up");
   return {
     available: true,
     left,
     right,
+    street,
     async [Symbol.asyncDispose]() {
-      for (const name of [left, right]) await ip("netns", "del", name);
+      for (const name of all) await ip("netns", "del", name);
     },
   };
 }

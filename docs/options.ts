@@ -1,6 +1,6 @@
 /**
  * `deno task docs`: writes the tables of options in `configuration.md` from the rows of `edge/config/attributes.ts`, and
- * those in `ppp.md` from the schemas of the plugin; with `--check`, as `deno task doc:check` has it, only says whether
+ * those in `ppp.md` and `radius.md` from the schemas of the plugin; with `--check`, as `deno task doc:check` has it, only says whether
  * they are the same.
  *
  * @module
@@ -16,7 +16,17 @@ import {
   wayOptions,
 } from "../edge/config/attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
-import { aaaOptions, radiusOptions, serverOptions } from "../plugins/ppp/aaa/options.ts";
+import { addressListSchema } from "../plugins/ppp/address_lists.ts";
+import {
+  aaaOptions,
+  changeClientOptions,
+  coaOptions,
+  mapOptions,
+  radiusOptions,
+  realmOptions,
+  serverOptions,
+} from "../plugins/ppp/aaa/options.ts";
+import { userShape } from "../plugins/ppp/aaa/users.ts";
 import {
   clientShape,
   poolSchema,
@@ -31,7 +41,7 @@ type Shape = Readonly<
   Record<string, { description?: string; _zod: { def: { type: string; defaultValue?: unknown } } }>
 >;
 
-const pages = ["configuration.md", "ppp.md"] as const;
+const pages = ["configuration.md", "ppp.md", "radius.md"] as const;
 
 const { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId, ...staticTunnel } = tunnelOptions;
 
@@ -50,6 +60,7 @@ const tables: Readonly<Record<string, Table>> = {
 const schemas: Readonly<Record<string, Shape>> = {
   "ppp section": sectionShape,
   "ppp pool": poolSchema.shape,
+  "ppp address list": addressListSchema.shape,
   "ppp profile": profileSchema.shape,
   "ppp terminate": own(terminateSchema.shape),
   "ppp tun": tunSchema.shape,
@@ -57,6 +68,11 @@ const schemas: Readonly<Record<string, Shape>> = {
   "ppp aaa": aaaOptions.shape,
   "ppp radius": radiusOptions.shape,
   "ppp server": serverOptions.shape,
+  "ppp realm": realmOptions.shape,
+  "ppp coa": coaOptions.shape,
+  "ppp coa client": changeClientOptions.shape,
+  "ppp map": mapOptions.shape,
+  "ppp user": userShape,
 };
 
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */

@@ -227,6 +227,14 @@ export class WasmDatapath {
     return session;
   }
 
+  /**
+   * A session of this id will be added to a tunnel: of what its peer sends meanwhile 16 datagrams are kept, and its port
+   * holds them until it is joined or has a receiver. `on` false: none will.
+   */
+  expectSession(tunnel: TunnelIx, sessionId: number, on = true): void {
+    refusing(() => this.#raw.expect_session(tunnel, u32(sessionId, "session id"), on));
+  }
+
   /** Changes what is given. Queued frames are released in order when there is to be no reordering any more, and
    * by the next {@linkcode age} where they have waited for longer than they may now. */
   changeSession(session: PortIx, change: SessionChange): void {
@@ -249,6 +257,11 @@ export class WasmDatapath {
   addDevice(fd: number, frameType: FrameType, vnet?: VnetSpec, tag = 0): PortIx {
     const bits = vnet === undefined ? 0 : vnetBits(vnet);
     return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
+  }
+
+  /** The device is a packet socket: what leaves by it is laid out for sendmmsg, too. */
+  sendInMessages(device: PortIx): void {
+    refusing(() => this.#raw.send_in_messages(device));
   }
 
   /**

@@ -11,15 +11,17 @@
 
 import { z } from "zod";
 import type { DigestType } from "../../core/wire/authentication.ts";
-import { canonicalIp, ipVersion } from "../../core/endpoint.ts";
+import { canonicalIp, ipVersion, parseIp } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { canonicalNetwork } from "./network.ts";
 import {
   choice,
   flag,
   type Given,
   inMilliseconds,
   type Kind,
+  numberOf,
   option,
   parts,
   required,
@@ -95,7 +97,7 @@ const otherTypes: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 const pwType: Kind<string | number> = {
   schema: z.union([
     z.enum(["ethernet", "eth", "ethernet-vlan", "eth-vlan", "vlan", "ppp"]),
-    z.literal([PseudowireType.EthernetVlan, PseudowireType.Ethernet, PseudowireType.Ppp]),
+    numberOf([PseudowireType.EthernetVlan, PseudowireType.Ethernet, PseudowireType.Ppp]),
   ], { error: ({ input }) => otherTypes.get(input) ?? pwTypeError }),
   word: { as: "choice", words: ["ethernet", "ethernet-vlan", "ppp"] },
   placeholder: "ethernet|ethernet-vlan|ppp",
@@ -118,6 +120,29 @@ const rateLimit: Kind<RateLimit> = {
     .refine(({ rx, tx }) => rx !== undefined || tx !== undefined, "expected rx, tx or both"),
   word: { as: "yaml" },
   placeholder: "'{ rx: KBIT/S, tx: KBIT/S, burst: OCTETS }'",
+};
+
+/** Whose frames a peer may send; of a family that is not named while the other one is: none. */
+export type SourceCheck = {
+  readonly mac?: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+};
+const sourceCheck: Kind<SourceCheck> = {
+  schema: z.strictObject({
+    mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i, {
+      error: "expected a MAC address such as 02:00:00:00:00:07",
+    }).exactOptional(),
+    ipv4: z.string().refine((text) => parseIp(text)?.length === 4, {
+      error: "expected an IPv4 address",
+    }).exactOptional(),
+    ipv6: z.string().refine((text) => canonicalNetwork(text)?.includes(":") === true, {
+      error: "expected an IPv6 address or network such as 2001:db8:7::/64",
+    }).exactOptional(),
+  }, { error: "expected { mac, ipv4, ipv6 }, such as { ipv4: 10.0.0.7 }" })
+    .refine((given) => Object.keys(given).length > 0, "expected mac, ipv4 or ipv6"),
+  word: { as: "yaml" },
+  placeholder: "'{ mac: MAC, ipv4: ADDRESS, ipv6: PREFIX }'",
 };
 
 const mssClampError = "expected auto, off or a number of octets from 64 to 65495";
@@ -211,7 +236,7 @@ export const tunnelOptions = {
     read: tunnelId.read,
   }),
   "proto-version": option({
-    schema: z.literal([2, 3], { error: "expected 2 (RFC 2661) or 3 (RFC 3931)" }),
+    schema: numberOf([2, 3], "expected 2 (RFC 2661) or 3 (RFC 3931)"),
     word: { as: "number" },
     placeholder: "2|3",
   }, {
@@ -293,6 +318,14 @@ const payloadOptions = {
     otherwise: "no limit; `burst`: what passes in 50 milliseconds, at least 65536",
     change: "live",
   }),
+  "source-check": option(sourceCheck, {
+    field: "sourceCheck",
+    help:
+      "whose frames the peer may send: a `mac` address, an `ipv4` address (ARP's too), an `ipv6` prefix; of a family that is left out while the other is there: none. Others are counted as `source-mismatch`",
+    default: undefined,
+    otherwise: "anybody's",
+    change: "live",
+  }),
   "mss-clamp": option(mssClamp, {
     field: "mssClamp",
     help:
@@ -372,7 +405,7 @@ export const sessionOptions = {
 /** What a call has, apart from its name and its circuit. */
 export const callOptions = {
   "cookie-size": option({
-    schema: z.literal([0, 4, 8], { error: "expected 0, 4 or 8" }),
+    schema: numberOf([0, 4, 8], "expected 0, 4 or 8"),
     word: { as: "number" },
     placeholder: "0|4|8",
   }, {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type { RateLimit } from "./attributes.ts";
+import type { RateLimit, SourceCheck } from "./attributes.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "./model.ts";
 import { hidden } from "./secrets.ts";
 
@@ -11,6 +11,12 @@ export const rateLimit = fc.constantFrom<RateLimit>(
   { rx: 50_000 },
   { tx: 1, burst: 1 },
   { rx: 0xffff_ffff, tx: 9, burst: 0xffff_ffff },
+);
+
+/** Whose frames a session takes. */
+export const sourceCheck = fc.constantFrom<SourceCheck>(
+  { ipv4: "10.0.0.7" },
+  { mac: "02:00:00:00:00:07", ipv6: "2001:db8:7::/64" },
 );
 
 /** Few, so that they are shared often. */
@@ -40,13 +46,15 @@ function callArbitrary(version: 2 | 3, placed: boolean): fc.Arbitrary<CallConfig
     restartAfterMs: fc.constantFrom(1, 1000, 60_000),
     restartRun: fc.constantFrom(1, 32, 1024),
     rateLimit: maybe(rateLimit),
+    sourceCheck: maybe(sourceCheck),
     mssClamp: maybe(fc.constantFrom<("auto" | "off" | number)[]>("auto", "off", 64, 1400)),
     mtu: maybe(fc.integer({ min: 68, max: 0xffff })),
     tap: maybe(fc.constantFrom("tap0", "tap1", "tap2", "tap3")),
-  }).map(({ mtu, rateLimit, mssClamp, tap, ...call }) => ({
+  }).map(({ mtu, rateLimit, sourceCheck, mssClamp, tap, ...call }) => ({
     ...call,
     ...(mtu !== undefined && { mtu }),
     ...(rateLimit && { rateLimit }),
+    ...(sourceCheck && { sourceCheck }),
     ...(mssClamp !== undefined && { mssClamp }),
     ...(tap !== undefined && call.pseudowireType === PseudowireType.Ethernet &&
       { circuit: { plugin: "tap", options: { name: tap } } }),

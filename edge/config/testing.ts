@@ -7,7 +7,7 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import { Failure } from "../../plugins/failure.ts";
 import type { Offload, Plugin } from "../../plugins/plugin.ts";
 import type { CallConfig, Config, Listener, SessionConfig, TunnelConfig } from "./model.ts";
-import { controlArbitrary, rateLimit } from "./control_testing.ts";
+import { controlArbitrary, rateLimit, sourceCheck } from "./control_testing.ts";
 import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
 
@@ -158,15 +158,17 @@ function sessionArbitrary(version: 2 | 3): fc.Arbitrary<SessionConfig> {
     restartAfterMs: fc.constantFrom(1, 1000, 60_000),
     restartRun: fc.constantFrom(1, 32, 1024),
     rateLimit: fc.option(rateLimit, { nil: undefined }),
+    sourceCheck: fc.option(sourceCheck, { nil: undefined }),
     mssClamp: fc.option(fc.constantFrom<("auto" | "off" | number)[]>("auto", "off", 64, 1400), {
       nil: undefined,
     }),
     mtu: fc.option(fc.integer({ min: 68, max: 0xffff }), { nil: undefined }),
     tap: fc.option(fc.stringMatching(/^[a-z]{1,15}$/), { nil: undefined }),
-  }).map(({ mtu, rateLimit, mssClamp, tap, ...session }) => ({
+  }).map(({ mtu, rateLimit, sourceCheck, mssClamp, tap, ...session }) => ({
     ...session,
     ...(mtu !== undefined && { mtu }),
     ...(rateLimit && { rateLimit }),
+    ...(sourceCheck && { sourceCheck }),
     ...(mssClamp !== undefined && { mssClamp }),
     ...(tap !== undefined && session.pseudowireType === PseudowireType.Ethernet &&
       { circuit: { plugin: "tap", options: { name: tap } } }),

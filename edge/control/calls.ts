@@ -70,6 +70,8 @@ class CallHandler {
     }
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
+    const asking = event.state === "wait-reply" && this.#lcce.call(handle)?.role;
+    if (asking === "outgoing-caller") links.expectCall(link, call);
     if (event.state === "established") this.#established(link, call, event, now);
     else if (event.session) this.#agreed(link, call, event);
     if (event.state === "closed") {

@@ -217,6 +217,8 @@ export interface ManagedCall {
   /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
   work: Promise<SessionEntry | undefined> | undefined;
   closed: boolean;
+  /** What comes before its session is kept. */
+  expected: boolean;
   upSince: number | undefined;
   /** Called when it is up or has ended. */
   onSettled: (() => void) | undefined;
@@ -260,6 +262,8 @@ export interface ManagedConnections {
     facts: CallFacts,
     ready: (attachment: Attachment) => void,
   ): void;
+  /** A call is asked for whose peer may send before we know what its session is like (OCRQ). */
+  expectCall(link: ManagedConnection, call: ManagedCall): void;
   /** The peer said more: its circuit is told. */
   hear(link: ManagedConnection, call: ManagedCall, message: CallMessage, said: CallAvps): void;
   /** The call is established: its session is up, unless the peer's circuit is not. */

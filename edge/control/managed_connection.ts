@@ -87,6 +87,7 @@ export function makeManagedCall(
     circuit: undefined,
     work: undefined,
     closed: false,
+    expected: false,
     upSince: undefined,
     onSettled: undefined,
     onGone: undefined,
@@ -140,9 +141,22 @@ class DatapathConnections implements ManagedConnections {
     link.closing ??= this.#closeTunnel(link);
   }
 
+  expectCall(link: ManagedConnection, call: ManagedCall): void {
+    call.expected = true;
+    this.#expect(link, call, true);
+  }
+
+  /** At once where the tunnel is there: its peer may be quick. */
+  #expect(link: ManagedConnection, { handle: { localSessionId } }: ManagedCall, on: boolean): void {
+    const { sessions } = this.#dependencies;
+    if (link.entry) return sessions.expect(link.entry, localSessionId, on);
+    void link.opening?.then((entry) => entry && sessions.expect(entry, localSessionId, on));
+  }
+
   openCall: ManagedConnections["openCall"] = (link, call, agreed, facts, ready) => {
     const { driver, sessions } = this.#dependencies;
     const config = sessionConfig(call.name, call.template.call, agreed);
+    call.expected = false;
     const opened = link.entry
       ? sessions.open(link.entry, config)
       : (link.opening ?? Promise.resolve(undefined)).then((entry) =>
@@ -180,6 +194,7 @@ class DatapathConnections implements ManagedConnections {
 
   closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void {
     call.closed = true;
+    if (call.expected) this.#expect(link, call, false);
     // Before its port goes: that would be a fault.
     call.owner?.closed(why ?? LET_GO);
     // It may still be asking its circuit.

@@ -67,7 +67,15 @@ export const agreedKeys: readonly string[] = [
 
 /** A session whose call is configured otherwise now, in what our side decides. */
 export function changedSession(session: SessionConfig, call: CallConfig): SessionConfig {
-  const { circuit: _, mssClamp: __, mtu: ___, rateLimit: ____, vlanId: _____, ...agreed } = session;
+  const {
+    circuit: _,
+    mssClamp: __,
+    mtu: ___,
+    rateLimit: ____,
+    vlanId: _____,
+    sourceCheck: ______,
+    ...agreed
+  } = session;
   return {
     ...agreed,
     ...decidedHere(call, session.recvSeq || (session.lnsMode && session.sendSeq)),
@@ -76,7 +84,7 @@ export function changedSession(session: SessionConfig, call: CallConfig): Sessio
 
 /** @param numbered whether frames come with sequence numbers, or may */
 function decidedHere(call: CallConfig, numbered: boolean) {
-  const { circuit, mssClamp, mtu, rateLimit, vlanId } = call;
+  const { circuit, mssClamp, mtu, rateLimit, sourceCheck, vlanId } = call;
   const { reorderTimeoutMs, restartAfterMs, restartRun } = call;
   return {
     reorderTimeoutMs: numbered ? reorderTimeoutMs : 0,
@@ -84,6 +92,7 @@ function decidedHere(call: CallConfig, numbered: boolean) {
     restartRun,
     ...(mssClamp !== undefined && { mssClamp }),
     ...(rateLimit && { rateLimit }),
+    ...(sourceCheck && { sourceCheck }),
     ...(mtu !== undefined && { mtu }),
     ...(vlanId !== undefined && { vlanId }),
     ...(circuit && { circuit }),

@@ -214,6 +214,10 @@ class OneWorkerDatapath implements Datapath {
     return this.#addPort(ix, { kind: "session" });
   }
 
+  async expectSession(tunnel: TunnelHandle, sessionId: number, on: boolean): Promise<void> {
+    await this.#worker.request("expectSession", { tunnel: toTunnelIx(tunnel), sessionId, on });
+  }
+
   async changeSession(session: PortId, change: SessionChange): Promise<void> {
     await this.#worker.request("changeSession", { session: toIx(session), change });
   }

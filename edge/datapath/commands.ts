@@ -60,13 +60,17 @@ export function createCommands(
       grouping.forget(tunnel);
     },
     addSession: ({ tunnel, spec }) => datapath.addSession(tunnel, spec),
+    expectSession: ({ tunnel, sessionId, on }) => datapath.expectSession(tunnel, sessionId, on),
     changeSession: ({ session, change }) => datapath.changeSession(session, change),
     addDevice({ fd, device: { frames, packets = false, tag, vnet } }) {
       const port = datapath.addDevice(fd, frames, vnet, tag);
       const kind = packets ? "packets" : "device";
       return orUndo(
         port,
-        () => sources.addDevice(kind, fd, port, vnet !== undefined),
+        () => {
+          if (packets) datapath.sendInMessages(port);
+          sources.addDevice(kind, fd, port, vnet !== undefined);
+        },
         () => datapath.removePort(port),
       );
     },

@@ -147,6 +147,11 @@ export interface Datapath extends AsyncDisposable {
   /** Removes a tunnel that has no sessions. */
   removeTunnel(tunnel: TunnelHandle): Promise<void>;
   addSession(tunnel: TunnelHandle, session: SessionSpec): Promise<PortId>;
+  /**
+   * A session of this id will be added to a tunnel: some of what its peer sends meanwhile is kept, and its port holds that
+   * until it is joined or has a receiver. `on` false: none will.
+   */
+  expectSession(tunnel: TunnelHandle, sessionId: number, on: boolean): Promise<void>;
   changeSession(session: PortId, change: SessionChange): Promise<void>;
   /**
    * Hands over an open, non-blocking device; the datapath closes it. `gone` is called once when it vanishes; `down` when

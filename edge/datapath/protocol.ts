@@ -81,6 +81,7 @@ export interface CommandTable {
   changeTunnel: [{ tunnel: TunnelIx; spec: TunnelSpec }, void];
   removeTunnel: [{ tunnel: TunnelIx }, void];
   addSession: [{ tunnel: TunnelIx; spec: SessionSpec }, PortIx];
+  expectSession: [{ tunnel: TunnelIx; sessionId: number; on: boolean }, void];
   changeSession: [{ session: PortIx; change: SessionChange }, void];
   addDevice: [{ fd: number; device: DeviceSpec }, PortIx];
   addPppoe: [{ device: PortIx; spec: PppoeSpec }, PortIx];

@@ -101,6 +101,7 @@ Deno.test({
     refuses("inet filter walled", "2001:db8::9", "EINVAL");
     refuses("inet filter walled", "10.0.0.0/24", "EINVAL");
     refuses("inet filter walled6", "2001:db8::/129", "EINVAL");
+    assert.throws(() => sets.add("inet filter walled", "2001:db8::9", netns), /holds no IPv6/);
     const last = sets.add("inet filter walled6", "ffff:ffff:ffff:ffff::/64", netns);
     last();
     for (const back of undo) back();

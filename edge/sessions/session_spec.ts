@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { frameTypeOf, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionPolicy, SessionSpec } from "../../wasm/mod.ts";
-import type { RateLimit } from "../config/attributes.ts";
+import { parseIp } from "../../core/endpoint.ts";
+import type { RateLimit, SourceCheck } from "../config/attributes.ts";
 import type { SessionConfig } from "../config/model.ts";
 import type { SessionChange } from "../datapath/datapath.ts";
 import { frameMtu } from "./frame_mtu.ts";
@@ -41,12 +42,23 @@ function burstFor({ rx = 0, tx = 0 }: RateLimit): number {
 
 /** How fast a session may be, and what of its TCP segments is made smaller. */
 export function policyOf(tunnel: Path, config: SessionConfig): SessionPolicy {
-  const { mssClamp, rateLimit } = config;
+  const { mssClamp, rateLimit, sourceCheck } = config;
   const frame = () => frameMtu(tunnel.config, config, tunnel.pathMtu);
   return {
     ...(rateLimit && { rateLimit: { burst: burstFor(rateLimit), ...rateLimit } }),
+    ...(sourceCheck && { source: sourceOf(sourceCheck) }),
     ...(mssClamp !== undefined && mssClamp !== "off" &&
       { mss: mssClamp === "auto" ? { frame: frame() } : mssClamp }),
+  };
+}
+
+/** Whose frames a session takes, as octets. */
+function sourceOf({ ipv4, ipv6, mac }: SourceCheck): NonNullable<SessionPolicy["source"]> {
+  const [prefix = "", bits = "128"] = ipv6?.split("/") ?? [];
+  return {
+    ...(mac !== undefined && { mac: Uint8Array.fromHex(mac.replaceAll(":", "")) }),
+    ...(ipv4 !== undefined && { v4: parseIp(ipv4)! }),
+    ...(ipv6 !== undefined && { v6: { prefix: parseIp(prefix)!, bits: Number(bits) } }),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Sessions {
    * The datapath is asked before this returns, so that a message sent afterwards finds the session there.
    */
   open(tunnel: TunnelEntry, config: SessionConfig): Promise<SessionEntry>;
+  /** A session of this id is asked for, or is not any more: what its peer sends before it is opened is kept. Never fails. */
+  expect(tunnel: TunnelEntry, sessionId: number, on: boolean): void;
   /**
    * Joins an opened session to `circuit`: from here on it carries what its peer sends. It is not up yet.
    * @throws {ApplianceError}
@@ -260,7 +262,7 @@ function makeChanges(
 function makeCallSessions(
   { changed, datapath, log, wallClock }: SessionDependencies,
   { attach }: SessionCircuits,
-): Pick<Sessions, "open" | "join" | "establish" | "follow" | "refreshMtu"> {
+): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "refreshMtu"> {
   const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
     await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
     if (session.config.mssClamp !== "auto") return;
@@ -281,6 +283,10 @@ function makeCallSessions(
   };
 
   return {
+    expect: (tunnel, sessionId, on) =>
+      void datapath.expectSession(tunnel.handle, sessionId, on).catch((error) =>
+        log.debug("cannot keep what comes before a session", { error: String(error) })
+      ),
     async open(tunnel, config) {
       const port = await asApplianceErrors(
         undefined,

@@ -156,6 +156,13 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
+  expectSession(tunnel: TunnelHandle): Promise<void> {
+    return this.#command(
+      "expectSession",
+      () => void (this.tunnels.has(tunnel) || fail("no-such-tunnel")),
+    );
+  }
+
   changeSession(session: PortId, change: SessionChange): Promise<void> {
     return this.#command("changeSession", () => {
       const before = this.sessions.get(session) ?? fail("no-such-port");

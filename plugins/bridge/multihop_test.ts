@@ -219,3 +219,22 @@ Deno.test("AVPs pass, are rewritten and left out by rule; what a receiver would 
     calledNumber: "hq",
   });
 });
+
+Deno.test("a call does not go back to its caller, nor to ourselves", async () => {
+  for (const hostName of ["us", "peer"]) {
+    const { circuit, host, near, world } = await bench({
+      rules: [{ to: [to, { peer: "other" }] }],
+    });
+    const { tunnel } = near.facts;
+    world.placed = (call) => {
+      const first = world.calls.length === 1;
+      call.agree({}, first ? hostName : "far");
+    };
+    Object.assign(tunnel!, { peer: "10.77.0.9" });
+    await near.attach(circuit);
+    assert.equal(world.calls.length, 2, `${hostName} is passed over`);
+    assert.equal(world.calls[0]!.ended?.result, 4);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});

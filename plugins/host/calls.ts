@@ -27,8 +27,6 @@ export function placeCall(
   options: PlaceOptions,
 ): Promise<PlacedCall | Refusal> {
   const { pseudowireType, request, sequencing } = options;
-  /** Whom it belongs to has ended it, or ends. */
-  let quiet = false;
   return life.own(async (): Promise<Had<PlacedCall | Refusal>> => {
     const call = await whileAsked(life, (signal) =>
       leaves.place(target, say, {
@@ -37,15 +35,10 @@ export function placeCall(
         ...(sequencing !== undefined && { sequencing }),
         changed: () => guardChange(life, () => options.changed?.()),
         heard: (message, said) => guard(() => options.heard?.(message, said)),
-        ended(why) {
-          if (!quiet) guard(() => options.ended?.(why));
-        },
+        ended: (why) => guard(() => options.ended?.(why)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
-    const end = (why: CallEnd) => {
-      quiet = true;
-      return call.end(why);
-    };
+    const { end } = call;
     const value = Object.create(call.facts, {
       end: { value: (why: CallEnd) => void end(why), enumerable: true },
       proceed: { value: (said: CallAvps = {}) => call.proceed(said), enumerable: true },
@@ -63,21 +56,14 @@ export function attachChannel(
   channel: Channel,
   ended: (why: CallEnd) => void,
 ): Promise<Attachment | Refusal> {
-  let quiet = false;
   return life.own(async (): Promise<Had<Attachment | Refusal>> => {
-    const tell = (why: CallEnd) => {
-      if (!quiet) guard(() => ended(why));
-    };
+    const tell = (why: CallEnd) => guard(() => ended(why));
     const answer = await whileAsked(
       life,
       (signal) => leaves.attachTo(circuit, channel, tell, signal),
     );
     if (isRefusal(answer)) return { value: answer, undo: () => {} };
-    const undo = (why: CallEnd) => {
-      quiet = true;
-      return answer.end(why);
-    };
-    return { value: answer.attachment, undo };
+    return { value: answer.attachment, undo: (why) => answer.end(why) };
   });
 }
 

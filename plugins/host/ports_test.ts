@@ -192,3 +192,39 @@ Deno.test("a port's rate may change at any time, and what is not said of it stay
   await host.end(WHY);
   tap.limit({ in: null });
 });
+
+Deno.test("a frame that comes to the receiver at whatever moment of a join is passed on, once", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    const { host, scope, world } = await bench();
+    const [a, b] = [await scope.open("tap", { name: "a" }), await scope.open("tap", { name: "b" })];
+    scope.receive(a, () => assert.fail("it is held"));
+    await settle();
+    const [idA, idB] = taps(world).map(({ id }) => id) as [PortId, PortId];
+    const { receiver } = world.ports.get(idA)!;
+    scope.hold(a, 3);
+    await settle();
+    const joining = scope.connect(a, b);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    world.ports.get(receiver!)!.receive!([Uint8Array.of(1)]);
+    await joining;
+    await settle();
+    assert.deepEqual(world.ports.get(idB)!.sent, [Uint8Array.of(1)], `after ${turns} turns`);
+    await host.end(WHY);
+  }
+});
+
+Deno.test("an earlier hold that is over does not let go of a later one", async () => {
+  const { host, scope, world } = await bench();
+  const [a, b] = [await scope.open("tap", { name: "a" }), await scope.open("tap", { name: "b" })];
+  const [idA] = taps(world).map(({ id }) => id) as [PortId];
+  const [first, join] = [scope.child("first"), scope.child("join")];
+  first.hold(a, 3);
+  await join.connect(a, b);
+  await join.end(WHY);
+  scope.hold(a, 3);
+  await settle();
+  await first.end(WHY);
+  assert.ok(world.ports.get(idA)!.held, "the later one holds");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});

@@ -84,6 +84,7 @@ export class ClientSession {
   readonly #ipcp: IpcpClient;
   readonly #six: Client6 | undefined;
   #joined = false;
+  #changing: Promise<void> = Promise.resolve();
   #isUp4 = false;
   #isUp6 = false;
   #upAt: number | undefined;
@@ -163,9 +164,13 @@ export class ClientSession {
   /** Does something with the link. */
   run: DrivenLink["run"] = (work) => this.#driven.run(work);
 
-  /** The device's addresses, and the largest packet, are what was agreed on. */
-  async joined(): Promise<void> {
-    if (!this.#joined) return;
+  /** The device's addresses, and the largest packet, are what was agreed on; one change follows another. */
+  joined(): Promise<void> {
+    return this.#changing = this.#changing.catch(() => {}).then(() => this.#changeDevice());
+  }
+
+  async #changeDevice(): Promise<void> {
+    if (!this.#joined || this.scope.signal.aborted) return;
     const addresses = [
       ...(this.#address === undefined ? [] : [`${this.#address}/32`]),
       ...this.#six?.addresses ?? [],

@@ -40,8 +40,6 @@ export interface PoolFigures {
 
 /** As many as one pool may give away. */
 const MAX_SIZE = 1 << 24;
-/** So many users are remembered. */
-const MAX_REMEMBERED = 1 << 18;
 
 /** Reads a range; a text says what is wrong with it. */
 export function parseRange(text: string, length: number): { base: bigint; count: number } | string {
@@ -79,13 +77,25 @@ export function networksOfRange(text: string): string[] {
   return networks;
 }
 
+/** What users had last, by pools and user. */
+export interface LastLeases {
+  get(key: string): string | undefined;
+  set(key: string, text: string): void;
+}
+
 /** All pools of a configuration. */
 export class Pools {
   readonly #pools = new Map<string, Pool>();
-  /** What users had last, the longest ago first: `user pool-kind` to text. */
-  readonly #remembered = new Map<string, string>();
+  /** What users had last. */
+  readonly #remembered: LastLeases;
   /** Addresses that are nobody's to have. */
   readonly #reserved = new Set<string>();
+  /** Somebody's that are of no pool. */
+  readonly #others = new Set<string>();
+
+  constructor(remembered: LastLeases) {
+    this.#remembered = remembered;
+  }
 
   /** Takes a configuration; what is in use stays so, also where its pool is gone. */
   configure(pools: Readonly<Record<string, PoolOptions>>): void {
@@ -116,7 +126,10 @@ export class Pools {
     const wish = user === undefined ? undefined : this.#remembered.get(key(names, user));
     const chain = this.#chain(names);
     for (const pool of wish === undefined ? [] : chain) {
-      if (pool.claim(wish!)) return { pool: pool.name, text: wish! };
+      if (pool.claim(wish!)) {
+        this.remember(names, user!, wish!);
+        return { pool: pool.name, text: wish! };
+      }
     }
     for (const pool of chain) {
       const text = pool.take();
@@ -127,12 +140,14 @@ export class Pools {
     return undefined;
   }
 
-  /** Takes this very one out of whatever pool it is in; false: it is somebody's. True where no pool has it. */
+  /** Takes this very one, in whatever pool it is or in none; false: it is somebody's. */
   claim(text: string): boolean {
+    if (this.#others.has(text)) return false;
     for (const pool of this.#pools.values()) {
       const claimed = pool.claim(text);
       if (claimed !== undefined) return claimed;
     }
+    this.#others.add(text);
     return true;
   }
 
@@ -146,22 +161,13 @@ export class Pools {
   /** Gives back. */
   give(text: string): void {
     if (this.#reserved.has(text)) return;
+    this.#others.delete(text);
     for (const pool of this.#pools.values()) pool.give(text);
   }
 
   /** What a user had last. */
   remember(names: readonly string[], user: string, text: string): void {
-    const own = key(names, user);
-    this.#remembered.delete(own);
-    this.#remembered.set(own, text);
-    if (this.#remembered.size <= MAX_REMEMBERED) return;
-    const [oldest] = this.#remembered.keys();
-    this.#remembered.delete(oldest!);
-  }
-
-  /** The names and their chains are all there? The first that is not. */
-  missing(names: readonly string[]): string | undefined {
-    return names.find((name) => !this.#pools.has(name));
+    this.#remembered.set(key(names, user), text);
   }
 
   figures(): PoolFigures[] {
@@ -274,7 +280,8 @@ class Pool {
   }
 }
 
-const key = (names: readonly string[], user: string) => `${names.join(" ")}\0${user}`;
+/** Names of pools have neither commas nor blanks. */
+const key = (names: readonly string[], user: string) => `${names.join(",")} ${user}`;
 
 /** Of a network of IPv4 addresses, the first and the last are not given away: some clients do not believe them. */
 function spanOf({ base, bits, length }: Network): { bits: number; from: bigint; to: bigint } {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { isRefusal } from "../session.ts";
 import { makeHost } from "../host/host.ts";
 import { WHY } from "../testing/bench.ts";
@@ -6,9 +7,16 @@ import { testPlugin } from "../testing/contract.ts";
 import { makeSession, type TestSession } from "../testing/session.ts";
 import { makeWorld } from "../testing/world.ts";
 import { ppp } from "./mod.ts";
+import { parseAdvertisement } from "./ipv6/advertisement.ts";
+import { ALL_ROUTERS, emitPacket6, Next, parsePacket6 } from "./ipv6/packet.ts";
+import { linkLocal } from "./link/ipv6cp.ts";
 import { makeSubscriber, papProxy } from "./testing.ts";
 
-const users = "bob: { password: pass }\nalice: { password: secret }\n";
+const users =
+  "bob: { password: pass }\nalice: { password: secret }\ncarol: { password: pass, profile: gold }\n" +
+  "dave: { password: pass, address: 172.16.0.9, routes: [192.168.9.0/24], filters: [inet filter walled] }\n" +
+  "erin: { password: pass, address: client }\n" +
+  "frank: { password: pass, port-limit: 1 }\n";
 const section = parse({
   aaa: { authenticate: ["local"], users: "users" },
   pools: {
@@ -235,6 +243,34 @@ Deno.test("lns: a user that comes again gets the address that it had", async () 
   await bench.host.end(WHY);
 });
 
+Deno.test("lns: what users had is remembered over a restart", async () => {
+  const world = makeWorld();
+  const file = await Deno.makeTempFile();
+  const leaves = { ...world.leaves, openStore: () => new DatabaseSync(file) };
+  world.files.set("users", users);
+  const got = [];
+  for (const [first, second] of [["alice", "bob"], ["bob", "alice"]] as const) {
+    const host = makeHost(leaves, [ppp]);
+    await host.start(new Map([["ppp", section]]));
+    const circuit = host.circuit("ppp", "circuit lns", circuitOptions(options));
+    await circuit.first;
+    let count = 0;
+    const session = () =>
+      makeSession(world, host, { name: `lac/${++count}`, pseudowireType: 7, request: "ICRQ" });
+    for (const name of [first, second]) {
+      const { subscriber } = await up(
+        { host, world, circuit, session, member: () => undefined },
+        { name, secret: name === "bob" ? "pass" : "secret" },
+      );
+      got.push([name, subscriber.ipcp.got.address.at(-1)]);
+    }
+    await host.end(WHY);
+  }
+  assert.deepEqual(got, [["alice", 2], ["bob", 3], ["bob", 3], ["alice", 2]]);
+  assert.deepEqual(world.lines.filter(({ level }) => level === "warn"), []);
+  await Deno.remove(file);
+});
+
 Deno.test("lns: a second session of a user is allowed, takes the place of the first, or is refused", async () => {
   for (const policy of ["allow", "replace", "deny"]) {
     const bench = await lns({ "sessions-per-user": policy });
@@ -244,6 +280,9 @@ Deno.test("lns: a second session of a user is allowed, takes the place of the fi
     const isUp = ({ subscriber }: typeof first) => subscriber.happened.includes("ipcp up");
     assert.equal(first.call.ended !== undefined, policy === "replace", policy);
     assert.equal(isUp(second), policy !== "deny", policy);
+    if (policy === "replace") {
+      assert.deepEqual(second.subscriber.ipcp.got.address, first.subscriber.ipcp.got.address);
+    }
     if (policy === "deny") assert.match(second.call.ended!.message!, /here already/);
     await bench.host.end(WHY);
     assert.deepEqual(bench.world.leftovers(), []);
@@ -345,5 +384,106 @@ Deno.test("lns: a client without IPv4, or that rejects it, has IPv6 alone; one w
   const none = await up(bench, { ipv4: false, ipv6: false });
   await none.subscriber.talk(40_000);
   assert.equal(none.call.ended!.ppp!.code, 19);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a user's own profile counts before all others", async () => {
+  const bench = await lns({ profile: "blue" }, {
+    profiles: { ...section.profiles, blue: { "rate-down": 1_000_000 } },
+  });
+  const { call } = await up(bench, { name: "carol" });
+  assert.equal(bench.world.ports.get(call.id)!.limit!.tx, 20_000);
+  const other = await up(bench, { name: "bob" });
+  assert.equal(bench.world.ports.get(other.call.id)!.limit!.tx, 1000);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: who solicits is advertised to, twice a second at most", async () => {
+  const bench = await lns({ dns: ["2001:db8::53"] });
+  const { subscriber } = await up(bench);
+  const source = linkLocal(subscriber.ipv6cp.own);
+  const payload = Uint8Array.of(133, 0, 0, 0, 0, 0, 0, 0);
+  const solicitation = emitPacket6({
+    source,
+    destination: ALL_ROUTERS,
+    hopLimit: 255,
+    next: Next.Icmp,
+    payload,
+  });
+  const before = subscriber.packets.length;
+  for (let i = 0; i < 50; i++) subscriber.send6(solicitation);
+  await subscriber.talk(100);
+  assert.ok(subscriber.packets.length - before <= 1);
+  await subscriber.talk(1000);
+  subscriber.send6(solicitation);
+  await subscriber.talk(100);
+  const packet = parsePacket6(subscriber.packets.at(-1)!)!;
+  assert.equal(packet.hopLimit, 255);
+  assert.deepEqual(packet.source, linkLocal(subscriber.ipv6cp.peer!));
+  const said = parseAdvertisement(packet.payload)!;
+  assert.deepEqual(said.prefixes.map(({ prefix }) => prefix), ["2001:db8:1000::/64"]);
+  assert.deepEqual([said.mtu, said.dns, said.managed, said.other], [
+    1456,
+    ["2001:db8::53"],
+    false,
+    true,
+  ]);
+  // From further away than the link it is nobody's.
+  await subscriber.talk(1000);
+  const count = subscriber.packets.length;
+  subscriber.send6(
+    emitPacket6({ source, destination: ALL_ROUTERS, hopLimit: 64, next: Next.Icmp, payload }),
+  );
+  await subscriber.talk(100);
+  assert.equal(subscriber.packets.length, count);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: an address of no pool, a route and an address list are the kernel's, as long as the session is", async () => {
+  const bench = await lns();
+  const { call, subscriber } = await up(bench, { name: "dave" });
+  assert.equal(subscriber.ipcp.got.address.join("."), "172.16.0.9");
+  const routes = () =>
+    bench.world.routes.map(({ device, prefix }) => `${prefix} ${device}`).toSorted();
+  assert.deepEqual(routes(), ["172.16.0.9/32 ppp0", "192.168.9.0/24 ppp0"]);
+  assert.deepEqual([...bench.world.elements], [{
+    set: "inet filter walled",
+    address: "172.16.0.9",
+  }]);
+  const { addresses, prefixes } = bench.member(call)!;
+  assert.deepEqual([addresses, prefixes], [["172.16.0.9"], [
+    "192.168.9.0/24",
+    "2001:db8:1000::/64",
+  ]]);
+  const second = await up(bench, { name: "dave" });
+  await bench.world.advance(1500);
+  assert.match(second.call.ended!.message!, /172.16.0.9 is in use|in use|already/);
+  await call.end();
+  assert.deepEqual(routes(), []);
+  assert.deepEqual([...bench.world.elements], []);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
+});
+
+Deno.test("lns: a client that may choose its address gets packets for the one that it chose", async () => {
+  const bench = await lns({ ipv6: false });
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect();
+  const subscriber = makeSubscriber(bench.world, call, { name: "erin", address: [172, 16, 5, 5] });
+  subscriber.open();
+  await subscriber.talk(100);
+  assert.ok(subscriber.happened.includes("ipcp up"), subscriber.happened.join());
+  assert.deepEqual(bench.member(call)!["addresses"], ["172.16.5.5"]);
+  assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["172.16.5.5/32"]);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a user has as many sessions as it may have", async () => {
+  const bench = await lns();
+  await up(bench, { name: "frank" });
+  const { call } = await up(bench, { name: "frank" });
+  await bench.world.advance(1500);
+  assert.match(call.ended!.message!, /as many as it may have/);
   await bench.host.end(WHY);
 });

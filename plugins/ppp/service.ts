@@ -3,6 +3,7 @@
 import type { CallEnd, Scope, Session } from "../plugin.ts";
 import type { TerminateCause } from "./aaa/authenticator.ts";
 import type { PppSection } from "./options.ts";
+import { Memory } from "./memory.ts";
 import { Pools } from "./pools.ts";
 
 /** A subscriber that is here. */
@@ -10,6 +11,8 @@ export interface Present {
   readonly session: Session;
   readonly user: string;
   readonly address: string | undefined;
+  /** Resolves when it is gone, and what it had is free. */
+  readonly gone: Promise<void>;
   /** Ends it, and returns at once. */
   end(why: CallEnd, cause: TerminateCause): void;
 }
@@ -35,11 +38,12 @@ export interface Counters {
   readonly rejected: { add(by?: number): void };
   readonly refused: { add(by?: number): void };
   readonly exhausted: { add(by?: number): void };
+  readonly unknownLists: { add(by?: number): void };
 }
 
 /** The plugin's own state. */
 export class Subscribers {
-  readonly pools = new Pools();
+  readonly pools: Pools;
   readonly counters: Counters;
   readonly failures: FailedLogin[] = [];
   /** By Session.id. */
@@ -54,6 +58,7 @@ export class Subscribers {
 
   constructor(scope: Scope, section: PppSection) {
     this.section = section;
+    this.pools = new Pools(new Memory(scope));
     this.pools.configure(poolsOf(section));
     this.counters = countersOf(scope);
     scope.gauge("sessions", "Sessions that have authenticated", () => this.present.size);
@@ -119,5 +124,9 @@ function countersOf(scope: Scope): Counters {
     ),
     refused: scope.counter("refused_calls", "Calls that were refused before they began"),
     exhausted: scope.counter("exhausted_pools", "Logins that failed for want of an address"),
+    unknownLists: scope.counter(
+      "unknown_address_lists",
+      "Names of address lists (Filter-Id) of logins that nothing is known by",
+    ),
   };
 }

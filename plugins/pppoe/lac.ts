@@ -166,7 +166,7 @@ export class Lac {
       ignored: () => {},
     });
     scope.signal.addEventListener("abort", () => resolve(undefined));
-    driven.begin((link, now) => link.open(now));
+    driven.beginWhenHeard((link, now) => link.open(now));
     return promise;
   }
 

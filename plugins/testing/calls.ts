@@ -37,7 +37,7 @@ export interface WorldCall {
   /** Why our side ended it, once it did. */
   readonly ended: CallEnd | undefined;
   /** The peer agrees (ICRP, OCRP). */
-  agree(said?: CallAvps): void;
+  agree(said?: CallAvps, hostName?: string): void;
   /** The peer refuses. */
   refuse(why: CallEnd): void;
   /** The peer says more (OCCN, SLI, WEN). */
@@ -122,7 +122,7 @@ class OwnCall implements WorldCall {
     this.#connected.promise.catch(() => {});
   }
 
-  agree(said: CallAvps = {}): void {
+  agree(said: CallAvps = {}, hostName = "far"): void {
     const { datapath, host, nextId } = this.#world;
     this.#said = said;
     const { pseudowireType } = this.#options;
@@ -145,7 +145,7 @@ class OwnCall implements WorldCall {
         name: "far",
         version: 2,
         peer: "10.77.0.9",
-        hostName: "far",
+        hostName,
         localHostName: "us",
         peerName: "far",
       },

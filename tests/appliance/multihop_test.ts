@@ -129,3 +129,85 @@ Deno.test("where nobody answers, or no rule fits, the near call is refused with 
   assert.match(results[1]!.result.message, /did not come up/);
   assert.equal((await sessions(between, /./)).length, 0);
 });
+
+Deno.test("ICCN waits for the caller's, and says what that said; an end is told in either version's words", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(180 + n)) as [string, string, string];
+  for (const versions of [[2, 3], [3, 2]] as const) {
+    await using _between = await startControlNode(hop(b, versions, c));
+    const far = await startRawPeer(c, b, testSettings({ version: versions[1], hostName: "lns" }));
+    await using _far: RawPeer = far;
+    const near = await startRawPeer(
+      a,
+      b,
+      testSettings({ version: versions[0], hostName: "test-lac" }),
+    );
+    await using _near: RawPeer = near;
+    const results: number[] = [];
+    const said: unknown[] = [];
+    far.onEvent = (event) => {
+      if (event.type === "call-requested") {
+        const parameters = testCall({ pseudowireType: PseudowireType.Ppp, sequencing: false });
+        far.lcce.acceptCall(event.call, parameters, far.now());
+      }
+      if (event.type !== "call-state") return;
+      if (event.state === "wait-proceed") far.lcce.proceed(event.call, far.now());
+      if (event.state === "established") said.push(event.said?.proxyAuth);
+      if (event.state === "closed" && event.cause?.by === "peer") {
+        results.push(event.cause.result.result);
+      }
+    };
+    let waiting = false;
+    near.onEvent = (event) => {
+      if (event.type !== "call-state") return;
+      waiting ||= event.state === "wait-proceed";
+      if (event.state === "closed" && event.cause?.by === "peer") {
+        results.push(event.cause.result.result);
+      }
+    };
+    const settings = testSettings({ version: versions[0], hostName: "test-lac" });
+    const connection = near.act((lcce, now) => lcce.dial(settings, near.path(), now));
+    const place = () => {
+      const parameters = testCall({
+        name: "7",
+        pseudowireType: PseudowireType.Ppp,
+        sequencing: false,
+      });
+      return near.act((lcce, now) =>
+        lcce.placeCall(connection, "incoming-caller", parameters, now)
+      );
+    };
+    const first = place();
+    await until(() => waiting);
+    assert.deepEqual(said, [], "the far peer is not told to go on before the near one says so");
+    const proxyAuth = { type: 3, name: new TextEncoder().encode("bob") };
+    near.act((lcce, now) => lcce.proceed(first, now, { proxyAuth }));
+    await until(() => said.length === 1);
+    assert.deepEqual(said, [{ type: 3, name: proxyAuth.name }]);
+    near.act((lcce, now) => lcce.closeCall(first, { result: versions[0] === 3 ? 16 : 9 }, now));
+    await until(() => results.length === 1);
+    assert.deepEqual(results, [versions[0] === 3 ? 10 : 9]);
+    // What the far peer ends with comes back, and a call whose caller is gone before ICRP gets no ICCN.
+    waiting = false;
+    const second = place();
+    await until(() => waiting);
+    near.act((lcce, now) => lcce.proceed(second, now));
+    await until(() => said.length === 2);
+    const theirs = far.events.findLast((event) =>
+      event.type === "call-state" && event.state === "established"
+    );
+    if (theirs?.type !== "call-state") throw new Error("no call");
+    far.act((lcce, now) =>
+      lcce.closeCall(theirs.call, { result: versions[1] === 3 ? 14 : 8 }, now)
+    );
+    await until(() => results.length === 2);
+    assert.deepEqual(results[1], versions[1] === 3 ? 5 : 8);
+    const third = place();
+    near.act((lcce, now) => lcce.closeCall(third, { result: 1 }, now));
+    waiting = false;
+    const fourth = place();
+    await until(() => waiting);
+    near.act((lcce, now) => lcce.closeCall(fourth, { result: 3 }, now));
+    await until(() => results.at(-1) === 3);
+    assert.equal(said.length, 2, "no ICCN for those that were called off");
+  }
+});

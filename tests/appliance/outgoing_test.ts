@@ -91,23 +91,27 @@ Deno.test("the first frame behind OCCN is carried, whoever asked for the call", 
       }
       await until(() => peer.frames.length === 20);
     }
-    // We ask, and the peer sends behind its OCCN, once it has let some time pass for the line to ring.
-    const [c, d] = [loopback(115 + 2 * i), loopback(116 + 2 * i)];
-    await using peer = await startRawPeer(c, d, settings);
-    peer.onEvent = (event) => {
-      if (event.type === "call-requested") {
-        peer.lcce.acceptCall(event.call, testCall({ sequencing: false }), peer.now());
-      }
-      if (event.type !== "call-state") return;
-      if (event.state === "wait-proceed") peer.lcce.proceed(event.call, peer.now());
-      if (event.state === "wait-cs-answer") {
-        setTimeout(() => peer.act((lcce, now) => lcce.callConnected(event.call, now)), 200);
-      }
-      if (event.state === "established") peer.send(event.session!, frame);
-    };
-    await using _lns = await startControlNode(
-      lns(d, c, version, "circuit: { sink: { echo: true } }"),
-    );
-    await until(() => peer.frames.length === 1);
+    // We ask, and the peer sends behind its OCCN: once it has let some time pass for the line to ring, or at once.
+    for (const [n, pause] of [200, undefined].entries()) {
+      const [c, d] = [loopback(115 + 4 * i + 2 * n), loopback(116 + 4 * i + 2 * n)];
+      await using peer = await startRawPeer(c, d, settings);
+      peer.onEvent = (event) => {
+        if (event.type === "call-requested") {
+          peer.lcce.acceptCall(event.call, testCall({ sequencing: false }), peer.now());
+        }
+        if (event.type !== "call-state") return;
+        if (event.state === "wait-proceed") peer.lcce.proceed(event.call, peer.now());
+        if (event.state === "wait-cs-answer") {
+          const answer = () => peer.act((lcce, now) => lcce.callConnected(event.call, now));
+          if (pause === undefined) peer.lcce.callConnected(event.call, peer.now());
+          else setTimeout(answer, pause);
+        }
+        if (event.state === "established") peer.send(event.session!, frame);
+      };
+      await using _lns = await startControlNode(
+        lns(d, c, version, "circuit: { sink: { echo: true } }"),
+      );
+      await until(() => peer.frames.length === 1);
+    }
   }
 });

@@ -16,6 +16,8 @@ const cells: readonly Cell[] = [
   { ...base, index: 2, title: "a number", options: "mss-clamp: 1200" },
   { ...base, index: 3, title: "what fits", options: "mss-clamp: auto" },
   { ...base, index: 4, title: "as it is" },
+  // Either end takes the other's own address and one more, which is the other end's: each is right at one end.
+  { ...base, index: 5, title: "a source", options: "source-check: { ipv4: 10.100.5.1 }" },
 ];
 
 interface Context {
@@ -83,3 +85,19 @@ for (const [cell, expected] of [[2, 1200], [3, undefined], [4, undefined]] as co
     assert.equal(Number(seen), asked);
   });
 }
+
+both.test("a peer whose frames are not from the source that it may have is not heard, and that is counted", async ({ far, pair }) => {
+  const before = (await far.datapath()).drops["source-mismatch"] ?? 0;
+  // There, this end's address is the right one; here, that end's own is not.
+  await pair.here.tryHere(["ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", "10.100.5.2"]);
+  const { statistics } = await far.session("t5");
+  assert(statistics["rx-packets"]! > 0, "ARP and echo requests from the right source");
+  const heard = statistics["rx-packets"]!;
+  await pair.here.here("ip", "addr", "add", "10.100.5.7/24", "dev", "tap5");
+  await pair.here.tryHere(
+    ["ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", "-I", "10.100.5.7", "10.100.5.2"],
+  );
+  const after = (await far.datapath()).drops["source-mismatch"] ?? 0;
+  assert(after - before >= 1, `${after - before} frames of a stranger`);
+  assert.equal((await far.session("t5")).statistics["rx-packets"], heard);
+});

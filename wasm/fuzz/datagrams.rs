@@ -203,6 +203,17 @@ pub fn auxiliary(tag: Option<&[u8]>) -> Vec<u8> {
     bytes
 }
 
+/// What may stand before a packet socket's frame, whatever that is.
+pub fn vnet_header(random: &mut Random) -> Vec<u8> {
+    let mut vnet = vec![0; 10];
+    if random.percent(30) {
+        vnet[0] = 1;
+        vnet[6] = random.pick(&[0, 2, 12, 14, 18, 34, 60]);
+        vnet[8] = random.pick(&[0, 6, 16, 40]);
+    }
+    vnet
+}
+
 /// The bytes, in some of a hundred cases with one that differs, or cut short.
 pub fn damage(random: &mut Random, mut bytes: Vec<u8>, chance: usize) -> Vec<u8> {
     if !bytes.is_empty() && random.percent(chance) {

@@ -331,6 +331,7 @@ impl World {
             let tag: Option<Vec<u8>> =
                 (tagged && random.percent(60)).then(|| frame.splice(12..16, []).collect());
             let header = if vnet { vec![0; 10] } else { Vec::new() };
+            let header = if vnet { datagrams::vnet_header(random) } else { header };
             packets.push(([header, frame].concat(), datagrams::auxiliary(tag.as_deref())));
         }
         lab.receive_packets(device, &packets, self.now);
@@ -399,8 +400,12 @@ impl World {
                 let takes =
                     Takes { checksum: true, tcp: self.random.percent(80), udp: self.random.percent(60) };
                 let takes = self.random.percent(60).then_some(takes);
+                let tag = self.random.percent(20).then_some([0x81, 0, 0, 9]);
                 let fd = self.devices.len() as i32;
-                let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes, None).unwrap();
+                let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes, tag).unwrap();
+                if self.random.percent(40) {
+                    self.lab.datapath.core.send_in_messages(device).unwrap();
+                }
                 self.devices.push((device, takes.is_some()));
             }
             8 => {

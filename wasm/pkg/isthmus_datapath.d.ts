@@ -41,6 +41,7 @@ export class Raw {
     cross_connect(a: number, b: number): void;
     disconnect(a: number): void;
     drops(): Float64Array;
+    expect_session(tunnel: number, session_id: number, on: boolean): void;
     /**
      * Nothing: there is no such session.
      */
@@ -124,6 +125,10 @@ export class Raw {
     remove_termination(termination: number): void;
     remove_tunnel(tunnel: number): void;
     send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
+    /**
+     * The device is a packet socket.
+     */
+    send_in_messages(device: number): void;
     /**
      * The session as it is now.
      */

@@ -383,6 +383,24 @@ export class Raw {
         }
     }
     /**
+     * @param {number} tunnel
+     * @param {number} session_id
+     * @param {boolean} on
+     */
+    expect_session(tunnel, session_id, on) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_expect_session(retptr, this.__wbg_ptr, tunnel, session_id, on);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * Nothing: there is no such session.
      * @param {number} port
      * @returns {Float64Array}
@@ -941,6 +959,23 @@ export class Raw {
                 throw takeObject(r1);
             }
             return r0 !== 0;
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
+     * The device is a packet socket.
+     * @param {number} device
+     */
+    send_in_messages(device) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_send_in_messages(retptr, this.__wbg_ptr, device);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
         } finally {
             wasm.__wbindgen_add_to_stack_pointer(16);
         }

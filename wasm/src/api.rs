@@ -283,6 +283,14 @@ impl Raw {
             .map(Handle::to_number)
     }
 
+    pub fn expect_session(&mut self, tunnel: f64, session_id: u32, on: bool) -> Result<(), Refusal> {
+        let tunnel = handle(tunnel).ok_or(Refusal::no_such_tunnel())?;
+        match on {
+            true => self.datapath.core.expect_session(tunnel, session_id),
+            false => self.datapath.core.unexpect_session(tunnel, session_id),
+        }
+    }
+
     /// The session as it is now.
     pub fn session(&self, session: f64) -> Result<RawSession, Refusal> {
         let core = &self.datapath.core;
@@ -327,6 +335,11 @@ impl Raw {
         let takes = (vnet & 1 != 0).then_some(takes);
         let tag = (tag != 0).then(|| tag.to_be_bytes());
         self.datapath.core.add_device(fd, frame_type(frame)?, takes, tag).map(Handle::to_number)
+    }
+
+    /// The device is a packet socket.
+    pub fn send_in_messages(&mut self, device: f64) -> Result<(), Refusal> {
+        self.datapath.core.send_in_messages(handle(device).ok_or(Refusal::no_such_port())?)
     }
 
     /// `tags`: TPID and tag control information of each, the outer one first.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::counters::{Drops, Reason, Work};
+use crate::early::Early;
 use crate::egress::Unfinished;
 use crate::joining::Joining;
 use crate::leaving::ControlMessage;
@@ -124,6 +125,8 @@ pub struct Core {
     pub ready: VecDeque<(Handle, Held)>,
     /// When to look after which session's reorder queue.
     pub agenda: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Frames that came before their sessions.
+    pub early: Early,
     /// Receivers, and frames that wait for a forwarder.
     pub joining: Joining,
     /// Frames from TypeScript.
@@ -162,6 +165,7 @@ impl Core {
             reorder_bytes: 0,
             ready: VecDeque::new(),
             agenda: BinaryHeap::new(),
+            early: Early::default(),
             joining: Joining::default(),
             injected: Bounded::new(),
             controls: Bounded::new(),

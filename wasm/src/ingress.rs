@@ -45,6 +45,7 @@ impl Core {
     pub fn datagrams(&mut self, origin: &Origin, entry: &Entry, slot: &mut [u8]) -> u32 {
         match entry.what {
             Ok(Class::Data(data)) if entry.session != NONE => self.data(origin, entry, &data, slot),
+            Ok(Class::Data(data)) if self.keep_early(origin, entry, &data, slot) => 1,
             Ok(Class::Data(data)) => self.drop_frames(self.unknown(&data), entry.count),
             Ok(Class::Control(at)) => self.punt(origin, entry, &slot[HEADROOM..entry.place.end], at),
             Err(reason) => self.drop_frames(reason, entry.count),

@@ -23,6 +23,8 @@ const MAX_FRAMES: u32 = 1024;
 struct Holding {
     frames: VecDeque<Held>,
     limit: usize,
+    /// Nobody asked for it: a receiver will do as well as a forwarder.
+    at_first: bool,
 }
 
 /// Receivers and held frames, by port.
@@ -50,8 +52,9 @@ impl Core {
         self.joining.receivers.insert(port.key(), at);
         self.hosts[at].of = Some(port);
         self.hosts[at].forwarder = Forwarder::CrossConnect(port);
-        if self.forwarder(port) == Forwarder::None {
-            *self.forwarder_mut(port) = self.rest(port);
+        let at_first = self.joining.holdings.get(&port.key()).is_some_and(|holding| holding.at_first);
+        if self.forwarder(port) == Forwarder::None || at_first {
+            self.give(port, self.rest(port));
         }
         Ok(())
     }
@@ -153,10 +156,18 @@ impl Core {
             return Err(Refusal::invalid("a port may hold 1 to 1024 frames"));
         }
         self.check_free(port)?;
-        let holding = Holding { frames: VecDeque::new(), limit: 0 };
-        self.joining.holdings.entry(port.key()).or_insert(holding).limit = frames as usize;
+        let holding = Holding { frames: VecDeque::new(), limit: 0, at_first: false };
+        let holding = self.joining.holdings.entry(port.key()).or_insert(holding);
+        (holding.limit, holding.at_first) = (frames as usize, false);
         *self.forwarder_mut(port) = Forwarder::Hold;
         Ok(())
+    }
+
+    /// Keeps frames of a port that is new for its first forwarder or receiver.
+    pub fn hold_at_first(&mut self, port: Port, frames: u32) {
+        let holding = Holding { frames: VecDeque::new(), limit: frames as usize, at_first: true };
+        self.joining.holdings.insert(port.key(), holding);
+        *self.forwarder_mut(port) = Forwarder::Hold;
     }
 
     /// Puts a frame that came in at a port before those that it holds. Where it holds none now, the frame goes on at once.

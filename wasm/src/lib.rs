@@ -13,6 +13,7 @@ pub mod checksum;
 pub mod core;
 pub mod counters;
 pub mod datapath;
+pub mod early;
 pub mod egress;
 pub mod fdb;
 pub mod forward;

@@ -232,10 +232,12 @@ impl Core {
             Version::V2 => self.v2.set(self.v2_key(tunnel, session_id), at),
             Version::V3 => self.enter_v3(at),
         }
+        self.take_early(at, tunnel, session_id);
         Ok(self.sessions.handle(at))
     }
 
-    fn v2_key(&self, tunnel: u32, session_id: u32) -> u32 {
+    /// What the table of v2 sessions knows a session by.
+    pub fn v2_key(&self, tunnel: u32, session_id: u32) -> u32 {
         key_v2(self.tunnels[tunnel].tunnel_id as u16, session_id as u16)
     }
 
@@ -285,6 +287,7 @@ impl Core {
         let device = Device {
             tag,
             fd,
+            packets: false,
             link: None,
             budget: None,
             frame_type,
@@ -295,6 +298,13 @@ impl Core {
         };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
         Ok(self.devices.handle(at))
+    }
+
+    /// A device is a packet socket: what it is to send is laid out as messages.
+    pub fn send_in_messages(&mut self, device: Handle) -> Result<(), Refusal> {
+        let at = self.devices.find(device).ok_or(Refusal::no_such_port())?;
+        self.devices[at].packets = true;
+        Ok(())
     }
 
     /// Adds a port whose frames TypeScript handles.

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::counters::Reason;
-use crate::headers::Headers;
+use crate::headers::{Headers, link_of};
 use crate::port::FrameType;
 
 /// Bytes of a `virtio_net_hdr`.
@@ -89,7 +89,14 @@ impl Offload {
         let half = |at: usize| u16::from_le_bytes([vnet[at], vnet[at + 1]]);
         let finish = flags & NEEDS_CSUM != 0;
         let (start, offset) = (half(6), half(8));
-        if finish && usize::from(start) + usize::from(offset) + 2 > frame.len() {
+        // The sum starts behind the link's header, which may get shorter on the way.
+        let link = if frame_type == FrameType::Ethernet {
+            link_of(frame).map_or(usize::MAX, |(at, _)| at)
+        } else {
+            0
+        };
+        let start_at = usize::from(start);
+        if finish && (start_at < link || start_at + usize::from(offset) + 2 > frame.len()) {
             return Err(Reason::BadOffload);
         }
         let segments = match kind & !GSO_ECN {

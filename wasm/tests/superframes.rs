@@ -259,6 +259,38 @@ fn identifications_count_on_or_stay_but_not_both() {
 }
 
 #[test]
+fn where_flows_are_looked_for_in_vain_that_rests_for_a_while() {
+    let (mut lab, socket, _) = joined(Some(ALL), Options::default());
+    let mut writes = |frames: Vec<Vec<u8>>| {
+        let batch: Vec<_> = frames.iter().map(|frame| incoming(v3(1, &[], None, frame))).collect();
+        lab.receive(socket, &batch, 0);
+        let written = lab.run().written;
+        let out: Vec<_> = written.iter().flat_map(|(_, write)| delivered(write).unwrap()).collect();
+        assert_eq!(out, frames);
+        written.len()
+    };
+    let others = || (0..40).map(|flow| Packet::udp(flow, 1, &[7; 50]).frame()).collect::<Vec<_>>();
+    let run = || frames(&stream(1, 20, 100));
+    // A round in vain, then one without looking, then two, then four; between them a look.
+    let mut joined = Vec::new();
+    for _ in 0..300 {
+        assert_eq!(writes(others()), 40);
+    }
+    // However long the rest: it is over some time, and where something is joined there is none any more.
+    for _ in 0..70 {
+        joined.push(writes(run()) == 1);
+    }
+    assert!(!joined[0] && joined.iter().filter(|joined| !**joined).count() <= 64, "{joined:?}");
+    let first = joined.iter().position(|joined| *joined).unwrap();
+    assert!(joined[first..].iter().all(|joined| *joined), "{joined:?}");
+    // Few flows are no trouble, and lone segments none either.
+    for _ in 0..20 {
+        assert_eq!(writes(others()[..15].to_vec()), 15);
+    }
+    assert_eq!(writes(run()), 1);
+}
+
+#[test]
 fn one_flow_in_two_vlans_is_two() {
     let tagged = |at: usize, packet: Packet| Packet { tags: vec![[0x81, 0, 0, at as u8 % 2]], ..packet };
     let all: Vec<_> = stream(1, 6, 50).into_iter().enumerate().map(|(at, p)| tagged(at, p)).collect();

@@ -71,19 +71,20 @@ export const realmOptions = z.strictObject({
 });
 
 /** Who may change and end sessions. */
+export const changeClientOptions = z.strictObject({
+  address: address.describe("Whose requests are taken"),
+  secret: secret.exactOptional().describe("The secret that is shared with it"),
+  "secret-file": filePath.exactOptional().describe("A file with that secret in it"),
+  "message-authenticator": z.boolean().default(false)
+    .describe("Whether its requests must have one"),
+}).superRefine(oneSecret);
+
+/** Where changes come in. */
 export const coaOptions = z.strictObject({
   local: address.exactOptional().describe("The address that requests come to; any where absent"),
   port: port.default(3799).describe("The port that requests come to"),
   netns: serverOptions.shape.netns,
-  clients: z.array(
-    z.strictObject({
-      address: address.describe("Whose requests are taken"),
-      secret: secret.exactOptional().describe("The secret that is shared with it"),
-      "secret-file": filePath.exactOptional().describe("A file with that secret in it"),
-      "message-authenticator": z.boolean().default(false)
-        .describe("Whether its requests must have one"),
-    }).superRefine(oneSecret),
-  ).min(1).max(64).describe("Who may send requests"),
+  clients: z.array(changeClientOptions).min(1).max(64).describe("Who may send requests"),
   "window-s": z.int().min(1).max(86_400).default(300)
     .describe("Seconds that a request's Event-Timestamp may be away from our clock"),
   "require-timestamp": z.boolean().default(false)

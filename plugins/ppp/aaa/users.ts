@@ -27,35 +27,50 @@ const rate = z.union([
 const octets = z.int().positive();
 
 /** What a user has. */
-const userSchema = z.strictObject({
-  password: z.string().max(256).optional(),
+export const userShape = {
+  password: z.string().max(256).exactOptional()
+    .describe("The password in clear: it serves PAP, CHAP-MD5 and MS-CHAPv2"),
+  "nt-hash": z.string().regex(/^[\da-f]{32}$/i, "must have 32 hexadecimal digits").exactOptional()
+    .describe(
+      "Its NT hash: it serves PAP and MS-CHAPv2, and is as good as the password to a thief",
+    ),
   scrypt: z.string().refine((text) => parseScrypt(text), "must be scrypt:COST:SALT:HASH")
-    .optional(),
-  "nt-hash": z.string().regex(/^[\da-f]{32}$/i, "must have 32 hexadecimal digits").optional(),
-  disabled: z.boolean().optional(),
-  profile: name.optional(),
-  address: z.union([z.enum(["pool", "client"]), address4]).optional(),
-  pools: z.array(name).max(16).optional(),
-  routes: z.array(prefix).max(64).optional(),
-  "ipv6-prefixes": z.array(prefix).max(16).optional(),
-  "ipv6-pool": name.optional(),
-  "ipv6-addresses": z.array(address6).max(16).optional(),
-  "ipv6-address-pool": name.optional(),
-  "delegated-prefixes": z.array(prefix).max(16).optional(),
-  "delegated-pool": name.optional(),
+    .exactOptional().describe("A salted hash (`scrypt:14:SALT:HASH`): it serves PAP alone"),
+  disabled: z.boolean().exactOptional().describe("The user may not come in"),
+  profile: name.exactOptional().describe("The user's profile"),
+  address: z.union([z.enum(["pool", "client"]), address4]).exactOptional()
+    .describe("An IPv4 address; `pool`: one of a pool's; `client`: what the subscriber asks for"),
+  pools: z.array(name).max(16).exactOptional().describe("IPv4 pools, tried in this order"),
+  routes: z.array(prefix).max(64).exactOptional().describe("Networks behind the subscriber"),
+  "ipv6-prefixes": z.array(prefix).max(16).exactOptional()
+    .describe("Prefixes for router advertisements"),
+  "ipv6-pool": name.exactOptional().describe("The pool of such a prefix"),
+  "ipv6-addresses": z.array(address6).max(16).exactOptional().describe("Addresses by DHCPv6"),
+  "ipv6-address-pool": name.exactOptional().describe("The pool of such an address"),
+  "delegated-prefixes": z.array(prefix).max(16).exactOptional()
+    .describe("Prefixes that DHCPv6 delegates"),
+  "delegated-pool": name.exactOptional().describe("The pool of such a prefix"),
   dns: z.array(z.string().refine((text) => canonicalIp(text), "must be an address")).max(8)
-    .optional(),
-  mtu: z.int().min(64).max(65535).optional(),
-  "rate-up": rate.optional(),
-  "rate-down": rate.optional(),
-  "session-timeout-s": z.int().positive().optional(),
-  "idle-timeout-s": z.int().positive().optional(),
-  "quota-up": octets.optional(),
-  "quota-down": octets.optional(),
-  "quota-total": octets.optional(),
-  filters: z.array(name).max(64).optional(),
-  "port-limit": z.int().positive().optional(),
-}).refine(
+    .exactOptional().describe("Name servers of both families"),
+  mtu: z.int().min(64).max(65535).exactOptional()
+    .describe("Octets of the largest packet to the subscriber"),
+  "rate-up": rate.exactOptional()
+    .describe("From the subscriber: bits a second, or `{ bits-per-second: …, burst-octets: … }`"),
+  "rate-down": rate.exactOptional().describe("To the subscriber, likewise"),
+  "session-timeout-s": z.int().positive().exactOptional()
+    .describe("Seconds, after which a session ends"),
+  "idle-timeout-s": z.int().positive().exactOptional()
+    .describe("Seconds without data, after which a session ends"),
+  "quota-up": octets.exactOptional().describe("Octets from the subscriber, after which it ends"),
+  "quota-down": octets.exactOptional().describe("Octets to the subscriber, likewise"),
+  "quota-total": octets.exactOptional().describe("Octets both ways, likewise"),
+  filters: z.array(name).max(64).exactOptional()
+    .describe("nftables sets that the subscriber's addresses are put into"),
+  "port-limit": z.int().positive().exactOptional()
+    .describe("Sessions that the user may have at once"),
+};
+
+const userSchema = z.strictObject(userShape).refine(
   ({ password, scrypt, "nt-hash": nt }) =>
     [password, scrypt, nt].filter((one) => one !== undefined).length === 1,
   "needs one of password, scrypt and nt-hash",

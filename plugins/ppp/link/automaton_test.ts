@@ -210,3 +210,48 @@ Deno.test("an answer to another request, or to another text of it, counts for no
   one.input({ code: Code.ConfigureAck, id: 1, data: right }, 0);
   assert.equal(one.state, "ack-rcvd");
 });
+
+/** A negotiation that is open, and what happened to it. */
+function open() {
+  const happened: string[] = [];
+  const one = new Negotiation(policy(), {
+    send: (packet) => void happened.push(`sent ${packet[0]}`),
+    up: () => void happened.push("up"),
+    down: () => void happened.push("down"),
+    finished() {},
+    ignored: () => void happened.push("ignored"),
+    mayAnswer: () => true,
+    mru: () => 1500,
+  });
+  const ack = {
+    code: Code.ConfigureAck,
+    id: 1,
+    data: emitOptions([{ type: 7, value: Uint8Array.of(1) }]),
+  };
+  const request = { code: Code.ConfigureRequest, id: 9, data: new Uint8Array() };
+  one.open(0);
+  one.lower(true, 0);
+  one.input(request, 0);
+  one.input(ack, 0);
+  assert.deepEqual(happened, ["sent 1", "sent 2", "up"]);
+  happened.length = 0;
+  return { ack, happened, one, request };
+}
+
+Deno.test("an answer that the network doubled does not end an open layer", () => {
+  const { ack, happened, one } = open();
+  one.input(ack, 1);
+  assert.deepEqual(happened, ["ignored"]);
+  assert.equal(one.state, "opened");
+});
+
+Deno.test("a request that comes again at once is acknowledged again, once; then, and later, it means to begin anew", () => {
+  const { happened, one, request } = open();
+  one.input(request, 1);
+  assert.deepEqual(happened, ["sent 2"]);
+  one.input(request, 2);
+  assert.deepEqual(happened.slice(1), ["down", "sent 1", "sent 2"]);
+  const later = open();
+  later.one.input(later.request, 5000);
+  assert.deepEqual(later.happened, ["down", "sent 1", "sent 2"]);
+});

@@ -73,9 +73,63 @@ pub(super) struct Flows {
     spare: Vec<Box<Flow>>,
     /// Stretches in all of them.
     spans: usize,
+    /// By the device's index.
+    yields: Vec<Yield>,
+    /// Counts the rounds of output.
+    round: u32,
+}
+
+/// So many flows of a round without a segment to join show that looking for them is in vain.
+const IN_VAIN: u32 = 16;
+/// For so many rounds, at most, no flows are looked for then: they double each time.
+const LONGEST_REST: u32 = 64;
+
+/// What looking for flows was good for at a device. Where each frame is of another flow (a server's UDP), it costs as much as
+/// the rest of what is done here for a frame.
+#[derive(Clone, Copy, Default)]
+struct Yield {
+    round: u32,
+    opened: u32,
+    joined: u32,
+    /// Rounds for which none are looked for.
+    rest: u32,
+    /// The rest that is next.
+    next_rest: u32,
+}
+
+impl Yield {
+    /// Another round begins.
+    fn turn(&mut self, round: u32) {
+        if self.joined > 0 {
+            self.next_rest = 0;
+        } else if self.opened >= IN_VAIN {
+            self.next_rest = (2 * self.next_rest).clamp(1, LONGEST_REST);
+            self.rest = 1 + self.next_rest;
+        }
+        *self = Self { round, opened: 0, joined: 0, rest: self.rest.saturating_sub(1), ..*self };
+    }
 }
 
 impl Flows {
+    /// What looking for flows is good for at a device now.
+    #[inline]
+    fn yields_at(&mut self, device: u32) -> &mut Yield {
+        let (at, round) = (device as usize, self.round);
+        if at >= self.yields.len() {
+            self.yields.resize(at + 1, Yield::default());
+        }
+        let found = &mut self.yields[at];
+        if found.round != round {
+            found.turn(round);
+        }
+        found
+    }
+
+    /// Another round of output begins.
+    pub(super) fn turn(&mut self) {
+        self.round = self.round.wrapping_add(1);
+    }
+
     /// Stretches that the open flows need, at most.
     #[inline]
     pub(super) fn spans(&self) -> usize {
@@ -93,8 +147,10 @@ impl Transmit {
     /// Lets a frame leave by a device that takes super-frames: joined to a flow, or as it is. `takes_udp`: those of UDP
     /// too. The caller has asked for room.
     pub fn coalesce(&mut self, device: u32, takes_udp: bool, frame: &mut Frame, shared: bool) {
+        let rests = self.flows.yields_at(device).rest > 0;
         let bytes = frame.bytes();
-        let headers = Headers::read(frame.about.frame_type, bytes)
+        let headers = if rests { None } else { Headers::read(frame.about.frame_type, bytes) };
+        let headers = headers
             .filter(|headers| !headers.fragment && (headers.is_tcp() || (headers.is_udp() && takes_udp)));
         let found = headers.and_then(|headers| Some((headers, key_of(device, &headers, bytes)?)));
         let Some((headers, key)) = found else {
@@ -117,8 +173,10 @@ impl Transmit {
             let payload = Span::of(&bytes[segment.header..segment.header + segment.payload]);
             let flow = &mut self.flows.open[at];
             flow.append(*segment, payload);
+            let full = flow.is_full();
             self.flows.spans += 1;
-            if flow.is_full() {
+            self.flows.yields_at(device).joined += 1;
+            if full {
                 self.flush_flow(at);
             }
             return;
@@ -160,6 +218,7 @@ impl Transmit {
             }
         };
         self.flows.spans += 1;
+        self.flows.yields_at(device).opened += 1;
         self.flows.open.push(flow);
     }
 
