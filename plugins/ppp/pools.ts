@@ -90,6 +90,8 @@ export class Pools {
   readonly #remembered: LastLeases;
   /** Addresses that are nobody's to have. */
   readonly #reserved = new Set<string>();
+  /** Somebody's that are of no pool. */
+  readonly #others = new Set<string>();
 
   constructor(remembered: LastLeases) {
     this.#remembered = remembered;
@@ -138,12 +140,14 @@ export class Pools {
     return undefined;
   }
 
-  /** Takes this very one out of whatever pool it is in; false: it is somebody's. True where no pool has it. */
+  /** Takes this very one, in whatever pool it is or in none; false: it is somebody's. */
   claim(text: string): boolean {
+    if (this.#others.has(text)) return false;
     for (const pool of this.#pools.values()) {
       const claimed = pool.claim(text);
       if (claimed !== undefined) return claimed;
     }
+    this.#others.add(text);
     return true;
   }
 
@@ -157,6 +161,7 @@ export class Pools {
   /** Gives back. */
   give(text: string): void {
     if (this.#reserved.has(text)) return;
+    this.#others.delete(text);
     for (const pool of this.#pools.values()) pool.give(text);
   }
 

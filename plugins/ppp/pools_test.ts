@@ -91,6 +91,9 @@ Deno.test("a changed configuration keeps what is in use; what is ours is nobody'
   assert.equal(take(one, "p"), "10.0.0.2");
   assert.equal(one.claim("10.0.0.2"), false);
   assert.equal(one.claim("10.9.9.9"), true, "of no pool");
+  assert.equal(one.claim("10.9.9.9"), false);
+  one.give("10.9.9.9");
+  assert.equal(one.claim("10.9.9.9"), true);
 });
 
 Deno.test("prefixes: of their length, and a wish for one is heard", () => {

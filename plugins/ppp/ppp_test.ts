@@ -13,7 +13,10 @@ import { linkLocal } from "./link/ipv6cp.ts";
 import { makeSubscriber, papProxy } from "./testing.ts";
 
 const users =
-  "bob: { password: pass }\nalice: { password: secret }\ncarol: { password: pass, profile: gold }\n";
+  "bob: { password: pass }\nalice: { password: secret }\ncarol: { password: pass, profile: gold }\n" +
+  "dave: { password: pass, address: 172.16.0.9, routes: [192.168.9.0/24], filters: [inet filter walled] }\n" +
+  "erin: { password: pass, address: client }\n" +
+  "frank: { password: pass, port-limit: 1 }\n";
 const section = parse({
   aaa: { authenticate: ["local"], users: "users" },
   pools: {
@@ -277,6 +280,9 @@ Deno.test("lns: a second session of a user is allowed, takes the place of the fi
     const isUp = ({ subscriber }: typeof first) => subscriber.happened.includes("ipcp up");
     assert.equal(first.call.ended !== undefined, policy === "replace", policy);
     assert.equal(isUp(second), policy !== "deny", policy);
+    if (policy === "replace") {
+      assert.deepEqual(second.subscriber.ipcp.got.address, first.subscriber.ipcp.got.address);
+    }
     if (policy === "deny") assert.match(second.call.ended!.message!, /here already/);
     await bench.host.end(WHY);
     assert.deepEqual(bench.world.leftovers(), []);
@@ -430,5 +436,54 @@ Deno.test("lns: who solicits is advertised to, twice a second at most", async ()
   );
   await subscriber.talk(100);
   assert.equal(subscriber.packets.length, count);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: an address of no pool, a route and an address list are the kernel's, as long as the session is", async () => {
+  const bench = await lns();
+  const { call, subscriber } = await up(bench, { name: "dave" });
+  assert.equal(subscriber.ipcp.got.address.join("."), "172.16.0.9");
+  const routes = () =>
+    bench.world.routes.map(({ device, prefix }) => `${prefix} ${device}`).toSorted();
+  assert.deepEqual(routes(), ["172.16.0.9/32 ppp0", "192.168.9.0/24 ppp0"]);
+  assert.deepEqual([...bench.world.elements], [{
+    set: "inet filter walled",
+    address: "172.16.0.9",
+  }]);
+  const { addresses, prefixes } = bench.member(call)!;
+  assert.deepEqual([addresses, prefixes], [["172.16.0.9"], [
+    "192.168.9.0/24",
+    "2001:db8:1000::/64",
+  ]]);
+  const second = await up(bench, { name: "dave" });
+  await bench.world.advance(1500);
+  assert.match(second.call.ended!.message!, /172.16.0.9 is in use|in use|already/);
+  await call.end();
+  assert.deepEqual(routes(), []);
+  assert.deepEqual([...bench.world.elements], []);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
+});
+
+Deno.test("lns: a client that may choose its address gets packets for the one that it chose", async () => {
+  const bench = await lns({ ipv6: false });
+  const call = bench.session();
+  await call.attach(bench.circuit);
+  await call.connect();
+  const subscriber = makeSubscriber(bench.world, call, { name: "erin", address: [172, 16, 5, 5] });
+  subscriber.open();
+  await subscriber.talk(100);
+  assert.ok(subscriber.happened.includes("ipcp up"), subscriber.happened.join());
+  assert.deepEqual(bench.member(call)!["addresses"], ["172.16.5.5"]);
+  assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["172.16.5.5/32"]);
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a user has as many sessions as it may have", async () => {
+  const bench = await lns();
+  await up(bench, { name: "frank" });
+  const { call } = await up(bench, { name: "frank" });
+  await bench.world.advance(1500);
+  assert.match(call.ended!.message!, /as many as it may have/);
   await bench.host.end(WHY);
 });

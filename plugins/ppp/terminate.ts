@@ -35,7 +35,6 @@ export async function terminate(
   let sessions = 0;
   const termination: Termination = {
     name: tun.name,
-    hostName: "isthmus",
     get options() {
       return options;
     },

@@ -9,8 +9,6 @@ import type { Subscribers } from "./service.ts";
 export interface Termination {
   /** Its TUN's name. */
   readonly name: string;
-  /** What we call ourselves in a Challenge. */
-  readonly hostName: string;
   /** As they are now. */
   readonly options: TerminateOptions;
   readonly tun: DevicePort;

@@ -38,6 +38,8 @@ export interface TestSubscriberOptions {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly mru?: number;
+  /** The address that it asks for. */
+  readonly address?: readonly number[];
 }
 
 /** Puts a subscriber behind a session. */
@@ -45,6 +47,7 @@ export function makeSubscriber(
   world: World,
   session: TestSession,
   {
+    address,
     ipv4 = true,
     ipv6 = true,
     methods = ["chap-md5"],
@@ -89,7 +92,7 @@ export function makeSubscriber(
     down: () => void happened.push(`${what} down`),
     finished: (reason: string) => void happened.push(`${what} finished: ${reason}`),
   });
-  const ipcp = new IpcpClient({ dns: true });
+  const ipcp = new IpcpClient({ dns: true, ...(address && { address: Uint8Array.from(address) }) });
   const ipv6cp = new Ipv6cpOptions(seededOctets(seed + 1));
   if (ipv4) link.addNetwork(Protocol.Ipcp, ipcp, tell("ipcp"));
   if (ipv6) link.addNetwork(Protocol.Ipv6cp, ipv6cp, tell("ipv6cp"));

@@ -4,7 +4,7 @@
 set -euo pipefail
 packages=(
   curl ethtool iproute2 iperf3 iputils-ping perl-base nftables python3-scapy tcpdump tshark # of every test
-  ppp xl2tpd                                                        # peers that run in the lab's guest, and here
+  ppp pppoe xl2tpd                                                      # peers that run in the lab's guest, and here
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
   wide-dhcpv6-client dhcpcd-base                                    # clients of DHCPv6 prefix delegation

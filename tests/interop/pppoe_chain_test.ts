@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { quickTimers } from "./support/managed.ts";
-import { killAll, makePair, type Pair, type Place, placeIn } from "./support/place.ts";
-import { output, until } from "./support/process.ts";
+import { makePair, type Pair, type Place } from "./support/place.ts";
+import { until } from "./support/process.ts";
+import { makeStreet } from "./support/street.ts";
 import { say, suite } from "./support/suite.ts";
-import { assertNoLoss, iperfBetween, ping } from "./support/traffic.ts";
+import { assertNoLoss, iperfBetween, parsePing, ping } from "./support/traffic.ts";
 
 const subscriberText = (adminSocket: string) => `
 admin: { listen: "unix:${adminSocket}" }
@@ -64,17 +65,7 @@ const { test } = suite<Context>(
   ["root", "tun", "ip", "ss", "ethtool", "ping", "iperf3", "scapy"],
   async (stack) => {
     const pair = stack.use(await makePair());
-    const home = placeIn(`isthmus-${Deno.pid}-home`, pair.here.folder);
-    await output(["ip", "netns", "add", home.namespace]);
-    stack.defer(async () => {
-      await killAll(home);
-      await output(["ip", "netns", "del", home.namespace]);
-    });
-    const { here } = pair.here;
-    const peer = ["peer", "name", "eth0", "netns", home.namespace];
-    await here("ip", "link", "add", "street", "mtu", "1508", "type", "veth", ...peer);
-    await here("ip", "link", "set", "street", "up");
-    await home.here("ip", "link", "set", "eth0", "mtu", "1508", "up");
+    const home = await makeStreet(stack, pair);
     const users = `${pair.here.folder}/users.yaml`;
     await Deno.writeTextFile(users, "bob@isp: { password: pass }\n", { mode: 0o600 });
     const lns = stack.use(await startAppliance(pair.there, lnsText(users)));
@@ -178,6 +169,61 @@ async function counted(appliance: Appliance): Promise<Record<string, number>> {
   } finally {
     client.close();
   }
+}
+
+/** PADIs of so many MACs in so many VLANs, as fast as one program can. */
+const flood = `import os, socket, struct, sys, time
+count, seconds = int(sys.argv[1]), float(sys.argv[2])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+tail = bytes.fromhex("8863110900000004" + "01010000") + bytes(32)
+start = time.monotonic()
+for i in range(count):
+    head = b"\\xff" * 6 + b"\\x02" + os.urandom(5) + struct.pack("!HHHH", 0x88A8, 100, 0x8100, 1 + i % 4094)
+    try:
+        s.send(head + tail)
+    except OSError:
+        pass
+    if i % 64 == 0:
+        ahead = i / count * seconds - (time.monotonic() - start)
+        if ahead > 0:
+            time.sleep(ahead)
+print(count)
+`;
+
+/** 100,000 in 3 seconds; in the soak a million in 30. */
+const floodSeconds = Deno.env.get("ISTHMUS_SOAK") ? 30 : 3;
+
+test("a flood of PADIs leaves nothing, and a line that is up does not notice", async (context) => {
+  const { home, lac } = context;
+  await untilUp(context);
+  const before = await rows(lac, "pppoe");
+  const [counts, memory] = [await counted(lac), await resident(lac)];
+  const argv = ["/usr/bin/python3", "-c", flood, `${floodSeconds * 33_333}`, `${floodSeconds}`];
+  const flooding = home.tryHere(argv, { timeoutMs: 120_000 });
+  const pings = await home.here(
+    ...["ping", "-q", "-n", "-c", `${floodSeconds * 20}`, "-i", "0.05", "-W", "2", "10.64.0.1"],
+  );
+  const { stderr, stdout } = await flooding;
+  assert.equal(Number(stdout), floodSeconds * 33_333, stderr);
+  const after = await counted(lac);
+  const grown = await resident(lac) - memory;
+  const moved = (name: string) => after[name]! - counts[name]!;
+  say(
+    `  ${stdout.trim()} sent, ${moved("padi")} came to discovery, ${moved("pado")} were answered; ${
+      pings.match(/\d+ received.*|rtt.*/g)?.join("; ")
+    }; ${(grown / 2 ** 20).toFixed(1)} MiB more`,
+  );
+  assertNoLoss(parsePing(pings), "beside the flood");
+  assert.deepEqual(await rows(lac, "pppoe"), before);
+  assert(moved("padi") > 1000 && moved("pado") <= (floodSeconds + 2) * 1000);
+  assert(grown < 64 * 2 ** 20, `${grown} octets more`);
+});
+
+/** Octets of memory that an appliance has. */
+async function resident({ process }: Appliance): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+  return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)![1]);
 }
 
 test("whoever of the three is restarted, the line comes back by itself", async (context) => {

@@ -322,6 +322,10 @@ impl Core {
             return;
         }
         let forwarder = self.forwarder(port);
+        if matches!(forwarder, Forwarder::CrossConnect(_) | Forwarder::Wire(_)) && frame.is_pause() {
+            self.drop_frame(Reason::ReservedAddress);
+            return;
+        }
         if let (Some(_), Forwarder::CrossConnect(Port::Host(_))) = (packet, forwarder) {
             let budget = self.devices[at].budget.get_or_insert_default();
             if !budget.take(frame.bytes(), frame.about.now) {
