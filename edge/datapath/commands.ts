@@ -67,7 +67,10 @@ export function createCommands(
       const kind = packets ? "packets" : "device";
       return orUndo(
         port,
-        () => sources.addDevice(kind, fd, port, vnet !== undefined),
+        () => {
+          if (packets) datapath.sendInMessages(port);
+          sources.addDevice(kind, fd, port, vnet !== undefined);
+        },
         () => datapath.removePort(port),
       );
     },

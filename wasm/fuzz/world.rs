@@ -405,6 +405,9 @@ impl World {
                 let tag = self.random.percent(20).then_some([0x81, 0, 0, 9]);
                 let fd = self.devices.len() as i32;
                 let device = self.lab.datapath.core.add_device(fd, FrameType::Ethernet, takes, tag).unwrap();
+                if self.random.percent(40) {
+                    self.lab.datapath.core.send_in_messages(device).unwrap();
+                }
                 self.devices.push((device, takes.is_some()));
             }
             8 => {
