@@ -511,3 +511,20 @@ Deno.test("lns: a user has as many sessions as it may have", async () => {
   assert.match(call.ended!.message!, /as many as it may have/);
   await bench.host.end(WHY);
 });
+
+Deno.test("lns: other pools and profiles end no session, and count for the next one", async () => {
+  const bench = await lns({ ipv6: false });
+  const first = await up(bench);
+  const pools = { ...section.pools, second: { ranges: ["10.99.0.0/24"] } };
+  assert.equal(await bench.host.reconfigure("ppp", { ...section, pools }).then(() => true), true);
+  const next = { ...options.terminate, ipv6: false, pools: ["second"], "rate-up": 64_000 };
+  assert.equal(await bench.circuit.reconfigure(circuitOptions({ terminate: next })), true);
+  assert.equal(first.call.ended, undefined);
+  assert.equal(bench.member(first.call)!["addresses"]?.toString(), "10.64.0.2");
+  const second = await up(bench, { name: "alice", secret: "secret" });
+  assert.equal(second.subscriber.ipcp.got.address.join("."), "10.99.0.1");
+  assert.equal(bench.world.ports.get(second.call.id)!.limit!.rx, 64);
+  assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["10.99.0.1/32"]);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
+});
