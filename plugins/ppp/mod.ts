@@ -126,6 +126,7 @@ const nobody: Aaa = {
     Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
   account: () => ({ changed() {}, stop() {} }),
   rows: () => [],
+  reconfigure: () => Promise.resolve(false),
 };
 
 async function start(
@@ -141,9 +142,11 @@ async function start(
         ? terminate(life, options.terminate, subscribers, authenticator)
         : client(life, options.client!, subscribers.counters),
     shared: authenticator,
-    reconfigure(next) {
+    async reconfigure(next) {
       const aaa = ({ aaa, radius }: PppPluginSection) => ({ aaa, radius });
-      if (!isDeepStrictEqual(aaa(now), aaa(next))) return false;
+      if (!isDeepStrictEqual(aaa(now), aaa(next)) && !await authenticator.reconfigure(next)) {
+        return false;
+      }
       subscribers.configure(next);
       now = next;
       return true;
