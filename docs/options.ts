@@ -16,6 +16,7 @@ import {
   wayOptions,
 } from "../edge/config/attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
+import { addressListSchema } from "../plugins/ppp/address_lists.ts";
 import {
   aaaOptions,
   changeClientOptions,
@@ -59,6 +60,7 @@ const tables: Readonly<Record<string, Table>> = {
 const schemas: Readonly<Record<string, Shape>> = {
   "ppp section": sectionShape,
   "ppp pool": poolSchema.shape,
+  "ppp address list": addressListSchema.shape,
   "ppp profile": profileSchema.shape,
   "ppp terminate": own(terminateSchema.shape),
   "ppp tun": tunSchema.shape,

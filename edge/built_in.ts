@@ -3,6 +3,7 @@
 import { bridge } from "../plugins/bridge/mod.ts";
 import { ethernet } from "../plugins/ethernet/mod.ts";
 import { networkInterface } from "../plugins/interface/mod.ts";
+import { ovs } from "../plugins/ovs/mod.ts";
 import { ppp } from "../plugins/ppp/mod.ts";
 import { pppoe } from "../plugins/pppoe/mod.ts";
 import { probe } from "../plugins/probe/mod.ts";
@@ -15,6 +16,7 @@ export const builtIn: readonly Plugin[] = [
   bridge,
   ethernet,
   networkInterface,
+  ovs,
   ppp,
   pppoe,
   probe,

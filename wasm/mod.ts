@@ -259,6 +259,11 @@ export class WasmDatapath {
     return refusing(() => this.#raw.add_device(fd, frameTypes[frameType], bits, tag)) as PortIx;
   }
 
+  /** The device is a packet socket: what leaves by it is laid out for sendmmsg, too. */
+  sendInMessages(device: PortIx): void {
+    refusing(() => this.#raw.send_in_messages(device));
+  }
+
   /**
    * Adds a PPPoE session of a device whose frames are Ethernet's: a port of PPP frames. What of the device's frames is no
    * session's stays the device's. It goes with the device, and of what may change in a session it has `policy` alone.

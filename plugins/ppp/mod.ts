@@ -10,6 +10,7 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Json, Plugin, Row, Scope, Service } from "../plugin.ts";
 import { type Aaa, checkAaa, openAaa } from "./aaa/mod.ts";
 import { aaaOptions, radiusOptions } from "./aaa/options.ts";
+import { isSet } from "./address_lists.ts";
 import { client } from "./client.ts";
 import {
   type PppOptions,
@@ -125,6 +126,7 @@ const nobody: Aaa = {
     Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
   account: () => ({ changed() {}, stop() {} }),
   rows: () => [],
+  reconfigure: () => Promise.resolve(false),
 };
 
 async function start(
@@ -140,9 +142,11 @@ async function start(
         ? terminate(life, options.terminate, subscribers, authenticator)
         : client(life, options.client!, subscribers.counters),
     shared: authenticator,
-    reconfigure(next) {
+    async reconfigure(next) {
       const aaa = ({ aaa, radius }: PppPluginSection) => ({ aaa, radius });
-      if (!isDeepStrictEqual(aaa(now), aaa(next))) return false;
+      if (!isDeepStrictEqual(aaa(now), aaa(next)) && !await authenticator.reconfigure(next)) {
+        return false;
+      }
       subscribers.configure(next);
       now = next;
       return true;
@@ -183,13 +187,19 @@ function run(subscribers: Subscribers, word: string, given: object): Json {
 }
 
 /** What a profile or a pool names that is not there. */
-function checkSection({ pools, profiles }: PppSection): string[] {
+/** Lists that are neither the section's nor sets themselves. */
+function missingLists(profile: Profile, lists: PppSection["address-lists"]): string[] {
+  return (profile["address-lists"] ?? []).filter((name) => !(name in lists) && !isSet(name));
+}
+
+function checkSection({ "address-lists": lists, pools, profiles }: PppSection): string[] {
   const chained = Object.entries(pools).flatMap(([name, { then }]) =>
     then === undefined || then in pools ? [] : [`pool ${name}: no pool ${then}`]
   );
-  const named = Object.entries(profiles).flatMap(([name, profile]) =>
-    missingPools(profile, pools).map((pool) => `profile ${name}: no pool ${pool}`)
-  );
+  const named = Object.entries(profiles).flatMap(([name, profile]) => [
+    ...missingPools(profile, pools).map((pool) => `profile ${name}: no pool ${pool}`),
+    ...missingLists(profile, lists).map((list) => `profile ${name}: no address list ${list}`),
+  ]);
   return [...chained, ...named];
 }
 
@@ -204,6 +214,7 @@ function checkTermination(
   ].filter((name) => name !== undefined);
   return [
     ...missingPools(options, section.pools).map((pool) => `no pool ${pool}`),
+    ...missingLists(options, section["address-lists"]).map((list) => `no address list ${list}`),
     ...profiles.filter((name) => !(name in section.profiles)).map((name) => `no profile ${name}`),
   ];
 }

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { isIfname } from "../ethernet/options.ts";
+import { type AddressLists, addressListSchema } from "./address_lists.ts";
 import { isV6, parseAddress, parseNetwork } from "./addresses.ts";
 import { parseRange } from "./pools.ts";
 
@@ -75,7 +76,7 @@ const profile = {
   ),
   "address-lists": z.array(z.string().min(1)).max(8).exactOptional()
     .describe(
-      "nftables sets that the subscriber's IPv4 address is put into (`inet filter walled`)",
+      "Address lists of the section that the subscriber's addresses are put into, or an nftables set itself for its IPv4 address (`inet filter walled`)",
     ),
 };
 
@@ -91,6 +92,8 @@ export const sectionShape = {
   ),
   profiles: z.record(name, profileSchema).default({})
     .describe("What subscribers get, by name; RADIUS, a realm or a peer chooses one"),
+  "address-lists": z.record(name, addressListSchema).default({})
+    .describe("nftables sets by names that profiles, users and RADIUS (Filter-Id) give"),
   "max-sessions": z.int().min(1).default(262_144).describe("Sessions of all terminations together"),
   "max-starting": z.int().min(1).default(4096)
     .describe("Sessions that have not authenticated yet; more calls are refused"),
@@ -205,6 +208,7 @@ export type PoolsSection = Readonly<Record<string, z.infer<typeof poolSchema>>>;
 export interface PppSection {
   readonly pools: PoolsSection;
   readonly profiles: Readonly<Record<string, Profile>>;
+  readonly "address-lists": AddressLists;
   readonly "max-sessions": number;
   readonly "max-starting": number;
 }

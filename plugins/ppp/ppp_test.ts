@@ -280,6 +280,9 @@ Deno.test("lns: a second session of a user is allowed, takes the place of the fi
     const isUp = ({ subscriber }: typeof first) => subscriber.happened.includes("ipcp up");
     assert.equal(first.call.ended !== undefined, policy === "replace", policy);
     assert.equal(isUp(second), policy !== "deny", policy);
+    if (policy === "replace") {
+      assert.deepEqual(second.subscriber.ipcp.got.address, first.subscriber.ipcp.got.address);
+    }
     if (policy === "deny") assert.match(second.call.ended!.message!, /here already/);
     await bench.host.end(WHY);
     assert.deepEqual(bench.world.leftovers(), []);

@@ -11,6 +11,8 @@ export interface Present {
   readonly session: Session;
   readonly user: string;
   readonly address: string | undefined;
+  /** Resolves when it is gone, and what it had is free. */
+  readonly gone: Promise<void>;
   /** Ends it, and returns at once. */
   end(why: CallEnd, cause: TerminateCause): void;
 }
@@ -36,6 +38,7 @@ export interface Counters {
   readonly rejected: { add(by?: number): void };
   readonly refused: { add(by?: number): void };
   readonly exhausted: { add(by?: number): void };
+  readonly unknownLists: { add(by?: number): void };
 }
 
 /** The plugin's own state. */
@@ -121,5 +124,9 @@ function countersOf(scope: Scope): Counters {
     ),
     refused: scope.counter("refused_calls", "Calls that were refused before they began"),
     exhausted: scope.counter("exhausted_pools", "Logins that failed for want of an address"),
+    unknownLists: scope.counter(
+      "unknown_address_lists",
+      "Names of address lists (Filter-Id) of logins that nothing is known by",
+    ),
   };
 }

@@ -21,6 +21,7 @@ import type {
 } from "./aaa/authenticator.ts";
 import { factsOf } from "./aaa/call.ts";
 import { octetsOfAddress } from "./addresses.ts";
+import { membershipsOf, SetMemberships } from "./address_lists.ts";
 import { driveLink, type DrivenLink } from "./drive.ts";
 import { hookOf } from "./hooks.ts";
 import { authEnd, Cause, Direction, type LinkEnd } from "./link/end.ts";
@@ -36,6 +37,8 @@ import { formatIp } from "../../core/endpoint.ts";
 import { Subscriber6 } from "./subscriber6.ts";
 import { printable } from "./link/auth.ts";
 
+/** So long is waited for the end of a session that another one replaces, in milliseconds. */
+const REPLACE_MS = 3000;
 const NOTHING_USED: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
 
 /** A subscriber's session. */
@@ -43,6 +46,7 @@ export class SubscriberSession implements Present {
   readonly session: Session;
   readonly scope: Scope;
   readonly termination: Termination;
+  readonly gone: Promise<void>;
   readonly #driven: DrivenLink;
   #starting = true;
   #user = "";
@@ -62,7 +66,8 @@ export class SubscriberSession implements Present {
   #upAt: number | undefined;
   #changing: Promise<void> = Promise.resolve();
   #networks = 0;
-  #lists: (Scope & Endable) | undefined;
+  readonly #lists: SetMemberships;
+  readonly #unknownLists = new Set<string>();
   readonly #routed = new Map<string, Scope & Endable>();
 
   constructor(session: Session, scope: Scope, termination: Termination) {
@@ -70,11 +75,16 @@ export class SubscriberSession implements Present {
     this.scope = scope;
     this.termination = termination;
     const { options, subscribers } = termination;
+    this.#lists = new SetMemberships(scope, options.tun.netns);
     subscribers.total++;
     subscribers.starting++;
+    // The first thing that is had is the last that is given up.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
     scope.defer(() => {
       subscribers.total--;
       this.#started();
+      resolve();
     });
     this.#driven = driveLink(scope, session.port, {
       lcp: {
@@ -223,14 +233,7 @@ export class SubscriberSession implements Present {
     ) {
       return `the user has ${others.length} sessions, as many as it may have`;
     }
-    if (options["sessions-per-user"] === "replace") {
-      for (const other of others) {
-        other.end(
-          { result: 3, message: "replaced by a new session of the user" },
-          "port-preempted",
-        );
-      }
-    }
+    if (options["sessions-per-user"] === "replace") await this.#replace(others);
     const { hostName } = this.session.tunnel ?? {};
     const profileName = profileNameOf(options, { grant, peer: hostName });
     const profile = profileName === undefined
@@ -271,6 +274,18 @@ export class SubscriberSession implements Present {
     return undefined;
   }
 
+  /** Ends other sessions of the user, and waits for what they had: an address of the user's own is one of a kind. */
+  async #replace(others: readonly Present[]): Promise<void> {
+    for (const other of others) {
+      const message = "replaced by a new session of the user";
+      other.end({ result: 3, message }, "port-preempted");
+    }
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.scope.timer(this.scope.now() + REPLACE_MS, resolve);
+    await Promise.race([late, Promise.all(others.map(({ gone }) => gone))]);
+    timer.cancel();
+  }
+
   #takeAddress(offer: Offer): string | undefined | Error {
     const { pools } = this.termination.subscribers;
     if (offer.address === "client") return undefined;
@@ -307,7 +322,7 @@ export class SubscriberSession implements Present {
       });
     }
     if (this.#address !== undefined) await this.termination.routeTo(this.scope, this.#address);
-    await this.#joinLists(offer.terms.addressLists);
+    await this.#updateLists();
     this.#addNetworks(offer);
   }
 
@@ -419,6 +434,11 @@ export class SubscriberSession implements Present {
     this.#remember();
     this.#routeDelegated();
     this.#account?.changed();
+    this.#updateLists().catch((error) => {
+      if (this.scope.signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.scope.log("warn", "cannot put new addresses into their lists", { error: reason });
+    });
   }
 
   /** What is delegated is routed to the TUN as long as it is. */
@@ -455,7 +475,7 @@ export class SubscriberSession implements Present {
     try {
       await this.#changeMember();
       this.#limit();
-      if (terms.filters) await this.#joinLists(terms.filters);
+      if (terms.filters) await this.#updateLists();
     } catch (error) {
       this.#terms = before;
       this.#limit();
@@ -472,14 +492,28 @@ export class SubscriberSession implements Present {
     });
   }
 
-  async #joinLists(lists: readonly string[]): Promise<void> {
-    await this.#lists?.end({ result: 3, message: "other address lists" });
-    this.#lists = undefined;
-    if (lists.length === 0 || this.#address === undefined) return;
-    this.#lists = this.scope.child("address-lists");
-    for (const set of lists) {
-      await this.#lists.addToSet(set, this.#address, this.termination.options.tun.netns);
+  /** Has the subscriber's addresses in the sets of its lists, and in no others. */
+  #updateLists(): Promise<void> {
+    const names = this.#terms?.addressLists ?? [];
+    const six = this.#six;
+    const addresses = [
+      ...(this.#address === undefined ? [] : [this.#address]),
+      ...six?.addresses ?? [],
+      ...six?.prefixes ?? [],
+      ...six?.delegated ?? [],
+    ];
+    const { section } = this.termination.subscribers;
+    const { unknown, wanted } = membershipsOf(names, section["address-lists"], addresses);
+    for (const name of unknown) {
+      if (this.#unknownLists.has(name)) continue;
+      this.#unknownLists.add(name);
+      this.termination.subscribers.counters.unknownLists.add();
+      this.scope.log("warn", "no address list has this name: it changes nothing", {
+        user: this.#user,
+        "address-list": name,
+      });
     }
+    return this.#lists.have(wanted);
   }
 
   #memberOptions(): PppPortOptions {

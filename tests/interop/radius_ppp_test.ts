@@ -20,6 +20,8 @@ const reply = `
 Framed-IP-Address := 10.64.0.77
 Framed-Route += "10.99.0.0/24 0.0.0.0 1"
 Mikrotik-Rate-Limit := "4M/20M"
+Filter-Id += "walled"
+Filter-Id += "of-another-nas"
 Class := 0x0102
 Session-Timeout := 3600
 `;
@@ -32,9 +34,13 @@ interface Context {
 
 const { test } = suite(
   import.meta.url,
-  ["root", "tun", "ip", "iperf3", "freeradius", "radclient"],
+  ["root", "tun", "ip", "iperf3", "freeradius", "nft", "radclient"],
   async (stack): Promise<Context> => {
     const pair = stack.use(await makePair());
+    await pair.there.here("nft", "add", "table", "inet", "filter");
+    for (const set of ["walled", "open"]) {
+      await pair.there.here("nft", `add set inet filter ${set} { type ipv4_addr; }`);
+    }
     const folder = `${pair.there.folder}/freeradius`;
     const server = stack.use(
       await startFreeradius(folder, { authPort, acctPort, reply, place: pair.there }),
@@ -58,6 +64,7 @@ ppp:
       one: { address: 127.0.0.1, auth-port: ${authPort}, acct-port: ${acctPort}, secret: "${SECRET}" }
     coa: { local: 127.0.0.1, port: ${coaPort}, clients: [{ address: 127.0.0.1, secret: "${SECRET}" }] }
   pools: { main: { ranges: [10.64.0.0/26] } }
+  address-lists: { walled: { ipv4: inet filter walled }, open: { ipv4: inet filter open } }
 circuits:
   lns:
     ppp:
@@ -112,6 +119,17 @@ test("FreeRADIUS gives a subscriber its address, route and rate, and is told of 
   assert.equal(start!["Class"], "0x0102");
   assert.equal(start!["Tunnel-Client-Endpoint:0"], here);
 
+  const set = (name: string) => pair.there.here("nft", "list", "set", "inet", "filter", name);
+  assert.match(await set("walled"), /10\.64\.0\.77/);
+  const opened = await radclient(
+    context,
+    "coa",
+    `Acct-Session-Id="${start!["Acct-Session-Id"]}",Filter-Id="open"`,
+  );
+  assert.match(opened, /CoA-ACK/);
+  assert.doesNotMatch(await set("walled"), /10\.64\.0\.77/);
+  assert.match(await set("open"), /10\.64\.0\.77/);
+
   const down = ["-c", "10.64.0.77", "-t", "2", "-O", "1"];
   const before = await iperfBetween(pair.there, pair.here, ...down);
   assert.ok(before.bitsPerSecond < 30e6, `${before.bitsPerSecond} bit/s of 20M`);
@@ -134,6 +152,7 @@ test("FreeRADIUS gives a subscriber its address, route and rate, and is told of 
   const stop = (await records()).find((one) => one["Acct-Status-Type"] === "Stop");
   assert.equal(stop!["Acct-Session-Id"], session);
   assert.equal(stop!["Acct-Terminate-Cause"], "Admin-Reset");
+  assert.doesNotMatch(await set("open"), /10\.64\.0\.77/);
   const octets = Number(stop!["Acct-Output-Octets"]);
   const sent = (before.bitsPerSecond * 2 + after.bitsPerSecond * 2) / 8;
   assert.ok(octets > sent, `${octets} octets, ${Math.round(sent)} at iperf3's receiver`);

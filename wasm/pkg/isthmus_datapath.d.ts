@@ -126,6 +126,10 @@ export class Raw {
     remove_tunnel(tunnel: number): void;
     send_control(socket: number, remote: Uint8Array, port: number, scope: number, local: Uint8Array, mark: number, data: Uint8Array): boolean;
     /**
+     * The device is a packet socket.
+     */
+    send_in_messages(device: number): void;
+    /**
      * The session as it is now.
      */
     session(session: number): RawSession;

@@ -964,6 +964,23 @@ export class Raw {
         }
     }
     /**
+     * The device is a packet socket.
+     * @param {number} device
+     */
+    send_in_messages(device) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            wasm.raw_send_in_messages(retptr, this.__wbg_ptr, device);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * The session as it is now.
      * @param {number} session
      * @returns {RawSession}

@@ -237,6 +237,7 @@ export const raw_remove_switch: (a: number, b: number, c: number) => void;
 export const raw_remove_termination: (a: number, b: number, c: number) => void;
 export const raw_remove_tunnel: (a: number, b: number, c: number) => void;
 export const raw_send_control: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number) => void;
+export const raw_send_in_messages: (a: number, b: number, c: number) => void;
 export const raw_session: (a: number, b: number, c: number) => void;
 export const raw_session_slice: (a: number, b: number, c: number, d: number) => void;
 export const raw_session_slots: (a: number) => number;

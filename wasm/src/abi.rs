@@ -38,6 +38,13 @@ pub struct MmsgHdr {
     pad2: u32,
 }
 
+impl MmsgHdr {
+    /// A message that goes where its socket is bound to.
+    pub fn unnamed(iov: u64, iov_len: u64) -> Self {
+        Self { iov, iov_len, ..Self::default() }
+    }
+}
+
 /// `MSG_TRUNC | MSG_CTRUNC`: the kernel had more than there was room for.
 pub const MSG_CUT: u32 = 0x20 | 0x08;
 

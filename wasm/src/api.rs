@@ -337,6 +337,11 @@ impl Raw {
         self.datapath.core.add_device(fd, frame_type(frame)?, takes, tag).map(Handle::to_number)
     }
 
+    /// The device is a packet socket.
+    pub fn send_in_messages(&mut self, device: f64) -> Result<(), Refusal> {
+        self.datapath.core.send_in_messages(handle(device).ok_or(Refusal::no_such_port())?)
+    }
+
     /// `tags`: TPID and tag control information of each, the outer one first.
     pub fn add_pppoe(
         &mut self,

@@ -322,6 +322,10 @@ impl Core {
             return;
         }
         let forwarder = self.forwarder(port);
+        if matches!(forwarder, Forwarder::CrossConnect(_) | Forwarder::Wire(_)) && frame.is_pause() {
+            self.drop_frame(Reason::ReservedAddress);
+            return;
+        }
         if let (Some(_), Forwarder::CrossConnect(Port::Host(_))) = (packet, forwarder) {
             let budget = self.devices[at].budget.get_or_insert_default();
             if !budget.take(frame.bytes(), frame.about.now) {
@@ -360,10 +364,11 @@ impl Core {
 
     fn lay_out(&mut self) -> usize {
         let Self { transmit, sockets, devices, .. } = self;
-        transmit.lay_out(|via| match via {
+        let fd = |via| match via {
             Via::Socket(at) => sockets[at].fd,
             Via::Device(at) => devices[at].fd,
-        });
+        };
+        transmit.lay_out(fd, |device| devices[device].packets);
         let work = [Io::TxMessages, Io::TxSegments, Io::TxControl, Io::TxFrames, Io::TxSuperFrames];
         for (what, count) in work.into_iter().zip(self.transmit.counts()) {
             self.io.add(what, count as u64);

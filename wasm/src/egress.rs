@@ -78,6 +78,10 @@ impl Core {
     #[inline]
     fn emit(&mut self, forwarder: Forwarder, frame: &mut Frame, cursor: &mut Cursor) -> bool {
         match forwarder {
+            Forwarder::CrossConnect(Port::Device(_)) if frame.is_pause() => {
+                self.drop_frames(Reason::ReservedAddress, frame.segments());
+                true
+            }
             Forwarder::CrossConnect(port) => self.leave(port, frame, cursor, false),
             Forwarder::Wire(_) | Forwarder::Switch(_) => self.emit_switched(forwarder, frame, cursor),
             Forwarder::None | Forwarder::Ppp(_) => {

@@ -75,6 +75,13 @@ impl Frame<'_> {
         self.place.end - self.place.start
     }
 
+    /// Whether it is to 01:80:C2:00:00:01: PAUSE (IEEE 802.3 Annex 31B) says something to whoever is at the other end of a
+    /// link, and to nobody behind it.
+    #[inline]
+    pub fn is_pause(&self) -> bool {
+        self.about.frame_type == FrameType::Ethernet && self.bytes().starts_with(&[1, 0x80, 0xc2, 0, 0, 1])
+    }
+
     /// How many frames it is on the wire.
     #[inline]
     pub fn segments(&self) -> u32 {

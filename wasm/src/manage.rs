@@ -287,6 +287,7 @@ impl Core {
         let device = Device {
             tag,
             fd,
+            packets: false,
             link: None,
             budget: None,
             frame_type,
@@ -297,6 +298,13 @@ impl Core {
         };
         let at = self.devices.insert(device).ok_or(Refusal::limit("too many devices"))?;
         Ok(self.devices.handle(at))
+    }
+
+    /// A device is a packet socket: what it is to send is laid out as messages.
+    pub fn send_in_messages(&mut self, device: Handle) -> Result<(), Refusal> {
+        let at = self.devices.find(device).ok_or(Refusal::no_such_port())?;
+        self.devices[at].packets = true;
+        Ok(())
     }
 
     /// Adds a port whose frames TypeScript handles.

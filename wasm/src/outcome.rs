@@ -29,6 +29,11 @@ impl Core {
 
     /// Message `index` of what was laid out was not sent: its frames are dropped.
     pub fn message_dropped(&mut self, index: usize, reason: Reason) {
+        if let Some(frames) = self.transmit.sent_to_device(index) {
+            self.io.take_back(Io::TxFrames, frames.into());
+            self.drop_frames(reason, frames);
+            return;
+        }
         let Some((datagrams, tunnel)) = self.transmit.message(index) else { return };
         self.io.take_back(Io::TxMessages, 1);
         let counted = match tunnel {

@@ -94,6 +94,8 @@ pub enum Forwarder {
 pub struct Device {
     /// Stored for the caller.
     pub fd: i32,
+    /// Whether it is a packet socket, which takes many messages at once.
+    pub packets: bool,
     /// Whether a `virtio_net_hdr` stands before each frame, both ways.
     pub vnet: bool,
     /// What it takes beyond plain frames. One that takes super-frames has them made of segments.

@@ -111,6 +111,8 @@ pub struct Member {
     learnt: u32,
     limit_told: u64,
     blocked_until: u64,
+    /// Nothing is learnt here before.
+    deaf_until: u64,
     counts: SwitchCounts,
 }
 
@@ -125,6 +127,7 @@ impl Default for Member {
             learnt: 0,
             limit_told: 0,
             blocked_until: 0,
+            deaf_until: 0,
             counts: SwitchCounts::new(),
         }
     }
@@ -454,6 +457,9 @@ impl Switches {
             return;
         }
         let member = &mut self.members[at];
+        if member.deaf_until > seen.now {
+            return;
+        }
         let who = station(vid, source);
         let may = member.options.limit == 0 || member.learnt < member.options.limit;
         match self.switches[member.switch].fdb.hear(who, at, seen.now, may) {
@@ -490,7 +496,11 @@ impl Switches {
         self.blocked.push((until, blocked));
         self.members[blocked].counts.add(SwitchCount::Blocked, 1);
         self.happened(What::Loop, blocked, Some(other), who);
-        self.flush_member(blocked, false);
+        // Whoever's frames went round may seem to be at either, and some are still on their way.
+        for port in [blocked, other] {
+            self.flush_member(port, false);
+            self.members[port].deaf_until = now + self.switches[switch].options.loops.within;
+        }
     }
 
     #[cold]

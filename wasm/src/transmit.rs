@@ -94,8 +94,12 @@ pub struct Transmit {
     /// The group of each message, where that is another number.
     order: Vec<u32>,
     ops: Vec<Op>,
-    /// Where the writes start among the ops.
+    /// Where the ops for devices start.
     first_write: usize,
+    /// The write that each of them is, by its index; [`u32::MAX`]: it sends several.
+    write_of: Vec<u32>,
+    /// The write that each message behind the groups' is.
+    sent_writes: Vec<u32>,
     /// Datagrams that leave, and how many of them are control messages.
     datagrams: usize,
     control_messages: usize,
@@ -133,6 +137,8 @@ impl Transmit {
             order: Vec::new(),
             ops: Vec::with_capacity(OPS),
             first_write: 0,
+            write_of: Vec::with_capacity(FRAMES),
+            sent_writes: Vec::with_capacity(MESSAGES),
             datagrams: 0,
             control_messages: 0,
             oversize: 0,
@@ -164,6 +170,8 @@ impl Transmit {
         self.spans.clear();
         self.ops.clear();
         self.order.clear();
+        self.write_of.clear();
+        self.sent_writes.clear();
         self.iovecs_used = 0;
         self.scattered = false;
         self.mixed = false;
@@ -465,8 +473,14 @@ impl Transmit {
 
     /// How many wire frames op `index` writes to a device; `None`: it is no write.
     pub fn written(&self, index: usize) -> Option<u32> {
-        let at = index.checked_sub(self.first_write)?;
-        self.writing.get(at).map(|writing| writing.frames)
+        let write = self.write_of.get(index.checked_sub(self.first_write)?)?;
+        self.writing.get(*write as usize).map(|writing| writing.frames)
+    }
+
+    /// How many wire frames message `index` brings to a device; `None`: it is a datagram's, or a session's frame.
+    pub fn sent_to_device(&self, index: usize) -> Option<u32> {
+        let write = self.sent_writes.get(index.checked_sub(self.groups.len())?)?;
+        self.writing.get(*write as usize).map(|writing| writing.frames)
     }
 }
 

@@ -4,7 +4,7 @@
 mod kernel;
 
 use isthmus_datapath::core::Limits;
-use isthmus_datapath::counters::Reason;
+use isthmus_datapath::counters::{Io, Reason};
 use isthmus_datapath::offload::Takes;
 use isthmus_datapath::port::FrameType;
 use isthmus_datapath::slab::Handle;
@@ -139,6 +139,73 @@ fn what_the_kernel_left_to_be_done_is_done_beside_a_tag_too() {
             );
         }
     }
+}
+
+#[test]
+fn frames_for_a_packet_socket_leave_many_at_once_in_their_order() {
+    for (takes, tag) in [(None, None), (None, Some([0x81, 0, 0, 0x0a])), (Some(ALL), None)] {
+        let mut lab = Lab::new(Limits::default());
+        let core = &mut lab.datapath.core;
+        let packet = core.add_device(9, FrameType::Ethernet, takes, tag).unwrap();
+        core.send_in_messages(packet).unwrap();
+        let source = core.add_device(10, FrameType::Ethernet, None, None).unwrap();
+        core.cross_connect(source, packet).unwrap();
+        let frames: Vec<_> = (0..60u8).map(|number| frame(&[], &[number; 46])).collect();
+        lab.read(source, &frames, 0);
+        let output = lab.run();
+        let wire = |number: u8| {
+            let vnet = takes.map_or(&[][..], |_| &[0; 10]);
+            [vnet, &frame(tag.as_ref().map_or(&[][..], |tag| tag), &[number; 46])].concat()
+        };
+        let sent: Vec<_> = output.sent.iter().map(|sent| sent.datagrams[0].clone()).collect();
+        assert!(output.sent.iter().all(|sent| sent.fd == 9));
+        assert_eq!(sent, (0..60).map(wire).collect::<Vec<_>>());
+        assert_eq!((output.written.len(), lab.datapath.core.transmit.ops()), (0, 0));
+        assert_eq!(lab.datapath.core.io.get(Io::TxFrames), 60);
+    }
+}
+
+#[test]
+fn a_super_frame_keeps_its_place_among_messages_and_its_frames_are_counted() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let packet = core.add_device(9, FrameType::Ethernet, Some(ALL), None).unwrap();
+    core.send_in_messages(packet).unwrap();
+    let vnet = core.add_device(11, FrameType::Ethernet, Some(ALL), None).unwrap();
+    core.cross_connect(vnet, packet).unwrap();
+    let many = [&[1, 1, 54, 0, 0xf4, 1, 34, 0, 16, 0][..], &tcp(&[5; 1500])].concat();
+    let plain = whole(&frame(&[], &[1; 46]));
+    let all = [plain.clone(), many.clone(), plain];
+    lab.read(vnet, &all, 0);
+    let output = lab.run();
+    let sent: Vec<_> = output.sent.iter().map(|sent| sent.datagrams[0].clone()).collect();
+    assert_eq!((sent, output.written.len()), (all.to_vec(), 0));
+    assert_eq!(lab.datapath.core.io.get(Io::TxFrames), 5);
+    lab.read(vnet, &all, 0);
+    assert_eq!(lab.run_failing(|| Some(Reason::LinkDown)).failed, 3);
+    assert_eq!(lab.datapath.core.io.get(Io::TxFrames), 5);
+    assert_eq!(lab.datapath.core.drops.get(Reason::LinkDown), 5);
+}
+
+#[test]
+fn more_frames_than_there_are_messages_leave_by_writes_behind_them() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let packet = core.add_device(9, FrameType::Ethernet, None, None).unwrap();
+    core.send_in_messages(packet).unwrap();
+    let source = core.add_device(10, FrameType::Ethernet, Some(ALL), None).unwrap();
+    core.cross_connect(source, packet).unwrap();
+    // A super-frame of 1500 segments, each with an octet that tells its number.
+    let payload: Vec<u8> = (0..1500u32).flat_map(|at| (at as u16).to_be_bytes()).collect();
+    let many = [&[1, 1, 54, 0, 2, 0, 34, 0, 16, 0][..], &tcp(&payload)].concat();
+    lab.read(source, &[many], 0);
+    let mut output = kernel::Output::default();
+    assert!(lab.round(|| None, &mut output));
+    assert_eq!(output.sent.len(), 1024);
+    assert!(!output.written.is_empty());
+    while lab.round(|| None, &mut output) {}
+    assert_eq!(output.sent.len() + output.written.len(), 1500);
+    assert_eq!(lab.datapath.core.io.get(Io::TxFrames), 1500);
 }
 
 #[test]

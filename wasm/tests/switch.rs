@@ -247,6 +247,8 @@ fn a_loop_blocks_one_of_its_ports_for_a_while() {
     // Ports 2 and 3 are joined outside: whatever leaves by the one comes back by the other.
     let mut round = VecDeque::from([(1, mac(1))]);
     let mut frames = 0;
+    bench.send(4, BROADCAST, mac(4));
+    bench.send(2, BROADCAST, mac(4));
     bench.send(1, BROADCAST, mac(1));
     round.extend([(2, mac(1)), (3, mac(1))]);
     while let Some((port, from)) = round.pop_front() {
@@ -265,6 +267,8 @@ fn a_loop_blocks_one_of_its_ports_for_a_while() {
     let blocked: Vec<_> = (1..=4).filter(|port| bench.count(*port, SwitchCount::Blocked) > 0).collect();
     assert!(blocked == [2] || blocked == [3]);
     let (shut, open) = (blocked[0], 5 - blocked[0]);
+    bench.send(open, BROADCAST, mac(4)); // one that was still on its way
+    assert!(bench.send(1, mac(4), mac(1)).contains(&4), "it seemed to be in the loop, and is not");
     assert_eq!(bench.send(4, BROADCAST, mac(4)), [1, open as i32]);
     assert!(bench.send(shut, BROADCAST, mac(8)).is_empty());
     assert!(bench.dropped(Reason::PortBlocked) >= 1);
@@ -300,6 +304,27 @@ fn reserved_addresses_pass_where_it_is_said_so() {
     assert_eq!(passed(1 << 2 | 1 << 14), [2, 14, 16]);
     assert_eq!(passed(FORWARD_BPDU).len(), 16);
     assert!(!passed(FORWARD_BPDU).contains(&1), "PAUSE is for nobody behind a switch");
+}
+
+#[test]
+fn between_two_ports_everything_passes_but_pause() {
+    let mut lab = Lab::new(Limits::default());
+    let core = &mut lab.datapath.core;
+    let socket = core.add_socket(7, SocketKind::Udp4).unwrap();
+    let tunnel = lab.tunnel(Version::V3, socket, 1, [10, 0, 0, 1]).unwrap();
+    let core = &mut lab.datapath.core;
+    let session = core.add_session(tunnel, (1, 1), FrameType::Ethernet, Options::default()).unwrap();
+    let device = core.add_device(9, FrameType::Ethernet, None, None).unwrap();
+    core.cross_connect(session, device).unwrap();
+    for last in 0..16 {
+        let frame = [&[0x01, 0x80, 0xc2, 0, 0, last][..], &mac(1), &[0x88, 8], &[0; 46]].concat();
+        let passes = usize::from(last != 1);
+        lab.read(device, std::slice::from_ref(&frame), 0);
+        assert_eq!(lab.run().datagrams().len(), passes);
+        lab.receive(socket, &[incoming(v3(1, &[], None, &frame))], 0);
+        assert_eq!(lab.run().written.len(), passes);
+    }
+    assert_eq!(lab.datapath.core.drops.get(Reason::ReservedAddress), 2);
 }
 
 #[test]

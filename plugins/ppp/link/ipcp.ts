@@ -25,7 +25,8 @@ export interface IpcpGrant {
 /** The end that gives addresses. */
 export class IpcpServer implements OptionPolicy {
   #grant: IpcpGrant;
-  readonly #refused = new Set<number>();
+  /** Whether the client rejects that we have an address. */
+  #refused = false;
   #client: Octets4 | undefined;
   #naked = false;
 
@@ -39,15 +40,13 @@ export class IpcpServer implements OptionPolicy {
   }
 
   reset(): void {
-    this.#refused.clear();
+    this.#refused = false;
     this.#client = undefined;
     this.#naked = false;
   }
 
   request(): Option[] {
-    return [{ type: Type.Address, value: this.#grant.own }].filter(({ type }) =>
-      !this.#refused.has(type)
-    );
+    return this.#refused ? [] : [{ type: Type.Address, value: this.#grant.own }];
   }
 
   judge(options: readonly Option[], insist: boolean): Verdict {
@@ -84,8 +83,8 @@ export class IpcpServer implements OptionPolicy {
     // The client would have us elsewhere; where we are is not for it to say. We ask again, and not without end.
   }
 
-  rejected(options: readonly Option[]): undefined {
-    for (const { type } of options) this.#refused.add(type);
+  rejected(): undefined {
+    this.#refused = true;
   }
 
   #isRejected({ type, value }: Option): boolean {

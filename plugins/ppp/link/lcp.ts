@@ -22,6 +22,9 @@ const MIN_MRU = 128;
 /** So often may both ends have chosen the same number; more often than that it is we who talk to ourselves. */
 const MAX_COLLISIONS = 5;
 
+/** Nothing: one list for all links. */
+const NONE: readonly never[] = [];
+
 /** What LCP shall ask for and allow. */
 export interface LcpSettings {
   /** The largest information field that we take. */
@@ -54,8 +57,9 @@ export interface LcpAgreed {
 export class LcpOptions implements OptionPolicy {
   readonly #settings: LcpSettings;
   readonly #random: (length: number) => Uint8Array;
-  readonly #refused = new Set<number>();
-  readonly #unwanted = new Set<AuthMethod>();
+  /** Options that the peer rejected, and methods that it will not do: mostly none. */
+  #refused: readonly number[] = NONE;
+  #unwanted: readonly AuthMethod[] = NONE;
   #magic: number;
   #mru: number;
   #collisions = 0;
@@ -81,7 +85,7 @@ export class LcpOptions implements OptionPolicy {
       peerMru: mru,
       authenticate: this.#method(),
       answer: peer.answer,
-      magic: this.#refused.has(Type.Magic) ? 0 : this.#magic,
+      magic: this.#refused.includes(Type.Magic) ? 0 : this.#magic,
       peerMagic: peer.magic,
       pfc: peer.pfc,
       acfc: peer.acfc,
@@ -94,8 +98,7 @@ export class LcpOptions implements OptionPolicy {
   }
 
   reset(): void {
-    this.#refused.clear();
-    this.#unwanted.clear();
+    this.#refused = this.#unwanted = NONE;
     this.#mru = this.#settings.mru;
     this.#magic = this.#newMagic();
     this.#peer = nothing();
@@ -108,7 +111,7 @@ export class LcpOptions implements OptionPolicy {
       ...(method === undefined ? [] : [{ type: Type.Auth, value: emitMethod(method) }]),
       { type: Type.Magic, value: u32(this.#magic) },
     ];
-    return wanted.filter(({ type }) => !this.#refused.has(type));
+    return wanted.filter(({ type }) => !this.#refused.includes(type));
   }
 
   judge(options: readonly Option[], insist: boolean): Verdict {
@@ -162,7 +165,7 @@ export class LcpOptions implements OptionPolicy {
   rejected(options: readonly Option[]): string | undefined {
     for (const { type } of options) {
       if (type === Type.Auth) return "the peer refuses to authenticate itself";
-      this.#refused.add(type);
+      this.#refused = [...this.#refused, type];
     }
     return undefined;
   }
@@ -189,8 +192,8 @@ export class LcpOptions implements OptionPolicy {
     }
     if (this.judge(received, true).kind !== "ack") return false;
     if (magic) this.#magic = numberOf(magic.value);
-    else this.#refused.add(Type.Magic);
-    for (const other of authenticate) if (other !== method) this.#unwanted.add(other);
+    else this.#refused = [Type.Magic];
+    this.#unwanted = authenticate.filter((other) => other !== method);
     return true;
   }
 
@@ -241,7 +244,7 @@ export class LcpOptions implements OptionPolicy {
 
   /** The best method that the peer has not refused yet. */
   #method(): AuthMethod | undefined {
-    return this.#settings.authenticate.find((method) => !this.#unwanted.has(method));
+    return this.#settings.authenticate.find((method) => !this.#unwanted.includes(method));
   }
 
   /** The peer would rather prove itself so. A text: there is nothing left to offer. */
@@ -251,13 +254,13 @@ export class LcpOptions implements OptionPolicy {
     const hint = parseMethod(value);
     if (hint === now) return undefined;
     const left = this.#settings.authenticate.filter((method) =>
-      method !== now && !this.#unwanted.has(method)
+      method !== now && !this.#unwanted.includes(method)
     );
     if (left.length === 0) return `the peer refuses to authenticate itself by ${now}`;
-    this.#unwanted.add(now);
+    this.#unwanted = [...this.#unwanted, now];
     // What it asks for is next, where we have it; the others before it are not what it wants.
     if (hint && left.includes(hint)) {
-      for (const method of left.slice(0, left.indexOf(hint))) this.#unwanted.add(method);
+      this.#unwanted = [...this.#unwanted, ...left.slice(0, left.indexOf(hint))];
     }
     return undefined;
   }

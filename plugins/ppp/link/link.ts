@@ -95,7 +95,7 @@ export class Link {
   readonly #budget = new AnswerBudget();
   readonly #networks = new Map<number, Negotiation>();
   /** What came for a network protocol before it began: the last of each. */
-  readonly #early = new Map<number, Uint8Array>();
+  #early: Map<number, Uint8Array> | undefined;
   #phase: Phase = "dead";
   #now = 0;
   #checker: Checker | undefined;
@@ -199,11 +199,11 @@ export class Link {
     for (const [protocol, network] of this.#networks) {
       if (network.state === "initial") network.open(now);
       if (network.state === "starting") network.lower(true, now);
-      const early = this.#early.get(protocol);
+      const early = this.#early?.get(protocol);
       const packet = early && parsePacket(early);
       if (packet) network.input(packet, now);
     }
-    this.#early.clear();
+    this.#early = undefined;
   }
 
   /** Ends one network protocol. */
@@ -217,6 +217,8 @@ export class Link {
     this.#now = now;
     if (this.#phase !== "authenticate" || !this.#checker) return;
     this.#checker.accept(message);
+    // Nobody is told of it any more: it is a secret, and takes room.
+    this.#asked = undefined;
     this.#proved();
   }
 
@@ -349,7 +351,7 @@ export class Link {
     const { state } = this.#lcp;
     this.#echo.stop();
     this.#checker = this.#prover = undefined;
-    this.#early.clear();
+    this.#early = undefined;
     for (const network of this.#networks.values()) {
       if (network.state !== "initial") network.lower(false, this.#now);
     }
@@ -435,8 +437,9 @@ export class Link {
       return this.#withPacket(payload, (packet) => network.input(packet, this.#now));
     }
     // It is only we who are not ready yet: the peer need not say it again after its time-out.
-    if (this.#phase === "authenticated") this.#early.set(protocol, payload.slice());
-    else this.#sink.ignored("a frame before the client has proved itself");
+    if (this.#phase === "authenticated") {
+      this.#early = (this.#early ?? new Map()).set(protocol, payload.slice());
+    } else this.#sink.ignored("a frame before the client has proved itself");
   }
 
   #data(protocol: number, payload: Uint8Array): void {

@@ -1,13 +1,14 @@
 //! Finishing the arrays that the kernel reads.
 
-use super::{ALL_IOVECS, OP_SEND, OP_WRITE, Transmit};
-use crate::abi::IoVec;
+use super::{ALL_IOVECS, MESSAGES, OP_SEND, OP_WRITE, Transmit};
+use crate::abi::{IoVec, MmsgHdr};
 use crate::leaving::{Span, Writing};
 use crate::tunnel::Via;
 
 impl Transmit {
-    /// Finishes the arrays. `fd` gives the descriptors of sockets and devices.
-    pub fn lay_out(&mut self, fd: impl Fn(Via) -> i32) {
+    /// Finishes the arrays. `fd` gives the descriptors of sockets and devices, `is_packet` says whether a device is a packet
+    /// socket.
+    pub fn lay_out(&mut self, fd: impl Fn(Via) -> i32, is_packet: impl Fn(u32) -> bool) {
         self.flush();
         if self.scattered {
             self.place_anew();
@@ -37,15 +38,36 @@ impl Transmit {
             self.ops.push([OP_SEND, fd(via), first as i32, (end - first) as i32]);
             first = end;
         }
+        self.lay_out_writes(|device| (fd(Via::Device(device)), is_packet(device)));
+    }
+
+    /// What devices get: one write each; but of packet sockets, which take many at once, as messages while there are some.
+    fn lay_out_writes(&mut self, fd: impl Fn(u32) -> (i32, bool)) {
         self.first_write = self.ops.len();
         let mut spans = self.spans.iter();
-        for Writing { device, spans: count, .. } in &self.writing {
+        for (index, Writing { device, spans: count, .. }) in self.writing.iter().enumerate() {
             let at = self.iovecs_used;
             for span in spans.by_ref().take(*count as usize) {
                 self.iovecs[self.iovecs_used] = iovec(self.base, *span);
                 self.iovecs_used += 1;
             }
-            self.ops.push([OP_WRITE, fd(Via::Device(*device)), at as i32, *count as i32]);
+            let (fd, is_packet) = fd(*device);
+            let message = self.groups.len() + self.sent_writes.len();
+            if !is_packet || message >= MESSAGES {
+                self.write_of.push(index as u32);
+                self.ops.push([OP_WRITE, fd, at as i32, *count as i32]);
+                continue;
+            }
+            let iov = self.base + (&raw const self.iovecs[at]) as u64;
+            self.messages[message] = MmsgHdr::unnamed(iov, u64::from(*count));
+            self.sent_writes.push(index as u32);
+            match self.ops[self.first_write..].last_mut() {
+                Some([OP_SEND, of, _, messages]) if *of == fd => *messages += 1,
+                _ => {
+                    self.write_of.push(u32::MAX);
+                    self.ops.push([OP_SEND, fd, message as i32, 1]);
+                }
+            }
         }
     }
 

@@ -342,6 +342,11 @@ unsafe fn write(at: usize, bytes: &[u8], room: usize) {
     unsafe { from_raw_parts_mut(at as *mut u8, bytes.len()) }.copy_from_slice(bytes);
 }
 
+/// Of nothing, not even the address counts. SAFETY: else as for `from_raw_parts`.
+unsafe fn bytes_at<'a>(at: u64, len: u64) -> &'a [u8] {
+    if len == 0 { &[] } else { unsafe { from_raw_parts(at as *const u8, len as usize) } }
+}
+
 fn gather(iovecs: &[IoVec]) -> Vec<u8> {
     // SAFETY: the datapath's own bytes, alive until the next pump.
     let piece = |iovec: &IoVec| unsafe { from_raw_parts(iovec.base as *const u8, iovec.len as usize) };
@@ -354,11 +359,12 @@ fn too_long(message: &MmsgHdr) -> Option<Reason> {
     let (iovecs, control) = unsafe {
         (
             from_raw_parts(message.iov as *const IoVec, message.iov_len as usize),
-            from_raw_parts(message.control as *const u8, message.control_len as usize),
+            bytes_at(message.control, message.control_len),
         )
     };
     let bytes: u64 = iovecs.iter().map(|iovec| iovec.len).sum();
-    (bytes > 65_507 && segment_size(control).is_none()).then_some(Reason::TooLong)
+    // A packet socket takes super-frames, too.
+    (bytes > 65_507 && message.name_len > 0 && segment_size(control).is_none()).then_some(Reason::TooLong)
 }
 
 /// `sendmsg`, as strict as the kernel is.
@@ -368,8 +374,8 @@ fn send(fd: i32, message: &MmsgHdr) -> Sent {
     let (iovecs, name, control) = unsafe {
         (
             from_raw_parts(message.iov as *const IoVec, message.iov_len as usize),
-            from_raw_parts(message.name as *const u8, message.name_len as usize),
-            from_raw_parts(message.control as *const u8, message.control_len as usize),
+            bytes_at(message.name, message.name_len.into()),
+            bytes_at(message.control, message.control_len),
         )
     };
     let mut buffer = [0; Name::MAX];
@@ -378,7 +384,7 @@ fn send(fd: i32, message: &MmsgHdr) -> Sent {
     assert!(!name.is_empty() || control.is_empty());
     let to = Name::read(&buffer, name.len());
     let bytes = gather(iovecs);
-    assert!(bytes.len() <= 65_507 && control.len() <= Control::MAX);
+    assert!(bytes.len() <= if name.is_empty() { 65_700 } else { 65_507 } && control.len() <= Control::MAX);
     let datagrams = match segment_size(control) {
         None => vec![bytes],
         Some(size) => {

@@ -59,9 +59,9 @@ const NOTHING: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 
 
 /** See the module. */
 export class Accounting {
-  readonly #setting: AccountingSetting;
+  #setting: AccountingSetting;
   readonly #io: AccountingIo;
-  readonly #client: Client;
+  #client: Client;
   readonly #meters: RadiusMeters;
   readonly #ledger: Ledger;
   readonly #live = new Map<string, Entry>();
@@ -84,9 +84,7 @@ export class Accounting {
     this.#client = client;
     this.#meters = meters;
     this.#ledger = new Ledger(db, io, meters.dropped);
-    client.onAlive(() => {
-      if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
-    });
+    this.#followClient();
   }
 
   /** Takes up what an earlier run left, tells servers that we begin, then all that is due. */
@@ -106,6 +104,21 @@ export class Accounting {
     void this.#tellOn().then(() => {
       this.#going = true;
       for (const teller of this.#tellers.values()) teller.go();
+    });
+  }
+
+  /** Goes on with other settings and servers: what is due is told to these. */
+  use(setting: AccountingSetting, client: Client): void {
+    this.#setting = setting;
+    this.#client = client;
+    this.#told.clear();
+    this.#followClient();
+    if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
+  }
+
+  #followClient(): void {
+    this.#client.onAlive(() => {
+      if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
     });
   }
 
@@ -231,12 +244,12 @@ export class Accounting {
     if (!teller) {
       teller = new Teller({
         servers,
-        client: this.#client,
+        client: () => this.#client,
         ledger: this.#ledger,
         io: this.#io,
         meters: this.#meters,
-        formats: this.#setting.formats,
-        inFlight: this.#setting.inFlight,
+        formats: () => this.#setting.formats,
+        inFlight: () => this.#setting.inFlight,
         live: (id) => this.#live.get(id),
         acknowledged: (server) => void this.#told.add(server),
       });
