@@ -16,7 +16,8 @@ const users =
   "bob: { password: pass }\nalice: { password: secret }\ncarol: { password: pass, profile: gold }\n" +
   "dave: { password: pass, address: 172.16.0.9, routes: [192.168.9.0/24], filters: [inet filter walled] }\n" +
   "erin: { password: pass, address: client }\n" +
-  "frank: { password: pass, port-limit: 1 }\n";
+  "frank: { password: pass, port-limit: 1 }\n" +
+  "grace: { password: pass, quota-down: 1000000 }\n";
 const section = parse({
   aaa: { authenticate: ["local"], users: "users" },
   pools: {
@@ -359,7 +360,7 @@ Deno.test("lns: a realm chooses a profile: rate and name servers", async () => {
 });
 
 Deno.test("lns: an idle, an exhausted and an overlong session end, and say why", async () => {
-  for (const what of ["idle", "session", "quota"]) {
+  for (const what of ["idle", "session"]) {
     const bench = await lns({ "idle-timeout": 60 });
     const { call, subscriber } = await up(bench);
     assert.equal(bench.member(call)!["idleTimeoutMs"], 60_000);
@@ -373,6 +374,29 @@ Deno.test("lns: an idle, an exhausted and an overlong session end, and say why",
     assert.equal(subscriber.ended()!.by, "peer");
     await bench.host.end(WHY);
   }
+});
+
+Deno.test("lns: a quota of one direction is looked at when it may be reached, and ends the session when it is", async () => {
+  const bench = await lns({ ipv6: false });
+  const { call, subscriber } = await up(bench, { name: "grace" });
+  assert.equal(bench.member(call)!["quotaBytes"], 1_000_000n);
+  const reach = async (up: number, down: number) => {
+    const counters = { "rx-ipv4-bytes": up, "tx-ipv4-bytes": down };
+    Object.assign(bench.world.leaves.datapath, { statistics: () => Promise.resolve(counters) });
+    [...bench.world.forwarders.values()][0]!.happen({
+      what: "expired",
+      port: call.id,
+      detail: { what: "quota" },
+    });
+    await subscriber.talk(2000);
+  };
+  // All of it was from the subscriber: what may still come to it is what it was.
+  await reach(900_000, 100_000);
+  assert.equal(call.ended, undefined);
+  assert.equal(bench.member(call)!["quotaBytes"], 1_900_000n);
+  await reach(900_000, 1_000_000);
+  assert.match(call.ended!.message!, /quota is used up/);
+  await bench.host.end(WHY);
 });
 
 Deno.test("lns: a client without IPv4, or that rejects it, has IPv6 alone; one with neither is sent away", async () => {

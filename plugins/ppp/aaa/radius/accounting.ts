@@ -111,7 +111,6 @@ export class Accounting {
   use(setting: AccountingSetting, client: Client): void {
     this.#setting = setting;
     this.#client = client;
-    this.#told.clear();
     this.#followClient();
     if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
   }
@@ -193,12 +192,10 @@ export class Accounting {
     const until = this.#io.now() + FAREWELL_MS;
     const all = Promise.all([...this.#tellers.values()].map((teller) => teller.done()));
     const done = await this.#within(until, all);
-    // Whoever hears this closes our sessions, also those whose Stops it has not heard yet.
-    if (done && this.#setting.on) {
-      await this.#within(
-        until + 300,
-        Promise.all(this.#servers().map((name) => this.#say(OFF, name))),
-      );
+    // Whoever hears this closes our sessions, also those whose Stops it has not heard yet. Who never heard of us need not.
+    const told = this.#servers().filter((name) => this.#told.has(name));
+    if (done && this.#setting.on && told.length > 0) {
+      await this.#within(until + 300, Promise.all(told.map((name) => this.#say(OFF, name))));
     }
     this.#closed = true;
     for (const teller of this.#tellers.values()) teller.close();
