@@ -111,7 +111,7 @@ const access = z.strictObject({
     "From so many sessions on (of all interfaces) an offer waits so many seconds; -1: there is none",
   ),
   "asks-per-mac": z.int().min(1).max(1000).default(10).describe(
-    "PADIs and PADRs a second of one MAC address that are looked at",
+    "PADIs and PADRs a second of one MAC address in one VLAN that are looked at",
   ),
   "asks-per-second": z.int().min(1).max(100_000).default(1000).describe(
     "PADIs and PADRs a second of the interface that are looked at",

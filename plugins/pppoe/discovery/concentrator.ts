@@ -32,7 +32,7 @@ export interface ConcentratorRules {
   readonly macs: MacRules;
   readonly limits: SessionLimits;
   readonly delays: readonly OfferDelay[];
-  /** PADIs and PADRs a second that are looked at: of one MAC, and in all. */
+  /** PADIs and PADRs a second that are looked at: of one MAC in its VLANs, and in all. */
   readonly askingPerMac: number;
   readonly asking: number;
   /** How long an id rests, in milliseconds. */
@@ -293,12 +293,12 @@ export class Concentrator {
     // One that is only just there, or just over: its port knows.
     if (this.#entries.has(keyOf(vlans, formatMac(source), sessionId))) return;
     this.#sink.count("unknown-session");
-    if (this.#rates.allows(source, now)) this.#sendPadt(source, vlans, sessionId);
+    if (this.#rates.allows(source, vlans, now)) this.#sendPadt(source, vlans, sessionId);
   }
 
   /** Who asks for what, if it may ask at all. */
   #admit(frame: PppoeFrame, now: number): Asked | undefined {
-    if (!this.#rates.allows(frame.source, now)) return void this.#sink.count("rate");
+    if (!this.#rates.allows(frame.source, frame.vlans, now)) return void this.#sink.count("rate");
     const tags = frame.sessionId === 0 ? parseTags(frame.payload) : undefined;
     if (!tags) return void this.#sink.count("malformed");
     const mac = formatMac(frame.source);
