@@ -123,6 +123,10 @@ for (const method of ["pap", "chap-md5", "mschapv2"] as const) {
     assert.equal(hook!.environment["PEERNAME"], "bob");
     assert.equal(hook!.environment["IPREMOTE"], "10.64.0.2");
     await call.end();
+    assert.deepEqual(
+      world.hooks.map(({ event }) => event).filter((event) => event.endsWith("down")).toSorted(),
+      ["ip-down", "ipv6-down"],
+    );
     await subscriber.talk(1500);
     assert.equal(subscriber.ended()?.by ?? "nobody", "nobody", "the port is gone");
     await host.end(WHY);
