@@ -26,6 +26,7 @@ import {
   realmOptions,
   serverOptions,
 } from "../plugins/ppp/aaa/options.ts";
+import { options as ovsOptions, section as ovsSection } from "../plugins/ovs/mod.ts";
 import { userShape } from "../plugins/ppp/aaa/users.ts";
 import {
   clientShape,
@@ -36,12 +37,14 @@ import {
   tunSchema,
 } from "../plugins/ppp/options.ts";
 
+import { portOptions as switchPort } from "../plugins/vswitch/options.ts";
+
 /** What is known of a schema's keys. */
 type Shape = Readonly<
   Record<string, { description?: string; _zod: { def: { type: string; defaultValue?: unknown } } }>
 >;
 
-const pages = ["configuration.md", "ppp.md", "radius.md"] as const;
+const pages = ["configuration.md", "ppp.md", "radius.md", "switch.md"] as const;
 
 const { "tunnel-id": tunnelId, "peer-tunnel-id": peerTunnelId, ...staticTunnel } = tunnelOptions;
 
@@ -73,6 +76,9 @@ const schemas: Readonly<Record<string, Shape>> = {
   "ppp coa client": changeClientOptions.shape,
   "ppp map": mapOptions.shape,
   "ppp user": userShape,
+  "switch port": switchPort.shape,
+  "ovs section": ovsSection.shape,
+  "ovs circuit": ovsOptions.shape,
 };
 
 /** The page with its tables as the rows have them; formatted anew by `deno fmt`. */

@@ -10,6 +10,7 @@ import { type Logger, makeLog } from "./log.ts";
 import { lineSink } from "./log_sink.ts";
 import { movableAdmin } from "./movable_admin.ts";
 import type { Signals } from "./signals.ts";
+import { watchVitals } from "./vitals.ts";
 
 /** How long the log may take to be written at the end, in milliseconds. */
 const FLUSH_MS = 1000;
@@ -54,7 +55,8 @@ export async function run(options: RunOptions): Promise<number> {
   const startDatapath = () => options.datapath;
   await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
   const { connectionCap, createAdmin, serveAdmin } = await http;
-  const app = createAdmin(appliance, { ...options, log });
+  using vitals = watchVitals(system.descriptors);
+  const app = createAdmin(appliance, { ...options, log, vitals: vitals.read });
   await using admin = movableAdmin((listen) =>
     serveAdmin({ listen }, app, {
       cap: connectionCap(system.descriptors()),

@@ -4,11 +4,14 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { ConfigError } from "../config/mod.ts";
+import { maxIssues } from "../config/issues.ts";
+import { formatPath } from "../config/problem.ts";
 import type { Log } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
+import type { Vitals } from "../vitals.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
@@ -37,6 +40,8 @@ export interface AdminOptions {
   /** The plugins whose circuits sessions may name. */
   readonly plugins: readonly Plugin[];
   readonly log: Pick<Log, "error" | "info" | "warn">;
+  /** How the process is, for `/metrics`. */
+  readonly vitals?: () => Vitals;
   /** How long who is refused waits for the answer, in milliseconds; half a second unless a test says otherwise. */
   readonly refusalDelayMs?: number;
   /** Unix milliseconds; `Date.now` unless a test says otherwise. */
@@ -57,8 +62,13 @@ const open: ReadonlySet<string> = new Set(["/healthz"]);
  * at once.
  */
 export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp {
-  const app = new OpenAPIHono();
-  const metrics = createMetrics(api, options.version);
+  const app = new OpenAPIHono({
+    // Of routes that have no words of their own for what is wrong.
+    defaultHook: (result) => {
+      if (!result.success) throw faultsOf(result.error.issues);
+    },
+  });
+  const metrics = createMetrics(api, options.version, options.vitals);
   const admin = () => api.config().admin;
 
   app.use(async (c, next) => {
@@ -81,7 +91,11 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     now: options.now ?? Date.now,
     refusalDelayMs: options.refusalDelayMs ?? defaultDelayMs,
   }));
-  app.use(sameSite(admin), bearer(admin, open), jsonBody());
+  app.use(
+    sameSite(admin),
+    bearer(admin, open),
+    jsonBody((c) => pattern(app, c.req.method, c.req.path) !== undefined),
+  );
 
   const now = options.now ?? Date.now;
   const context: RouteContext = {
@@ -106,6 +120,17 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   app.notFound((c) => noRoute(app, c));
   app.onError((error, c) => explainError(error, c, options.log));
   return Object.assign(app, { refused: metrics.refused });
+}
+
+/** What a schema finds wrong, as faults. */
+function faultsOf(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): FaultsError {
+  const told = issues.slice(0, maxIssues).map(({ message, path }) => ({
+    attribute: formatPath(path.filter((part) => typeof part !== "symbol")),
+    message,
+  }));
+  return new FaultsError(told, issues.length - told.length);
 }
 
 /** Queues changes: each begins when the one before has ended, whichever way. */

@@ -1,3 +1,4 @@
+import { createAdmin } from "./app.ts";
 import assert from "node:assert/strict";
 import { ConfigError } from "../config/mod.ts";
 import { asking, described } from "./_ask.ts";
@@ -153,6 +154,33 @@ Deno.test("a failed change does not hold up the next one", async () => {
   assert.deepEqual([failed.status, created.status], [500, 201]);
 });
 
+Deno.test("/metrics tells of peers, of the last reload and of the process", async () => {
+  const api = await branchOffice();
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+    vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 5000, lagMs: 250 }),
+  });
+  const text = await (await app.request("http://localhost/metrics")).text();
+  for (
+    const line of [
+      "process_open_fds 20",
+      "process_max_fds 1024",
+      "process_resident_memory_bytes 5000",
+      "isthmus_event_loop_lag_seconds 0.25",
+      "isthmus_config_last_reload_successful 1",
+      "isthmus_config_reload_failures_total 0",
+    ]
+  ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
+  for (const { name } of api.peers) {
+    assert.match(
+      text,
+      new RegExp(`^isthmus_peer_tunnels\\{peer="${name}",status="up"\\} \\d`, "m"),
+    );
+  }
+});
+
 Deno.test("/metrics has totals and no labels of tunnels or sessions", async () => {
   const api = await branchOffice();
   const ask = asking(api);
@@ -198,4 +226,66 @@ Deno.test("of very many faults the first twenty are told, and how many more ther
   assert.ok(Number(body["more"]) >= 80_000 - 20);
   assert.ok(text.length < 20_000, `${text.length} characters`);
   assert.ok(performance.now() - begun < 4000);
+});
+
+Deno.test("GET /v1/events goes on behind the event that the client knows", async () => {
+  const api = await branchOffice();
+  const app = createAdmin(api, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
+  for (let n = 1; n <= 1100; n++) api.bus.publish({ type: "plugin", name: `e${n}`, fields: {} });
+  const begin = async (last: string) => {
+    const response = await app.request("http://localhost/v1/events", {
+      headers: { "last-event-id": last },
+    });
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    const texts = [];
+    for (let i = 0; i < 3; i++) texts.push((await reader.read()).value!);
+    await reader.cancel();
+    return texts;
+  };
+  const known = await begin("1098");
+  assert.match(known[1]!, /^id: 1099\nevent: plugin\ndata: .*"e1099"/);
+  assert.match(known[2]!, /^id: 1100\n/);
+  const forgotten = await begin("10");
+  assert.equal(forgotten[1], 'event: missed\ndata: {"count":66}\n\n');
+  assert.match(forgotten[2]!, /^id: 77\n/);
+});
+
+Deno.test("the description tells every number that is taken, and how to come with a token", async () => {
+  const ask = asking(await branchOffice());
+  const { body, text } = await ask("GET", "/openapi.json");
+  // deno-lint-ignore no-explicit-any
+  const { components, security } = body as any;
+  const numbers = (schema: unknown) =>
+    [...JSON.stringify(schema).matchAll(/"enum":\[(\d+)\]/g)].map(([, n]) => Number(n)).sort();
+  assert.deepEqual(numbers(components.schemas.Tunnel.properties["proto-version"]), [2, 3]);
+  assert.deepEqual(numbers(components.schemas.SessionInput.properties["pw-type"]), [4, 5, 7]);
+  assert.deepEqual(components.securitySchemes, { token: { type: "http", scheme: "bearer" } });
+  assert.deepEqual(security, [{ token: [] }, {}]);
+  assert.ok(!text.includes('"enum":[]'));
+});
+
+Deno.test("whatever a body is, and of whatever route, what is wrong with it is told as a problem", async () => {
+  const ask = asking(await branchOffice());
+  for (
+    const [method, path] of [
+      ["PATCH", "/v1/config"],
+      ["PATCH", "/v1/peers/hq"],
+      ["POST", "/v1/peers"],
+      ["POST", "/v1/words/add"],
+      ["POST", "/v1/tunnels"],
+      ["POST", "/v1/tunnels/branch/sessions"],
+    ] as const
+  ) {
+    for (const json of [3, [null, null], "text"]) {
+      const { headers, status } = await ask(method, path, { json });
+      assert.equal(headers.get("content-type"), "application/problem+json", `${method} ${path}`);
+      assert.ok(status === 422 || status === 404, `${method} ${path}: ${status}`);
+    }
+  }
+  const nothing = await ask("PATCH", "/v1/config");
+  assert.equal(nothing.status, 415);
 });

@@ -70,8 +70,11 @@ export function bearer(admin: () => AdminConfig, open: ReadonlySet<string>): Mid
   };
 }
 
-/** Refuses bodies that are too large or not JSON, before anything parses them. */
-export function jsonBody(): MiddlewareHandler {
+/**
+ * Refuses bodies that are too large or not JSON, before anything parses them.
+ * @param isRoute whether anybody answers a request at all
+ */
+export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
   return async (c, next) => {
     const { method, raw } = c.req;
     if (method !== "POST" && method !== "PATCH") return await next();
@@ -81,7 +84,10 @@ export function jsonBody(): MiddlewareHandler {
     // Whoever sent it is gone, or was too slow: no fault of ours, and nobody reads this.
     if (body === "cut off") return httpProblem(c, 400, "the body ended before its end");
     if (!body) return httpProblem(c, 413, `the body is larger than ${maxBody} bytes`);
-    if (type === undefined && body.length > 0) return notJson(c);
+    // A patch of nothing is none; other requests may have no body.
+    if (type === undefined && (body.length > 0 || (method === "PATCH" && isRoute(c)))) {
+      return notJson(c);
+    }
     c.req.raw = new Request(raw.url, { method, headers: raw.headers, body });
     return await next();
   };

@@ -7,7 +7,10 @@
 
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
-import { counterHelp, counterNames } from "./statistics.ts";
+import type { Vitals } from "../vitals.ts";
+import { datapathMetrics } from "./metrics_datapath.ts";
+import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
+import { by, one, type Samples } from "./metrics_samples.ts";
 import { createTotals } from "./totals.ts";
 
 /** A request that was answered. */
@@ -30,14 +33,15 @@ export interface Metrics {
   read(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
 
-/** A metric's values, each with its labels. */
-type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
-
 /** Why connections are ended, none of them yet. */
 const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
 
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
-export function createMetrics(api: ApplianceApi, version: string): Metrics {
+export function createMetrics(
+  api: ApplianceApi,
+  version: string,
+  vitals?: () => Vitals,
+): Metrics {
   const totals = createTotals();
   const { answered, count, refusals, refused } = requestCounters();
 
@@ -59,10 +63,6 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         });
         for (const [labels, value] of samples) metric.inc(labels, value);
       };
-      const one = (value: number): Samples => [[{}, value]];
-      const by = (label: string, values: Readonly<Record<string, number>>): Samples =>
-        Object.entries(values).map(([key, value]) => [{ [label]: key }, value]);
-
       const [tunnels, datapath, others] = await Promise.all([
         api.tunnels(),
         api.datapath(),
@@ -98,36 +98,13 @@ export function createMetrics(api: ApplianceApi, version: string): Metrics {
         "Tunnels, calls and control messages that were refused or failed, by reason.",
         by("reason", api.failures().counts),
       );
-      const reasons = by("reason", datapath.drops);
-      add(
-        "counter",
-        "isthmus_drops_total",
-        "Frames and control messages dropped, by reason.",
-        reasons,
-      );
-      add(
-        "counter",
-        "isthmus_path_errors_total",
-        "ICMP errors that came for what was sent, by what they said. They may be forged.",
-        by("trouble", datapath.pathErrors),
-      );
-      const grouping = { on: 0, limited: 0, off: 0, never: 0 };
-      for (const tunnel of tunnels) if (tunnel.grouping) grouping[tunnel.grouping.state]++;
-      add(
-        "gauge",
-        "isthmus_grouping_tunnels",
-        "Tunnels by whether their datagrams leave in groups that the kernel cuts (UDP_SEGMENT).",
-        by("state", grouping),
-      );
-      const sums = totals.seeAll(tunnels);
-      for (const name of counterNames) {
-        const help = `${counterHelp[name]} All tunnels together.`;
-        add("counter", `isthmus_${snake(name)}_total`, help, one(sums[name]));
-      }
-      for (const [name, value] of Object.entries(datapath.io)) {
-        const metric = `isthmus_datapath_${snake(name)}_total`;
-        add("counter", metric, `${name} of the datapath.`, one(value));
-      }
+      const more = [
+        ...vitals ? processMetrics(vitals()) : [],
+        ...reloadMetrics(api),
+        ...peerMetrics(api, tunnels),
+        ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),
+      ];
+      for (const metric of more) add(...metric);
       for (const { type, name, help, value } of others) add(type, name, help, one(value));
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
@@ -149,8 +126,4 @@ function requestCounters() {
     answered: (): Samples =>
       [...requests].map(([labels, count]) => [JSON.parse(labels), count] as const),
   };
-}
-
-function snake(name: string): string {
-  return name.replaceAll("-", "_");
 }

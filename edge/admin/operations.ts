@@ -146,10 +146,14 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
       const message = "the datapath gives no sign of life: no frames flow";
       throw new ApplianceError("unavailable", undefined, message);
     }
-    const uptime = Math.max(0, options.now() - api.startedAt) / 1000;
+    const uptime = api.uptimeMs() / 1000;
     return c.json({ status: "ok" as const, version: options.version, uptime }, 200);
   });
 
+  app.openAPIRegistry.registerComponent("securitySchemes", "token", {
+    type: "http",
+    scheme: "bearer",
+  });
   app.openapi(openapi, (c) => {
     const document = app.getOpenAPI31Document({
       openapi: "3.1.0",
@@ -158,6 +162,8 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
         version: options.version,
         description: "Tunnels and sessions of an L2TP edge concentrator.",
       },
+      // Where tokens are configured; at a Unix socket there may be none.
+      security: [{ token: [] }, {}],
     });
     return c.json(document as object as JsonObject, 200);
   });

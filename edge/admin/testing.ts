@@ -81,6 +81,8 @@ export function memoryAppliance(): MemoryAppliance {
     ...pluginOperations,
     ...figures,
     startedAt: time,
+    uptimeMs: () => 1500,
+    lastReload: () => ({ at: time, failed: false, failures: 0 }),
     healthy: true,
     bus: makeEventBus(now, tracer),
     tracer,
@@ -105,7 +107,7 @@ export function memoryAppliance(): MemoryAppliance {
       stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
-    events: () => appliance.bus.subscribe(),
+    events: (after) => appliance.bus.subscribe(after),
     trace: (of) => Promise.resolve(appliance.tracer.watch(of)),
     reload: () =>
       attempt(() => {

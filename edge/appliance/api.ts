@@ -36,7 +36,10 @@ export interface ReloadOptions {
 
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
+  /** Unix milliseconds. */
   readonly startedAt: number;
+  /** How long it runs, whatever the wall clock was set to, in milliseconds. */
+  uptimeMs(): number;
   /** Whether frames can flow: the datapath gives signs of life. */
   readonly healthy: boolean;
   config(): Config;
@@ -53,8 +56,11 @@ export interface ApplianceApi {
   changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
   /** @param result what the CDN says; otherwise as for {@linkcode ApplianceApi.deleteTunnel} */
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
-  /** Every state change of control connections and calls from now on. */
-  events(): Subscription;
+  /**
+   * Every state change of control connections and calls from now on.
+   * @param after the number of the last one that is known: those since then come first, as far as they are kept
+   */
+  events(after?: number): Subscription;
   /**
    * Control messages as they come and go from now on: of a tunnel, a peer or an address, or of all.
    * @param snap data packets too, of each so many octets at most; only with `of`
@@ -81,6 +87,8 @@ export interface ApplianceApi {
    * @throws {ConfigError | ApplianceError} and changes nothing
    */
   reload(how?: ReloadOptions): Promise<ReloadReport>;
+  /** When the configuration in force was read, in Unix milliseconds, and what became of reloads since the start. */
+  lastReload(): { readonly at: number; readonly failed: boolean; readonly failures: number };
   /** Has a reload that would be undone stay. False: none waits. */
   confirmReload(): boolean;
   /**

@@ -75,9 +75,11 @@ function assemble(
   };
   const queries = makeQueries(context);
   const moveAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
+  const began = performance.now();
   let stopped: Promise<void> | undefined;
   const appliance: Appliance = {
     startedAt: context.wallClock(),
+    uptimeMs: () => performance.now() - began,
     failed: failure.promise,
     get healthy() {
       return datapath.responsive;
@@ -96,7 +98,7 @@ function assemble(
     ...queries,
     ...makeRequests(context, queries.tunnel),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
-    events: () => control.subscribe(),
+    events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),
     connections: () => control.connections(),
     failures: () => control.failures(),

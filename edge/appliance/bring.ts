@@ -7,7 +7,7 @@ import { staticPart } from "../sessions/static_part.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf } from "../sessions/table.ts";
 import type { Candidate } from "../config/document.ts";
-import type { ApplianceApi } from "./api.ts";
+import type { ApplianceApi, ReloadOptions } from "./api.ts";
 import { brake, type Established, tollOf } from "./brake.ts";
 import type { ApplianceContext, ApplianceOptions } from "./context.ts";
 import { adopt, unsaved, untouched } from "./edits.ts";
@@ -26,7 +26,7 @@ export function makeFileRequests(
   { document }: Pick<ApplianceOptions, "document">,
   changeAdmin: MoveAdmin,
   running: () => Config,
-): Pick<ApplianceApi, "reload" | "confirmReload" | "edit" | "saidBy" | "save"> {
+): Pick<ApplianceApi, "reload" | "lastReload" | "confirmReload" | "edit" | "saidBy" | "save"> {
   const { confirmation, log, queues, state, tunnels } = context;
   /** Puts back what was in force before a reload that nobody confirmed. */
   const undo = (former: Candidate) => {
@@ -38,25 +38,37 @@ export function makeFileRequests(
       log.warn("the reload was not confirmed and is undone; the file still says otherwise");
     }).catch((error: unknown) => log.error("cannot undo a reload", { error: String(error) }));
   };
+  const last = { at: context.wallClock(), failed: false, failures: 0 };
+  const reload = async ({ brake: braked, confirmMs, dryRun }: ReloadOptions) => {
+    refuseStopped(context);
+    const former = confirmMs === undefined ? undefined : await document.current();
+    const { commit, config, putBack, warnings } = await document.load();
+    for (const warning of warnings) log.warn(warning);
+    const way = await wayTo(context, config, changeAdmin);
+    if (dryRun || braked) {
+      const foreseen = foresee(way.parts, { ...context, steps: makeSteps() });
+      if (dryRun) return withReasons(foreseen, putBack);
+      brake(tollOf(established(context), foreseen.steps));
+    }
+    const report = await go(context, config, way);
+    commit();
+    if (former) confirmation.await(confirmMs!, () => undo(former));
+    else confirmation.confirm();
+    return told(log, withReasons(report, putBack));
+  };
   return {
-    reload: ({ brake: braked, confirmMs, dryRun } = {}) =>
+    reload: (how = {}) =>
       queues.exclusive(async () => {
-        refuseStopped(context);
-        const former = confirmMs === undefined ? undefined : await document.current();
-        const { commit, config, putBack, warnings } = await document.load();
-        for (const warning of warnings) log.warn(warning);
-        const way = await wayTo(context, config, changeAdmin);
-        if (dryRun || braked) {
-          const foreseen = foresee(way.parts, { ...context, steps: makeSteps() });
-          if (dryRun) return withReasons(foreseen, putBack);
-          brake(tollOf(established(context), foreseen.steps));
+        try {
+          const report = await reload(how);
+          if (!how.dryRun) Object.assign(last, { at: context.wallClock(), failed: false });
+          return report;
+        } catch (error) {
+          if (!how.dryRun) Object.assign(last, { failed: true, failures: last.failures + 1 });
+          throw error;
         }
-        const report = await go(context, config, way);
-        commit();
-        if (former) confirmation.await(confirmMs!, () => undo(former));
-        else confirmation.confirm();
-        return told(log, withReasons(report, putBack));
       }),
+    lastReload: () => last,
     confirmReload() {
       const waited = confirmation.confirm();
       if (waited) log.info("the reload is confirmed");

@@ -66,16 +66,7 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
       translate: (port, rule) => guarded(() => datapath.translate(port, rule)),
       addPatch: () => guarded(() => datapath.addPatch()),
       forwarders: guardedForwarders(datapath.forwarders),
-      async statistics(port) {
-        const [{ sessions }, families] = await guarded(() =>
-          Promise.all([
-            datapath.stats({ sessions: [port], tunnels: [] }),
-            datapath.familyCounters(port),
-          ])
-        );
-        const counters = sessions.get(port);
-        return counters && { ...counters, ...families };
-      },
+      statistics: (port) => guarded(() => datapath.sessionStatistics(port)),
     },
     openTap: (options, gone) =>
       openDevice(dependencies, "ethernet", () => system.openTap(options), gone),

@@ -21,6 +21,7 @@ import {
   type Given,
   inMilliseconds,
   type Kind,
+  numberOf,
   option,
   parts,
   required,
@@ -96,7 +97,7 @@ const otherTypes: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 const pwType: Kind<string | number> = {
   schema: z.union([
     z.enum(["ethernet", "eth", "ethernet-vlan", "eth-vlan", "vlan", "ppp"]),
-    z.literal([PseudowireType.EthernetVlan, PseudowireType.Ethernet, PseudowireType.Ppp]),
+    numberOf([PseudowireType.EthernetVlan, PseudowireType.Ethernet, PseudowireType.Ppp]),
   ], { error: ({ input }) => otherTypes.get(input) ?? pwTypeError }),
   word: { as: "choice", words: ["ethernet", "ethernet-vlan", "ppp"] },
   placeholder: "ethernet|ethernet-vlan|ppp",
@@ -235,7 +236,7 @@ export const tunnelOptions = {
     read: tunnelId.read,
   }),
   "proto-version": option({
-    schema: z.literal([2, 3], { error: "expected 2 (RFC 2661) or 3 (RFC 3931)" }),
+    schema: numberOf([2, 3], "expected 2 (RFC 2661) or 3 (RFC 3931)"),
     word: { as: "number" },
     placeholder: "2|3",
   }, {
@@ -404,7 +405,7 @@ export const sessionOptions = {
 /** What a call has, apart from its name and its circuit. */
 export const callOptions = {
   "cookie-size": option({
-    schema: z.literal([0, 4, 8], { error: "expected 0, 4 or 8" }),
+    schema: numberOf([0, 4, 8], "expected 0, 4 or 8"),
     word: { as: "number" },
     placeholder: "0|4|8",
   }, {

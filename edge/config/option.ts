@@ -205,3 +205,11 @@ export function text(schema: z.ZodType<string>, placeholder = "TEXT"): Kind<stri
 export function parts<Given>(schema: z.ZodType<Given>, placeholder = "{ … }"): Kind<Given> {
   return { schema, word: { as: "yaml" }, placeholder };
 }
+
+/** One of some numbers. A union and not one literal of several values: the API's description tells all of them so. */
+export function numberOf<const Value extends number>(
+  values: readonly Value[],
+  error?: string,
+): z.ZodType<Value> {
+  return z.union(values.map((value) => z.literal(value)), error === undefined ? {} : { error });
+}

@@ -167,13 +167,25 @@ class ConnectionHandler {
       failures.note(failed, event.path.remote.address);
     }
     const notable = event.state === "established" || wasUp || link?.managed !== undefined;
-    log[notable ? "info" : "debug"](`control connection ${event.state}`, {
+    // A peer that was lost is news: nobody decided on that.
+    const lost = wasUp && event.cause !== undefined && isFailure(event.cause, wasUp);
+    log[lost ? "warn" : notable ? "info" : "debug"](`control connection ${event.state}`, {
       path: `tunnels/${name}`,
       peer: event.peer,
       ...(connection && { remote: formatEndpoint(connection.path.remote) }),
+      ...(event.state === "established" && connection && whoIs(connection)),
       ...(ending && { reason: ending.reason }),
     });
   }
+}
+
+/** What the other end says of itself. */
+function whoIs({ peer, settings: { version } }: Connection): Record<string, string | number> {
+  return {
+    ...(peer && { "host-name": peer.hostName }),
+    ...(peer?.vendorName && { "vendor-name": peer.vendorName }),
+    "proto-version": version,
+  };
 }
 
 /** The tunnel of a connection that the peer dialed and that is no tunnel of the configuration. */

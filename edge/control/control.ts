@@ -55,7 +55,7 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   unreachable(errors: readonly PathError[]): void;
   /** Places a call for a plugin. */
   readonly place: PluginCalls["place"];
-  subscribe(): Subscription;
+  subscribe(after?: number): Subscription;
   /** Messages and events from now on: of a tunnel, a peer or an address, or of all. */
   trace(of: string | undefined, packets?: Parameters<Tracer["watch"]>[1]): Trace;
   /** Tells those who listen what a plugin tells. */
@@ -183,8 +183,8 @@ class LcceControl implements ControlPlane {
     return true;
   }
 
-  subscribe(): Subscription {
-    return this.#context.bus.subscribe();
+  subscribe(after?: number): Subscription {
+    return this.#context.bus.subscribe(after);
   }
 
   trace(of: string | undefined, packets?: Parameters<Tracer["watch"]>[1]): Trace {

@@ -91,6 +91,8 @@ type Unnumbered<Event> = Event extends ApplianceEvent ? Omit<Event, "id" | "time
 
 /** One listener's events. */
 export interface Subscription extends Disposable {
+  /** How many of those that were asked for had been forgotten. */
+  readonly missed: number;
   /** The next event; `slow` once too many were waiting and the rest is lost; undefined: there will be no more. */
   next(): Promise<ApplianceEvent | "slow" | undefined>;
 }
@@ -99,9 +101,12 @@ export interface Subscription extends Disposable {
 export interface EventBus extends Disposable {
   readonly listened: boolean;
   publish(event: Unnumbered<ApplianceEvent>): void;
-  subscribe(): Subscription;
+  /** @param after the number of the last event that is known: those since then come first, as far as they are kept */
+  subscribe(after?: number): Subscription;
 }
 
+/** Events that are kept for who comes back. */
+const KEPT = 1024;
 /** Events that may wait for a listener. */
 const QUEUE_LIMIT = 4096;
 
@@ -118,6 +123,8 @@ export function makeEventBus(
   tracer?: Onlooker,
 ): EventBus {
   const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
+  /** By their numbers, modulo their count. */
+  const kept: ApplianceEvent[] = [];
   let id = 0;
   let closed = false;
   return {
@@ -127,13 +134,16 @@ export function makeEventBus(
     publish(event) {
       id++;
       const watched = tracer?.watched && event.type !== "plugin";
-      if (listeners.size === 0 && !watched) return;
       const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
       if (watched) tracer.happened(numbered as ControlEvent);
+      kept[id % KEPT] = numbered;
       for (const listener of listeners) listener.offer(numbered);
     },
-    subscribe() {
-      let queue: ApplianceEvent[] = [];
+    subscribe(after = id) {
+      // A number that is yet to come is of another start.
+      const from = after > id ? 0 : after;
+      const first = Math.max(from + 1, id - KEPT + 1, 1);
+      let queue = Array.from({ length: id - first + 1 }, (_, i) => kept[(first + i) % KEPT]!);
       let state: "open" | "slow" | "ended" = closed ? "ended" : "open";
       let wake: (() => void) | undefined;
       const signal = () => {
@@ -158,6 +168,7 @@ export function makeEventBus(
       };
       if (state === "open") listeners.add(listener);
       return {
+        missed: first - from - 1,
         async next() {
           while (queue.length === 0 && state === "open") {
             await new Promise<void>((resolve) => wake = resolve);

@@ -61,3 +61,31 @@ Deno.test("endingOf() says who, which codes and why", () => {
   });
   assert.equal(describeResult({ result: 1, error: 0 }), "result 1");
 });
+
+Deno.test("who comes back gets what came meanwhile, and is told how much of it is forgotten", async () => {
+  using bus = makeEventBus(() => 7);
+  const say = (n: number) => bus.publish({ type: "plugin", name: `e${n}`, fields: {} });
+  for (let n = 1; n <= 10; n++) say(n);
+  {
+    using again = bus.subscribe(7);
+    assert.equal(again.missed, 0);
+    say(11);
+    for (const id of [8, 9, 10, 11]) {
+      const event = await again.next();
+      assert.ok(typeof event === "object" && event.id === id && event.type === "plugin");
+      assert.equal(event.name, `e${id}`);
+    }
+  }
+  for (let n = 12; n <= 1100; n++) say(n);
+  using late = bus.subscribe(7);
+  assert.equal(late.missed, 1100 - 1024 - 7);
+  const first = await late.next();
+  assert.ok(typeof first === "object" && first.id === 1100 - 1024 + 1);
+  using restarted = bus.subscribe(5000);
+  assert.equal(restarted.missed, 1100 - 1024);
+  using fresh = bus.subscribe();
+  assert.equal(fresh.missed, 0);
+  say(1101);
+  const next = await fresh.next();
+  assert.ok(typeof next === "object" && next.id === 1101);
+});

@@ -63,7 +63,7 @@ export function makeFailures({ bus, log, now, wallClock }: {
       const { firstAt: _, lastAt: _last, ...told } = failure;
       bus.publish({ type: "failure", ...told });
       const path = tunnel === undefined ? undefined : `tunnels/${tunnel}`;
-      log.warn(`${stage} refused`, {
+      log.warn(`${stage} ${reason.startsWith("timeout") ? "lost" : "refused"}`, {
         ...(path !== undefined && { path }),
         remote: failed.remote,
         ...(peer !== undefined && { peer }),

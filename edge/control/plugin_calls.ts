@@ -119,20 +119,20 @@ export class PluginCalls {
     if ("server" in target) return this.#usable(this.#server(target).managed);
     const { peer } = target;
     if (!peers.has(peer)) return refuse(`there is no peer ${peer}`);
-    let best: ManagedConnection | undefined;
-    for (const link of links.values()) {
-      if (link.peer !== peer || !isUp(link)) continue;
-      if (!best || link.calls.size < best.calls.size) best = link;
+    const usable = [...managedTunnels.values()].filter(({ config }) => config.peer === peer)
+      .map((managed) => this.#usable(managed));
+    // Of very many tunnels most are others': they are looked through only where none of the file's is up.
+    const own = usable.flatMap((found) => "link" in found ? [found.link] : []);
+    const all = own.length > 0
+      ? own
+      : [...links.values()].filter((link) => link.peer === peer && isUp(link));
+    const [first, ...others] = all;
+    if (first) {
+      const link = others.reduce((a, b) => b.calls.size < a.calls.size ? b : a, first);
+      return { link };
     }
-    if (best) return { link: best };
-    let refusal = refuse(`no tunnel to ${peer} is up, and none is there to be dialed`);
-    for (const managed of managedTunnels.values()) {
-      if (managed.config.peer !== peer) continue;
-      const usable = this.#usable(managed);
-      if (!("refuse" in usable)) return usable;
-      refusal = usable;
-    }
-    return refusal;
+    return usable.find((found) => !("refuse" in found)) ?? usable.at(-1) ??
+      refuse(`no tunnel to ${peer} is up, and none is there to be dialed`);
   }
 
   #usable(

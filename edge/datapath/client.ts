@@ -4,7 +4,6 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
-  FamilyCounters,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -25,6 +24,7 @@ import {
   type DatapathStats,
   type DatapathTunnel,
   type DeviceSpec,
+  type SessionStatistics,
   type SocketId,
   type StatsOf,
   type TunnelHandle,
@@ -292,9 +292,9 @@ class OneWorkerDatapath implements Datapath {
     await this.#worker.request("release", { port: toIx(port) });
   }
 
-  async familyCounters(session: PortId): Promise<FamilyCounters | undefined> {
+  async sessionStatistics(session: PortId): Promise<SessionStatistics | undefined> {
     const asked = { session: toIx(session) };
-    return await this.#worker.request("familyCounters", asked) as FamilyCounters | undefined;
+    return await this.#worker.request("sessionStatistics", asked) as SessionStatistics | undefined;
   }
 
   async limit(port: PortId, limit: PortLimit): Promise<void> {

@@ -99,7 +99,10 @@ export function createCommands(
     translate: ({ port, translation }) => datapath.translate(port, translation),
     addPatch: () => datapath.addPatch(),
     ...forwarderCommands(datapath),
-    familyCounters: ({ session }) => datapath.familyCounters(session),
+    sessionStatistics({ session }) {
+      if (datapath.counters([session]).handles.length === 0) return undefined;
+      return { ...datapath.sessionCounters(session), ...datapath.familyCounters(session) };
+    },
     totals() {
       const { drops, io } = figures();
       return {

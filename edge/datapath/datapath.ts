@@ -195,11 +195,8 @@ export interface Datapath extends AsyncDisposable {
   translate(port: PortId, translation: Translation): Promise<void>;
   /** Makes a pair of ports of Ethernet frames, for two switches. */
   addPatch(): Promise<readonly [PortId, PortId]>;
-  /**
-   * A session's counters of IP packets by family, all of one instant: what passed while it was in a PPP termination.
-   * Undefined: it never was in one, or is gone.
-   */
-  familyCounters(session: PortId): Promise<FamilyCounters | undefined>;
+  /** What of one session is counted, all of one instant; undefined: there is no such session. */
+  sessionStatistics(session: PortId): Promise<SessionStatistics | undefined>;
   /** Forwarders of many ports, by kind. */
   readonly forwarders: ForwarderLeaf;
   /** Control messages that arrived, in batches; the views are valid until the handler returns. */
@@ -227,6 +224,9 @@ export interface Datapath extends AsyncDisposable {
    */
   stats(of?: StatsOf): Promise<DatapathStats>;
 }
+
+/** A session's counters, and those of its IP packets by family if it was ever in a PPP termination. */
+export type SessionStatistics = Counters & Partial<FamilyCounters>;
 
 /** Why the datapath refused. */
 export class DatapathError extends Error {

@@ -15,7 +15,6 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type {
   CounterSlice,
   CounterTable,
-  FamilyCounters,
   ForwarderEvent,
   ForwarderIx,
   ForwarderKind,
@@ -29,7 +28,7 @@ import type {
   TunnelIx,
   TunnelSpec,
 } from "../../wasm/mod.ts";
-import type { DatapathError, DeviceSpec, SessionChange } from "./datapath.ts";
+import type { DatapathError, DeviceSpec, SessionChange, SessionStatistics } from "./datapath.ts";
 import type { GroupingLimit } from "./grouping.ts";
 import type { PathErrors } from "./path_errors.ts";
 import type { Batch } from "./records.ts";
@@ -113,8 +112,8 @@ export interface CommandTable {
     { kind: ForwarderKind; forwarder: ForwarderIx; port: PortIx; options: object },
     void,
   ];
-  /** A session's counters of IP packets by family, if it was ever in a PPP termination. */
-  familyCounters: [{ session: PortIx }, FamilyCounters | undefined];
+  /** What of one session is counted, all of one instant; undefined: there is no such session. */
+  sessionStatistics: [{ session: PortIx }, SessionStatistics | undefined];
   askForwarder: [
     { kind: ForwarderKind; forwarder: ForwarderIx; question: string; given: object },
     unknown,

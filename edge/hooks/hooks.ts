@@ -30,7 +30,10 @@ export interface HookDependencies {
 }
 
 export interface Hooks extends Disposable {
-  /** Runs the command of an event, if there is one. The variables get `ISTHMUS_` in front. */
+  /**
+   * Runs the command of an event, if there is one. Each variable has its own name, as scripts of pppd's expect it
+   * (`IFNAME`), and the same with `ISTHMUS_` in front.
+   */
   run(event: string, environment: Readonly<Record<string, string>>): void;
   /** Takes other commands; those that run go on. */
   configure(commands: HookCommands): void;
@@ -43,6 +46,20 @@ type HookEnd = "succeeded" | "failed" | "timed-out" | "dropped";
 interface Waiting {
   readonly event: string;
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What decides on how a program runs, and is nobody's to set. */
+const reserved = /^(?:PATH|HOME|SHELL|IFS|ENV|BASH_.*|LD_.*)$/;
+
+/** Variables under their own names and under ours. */
+function named(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const all: Record<string, string> = {};
+  for (const [name, given] of Object.entries(environment)) {
+    const value = given.replaceAll("\0", "");
+    if (!reserved.test(name)) all[name] = value;
+    if (!name.startsWith("ISTHMUS_")) all[`ISTHMUS_${name}`] = value;
+  }
+  return all;
 }
 
 /** No commands yet. */
@@ -96,12 +113,7 @@ export function makeHooks({ clock, log, spawn }: HookDependencies): Hooks {
         }
         return;
       }
-      const named = Object.entries(environment)
-        .map(([name, value]) => [`ISTHMUS_${name}`, value.replaceAll("\0", "")]);
-      waiting.push({
-        event,
-        environment: { ...Object.fromEntries(named), ISTHMUS_EVENT: event },
-      });
+      waiting.push({ event, environment: { ...named(environment), ISTHMUS_EVENT: event } });
       next();
     },
     configure: (next) => commands = next,

@@ -31,14 +31,25 @@ function bench() {
 
 Deno.test("a hook's command gets its event, and what it says, and nobody waits for it", async () => {
   const { ends, hooks, started } = bench();
-  hooks.run("session-up", { SESSION: "office", IFNAME: "tap0\0x" });
+  hooks.run("session-up", {
+    SESSION: "office",
+    IFNAME: "tap0\0x",
+    ISTHMUS_LINK: "1",
+    LD_PRELOAD: "/x",
+    PATH: "/x",
+  });
   hooks.run("tunnel-up", {});
   assert.deepEqual(started, [{
     command: ["/etc/up", "now"],
     environment: {
       ISTHMUS_EVENT: "session-up",
+      SESSION: "office",
       ISTHMUS_SESSION: "office",
+      IFNAME: "tap0x",
       ISTHMUS_IFNAME: "tap0x",
+      ISTHMUS_LINK: "1",
+      ISTHMUS_LD_PRELOAD: "/x",
+      ISTHMUS_PATH: "/x",
     },
   }]);
   ends[0]!.resolve({ success: true, code: 0 });

@@ -14,19 +14,23 @@ export interface Lifecycle {
 }
 
 export function makeLifecycle({ run }: Pick<Hooks, "run">): Lifecycle {
-  const up = new WeakSet<SessionEntry>();
+  /** Since when they are up, by a clock that nobody sets. */
+  const up = new WeakMap<SessionEntry, number>();
   return {
     tunnelUp: (tunnel) => run("tunnel-up", ofTunnel(tunnel)),
     tunnelDown: (tunnel) => run("tunnel-down", ofTunnel(tunnel)),
     session(tunnel, session, gone = false) {
       const isUp = !gone && session.reason === undefined &&
         session.circuit?.attachment !== undefined;
-      if (isUp === up.has(session)) return;
-      if (isUp) up.add(session);
+      const since = up.get(session);
+      if (isUp === (since !== undefined)) return;
+      if (isUp) up.set(session, performance.now());
       else up.delete(session);
+      const seconds = since === undefined ? undefined : (performance.now() - since) / 1000;
       run(isUp ? "session-up" : "session-down", {
         ...ofTunnel(tunnel),
         ...ofSession(session),
+        ...(seconds !== undefined && { CONNECT_TIME: String(Math.round(seconds)) }),
       });
     },
   };

@@ -87,6 +87,21 @@ export function errnoName(errno: number): string {
   return names[errno] ?? `E${errno}`;
 }
 
+/** Which capability a call needs (capabilities(7)). */
+const privileges: readonly (readonly [RegExp, string])[] = [
+  [/^(ioctl\(TUN|send\((rtnetlink|nftables))/, "CAP_NET_ADMIN"],
+  [/^socket/, "CAP_NET_RAW"],
+  [/^setns/, "CAP_SYS_ADMIN"],
+  [/^open\(\/dev\/net\/tun/, "read and write access to it, and CAP_NET_ADMIN"],
+];
+
+/** What would be right where a privilege is missing; empty for other errors. */
+function privilegeFor(syscall: string, errno: number): string {
+  if (errno !== Errno.EPERM && errno !== Errno.EACCES) return "";
+  const needed = privileges.find(([pattern]) => pattern.test(syscall))?.[1];
+  return needed === undefined ? "" : `; expected ${needed}`;
+}
+
 /** A system call failed. */
 export class IoError extends Error {
   override readonly name = "IoError";
@@ -104,7 +119,7 @@ export class IoError extends Error {
     super(
       `Cannot ${attempted}: ${syscall}: ${errnoName(errno)}${
         detail === undefined ? "" : ` (${detail})`
-      }`,
+      }${privilegeFor(syscall, errno)}`,
     );
     this.code = errnoName(errno);
   }

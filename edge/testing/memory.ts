@@ -254,8 +254,8 @@ class DatapathInMemory implements MemoryDatapath {
     return Promise.reject(new DatapathError("limit", "too many patches"));
   }
 
-  familyCounters(session: PortId): Promise<undefined> {
-    return this.#command("familyCounters", () => void this.#frameType(session));
+  sessionStatistics(session: PortId): Promise<undefined> {
+    return this.#command("sessionStatistics", () => void this.#frameType(session));
   }
 
   sendControl(): boolean {

@@ -36,7 +36,8 @@ const portOptions = z.strictObject({
 /** What a session says beside its circuit. */
 type PortOptions = z.infer<typeof portOptions>;
 
-const options = z.strictObject({
+/** The schema of a circuit's options. */
+export const options = z.strictObject({
   bridge: z.string().min(1).describe("The bridge of Open vSwitch that it is a port of"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")
     .exactOptional().describe("The named network namespace that Open vSwitch runs in"),
@@ -45,7 +46,8 @@ const options = z.strictObject({
 /** A circuit's options. */
 type Options = z.infer<typeof options>;
 
-const section = z.strictObject({
+/** The schema of `open-vswitch:`. */
+export const section = z.strictObject({
   socket: z.string().startsWith("/").default("/var/run/openvswitch/db.sock")
     .describe("Where its database listens"),
   owner: z.string().min(1).max(64).default("isthmus")

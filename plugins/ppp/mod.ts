@@ -66,6 +66,9 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
         { name: "user", help: "who authenticated" },
         { name: "session", help: "tunnel and session" },
         { name: "address", help: "the IPv4 address" },
+        { name: "seconds", help: "how long it is up" },
+        { name: "up-octets", help: "octets of packets from it" },
+        { name: "down-octets", help: "octets of packets to it" },
       ],
     },
     {
@@ -126,6 +129,7 @@ const nobody: Aaa = {
     Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
   account: () => ({ changed() {}, stop() {} }),
   rows: () => [],
+  reconfigure: () => Promise.resolve(false),
 };
 
 async function start(
@@ -141,9 +145,11 @@ async function start(
         ? terminate(life, options.terminate, subscribers, authenticator)
         : client(life, options.client!, subscribers.counters),
     shared: authenticator,
-    reconfigure(next) {
+    async reconfigure(next) {
       const aaa = ({ aaa, radius }: PppPluginSection) => ({ aaa, radius });
-      if (!isDeepStrictEqual(aaa(now), aaa(next))) return false;
+      if (!isDeepStrictEqual(aaa(now), aaa(next)) && !await authenticator.reconfigure(next)) {
+        return false;
+      }
       subscribers.configure(next);
       now = next;
       return true;
@@ -162,7 +168,15 @@ async function start(
       }
       if (view === "subscriber") {
         for (const one of subscribers.present.values()) {
-          yield { user: one.user, session: one.session.name, address: one.address ?? null };
+          const { downOctets, upOctets } = await one.read();
+          yield {
+            user: one.user,
+            session: one.session.name,
+            address: one.address ?? null,
+            seconds: one.seconds,
+            "up-octets": upOctets,
+            "down-octets": downOctets,
+          };
         }
       }
     },

@@ -2,6 +2,7 @@
 
 import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { textFile } from "../../edge/testing/document.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
@@ -28,7 +29,7 @@ export interface ControlNode extends AsyncDisposable {
 }
 
 /** Starts an appliance from the text of a configuration file. */
-export async function startControlNode(first: string): Promise<ControlNode> {
+export async function startControlNode(first: string, clock?: Clock): Promise<ControlNode> {
   const lines: string[] = [];
   const events: StateEvent[] = [];
   const failures: FailureEvent[] = [];
@@ -40,6 +41,7 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     plugins,
     document: file.document,
     log: makeLog(config.log, { write: (line) => void lines.push(line) }),
+    ...(clock && { clock }),
   });
   const subscription = appliance.events();
   const listening = (async () => {
@@ -75,6 +77,18 @@ export async function startControlNode(first: string): Promise<ControlNode> {
     },
   };
   return node;
+}
+
+/** A clock so many times as fast as that on the wall. */
+export function fastClock(times: number): Clock {
+  const now = () => performance.now() * times;
+  return {
+    now,
+    timer(at, callback) {
+      const timer = setTimeout(callback, Math.max(0, at - now()) / times);
+      return { [Symbol.dispose]: () => clearTimeout(timer) };
+    },
+  };
 }
 
 /** An appliance in a process of its own, which can be killed without a word to anybody, and started again. */

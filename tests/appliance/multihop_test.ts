@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionParameters } from "../../core/settings.ts";
 import { testCall, testSettings } from "../../core/testing.ts";
-import { type ControlNode, startControlNode } from "./control_support.ts";
+import { type ControlNode, fastClock, startControlNode } from "./control_support.ts";
 import { type RawPeer, startRawPeer } from "./raw_peer.ts";
 import { loopback, until } from "./support.ts";
 
@@ -210,4 +210,37 @@ Deno.test("ICCN waits for the caller's, and says what that said; an end is told 
     await until(() => results.at(-1) === 3);
     assert.equal(said.length, 2, "no ICCN for those that were called off");
   }
+});
+
+Deno.test("a tunnel that was dialed for calls stays up while it has one, is hung up after the last, and dialed again", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(190 + n)) as [string, string, string];
+  await using far = await startControlNode(lns(c, 2));
+  // Half a minute is half a second.
+  await using between = await startControlNode(hop(b, [2, 2], c), fastClock(60));
+  const { call, established, peer } = await dialIn(a, b, 2);
+  await using _peer: RawPeer = peer;
+  const state = async () => (await between.tunnel("to-lns"))?.control?.state;
+  for (const round of [1, 2]) {
+    const placed = call("77");
+    await until(() => established.length === round);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal(await state(), "established", "a call needs it");
+    peer.act((lcce, now) => lcce.closeCall(placed, { result: 3 }, now));
+    await until(async () => await state() === "idle");
+    await until(async () => (await far.appliance.tunnels()).length === 0);
+  }
+});
+
+Deno.test("a call that waits for its tunnel is refused as soon as that is of no use any more", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(193 + n)) as [string, string, string];
+  await using between = await startControlNode(hop(b, [2, 2], c));
+  const { call, closed, peer } = await dialIn(a, b, 2);
+  await using _peer: RawPeer = peer;
+  call("77");
+  await until(async () => (await between.tunnel("to-lns"))?.control?.state === "wait-ctl-reply");
+  await between.appliance.deleteTunnel("to-lns");
+  await until(() => closed.size === 1);
+  const [cause] = [...closed.values()] as { result: { result: number; message: string } }[];
+  assert.equal(cause!.result.result, 4);
+  assert.match(cause!.result.message, /did not come up/);
 });

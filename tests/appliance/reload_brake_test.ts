@@ -146,6 +146,24 @@ tunnels:
   await until(async () => (await hq.appliance.tunnels())[0]?.sessions.length === 2);
   hq.text = called(`{ name: "nobody", circuit: { sink: {} } }`);
   await assert.rejects(hq.appliance.reload({ brake: true }), /end 2 of the 3/);
+  hq.text = called(`{ name: "*", l2spec-type: none, circuit: { sink: {} } }`);
+  await assert.rejects(hq.appliance.reload({ brake: true }), /end 2 of the 3/);
   hq.text = called("").replace("branch:", "other:");
   await assert.rejects(hq.appliance.reload({ brake: true }), /end 3 of the 3/);
+});
+
+Deno.test("what became of reloads is known; dry runs do not count", async () => {
+  const at = loopback(185);
+  await using node = await startControlNode(file(at, ["a"]));
+  const { at: began } = node.appliance.lastReload();
+  node.text = "";
+  await assert.rejects(node.appliance.reload({ dryRun: true }));
+  assert.deepEqual(node.appliance.lastReload(), { at: began, failed: false, failures: 0 });
+  await assert.rejects(node.appliance.reload());
+  assert.deepEqual(node.appliance.lastReload(), { at: began, failed: true, failures: 1 });
+  node.text = file(at, ["a"]);
+  await node.appliance.reload();
+  const { at: now, failed, failures } = node.appliance.lastReload();
+  assert.ok(now >= began);
+  assert.deepEqual([failed, failures], [false, 1]);
 });

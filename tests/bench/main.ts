@@ -14,6 +14,7 @@ import { idle, start } from "./rows/appliance.ts";
 import { forwarding } from "./rows/forwarding.ts";
 import { lateness } from "./rows/lateness.ts";
 import { lns, lnsMany } from "./rows/lns.ts";
+import { lnsTcp } from "./rows/lns_tcp.ts";
 import { latency, uncoalesced } from "./rows/lone.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
@@ -43,6 +44,7 @@ const rows = new Map<string, Row>([
   ["setup-tunnels", { lab: false, measure: setupTunnels }],
   ["setup-sessions", { lab: false, measure: setupSessions }],
   ["lns", { lab: true, measure: lns }],
+  ["lns-tcp", { lab: true, measure: lnsTcp }],
   ["lns-many", { lab: true, measure: lnsMany }],
 ]);
 

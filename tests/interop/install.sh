@@ -9,6 +9,9 @@ packages=(
   dnsmasq-base                                                      # a name server
   wide-dhcpv6-client dhcpcd-base                                    # clients of DHCPv6 prefix delegation
   chromium                                                          # the page for people
+  prometheus                                                        # promtool
+  python3-venv                                                      # schemathesis, see below
+  debootstrap                                                       # a Debian with a systemd of its own
   freeradius freeradius-utils                                       # a RADIUS server, and radclient
 )
 missing=()
@@ -19,4 +22,11 @@ if [ ${#missing[@]} -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q
   apt-get install -q -y --no-install-recommends "${missing[@]}"
+fi
+
+# Makes requests from the API's description; from PyPI, in a folder of its own.
+if ! command -v schemathesis > /dev/null; then
+  python3 -m venv /opt/schemathesis
+  /opt/schemathesis/bin/pip install -q schemathesis==4.32.5
+  ln -s /opt/schemathesis/bin/schemathesis /usr/local/bin/schemathesis
 fi

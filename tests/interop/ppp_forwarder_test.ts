@@ -141,7 +141,7 @@ async function connect(
 
 /** The families' counters of an end. */
 async function families({ datapath, session }: End): Promise<Record<string, number>> {
-  return (await datapath.familyCounters(session))!;
+  return (await datapath.sessionStatistics(session))!;
 }
 
 const modes: readonly (readonly [string, Offload])[] = [

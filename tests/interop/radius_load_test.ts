@@ -62,6 +62,71 @@ Deno.test(`a server that takes a second answers ${perSecond} logins a second, an
   );
 });
 
+Deno.test("other servers take over while sessions go on: logins in flight are answered, accounts are told on", async () => {
+  await using first = new Responder();
+  await using second = new Responder();
+  await using own = makeRadiusScope();
+  const radius = await openRadius(own.scope, optionsFor(first), true);
+  const open = (i: number) => radius.account(new Traffic().subscriber("r", i));
+  const accounts = [open(0), open(1)];
+  await until("both Starts are told", () => first.records.length === 2);
+  first.delayMs = 500;
+  const asked = { kind: "pap", name: text("bob"), password: text("pass") } as const;
+  const login = radius.check(asked, { id: "c", name: "lac/c", portType: 5 }, signal);
+  await sleep(100);
+  await radius.reconfigure(optionsFor(second));
+  accounts[0]!.stop("user-request", nothing);
+  accounts.push(open(2));
+  await until("the others are told", () => second.records.length === 2);
+  assert.equal((await login).kind, "accept");
+  assert.deepEqual([first.logins, second.logins], [1, 0]);
+  assert.deepEqual(second.records.map(({ session, status }) => `${session} ${status}`).sort(), [
+    "r-0 2",
+    "r-2 1",
+  ]);
+  const wrong = radiusOptions.parse({
+    ...optionsFor(second),
+    map: [{ attribute: "No-Such", to: "filter" }],
+  });
+  await assert.rejects(radius.reconfigure(wrong), /no dictionary has an attribute No-Such/);
+  accounts[1]!.stop("user-request", nothing);
+  await until("the last is told", () => second.records.length === 3);
+  assert.deepEqual(
+    radius.rows().map(({ address }) => address),
+    Array(2).fill(`127.0.0.1:${second.port}`),
+  );
+});
+
+Deno.test("a realm's servers are told of its sessions, whatever name the reply gave; MS-CHAPv2 needs a proof back", async () => {
+  await using first = new Responder();
+  await using second = new Responder();
+  await using own = makeRadiusScope();
+  const server = ({ port }: Responder) => ({
+    address: "127.0.0.1",
+    "auth-port": port,
+    "acct-port": port,
+    secret: RESPONDER_SECRET,
+  });
+  const options = radiusOptions.parse({
+    servers: { first: server(first), second: server(second) },
+    realms: [{ realm: "b.example", servers: ["second"] }],
+    "accounting-on": false,
+  });
+  const radius = await openRadius(own.scope, options, true);
+  second.grant = [{ vendor: 0, type: 1, value: text("plain") }];
+  const call = { id: "r-0", name: "lac/0", portType: 5 };
+  const name = text("bob@b.example");
+  const answer = await radius.check({ kind: "pap", name, password: text("x") }, call, signal);
+  assert.ok(answer.kind === "accept" && answer.grant.user === "plain");
+  radius.account({ ...new Traffic().subscriber("r", 0), grant: answer.grant });
+  await until("the Start is told", () => second.records.length === 1);
+  assert.equal(first.records.length, 0);
+  const response = new Uint8Array(49);
+  const asked = { kind: "mschapv2", name, id: 1, challenge: new Uint8Array(16), response } as const;
+  const refused = await radius.check(asked, call, signal);
+  assert.ok(refused.kind === "reject" && /without MS-CHAP2-Success/.test(refused.reason));
+});
+
 /** Sessions that carry more and more. */
 class Traffic {
   readonly usage: Usage[] = Array.from({ length: sessions }, () => nothing);

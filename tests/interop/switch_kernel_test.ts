@@ -33,7 +33,8 @@ ${
       s:
         session-id: ${host}
         peer-session-id: ${host}
-        circuit: { switch: { switch: lan, trunks: ${host === 3 ? "[0]" : "[0, 10]"} } }`).join("")
+        circuit: { switch: { switch: lan, trunks: ${host === 3 ? "[0, 20]" : "[0, 10, 20]"} } }`)
+    .join("")
 }
 `;
 
@@ -88,9 +89,11 @@ const { test } = suite<Context>(
         ip l2tp add session name lan tunnel_id ${host} session_id ${host} peer_session_id ${host}
         ip link set lan mtu 1400 up
         ip addr add 10.7.0.${host}/24 dev lan
-        ip link add link lan name lan10 type vlan id 10
-        ip link set lan10 up
-        ip addr add 10.8.0.${host}/24 dev lan10`);
+        for id in 10 20; do
+          ip link add link lan name lan$id type vlan id $id
+          ip link set lan$id up
+          ip addr add 10.8.$id.${host}/24 dev lan$id
+        done`);
     }
     const near = stack.use(await startAppliance(first, switched(namespace)));
     stack.use(await startAppliance(site, behind));
@@ -128,11 +131,13 @@ test("all sites reach all, and the table says where each is", async ({ guests, h
 });
 
 test("VLANs of the kernels' own devices are kept apart", async ({ guests: [first, second] }) => {
-  const to = async (guest: Lab, host: number) =>
-    (await pingFromGuest(guest, [`10.8.0.${host}`]))[0]!.received;
+  const to = async (guest: Lab, host: number, vlan: number) =>
+    (await pingFromGuest(guest, [`10.8.${vlan}.${host}`]))[0]!.received;
+  assert.equal(await to(first, 3, 20), 5);
+  assert.equal(await to(second, 2, 20), 5);
   // The second site's port has no VLAN 10: neither asks nor is answered.
-  assert.equal(await to(first, 3), 0);
-  assert.equal(await to(second, 2), 0);
+  assert.equal(await to(first, 3, 10), 0);
+  assert.equal(await to(second, 2, 10), 0);
 });
 
 test("stations that are not heard are forgotten", async ({ near, hub }) => {

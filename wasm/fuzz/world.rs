@@ -121,6 +121,7 @@ impl World {
             27..29 => self.remove(),
             29..32 => self.join(),
             32..35 => self.operate(),
+            48 => self.hold(),
             _ => self.nonsense(),
         }
         // What happens next may happen in the midst of a batch.
@@ -177,6 +178,7 @@ impl World {
         let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected) + made + self.controls;
         let left = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::TxControl);
         let punted = io(Io::PuntedControl) + io(Io::PuntedFrames);
+        let waiting = waiting + (core.joining.waiting() + core.early.waiting()) as u64;
         assert_eq!(came, left + punted + dropped + waiting, "{:?}", core.drops.all());
         assert!(core.reorder_bytes <= core.limits.reorder_bytes);
         for tunnel in core.tunnels.indices() {
@@ -606,6 +608,25 @@ impl World {
             5 => core.change_switch_port(a, member),
             6 => core.translate(a, translation(random)),
             _ => core.cross_connect(a, b),
+        };
+    }
+
+    /// Has a port hold frames, or have a receiver; or a tunnel expect a session. They may be gone.
+    fn hold(&mut self) {
+        let (Some(a), Some(b)) = (self.port(), self.port()) else { return };
+        let Self { random, lab, tunnels, controls, .. } = self;
+        let core = &mut lab.datapath.core;
+        let frame = vec![0x45; random.below(100)];
+        let tunnel = (!tunnels.is_empty()).then(|| random.pick_of(tunnels).handle);
+        let id = random.below(4) as u32 + 1;
+        let _ = match (random.below(8), tunnel) {
+            (0..2, _) => core.hold(a, random.below(20) as u32),
+            (2, _) => core.release(a),
+            (3, _) => core.set_receiver(a, b),
+            (4, _) => core.hold_first(a, &frame).map(|()| *controls += 1),
+            (5..7, Some(tunnel)) => core.expect_session(tunnel, id),
+            (_, Some(tunnel)) => core.unexpect_session(tunnel, id),
+            _ => Ok(()),
         };
     }
 

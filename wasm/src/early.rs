@@ -37,6 +37,11 @@ pub struct Early {
 }
 
 impl Early {
+    /// How many datagrams wait for their session.
+    pub fn waiting(&self) -> usize {
+        self.expected.values().map(|expected| expected.kept.len()).sum()
+    }
+
     fn take(&mut self, id: (bool, u32)) -> Option<Expected> {
         let expected = self.expected.remove(&id)?;
         self.order.retain(|other| *other != id);

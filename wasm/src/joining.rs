@@ -37,6 +37,13 @@ pub struct Joining {
     released: VecDeque<(Handle, Held)>,
 }
 
+impl Joining {
+    /// How many frames wait for a forwarder, or to go on.
+    pub fn waiting(&self) -> usize {
+        self.holdings.values().map(|holding| holding.frames.len()).sum::<usize>() + self.released.len()
+    }
+}
+
 impl Core {
     /// Gives a port a receiver: a host port that gets what the port's forwarder punts, and all frames while there is no
     /// forwarder; and what is injected there leaves by the port, whatever that is joined to.

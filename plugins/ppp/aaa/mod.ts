@@ -1,5 +1,6 @@
 /** Authentication, authorization and accounting, as the configuration has them. @module */
 
+import { isDeepStrictEqual } from "node:util";
 import type { Scope } from "../../scope.ts";
 import type { Row } from "../../values.ts";
 import type { Answer, Authenticator } from "./authenticator.ts";
@@ -14,6 +15,8 @@ export { type CallFacts, type CallTunnel, factsOf } from "./call.ts";
 export interface Aaa extends Authenticator {
   /** RADIUS servers, a row for each and what it is asked for. */
   rows(): Row[];
+  /** Takes other options in place; false: it has to be begun anew. */
+  reconfigure(setting: AaaSetting): Promise<boolean>;
 }
 
 /** What the configuration says. */
@@ -59,5 +62,12 @@ export async function openAaa(scope: Scope, { aaa, radius }: AaaSetting): Promis
     },
     account: (subscriber) => servers?.account(subscriber) ?? NO_ACCOUNT,
     rows: () => servers?.rows() ?? [],
+    async reconfigure(next) {
+      if (!isDeepStrictEqual(next.aaa, aaa)) return false;
+      if (!servers) return isDeepStrictEqual(next.radius, radius);
+      if (!next.radius) return false;
+      await servers.reconfigure(next.radius);
+      return true;
+    },
   };
 }

@@ -10,24 +10,14 @@ import type { Figure } from "../figure.ts";
 import type { Lab } from "../lab.ts";
 import { cpuTime, sleep, spread } from "../measure.ts";
 import { peerAddress, subjectAddress } from "../plan.ts";
-import { type Program, programPath, run, startProgram } from "../programs.ts";
+import { prepare, server, startLns, startRadius, type Way } from "../lns.ts";
+import { type Program, programPath, startProgram } from "../programs.ts";
 
-const root = new URL("../../../", import.meta.url).pathname;
-const secret = "bench";
-/** Behind the LNS: where subscribers' packets go, and come from. */
-const server = "10.96.0.1";
 /** Sessions that are being set up at a time. */
 const starting = 200;
 /** Packets on their way, at most, and at once. */
 const window = 256, burst = 32;
 const sizes = [64, 512, 1400];
-
-type Way = "ours" | "l2tpns";
-
-/** An LNS that runs. */
-interface Lns extends AsyncDisposable {
-  readonly pid: number;
-}
 
 /** What one run with an LNS came to. */
 interface Result {
@@ -58,9 +48,7 @@ async function measureLns(
   sessions: number,
   tunnels = 1,
 ): Promise<Figure[]> {
-  const netns = lab.subjectNetns;
-  await words(`ip -n ${netns} link set lo up`, `ip -n ${netns} addr add ${server}/32 dev lo`);
-  const ways: Way[] = await has("l2tpns") ? ["ours", "l2tpns"] : ["ours"];
+  const ways = await prepare(lab);
   const results: Record<Way, Result[]> = { ours: [], l2tpns: [] };
   for (let round = 0; round < Math.ceil(effort.rounds / 3); round++) {
     for (const way of ways) {
@@ -80,12 +68,8 @@ async function measure(
   await using stack = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "isthmus-bench-" });
   stack.defer(() => Deno.remove(folder, { recursive: true }));
-  // Beside the traffic, so that the subject has its core for itself.
-  const inSubject = ["ip", "netns", "exec", lab.subjectNetns, "taskset", "-c", "1"];
-  const radius = stack.use(
-    await startProgram([...inSubject, programPath("radius"), "127.0.0.1", secret]),
-  );
-  const lns = stack.use(await (way === "ours" ? startOurs : startL2tpns)(lab, folder));
+  const radius = stack.use(await startRadius(lab));
+  const lns = stack.use(await startLns(way, lab, folder));
   const where = [peerAddress, subjectAddress, lab.subjectNetns, server, String(tunnels)];
   const lac = stack.use(await startProgram(lab.asPeers([programPath("lac"), ...where])));
 
@@ -139,128 +123,10 @@ async function packets(lac: Program, kind: string, count: number, size: number) 
   return { forwarded: Number(match[1]), lost: Number(match[2]) };
 }
 
-async function startOurs(lab: Lab, folder: string): Promise<Lns> {
-  await Deno.writeTextFile(
-    `${folder}/lns.yaml`,
-    `listen: [{ udp: "${subjectAddress}:1701" }]
-admin: { listen: "unix:${folder}/isthmus.sock" }
-ppp:
-  aaa: { authenticate: [radius], account: [radius] }
-  radius: { servers: { bench: { address: 127.0.0.1, secret: ${secret} } } }
-  pools: { all: { ranges: [100.64.0.0/15] } }
-circuits:
-  lns:
-    ppp:
-      terminate:
-        tun: { name: tun0, mtu: 1500 }
-        address: 100.64.0.1
-        authenticate: [pap]
-        pools: [all]
-        ipv6: false
-peers:
-  lac: { address: ${peerAddress}, proto-version: 2, session-limit: 65535, accept: [{ circuit: lns }] }
-`,
-  );
-  const child = new Deno.Command("ip", {
-    args: inSubject(lab, [
-      Deno.execPath(),
-      "run",
-      "-A",
-      `${root}edge/main.ts`,
-      "run",
-      `${folder}/lns.yaml`,
-    ]),
-    stdout: "null",
-    stderr: "null",
-    env: { STATE_DIRECTORY: folder },
-  }).spawn();
-  await until(() => listens(lab), "isthmus does not listen");
-  return running(child, child.pid);
-}
-
-async function startL2tpns(lab: Lab, folder: string): Promise<Lns> {
-  const settings = [
-    "debug 1",
-    `log_file "${folder}/log"`,
-    'hostname "lns1"',
-    "l2tp_mtu 1500",
-    "primary_dns 10.0.0.1",
-    "primary_radius 127.0.0.1",
-    "primary_radius_port 1812",
-    `radius_secret "${secret}"`,
-    "radius_accounting yes",
-    "radius_authtypes pap",
-    "radius_authprefer pap",
-    `bind_address ${subjectAddress}`,
-    "iftun_address 10.255.255.1",
-    "tundevicename tun0",
-    "cli_bind_address 127.0.0.1",
-    "send_garp no",
-    "peer_address 10.255.255.1",
-    "cluster_interface lo",
-    "cluster_hb_timeout 20",
-    "packet_limit 0",
-  ];
-  await Deno.writeTextFile(
-    `${folder}/startup-config`,
-    settings.map((line) => `set ${line}\n`).join(""),
-  );
-  await Deno.writeTextFile(`${folder}/ip_pool`, "100.64.0.0/15\n");
-  await Deno.writeTextFile(`${folder}/users`, "");
-  const mounted = `mount --bind ${folder} /etc/l2tpns && exec l2tpns`;
-  await Deno.mkdir("/etc/l2tpns", { recursive: true });
-  const child = new Deno.Command("ip", {
-    args: inSubject(lab, ["setsid", "unshare", "-m", "sh", "-c", mounted]), // it ends its whole group
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const log = () => Deno.readTextFile(`${folder}/log`).catch(() => "");
-  await until(async () => (await log()).includes("the master!"), "l2tpns does not become master");
-  return running(child, child.pid);
-}
-
-function inSubject(lab: Lab, command: readonly string[]): string[] {
-  return lab.asSubject(command).slice(1);
-}
-
-/** `ip netns exec`, `taskset`, `unshare` and `sh` have become the program. */
-function running(child: Deno.ChildProcess, pid: number): Lns {
-  return {
-    pid,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      const killed = setTimeout(() => child.kill("SIGKILL"), 20_000);
-      await child.status;
-      clearTimeout(killed);
-    },
-  };
-}
-
-async function listens(lab: Lab): Promise<boolean> {
-  const args = ["netns", "exec", lab.subjectNetns, "ss", "-Hlun", "sport", "=", ":1701"];
-  return (await run("ip", ...args)).includes(":1701");
-}
-
-async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
-    if (await condition()) return;
-    await sleep(100);
-  }
-  throw new Error(what);
-}
-
 /** Octets of a process's memory that are in use (VmRSS). */
 function memory(pid: number): number {
   const text = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)![1]) * 1024;
-}
-
-async function has(program: string): Promise<boolean> {
-  return await run("sh", "-c", `command -v ${program}`).then(() => true, () => false);
-}
-
-async function words(...commands: string[]): Promise<void> {
-  for (const command of commands) await run("ip", ...command.split(" ").slice(1));
 }
 
 function figures(results: Record<Way, Result[]>, sessions: number): Figure[] {

@@ -49,6 +49,12 @@ export function makeRadiusScope(store = ":memory:"): RadiusScope & { crash(): Pr
     gauge() {},
     failure: (code, message) => new Failure(code, message),
     defer: (undo) => void undos.push(() => undo({ result: 3 })),
+    child: () =>
+      childOf(parts as Scope, undos, (options, received) => {
+        const socket = datagrams.open({ local: "127.0.0.1", ...options }, received);
+        sockets.add(socket);
+        return socket;
+      }),
     store: () => database,
     readText: (path) => Deno.readTextFileSync(path),
     udp(options, received) {
@@ -82,4 +88,29 @@ export async function freePort(): Promise<number> {
   const socket = openDatagrams(libc).open({ local: "127.0.0.1" }, () => {});
   await socket.close();
   return socket.port;
+}
+
+/** A shorter scope inside: it has sockets and undoing of its own. */
+function childOf(
+  parent: Scope,
+  parents: (() => void | Promise<void>)[],
+  open: (...args: Parameters<Scope["udp"]>) => DatagramSocket,
+): ReturnType<Scope["child"]> {
+  const undos: (() => void | Promise<void>)[] = [];
+  let ended: Promise<void> | undefined;
+  const end = () =>
+    ended ??= (async () => {
+      for (const undo of undos.reverse()) await undo();
+    })();
+  parents.push(end);
+  return {
+    ...parent,
+    defer: (undo) => void undos.push(() => undo({ result: 3 })),
+    udp(options, received) {
+      const socket = open(options, received);
+      undos.push(() => socket.close());
+      return Promise.resolve(socket);
+    },
+    end,
+  };
 }

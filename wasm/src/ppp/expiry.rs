@@ -45,6 +45,11 @@ impl Expiries {
         self.agenda.peek().map(|Reverse((due, ..))| *due)
     }
 
+    /// How many sessions are to be looked after, and entries that are stale.
+    pub fn planned(&self) -> usize {
+        self.agenda.len()
+    }
+
     /// What is to be told, oldest first; it is forgotten.
     pub fn take(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)

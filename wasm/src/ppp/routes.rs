@@ -293,6 +293,8 @@ mod tests {
                 }
             }
             prop_assert!(routes.count <= 24, "slots are used again");
+            lists.iter_mut().for_each(|list| routes.remove_all(list));
+            prop_assert!(routes.lengths.iter().all(|lengths| lengths.used.is_empty()), "no length is looked for in vain");
         }
     }
 

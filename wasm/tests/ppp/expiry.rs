@@ -106,3 +106,20 @@ fn times_are_right_when_milliseconds_wrap() {
     world.from_tun_at(wrap - 500, &packet());
     assert_eq!((told(&mut world, wrap + 4499), told(&mut world, wrap + 4500)), (vec![], vec![Expired::Idle]));
 }
+
+#[test]
+fn what_is_planned_does_not_grow_with_changes() {
+    let mut world = World::new(None);
+    let session = world.member(5, MemberRequest { idle: 1000, ..plain(&[v4(7)]) });
+    for ms in 0..500 {
+        world.from_tun_at(10 * ms, &packet());
+        told(&mut world, 10 * ms);
+        let change = MemberRequest { idle: 1000 + ms as u32, ..plain(&[v4(7)]) };
+        world.lab.datapath.core.change_member(session, &change).unwrap();
+    }
+    for ms in 500..800 {
+        world.from_tun_at(10 * ms, &packet());
+        told(&mut world, 10 * ms);
+    }
+    assert_eq!(world.lab.datapath.core.expiries.planned(), 1);
+}

@@ -9,6 +9,7 @@ mod forwarding;
 mod fragments;
 mod ipv6;
 mod joining;
+mod pppoe;
 mod punts;
 mod random;
 mod superframes;

@@ -59,9 +59,9 @@ const NOTHING: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 
 
 /** See the module. */
 export class Accounting {
-  readonly #setting: AccountingSetting;
+  #setting: AccountingSetting;
   readonly #io: AccountingIo;
-  readonly #client: Client;
+  #client: Client;
   readonly #meters: RadiusMeters;
   readonly #ledger: Ledger;
   readonly #live = new Map<string, Entry>();
@@ -84,9 +84,7 @@ export class Accounting {
     this.#client = client;
     this.#meters = meters;
     this.#ledger = new Ledger(db, io, meters.dropped);
-    client.onAlive(() => {
-      if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
-    });
+    this.#followClient();
   }
 
   /** Takes up what an earlier run left, tells servers that we begin, then all that is due. */
@@ -106,6 +104,20 @@ export class Accounting {
     void this.#tellOn().then(() => {
       this.#going = true;
       for (const teller of this.#tellers.values()) teller.go();
+    });
+  }
+
+  /** Goes on with other settings and servers: what is due is told to these. */
+  use(setting: AccountingSetting, client: Client): void {
+    this.#setting = setting;
+    this.#client = client;
+    this.#followClient();
+    if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
+  }
+
+  #followClient(): void {
+    this.#client.onAlive(() => {
+      if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
     });
   }
 
@@ -180,12 +192,10 @@ export class Accounting {
     const until = this.#io.now() + FAREWELL_MS;
     const all = Promise.all([...this.#tellers.values()].map((teller) => teller.done()));
     const done = await this.#within(until, all);
-    // Whoever hears this closes our sessions, also those whose Stops it has not heard yet.
-    if (done && this.#setting.on) {
-      await this.#within(
-        until + 300,
-        Promise.all(this.#servers().map((name) => this.#say(OFF, name))),
-      );
+    // Whoever hears this closes our sessions, also those whose Stops it has not heard yet. Who never heard of us need not.
+    const told = this.#servers().filter((name) => this.#told.has(name));
+    if (done && this.#setting.on && told.length > 0) {
+      await this.#within(until + 300, Promise.all(told.map((name) => this.#say(OFF, name))));
     }
     this.#closed = true;
     for (const teller of this.#tellers.values()) teller.close();
@@ -231,12 +241,12 @@ export class Accounting {
     if (!teller) {
       teller = new Teller({
         servers,
-        client: this.#client,
+        client: () => this.#client,
         ledger: this.#ledger,
         io: this.#io,
         meters: this.#meters,
-        formats: this.#setting.formats,
-        inFlight: this.#setting.inFlight,
+        formats: () => this.#setting.formats,
+        inFlight: () => this.#setting.inFlight,
         live: (id) => this.#live.get(id),
         acknowledged: (server) => void this.#told.add(server),
       });

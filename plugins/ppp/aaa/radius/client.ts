@@ -148,9 +148,10 @@ export class Client {
   }
 
   #able(purpose: Purpose, names: readonly string[] | undefined): Server[] {
-    return this.servers.filter(({ exchanges, setting }) =>
-      exchanges[purpose] && (names === undefined || names.includes(setting.name))
-    );
+    const able = this.servers.filter(({ exchanges }) => exchanges[purpose]);
+    const named = able.filter(({ setting }) => names?.includes(setting.name));
+    // An account may outlive the servers that its realm had.
+    return named.length > 0 ? named : able;
   }
 
   #choose(among: ReadonlySet<Server>, purpose: Purpose): Server {

@@ -1,6 +1,7 @@
 /** RADIUS as an {@linkcode Authenticator}: everything of this folder, put together for an appliance. @module */
 
-import type { Scope } from "../../../scope.ts";
+import type { Endable, Scope } from "../../../scope.ts";
+import type { CallEnd } from "../../../session.ts";
 import type { Row } from "../../../values.ts";
 import type {
   Account,
@@ -13,7 +14,7 @@ import type {
 } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
 import type { RadiusOptions } from "../options.ts";
-import { Accounting, authenticAttribute } from "./accounting.ts";
+import { Accounting, type AccountingSetting, authenticAttribute } from "./accounting.ts";
 import { makeSecret, sealAccessRequest, type Secret } from "./authenticity.ts";
 import { type Answered, Client, type ServerSetting } from "./client.ts";
 import { Changes } from "./coa.ts";
@@ -35,6 +36,8 @@ import { DatabaseSync } from "node:sqlite";
 export interface Radius extends Authenticator {
   /** A row for each server and purpose. */
   rows(): Row[];
+  /** Takes other options; sessions and accounts stay. Where it rejects, nothing has changed, but for where changes come in. */
+  reconfigure(options: RadiusOptions): Promise<void>;
 }
 
 const MICROSOFT = 311;
@@ -54,46 +57,20 @@ export async function openRadius(
   accounts: boolean,
 ): Promise<Radius> {
   const meters = makeMeters(scope);
-  const dictionary = readDictionaries(scope, options.dictionaries);
-  const setting = requestSetting(scope, options);
-  const servers = Object.entries(options.servers)
-    .map(([name, one]) => serverSetting(scope, name, one));
-  const { formats } = dictionary;
-  const io = ioOf(scope);
-  const client = new Client(servers, io, meters, formats, nasAttributes(setting));
-  await client.open();
-  const parts = orInvalid(scope, () => ({
-    map: new GrantMap(dictionary, options.map),
-    requests: new Requests(setting, dictionary),
-  }));
-  const sessions = new Sessions();
-  await listen(scope, options, setting, { sessions, meters, formats, map: parts.map });
-  const accounting = accounts
-    ? openAccounting(scope, options, setting, client, meters, dictionary)
-    : undefined;
-  // Registered last, so undone first: while sockets are still there.
-  scope.defer(async () => {
-    await accounting?.end();
-    client.close();
-  });
-  if (accounting) {
-    scope.gauge(
-      "radius_accounts_due",
-      "accounts with something to be told",
-      () => accounting.pending(),
-    );
-  }
-  return new RadiusAuthenticator({
-    ...parts,
-    accounting,
-    client,
-    dictionary,
-    io,
-    meters,
-    options,
-    sessions,
-    setting,
-  });
+  const own = new RadiusAuthenticator(scope, meters);
+  await own.begin(options, accounts);
+  return own;
+}
+
+/** What follows from the options, and is made anew with them. */
+interface Gear {
+  readonly client: Client;
+  readonly dictionary: Dictionary;
+  readonly life: Scope & Endable;
+  readonly map: GrantMap;
+  readonly options: RadiusOptions;
+  readonly requests: Requests;
+  readonly setting: RequestSetting;
 }
 
 /** What the parts have of a scope. */
@@ -102,31 +79,145 @@ function ioOf(scope: Scope) {
   return { date, log, now, random, timer, udp };
 }
 
-/** What {@linkcode RadiusAuthenticator} is made of. */
-interface Parts {
-  readonly accounting: Accounting | undefined;
-  readonly client: Client;
-  readonly dictionary: Dictionary;
-  readonly io: ReturnType<typeof ioOf>;
-  readonly map: GrantMap;
-  readonly meters: RadiusMeters;
-  readonly options: RadiusOptions;
-  readonly requests: Requests;
-  readonly sessions: Sessions;
-  readonly setting: RequestSetting;
-}
+/** How long servers of former options may still answer, in milliseconds. */
+const FAREWELL_MS = 15_000;
+const RECONFIGURED: CallEnd = { result: 3, message: "reconfigured" };
 
 class RadiusAuthenticator implements Radius {
-  readonly #parts: Parts;
+  readonly #scope: Scope;
+  readonly #meters: RadiusMeters;
+  readonly #sessions = new Sessions();
+  #gear!: Gear;
+  #accounting: Accounting | undefined;
+  #listening: { readonly life: Scope & Endable; readonly at: string } | undefined;
+  #changes: Changes | undefined;
   /** Who was asked for a grant is told of its session, whatever name the reply gave it. */
   readonly #routes = new WeakMap<Grant, Routed>();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(scope: Scope, meters: RadiusMeters) {
+    this.#scope = scope;
+    this.#meters = meters;
+  }
+
+  async begin(options: RadiusOptions, accounts: boolean): Promise<void> {
+    this.#gear = await this.#open(options);
+    await this.#listen();
+    if (!accounts) return;
+    const io = ioOf(this.#scope);
+    const { client } = this.#gear;
+    const setting = accountingSetting(this.#gear);
+    const accounting = new Accounting(setting, io, client, this.#meters, openStore(this.#scope));
+    this.#accounting = accounting;
+    accounting.begin();
+    this.#scope.gauge(
+      "radius_accounts_due",
+      "accounts with something to be told",
+      () => accounting.pending(),
+    );
+  }
+
+  async reconfigure(options: RadiusOptions): Promise<void> {
+    const before = this.#gear;
+    this.#gear = await this.#open(options);
+    try {
+      await this.#listen();
+    } catch (error) {
+      const failed = this.#gear;
+      this.#gear = before;
+      await failed.life.end(RECONFIGURED);
+      throw error;
+    }
+    this.#accounting?.use(accountingSetting(this.#gear), this.#gear.client);
+    // What is in flight is answered yet.
+    const scope = this.#scope;
+    scope.timer(scope.now() + FAREWELL_MS, () => void before.life.end(RECONFIGURED));
+  }
+
+  /** Reads what the options name, and opens sockets to the servers. */
+  async #open(options: RadiusOptions): Promise<Gear> {
+    const scope = this.#scope;
+    const dictionary = readDictionaries(scope, options.dictionaries);
+    const setting = requestSetting(scope, options);
+    const servers = Object.entries(options.servers)
+      .map(([name, one]) => serverSetting(scope, name, one));
+    const parts = orInvalid(scope, () => ({
+      map: new GrantMap(dictionary, options.map),
+      requests: new Requests(setting, dictionary),
+    }));
+    const life = scope.child("servers");
+    const { formats } = dictionary;
+    const client = new Client(servers, ioOf(life), this.#meters, formats, nasAttributes(setting));
+    try {
+      await client.open();
+    } catch (error) {
+      await life.end(RECONFIGURED);
+      throw error;
+    }
+    const gear = { ...parts, client, dictionary, life, options, setting };
+    // Registered last, so undone first: while sockets are still there.
+    life.defer(async () => {
+      if (this.#gear === gear) await this.#accounting?.end();
+      client.close();
+    });
+    return gear;
+  }
+
+  /** Takes changes where the options say; the socket stays where that is the same. */
+  async #listen(): Promise<void> {
+    const { dictionary, map, options: { coa }, setting } = this.#gear;
+    const { local, netns, port } = coa ?? {};
+    const at = JSON.stringify(coa && { local, netns, port });
+    if (coa && this.#listening?.at === at) {
+      this.#changes = this.#changesBy(coa, dictionary, map, setting);
+      return;
+    }
+    await this.#listening?.life.end(RECONFIGURED);
+    this.#listening = undefined;
+    this.#changes = undefined;
+    if (!coa) return;
+    this.#changes = this.#changesBy(coa, dictionary, map, setting);
+    const life = this.#scope.child("changes");
+    const where = {
+      port: coa.port,
+      ...(local !== undefined && { local }),
+      ...(netns !== undefined && { netns }),
+    };
+    const socket = await life.udp(where, (datagram, from) => {
+      // Views are valid until this returns, addresses are kept with the answer.
+      const to = { ...from };
+      this.#changes?.receive(datagram, from, (answer) => void socket.send(answer, to));
+    });
+    this.#listening = { life, at };
+  }
+
+  #changesBy(
+    coa: NonNullable<RadiusOptions["coa"]>,
+    { formats }: Dictionary,
+    map: GrantMap,
+    setting: RequestSetting,
+  ): Changes {
+    const addresses = [setting.nasAddress, coa.local].flatMap((address) =>
+      address === undefined ? [] : [parseIp(address)!.toHex()]
+    );
+    const clients = coa.clients.map((client) => ({
+      address: client.address,
+      secret: readSecret(this.#scope, client),
+      signed: client["message-authenticator"],
+    }));
+    const changes = {
+      clients,
+      windowMs: coa["window-s"] * 1000,
+      timestamps: coa["require-timestamp"],
+      formats,
+      nasIdentifier: setting.nasIdentifier,
+      nasAddresses: addresses,
+    };
+    return new Changes(changes, this.#sessions, map, this.#meters, this.#scope);
   }
 
   async check(asked: Asked, call: CallFacts, signal: AbortSignal): Promise<Answer> {
-    const { client, dictionary, meters, requests } = this.#parts;
+    const { client, dictionary, requests } = this.#gear;
+    const meters = this.#meters;
     const name = decoder.decode(asked.name);
     const routed = this.#route(name, asked.kind === "mschapv2");
     // A name that is no UTF-8 goes as it came.
@@ -152,7 +243,8 @@ class RadiusAuthenticator implements Radius {
   }
 
   account(subscriber: Subscriber): Account {
-    const { accounting, requests, sessions, setting } = this.#parts;
+    const { requests, setting } = this.#gear;
+    const accounting = this.#accounting;
     const { call, grant } = subscriber;
     const ours = this.#routes.get(grant);
     const routed = ours ?? this.#route(grant.user, false);
@@ -165,7 +257,7 @@ class RadiusAuthenticator implements Radius {
       ],
       routed.servers,
     );
-    const remove = sessions.add({
+    const remove = this.#sessions.add({
       subscriber,
       name: routed.name,
       texts: {
@@ -185,7 +277,7 @@ class RadiusAuthenticator implements Radius {
   }
 
   rows(): Row[] {
-    return this.#parts.client.servers.flatMap(({ exchanges, setting }) =>
+    return this.#gear.client.servers.flatMap(({ exchanges, setting }) =>
       Object.entries(exchanges).map(([purpose, exchange]) => {
         const figures = exchange.figures();
         return {
@@ -205,16 +297,16 @@ class RadiusAuthenticator implements Radius {
   }
 
   #route(name: string, kept: boolean): Routed {
-    const { options } = this.#parts;
+    const { options } = this.#gear;
     return route(name, options.realms, options["default-realm"], kept);
   }
 
   #accepted(answer: Answered, asked: Asked, routed: Routed): Answer {
-    const { io, map, meters } = this.#parts;
+    const { map } = this.#gear;
     const { attributes } = answer.packet;
-    const { malformed, terms } = map.read(attributes, io.date());
+    const { malformed, terms } = map.read(attributes, this.#scope.date());
     const tunnels = readTunnels(attributes, answer.authenticator, answer.secret);
-    meters.malformedAttributes.add(malformed + tunnels.malformed);
+    this.#meters.malformedAttributes.add(malformed + tunnels.malformed);
     const success = joined(attributes, MICROSOFT, CHAP2_SUCCESS);
     if (asked.kind === "mschapv2" && !success) {
       // Without it the client does not believe us, and rightly: nobody proved to know its password.
@@ -232,8 +324,8 @@ class RadiusAuthenticator implements Radius {
   }
 
   #rejected({ packet, server }: Answered): Rejection {
-    const { io, map } = this.#parts;
-    const { message } = map.read(packet.attributes, io.date()).terms;
+    const { map } = this.#gear;
+    const { message } = map.read(packet.attributes, this.#scope.date()).terms;
     const error = joined(packet.attributes, MICROSOFT, CHAP_ERROR);
     // RFC 2548 §2.1.5: an identifier octet goes before the text, though some servers leave it out.
     const bare = error &&
@@ -257,32 +349,17 @@ function reject(reason: string): Rejection {
   return { kind: "reject", reason };
 }
 
-function openAccounting(
-  scope: Scope,
-  options: RadiusOptions,
-  setting: RequestSetting,
-  client: Client,
-  meters: RadiusMeters,
-  dictionary: Dictionary,
-): Accounting {
-  const accounting = new Accounting(
-    {
-      interimS: options["interim-s"],
-      leastInterimS: options["least-interim-s"],
-      jitterPercent: options["jitter-percent"],
-      inFlight: options["in-flight"],
-      keepDays: options["keep-days"],
-      on: options["accounting-on"],
-      nas: nasAttributes(setting),
-      formats: dictionary.formats,
-    },
-    ioOf(scope),
-    client,
-    meters,
-    openStore(scope),
-  );
-  accounting.begin();
-  return accounting;
+function accountingSetting({ dictionary, options, setting }: Gear): AccountingSetting {
+  return {
+    interimS: options["interim-s"],
+    leastInterimS: options["least-interim-s"],
+    jitterPercent: options["jitter-percent"],
+    inFlight: options["in-flight"],
+    keepDays: options["keep-days"],
+    on: options["accounting-on"],
+    nas: nasAttributes(setting),
+    formats: dictionary.formats,
+  };
 }
 
 /** The plugin's database; where there is none, one in memory, which a restart forgets. */
@@ -295,47 +372,6 @@ function openStore(scope: Scope): DatabaseSync {
     });
     return new DatabaseSync(":memory:");
   }
-}
-
-async function listen(
-  scope: Scope,
-  options: RadiusOptions,
-  setting: RequestSetting,
-  parts: Pick<Parts, "sessions" | "meters" | "map"> & Pick<Dictionary, "formats">,
-): Promise<void> {
-  const { coa } = options;
-  if (!coa) return;
-  const own = [setting.nasAddress, coa.local].flatMap((address) =>
-    address === undefined ? [] : [parseIp(address)!.toHex()]
-  );
-  const changes = new Changes(
-    {
-      clients: coa.clients.map((client) => ({
-        address: client.address,
-        secret: readSecret(scope, client),
-        signed: client["message-authenticator"],
-      })),
-      windowMs: coa["window-s"] * 1000,
-      timestamps: coa["require-timestamp"],
-      formats: parts.formats,
-      nasIdentifier: setting.nasIdentifier,
-      nasAddresses: own,
-    },
-    parts.sessions,
-    parts.map,
-    parts.meters,
-    scope,
-  );
-  const where = {
-    port: coa.port,
-    ...(coa.local !== undefined && { local: coa.local }),
-    ...(coa.netns !== undefined && { netns: coa.netns }),
-  };
-  const socket = await scope.udp(where, (datagram, from) => {
-    // Views are valid until this returns, addresses are kept with the answer.
-    const to = { ...from };
-    changes.receive(datagram, from, (answer) => void socket.send(answer, to));
-  });
 }
 
 function requestSetting(scope: Scope, options: RadiusOptions): RequestSetting {

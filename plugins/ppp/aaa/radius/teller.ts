@@ -23,12 +23,13 @@ const LONGEST_PAUSE_MS = 15_000;
 /** What telling needs. */
 export interface TellerSetting {
   readonly servers?: readonly string[] | undefined;
-  readonly client: Client;
+  /** Those that are asked now. */
+  client(): Client;
   readonly ledger: Ledger;
   readonly io: Io & { date(): number };
   readonly meters: RadiusMeters;
-  readonly formats: VendorFormats;
-  readonly inFlight: number;
+  formats(): VendorFormats;
+  inFlight(): number;
   /** An account that is open, as it is in memory. */
   live(id: string): Entry | undefined;
   /** A server acknowledged a record. */
@@ -97,7 +98,7 @@ export class Teller {
     const { client, inFlight, servers } = this.#setting;
     if (this.#held || this.#closed || this.#paused) return;
     // Whether one is back is found out by one record.
-    const most = () => client.alive("accounting", servers) ? inFlight : 1;
+    const most = () => client().alive("accounting", servers) ? inFlight() : 1;
     while (this.#flying.size < most()) {
       const id = this.#next();
       if (id === undefined) break;
@@ -140,11 +141,11 @@ export class Teller {
     const { client, formats, io, meters, servers } = this.#setting;
     const { at } = entry;
     const { attributes, written } = recordOf(entry, bit);
-    const answer = await client.ask("accounting", servers, (secret) => (id) => {
+    const answer = await client().ask("accounting", servers, (secret) => (id) => {
       const delay = Math.max(0, Math.round((io.date() - timeOf(entry, bit)) / 1000));
       const all = [...attributes, number(41, delay)];
       const packet = { code: CODE.accountingRequest, id, attributes: all, written };
-      return sealRequest(packet, secret, formats);
+      return sealRequest(packet, secret, formats());
     });
     if (!answer) {
       this.#queue.add(entry.id);

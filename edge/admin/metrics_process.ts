@@ -1,0 +1,73 @@
+/** Metrics of the process, of reloads and of peers. @module */
+
+import type { ApplianceApi } from "../appliance/api.ts";
+import type { TunnelState } from "../config/model.ts";
+import type { Vitals } from "../vitals.ts";
+import { type Metric, one } from "./metrics_samples.ts";
+
+/** Where there are more peers, they are not told apart: each would be a series for as long as anybody keeps them. */
+const MOST_PEERS = 500;
+
+/** What the process needs to live. */
+export function processMetrics({ descriptors, lagMs, residentBytes }: Vitals): readonly Metric[] {
+  return [
+    ["gauge", "process_open_fds", "Open descriptors, about.", one(descriptors.open)],
+    ["gauge", "process_max_fds", "The limit of descriptors.", one(descriptors.limit)],
+    ["gauge", "process_resident_memory_bytes", "Resident memory.", one(residentBytes)],
+    [
+      "gauge",
+      "isthmus_event_loop_lag_seconds",
+      "By how much control work was late at worst since the last scrape.",
+      one(lagMs / 1000),
+    ],
+  ];
+}
+
+/** What became of reloads; none yet counts as a good one at the start. */
+export function reloadMetrics(
+  api: Pick<ApplianceApi, "lastReload" | "startedAt">,
+): readonly Metric[] {
+  const { at, failed, failures } = api.lastReload();
+  return [
+    [
+      "gauge",
+      "isthmus_config_last_reload_successful",
+      "1 unless the last reload failed.",
+      one(failed ? 0 : 1),
+    ],
+    [
+      "gauge",
+      "isthmus_config_last_reload_success_timestamp_seconds",
+      "When the configuration in force was read, in Unix seconds.",
+      one(at / 1000),
+    ],
+    ["counter", "isthmus_config_reload_failures_total", "Reloads that failed.", one(failures)],
+  ];
+}
+
+/** How many tunnels of each peer are up and down. */
+export function peerMetrics(
+  api: Pick<ApplianceApi, "config">,
+  tunnels: readonly TunnelState[],
+): readonly Metric[] {
+  const counts = new Map(
+    api.config().peers.map((
+      { name },
+    ): [string, Record<"up" | "down", number>] => [name, { up: 0, down: 0 }]),
+  );
+  if (counts.size > MOST_PEERS) return [];
+  for (const { control } of tunnels) {
+    const count = control && counts.get(control.peer);
+    if (count) count[control.state === "established" ? "up" : "down"]++;
+  }
+  const samples = [...counts].flatMap(([peer, { down, up }]) => [
+    [{ peer, status: "up" }, up] as const,
+    [{ peer, status: "down" }, down] as const,
+  ]);
+  return [[
+    "gauge",
+    "isthmus_peer_tunnels",
+    "Tunnels with a control connection by peer and status.",
+    samples,
+  ]];
+}
