@@ -123,6 +123,10 @@ for (const method of ["pap", "chap-md5", "mschapv2"] as const) {
     assert.equal(hook!.environment["PEERNAME"], "bob");
     assert.equal(hook!.environment["IPREMOTE"], "10.64.0.2");
     await call.end();
+    assert.deepEqual(
+      world.hooks.map(({ event }) => event).filter((event) => event.endsWith("down")).toSorted(),
+      ["ip-down", "ipv6-down"],
+    );
     await subscriber.talk(1500);
     assert.equal(subscriber.ended()?.by ?? "nobody", "nobody", "the port is gone");
     await host.end(WHY);
@@ -510,4 +514,21 @@ Deno.test("lns: a user has as many sessions as it may have", async () => {
   await bench.world.advance(1500);
   assert.match(call.ended!.message!, /as many as it may have/);
   await bench.host.end(WHY);
+});
+
+Deno.test("lns: other pools and profiles end no session, and count for the next one", async () => {
+  const bench = await lns({ ipv6: false });
+  const first = await up(bench);
+  const pools = { ...section.pools, second: { ranges: ["10.99.0.0/24"] } };
+  assert.equal(await bench.host.reconfigure("ppp", { ...section, pools }).then(() => true), true);
+  const next = { ...options.terminate, ipv6: false, pools: ["second"], "rate-up": 64_000 };
+  assert.equal(await bench.circuit.reconfigure(circuitOptions({ terminate: next })), true);
+  assert.equal(first.call.ended, undefined);
+  assert.equal(bench.member(first.call)!["addresses"]?.toString(), "10.64.0.2");
+  const second = await up(bench, { name: "alice", secret: "secret" });
+  assert.equal(second.subscriber.ipcp.got.address.join("."), "10.99.0.1");
+  assert.equal(bench.world.ports.get(second.call.id)!.limit!.rx, 64);
+  assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["10.99.0.1/32"]);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
 });

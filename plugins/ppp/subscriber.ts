@@ -323,6 +323,8 @@ export class SubscriberSession implements Present {
     this.#limit();
     this.#joinedAt = this.scope.now();
     this.#member = await this.scope.join(forwarder, port, this.#memberOptions());
+    // Said first of all, while frames still pass.
+    this.scope.defer((why) => this.#farewell(why));
     const { netns } = this.termination.options.tun;
     for (const { metric, prefix } of offer.routes) {
       await this.scope.route({
@@ -620,7 +622,6 @@ export class SubscriberSession implements Present {
   #stop({ message }: CallEnd, usage: Usage | undefined): void {
     if (usage) this.#usage = usage;
     this.#account?.stop(this.#cause ?? "lost-carrier", this.#usage);
-    if (this.#networks > 0) this.#hook("ip-down");
     this.scope.event("down", {
       session: this.session.name,
       user: this.#user,

@@ -169,6 +169,9 @@ export const pppoeSection = z.strictObject({
     }),
   ).default({}).describe("Sessions that are dialed, by a name of yours"),
   "max-sessions": count.exactOptional().describe("Sessions of all interfaces"),
+  "max-starting": count.default(256).describe(
+    "Sessions on their way up at a time (to their LNS, or into their circuit); while there are as many, nobody is offered one",
+  ),
   "echo-timeout": seconds.default(90).describe(
     "Seconds after which a client that hears nothing gives up: a session id rests for twice as long",
   ),

@@ -75,9 +75,12 @@ function keeper() {
   return { plugin, sessions, state };
 }
 
-async function bench(access: object) {
+async function bench(access: object, more: object = {}) {
   const { plugin, sessions, state } = keeper();
-  const section = pppoeSection.parse({ access: { street: { interface: "eth1", ...access } } });
+  const section = pppoeSection.parse({
+    access: { street: { interface: "eth1", ...access } },
+    ...more,
+  });
   const { host, world } = await startPlugins([ppp, plugin, pppoe], { pppoe: section });
   const circuit = host.circuit("home", "circuit home", {});
   await circuit.first;
@@ -324,6 +327,38 @@ Deno.test("where no LNS takes the call the client gets a PADT; attempts are boun
   await talk();
   assert.equal(world.calls.length, 3);
   assert.equal(told.at(-1), "ended");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("while as many sessions are on their way up as may be, another one gets no offer", async () => {
+  const scene = await bench({ lac: { servers, authenticate: ["pap"] } }, { "max-starting": 1 });
+  const { dial, host, told, world, talk } = scene;
+  await dial();
+  await client(scene).open();
+  const another = new Dialer(
+    "02:00:00:00:00:08",
+    {
+      vlans: [],
+      serviceName: "",
+      retryMs: 1000,
+      attempts: 3,
+    },
+    seededOctets(4),
+    { send: (frame) => world.deliver(scene.wire()!, frame), up() {}, ended() {}, failed() {} },
+  );
+  const offers = () => world.ports.get(scene.wire()!)!.sent.length;
+  const before = offers();
+  another.start(world.now);
+  await settle();
+  assert.equal(offers(), before);
+  world.calls[0]!.agree();
+  await settle();
+  another.timeout(world.now + 1000);
+  await settle();
+  assert.equal(offers(), before + 1);
+  assert.equal(told.length, 1);
+  await talk();
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });

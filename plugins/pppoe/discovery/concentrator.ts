@@ -87,6 +87,8 @@ export interface ConcentratorSink {
   /** A client said that its session is over (PADT). */
   ended(client: Client): void;
   count(what: DiscoveryCounter): void;
+  /** As many sessions are on their way up as there may be: nobody is offered one meanwhile. */
+  busy(): boolean;
 }
 
 /** A client, and what its PADR said. */
@@ -202,7 +204,7 @@ export class Concentrator {
     if (!serviceNames) return this.#sink.count("refused-service");
     if (this.#counts.reached(asked.owner, limits)) return this.#sink.count("refused-limit");
     const delayMs = offerDelay(delays, this.#counts.all);
-    if (delayMs === undefined) return this.#sink.count("refused-load");
+    if (delayMs === undefined || this.#sink.busy()) return this.#sink.count("refused-load");
     const tags: Tags = {
       ...this.#echoed(asked.tags),
       serviceNames,
@@ -233,6 +235,8 @@ export class Concentrator {
     const known = this.#asked.get(repetition);
     // A repeated PADR gets the same PADS.
     if (known) return known.confirmed ? this.confirm(known.client) : undefined;
+    // It says so again, soon.
+    if (this.#sink.busy()) return this.#sink.count("refused-load");
     const sessionId = this.#counts.reached(owner, this.#rules.limits)
       ? undefined
       : this.#ids.allocate(now);
