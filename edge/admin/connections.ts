@@ -64,13 +64,15 @@ export function boundConnections(
       busy.delete(socket);
     });
     socket.on("error", () => {}); // It is closed then; whose requests it had hear of it by themselves.
-    socket.setTimeout(stalledMs, () => {
-      // While we owe the answer, it is not the client who stalls.
-      const response = busy.get(socket);
-      if (response && !response.headersSent && response.req.complete) return;
-      refused("stalled");
-      socket.destroy();
-    });
+    socket.setTimeout(stalledMs);
+  });
+  // Where nobody listened to this, Node would end the connection by itself.
+  server.on("timeout", (socket: Socket) => {
+    // While we owe the answer, it is not the client who stalls; a body has a time-out of its own.
+    const response = busy.get(socket);
+    if (response && !response.headersSent) return;
+    refused("stalled");
+    socket.destroy();
   });
 
   return {

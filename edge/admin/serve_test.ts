@@ -152,6 +152,43 @@ Deno.test("who sends no whole request, or does not read, is cut off; aborted upl
   assert.equal((await fetch(`${server.url}/healthz`).then((r) => r.json())).status, "ok");
 });
 
+Deno.test("who asks for much and reads nothing is cut off", async () => {
+  const refused: string[] = [];
+  let cancelled = false;
+  const app: RequestHandler = {
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+          cancel: () => void (cancelled = true),
+        }, { highWaterMark: 0 }),
+      ),
+    refused: (reason) => void refused.push(reason),
+  };
+  await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app, {
+    patience: { headersMs: 400, requestMs: 600, stalledMs: 500 },
+  });
+  using client = await raw(server.url);
+  await client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (let i = 0; i < 200 && !cancelled; i++) await new Promise((r) => setTimeout(r, 50));
+  assert.ok(cancelled);
+  assert.deepEqual(refused, ["stalled"]);
+});
+
+Deno.test("who waits for an answer that takes us long is not cut off", async () => {
+  const app: RequestHandler = {
+    async fetch() {
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      return new Response("at last");
+    },
+  };
+  await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app, {
+    patience: { headersMs: 400, requestMs: 600, stalledMs: 300 },
+  });
+  const response = await fetch(server.url);
+  assert.equal(await response.text(), "at last");
+});
+
 Deno.test("connections are bounded, and those that ask something come before idle ones", async () => {
   const { app } = asking(await branchOffice());
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app, {

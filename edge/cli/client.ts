@@ -33,6 +33,8 @@ export interface FollowedEvent {
 
 /** How long an answer may take, in milliseconds. */
 const timeoutMs = 30_000;
+/** The same of what changes something: a reload of very many tunnels takes its time. */
+const changeMs = 600_000;
 
 /** Makes a client for `http://host:port`, `https://…` or `unix:/path`. @throws {UsageError} when `url` is none of these */
 export function openClient(url: string, token?: string): Client {
@@ -45,7 +47,7 @@ export function openClient(url: string, token?: string): Client {
     method: string,
     path: string,
     body?: unknown,
-    signal: AbortSignal = AbortSignal.timeout(timeoutMs),
+    signal: AbortSignal = AbortSignal.timeout(method === "GET" ? timeoutMs : changeMs),
     more: Readonly<Record<string, string>> = {},
   ): Promise<Response> {
     try {
@@ -143,7 +145,7 @@ function refusal(status: number, text: string): string {
 /** Why a request did not come through, in few words. */
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return `no answer in ${timeoutMs / 1000} s`;
+  if (error.name === "TimeoutError") return "no answer in time";
   const all = `${error.message} ${error.cause instanceof Error ? error.cause.message : ""}`;
   const known = reasons.find(([pattern]) => pattern.test(all));
   return known?.[1] ?? error.message;

@@ -241,15 +241,15 @@ class TunnelDialer implements Dialer {
 
   /** The same from a fresh port, or the next of this round, at once; after the last one, a pause. */
   #failed(managed: ManagedTunnel, cause?: Cause): void {
-    if (!isWanted(managed)) return;
+    const refuse = () => {
+      for (const waiter of [...managed.waiting]) waiter.failed(managed.reason ?? "nobody answers");
+    };
+    if (!isWanted(managed)) return refuse();
     const { driver } = this.#dependencies;
     const atOnce = managed.again || managed.left.length > 0 || managed.elsewhere;
     managed.elsewhere = false;
-    if (!atOnce) {
-      for (const waiter of [...managed.waiting]) waiter.failed(managed.reason ?? "nobody answers");
-      // They may have been all that wanted it.
-      if (!isWanted(managed)) return;
-    }
+    // After a tie it is the peer's connection that comes up.
+    if (!atOnce && cause?.by !== "tie") refuse();
     const pause = atOnce
       ? 0
       : managed.lost && managed.failures === 0 && cause?.by !== "tie"

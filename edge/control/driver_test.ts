@@ -201,6 +201,8 @@ Deno.test("what comes and goes is traced with its AVPs, hidden ones too, and wha
     name: "hq",
     secret: new TextEncoder().encode("golden-secret"),
     hideAvps: "all",
+    // A busy machine has nothing repeated.
+    retransmitMs: 8000,
   } as const;
   const [a, b] = pair(0, changes);
   using _a = a;

@@ -1,6 +1,6 @@
 /** What one subscriber gets: what its grant says, and where that is silent, its profile. Pure. @module */
 
-import type { Grant, Route } from "./aaa/authenticator.ts";
+import type { Grant, Route, Usage } from "./aaa/authenticator.ts";
 import { isV6 } from "./addresses.ts";
 import type { Profile, TerminateOptions } from "./options.ts";
 
@@ -37,13 +37,30 @@ export interface OfferedTerms {
   readonly rateDown: number | undefined;
   /** Octets that may come at once. */
   readonly burst: number | undefined;
-  /** Seconds. */
+  /** Seconds without data. */
   readonly idleTimeout: number | undefined;
+  /** Seconds since the session began. */
   readonly sessionTimeout: number | undefined;
-  /** Octets, both ways. */
-  readonly quota: number | undefined;
+  /** Octets since the session began. */
+  readonly quota: Quota;
   readonly addressLists: readonly string[];
 }
+
+/** How many octets may pass since a session began: from the subscriber, to it, and both ways. */
+export interface Quota {
+  readonly up: number | undefined;
+  readonly down: number | undefined;
+  readonly total: number | undefined;
+}
+
+/** How far a session is. */
+export interface SoFar {
+  /** Seconds since it began. */
+  readonly seconds: number;
+  readonly usage: Pick<Usage, "upOctets" | "downOctets">;
+}
+
+const BEGINNING: SoFar = { seconds: 0, usage: { upOctets: 0, downOctets: 0 } };
 
 /** Whom a profile is chosen for. */
 export interface Choice {
@@ -95,26 +112,45 @@ export function offerOf(
       burst: undefined,
       idleTimeout: own["idle-timeout"],
       sessionTimeout: own["session-timeout"],
-      quota: own.quota,
+      quota: { up: undefined, down: undefined, total: own.quota },
       addressLists: own["address-lists"] ?? [],
     }),
   };
 }
 
-/** Terms with what is said anew; what is not said stays, and `Infinity` takes a limit away. */
-export function termsOf(said: Partial<Grant>, before: OfferedTerms): OfferedTerms {
-  const limit = (value: number | undefined, former: number | undefined) =>
-    value === undefined ? former : Number.isFinite(value) ? value : undefined;
-  const { filters, idleTimeoutS, quota, rate, sessionTimeoutS } = said;
-  const octets = quota &&
-    Math.min(quota.total ?? Infinity, quota.up ?? Infinity, quota.down ?? Infinity);
+/**
+ * Terms with what is said anew; what is not said stays, and `Infinity` takes a limit away. What is said counts from now on
+ * (`soFar`), what is kept counts from the session's beginning.
+ */
+export function termsOf(
+  said: Partial<Grant>,
+  before: OfferedTerms,
+  soFar = BEGINNING,
+): OfferedTerms {
+  const limit = (value: number | undefined, former: number | undefined, past = 0) =>
+    value === undefined ? former : Number.isFinite(value) ? past + value : undefined;
+  const { filters, idleTimeoutS, quota = {}, rate, sessionTimeoutS } = said;
+  const { downOctets, upOctets } = soFar.usage;
   return {
     rateUp: limit(rate?.up?.bitsPerSecond, before.rateUp),
     rateDown: limit(rate?.down?.bitsPerSecond, before.rateDown),
     burst: rate?.down?.burstOctets ?? rate?.up?.burstOctets ?? before.burst,
     idleTimeout: limit(idleTimeoutS, before.idleTimeout),
-    sessionTimeout: limit(sessionTimeoutS, before.sessionTimeout),
-    quota: limit(octets, before.quota),
+    sessionTimeout: limit(sessionTimeoutS, before.sessionTimeout, soFar.seconds),
+    quota: {
+      up: limit(quota.up, before.quota.up, upOctets),
+      down: limit(quota.down, before.quota.down, downOctets),
+      total: limit(quota.total, before.quota.total, upOctets + downOctets),
+    },
     addressLists: filters ?? before.addressLists,
   };
+}
+
+/** Octets that may still pass, whichever way, before one of the limits can be reached; `Infinity`: there is none. */
+export function quotaLeft(quota: Quota, { downOctets, upOctets }: SoFar["usage"]): number {
+  return Math.min(
+    (quota.up ?? Infinity) - upOctets,
+    (quota.down ?? Infinity) - downOctets,
+    (quota.total ?? Infinity) - upOctets - downOctets,
+  );
 }

@@ -16,7 +16,8 @@ const users =
   "bob: { password: pass }\nalice: { password: secret }\ncarol: { password: pass, profile: gold }\n" +
   "dave: { password: pass, address: 172.16.0.9, routes: [192.168.9.0/24], filters: [inet filter walled] }\n" +
   "erin: { password: pass, address: client }\n" +
-  "frank: { password: pass, port-limit: 1 }\n";
+  "frank: { password: pass, port-limit: 1 }\n" +
+  "grace: { password: pass, quota-down: 1000000 }\n";
 const section = parse({
   aaa: { authenticate: ["local"], users: "users" },
   pools: {
@@ -122,6 +123,10 @@ for (const method of ["pap", "chap-md5", "mschapv2"] as const) {
     assert.equal(hook!.environment["PEERNAME"], "bob");
     assert.equal(hook!.environment["IPREMOTE"], "10.64.0.2");
     await call.end();
+    assert.deepEqual(
+      world.hooks.map(({ event }) => event).filter((event) => event.endsWith("down")).toSorted(),
+      ["ip-down", "ipv6-down"],
+    );
     await subscriber.talk(1500);
     assert.equal(subscriber.ended()?.by ?? "nobody", "nobody", "the port is gone");
     await host.end(WHY);
@@ -327,6 +332,15 @@ Deno.test("lns: an operator disconnects a user, whose link is told", async () =>
   const bench = await lns();
   const { call } = await up(bench);
   assert.deepEqual(await bench.host.run("disconnect", { user: "nobody" }), { disconnected: [] });
+  await bench.world.advance(60_000);
+  assert.deepEqual(await Array.fromAsync(bench.host.show("subscriber")), [{
+    user: "bob",
+    session: "lac/1",
+    address: "10.64.0.2",
+    seconds: 60,
+    "up-octets": 0,
+    "down-octets": 0,
+  }]);
   await bench.host.run("disconnect", { user: "bob" });
   assert.equal(call.ended!.message, "disconnected by the operator");
   await bench.host.end(WHY);
@@ -359,7 +373,7 @@ Deno.test("lns: a realm chooses a profile: rate and name servers", async () => {
 });
 
 Deno.test("lns: an idle, an exhausted and an overlong session end, and say why", async () => {
-  for (const what of ["idle", "session", "quota"]) {
+  for (const what of ["idle", "session"]) {
     const bench = await lns({ "idle-timeout": 60 });
     const { call, subscriber } = await up(bench);
     assert.equal(bench.member(call)!["idleTimeoutMs"], 60_000);
@@ -373,6 +387,29 @@ Deno.test("lns: an idle, an exhausted and an overlong session end, and say why",
     assert.equal(subscriber.ended()!.by, "peer");
     await bench.host.end(WHY);
   }
+});
+
+Deno.test("lns: a quota of one direction is looked at when it may be reached, and ends the session when it is", async () => {
+  const bench = await lns({ ipv6: false });
+  const { call, subscriber } = await up(bench, { name: "grace" });
+  assert.equal(bench.member(call)!["quotaBytes"], 1_000_000n);
+  const reach = async (up: number, down: number) => {
+    const counters = { "rx-ipv4-bytes": up, "tx-ipv4-bytes": down };
+    Object.assign(bench.world.leaves.datapath, { statistics: () => Promise.resolve(counters) });
+    [...bench.world.forwarders.values()][0]!.happen({
+      what: "expired",
+      port: call.id,
+      detail: { what: "quota" },
+    });
+    await subscriber.talk(2000);
+  };
+  // All of it was from the subscriber: what may still come to it is what it was.
+  await reach(900_000, 100_000);
+  assert.equal(call.ended, undefined);
+  assert.equal(bench.member(call)!["quotaBytes"], 1_900_000n);
+  await reach(900_000, 1_000_000);
+  assert.match(call.ended!.message!, /quota is used up/);
+  await bench.host.end(WHY);
 });
 
 Deno.test("lns: a client without IPv4, or that rejects it, has IPv6 alone; one with neither is sent away", async () => {
@@ -486,4 +523,21 @@ Deno.test("lns: a user has as many sessions as it may have", async () => {
   await bench.world.advance(1500);
   assert.match(call.ended!.message!, /as many as it may have/);
   await bench.host.end(WHY);
+});
+
+Deno.test("lns: other pools and profiles end no session, and count for the next one", async () => {
+  const bench = await lns({ ipv6: false });
+  const first = await up(bench);
+  const pools = { ...section.pools, second: { ranges: ["10.99.0.0/24"] } };
+  assert.equal(await bench.host.reconfigure("ppp", { ...section, pools }).then(() => true), true);
+  const next = { ...options.terminate, ipv6: false, pools: ["second"], "rate-up": 64_000 };
+  assert.equal(await bench.circuit.reconfigure(circuitOptions({ terminate: next })), true);
+  assert.equal(first.call.ended, undefined);
+  assert.equal(bench.member(first.call)!["addresses"]?.toString(), "10.64.0.2");
+  const second = await up(bench, { name: "alice", secret: "secret" });
+  assert.equal(second.subscriber.ipcp.got.address.join("."), "10.99.0.1");
+  assert.equal(bench.world.ports.get(second.call.id)!.limit!.rx, 64);
+  assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["10.99.0.1/32"]);
+  await bench.host.end(WHY);
+  assert.deepEqual(bench.world.leftovers(), []);
 });

@@ -28,7 +28,14 @@ import { authEnd, Cause, Direction, type LinkEnd } from "./link/end.ts";
 import { IpcpServer } from "./link/ipcp.ts";
 import { emitFrame, Protocol } from "./link/wire.ts";
 import type { Line6 } from "./line6.ts";
-import { type Offer, type OfferedTerms, offerOf, profileNameOf, termsOf } from "./offer.ts";
+import {
+  type Offer,
+  type OfferedTerms,
+  offerOf,
+  profileNameOf,
+  quotaLeft,
+  termsOf,
+} from "./offer.ts";
 import type { Present } from "./service.ts";
 import type { Termination } from "./termination.ts";
 import { usageOf } from "./usage.ts";
@@ -39,6 +46,8 @@ import { printable } from "./link/auth.ts";
 
 /** So long is waited for the end of a session that another one replaces, in milliseconds. */
 const REPLACE_MS = 3000;
+/** A quota is looked at no more often than after so many octets: it may be that much too late. */
+const LEAST_QUOTA = 65_536;
 const NOTHING_USED: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
 
 /** A subscriber's session. */
@@ -63,6 +72,7 @@ export class SubscriberSession implements Present {
   #cause: TerminateCause | undefined;
   /** Which of several logins of one session counts: LCP may begin anew while an answer is awaited. */
   #login = 0;
+  #joinedAt = 0;
   #upAt: number | undefined;
   #changing: Promise<void> = Promise.resolve();
   #networks = 0;
@@ -109,6 +119,15 @@ export class SubscriberSession implements Present {
 
   get user(): string {
     return this.#user;
+  }
+
+  get seconds(): number {
+    return this.#upAt === undefined ? 0 : Math.round((this.scope.now() - this.#upAt) / 1000);
+  }
+
+  async read(): Promise<Usage> {
+    const now = await this.session.port.statistics().catch(() => undefined);
+    return this.#usage = usageOf(now, this.#usage);
   }
 
   get address(): string | undefined {
@@ -307,11 +326,12 @@ export class SubscriberSession implements Present {
     const { forwarder, tun } = this.termination;
     const { port } = this.session;
     const offer = this.#offer!;
-    this.scope.defer(async (why) =>
-      this.#stop(why, usageOf(await port.statistics().catch(() => undefined)))
-    );
+    this.scope.defer(async (why) => this.#stop(why, await this.read()));
     this.#limit();
+    this.#joinedAt = this.scope.now();
     this.#member = await this.scope.join(forwarder, port, this.#memberOptions());
+    // Said first of all, while frames still pass.
+    this.scope.defer((why) => this.#farewell(why));
     const { netns } = this.termination.options.tun;
     for (const { metric, prefix } of offer.routes) {
       await this.scope.route({
@@ -416,7 +436,7 @@ export class SubscriberSession implements Present {
       grant: this.#grant,
       authentic: this.#authentic,
       framed: () => this.#framed(),
-      read: async () => this.#usage = usageOf(await this.session.port.statistics(), this.#usage),
+      read: () => this.read(),
       change: (terms) => this.#change(terms),
       end: (cause) => this.end({ result: 3, message: "ended by the RADIUS server" }, cause),
     });
@@ -471,7 +491,9 @@ export class SubscriberSession implements Present {
 
   async #change(terms: Terms): Promise<void> {
     const before = this.#terms!;
-    this.#terms = termsOf(terms, before);
+    await this.read();
+    const seconds = (this.scope.now() - this.#joinedAt) / 1000;
+    this.#terms = termsOf(terms, before, { seconds, usage: this.#usage });
     try {
       await this.#changeMember();
       this.#limit();
@@ -518,7 +540,8 @@ export class SubscriberSession implements Present {
 
   #memberOptions(): PppPortOptions {
     const { options } = this.termination;
-    const { idleTimeout, quota, sessionTimeout } = this.#terms!;
+    const { idleTimeout, sessionTimeout } = this.#terms!;
+    const quota = this.#quota();
     const six = this.#six;
     const addresses = [
       ...(this.#address === undefined ? [] : [this.#address]),
@@ -532,11 +555,27 @@ export class SubscriberSession implements Present {
       clampMss: options["clamp-mss"],
       sourceCheck: options["source-check"],
       ...(idleTimeout !== undefined && { idleTimeoutMs: idleTimeout * 1000 }),
-      ...(sessionTimeout !== undefined && { sessionTimeoutMs: sessionTimeout * 1000 }),
+      ...(sessionTimeout !== undefined && { sessionTimeoutMs: Math.ceil(sessionTimeout * 1000) }),
       ...(quota !== undefined && { quotaBytes: BigInt(quota) }),
       ...(this.#offer!.dscp !== undefined && { dscp: this.#offer!.dscp }),
-      expired: (what) => this.#expired(what),
+      expired: (what) =>
+        what === "quota" ? void this.#quotaReached().catch(this.scope.fail) : this.#expired(what),
     };
+  }
+
+  /** Octets both ways since the join, at which the quota is looked at. */
+  #quota(): number | undefined {
+    const { upOctets, downOctets } = this.#usage;
+    const left = quotaLeft(this.#terms!.quota, this.#usage);
+    if (left === Infinity) return undefined;
+    return upOctets + downOctets + Math.max(left, LEAST_QUOTA);
+  }
+
+  /** So much has passed that one of the limits may be reached. */
+  async #quotaReached(): Promise<void> {
+    await this.read();
+    if (quotaLeft(this.#terms!.quota, this.#usage) > 0) return this.#remember();
+    this.#expired("quota");
   }
 
   #expired(what: "idle" | "session" | "quota"): void {
@@ -570,7 +609,7 @@ export class SubscriberSession implements Present {
   /** Its data are as good a sign of life as an Echo-Reply. */
   async #unanswered(): Promise<void> {
     const before = this.#usage.upPackets;
-    this.#usage = usageOf(await this.session.port.statistics(), this.#usage);
+    await this.read();
     const lives = this.#usage.upPackets !== before;
     this.run((link, now) => lives ? link.heard() : link.silent(now));
   }
@@ -587,10 +626,8 @@ export class SubscriberSession implements Present {
     this.run((link, now) => link.terminate(administrative(message ?? "the session ends"), now));
   }
 
-  #stop({ message }: CallEnd, usage: Usage | undefined): void {
-    if (usage) this.#usage = usage;
-    this.#account?.stop(this.#cause ?? "lost-carrier", this.#usage);
-    if (this.#networks > 0) this.#hook("ip-down");
+  #stop({ message }: CallEnd, usage: Usage): void {
+    this.#account?.stop(this.#cause ?? "lost-carrier", usage);
     this.scope.event("down", {
       session: this.session.name,
       user: this.#user,

@@ -82,13 +82,9 @@ export async function terminate(
   };
 }
 
-/** What cannot change while sessions live. */
-function deviceOf({ address, tun, ...rest }: TerminateOptions) {
-  return {
-    address,
-    tun,
-    pools: [rest.pools, rest["ipv6-pool"], rest["delegated-pool"], rest["ipv6-address-pool"]],
-  };
+/** What cannot change while sessions live. Networks of other pools get routes as their first subscribers come. */
+function deviceOf({ address, tun }: TerminateOptions) {
+  return { address, tun };
 }
 
 /** All networks that subscribers' addresses may be of. */

@@ -42,6 +42,8 @@ export interface AccessSetting {
   readonly counts: SessionCounts;
   readonly counters: Counters;
   readonly section: () => PppoeSection;
+  /** Sessions on their way up, of all interfaces. */
+  readonly starting: { count: number };
 }
 
 /** An interface that is served. */
@@ -88,6 +90,7 @@ export class Access {
       begun: (client) => this.#begin(client),
       ended: (client) => void this.#sessions.get(client)?.scope.end(PADT),
       count: (what) => counters.discovery(what),
+      busy: () => this.#setting.starting.count >= this.#setting.section()["max-starting"],
     });
     this.#wire = wire;
     this.#concentrator = concentrator;
@@ -180,10 +183,13 @@ export class Access {
       if (confirmed) concentrator.end(client, life.now());
       else concentrator.refuse(client, message ?? "no session", life.now());
     });
+    const { starting } = this.#setting;
+    starting.count++;
     this.#serve(client, label, life, () => {
       confirmed = true;
       concentrator.confirm(client);
-    }).catch((error) => life.signal.aborted || life.fail(asError(error)));
+    }).catch((error) => life.signal.aborted || life.fail(asError(error)))
+      .finally(() => starting.count--);
   }
 
   async #serve(

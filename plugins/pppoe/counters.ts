@@ -18,7 +18,7 @@ const help: Readonly<Record<DiscoveryCounter, string>> = {
   "refused-mac": "PADIs and PADRs of MAC addresses that may not come in",
   "refused-service": "PADIs and PADRs for a service that is not served",
   "refused-limit": "PADIs and PADRs beyond the limits of sessions",
-  "refused-load": "PADIs that were not answered for the load (pado-delay)",
+  "refused-load": "PADIs and PADRs that were not answered for the load (pado-delay, max-starting)",
   "bad-cookie": "PADRs without our cookie, or with an old one",
 };
 

@@ -101,6 +101,7 @@ interface Running {
 class PppoeService implements Service<PppoeOptions, PppoeSection> {
   readonly #scope: Scope;
   readonly #counts = new SessionCounts();
+  readonly #starting = { count: 0 };
   readonly #lac: Lac;
   readonly #counters: ReturnType<typeof makeCounters>;
   readonly #running = new Map<string, Running>();
@@ -113,6 +114,7 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
     this.#section = section;
     this.#counters = makeCounters(scope);
     this.#lac = new Lac(scope.service("ppp") as Authenticator, this.#counters);
+    scope.gauge("starting_sessions", "PPPoE sessions on their way up", () => this.#starting.count);
     scope.gauge("sessions", "PPPoE sessions of subscribers", () => this.#counts.all);
     this.#begin();
   }
@@ -182,6 +184,7 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
       counts: this.#counts,
       counters: this.#counters,
       section: () => this.#section,
+      starting: this.#starting,
     };
     const { lac } = options;
     const carry = lac && ((session: Parameters<Lac["carry"]>[0]) => this.#lac.carry(session, lac));

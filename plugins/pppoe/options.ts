@@ -111,7 +111,7 @@ const access = z.strictObject({
     "From so many sessions on (of all interfaces) an offer waits so many seconds; -1: there is none",
   ),
   "asks-per-mac": z.int().min(1).max(1000).default(10).describe(
-    "PADIs and PADRs a second of one MAC address that are looked at",
+    "PADIs and PADRs a second of one MAC address in one VLAN that are looked at",
   ),
   "asks-per-second": z.int().min(1).max(100_000).default(1000).describe(
     "PADIs and PADRs a second of the interface that are looked at",
@@ -169,6 +169,9 @@ export const pppoeSection = z.strictObject({
     }),
   ).default({}).describe("Sessions that are dialed, by a name of yours"),
   "max-sessions": count.exactOptional().describe("Sessions of all interfaces"),
+  "max-starting": count.default(256).describe(
+    "Sessions on their way up at a time (to their LNS, or into their circuit); while there are as many, nobody is offered one",
+  ),
   "echo-timeout": seconds.default(90).describe(
     "Seconds after which a client that hears nothing gives up: a session id rests for twice as long",
   ),

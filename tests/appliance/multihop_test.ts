@@ -230,3 +230,17 @@ Deno.test("a tunnel that was dialed for calls stays up while it has one, is hung
     await until(async () => (await far.appliance.tunnels()).length === 0);
   }
 });
+
+Deno.test("a call that waits for its tunnel is refused as soon as that is of no use any more", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(193 + n)) as [string, string, string];
+  await using between = await startControlNode(hop(b, [2, 2], c));
+  const { call, closed, peer } = await dialIn(a, b, 2);
+  await using _peer: RawPeer = peer;
+  call("77");
+  await until(async () => (await between.tunnel("to-lns"))?.control?.state === "wait-ctl-reply");
+  await between.appliance.deleteTunnel("to-lns");
+  await until(() => closed.size === 1);
+  const [cause] = [...closed.values()] as { result: { result: number; message: string } }[];
+  assert.equal(cause!.result.result, 4);
+  assert.match(cause!.result.message, /did not come up/);
+});

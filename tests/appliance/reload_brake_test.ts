@@ -146,6 +146,8 @@ tunnels:
   await until(async () => (await hq.appliance.tunnels())[0]?.sessions.length === 2);
   hq.text = called(`{ name: "nobody", circuit: { sink: {} } }`);
   await assert.rejects(hq.appliance.reload({ brake: true }), /end 2 of the 3/);
+  hq.text = called(`{ name: "*", l2spec-type: none, circuit: { sink: {} } }`);
+  await assert.rejects(hq.appliance.reload({ brake: true }), /end 2 of the 3/);
   hq.text = called("").replace("branch:", "other:");
   await assert.rejects(hq.appliance.reload({ brake: true }), /end 3 of the 3/);
 });

@@ -228,7 +228,14 @@ test("twenty dial at once, each is up and reached, and each first frame is carri
     const rows = await sessionsOf(appliance);
     const given = rows.map((row) => String(row["circuit-state"]!["address"]));
     assert.equal(new Set(given).size, 20);
-    for (const address of given.slice(0, 5)) assertNoLoss(await ping(lab, address), address);
+    for (const address of given.slice(0, 5)) {
+      // pppd says that it is up before its kernel has the address.
+      await until(
+        `${address} answers`,
+        async () => (await ping(lab, address)).received > 0,
+        20_000,
+      );
+    }
     const { drops } = await appliance.datapath();
     assert.equal(drops["unknown-session"] ?? 0, 0);
     // The LCP of none had to be repeated.
@@ -285,3 +292,42 @@ test("a subscriber that is cut off is noticed by LCP echoes, and its address is 
     return rows.find(({ name }) => name === "main")!["used"] === 1;
   });
 });
+
+test("LCP negotiated anew on an open link: pppd logs in again, in the same session and with the same address", async (lab) => {
+  await using appliance = await startLns(lab);
+  await dial(lab);
+  try {
+    await untilPppd(lab, /remote IP address/);
+    const { sessions: [before] } = await appliance.get<{ sessions: Ids[] }>("/v1/sessions");
+    // A Configure-Request with a number that is not pppd's, as of a line whose other end was reset.
+    await lab.guest(injection, ...[before!["tunnel-id"], before!["session-id"]].map(String));
+    await untilPppd(lab, /(?:CHAP authentication succeeded[^]*){2}/);
+    await until(
+      "it is up again",
+      async () => (await sessionsOf(appliance))[0]?.["circuit-state"]?.["stage"] === "up",
+    );
+    await until("packets pass", async () => (await ping(lab, "10.64.0.2")).received > 0);
+    const { sessions: [after] } = await appliance.get<{ sessions: Ids[] }>("/v1/sessions");
+    assert.deepEqual([after!["tunnel-id"], after!["session-id"]], [
+      before!["tunnel-id"],
+      before!["session-id"],
+    ]);
+  } finally {
+    await stopXl2tpdInGuest(lab);
+  }
+});
+
+interface Ids {
+  readonly "tunnel-id": number;
+  readonly "session-id": number;
+}
+
+/** Sends an LCP Configure-Request from xl2tpd's own port into the tunnel and session of its arguments. */
+const injection = `python3 - "$1" "$2" <<'END'
+import socket, struct, sys
+lcp = bytes.fromhex("ff03c0210177000a050612345678")
+l2tp = struct.pack("!HHH", 2, int(sys.argv[1]), int(sys.argv[2])) + lcp
+udp = struct.pack("!HHHH", 1701, 1701, 8 + len(l2tp), 0) + l2tp
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, socket.inet_aton("10.77.0.2"), socket.inet_aton("10.77.0.1"))
+socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).sendto(ip + udp, ("10.77.0.1", 0))
+END`;

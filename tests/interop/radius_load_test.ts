@@ -97,6 +97,36 @@ Deno.test("other servers take over while sessions go on: logins in flight are an
   );
 });
 
+Deno.test("a realm's servers are told of its sessions, whatever name the reply gave; MS-CHAPv2 needs a proof back", async () => {
+  await using first = new Responder();
+  await using second = new Responder();
+  await using own = makeRadiusScope();
+  const server = ({ port }: Responder) => ({
+    address: "127.0.0.1",
+    "auth-port": port,
+    "acct-port": port,
+    secret: RESPONDER_SECRET,
+  });
+  const options = radiusOptions.parse({
+    servers: { first: server(first), second: server(second) },
+    realms: [{ realm: "b.example", servers: ["second"] }],
+    "accounting-on": false,
+  });
+  const radius = await openRadius(own.scope, options, true);
+  second.grant = [{ vendor: 0, type: 1, value: text("plain") }];
+  const call = { id: "r-0", name: "lac/0", portType: 5 };
+  const name = text("bob@b.example");
+  const answer = await radius.check({ kind: "pap", name, password: text("x") }, call, signal);
+  assert.ok(answer.kind === "accept" && answer.grant.user === "plain");
+  radius.account({ ...new Traffic().subscriber("r", 0), grant: answer.grant });
+  await until("the Start is told", () => second.records.length === 1);
+  assert.equal(first.records.length, 0);
+  const response = new Uint8Array(49);
+  const asked = { kind: "mschapv2", name, id: 1, challenge: new Uint8Array(16), response } as const;
+  const refused = await radius.check(asked, call, signal);
+  assert.ok(refused.kind === "reject" && /without MS-CHAP2-Success/.test(refused.reason));
+});
+
 /** Sessions that carry more and more. */
 class Traffic {
   readonly usage: Usage[] = Array.from({ length: sessions }, () => nothing);

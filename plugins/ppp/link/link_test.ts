@@ -202,6 +202,20 @@ Deno.test("an Echo-Reply carries our number and as much of the request as the pe
   assert.deepEqual(reply.subarray(8), data.subarray(4, 196));
 });
 
+Deno.test("RFC 1570: Identification, Time-Remaining and Discard-Request are taken without a word", () => {
+  const line = new Line();
+  const { lns } = opened(line);
+  const before = lns.sent.length;
+  for (
+    const code of [Code.DiscardRequest, Code.Identification, Code.TimeRemaining, Code.EchoReply]
+  ) {
+    lns.link.input(frameOf(Protocol.Lcp, code, 1, new Uint8Array(8)), line.now);
+  }
+  assert.equal(lns.sent.length, before);
+  lns.link.input(frameOf(Protocol.Lcp, 14, 1, new Uint8Array(8)), line.now);
+  assert.equal(parsePacket(parseFrame(lns.sent.at(-1)!)!.payload)!.code, Code.CodeReject);
+});
+
 Deno.test("CCP, EAP and what else is not spoken is rejected by its protocol, and IPCP goes on", () => {
   const line = new Line();
   const { lns } = opened(line);

@@ -32,7 +32,7 @@ export interface ConcentratorRules {
   readonly macs: MacRules;
   readonly limits: SessionLimits;
   readonly delays: readonly OfferDelay[];
-  /** PADIs and PADRs a second that are looked at: of one MAC, and in all. */
+  /** PADIs and PADRs a second that are looked at: of one MAC in its VLANs, and in all. */
   readonly askingPerMac: number;
   readonly asking: number;
   /** How long an id rests, in milliseconds. */
@@ -87,6 +87,8 @@ export interface ConcentratorSink {
   /** A client said that its session is over (PADT). */
   ended(client: Client): void;
   count(what: DiscoveryCounter): void;
+  /** As many sessions are on their way up as there may be: nobody is offered one meanwhile. */
+  busy(): boolean;
 }
 
 /** A client, and what its PADR said. */
@@ -202,7 +204,7 @@ export class Concentrator {
     if (!serviceNames) return this.#sink.count("refused-service");
     if (this.#counts.reached(asked.owner, limits)) return this.#sink.count("refused-limit");
     const delayMs = offerDelay(delays, this.#counts.all);
-    if (delayMs === undefined) return this.#sink.count("refused-load");
+    if (delayMs === undefined || this.#sink.busy()) return this.#sink.count("refused-load");
     const tags: Tags = {
       ...this.#echoed(asked.tags),
       serviceNames,
@@ -233,6 +235,8 @@ export class Concentrator {
     const known = this.#asked.get(repetition);
     // A repeated PADR gets the same PADS.
     if (known) return known.confirmed ? this.confirm(known.client) : undefined;
+    // It says so again, soon.
+    if (this.#sink.busy()) return this.#sink.count("refused-load");
     const sessionId = this.#counts.reached(owner, this.#rules.limits)
       ? undefined
       : this.#ids.allocate(now);
@@ -293,12 +297,12 @@ export class Concentrator {
     // One that is only just there, or just over: its port knows.
     if (this.#entries.has(keyOf(vlans, formatMac(source), sessionId))) return;
     this.#sink.count("unknown-session");
-    if (this.#rates.allows(source, now)) this.#sendPadt(source, vlans, sessionId);
+    if (this.#rates.allows(source, vlans, now)) this.#sendPadt(source, vlans, sessionId);
   }
 
   /** Who asks for what, if it may ask at all. */
   #admit(frame: PppoeFrame, now: number): Asked | undefined {
-    if (!this.#rates.allows(frame.source, now)) return void this.#sink.count("rate");
+    if (!this.#rates.allows(frame.source, frame.vlans, now)) return void this.#sink.count("rate");
     const tags = frame.sessionId === 0 ? parseTags(frame.payload) : undefined;
     if (!tags) return void this.#sink.count("malformed");
     const mac = formatMac(frame.source);

@@ -37,6 +37,7 @@ class Scene {
   readonly counts = new SessionCounts();
   readonly concentrator: Concentrator;
   now = 0;
+  busy = false;
 
   constructor(rules: Partial<ConcentratorRules> = {}, mtu = 1500) {
     let seed = 9;
@@ -54,6 +55,7 @@ class Scene {
       },
       begun: (client) => void this.begun.push(client),
       ended: (client) => void this.ended.push(client),
+      busy: () => this.busy,
       count: (what) => void (this.counted[what] = (this.counted[what] ?? 0) + 1),
     });
   }
@@ -245,6 +247,18 @@ Deno.test("lists, rates, load and services decide who gets an offer", () => {
     "refused-load",
   ]]);
   assert.deepEqual(padi({ askingPerMac: 2 }, {}, 4), [[0, 0], ["padi", "pado", "rate"]]);
+});
+
+Deno.test("while as many sessions begin as may, nobody is offered one, and who has an offer asks again", () => {
+  const scene = new Scene();
+  const { acCookie } = scene.say(Code.Padi, {})!.tags;
+  scene.busy = true;
+  assert.equal(scene.say(Code.Padi, {}), undefined);
+  scene.say(Code.Padr, { acCookie: acCookie! });
+  assert.deepEqual([scene.begun.length, scene.counted["refused-load"]], [0, 2]);
+  scene.busy = false;
+  scene.say(Code.Padr, { acCookie: acCookie! });
+  assert.equal(scene.begun.length, 1);
 });
 
 Deno.test("ten thousand PADIs leave nothing, and who is up stays up", () => {

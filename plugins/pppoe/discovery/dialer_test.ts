@@ -68,6 +68,7 @@ Deno.test("a dialer and a concentrator find each other, and PADT ends what they 
       begun: (client) => (begun.push(client), ac.confirm(client)),
       ended: () => void begun.push("ended"),
       count: () => {},
+      busy: () => false,
     },
   );
   dialer.start(0);

@@ -234,10 +234,12 @@ Deno.test("sessions are counted by MAC, VLAN, interface and in all, and forgotte
 Deno.test("who asks too often in a second is not heard; others are", () => {
   const rates = new AskingRates(2, 5, 12_345);
   const mac = (n: number) => Uint8Array.of(2, 0, 0, 0, 0, n);
-  const heard = (n: number, now: number) => rates.allows(mac(n), now);
+  const heard = (n: number, now: number, vid = 1) => rates.allows(mac(n), [{ vid }], now);
   assert.deepEqual([heard(1, 0), heard(1, 1), heard(1, 2)], [true, true, false]);
   assert.deepEqual([heard(2, 3), heard(3, 4), heard(4, 5), heard(5, 6)], [true, true, true, false]);
   assert.ok(heard(1, 1000));
+  assert.ok(heard(1, 1000) && heard(1, 1000, 2), "another VLAN's is another client");
+  assert.ok(!heard(1, 1000));
 });
 
 Deno.test("offers wait by the number of sessions, and MACs are let in by the lists", () => {

@@ -1,5 +1,7 @@
 /** How much a client, a VLAN, an interface and all together may have, and how often anybody may ask. @module */
 
+import type { VlanTag } from "../../ports.ts";
+
 /** Sessions at once; absent: any number. */
 export interface SessionLimits {
   readonly mac?: number;
@@ -63,12 +65,12 @@ function keysOf({ interface: name, mac, vlans }: SessionOwner) {
   };
 }
 
-/** How many MACs' rates are told apart: of more, some share one. */
+/** How many clients' rates are told apart: of more, some share one. */
 const CELLS = 4096;
 
 /**
- * Rates of PADIs and PADRs: of one MAC, and of an interface as a whole. The memory is fixed, however many MACs there are:
- * they are counted in cells, a second at a time.
+ * Rates of PADIs and PADRs: of one MAC in its VLANs, and of an interface as a whole. The memory is fixed, however many there
+ * are: they are counted in cells, a second at a time.
  */
 export class AskingRates {
   readonly #perMac: number;
@@ -78,15 +80,15 @@ export class AskingRates {
   #second = -1;
   #count = 0;
 
-  /** @param seed any number: which MACs share a cell is not to be foreseen */
+  /** @param seed any number: who shares a cell is not to be foreseen */
   constructor(perMac: number, perInterface: number, seed: number) {
     this.#perMac = perMac;
     this.#perInterface = perInterface;
     this.#seed = seed | 1;
   }
 
-  /** Whether one more from that MAC is within the rates; it is counted. */
-  allows(mac: Uint8Array, now: number): boolean {
+  /** Whether one more from that MAC in those VLANs is within the rates; it is counted. */
+  allows(mac: Uint8Array, vlans: readonly VlanTag[], now: number): boolean {
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
       this.#second = second;
@@ -94,16 +96,18 @@ export class AskingRates {
       this.#cells.fill(0);
     }
     if (this.#count >= this.#perInterface) return false;
-    const cell = this.#cellOf(mac);
+    const cell = this.#cellOf(mac, vlans);
     if (this.#cells[cell]! >= this.#perMac) return false;
     this.#cells[cell]!++;
     this.#count++;
     return true;
   }
 
-  #cellOf(mac: Uint8Array): number {
+  #cellOf(mac: Uint8Array, vlans: readonly VlanTag[]): number {
     let hash = this.#seed;
-    for (const octet of mac) hash = Math.imul(hash ^ octet, 0x9e37_79b1);
+    const mix = (value: number) => hash = Math.imul(hash ^ value ^ hash >>> 15, 0x9e37_79b1);
+    for (const octet of mac) mix(octet);
+    for (const { vid } of vlans) mix(vid);
     return (hash ^ hash >>> 15) >>> 0 & CELLS - 1;
   }
 }

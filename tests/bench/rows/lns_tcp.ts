@@ -119,7 +119,8 @@ async function measure(
   }).spawn();
   try {
     await sleep(300);
-    const options = ["-J", "-c", server, "-t", String(seconds), "-P", String(count)];
+    // l2tpns drops what fills the MRU that it agreed to.
+    const options = ["-J", "-c", server, "-t", String(seconds), "-P", String(count), "-M", "1200"];
     if (direction === "down") options.push("-R");
     const before = cpuTime(lns.pid);
     const said = await run("ip", ...inPeers(lab, ["iperf3", ...own, ...options]));

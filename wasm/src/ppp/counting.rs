@@ -16,7 +16,9 @@ impl Core {
         family.rx_packets += 1;
         family.rx_bytes += octets as u64;
         member.active = (now / 1000) as u32;
-        self.look_at_quota(session);
+        if member.is_used_up() {
+            self.tell(session, Expired::Quota);
+        }
     }
 
     /// Counts an IP packet that leaves for a subscriber in a frame of `len` octets.
@@ -27,13 +29,7 @@ impl Core {
         family.tx_packets += 1;
         family.tx_bytes += (len - usize::from(about.link)) as u64;
         member.active = (about.now / 1000) as u32;
-        self.look_at_quota(session);
-    }
-
-    #[inline]
-    fn look_at_quota(&mut self, session: u32) {
-        let Some(member) = self.members.get_mut(session) else { return };
-        if member.quota > 0 && !member.told[Expired::Quota as usize] && member.octets() >= member.quota {
+        if member.is_used_up() {
             self.tell(session, Expired::Quota);
         }
     }

@@ -1,6 +1,6 @@
 //! What a termination keeps of a session: a cache line that every packet needs, and one of counters.
 
-use crate::ppp::{Budget, Link, Routes};
+use crate::ppp::{Budget, Expired, Link, Routes};
 use crate::session::NONE;
 use crate::slab::Sparse;
 
@@ -91,6 +91,12 @@ impl Member {
     /// Octets of IP packets so far, both ways and of both families.
     pub fn octets(&self) -> u64 {
         self.families.iter().map(|family| family.rx_bytes + family.tx_bytes).sum()
+    }
+
+    /// Whether its quota is used up, and nobody was told.
+    #[inline]
+    pub fn is_used_up(&self) -> bool {
+        self.quota > 0 && !self.told[Expired::Quota as usize] && self.octets() >= self.quota
     }
 
     /// Gives up all of its addresses and networks.

@@ -327,3 +327,50 @@ Deno.test("accounts that no server took are given up after days, and counted", a
   assert.equal(accounting.pending(), 0);
   assert.equal(network.counts.get("radius_accounting_dropped"), 1);
 });
+
+Deno.test("what was read while an Interim was on its way is told after it", async () => {
+  const network = answering();
+  const { accounting } = await run(new DatabaseSync(":memory:"), { network });
+  const state = { usage: usage(100), framed: {} };
+  const account = accounting.open(subscriber("s", {}, state), [text(44, "s")], undefined);
+  await network.advance(1000);
+  network.delayMs = 500;
+  account.changed();
+  await network.advance(100);
+  state.usage = usage(900);
+  account.changed();
+  await network.advance(5000);
+  assert.deepEqual(records(network).map(({ up }) => up), [0, 100, 900]);
+});
+
+Deno.test("a session ends once, however often that is said", async () => {
+  const { accounting, network } = await run(new DatabaseSync(":memory:"), { network: answering() });
+  const account = accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  await network.advance(1000);
+  account.stop("user-request", usage(100));
+  await network.advance(1000);
+  account.stop("lost-carrier", usage(200));
+  account.changed();
+  await network.advance(1000);
+  assert.deepEqual(brief(network), ["s start", "s stop"]);
+});
+
+Deno.test("a server that takes records but no Accounting-On is left in peace", async () => {
+  const network = new MemoryNetwork();
+  network.answer = (heard) => said(heard.packet).status === "on" ? undefined : accept(heard);
+  const { accounting } = await run(new DatabaseSync(":memory:"), { network, on: true });
+  accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  await network.advance(9000);
+  assert.ok(brief(network).includes("s start"));
+  const ons = () => records(network).filter(({ status }) => status === "on").length;
+  const before = ons();
+  await network.advance(60_000);
+  assert.equal(ons(), before);
+});
+
+Deno.test("an account that is open is never too old", async () => {
+  const { accounting, network } = await run(new DatabaseSync(":memory:"), { keepDays: 1 });
+  accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  await network.advance(30 * 3_600_000);
+  assert.equal(accounting.pending(), 1);
+});

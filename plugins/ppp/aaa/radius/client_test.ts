@@ -272,3 +272,43 @@ Deno.test("accounting goes to its port, and is believed by its digest", async ()
   assert.equal(await within(network, 20, client.ask(purpose, undefined, build)), undefined);
   assert.equal(client.alive(purpose), false);
 });
+
+Deno.test("a server that answers others is not dead for one that it never answers", async () => {
+  const { network, ask } = await world(server("a", { tries: 1 }), server("b", { backup: true }));
+  network.answer = (heard) => network.heard.length === 1 ? undefined : accept(heard);
+  const never = ask();
+  await network.advance(500);
+  await within(network, 1, ask());
+  await within(network, 5, never);
+  network.heard.length = 0;
+  network.answer = accept;
+  await within(network, 1, ask());
+  assert.deepEqual(to(network.heard), ["1"]);
+});
+
+Deno.test("an identifier rests as long as can be", async () => {
+  const { network, ask } = await world(server("a"));
+  for (let i = 0; i < 300; i++) await within(network, 1, ask());
+  assert.deepEqual(network.heard.slice(0, 256).map(({ packet }) => packet.id), [
+    ...Array(256).keys(),
+  ]);
+});
+
+Deno.test("where all are dead, one is asked and no other", async () => {
+  const { network, ask } = await world(server("a"), server("b"));
+  network.answer = () => undefined;
+  await within(network, 20, ask());
+  network.heard.length = 0;
+  await within(network, 20, ask());
+  assert.equal(new Set(to(network.heard)).size, 1);
+});
+
+Deno.test("the unsigned answer to a Status-Server takes nothing back of what auto demands", async () => {
+  const { network, ask } = await world(server("a", { tries: 1, probeMs: 1000 }));
+  assert.ok(await within(network, 5, ask()));
+  network.answer = () => undefined;
+  await within(network, 20, ask());
+  network.answer = (heard) => accept(heard, [], false);
+  await network.advance(2000);
+  assert.equal(await within(network, 20, ask()), undefined);
+});
