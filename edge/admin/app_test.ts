@@ -162,9 +162,15 @@ Deno.test("/metrics tells of peers, of the last reload and of the process", asyn
     log: { error() {}, info() {}, warn() {} },
     vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 5000, lagMs: 250 }),
   });
+  for (const state of ["wait-ctl-reply", "established", "wait-ctl-reply"] as const) {
+    api.bus.publish({ type: "connection-state", tunnel: "t", peer: "hq", tunnelId: 1, state });
+  }
   const text = await (await app.request("http://localhost/metrics")).text();
   for (
     const line of [
+      'isthmus_connection_states_total{state="wait-ctl-reply"} 2',
+      'isthmus_connection_states_total{state="established"} 1',
+      'isthmus_connection_states_total{state="closed"} 0',
       "process_open_fds 20",
       "process_max_fds 1024",
       "process_resident_memory_bytes 5000",

@@ -92,6 +92,13 @@ export function createMetrics(
         "Control connections by state, those that somebody only began among them.",
         by("state", api.connections()),
       );
+      const states = { "wait-ctl-reply": 0, established: 0, closed: 0, ...api.entered() };
+      add(
+        "counter",
+        "isthmus_connection_states_total",
+        "How often control connections entered a state: wait-ctl-reply for each time that we dialed.",
+        by("state", states),
+      );
       add(
         "counter",
         "isthmus_failures_total",

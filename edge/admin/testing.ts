@@ -81,6 +81,7 @@ export function memoryAppliance(): MemoryAppliance {
     ...pluginOperations,
     ...figures,
     startedAt: time,
+    entered: () => appliance.bus.entered,
     uptimeMs: () => 1500,
     lastReload: () => ({ at: time, failed: false, failures: 0 }),
     healthy: true,

@@ -69,6 +69,8 @@ export interface ApplianceApi {
   trace(of: string | undefined, snap?: number): Promise<Trace>;
   /** Control connections by state, those that somebody only began among them. */
   connections(): Readonly<Record<ConnectionState, number>>;
+  /** How often control connections entered each state since the start: `wait-ctl-reply` for each time that we dialed. */
+  entered(): Readonly<Partial<Record<ConnectionState, number>>>;
   /** Why tunnels and calls were refused, or ended as none should. */
   failures(): FailureReport;
   /** Frames dropped, by reason, and the datapath's own figures. */

@@ -101,6 +101,7 @@ function assemble(
     events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),
     connections: () => control.connections(),
+    entered: () => control.entered(),
     failures: () => control.failures(),
     circuits: () => context.circuits.named(),
     view: (view, name) => pluginRows(context.host, view, name),

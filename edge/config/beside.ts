@@ -19,8 +19,10 @@ export async function readBeside(request: BesideRequest): Promise<Reading> {
     peers: [],
   };
   worker.onmessage = ({ data }: MessageEvent<BesideAnswer>) => {
-    if (data.kind === "part") { for (const item of data.items) parts[data.key].push(item); }
-    else if (data.kind === "wrong") reject(new ConfigError(data.problems, data.more));
+    if (data.kind === "part") {
+      for (const item of data.items) parts[data.key].push(item);
+      worker.postMessage("taken");
+    } else if (data.kind === "wrong") reject(new ConfigError(data.problems, data.more));
     else if (data.kind === "failed") reject(new Error(data.error));
     else resolve({ config: { ...data.config, ...parts } as Config, warnings: data.warnings });
   };

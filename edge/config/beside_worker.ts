@@ -17,7 +17,11 @@ const PART = 250;
 
 const post = (answer: BesideAnswer) => self.postMessage(answer);
 
-self.onmessage = async ({ data }: MessageEvent<BesideRequest>) => {
+/** Goes on with the next part: they come one by one, so that none has to wait for others in one turn of the reader's. */
+let taken = () => {};
+
+self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
+  if (data === "taken") return taken();
   try {
     await read(data);
   } catch (error) {
@@ -26,6 +30,14 @@ self.onmessage = async ({ data }: MessageEvent<BesideRequest>) => {
     } else post({ kind: "failed", error: error instanceof Error ? error.message : String(error) });
   }
 };
+
+/** Hands a part over, and waits until it was taken in. */
+async function hand(part: BesideAnswer): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  taken = resolve;
+  post(part);
+  await promise;
+}
 
 async function read({ defaults, edits, file, text }: BesideRequest): Promise<void> {
   const plugins = [...builtIn, ...await loadPlugins(text, file, builtIn)];
@@ -39,7 +51,7 @@ async function read({ defaults, edits, file, text }: BesideRequest): Promise<voi
   for (const key of ["peers", "tunnels", "managed"] as const) {
     const items = config[key];
     for (let i = 0; i < items.length; i += PART) {
-      post({ kind: "part", key, items: items.slice(i, i + PART) as typeof items });
+      await hand({ kind: "part", key, items: items.slice(i, i + PART) as typeof items });
     }
   }
   const warnings = exposedSecrets(file, text, secretFiles, modeOf);

@@ -61,6 +61,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
   connections(): Readonly<Record<ConnectionState, number>>;
+  /** How often control connections entered each state since the start: `wait-ctl-reply` for each time that we dialed. */
+  entered(): Readonly<Partial<Record<ConnectionState, number>>>;
   /** Control messages that came to nothing, by reason. */
   drops(): Readonly<Record<string, number>>;
   /** What was refused or failed: the latest, and how often for each reason. */
@@ -205,6 +207,10 @@ class LcceControl implements ControlPlane {
     };
     for (const { state } of this.#lcce.connections()) counts[state]++;
     return counts;
+  }
+
+  entered(): Readonly<Partial<Record<ConnectionState, number>>> {
+    return this.#context.bus.entered;
   }
 
   drops(): Readonly<Record<string, number>> {

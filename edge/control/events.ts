@@ -100,6 +100,8 @@ export interface Subscription extends Disposable {
 /** Hands each event to every listener. */
 export interface EventBus extends Disposable {
   readonly listened: boolean;
+  /** How often control connections entered each state since the start. */
+  readonly entered: Readonly<Partial<Record<ConnectionState, number>>>;
   publish(event: Unnumbered<ApplianceEvent>): void;
   /** @param after the number of the last event that is known: those since then come first, as far as they are kept */
   subscribe(after?: number): Subscription;
@@ -125,14 +127,19 @@ export function makeEventBus(
   const listeners = new Set<{ offer(event: ApplianceEvent): void; end(): void }>();
   /** By their numbers, modulo their count. */
   const kept: ApplianceEvent[] = [];
+  const entered: Partial<Record<ConnectionState, number>> = {};
   let id = 0;
   let closed = false;
   return {
     get listened() {
       return listeners.size > 0;
     },
+    entered,
     publish(event) {
       id++;
+      if (event.type === "connection-state") {
+        entered[event.state] = (entered[event.state] ?? 0) + 1;
+      }
       const watched = tracer?.watched && event.type !== "plugin";
       const numbered = { id, time: wallClock(), ...event } as ApplianceEvent;
       if (watched) tracer.happened(numbered as ControlEvent);

@@ -17,13 +17,15 @@ import { makeSubscriber } from "./testing.ts";
 async function lns() {
   const asked: { readonly name: string; answer(answer: Answer): void }[] = [];
   const accounts: string[] = [];
+  let usage: () => Promise<Usage> = () => Promise.reject(new Error("no account yet"));
   const authenticator: Authenticator = {
     check({ name }) {
       const { promise, resolve } = Promise.withResolvers<Answer>();
       asked.push({ name: new TextDecoder().decode(name), answer: resolve });
       return promise;
     },
-    account({ framed, grant: { user } }): Account {
+    account({ framed, grant: { user }, read }): Account {
+      usage = read;
       accounts.push(`start ${user} ${framed().address}`);
       return {
         changed: () => void accounts.push(`changed ${user}`),
@@ -58,13 +60,13 @@ async function lns() {
   const call = makeSession(world, host, { name: "lac/1", pseudowireType: 7, request: "ICRQ" });
   await call.attach(circuit);
   await call.connect();
-  return { accounts, asked, call, host, world };
+  return { accounts, asked, call, host, usage: () => usage(), world };
 }
 
 const accept = (user: string): Answer => ({ kind: "accept", grant: { user } });
 
 Deno.test("a client that asks again while its answer is awaited is asked about once", async () => {
-  const { accounts, asked, call, host, world } = await lns();
+  const { accounts, asked, call, host, usage, world } = await lns();
   const subscriber = makeSubscriber(world, call, { methods: ["pap"] });
   subscriber.open();
   await subscriber.talk(10_000);
@@ -73,8 +75,14 @@ Deno.test("a client that asks again while its answer is awaited is asked about o
   await subscriber.talk(100);
   assert.ok(subscriber.happened.includes("ipcp up"));
   assert.deepEqual(accounts, ["start bob 10.64.0.2"]);
+  const statistics = (counters?: Record<string, number>) =>
+    Object.assign(world.leaves.datapath, { statistics: () => Promise.resolve(counters) });
+  statistics({ "rx-ipv4-bytes": 100, "rx-ipv6-bytes": 20 });
+  assert.equal((await usage()).upOctets, 120);
+  // The port is gone, and with it its counters: what was read last is what is told.
+  statistics();
   await call.end();
-  assert.deepEqual(accounts.slice(1), ["stop bob lost-carrier 0"]);
+  assert.deepEqual(accounts.slice(1), ["stop bob lost-carrier 120"]);
   await host.end(WHY);
 });
 

@@ -66,6 +66,9 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
         { name: "user", help: "who authenticated" },
         { name: "session", help: "tunnel and session" },
         { name: "address", help: "the IPv4 address" },
+        { name: "seconds", help: "how long it is up" },
+        { name: "up-octets", help: "octets of packets from it" },
+        { name: "down-octets", help: "octets of packets to it" },
       ],
     },
     {
@@ -165,7 +168,15 @@ async function start(
       }
       if (view === "subscriber") {
         for (const one of subscribers.present.values()) {
-          yield { user: one.user, session: one.session.name, address: one.address ?? null };
+          const { downOctets, upOctets } = await one.read();
+          yield {
+            user: one.user,
+            session: one.session.name,
+            address: one.address ?? null,
+            seconds: one.seconds,
+            "up-octets": upOctets,
+            "down-octets": downOctets,
+          };
         }
       }
     },

@@ -332,6 +332,15 @@ Deno.test("lns: an operator disconnects a user, whose link is told", async () =>
   const bench = await lns();
   const { call } = await up(bench);
   assert.deepEqual(await bench.host.run("disconnect", { user: "nobody" }), { disconnected: [] });
+  await bench.world.advance(60_000);
+  assert.deepEqual(await Array.fromAsync(bench.host.show("subscriber")), [{
+    user: "bob",
+    session: "lac/1",
+    address: "10.64.0.2",
+    seconds: 60,
+    "up-octets": 0,
+    "down-octets": 0,
+  }]);
   await bench.host.run("disconnect", { user: "bob" });
   assert.equal(call.ended!.message, "disconnected by the operator");
   await bench.host.end(WHY);

@@ -1,7 +1,7 @@
 /** What all terminations share: pools, who is here, how many may be, and what went wrong last. @module */
 
 import type { CallEnd, Scope, Session } from "../plugin.ts";
-import type { TerminateCause } from "./aaa/authenticator.ts";
+import type { TerminateCause, Usage } from "./aaa/authenticator.ts";
 import type { PppSection } from "./options.ts";
 import { Memory } from "./memory.ts";
 import { Pools } from "./pools.ts";
@@ -11,6 +11,10 @@ export interface Present {
   readonly session: Session;
   readonly user: string;
   readonly address: string | undefined;
+  /** Seconds since its network came up. */
+  readonly seconds: number;
+  /** What it carried so far. Never rejects. */
+  read(): Promise<Usage>;
   /** Resolves when it is gone, and what it had is free. */
   readonly gone: Promise<void>;
   /** Ends it, and returns at once. */

@@ -121,6 +121,15 @@ export class SubscriberSession implements Present {
     return this.#user;
   }
 
+  get seconds(): number {
+    return this.#upAt === undefined ? 0 : Math.round((this.scope.now() - this.#upAt) / 1000);
+  }
+
+  async read(): Promise<Usage> {
+    const now = await this.session.port.statistics().catch(() => undefined);
+    return this.#usage = usageOf(now, this.#usage);
+  }
+
   get address(): string | undefined {
     return this.#address;
   }
@@ -317,9 +326,7 @@ export class SubscriberSession implements Present {
     const { forwarder, tun } = this.termination;
     const { port } = this.session;
     const offer = this.#offer!;
-    this.scope.defer(async (why) =>
-      this.#stop(why, usageOf(await port.statistics().catch(() => undefined)))
-    );
+    this.scope.defer(async (why) => this.#stop(why, await this.read()));
     this.#limit();
     this.#joinedAt = this.scope.now();
     this.#member = await this.scope.join(forwarder, port, this.#memberOptions());
@@ -429,7 +436,7 @@ export class SubscriberSession implements Present {
       grant: this.#grant,
       authentic: this.#authentic,
       framed: () => this.#framed(),
-      read: async () => this.#usage = usageOf(await this.session.port.statistics(), this.#usage),
+      read: () => this.read(),
       change: (terms) => this.#change(terms),
       end: (cause) => this.end({ result: 3, message: "ended by the RADIUS server" }, cause),
     });
@@ -484,7 +491,7 @@ export class SubscriberSession implements Present {
 
   async #change(terms: Terms): Promise<void> {
     const before = this.#terms!;
-    this.#usage = usageOf(await this.session.port.statistics(), this.#usage);
+    await this.read();
     const seconds = (this.scope.now() - this.#joinedAt) / 1000;
     this.#terms = termsOf(terms, before, { seconds, usage: this.#usage });
     try {
@@ -566,7 +573,7 @@ export class SubscriberSession implements Present {
 
   /** So much has passed that one of the limits may be reached. */
   async #quotaReached(): Promise<void> {
-    this.#usage = usageOf(await this.session.port.statistics(), this.#usage);
+    await this.read();
     if (quotaLeft(this.#terms!.quota, this.#usage) > 0) return this.#remember();
     this.#expired("quota");
   }
@@ -602,7 +609,7 @@ export class SubscriberSession implements Present {
   /** Its data are as good a sign of life as an Echo-Reply. */
   async #unanswered(): Promise<void> {
     const before = this.#usage.upPackets;
-    this.#usage = usageOf(await this.session.port.statistics(), this.#usage);
+    await this.read();
     const lives = this.#usage.upPackets !== before;
     this.run((link, now) => lives ? link.heard() : link.silent(now));
   }
@@ -619,9 +626,8 @@ export class SubscriberSession implements Present {
     this.run((link, now) => link.terminate(administrative(message ?? "the session ends"), now));
   }
 
-  #stop({ message }: CallEnd, usage: Usage | undefined): void {
-    if (usage) this.#usage = usage;
-    this.#account?.stop(this.#cause ?? "lost-carrier", this.#usage);
+  #stop({ message }: CallEnd, usage: Usage): void {
+    this.#account?.stop(this.#cause ?? "lost-carrier", usage);
     this.scope.event("down", {
       session: this.session.name,
       user: this.#user,

@@ -65,7 +65,6 @@ export async function dial(
       failed: (reason) => reject(scope.failure("unavailable", reason)),
     },
   );
-  scope.defer(() => dialer.end());
   let timer: { cancel(): void } | undefined;
   const run = (work: (now: number) => void) => {
     work(scope.now());
@@ -82,6 +81,8 @@ export async function dial(
   scope.signal.addEventListener("abort", () => reject(scope.failure("unavailable", "given up")));
   run((now) => dialer.start(now));
   const session = await promise;
+  // Only now: the receiver, which sending needs, is there, and goes after PADT has left.
+  scope.defer(() => dialer.end());
   const { mac, maxPayload, sessionId } = session;
   const port = await scope.open("pppoe", { on: wire, vlans, mac, sessionId, maxPayload });
   scope.log("info", "a PPPoE session is up", { ac: session.acName, mac, id: sessionId });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import type { Attachment, CallEnd, Plugin, Refusal, Session } from "../plugin.ts";
 import { startPlugins, WHY } from "../testing/bench.ts";
-import { settle } from "../testing/world.ts";
+import { makeSession } from "../testing/session.ts";
+import type { PortId } from "../host/leaves.ts";
+import { settle, type World } from "../testing/world.ts";
 import { testPlugin } from "../testing/contract.ts";
 import type { Answer, Asked } from "../ppp/aaa/authenticator.ts";
 import type { CallFacts } from "../ppp/aaa/call.ts";
@@ -9,6 +11,8 @@ import { emitPapRequest } from "../ppp/link/pap.ts";
 import { Link } from "../ppp/link/link.ts";
 import { seededOctets } from "../ppp/link/testing.ts";
 import { emitFrame as emitPpp, emitPacket, Protocol } from "../ppp/link/wire.ts";
+import { type Client, Concentrator, type ConcentratorRules } from "./discovery/concentrator.ts";
+import { SessionCounts } from "./discovery/limits.ts";
 import { type DialedSession, Dialer } from "./discovery/dialer.ts";
 import { Code, parseFrame } from "./discovery/frame.ts";
 import { parseTags } from "./discovery/tags.ts";
@@ -21,6 +25,8 @@ const aaa = {
   asked: [] as { asked: Asked; call: CallFacts }[],
   accounts: [] as string[],
   answer: { kind: "accept", grant: { user: "somebody" } } as Answer,
+  /** Answers later. */
+  pending: undefined as (() => Promise<Answer>) | undefined,
 };
 
 const ppp: Plugin = {
@@ -31,7 +37,7 @@ const ppp: Plugin = {
     shared: {
       check(asked: Asked, call: CallFacts) {
         aaa.asked.push({ asked, call });
-        return Promise.resolve(aaa.answer);
+        return aaa.pending?.() ?? Promise.resolve(aaa.answer);
       },
       account: ({ call }: { call: CallFacts }) => {
         aaa.accounts.push(`start ${call.tunnel?.assignmentId}`);
@@ -202,9 +208,9 @@ Deno.test("an interface that vanishes takes its sessions with it, and is served 
 });
 
 /** A PPP client behind the session. */
-function client(scene: Awaited<ReturnType<typeof bench>>, user = "bob@isp") {
+function client(scene: Awaited<ReturnType<typeof bench>>, user = "bob@isp", seed = 5) {
   const out: Uint8Array[] = [];
-  let taken = 0;
+  let taken = (scene.world.ports.get(scene.sessionPort()!)?.sent ?? []).length;
   const heard: Uint8Array[] = [];
   const link: Link = new Link(
     {
@@ -213,7 +219,7 @@ function client(scene: Awaited<ReturnType<typeof bench>>, user = "bob@isp") {
       credentials: { name: user, secret: "pass" },
       echo: { intervalMs: 0, failures: 3 },
     },
-    seededOctets(5),
+    seededOctets(seed),
     {
       send: (frame) => void out.push(frame),
       asked() {},
@@ -421,6 +427,125 @@ Deno.test("an authenticator is asked for who it is, and its LNSes come before th
   dialer.end();
   await talk();
   assert.deepEqual(aaa.accounts, ["start gold", "stop user-request"]);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("a client that begins LCP anew while it is asked for is asked for again, and only the last answer counts", async () => {
+  const scene = await bench({ lac: { servers, authenticate: ["pap"], ask: true } });
+  const { dial, host, world } = scene;
+  const answers: ((answer: Answer) => void)[] = [];
+  aaa.pending = () => new Promise((resolve) => answers.push(resolve));
+  await dial();
+  await client(scene, "first").open();
+  await client(scene, "second", 6).open();
+  aaa.pending = undefined;
+  assert.equal(answers.length, 2);
+  for (const [i, user] of ["first", "second"].entries()) {
+    answers[i]!({ kind: "accept", grant: { user } });
+    await settle();
+  }
+  assert.equal(world.calls.length, 1);
+  world.calls[0]!.agree();
+  await settle();
+  const { proxyAuth } = world.calls[0]!.proceeded!;
+  assert.deepEqual(proxyAuth!.name, octets("second"));
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+/** An access concentrator behind `eth0` of the world. */
+function concentratorAt(world: World) {
+  const wire = () => [...world.ports].find(([, { tap }]) => tap?.options.name === "eth0")?.[0];
+  const out: Uint8Array[] = [];
+  const ended: string[] = [];
+  const begun: Client[] = [];
+  const at = { name: "far", mac: "02:00:00:00:00:aa", mtu: 1500 };
+  const rules: ConcentratorRules = {
+    acName: "far",
+    services: { names: [], blank: true, any: false },
+    macs: { allow: [], deny: [] },
+    limits: {},
+    delays: [],
+    askingPerMac: 100,
+    asking: 100,
+    idRestMs: 0,
+  };
+  const ac = new Concentrator(at, rules, new SessionCounts(), seededOctets(9), {
+    send: (frame) => void out.push(frame),
+    begun: (client) => (begun.push(client), ac.confirm(client)),
+    ended: ({ mac }) => void ended.push(mac),
+    count() {},
+    busy: () => false,
+  });
+  let taken = 0;
+  const talk = async () => {
+    for (let quiet = 0; quiet < 3;) {
+      await settle();
+      const sent = world.ports.get(wire() ?? -1 as PortId)?.sent ?? [];
+      const came = sent.slice(taken);
+      taken = sent.length;
+      for (const frame of came) ac.input(frame, world.now);
+      const leaves = out.splice(0);
+      if (leaves.length > 0 && wire() !== undefined) world.deliver(wire()!, ...leaves);
+      quiet = came.length + leaves.length === 0 ? quiet + 1 : 0;
+    }
+  };
+  return { ac, begun, ended, forget: () => void (taken = 0), talk };
+}
+
+Deno.test("a client's session is handed to its circuit, dialed again when it ends, and ended by PADT", async () => {
+  const { plugin, sessions } = keeper();
+  const clients = { wan: { interface: "eth0", circuit: "home" } };
+  const { host, world } = await startPlugins([ppp, plugin, pppoe], {
+    pppoe: pppoeSection.parse({ clients }),
+  });
+  const circuit = host.circuit("home", "circuit home", {});
+  await circuit.first;
+  world.circuits.set("home", circuit);
+  const { ac, begun, ended, forget, talk } = concentratorAt(world);
+  await talk();
+  assert.deepEqual([begun.length, sessions.length], [1, 1]);
+  assert.equal(sessions[0]!.session.port.frameMtu, 1496);
+  ac.end(begun[0]!, world.now);
+  await talk();
+  assert.ok(sessions[0]!.ended);
+  forget();
+  await world.advance(1500);
+  await talk();
+  assert.deepEqual([begun.length, sessions.length], [2, 2]);
+  const port = [...world.ports.values()].find(({ tap }) => tap?.options.name === "eth0")!;
+  await host.end(WHY);
+  const farewell = parseFrame(port.sent.at(-1)!);
+  assert.ok(typeof farewell === "object");
+  assert.deepEqual([farewell.code, farewell.sessionId], [Code.Padt, begun[1]!.sessionId]);
+  assert.deepEqual([world.leftovers(), ended], [[], []]);
+});
+
+Deno.test("an L2TP session at the circuit pppoe goes on over a PPPoE session of its own", async () => {
+  const { host, world } = await startPlugins([ppp, pppoe], { pppoe: pppoeSection.parse({}) });
+  const options = { interface: "eth0", retry: 1, attempts: 2 };
+  const circuit = host.circuit("pppoe", "circuit out", options);
+  await circuit.first;
+  const { begun, talk } = concentratorAt(world);
+  const session = makeSession(world, host, { pseudowireType: 7, request: "ICRQ" });
+  await session.attach(circuit);
+  const early = Uint8Array.of(0xff, 0x03, 0xc0, 0x21, 1, 1, 0, 4);
+  session.receive(early);
+  await talk();
+  assert.equal(begun.length, 1);
+  const [id, port] = [...world.ports].find(([, { kind }]) => kind === "pppoe")!;
+  assert.equal(world.ports.get(session.id)!.joined, id);
+  assert.deepEqual(port.sent, [early], "what came meanwhile was held");
+  await session.end();
+  await talk();
+  const another = makeSession(world, host, { pseudowireType: 7, request: "ICRQ", name: "a/b" });
+  await another.attach(circuit);
+  await world.advance(10_000);
+  assert.deepEqual([another.ended?.result, another.ended?.message], [
+    7,
+    "no access concentrator offers what is asked for",
+  ]);
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });

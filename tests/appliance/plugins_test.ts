@@ -63,6 +63,38 @@ Deno.test("frames go through a bridge of two sessions, and find a new partner wh
   assert.equal(y!.received.length, before);
 });
 
+Deno.test("two sessions are bridged by hand, each once; frames go through, and no more when it is taken apart", async () => {
+  const [a, b] = [[A, freePort(A)], [B, freePort(B)]] as [[string, number], [string, number]];
+  const ends = ["x", "y", "z"].map((name) => `{ frames: { name: ${name} } }`);
+  await using outside = await startNode(`listen: []\ntunnels:\n${end(a, b, [1, 2], ends)}`);
+  await using bridge = await startNode(
+    `listen: []\ncircuits: { hand: { bridge: { by-hand: true } } }\ntunnels:\n${
+      end(b, a, [2, 1], ["hand", "hand", "hand"])
+    }`,
+  );
+  const { appliance } = bridge;
+  const [x, y, z] = ["x", "y", "z"].map((name) => outside.ends.get(name)!);
+  const join = (a: string, b: string) =>
+    appliance.run("add-bridge", { a: `t2/${a}`, b: `t2/${b}` });
+  await join("s0", "s1");
+  await until(() => {
+    x!.send(1);
+    return y!.received.length > 0;
+  });
+  await assert.rejects(join("s1", "s2"), { code: "in-use" });
+  const rows = [];
+  for await (const row of appliance.view("bridge")) rows.push(row);
+  assert.deepEqual(rows, [{ a: "t2/s0", b: "t2/s1" }, { a: "t2/s2", b: null }]);
+  await appliance.run("del-bridge", { session: "t2/s1" });
+  await join("s0", "s2");
+  const before = y!.received.length;
+  await until(() => {
+    x!.send(2);
+    return z!.received.length > 0;
+  });
+  assert.equal(y!.received.length, before);
+});
+
 Deno.test("a named circuit changes in place, begins anew where it must, and takes its sessions with it", async () => {
   const [a, b] = [[A, freePort(A)], [B, freePort(B)]] as [[string, number], [string, number]];
   const text = (circuits: string, session: string) =>

@@ -13,6 +13,7 @@ const names = [
   "super",
   "lookup",
   "traffic",
+  "udp",
   "lac",
   "radius",
 ] as const;

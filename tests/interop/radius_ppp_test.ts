@@ -164,6 +164,8 @@ test("a wrong password is rejected by FreeRADIUS, and the subscriber is told", a
   await until("it was refused", refused, 20_000);
   const failures = JSON.stringify(await lns.get("/v1/views/failed-login"));
   assert.match(failures, /bob.*one rejected it/);
+  const shown = await lns.cli("show", "view", "radius");
+  assert.match(shown.stdout, /^one +authentication +127\.0\.0\.1:1812 +alive/m, shown.stderr);
 });
 
 test(

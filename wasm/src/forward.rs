@@ -54,8 +54,9 @@ impl Core {
         let Place { floor, start, end } = *place;
         let plain = !tx.guarded && tunnel.destination.is_plain();
         let start = start + tx.template.skips(&slot[start..end]);
-        let Some(room) = slot[floor..start].last_chunk_mut().filter(|_| plain) else { return false };
-        tx.template.write(room, &mut tx.ns, end - start);
+        if !plain || !tx.template.write_before(&mut slot[floor..start], &mut tx.ns, end - start) {
+            return false;
+        }
         let bytes = (end - start) as u64;
         tx.packets += 1;
         tx.bytes += bytes;

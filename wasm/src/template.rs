@@ -146,6 +146,25 @@ impl Template {
         }
     }
 
+    /// As [`Template::write`], to the end of whatever room there is: just the header where that is all that fits, as before
+    /// datagrams that UDP_GRO joined. False: not even that fits, and nothing was done.
+    #[inline]
+    pub fn write_before(&self, room: &mut [u8], ns: &mut u32, len: usize) -> bool {
+        if let Some(room) = room.last_chunk_mut() {
+            self.write(room, ns, len);
+            return true;
+        }
+        let header = self.len();
+        if room.len() < header {
+            return false;
+        }
+        let mut whole = [0; Self::ROOM];
+        self.write(&mut whole, ns, len);
+        let at = room.len() - header;
+        copy(&mut room[at..], &whole[Self::ROOM - header..]);
+        true
+    }
+
     #[inline]
     fn fill(&self, room: &mut [u8; Self::ROOM], ns: &mut u32, len: usize) {
         let end = Self::ROOM - self.framing.before().len();
@@ -160,6 +179,67 @@ impl Template {
                 *ns = (*ns + 1) & V3_NUMBERS;
             }
             Blank::Length => room[end - 2..end].copy_from_slice(&(len as u16).to_be_bytes()),
+        }
+    }
+}
+
+/// Copies a header of at most 32 bytes in pieces that overlap: a call of `memcpy` would cost more than all of it.
+#[inline]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<16>(), from.last_chunk::<16>()) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = *last;
+        }
+    } else if let (Some(first), Some(last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = *last;
+        }
+    } else {
+        to.copy_from_slice(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_written_to_whatever_room_is_enough() {
+        for cookie in [&[][..], &[1, 2, 3, 4], &[1, 2, 3, 4, 5, 6, 7, 8]] {
+            for (version, l2spec) in [(Version::V2, false), (Version::V3, false), (Version::V3, true)] {
+                let cookie = Cookie::new(if version == Version::V2 { &[] } else { cookie }).unwrap();
+                let shape = Shape {
+                    version,
+                    encap: Encap::Udp,
+                    tunnel_id: 0x1234,
+                    session_id: 0x5678,
+                    cookie: &cookie,
+                    l2spec,
+                    numbered: true,
+                    framing: Framing::With,
+                };
+                let template = Template::new(&shape);
+                let mut whole = [0; Template::ROOM];
+                template.write(&mut whole, &mut 7, 100);
+                let header = template.len();
+                for len in 0..40 {
+                    let mut room = vec![0xee; len];
+                    let mut ns = 7;
+                    assert_eq!(template.write_before(&mut room, &mut ns, 100), len >= header);
+                    if len >= header {
+                        assert_eq!(room[len - header..], whole[Template::ROOM - header..]);
+                    } else {
+                        assert_eq!(room, vec![0xee; len]);
+                    }
+                    assert_eq!(ns == 7, len < header || !(version == Version::V2 || l2spec));
+                }
+            }
         }
     }
 }

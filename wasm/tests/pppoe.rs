@@ -145,7 +145,7 @@ fn what_leaves_by_a_session_has_its_header_in_octets() {
 #[test]
 fn vlans_are_known_by_their_tags_wherever_these_are() {
     // In the frame, or told beside it; with a priority, and by whatever TPID.
-    let ways: [(&[[u8; 4]], Option<[u8; 4]>, &[[u8; 4]]); 7] = [
+    let ways: [(&[[u8; 4]], Option<[u8; 4]>, &[[u8; 4]]); 9] = [
         (&[S_TAG, C_TAG], Some(S_TAG), &[C_TAG]),
         (&[S_TAG, C_TAG], None, &[OLD_TAG, C_TAG]),
         (&[S_TAG, C_TAG], Some([0x81, 0, 0xe0, 0x64]), &[[0x81, 0, 0x20, 7]]),
@@ -154,6 +154,8 @@ fn vlans_are_known_by_their_tags_wherever_these_are() {
         // A tag of priority alone says nothing of a VLAN.
         (&[], Some([0x81, 0, 0x60, 0]), &[]),
         (&[C_TAG], Some([0x81, 0, 0x60, 0]), &[C_TAG]),
+        (&[S_TAG], Some(S_TAG), &[[0x81, 0, 0x60, 0]]),
+        (&[S_TAG], None, &[S_TAG, [0x81, 0, 0x60, 0]]),
     ];
     for (tags, outer, inside) in ways {
         let mut scene = Scene::new(None);
@@ -216,6 +218,11 @@ fn frames_that_do_not_agree_in_everything_are_nobodys() {
     let core = &scene.lab.datapath.core;
     let at = core.sessions.find(session).unwrap();
     assert_eq!((core.sessions.rx[at].packets, core.sessions.counters(at)[at::RX_ERRORS]), (0, 0));
+    // Behind three tags, of which the inner two are a session's.
+    let inner = scene.session(&[S_TAG, C_TAG]);
+    let deep = data(AC, HOST, &[[0x81, 0, 1, 0], S_TAG, C_TAG], &LCP);
+    assert_eq!(scene.frame(&deep), [deep]);
+    scene.lab.datapath.core.remove_port(inner).unwrap();
     // On another interface.
     let elsewhere = scene.lab.datapath.core.add_device(10, FrameType::Ethernet, None, None).unwrap();
     scene.lab.receive_packet(elsewhere, &good, &aux(None));

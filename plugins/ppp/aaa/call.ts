@@ -47,10 +47,7 @@ export interface CallTunnel {
 }
 
 /** What a call that came in over L2TP has said, as an LNS tells of it. */
-export function factsOf(
-  session: Session,
-  local?: { address?: string; hostName?: string },
-): CallFacts {
+export function factsOf(session: Session): CallFacts {
   const { said, tunnel } = session;
   const line = lineAttributes(lineOfAvps(said.others ?? []));
   return {
@@ -67,8 +64,7 @@ export function factsOf(
       tunnel: {
         clientEndpoint: tunnel.peer,
         ...(tunnel.hostName !== "" && { clientAuthId: tunnel.hostName }),
-        ...(local?.address !== undefined && { serverEndpoint: local.address }),
-        ...(local?.hostName !== undefined && { serverAuthId: local.hostName }),
+        ...(tunnel.localHostName !== "" && { serverAuthId: tunnel.localHostName }),
         assignmentId: tunnel.name,
         ...(said.callSerialNumber !== undefined && { connection: String(said.callSerialNumber) }),
       },

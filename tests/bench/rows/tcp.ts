@@ -1,5 +1,5 @@
 /**
- * The row of super-frames: one TCP connection from a TAP through L2TPv3 over UDP to a TAP (docs/performance.md), by the datapath,
+ * The rows of super-frames: one TCP connection, or UDP datagrams of one flow, from a TAP through L2TPv3 over UDP to a TAP (docs/performance.md), by the datapath,
  * by C that does the same, by the datapath frame by frame, and through Linux VXLAN.
  */
 
@@ -27,59 +27,76 @@ const ends = [
 type End = typeof ends[number];
 
 /** The figures of a TCP connection by super-frames; super-packets cross the wire whole, as veth has them. */
-export async function tcp({ rounds, scale }: Effort): Promise<Figure[]> {
-  const results: Record<Way, Result[]> = {
-    ours: [],
-    c: [],
-    plain: [],
-    vxlan: [],
-    "vxlan-plain": [],
-  };
-  const seconds = Math.max(1, Math.round(3 * scale));
-  await using _ = await openWire();
-  for (let round = 0; round < Math.min(rounds, 5); round++) {
-    for (const way of Object.keys(results) as Way[]) {
-      results[way].push(await measure(way, seconds));
-    }
-  }
-  const mbps = (way: Way) =>
-    spread(results[way].map((result) => result.bitsPerSecond / 1e6)).median;
-  const cpu = (way: Way) =>
-    spread(results[way].map(({ cpuPerKilobyte }) => cpuPerKilobyte ?? 0)).median;
-  const figure = (
-    against: Way,
-    what: string,
-    ratio: (ours: Result, other: Result) => number,
-    bar?: number,
-  ): Figure => ({
-    row: "tcp",
-    what: `TCP through TAP, L2TPv3 and TAP by super-frames, against ${what}`,
-    unit: "×",
-    value: spread(results.ours.map((ours, i) => ratio(ours, results[against][i]!))),
-    ...(bar === undefined ? {} : { bar: { at: "least", limit: bar } }),
-    note: `${mbps("ours").toFixed(0)} against ${mbps(against).toFixed(0)} Mbit/s` +
-      (cpu(against) > 0
-        ? `; ${cpu("ours").toFixed(0)} against ${cpu(against).toFixed(0)} ns CPU a kilobyte`
-        : ""),
-    detail: { ours: results.ours, other: results[against] },
-  });
-  const byCpu = (ours: Result, other: Result) => other.cpuPerKilobyte! / ours.cpuPerKilobyte!;
-  const byRate = (ours: Result, other: Result) => ours.bitsPerSecond / other.bitsPerSecond;
+export async function tcp(effort: Effort): Promise<Figure[]> {
+  const against = await results(effort, "tcp", ["ours", "c", "plain", "vxlan", "vxlan-plain"]);
   return [
-    figure("c", "C by super-frames, CPU", byCpu, 0.95),
-    figure("plain", "the same frame by frame, CPU", byCpu, 6),
-    figure("vxlan", "Linux VXLAN with offloads, throughput", byRate),
-    figure("vxlan-plain", "Linux VXLAN without offloads, throughput", byRate, 2.5),
+    against("c", "C by super-frames, CPU", byCpu, 0.95),
+    against("plain", "the same frame by frame, CPU", byCpu, 6),
+    against("vxlan", "Linux VXLAN with offloads, throughput", byRate),
+    against("vxlan-plain", "Linux VXLAN without offloads, throughput", byRate, 2.5),
   ];
 }
 
-async function measure(way: Way, seconds: number): Promise<Result> {
+/** The same of UDP datagrams, which the sender hands over in groups (UDP_SEGMENT) and the receiver takes so (UDP_GRO). */
+export async function udp(effort: Effort): Promise<Figure[]> {
+  const against = await results(effort, "udp", ["ours", "plain", "vxlan", "vxlan-plain"]);
+  return [
+    against("plain", "the same frame by frame, CPU", byCpu, 6),
+    against("vxlan", "Linux VXLAN with offloads, throughput", byRate),
+    against("vxlan-plain", "Linux VXLAN without offloads, throughput", byRate),
+  ];
+}
+
+type Ratio = (ours: Result, other: Result) => number;
+const byCpu: Ratio = (ours, other) => other.cpuPerKilobyte! / ours.cpuPerKilobyte!;
+const byRate: Ratio = (ours, other) => ours.bitsPerSecond / other.bitsPerSecond;
+
+/** Measures all ways in turn. Gives what sets ours beside one of them. */
+async function results({ rounds, scale }: Effort, row: "tcp" | "udp", ways: readonly Way[]) {
+  const all = new Map<Way, Result[]>(ways.map((way) => [way, []]));
+  const seconds = Math.max(1, Math.round(3 * scale));
+  await using _ = await openWire();
+  for (let round = 0; round < Math.min(rounds, 5); round++) {
+    for (const way of ways) all.get(way)!.push(await measure(row, way, seconds));
+  }
+  const median = (way: Way, of: (result: Result) => number) => spread(all.get(way)!.map(of)).median;
+  const mbps = (way: Way) => median(way, ({ bitsPerSecond }) => bitsPerSecond / 1e6);
+  const cpu = (way: Way) => median(way, ({ cpuPerKilobyte }) => cpuPerKilobyte ?? 0);
+  return (other: Way, what: string, ratio: Ratio, bar?: number): Figure => ({
+    row,
+    what: `${row.toUpperCase()} through TAP, L2TPv3 and TAP by super-frames, against ${what}`,
+    unit: "×",
+    value: spread(all.get("ours")!.map((ours, i) => ratio(ours, all.get(other)![i]!))),
+    ...(bar === undefined ? {} : { bar: { at: "least", limit: bar } }),
+    note: `${mbps("ours").toFixed(0)} against ${mbps(other).toFixed(0)} Mbit/s` +
+      (cpu(other) > 0
+        ? `; ${cpu("ours").toFixed(0)} against ${cpu(other).toFixed(0)} ns CPU a kilobyte`
+        : ""),
+    detail: { ours: all.get("ours"), other: all.get(other) },
+  });
+}
+
+async function measure(row: "tcp" | "udp", way: Way, seconds: number): Promise<Result> {
   await using stack = new AsyncDisposableStack();
   const programs: Program[] = [];
   for (const end of ends) {
     if (way.startsWith("vxlan")) await addVxlan(end, way === "vxlan", stack);
     else programs.push(stack.use(await startEnd(end, way, stack)));
   }
+  const before = programs.map(({ pid }) => cpuTime(pid));
+  const { bytes, bitsPerSecond } = await (row === "tcp" ? sendTcp(seconds) : sendUdp(seconds));
+  await sleep(20);
+  const used = programs.reduce((sum, { pid }, i) => sum + cpuTime(pid) - before[i]!, 0);
+  return {
+    bitsPerSecond,
+    cpuPerKilobyte: programs.length > 0 ? used / (bytes / 1000) : undefined,
+  };
+}
+
+/** What has come at the other end. */
+type Came = Pick<Result, "bitsPerSecond"> & { readonly bytes: number };
+
+async function sendTcp(seconds: number): Promise<Came> {
   const [here, there] = ends;
   const server = new Deno.Command("ip", {
     args: inside(there, ["iperf3", "-s", "-1", "--forceflush"]),
@@ -88,19 +105,12 @@ async function measure(way: Way, seconds: number): Promise<Result> {
   }).spawn();
   try {
     for (let tries = 0; !(await listens(there)) && tries < 100; tries++) await sleep(20);
-    const client = (time: number) =>
-      run("ip", ...inside(here, ["iperf3", "-J", "-c", there.inside, "-t", String(time)]));
-    const before = programs.map(({ pid }) => cpuTime(pid));
-    const { end } = JSON.parse(await client(seconds)) as {
+    const client = ["iperf3", "-J", "-c", there.inside, "-t", String(seconds)];
+    const { end } = JSON.parse(await run("ip", ...inside(here, client))) as {
       end: { sum_received: { bytes: number; bits_per_second: number } };
     };
-    await sleep(20);
-    const used = programs.reduce((sum, { pid }, i) => sum + cpuTime(pid) - before[i]!, 0);
     const { bytes, bits_per_second: bitsPerSecond } = end.sum_received;
-    return {
-      bitsPerSecond,
-      cpuPerKilobyte: programs.length > 0 ? used / (bytes / 1000) : undefined,
-    };
+    return { bytes, bitsPerSecond };
   } finally {
     try {
       server.kill("SIGKILL");
@@ -109,6 +119,17 @@ async function measure(way: Way, seconds: number): Promise<Result> {
     }
     await server.status;
   }
+}
+
+async function sendUdp(seconds: number): Promise<Came> {
+  const [here, there] = ends;
+  const sink = inside(there, [programPath("udp"), "sink", there.inside]);
+  await using _ = await startProgram(["ip", ...sink]);
+  const sender = [programPath("udp"), "send", here.inside, there.inside, String(seconds)];
+  const said = await run("ip", ...inside(here, sender));
+  const match = /^bytes (\d+) seconds ([\d.]+)$/m.exec(said);
+  if (!match || match[1] === "0") throw new Error(`udp: said ${said}`);
+  return { bytes: Number(match[1]), bitsPerSecond: Number(match[1]) * 8 / Number(match[2]) };
 }
 
 const tap = "bench0";
