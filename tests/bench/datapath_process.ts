@@ -12,6 +12,7 @@ import { openLibc } from "../../edge/io/libc.ts";
 import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { openPacketSocket } from "../../edge/io/packet.ts";
 import { openTap } from "../../edge/io/tap.ts";
+import type { PortId } from "../../plugins/host/leaves.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import { TextLineStream } from "./lines.ts";
 import { sleep } from "./measure.ts";
@@ -63,6 +64,7 @@ const session = (index: number): SessionSpec => ({
 });
 
 const sender = await addTunnel(1, peerPort);
+const ports: PortId[] = [];
 if (setup.wire !== undefined) {
   const { fd } = openPacketSocket(libc, { name: setup.wire, promiscuous: true, vnet: false });
   const port = await datapath.addDevice(fd, { frames: "ethernet", packets: true }, () => {});
@@ -73,8 +75,10 @@ if (setup.wire !== undefined) {
   for (let i = 0; i < setup.pairs; i++) {
     const from = await addSession(sender, i);
     const to = await addSession(sinks[i % setup.sinks]!, setup.pairs + i);
-    await datapath.crossConnect(from, to);
+    if (setup.macs === undefined) await datapath.crossConnect(from, to);
+    else ports.push(from, to);
   }
+  if (setup.macs !== undefined) await switched(setup.macs);
 } else {
   const tap = openTap(libc, setup.tap, undefined, { vnet: setup.vnet });
   const port = await datapath.addDevice(
@@ -85,6 +89,21 @@ if (setup.wire !== undefined) {
   await datapath.crossConnect(await addSession(sender, 0), port);
 }
 say("ready");
+
+/** Makes all sessions ports of a switch; station `i` is behind the second session of pair `i % pairs`. */
+async function switched(macs: number): Promise<void> {
+  const { forwarders } = datapath;
+  const options = { macTableSize: macs + 10_000 };
+  const lan = await forwarders.add("switch", [], options, () => {});
+  for (const [at, port] of ports.entries()) await forwarders.join(lan, port, { name: `${at}` });
+  for (let first = 0; first < macs; first += 1000) {
+    await Promise.all(Array.from({ length: Math.min(1000, macs - first) }, (_, at) => {
+      const i = first + at;
+      const mac = `02:01${i.toString(16).padStart(8, "0").replace(/../g, ":$&")}`;
+      return forwarders.ask(lan, "fdb-add", { port: `${i % setup.pairs * 2 + 1}`, vlan: 0, mac });
+    }));
+  }
+}
 
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());

@@ -38,6 +38,8 @@ export interface Traffic {
   readonly flows?: boolean;
   /** The datapath's TAP takes super-frames. */
   readonly vnet?: boolean;
+  /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
+  readonly macs?: number;
 }
 
 /** A program that forwards, ready for traffic. */
@@ -61,7 +63,8 @@ export async function startBaseline(
   const { path, pairs, sinks } = traffic;
   let command;
   if (path === "switch") {
-    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode];
+    const macs = traffic.macs === undefined ? [] : [String(traffic.macs)];
+    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...macs];
   } else if (isWire(path)) {
     await lab.addWire(tap);
     command = [programPath("packet"), ...where, tap];
@@ -88,6 +91,8 @@ export interface DatapathSetup {
   readonly wire?: string;
   /** The TAP takes super-frames. */
   readonly vnet: boolean;
+  /** Stations that a switch of all sessions knows. */
+  readonly macs?: number;
 }
 
 /** Starts the real datapath in a small process of its own. */
@@ -106,6 +111,7 @@ export async function startDatapathProcess(
     sinks,
     segment,
     vnet,
+    ...(traffic.macs !== undefined && { macs: traffic.macs }),
     ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
   const script = new URL("./datapath_process.ts", import.meta.url).pathname;
@@ -145,7 +151,7 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const flows = traffic.flows ? ["flows"] : [];
+  const flows = traffic.flows ? ["flows"] : traffic.macs ? [String(traffic.macs)] : [];
   const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...flows];
   return startProgram(lab.asPeers(command));
 }

@@ -138,6 +138,12 @@ impl Fdb {
         (mixed >> (64 - self.bits)) as usize
     }
 
+    /// Brings the place where the search for a station starts into the cache. Gives what it read, to keep the read alive.
+    #[inline]
+    pub fn touch(&self, station: Station) -> u64 {
+        self.entries[self.home(station)].station
+    }
+
     #[inline]
     fn find(&self, station: Station) -> Option<usize> {
         let mask = self.entries.len() - 1;

@@ -272,6 +272,7 @@ impl PriorityTags {
 
 /// A port's VLANs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct PortVlans {
     mode: Mode,
     tag: u16,

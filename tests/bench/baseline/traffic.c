@@ -9,7 +9,8 @@
  *   lone PORT COUNT           as switch, but one packet at a time: each waits until the one before has come out
  *   -> "sent N forwarded N lost N wrong N ns T"; lone: "p50 NS p99 NS", from send to receive
  *
- * With FLOWS, frames are UDP over IPv4, and each of a burst is of another flow.
+ * With FLOWS, frames are UDP over IPv4, and each of a burst is of another flow. With MACS, a number, frames are for stations
+ * chosen at random of so many.
  *
  * At most WINDOW packets are between here and the sinks, so a subject that keeps its queue loses nothing and always has work;
  * BURST packets go out in one system call, as one UDP_SEGMENT message where they are UDP.
@@ -25,7 +26,7 @@
 #define MAX_FRAME 9000
 #define LOST_AFTER_NS 1e9
 
-static uint32_t pairs, sinks, frame_len, burst, window, seed = 1;
+static uint32_t pairs, sinks, frame_len, burst, window, macs, seed = 1;
 static int sockets[1 + MAX_SINKS]; /* the sending peer's, then the sinks' */
 static uint8_t frame[MAX_FRAME];
 static int flows;
@@ -53,12 +54,16 @@ static int in_netns(const char *ns, int (*open_it)(const char *), const char *ar
 
 static uint8_t datagrams[BATCH * (HEADER_LEN + MAX_FRAME)];
 
+/* The MAC address of station `i`, who is behind session pairs + i % pairs. */
+static void put_mac(uint8_t *to, uint32_t i) { to[0] = 2, to[1] = 1, i = htonl(i), memcpy(to + 2, &i, 4); }
+
 /* `burst` data packets of random sessions as one UDP_SEGMENT message. */
 static void send_udp(struct sockaddr_in *to) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
     uint32_t id = htonl(session_id(next_random(&seed) % pairs));
     memcpy(datagrams + i * size + 4, &id, 4);
+    if (macs) put_mac(datagrams + i * size + HEADER_LEN, next_random(&seed) % macs);
   }
   union control control;
   struct iovec iov = {datagrams, burst * size};
@@ -90,6 +95,7 @@ static void make_flow(uint8_t *f, uint32_t i) {
 
 /* Whether a frame is the one that was sent, whichever of the flows it is of. */
 static int is_frame(const uint8_t *p) {
+  if (macs) return !memcmp(p + 12, frame + 12, frame_len - 12);
   return !memcmp(p, frame, flows ? 35 : frame_len) && (!flows || !memcmp(p + 42, frame + 42, frame_len - 42));
 }
 
@@ -143,7 +149,9 @@ static int is_right(uint32_t socket_index, const uint8_t *p, uint32_t length) {
   if (length != HEADER_LEN + frame_len || memcmp(p, "\0\3\0\0", 4) || memcmp(p + 8, cookie_out, COOKIE_LEN)) return 0;
   if (!is_frame(p + HEADER_LEN)) return 0;
   memcpy(&id, p + 4, 4);
-  uint32_t i = index_of_peer_id(ntohl(id));
+  uint32_t i = index_of_peer_id(ntohl(id)), station;
+  memcpy(&station, p + HEADER_LEN + 2, 4);
+  if (macs && i != pairs + ntohl(station) % pairs) return 0;
   return socket_index == 0 ? i < pairs : i >= pairs && i < 2 * pairs && (i - pairs) % sinks == socket_index - 1;
 }
 
@@ -261,13 +269,14 @@ static void lone(int port, uint64_t count, const char *remote) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS]\n"), 2;
+  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS|MACS]\n"), 2;
   pairs = atoi(argv[3]), sinks = atoi(argv[4]), frame_len = atoi(argv[5]), burst = atoi(argv[6]), window = atoi(argv[7]);
   if (sinks > MAX_SINKS || frame_len > MAX_FRAME || frame_len < 60 || burst > BATCH || burst < 1 || window < burst)
     return fprintf(stderr, "traffic: out of range\n"), 2;
   for (uint32_t i = 0; i < frame_len; i++) frame[i] = i * 7;
   memcpy(frame, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
-  flows = argc == 9;
+  macs = argc == 9 ? atoi(argv[8]) : 0;
+  flows = argc == 9 && !macs;
   if (flows) make_flow(frame, 0);
   fill_datagrams();
   for (uint32_t s = 0; s <= sinks; s++) sockets[s] = udp_socket(argv[1], s ? SINK_PORT + s - 1 : PEER_PORT, 1);

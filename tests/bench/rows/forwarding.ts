@@ -27,6 +27,16 @@ export const forwarding: readonly Comparison[] = [
     packets: 100_000,
   },
   {
+    row: "macs",
+    what: "UDP to UDP by a switch that knows 100,000 MAC addresses",
+    traffic: { ...small, macs: 100_000 },
+    input: "single",
+    mode: "plain",
+    against: [{ mode: "plain", packets: 100_000, bar: { atLeast: 0.9 } }],
+    underlays: [],
+    packets: 100_000,
+  },
+  {
     row: "grouped",
     what: "UDP to UDP, sends grouped with UDP_SEGMENT, 4 peers",
     traffic: small,
