@@ -1,9 +1,26 @@
 import assert from "node:assert/strict";
 import { parse } from "../config/testing.ts";
-import { liveChange, specOf } from "./session_spec.ts";
+import type { SessionConfig } from "../config/model.ts";
+import { liveChange, policyOf, specOf } from "./session_spec.ts";
+
+const path = { config: {}, pathMtu: 1500 } as never;
+
+Deno.test("a source check is the octets of what it says, and nothing where it says nothing", () => {
+  const source = (sourceCheck: object) =>
+    policyOf(path, { sourceCheck } as unknown as SessionConfig).source;
+  assert.deepEqual(source({ mac: "02:00:00:00:00:0A", ipv4: "10.0.0.7" }), {
+    mac: Uint8Array.of(2, 0, 0, 0, 0, 10),
+    v4: Uint8Array.of(10, 0, 0, 7),
+  });
+  const prefix = new Uint8Array(16);
+  prefix.set([0x20, 1, 0xd, 0xb8]);
+  assert.deepEqual(source({ ipv6: "2001:db8::/32" }), { v6: { prefix, bits: 32 } });
+  assert.equal(source({ ipv6: "2001:db8::1" })!.v6!.bits, 128);
+  assert.deepEqual(policyOf(path, {} as SessionConfig), {});
+});
 
 /** A static tunnel's one session, as the file says it. */
-function session(version: 2 | 3, more: string) {
+function parsed(version: 2 | 3, more: string) {
   const config = parse(`
 tunnels:
   t:
@@ -18,8 +35,8 @@ tunnels:
 }
 
 Deno.test("a PPP session's address and control field may change while frames flow, and go back", () => {
-  const kept = session(2, "");
-  const added = session(2, ", address-control: add");
+  const kept = parsed(2, "");
+  const added = parsed(2, ", address-control: add");
   assert.equal(specOf(kept.path, kept.config).addressControl, "keep");
   assert.equal(specOf(added.path, added.config).addressControl, "add");
   assert.deepEqual(liveChange(kept.path, kept.config, added.config), [
@@ -29,6 +46,6 @@ Deno.test("a PPP session's address and control field may change while frames flo
 });
 
 Deno.test("an Ethernet session has no address and control field", () => {
-  const { path, config } = session(3, ", address-control: add");
+  const { path, config } = parsed(3, ", address-control: add");
   assert.ok(!("addressControl" in specOf(path, config)));
 });
