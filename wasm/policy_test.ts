@@ -69,3 +69,15 @@ Deno.test("a policy that cannot be is refused, and changes nothing", () => {
   datapath.removeTunnel(tunnel);
   datapath.free();
 });
+
+Deno.test("an address and control field is put before frames, taken off, or left as it is", () => {
+  using a = makeEnd("udp4", 0, { addressControl: "add" });
+  using b = makeEnd("udp4", 1);
+  const bare = ethernet(60);
+  const framed = Uint8Array.of(0xff, 0x03, ...bare);
+  assert.deepEqual(cross(a, b, [bare, framed]), [framed, framed]);
+  a.datapath.changeSession(a.session, { addressControl: "strip" });
+  assert.deepEqual(cross(a, b, [bare, framed]), [bare, bare]);
+  a.datapath.changeSession(a.session, { addressControl: "keep" });
+  assert.deepEqual(cross(a, b, [bare, framed]), [bare, framed]);
+});

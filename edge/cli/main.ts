@@ -265,6 +265,8 @@ function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): 
   const path = ({ tunnel, session }: SessionPath) =>
     `${list(tunnel)}/${encodeURIComponent(session)}`;
   if (verb === "del") {
+    // One word alone is a subscriber, all of whose sessions PPP ends.
+    if (words.length === 1) return ["POST", "/v1/words/disconnect", { user: words[0] }];
     const { query, ...which } = sessionEnd(words);
     return ["DELETE", path(which) + query, undefined];
   }

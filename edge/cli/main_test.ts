@@ -3,6 +3,8 @@ import type { SessionId } from "../../core/ids.ts";
 import { createAdmin } from "../admin/app.ts";
 import { serveAdmin } from "../admin/serve.ts";
 import { branchOffice, type MemoryAppliance, tapPlugin } from "../admin/testing.ts";
+import { z } from "zod";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { ConfigError } from "../config/problem.ts";
 import { type Deps, main } from "./main.ts";
 
@@ -41,10 +43,11 @@ async function run(
 async function against(
   api: MemoryAppliance,
   work: (isthmus: (line: string, overrides?: Partial<Deps>) => Promise<Outcome>) => Promise<void>,
+  plugins: readonly Plugin[] = [tapPlugin],
 ): Promise<void> {
   const app = createAdmin(api, {
     version: "1.2.3",
-    plugins: [tapPlugin],
+    plugins,
     log: { error() {}, info() {}, warn() {} },
   });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
@@ -228,6 +231,20 @@ Deno.test("set log changes what is logged, of all or of one tunnel or peer", asy
       assert.equal((await changed(`set log ${line}`.trim()))[0], 2, line);
     }
   });
+});
+
+Deno.test("del session USER has PPP end the subscriber's sessions", async () => {
+  const api = await branchOffice();
+  const asked: unknown[] = [];
+  api.run = (word, given) => Promise.resolve(asked.push(word, given) && {});
+  await against(api, async (isthmus) => {
+    assert.equal((await isthmus("del session alice@example")).status, 0);
+  }, [{
+    ...tapPlugin,
+    name: "ppp",
+    words: [{ word: "disconnect", help: "ends them", given: z.looseObject({}) }],
+  }]);
+  assert.deepEqual(asked, ["disconnect", { user: "alice@example" }]);
 });
 
 Deno.test("filters leave only what has all of them", async () => {

@@ -334,6 +334,14 @@ const payloadOptions = {
     otherwise: "`off`",
     change: "live",
   }),
+  "address-control": option(choice(["keep", "add", "strip"]), {
+    field: "addressControl",
+    help:
+      "whether PPP frames to the peer begin with an address and a control field, `FF 03` (RFC 1662 §3.2): as they come (`keep`), all (`add`) or none (`strip`)",
+    default: undefined,
+    otherwise: "`keep`",
+    change: "live",
+  }),
   "vlan-id": option({ ...whole(0, 4095), placeholder: "VID" }, {
     field: "vlanId",
     help:

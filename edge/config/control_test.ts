@@ -291,7 +291,7 @@ Deno.test("parseConfig() says what is wrong with peers, with tunnels to them, an
     ]],
     [peer("accept: [{ name: 5550, remote-end-id: x, cookie-size: 6 }]"), [
       "3:22: peers.p.accept[0].name: got 5550; expected a quoted glob of 1 to 255 characters, such as 'hq-*'",
-      "3:28: peers.p.accept[0].remote-end-id: unknown key; expected one of name, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, vlan-id, mtu, seq, circuit",
+      "3:28: peers.p.accept[0].remote-end-id: unknown key; expected one of name, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, address-control, vlan-id, mtu, seq, circuit",
       "3:59: peers.p.accept[0].cookie-size: got 6; expected 0, 4 or 8",
     ]],
     [peer("accept:\n- { name: a }\n- { name: a, pw-type: ppp }\n- { name: a, seq: both }"), [
@@ -400,9 +400,9 @@ Deno.test("parseConfig() says what is wrong with peers, with tunnels to them, an
       '9:22: tunnels.t.sessions[?]: got "a b"; expected a letter or digit, then at most 62 letters, digits, dots, dashes or underscores; not digits alone, for those are ids',
     ]],
     [call('session-id: 1, remote-end-id: 5550, cookie: "00112233"'), [
-      "10:12: tunnels.t.sessions.s.session-id: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, vlan-id, mtu, seq, circuit",
+      "10:12: tunnels.t.sessions.s.session-id: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, address-control, vlan-id, mtu, seq, circuit",
       "10:42: tunnels.t.sessions.s.remote-end-id: got 5550; expected a quoted string of 1 to 255 characters",
-      "10:48: tunnels.t.sessions.s.cookie: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, vlan-id, mtu, seq, circuit",
+      "10:48: tunnels.t.sessions.s.cookie: unknown key; expected one of remote-end-id, direction, cookie-size, pw-type, l2spec-type, reorder-timeout, restart-after, restart-run, rate-limit, source-check, mss-clamp, address-control, vlan-id, mtu, seq, circuit",
     ]],
     [call("cookie-size: 8, l2spec-type: default, pw-type: eth", "old"), [
       "10:25: tunnels.t.sessions.s.cookie-size: L2TPv2 has no cookies; leave it out",

@@ -74,6 +74,7 @@ export function changedSession(session: SessionConfig, call: CallConfig): Sessio
     rateLimit: ____,
     vlanId: _____,
     sourceCheck: ______,
+    addressControl: _______,
     ...agreed
   } = session;
   return {
@@ -84,12 +85,13 @@ export function changedSession(session: SessionConfig, call: CallConfig): Sessio
 
 /** @param numbered whether frames come with sequence numbers, or may */
 function decidedHere(call: CallConfig, numbered: boolean) {
-  const { circuit, mssClamp, mtu, rateLimit, sourceCheck, vlanId } = call;
+  const { addressControl, circuit, mssClamp, mtu, rateLimit, sourceCheck, vlanId } = call;
   const { reorderTimeoutMs, restartAfterMs, restartRun } = call;
   return {
     reorderTimeoutMs: numbered ? reorderTimeoutMs : 0,
     restartAfterMs,
     restartRun,
+    ...(addressControl && { addressControl }),
     ...(mssClamp !== undefined && { mssClamp }),
     ...(rateLimit && { rateLimit }),
     ...(sourceCheck && { sourceCheck }),

@@ -27,6 +27,8 @@ export function specOf(tunnel: Path, config: SessionConfig): SessionSpec {
     reorderTimeoutMs: config.reorderTimeoutMs,
     restartAfterMs: config.restartAfterMs,
     restartRun: config.restartRun,
+    ...(config.pseudowireType === PseudowireType.Ppp &&
+      { addressControl: config.addressControl ?? "keep" }),
     ...(config.pseudowireType === PseudowireType.EthernetVlan && { vlan: config.vlanId ?? "any" }),
   };
 }
@@ -73,6 +75,7 @@ const liveKeys = [
   "peerCookie",
   "policy",
   "vlan",
+  "addressControl",
 ] as const;
 
 /** What the datapath changes while frames flow, and how to go back. */

@@ -17,8 +17,8 @@
 #include "plan.h"
 
 #define MAX_SESSIONS 65535
-#define MAX_TUNNELS 8
-#define QUEUE (1 << 17)
+#define MAX_TUNNELS 64
+#define QUEUE (1 << 15) /* those that wait are few */
 #define LOST_AFTER_NS 1e9
 #define AGAIN_AFTER_NS 2e9
 
@@ -347,11 +347,15 @@ static void set_up(uint32_t count, uint32_t most) {
   double begin = now(), looked = begin;
   uint32_t started = up;
   while (up + failed < count) {
-    for (uint32_t i = 0; i < tunnel_count; i++) {
-      struct tunnel *t = &tunnels[i];
-      if (t->queued == 0) start_tunnel(t);
-      while (t->up && starting < most && started < count && t->started < t->sessions && t->queued - t->sent < 256)
-        start_call(t), started++;
+    /* One call a tunnel in turn, as long as any takes one. */
+    for (int any = 1; any;) {
+      any = 0;
+      for (uint32_t i = 0; i < tunnel_count; i++) {
+        struct tunnel *t = &tunnels[i];
+        if (t->queued == 0) start_tunnel(t);
+        if (!t->up || starting >= most || started >= count || t->started >= t->sessions || t->queued - t->sent >= 16) continue;
+        start_call(t), started++, any = 1;
+      }
     }
     flush();
     struct pollfd p = {.fd = wire, .events = POLLIN};

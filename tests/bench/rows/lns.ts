@@ -39,14 +39,14 @@ export async function lns(effort: Effort, lab: Lab): Promise<Figure[]> {
 
 /** The same with as many sessions as one process is to have. */
 export async function lnsMany(effort: Effort, lab: Lab): Promise<Figure[]> {
-  return await measureLns({ ...effort, rounds: 1 }, lab, Math.round(60_000 * effort.scale), 4);
+  return await measureLns({ ...effort, rounds: 1 }, lab, Math.round(60_000 * effort.scale), 32);
 }
 
 async function measureLns(
   effort: Effort,
   lab: Lab,
   sessions: number,
-  tunnels = 1,
+  tunnels = 8,
 ): Promise<Figure[]> {
   const ways = await prepare(lab);
   const results: Record<Way, Result[]> = { ours: [], l2tpns: [] };
