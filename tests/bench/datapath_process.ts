@@ -17,6 +17,8 @@ import type { SessionSpec } from "../../wasm/mod.ts";
 import { TextLineStream } from "./lines.ts";
 import { sleep } from "./measure.ts";
 import {
+  clientMac,
+  concentratorMac,
   cookieIn,
   cookieOut,
   peerAddress,
@@ -51,7 +53,7 @@ const addSession = (tunnel: TunnelHandle, index: number) =>
 const session = (index: number): SessionSpec => ({
   sessionId: sessionId(index),
   peerSessionId: peerSessionId(index),
-  frameType: "ethernet",
+  frameType: setup.ppp ? "ppp" : "ethernet",
   l2spec: "none",
   cookie: cookieOut,
   peerCookie: cookieIn,
@@ -68,7 +70,12 @@ const ports: PortId[] = [];
 if (setup.wire !== undefined) {
   const { fd } = openPacketSocket(libc, { name: setup.wire, promiscuous: true, vnet: false });
   const port = await datapath.addDevice(fd, { frames: "ethernet", packets: true }, () => {});
-  await datapath.crossConnect(await addSession(sender, 0), port);
+  if (!setup.ppp) await datapath.crossConnect(await addSession(sender, 0), port);
+  for (let i = 0; setup.ppp && i < setup.pairs; i++) {
+    const link = { peer: clientMac, own: concentratorMac, tags: [], sessionId: i + 1 };
+    const subscriber = await datapath.addPppoe(port, link);
+    await datapath.crossConnect(await addSession(sender, i), subscriber);
+  }
 } else if (setup.tap === undefined) {
   const sinks = [];
   for (let k = 0; k < setup.sinks; k++) sinks.push(await addTunnel(2 + k, sinkPort + k));

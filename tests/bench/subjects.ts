@@ -24,7 +24,7 @@ export type Mode = "plain" | "segment" | "gro";
 /** What is to be forwarded. */
 export interface Traffic {
   readonly path: Path;
-  /** Pairs of joined sessions; 1 where a TAP is one end. */
+  /** Pairs of joined sessions; 1 where a TAP is one end, or an interface without PPPoE. */
   readonly pairs: number;
   /** Peers that packets go to. */
   readonly sinks: number;
@@ -38,6 +38,8 @@ export interface Traffic {
   readonly flows?: boolean;
   /** The datapath's TAP takes super-frames. */
   readonly vnet?: boolean;
+  /** Sessions carry PPP frames; on an interface these are PPPoE sessions, one for each pair. */
+  readonly ppp?: boolean;
   /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
   readonly macs?: number;
 }
@@ -67,7 +69,8 @@ export async function startBaseline(
     command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...macs];
   } else if (isWire(path)) {
     await lab.addWire(tap);
-    command = [programPath("packet"), ...where, tap];
+    const sessions = traffic.ppp ? [String(pairs)] : [];
+    command = [programPath("packet"), ...where, tap, ...sessions];
   } else {
     await lab.addTap(tap);
     command = [programPath("tap"), ...where, tap];
@@ -91,6 +94,8 @@ export interface DatapathSetup {
   readonly wire?: string;
   /** The TAP takes super-frames. */
   readonly vnet: boolean;
+  /** Sessions carry PPP frames, and an interface as many PPPoE sessions. */
+  readonly ppp: boolean;
   /** Stations that a switch of all sessions knows. */
   readonly macs?: number;
 }
@@ -102,7 +107,7 @@ export async function startDatapathProcess(
   traffic: Traffic,
 ): Promise<Subject & { readonly program: Program }> {
   const port = traffic.vnet ? 1702 : 1701, tap = `bench-wasm${traffic.vnet ? 2 : ""}`;
-  const { path, pairs, sinks, vnet = false } = traffic;
+  const { path, pairs, sinks, vnet = false, ppp = false } = traffic;
   if (isWire(path)) await lab.addWire(tap);
   else if (path !== "switch") await lab.addTap(tap);
   const setup: DatapathSetup = {
@@ -111,6 +116,7 @@ export async function startDatapathProcess(
     sinks,
     segment,
     vnet,
+    ppp,
     ...(traffic.macs !== undefined && { macs: traffic.macs }),
     ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
@@ -151,8 +157,9 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const flows = traffic.flows ? ["flows"] : traffic.macs ? [String(traffic.macs)] : [];
-  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...flows];
+  const { flows, ppp, macs } = traffic;
+  const what = flows ? ["flows"] : ppp ? ["ppp"] : macs ? [String(macs)] : [];
+  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...what];
   return startProgram(lab.asPeers(command));
 }
 

@@ -3,7 +3,8 @@
  *
  * Peers live at one address: port PEER_PORT sends into the subject, ports SINK_PORT + k receive from it. Of 2n sessions,
  * session i < n belongs to the tunnel of the sending peer and is joined to session n + i, which belongs to
- * the tunnel of sink i % sinks. L2TPv3 over UDP (RFC 3931 §4.1.2), Ethernet, cookies of 8 bytes, no L2-Specific Sublayer.
+ * the tunnel of sink i % sinks. L2TPv3 over UDP (RFC 3931 §4.1.2), Ethernet or PPP, cookies of 8 bytes, no L2-Specific Sublayer.
+ * Where an interface carries PPPoE, session i is joined to PPPoE session i + 1, all of one client.
  */
 #pragma once
 #include <stdint.h>
@@ -18,6 +19,10 @@
 /* Expected in what the subject receives; expected in what it sends. */
 static const uint8_t cookie_in[COOKIE_LEN] = {0xc0, 1, 2, 3, 4, 5, 6, 0xc7};
 static const uint8_t cookie_out[COOKIE_LEN] = {0xd0, 9, 8, 7, 6, 5, 4, 0xd7};
+
+/* PPPoE (RFC 2516 §4): Ethernet's header, version and type 1, code 0, session id, length. */
+#define PPPOE_LEN 20
+static const uint8_t concentrator_mac[6] = {2, 2, 0, 0, 0, 1}, client_mac[6] = {2, 2, 0, 0, 0, 2};
 
 /* An odd factor: every index has its own id, and ids look random to a hash. */
 #define ID_FACTOR 2654435761u
