@@ -42,6 +42,8 @@ export interface Traffic {
   readonly ppp?: boolean;
   /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
   readonly macs?: number;
+  /** The first session and all that packets go to are ports of a switch, which floods each frame to `pairs` ports. */
+  readonly flood?: boolean;
 }
 
 /** A program that forwards, ready for traffic. */
@@ -65,8 +67,8 @@ export async function startBaseline(
   const { path, pairs, sinks } = traffic;
   let command;
   if (path === "switch") {
-    const macs = traffic.macs === undefined ? [] : [String(traffic.macs)];
-    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...macs];
+    const kind = traffic.flood ? ["flood"] : traffic.macs ? [String(traffic.macs)] : [];
+    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...kind];
   } else if (isWire(path)) {
     await lab.addWire(tap);
     const sessions = traffic.ppp ? [String(pairs)] : [];
@@ -98,6 +100,8 @@ export interface DatapathSetup {
   readonly ppp: boolean;
   /** Stations that a switch of all sessions knows. */
   readonly macs?: number;
+  /** A switch floods what comes in by the first session. */
+  readonly flood: boolean;
 }
 
 /** Starts the real datapath in a small process of its own. */
@@ -107,7 +111,7 @@ export async function startDatapathProcess(
   traffic: Traffic,
 ): Promise<Subject & { readonly program: Program }> {
   const port = traffic.vnet ? 1702 : 1701, tap = `bench-wasm${traffic.vnet ? 2 : ""}`;
-  const { path, pairs, sinks, vnet = false, ppp = false } = traffic;
+  const { path, pairs, sinks, vnet = false, ppp = false, flood = false } = traffic;
   if (isWire(path)) await lab.addWire(tap);
   else if (path !== "switch") await lab.addTap(tap);
   const setup: DatapathSetup = {
@@ -117,6 +121,7 @@ export async function startDatapathProcess(
     segment,
     vnet,
     ppp,
+    flood,
     ...(traffic.macs !== undefined && { macs: traffic.macs }),
     ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
@@ -157,8 +162,9 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const { flows, ppp, macs } = traffic;
-  const what = flows ? ["flows"] : ppp ? ["ppp"] : macs ? [String(macs)] : [];
+  const { flows, flood, ppp, macs } = traffic;
+  const word = flows ? "flows" : ppp ? "ppp" : flood ? "flood" : macs?.toString();
+  const what = word === undefined ? [] : [word];
   const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...what];
   return startProgram(lab.asPeers(command));
 }
