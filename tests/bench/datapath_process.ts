@@ -17,12 +17,16 @@ import type { SessionSpec } from "../../wasm/mod.ts";
 import { TextLineStream } from "./lines.ts";
 import { sleep } from "./measure.ts";
 import {
+  clientMac,
+  concentratorMac,
   cookieIn,
   cookieOut,
   peerAddress,
   peerPort,
   peerSessionId,
+  peerSessionId2,
   sessionId,
+  sessionId2,
   sinkPort,
   subjectAddress,
 } from "./plan.ts";
@@ -37,7 +41,7 @@ const socket = await datapath.addSocket(opened.fd, opened.kind);
 
 const addTunnel = (tunnelId: number, port: number) =>
   datapath.addTunnel({
-    version: 3,
+    version: setup.ppp ? 2 : 3,
     encap: "udp",
     tunnelId,
     peerTunnelId: tunnelId,
@@ -48,13 +52,14 @@ const addTunnel = (tunnelId: number, port: number) =>
   });
 const addSession = (tunnel: TunnelHandle, index: number) =>
   datapath.addSession(tunnel, session(index));
+const none = new Uint8Array();
 const session = (index: number): SessionSpec => ({
-  sessionId: sessionId(index),
-  peerSessionId: peerSessionId(index),
-  frameType: "ethernet",
+  sessionId: setup.ppp ? sessionId2(index) : sessionId(index),
+  peerSessionId: setup.ppp ? peerSessionId2(index) : peerSessionId(index),
+  frameType: setup.ppp ? "ppp" : "ethernet",
   l2spec: "none",
-  cookie: cookieOut,
-  peerCookie: cookieIn,
+  cookie: setup.ppp ? none : cookieOut,
+  peerCookie: setup.ppp ? none : cookieIn,
   sendSeq: false,
   recvSeq: false,
   lnsMode: false,
@@ -68,7 +73,12 @@ const ports: PortId[] = [];
 if (setup.wire !== undefined) {
   const { fd } = openPacketSocket(libc, { name: setup.wire, promiscuous: true, vnet: false });
   const port = await datapath.addDevice(fd, { frames: "ethernet", packets: true }, () => {});
-  await datapath.crossConnect(await addSession(sender, 0), port);
+  if (!setup.ppp) await datapath.crossConnect(await addSession(sender, 0), port);
+  for (let i = 0; setup.ppp && i < setup.pairs; i++) {
+    const link = { peer: clientMac, own: concentratorMac, tags: [], sessionId: i + 1 };
+    const subscriber = await datapath.addPppoe(port, link);
+    await datapath.crossConnect(await addSession(sender, i), subscriber);
+  }
 } else if (setup.tap === undefined) {
   const sinks = [];
   for (let k = 0; k < setup.sinks; k++) sinks.push(await addTunnel(2 + k, sinkPort + k));

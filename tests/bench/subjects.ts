@@ -3,7 +3,7 @@
 import type { Lab } from "./lab.ts";
 import { cpuTime, sleep } from "./measure.ts";
 import { peerAddress, subjectAddress } from "./plan.ts";
-import { type Program, programPath, startProgram } from "./programs.ts";
+import { type Program, programPath, startProgram, versionPath } from "./programs.ts";
 
 /** Which way packets go. */
 export type Path = "switch" | "tap-udp" | "udp-tap" | "wire-udp" | "udp-wire";
@@ -24,7 +24,7 @@ export type Mode = "plain" | "segment" | "gro";
 /** What is to be forwarded. */
 export interface Traffic {
   readonly path: Path;
-  /** Pairs of joined sessions; 1 where a TAP is one end. */
+  /** Pairs of joined sessions; 1 where a TAP is one end, or an interface without PPPoE. */
   readonly pairs: number;
   /** Peers that packets go to. */
   readonly sinks: number;
@@ -38,6 +38,8 @@ export interface Traffic {
   readonly flows?: boolean;
   /** The datapath's TAP takes super-frames. */
   readonly vnet?: boolean;
+  /** Sessions are L2TPv2's and carry PPP frames; on an interface these are PPPoE sessions, one for each pair. */
+  readonly ppp?: boolean;
   /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
   readonly macs?: number;
 }
@@ -61,13 +63,22 @@ export async function startBaseline(
   const port = 1710 + index, tap = `bench-c${index}`;
   const where = [subjectAddress, String(port), peerAddress];
   const { path, pairs, sinks } = traffic;
+  const version = traffic.ppp ? 2 : 3;
   let command;
   if (path === "switch") {
     const macs = traffic.macs === undefined ? [] : [String(traffic.macs)];
-    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...macs];
+    command = [
+      versionPath("switch", version),
+      ...where,
+      String(pairs),
+      String(sinks),
+      mode,
+      ...macs,
+    ];
   } else if (isWire(path)) {
     await lab.addWire(tap);
-    command = [programPath("packet"), ...where, tap];
+    const sessions = traffic.ppp ? [String(pairs)] : [];
+    command = [versionPath("packet", version), ...where, tap, ...sessions];
   } else {
     await lab.addTap(tap);
     command = [programPath("tap"), ...where, tap];
@@ -91,6 +102,8 @@ export interface DatapathSetup {
   readonly wire?: string;
   /** The TAP takes super-frames. */
   readonly vnet: boolean;
+  /** Sessions are L2TPv2's and carry PPP frames, and an interface as many PPPoE sessions. */
+  readonly ppp: boolean;
   /** Stations that a switch of all sessions knows. */
   readonly macs?: number;
 }
@@ -102,7 +115,7 @@ export async function startDatapathProcess(
   traffic: Traffic,
 ): Promise<Subject & { readonly program: Program }> {
   const port = traffic.vnet ? 1702 : 1701, tap = `bench-wasm${traffic.vnet ? 2 : ""}`;
-  const { path, pairs, sinks, vnet = false } = traffic;
+  const { path, pairs, sinks, vnet = false, ppp = false } = traffic;
   if (isWire(path)) await lab.addWire(tap);
   else if (path !== "switch") await lab.addTap(tap);
   const setup: DatapathSetup = {
@@ -111,6 +124,7 @@ export async function startDatapathProcess(
     sinks,
     segment,
     vnet,
+    ppp,
     ...(traffic.macs !== undefined && { macs: traffic.macs }),
     ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
@@ -151,8 +165,15 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const flows = traffic.flows ? ["flows"] : traffic.macs ? [String(traffic.macs)] : [];
-  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...flows];
+  const { flows, ppp, macs } = traffic;
+  const what = flows ? ["flows"] : ppp ? ["ppp"] : macs ? [String(macs)] : [];
+  const command = [
+    versionPath("traffic", ppp ? 2 : 3),
+    peerAddress,
+    subjectAddress,
+    ...numbers,
+    ...what,
+  ];
   return startProgram(lab.asPeers(command));
 }
 

@@ -283,6 +283,19 @@ fn a_loop_blocks_one_of_its_ports_for_a_while() {
 }
 
 #[test]
+fn moves_to_a_port_that_is_gone_say_nothing_of_another() {
+    let mut bench = Bench::plain(2);
+    for at in 0..5 {
+        bench.send(1 + at % 2, BROADCAST, mac(1)); // four moves, the last to port 1
+    }
+    let gone = bench.ports[1];
+    bench.lab.datapath.core.remove_port(gone).unwrap();
+    bench.add(MemberOptions::default());
+    assert_eq!(bench.send(3, BROADCAST, mac(1)), [1]);
+    assert!(!bench.events().contains(&What::Loop));
+}
+
+#[test]
 fn a_rule_of_no_moves_blocks_nobody() {
     let loops = LoopRule { moves: 0, ..LoopRule::default() };
     let mut bench =
@@ -357,6 +370,9 @@ fn patches_join_switches_and_a_ring_of_them_ends() {
     assert_eq!(bench.send(1, BROADCAST, mac(1)), [2, 10]);
     bench.lab.read(far, &[[&mac(1)[..], &mac(3), &[8, 0], &[0; 46]].concat()], bench.now);
     assert_eq!(bench.lab.run().written.iter().map(|(fd, _)| *fd).collect::<Vec<_>>(), [1]);
+    for _ in 0..100 {
+        assert_eq!(bench.send(1, BROADCAST, mac(1)), [2, 10], "however many came before");
+    }
     // A ring of patches: every copy that goes round is counted, and the end of it is soon.
     for _ in 0..3 {
         let core = &mut bench.lab.datapath.core;

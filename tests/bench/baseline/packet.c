@@ -1,11 +1,12 @@
 /*
- * packet LOCAL PORT REMOTE INTERFACE: one Ethernet pseudowire between an interface, by a packet socket, and the sending peer,
- * both ways, in batches. Says "ready"; ends on SIGTERM, then says how many batches and packets there were.
+ * packet LOCAL PORT REMOTE INTERFACE [SESSIONS]: one Ethernet pseudowire between an interface, by a packet socket, and the
+ * sending peer, both ways, in batches; with SESSIONS, so many PPPoE sessions on the interface, each with a PPP pseudowire. Says "ready"; ends on SIGTERM, then says how many batches and packets there were.
  */
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <signal.h>
+#include "pppoe.h"
 #include "send.h"
 
 #define ROOM 2048
@@ -36,7 +37,16 @@ static int packet_open(const char *name) {
   return fd;
 }
 
-static void wire_to_udp(int wire, struct session *s) {
+/* Whether the kernel took a VLAN tag off. */
+static int tagged(struct msghdr *m) {
+  struct cmsghdr *h = CMSG_FIRSTHDR(m);
+  struct tpacket_auxdata told;
+  if (!h || h->cmsg_level != SOL_PACKET || h->cmsg_type != PACKET_AUXDATA) return 0;
+  memcpy(&told, CMSG_DATA(h), sizeof told);
+  return told.tp_status & TP_STATUS_VLAN_VALID && told.tp_vlan_tci & 0xfff;
+}
+
+static void wire_to_udp(int wire, struct session *whole) {
   static union aux aux[BATCH];
   for (int i = 0; i < BATCH; i++) {
     iov[i] = (struct iovec){buffer[i] + HEADROOM, ROOM};
@@ -48,13 +58,15 @@ static void wire_to_udp(int wire, struct session *s) {
   batches++, packets_received += received;
   for (int i = 0; i < received; i++) {
     struct packet p = {.data = iov[i].iov_base, .length = rx[i].msg_len};
+    struct session *s = whole ? whole : tagged(&rx[i].msg_hdr) ? NULL : take_pppoe(&p);
+    if (!s) { dropped++; continue; }
     encapsulate(&p, s);
     send_later(&p);
   }
   flush();
 }
 
-static void udp_to_wire(int fd, int wire, const struct table *t) {
+static void udp_to_wire(int fd, int wire, const struct table *t, int whole) {
   static struct sockaddr_in from[BATCH];
   static struct packet packet[BATCH];
   for (int i = 0; i < BATCH; i++) {
@@ -73,6 +85,7 @@ static void udp_to_wire(int fd, int wire, const struct table *t) {
   for (uint32_t i = 0; i < n; i++) {
     struct packet *p = &packet[i];
     if (!p->session || !decapsulate(p, p->session)) { dropped++; continue; }
+    if (!whole) put_pppoe(p);
     iov[leaving] = (struct iovec){p->data, p->length};
     rx[leaving].msg_hdr = (struct msghdr){.msg_iov = &iov[leaving], .msg_iovlen = 1};
     leaving++;
@@ -85,17 +98,19 @@ static void udp_to_wire(int fd, int wire, const struct table *t) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return fprintf(stderr, "usage: packet LOCAL PORT REMOTE INTERFACE\n"), 2;
+  if (argc != 5 && argc != 6) return fprintf(stderr, "usage: packet LOCAL PORT REMOTE INTERFACE [SESSIONS]\n"), 2;
+  uint32_t sessions = argc == 6 ? atoi(argv[5]) : 0;
   int fd = udp_socket(argv[1], atoi(argv[2]), 0), wire = packet_open(argv[4]);
-  struct table table = make_table(1, 1);
-  struct session *session = find(&table, htonl(session_id(0)));
+  struct table table = make_table(sessions ? sessions : 1, 1);
+  struct session *session = sessions ? NULL : find(&table, htonl(session_id(0, 0)));
+  if (sessions) make_pppoe(&table, sessions);
   sender_init(fd, 1, argv[3], 1);
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
   puts("ready"), fflush(stdout);
   struct pollfd ready[2] = {{fd, POLLIN, 0}, {wire, POLLIN, 0}};
   while (!stop) {
     if (poll(ready, 2, -1) < 0) continue;
-    if (ready[0].revents) udp_to_wire(fd, wire, &table);
+    if (ready[0].revents) udp_to_wire(fd, wire, &table, session != NULL);
     if (ready[1].revents) wire_to_udp(wire, session);
   }
   printf("batches %llu packets %llu messages %llu dropped %llu\n", (unsigned long long)batches,

@@ -39,7 +39,7 @@ static struct stations make_stations(const struct table *sessions, uint32_t pair
   memset(t.slots, 0, size * sizeof(struct station));
   for (uint32_t i = 0; i < count; i++) {
     uint8_t mac[6] = {2, 1, i >> 24, i >> 16, i >> 8, i};
-    uint32_t session = find(sessions, htonl(session_id(pairs + i % pairs))) - sessions->slots;
+    uint32_t session = find(sessions, htonl(session_id(1, pairs + i % pairs))) - sessions->slots;
     *station(&t, mac_at(mac)) = (struct station){mac_at(mac), session, 0};
   }
   return t;

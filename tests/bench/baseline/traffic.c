@@ -1,5 +1,5 @@
 /*
- * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS]: sends to a subject and counts what comes out of it.
+ * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|MACS]: sends to a subject and counts what comes out of it.
  *
  * A line on standard input asks for a run, a line on standard output answers it:
  *   switch  PORT COUNT        UDP to REMOTE:PORT, back to the sinks
@@ -9,8 +9,8 @@
  *   lone PORT COUNT           as switch, but one packet at a time: each waits until the one before has come out
  *   -> "sent N forwarded N lost N wrong N ns T"; lone: "p50 NS p99 NS", from send to receive
  *
- * With FLOWS, frames are UDP over IPv4, and each of a burst is of another flow. With MACS, a number, frames are for stations
- * chosen at random of so many.
+ * With flows, frames are UDP over IPv4, and each of a burst is of another flow. With MACS, a number, frames are for stations
+ * chosen at random of so many. With ppp, frames are PPP's, each with the number of its session; at a TAP they are PPPoE's.
  *
  * At most WINDOW packets are between here and the sinks, so a subject that keeps its queue loses nothing and always has work;
  * BURST packets go out in one system call, as one UDP_SEGMENT message where they are UDP.
@@ -29,8 +29,9 @@
 static uint32_t pairs, sinks, frame_len, burst, window, macs, seed = 1;
 static int sockets[1 + MAX_SINKS]; /* the sending peer's, then the sinks' */
 static uint8_t frame[MAX_FRAME];
-static int flows;
+static int flows, ppp;
 static uint64_t wrong;
+static const uint8_t version[4] = {0, VERSION}; /* what a data packet begins with */
 
 static double now(void) {
   struct timespec t;
@@ -57,12 +58,28 @@ static uint8_t datagrams[BATCH * (HEADER_LEN + MAX_FRAME)];
 /* The MAC address of station `i`, who is behind session pairs + i % pairs. */
 static void put_mac(uint8_t *to, uint32_t i) { to[0] = 2, to[1] = 1, i = htonl(i), memcpy(to + 2, &i, 4); }
 
+/* A PPP frame, IPv4 by its protocol field, has its session's number behind that. */
+static void put_number(uint8_t *ppp_frame, uint32_t i) { i = htonl(i), memcpy(ppp_frame + 2, &i, 4); }
+
+static uint32_t number_of(const uint8_t *ppp_frame) {
+  uint32_t i;
+  memcpy(&i, ppp_frame + 2, 4);
+  return ntohl(i);
+}
+
+/* Ethernet's and PPPoE's header of a frame of session `i`. */
+static void put_pppoe(uint8_t *p, const uint8_t *to, const uint8_t *from, uint32_t i) {
+  uint8_t rest[8] = {0x88, 0x64, 0x11, 0, (i + 1) >> 8, i + 1, frame_len >> 8, frame_len};
+  memcpy(p, to, 6), memcpy(p + 6, from, 6), memcpy(p + 12, rest, 8);
+}
+
 /* `burst` data packets of random sessions as one UDP_SEGMENT message. */
 static void send_udp(struct sockaddr_in *to) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
-    uint32_t id = htonl(session_id(next_random(&seed) % pairs));
-    memcpy(datagrams + i * size + 4, &id, 4);
+    uint32_t index = next_random(&seed) % pairs, id = htonl(session_id(0, index));
+    memcpy(datagrams + i * size + ID_AT, &id, 4);
+    if (ppp) put_number(datagrams + i * size + HEADER_LEN, index);
     if (macs) put_mac(datagrams + i * size + HEADER_LEN, next_random(&seed) % macs);
   }
   union control control;
@@ -95,6 +112,7 @@ static void make_flow(uint8_t *f, uint32_t i) {
 
 /* Whether a frame is the one that was sent, whichever of the flows it is of. */
 static int is_frame(const uint8_t *p) {
+  if (ppp) return number_of(p) < pairs && !memcmp(p, frame, 2) && !memcmp(p + 6, frame + 6, frame_len - 6);
   if (macs) return !memcmp(p + 12, frame + 12, frame_len - 12);
   return !memcmp(p, frame, flows ? 35 : frame_len) && (!flows || !memcmp(p + 42, frame + 42, frame_len - 42));
 }
@@ -103,7 +121,7 @@ static void fill_datagrams(void) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
     uint8_t *p = datagrams + i * size;
-    memcpy(p, "\0\3\0\0", 4), memcpy(p + 8, cookie_in, COOKIE_LEN), memcpy(p + HEADER_LEN, frame, frame_len);
+    memcpy(p, version, ID_AT), memcpy(p + ID_AT + 4, cookie_in, COOKIE_LEN), memcpy(p + HEADER_LEN, frame, frame_len);
     if (flows) make_flow(p + HEADER_LEN, i);
   }
 }
@@ -119,9 +137,17 @@ static int packet_socket(const char *tap) {
 /* `burst` frames into the TAP's queue, for its reader. */
 static void send_frames(int fd) {
   static struct mmsghdr m[BATCH];
-  static struct iovec iov;
-  iov = (struct iovec){frame, frame_len};
-  for (uint32_t i = 0; i < burst; i++) m[i].msg_hdr = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
+  static struct iovec iov[BATCH];
+  static uint8_t sessions[BATCH][PPPOE_LEN + MAX_FRAME];
+  for (uint32_t i = 0; i < burst; i++) {
+    iov[i] = (struct iovec){frame, frame_len};
+    m[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+    if (!ppp) continue;
+    uint32_t index = next_random(&seed) % pairs;
+    put_pppoe(sessions[i], concentrator_mac, client_mac, index);
+    memcpy(sessions[i] + PPPOE_LEN, frame, frame_len), put_number(sessions[i] + PPPOE_LEN, index);
+    iov[i] = (struct iovec){sessions[i], PPPOE_LEN + frame_len};
+  }
   if (sendmmsg(fd, m, burst, 0) < 0 && errno != ENOBUFS) die("sendmmsg");
 }
 
@@ -146,12 +172,14 @@ static uint64_t drain_udp(void) {
 
 static int is_right(uint32_t socket_index, const uint8_t *p, uint32_t length) {
   uint32_t id;
-  if (length != HEADER_LEN + frame_len || memcmp(p, "\0\3\0\0", 4) || memcmp(p + 8, cookie_out, COOKIE_LEN)) return 0;
+  if (length != HEADER_LEN + frame_len || memcmp(p, version, ID_AT) || memcmp(p + ID_AT + 4, cookie_out, COOKIE_LEN)) return 0;
   if (!is_frame(p + HEADER_LEN)) return 0;
-  memcpy(&id, p + 4, 4);
+  memcpy(&id, p + ID_AT, 4);
+  if (VERSION == 2 && ntohl(id) >> 16 != 1 + socket_index) return 0;
   uint32_t i = index_of_peer_id(ntohl(id)), station;
   memcpy(&station, p + HEADER_LEN + 2, 4);
   if (macs && i != pairs + ntohl(station) % pairs) return 0;
+  if (ppp && i % pairs != number_of(p + HEADER_LEN)) return 0;
   return socket_index == 0 ? i < pairs : i >= pairs && i < 2 * pairs && (i - pairs) % sinks == socket_index - 1;
 }
 
@@ -192,17 +220,19 @@ static uint64_t read_counter(int fd) {
 static int receiving_packet_socket(const char *tap) {
   int fd = packet_socket(tap), size = 8 << 20;
   struct sockaddr_ll a = {
-      .sll_family = AF_PACKET, .sll_protocol = htons(flows ? ETH_P_IP : FRAME_TYPE), .sll_ifindex = if_nametoindex(tap)};
+      .sll_family = AF_PACKET, .sll_protocol = htons(ppp ? ETH_P_PPP_SES : flows ? ETH_P_IP : FRAME_TYPE), .sll_ifindex = if_nametoindex(tap)};
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) die("SO_RCVBUFFORCE");
   if (bind(fd, (struct sockaddr *)&a, sizeof a)) die("bind");
   return fd;
 }
 
 static uint64_t check_frame(int fd) {
-  uint8_t data[MAX_FRAME];
-  ssize_t length = recv(fd, data, sizeof data, MSG_DONTWAIT);
+  uint8_t data[PPPOE_LEN + MAX_FRAME], header[PPPOE_LEN];
+  ssize_t length = recv(fd, data, sizeof data, MSG_DONTWAIT), before = ppp ? PPPOE_LEN : 0;
   if (length < 0) return 0;
-  wrong += length != frame_len || !is_frame(data);
+  int right = length == before + frame_len && is_frame(data + before);
+  if (right && ppp) put_pppoe(header, client_mac, concentrator_mac, number_of(data + before));
+  wrong += !right || memcmp(data, header, before);
   return 1;
 }
 
@@ -269,14 +299,16 @@ static void lone(int port, uint64_t count, const char *remote) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [FLOWS|MACS]\n"), 2;
+  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|MACS]\n"), 2;
   pairs = atoi(argv[3]), sinks = atoi(argv[4]), frame_len = atoi(argv[5]), burst = atoi(argv[6]), window = atoi(argv[7]);
   if (sinks > MAX_SINKS || frame_len > MAX_FRAME || frame_len < 60 || burst > BATCH || burst < 1 || window < burst)
     return fprintf(stderr, "traffic: out of range\n"), 2;
   for (uint32_t i = 0; i < frame_len; i++) frame[i] = i * 7;
   memcpy(frame, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
+  ppp = argc == 9 && !strcmp(argv[8], "ppp");
   macs = argc == 9 ? atoi(argv[8]) : 0;
-  flows = argc == 9 && !macs;
+  flows = argc == 9 && !macs && !ppp;
+  if (ppp) frame[0] = 0, frame[1] = 0x21;
   if (flows) make_flow(frame, 0);
   fill_datagrams();
   for (uint32_t s = 0; s <= sinks; s++) sockets[s] = udp_socket(argv[1], s ? SINK_PORT + s - 1 : PEER_PORT, 1);

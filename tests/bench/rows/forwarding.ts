@@ -13,6 +13,9 @@ const small: Traffic = {
 };
 /** As many full-size frames as one UDP_SEGMENT message carries. */
 const bursts: Traffic = { ...small, sinks: 1, frame: 1400, burst: 45, window: 8 * 45 };
+/** As between two tunnels of subscribers' PPP sessions, and between PPPoE and a tunnel. */
+const ppp: Traffic = { ...small, ppp: true };
+const pppoe: Traffic = { ...ppp, sinks: 1 };
 const tap: Traffic = { ...small, pairs: 1, sinks: 1 };
 
 export const forwarding: readonly Comparison[] = [
@@ -101,5 +104,48 @@ export const forwarding: readonly Comparison[] = [
     against: [{ mode: "plain", packets: 100_000, bar: { atLeast: 0.93 } }],
     underlays: [],
     packets: 100_000,
+  },
+  {
+    row: "pppoe-udp",
+    what: "1,000 PPPoE sessions of an interface to L2TP over UDP, frame by frame",
+    traffic: { ...pppoe, path: "wire-udp" },
+    input: "single",
+    mode: "plain",
+    against: [{ mode: "plain", packets: 100_000, bar: { atLeast: 0.9 } }],
+    underlays: [],
+    packets: 100_000,
+  },
+  {
+    row: "udp-pppoe",
+    what: "L2TP over UDP to 1,000 PPPoE sessions of an interface, frame by frame",
+    traffic: { ...pppoe, path: "udp-wire" },
+    input: "single",
+    mode: "plain",
+    against: [{ mode: "plain", packets: 100_000, bar: { atLeast: 0.9 } }],
+    underlays: [],
+    packets: 100_000,
+  },
+  {
+    row: "multihop",
+    what: "PPP sessions from UDP to UDP, packets one by one",
+    traffic: ppp,
+    input: "single",
+    mode: "plain",
+    against: [{ mode: "plain", packets: 100_000, bar: { atLeast: 0.95 } }],
+    underlays: [],
+    packets: 100_000,
+  },
+  {
+    row: "multihop-grouped",
+    what: "PPP sessions from UDP to UDP, sends grouped with UDP_SEGMENT, 4 peers",
+    traffic: ppp,
+    input: "single",
+    mode: "segment",
+    against: [
+      { mode: "plain", packets: 100_000, bar: { atLeast: 3, underlay: "whole" } },
+      { mode: "segment", packets: 250_000 },
+    ],
+    underlays: ["whole", "split"],
+    packets: 250_000,
   },
 ];
