@@ -86,6 +86,8 @@ export interface TapOptions {
   readonly addresses?: readonly string[];
   /** The named network namespace (`ip netns`) that the device lives in. */
   readonly netns?: string;
+  /** The VRF device whose routing tables count for it. Fixed once the device is open. */
+  readonly vrf?: string;
   /** Fixed once the device is open. */
   readonly offload?: Offload;
 }
@@ -145,7 +147,7 @@ export interface Offload {
 }
 
 /** What may change in a device while it is open. */
-export type DeviceChange = Omit<TapOptions, "name" | "netns" | "offload">;
+export type DeviceChange = Omit<TapOptions, "name" | "netns" | "vrf" | "offload">;
 
 /** One PPPoE session on a packet port (RFC 2516): its frames are PPP. */
 export interface PppoeOptions {

@@ -152,7 +152,7 @@ function isWithin({ outer, inner }: VlanRange): Instruction[] {
   if (inner === undefined) {
     return [
       [recall, 0, 0, found],
-      [jumpIfAtLeast, 0, 2, outer[0]],
+      [jumpIfAtLeast, 0, 2, least(outer)],
       [jumpIfGreater, 1, 0, outer[1]],
       take,
     ];
@@ -160,12 +160,17 @@ function isWithin({ outer, inner }: VlanRange): Instruction[] {
   return [
     [recall, 0, 0, found],
     [shiftRight, 0, 0, idBits],
-    [jumpIfAtLeast, 0, 6, outer[0]],
+    [jumpIfAtLeast, 0, 6, least(outer)],
     [jumpIfGreater, 5, 0, outer[1]],
     [recall, 0, 0, found],
     [and, 0, 0, idMask],
-    [jumpIfAtLeast, 0, 2, inner[0]],
+    [jumpIfAtLeast, 0, 2, least(inner)],
     [jumpIfGreater, 1, 0, inner[1]],
     take,
   ];
+}
+
+/** 0 is no VLAN: it stands for a tag that is not there. */
+function least([from]: Ids): number {
+  return Math.max(1, from);
 }

@@ -206,6 +206,16 @@ Deno.test("what is let in is what a plain reading of the tags says", () => {
   ));
 });
 
+Deno.test("a range that begins with 0 means no frame without a tag", () => {
+  const untagged = frame([], 0x8863);
+  const tagged = frame([[0x88a8, 3], [0x8100, 3]], 0x8863);
+  for (const vlans of [[{ outer: [0, 0], inner: [0, 0] }], [{ outer: [0, 0] }]] as const) {
+    assert.equal(lets(packetFilter({ vlans }), untagged), false);
+  }
+  const both = packetFilter({ vlans: [{ outer: [0, 9], inner: [0, 9] }] });
+  assert.deepEqual([lets(both, untagged), lets(both, tagged)], [false, true]);
+});
+
 Deno.test("one VLAN's filter looks at the outer tag alone", () => {
   const program = vlanFilter(10);
   assert.ok(lets(program, frame([], 0x0800), { tag: 0x600a }));

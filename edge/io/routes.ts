@@ -31,29 +31,32 @@ export function openRoutes(libc: Libc): Routes {
     using netlink = openRtnetlink(libc, netns);
     return work(netlink);
   };
-  const indexOf = (netlink: Rtnetlink, device: string) => {
+  const linkOf = (netlink: Rtnetlink, device: string) => {
     const link = netlink.link(device);
-    if (link) return link.index;
+    if (link) return link;
     throw new IoError("rtnetlink", Errno.ENODEV, `find the device ${device} for a route`);
   };
   return {
     add(route) {
       const { device, netns } = route;
+      let whole = route;
       const added = using(netns, (netlink) => {
-        const index = indexOf(netlink, device);
+        const { index, vrfTable } = linkOf(netlink, device);
+        // What is routed by a member of a VRF is looked for in the VRF's table.
+        if (vrfTable !== undefined) whole = { table: vrfTable, ...route };
         try {
-          netlink.addRoute(index, route);
+          netlink.addRoute(index, whole);
           return true;
         } catch (error) {
           const there = error instanceof IoError && error.errno === Errno.EEXIST;
-          if (there && netlink.hasRoute(index, route)) return false;
+          if (there && netlink.hasRoute(index, whole)) return false;
           throw error;
         }
       });
       return () => {
         if (!added) return;
         try {
-          using(netns, (netlink) => netlink.removeRoute(indexOf(netlink, device), route));
+          using(netns, (netlink) => netlink.removeRoute(linkOf(netlink, device).index, whole));
         } catch (error) {
           if (!(error instanceof IoError && gone.has(error.code))) throw error;
         }

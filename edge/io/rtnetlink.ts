@@ -28,6 +28,10 @@ export interface Link {
   readonly carrier: boolean;
   /** Frames that the device could not take: of a TAP or TUN, as its reader was too slow. */
   readonly txDropped: number;
+  /** The device that it is a member of, by its index; 0: none. */
+  readonly master: number;
+  /** The table that routes by it belong into, where it is in a VRF. */
+  readonly vrfTable?: number;
 }
 
 /** What may change in a device. */
@@ -36,6 +40,8 @@ export interface LinkChange {
   readonly mac?: string;
   /** Frames that may wait to be sent. */
   readonly queueLength?: number;
+  /** The device to be a member of, by its index; 0: none. */
+  readonly master?: number;
   readonly up?: boolean;
 }
 
@@ -105,8 +111,13 @@ const IFF_LOWER_UP = 0x10000;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
 const IFLA_TXQLEN = 13;
+const IFLA_LINKINFO = 18;
 const IFLA_STATS64 = 23;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_VRF_PORT_TABLE = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 
@@ -142,11 +153,12 @@ export function openRtnetlink(libc: Libc, netns?: string): Rtnetlink {
       }
     },
     setLink(index, change) {
-      const { mtu, mac, queueLength, up } = change;
+      const { mtu, mac, master, queueLength, up } = change;
       const attributes: Attribute[] = [];
       if (mac !== undefined) attributes.push([IFLA_ADDRESS, parseMac(mac)]);
       if (mtu !== undefined) attributes.push([IFLA_MTU, u32(mtu)]);
       if (queueLength !== undefined) attributes.push([IFLA_TXQLEN, u32(queueLength)]);
+      if (master !== undefined) attributes.push([IFLA_MASTER, u32(master)]);
       const body = ifinfomsg(index, up ? IFF_UP : 0, up === undefined ? 0 : IFF_UP);
       const attempted = `set ${describeChange(change)} on device ${index}`;
       request(attempted, RTM_SETLINK, 0, body, attributes);
@@ -249,6 +261,7 @@ function parseLink(body: Uint8Array): Link | undefined {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const flags = view.getUint32(8, true);
   const attributes = parseAttributes(body, ifinfomsgLength);
+  const vrfTable = readVrfTable(attributes.get(IFLA_LINKINFO));
   return {
     index: view.getInt32(4, true),
     name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
@@ -257,7 +270,18 @@ function parseLink(body: Uint8Array): Link | undefined {
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
     txDropped: readTxDropped(attributes.get(IFLA_STATS64)),
+    master: readU32(attributes.get(IFLA_MASTER) ?? new Uint8Array()) ?? 0,
+    ...(vrfTable !== undefined && { vrfTable }),
   };
+}
+
+/** What a VRF says of its member: the table. */
+function readVrfTable(info: Uint8Array | undefined): number | undefined {
+  const about = info && parseAttributes(info, 0);
+  const kind = about?.get(IFLA_INFO_SLAVE_KIND);
+  const data = about?.get(IFLA_INFO_SLAVE_DATA);
+  if (!kind || readText(kind) !== "vrf" || !data) return undefined;
+  return readU32(parseAttributes(data, 0).get(IFLA_VRF_PORT_TABLE) ?? new Uint8Array());
 }
 
 /** `rtnl_link_stats64`: packets, bytes, errors and drops, of each what was received and what was sent, 8 bytes each. */

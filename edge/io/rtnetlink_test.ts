@@ -12,6 +12,7 @@ Deno.test("link() finds the loopback device, and no device that there is not", (
     mtu: 65536,
     mac: "00:00:00:00:00:00",
     up: true,
+    master: 0,
     carrier: true,
     txDropped: 0,
   });

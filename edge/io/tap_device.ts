@@ -15,7 +15,7 @@ import { openPacketSocket, packetDrops } from "./packet.ts";
 import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
 
 /** What may change in a TAP. */
-export type TapChange = Omit<TapOptions, "name" | "netns" | "offload">;
+export type TapChange = Omit<TapOptions, "name" | "netns" | "vrf" | "offload">;
 
 /** A TAP device and its descriptor. */
 export interface TapDevice {
@@ -270,7 +270,7 @@ function configure(
     if (!found) throw new IoError("rtnetlink", Errno.ENODEV, `find the device ${name}`);
     return found;
   };
-  const { index } = link();
+  const { index, master } = link();
   /** Addresses that we gave the device, canonical. */
   const ours = new Set<string>();
 
@@ -296,6 +296,14 @@ function configure(
     if (addresses) setAddresses(addresses);
   };
 
+  // First of all: a device that becomes a member of a VRF loses its IPv6 addresses.
+  if (options.vrf !== undefined) {
+    const vrf = netlink.link(options.vrf);
+    if (!vrf) {
+      throw new IoError("rtnetlink", Errno.ENODEV, `find the VRF ${options.vrf} for ${name}`);
+    }
+    if (vrf.index !== master) netlink.setLink(index, { master: vrf.index });
+  }
   // Neighbours know a device by its MAC: one that we make gets the same each time.
   change({
     ...(!adopted && kind === "tap" && { mac: derivedMac(options.netns, name) }),
@@ -305,8 +313,12 @@ function configure(
     ? { queueLength: superFrameQueue }
     : {};
   netlink.setLink(index, { up: true, ...queueLength });
-  for (const route of options.routes ?? []) {
-    tolerate("EEXIST", () => netlink.addRoute(index, { prefix: route }));
+  const { vrfTable: table } = link();
+  for (const prefix of options.routes ?? []) {
+    tolerate(
+      "EEXIST",
+      () => netlink.addRoute(index, { prefix, ...(table !== undefined && { table }) }),
+    );
   }
   const device: TapDevice = {
     fd,
@@ -323,6 +335,7 @@ function configure(
         if (!restore) return;
         resetOffloads(libc, fd);
         setAddresses([]);
+        if (options.vrf !== undefined) netlink.setLink(index, { master });
       });
     },
   };

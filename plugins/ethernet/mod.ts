@@ -60,7 +60,8 @@ async function provision(scope: Scope, first: EthernetOptions): Promise<Circuit<
       };
     },
     async reconfigure(next) {
-      if (next.name !== options.name || next.netns !== options.netns) return false;
+      const same = ["name", "netns", "vrf"] as const;
+      if (same.some((key) => next[key] !== options[key])) return false;
       if (tricks(next) !== tricks(options)) return false;
       await tap.change(changes(next, mtuFor(next)));
       options = next;

@@ -47,6 +47,8 @@ export const ethernetOptions = z.strictObject({
     .max(64).exactOptional().describe("Addresses of the device"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")
     .exactOptional().describe("The named network namespace that the device lives in"),
+  vrf: z.string().refine(isIfname, "must be a VRF device's name of at most 15 bytes")
+    .exactOptional().describe("The VRF device that the device is a member of"),
   offload: offloadOptions.exactOptional()
     .describe("Which of its tricks the device may use: `vnet`, `gso`, `gro`; all where absent"),
 });

@@ -42,11 +42,16 @@ export async function client(
   counters: Counters,
 ): Promise<Circuit<PppOptions>> {
   let options = first;
-  const { mtu = 1500, name, netns } = first.tun;
+  const { mtu = 1500, name, netns, vrf } = first.tun;
   const secretOf = ({ secret, "secret-file": file }: ClientOptions) =>
     secret ?? scope.readText(file!).split(/\r?\n/)[0]!;
   let secret = secretOf(first);
-  const tun = await scope.open("tun", { name, mtu, ...(netns !== undefined && { netns }) });
+  const tun = await scope.open("tun", {
+    name,
+    mtu,
+    ...(netns !== undefined && { netns }),
+    ...(vrf !== undefined && { vrf }),
+  });
   tun.carrier(false);
   const forwarder = await scope.open("ppp", { tun });
   const interfaceId = new Uint8Array(scope.random(8));

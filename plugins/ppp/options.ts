@@ -106,6 +106,8 @@ export const tunSchema = z.strictObject({
   mtu: z.int().min(576).max(65535).exactOptional().describe("Octets of its largest packet"),
   netns: z.string().regex(/^(?!\.{1,2}$)[^/\s\0]{1,255}$/, "must be a network namespace's name")
     .exactOptional().describe("The named network namespace that it lives in"),
+  vrf: z.string().refine(isIfname, "must be a VRF device's name of at most 15 bytes")
+    .exactOptional().describe("The VRF device whose tables its packets are routed by"),
   routes: z.array(network).exactOptional()
     .describe("Networks that are routed to it, beside those of the termination's pools"),
 });

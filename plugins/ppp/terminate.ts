@@ -19,7 +19,7 @@ export async function terminate(
   authenticator: Authenticator,
 ): Promise<Circuit<PppOptions>> {
   let options = first;
-  const { mtu = 1500, name, netns } = first.tun;
+  const { mtu = 1500, name, netns, vrf } = first.tun;
   const routed = networksOf(first, subscribers);
   scope.defer(subscribers.pools.reserve(first.address));
   const tun = await scope.open("tun", {
@@ -28,6 +28,7 @@ export async function terminate(
     addresses: [`${first.address}/32`],
     routes: routed,
     ...(netns !== undefined && { netns }),
+    ...(vrf !== undefined && { vrf }),
   });
   const forwarder = await scope.open("ppp", { tun });
   const networks = routed.map((text) => parseNetwork(text)!);

@@ -3,10 +3,12 @@
 import type { Statistics } from "../ports.ts";
 import type { Usage } from "./aaa/authenticator.ts";
 
+const NOTHING: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
+
 /** IP packets and their octets, of both families; the last known, where there is nothing to read. */
 export function usageOf(
   statistics: Statistics | undefined,
-  before: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 },
+  before = NOTHING,
 ): Usage {
   if (!statistics) return before;
   const sum = (way: "rx" | "tx", what: "bytes" | "packets") =>
@@ -16,5 +18,19 @@ export function usageOf(
     downOctets: sum("tx", "bytes"),
     upPackets: sum("rx", "packets"),
     downPackets: sum("tx", "packets"),
+  };
+}
+
+/**
+ * PPP frames and their octets, of a session that is carried on: by the counters of the L2TP session that takes them to the
+ * LNS; the last known, where there is nothing to read.
+ */
+export function carriedOf(statistics: Statistics | undefined, before = NOTHING): Usage {
+  if (!statistics) return before;
+  return {
+    upOctets: statistics["tx-bytes"] ?? 0,
+    downOctets: statistics["rx-bytes"] ?? 0,
+    upPackets: statistics["tx-packets"] ?? 0,
+    downPackets: statistics["rx-packets"] ?? 0,
   };
 }

@@ -31,7 +31,7 @@ import type { TunnelTarget } from "../ppp/aaa/tunnel.ts";
 import { driveLink, type DrivenLink } from "../ppp/drive.ts";
 import { authEnd, Cause, type LinkEnd } from "../ppp/link/end.ts";
 import { Protocol } from "../ppp/link/wire.ts";
-import { usageOf } from "../ppp/usage.ts";
+import { carriedOf } from "../ppp/usage.ts";
 import { callEndOf } from "../ppp/why.ts";
 import type { AccessSession } from "./access.ts";
 import type { Counters } from "./counters.ts";
@@ -56,6 +56,20 @@ interface Way extends Lns {
   /** As operators know it. */
   readonly name: string;
   readonly tunnel?: TunnelTarget;
+}
+
+/** A call that an LNS took. */
+interface Carried {
+  readonly placed: PlacedCall;
+  readonly way: Way;
+  /** Ends with the call. */
+  readonly life: Scope;
+  readonly last: LastLook;
+}
+
+/** What is looked at when the LNS ends a call, while its counters are there still. */
+interface LastLook {
+  look?(): void;
 }
 
 /** What a client proved, or was taken to be. */
@@ -104,7 +118,7 @@ export class Lac {
     await scope.connect(port, call.placed.port);
     this.#counters.carried.add();
     this.#chooser.succeeded(call.way);
-    if (known.grant) this.#account(session, known.grant, call.placed, call.way);
+    if (known.grant) this.#account(session, known.grant, call);
     scope.log("info", "a subscriber is carried to its LNS", {
       user: known.user,
       lns: call.way.name,
@@ -204,7 +218,7 @@ export class Lac {
     options: CarryOptions,
     known: Known,
     ways: readonly Way[],
-  ): Promise<{ readonly placed: PlacedCall; readonly way: Way } | undefined> {
+  ): Promise<Carried | undefined> {
     const { scope } = session;
     const tried = new Set<Lns>();
     while (tried.size < options.attempts && !scope.signal.aborted) {
@@ -215,8 +229,9 @@ export class Lac {
       const life = scope.child(`call ${way.name}`);
       this.#chooser.count(way.key, 1);
       life.defer(() => this.#chooser.count(way.key, -1));
-      const answer = await this.#place(session, options, known, way, life);
-      if (!isRefusal(answer)) return { placed: answer, way };
+      const last: LastLook = {};
+      const answer = await this.#place(session, options, known, { way, life, last });
+      if (!isRefusal(answer)) return { placed: answer, way, life, last };
       const { refuse } = answer;
       await life.end(refuse);
       this.#failed(session, options, way, refuse);
@@ -228,15 +243,17 @@ export class Lac {
     session: AccessSession,
     options: CarryOptions,
     { proxy, user }: Known,
-    way: Way,
-    life: Scope,
+    { way, life, last }: Omit<Carried, "placed">,
   ): Promise<PlacedCall | Refusal> {
     const { client, device, scope } = session;
     const said = saidOf(client, templateValues(client, device, user), howOf(options));
     const { rxConnectSpeed = UNKNOWN_SPEED, txConnectSpeed = UNKNOWN_SPEED, ...request } = said;
     const placed = await life.place(way.target, { ...request, ...way.say }, {
       pseudowireType: PseudowireType.Ppp,
-      ended: (why) => void scope.end(why),
+      ended(why) {
+        last.look?.();
+        void scope.end(why);
+      },
     });
     if (isRefusal(placed)) return placed;
     const connected = { framingType: 1, rxConnectSpeed, txConnectSpeed, ...proxy };
@@ -257,16 +274,26 @@ export class Lac {
   }
 
   /** Accounts for a session that is carried (RFC 2867). */
-  #account(session: AccessSession, grant: Grant, call: PlacedCall, way: Way): void {
-    const { client, device, name, port, scope } = session;
+  #account(
+    session: AccessSession,
+    grant: Grant,
+    { last, life, placed: call, way }: Carried,
+  ): void {
+    const { client, device, name, scope } = session;
     const said = saidOf(client, templateValues(client, device, grant.user), {
       calling: "{mac}",
       called: "{service-name}",
       line: true,
     });
     const facts = factsOf(client, { id: idOf(session), name, device }, said);
-    let usage = usageOf(undefined);
-    const read = async () => usage = usageOf(await port.statistics(), usage);
+    let usage = carriedOf(undefined);
+    // Its L2TP leg has counters, its PPPoE leg has none.
+    const read = async () => {
+      const now = await call.port.statistics().catch(() => undefined);
+      return usage = carriedOf(now, usage);
+    };
+    let looked: Promise<unknown> | undefined;
+    last.look = () => void (looked = read());
     let cause: TerminateCause = "user-request";
     const account: Account = this.#authenticator.account({
       call: {
@@ -288,7 +315,9 @@ export class Lac {
         void scope.end({ result: 3, message: "ended by the RADIUS server" });
       },
     });
-    scope.defer(async () => {
+    // Of the call's life: it ends before the session's, and its counters with it.
+    life.defer(async () => {
+      await looked;
       account.stop(cause, await read());
     });
   }

@@ -24,7 +24,9 @@ import {
   peerAddress,
   peerPort,
   peerSessionId,
+  peerSessionId2,
   sessionId,
+  sessionId2,
   sinkPort,
   subjectAddress,
 } from "./plan.ts";
@@ -39,7 +41,7 @@ const socket = await datapath.addSocket(opened.fd, opened.kind);
 
 const addTunnel = (tunnelId: number, port: number) =>
   datapath.addTunnel({
-    version: 3,
+    version: setup.ppp ? 2 : 3,
     encap: "udp",
     tunnelId,
     peerTunnelId: tunnelId,
@@ -50,13 +52,14 @@ const addTunnel = (tunnelId: number, port: number) =>
   });
 const addSession = (tunnel: TunnelHandle, index: number) =>
   datapath.addSession(tunnel, session(index));
+const none = new Uint8Array();
 const session = (index: number): SessionSpec => ({
-  sessionId: sessionId(index),
-  peerSessionId: peerSessionId(index),
+  sessionId: setup.ppp ? sessionId2(index) : sessionId(index),
+  peerSessionId: setup.ppp ? peerSessionId2(index) : peerSessionId(index),
   frameType: setup.ppp ? "ppp" : "ethernet",
   l2spec: "none",
-  cookie: cookieOut,
-  peerCookie: cookieIn,
+  cookie: setup.ppp ? none : cookieOut,
+  peerCookie: setup.ppp ? none : cookieIn,
   sendSeq: false,
   recvSeq: false,
   lnsMode: false,

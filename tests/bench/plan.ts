@@ -26,9 +26,19 @@ export function sessionId(index: number): number {
   return Math.imul(index + 1, 2654435761) >>> 0;
 }
 
+/** The same in L2TPv2. */
+export function sessionId2(index: number): number {
+  return sessionId(index) & 0xffff;
+}
+
 /** The id that the session's peer gave it. */
 export function peerSessionId(index: number): number {
   return (sessionId(index) ^ 0x5bd1e995) >>> 0;
+}
+
+/** The same in L2TPv2. */
+export function peerSessionId2(index: number): number {
+  return -sessionId(index) & 0xffff;
 }
 
 /** xorshift32, as the C programs have it, as a signed number. */

@@ -19,18 +19,27 @@ const names = [
 ] as const;
 export type ProgramName = typeof names[number];
 
+/** Programs that are built for L2TPv2 too. */
+const both = ["switch", "packet", "traffic"] as const;
+
 /** Where a built program lies. */
 export function programPath(name: ProgramName): string {
   return build + name;
+}
+
+/** Where a program lies that was built for a version of L2TP. */
+export function versionPath(name: typeof both[number], version: 2 | 3): string {
+  return version === 2 ? `${build}${name}-v2` : programPath(name);
 }
 
 /** Builds all programs with cc. @throws {Error} with what the compiler said */
 export async function buildPrograms(): Promise<void> {
   await Deno.mkdir(build, { recursive: true });
   await Promise.all(
-    names.map((name) =>
-      run("cc", "-O2", "-Wall", "-D_GNU_SOURCE", "-o", programPath(name), `${source}${name}.c`)
-    ),
+    [
+      ...names.map((name) => ["-DVERSION=3", "-o", programPath(name), `${source}${name}.c`]),
+      ...both.map((name) => ["-DVERSION=2", "-o", versionPath(name, 2), `${source}${name}.c`]),
+    ].map((args) => run("cc", "-O2", "-Wall", "-D_GNU_SOURCE", ...args)),
   );
 }
 

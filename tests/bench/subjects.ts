@@ -3,7 +3,7 @@
 import type { Lab } from "./lab.ts";
 import { cpuTime, sleep } from "./measure.ts";
 import { peerAddress, subjectAddress } from "./plan.ts";
-import { type Program, programPath, startProgram } from "./programs.ts";
+import { type Program, programPath, startProgram, versionPath } from "./programs.ts";
 
 /** Which way packets go. */
 export type Path = "switch" | "tap-udp" | "udp-tap" | "wire-udp" | "udp-wire";
@@ -38,7 +38,7 @@ export interface Traffic {
   readonly flows?: boolean;
   /** The datapath's TAP takes super-frames. */
   readonly vnet?: boolean;
-  /** Sessions carry PPP frames; on an interface these are PPPoE sessions, one for each pair. */
+  /** Sessions are L2TPv2's and carry PPP frames; on an interface these are PPPoE sessions, one for each pair. */
   readonly ppp?: boolean;
   /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
   readonly macs?: number;
@@ -65,14 +65,22 @@ export async function startBaseline(
   const port = 1710 + index, tap = `bench-c${index}`;
   const where = [subjectAddress, String(port), peerAddress];
   const { path, pairs, sinks } = traffic;
+  const version = traffic.ppp ? 2 : 3;
   let command;
   if (path === "switch") {
     const kind = traffic.flood ? ["flood"] : traffic.macs ? [String(traffic.macs)] : [];
-    command = [programPath("switch"), ...where, String(pairs), String(sinks), mode, ...kind];
+    command = [
+      versionPath("switch", version),
+      ...where,
+      String(pairs),
+      String(sinks),
+      mode,
+      ...kind,
+    ];
   } else if (isWire(path)) {
     await lab.addWire(tap);
     const sessions = traffic.ppp ? [String(pairs)] : [];
-    command = [programPath("packet"), ...where, tap, ...sessions];
+    command = [versionPath("packet", version), ...where, tap, ...sessions];
   } else {
     await lab.addTap(tap);
     command = [programPath("tap"), ...where, tap];
@@ -96,7 +104,7 @@ export interface DatapathSetup {
   readonly wire?: string;
   /** The TAP takes super-frames. */
   readonly vnet: boolean;
-  /** Sessions carry PPP frames, and an interface as many PPPoE sessions. */
+  /** Sessions are L2TPv2's and carry PPP frames, and an interface as many PPPoE sessions. */
   readonly ppp: boolean;
   /** Stations that a switch of all sessions knows. */
   readonly macs?: number;
@@ -165,7 +173,13 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   const { flows, flood, ppp, macs } = traffic;
   const word = flows ? "flows" : ppp ? "ppp" : flood ? "flood" : macs?.toString();
   const what = word === undefined ? [] : [word];
-  const command = [programPath("traffic"), peerAddress, subjectAddress, ...numbers, ...what];
+  const command = [
+    versionPath("traffic", ppp ? 2 : 3),
+    peerAddress,
+    subjectAddress,
+    ...numbers,
+    ...what,
+  ];
   return startProgram(lab.asPeers(command));
 }
 

@@ -30,6 +30,9 @@ const pseudowire: Pseudowire = {
 const inside = `
 peers:
   hq: { ${quickTimers} }
+ppp: { aaa: { authenticate: [none] }, pools: { all: { ranges: [10.64.0.0/24] } } }
+circuits:
+  lns: { ppp: { terminate: { tun: { name: lns0, vrf: blue }, address: 10.64.0.1, pools: [all], authenticate: [] } } }
 tunnels:
   fixed:
     static: { tunnel-id: 1001, peer-tunnel-id: 2001 }
@@ -40,7 +43,7 @@ tunnels:
       s:
         session-id: 0x10001
         peer-session-id: 0x20001
-        circuit: { tap: { name: fixed0, addresses: [10.100.1.1/24] } }
+        circuit: { tap: { name: fixed0, vrf: blue, addresses: [10.100.1.1/24] } }
   dialed:
     peer: hq
     local: "10.77.0.3:1702"
@@ -91,8 +94,18 @@ interface TunnelView {
 test("a static tunnel in a VRF carries frames to a kernel", async ({ near, appliance }) => {
   const { device, "path-mtu": mtu } = await appliance.get<TunnelView>("/v1/tunnels/fixed");
   assert.deepEqual([device, mtu], ["blue", 1500]);
-  const [result] = await pingFromGuest(near, ["10.100.1.2"]);
+  // The TAP is a member of the VRF as well: what is not has no way to it.
+  const [result] = await pingFromGuest(near, ["10.100.1.2"], "-I", "blue");
   assertNoLoss(result!, "to the kernel");
+  assert.match(await near.guest("ip route show table 77"), /^10\.100\.1\.0\/24 dev fixed0/m);
+  assert.doesNotMatch(await near.guest("ip route show table main"), /fixed0/);
+});
+
+test("a termination's TUN is in a VRF, and what is routed to it stands in the VRF's table", async ({ near }) => {
+  assert.match(await near.guest("ip -br link show vrf blue"), /^lns0 /m);
+  const [blue, main] = [await near.guest("ip route show table 77"), await near.guest("ip route")];
+  assert.match(blue, /^10\.64\.0\.0\/24 dev lns0/m);
+  assert.doesNotMatch(main, /lns0/);
 });
 
 test("a tunnel that is dialed in a VRF comes up and carries frames; one that is not bound does not", async ({ near, appliance }) => {

@@ -46,11 +46,11 @@ static inline struct session *find(const struct table *t, uint32_t id) {
 }
 
 static uint32_t add(struct table *t, uint32_t index, uint16_t tunnel) {
-  uint32_t id = htonl(session_id(index)), i = hash(id);
+  uint32_t id = htonl(session_id(tunnel, index)), i = hash(id);
   while (t->slots[i & t->mask].id) i++;
   i &= t->mask;
   struct session *s = &t->slots[i];
-  s->id = id, s->peer_id = htonl(peer_session_id(index)), s->tunnel = tunnel;
+  s->id = id, s->peer_id = htonl(peer_session_id(tunnel, index)), s->tunnel = tunnel;
   s->cookie_len = s->peer_cookie_len = COOKIE_LEN;
   memcpy(s->cookie, cookie_out, COOKIE_LEN), memcpy(s->peer_cookie, cookie_in, COOKIE_LEN);
   return i;
@@ -71,17 +71,17 @@ static struct table make_table(uint32_t pairs, uint32_t sinks) {
 
 /* Puts the session's header before the frame at `p->data` and counts it. */
 static inline void encapsulate(struct packet *p, struct session *s) {
-  static const uint32_t version = 0x00000300; /* T = 0, Ver = 3, reserved, as the bytes 00 03 00 00 */
-  uint32_t header = 8 + s->cookie_len;
+  static const uint8_t version[4] = {0, VERSION}; /* T = 0, Ver, in L2TPv3 reserved */
+  uint32_t header = ID_AT + 4 + s->cookie_len;
   s->tx_packets++, s->tx_bytes += p->length;
   p->data -= header, p->length += header, p->tunnel = s->tunnel;
-  memcpy(p->data, &version, 4), memcpy(p->data + 4, &s->peer_id, 4), memcpy(p->data + 8, s->cookie, s->cookie_len);
+  memcpy(p->data, version, ID_AT), memcpy(p->data + ID_AT, &s->peer_id, 4), memcpy(p->data + ID_AT + 4, s->cookie, s->cookie_len);
 }
 
 /* Takes the header off and counts; false: not a data packet of this session. */
 static inline int decapsulate(struct packet *p, struct session *s) {
-  uint32_t header = 8 + s->peer_cookie_len;
-  if (p->length < header || memcmp(p->data + 8, s->peer_cookie, s->peer_cookie_len)) return 0;
+  uint32_t header = ID_AT + 4 + s->peer_cookie_len;
+  if (p->length < header || memcmp(p->data + ID_AT + 4, s->peer_cookie, s->peer_cookie_len)) return 0;
   p->data += header, p->length -= header;
   s->rx_packets++, s->rx_bytes += p->length;
   return 1;
@@ -92,15 +92,15 @@ static inline void classify(const struct table *t, struct packet *p, uint32_t n)
   for (uint32_t i = 0; i < n; i++) {
     uint32_t id;
     p[i].session = NULL;
-    if (p[i].length < 8 || (p[i].data[0] & 0x80) || (p[i].data[1] & 0x0f) != 3) continue;
-    memcpy(&id, p[i].data + 4, 4);
+    if (p[i].length < ID_AT + 4 || (p[i].data[0] & (VERSION == 2 ? 0xca : 0x80)) || (p[i].data[1] & 0x0f) != VERSION) continue;
+    memcpy(&id, p[i].data + ID_AT, 4);
     p[i].session = &t->slots[hash(id) & t->mask];
     __builtin_prefetch(p[i].session);
   }
   for (uint32_t i = 0; i < n; i++) {
     uint32_t id;
     if (!p[i].session) continue;
-    memcpy(&id, p[i].data + 4, 4);
+    memcpy(&id, p[i].data + ID_AT, 4);
     struct session *s = find(t, id);
     p[i].session = s && s->tunnel == p[i].tunnel ? s : NULL;
     if (p[i].session) __builtin_prefetch(&t->slots[s->partner], 1);

@@ -19,7 +19,7 @@ static uint8_t buffer[BATCH][HEADROOM + HEADER_LEN + FRAME + 192];
 /* What the kernel would have written into the batch's buffers. */
 static void fill(uint32_t pairs, uint32_t *seed, struct packet *packet) {
   for (int i = 0; i < BATCH; i++) {
-    uint32_t version = 0x00000300, id = htonl(session_id(next_random(seed) % pairs));
+    uint32_t version = 0x00000300, id = htonl(session_id(0, next_random(seed) % pairs));
     uint8_t *data = buffer[i] + HEADROOM;
     memcpy(data, &version, 4), memcpy(data + 4, &id, 4), memcpy(data + 8, cookie_in, COOKIE_LEN);
     packet[i] = (struct packet){.data = data, .length = HEADER_LEN + FRAME};

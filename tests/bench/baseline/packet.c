@@ -102,7 +102,7 @@ int main(int argc, char **argv) {
   uint32_t sessions = argc == 6 ? atoi(argv[5]) : 0;
   int fd = udp_socket(argv[1], atoi(argv[2]), 0), wire = packet_open(argv[4]);
   struct table table = make_table(sessions ? sessions : 1, 1);
-  struct session *session = sessions ? NULL : find(&table, htonl(session_id(0)));
+  struct session *session = sessions ? NULL : find(&table, htonl(session_id(0, 0)));
   if (sessions) make_pppoe(&table, sessions);
   sender_init(fd, 1, argv[3], 1);
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);

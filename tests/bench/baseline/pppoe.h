@@ -14,7 +14,7 @@ static void make_pppoe(const struct table *t, uint32_t sessions) {
   for (uint32_t i = 0; i < sessions; i++) {
     struct pppoe *e = &pppoe[i + 1];
     uint16_t id = htons(i + 1);
-    e->session = find(t, htonl(session_id(i)));
+    e->session = find(t, htonl(session_id(0, i)));
     e->session->partner = i + 1; /* not a slot of the table: the PPPoE session's id */
     memcpy(e->header, client_mac, 6), memcpy(e->header + 6, concentrator_mac, 6);
     memcpy(e->header + 12, data, 4), memcpy(e->header + 16, &id, 2), memcpy(e->code, data, 4);

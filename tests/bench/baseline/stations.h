@@ -41,7 +41,7 @@ static struct stations make_stations(const struct table *sessions, uint32_t pair
   memset(t.slots, 0, size * sizeof(struct station));
   for (uint32_t i = 0; i < count; i++) {
     uint8_t mac[6] = {2, 1, i >> 24, i >> 16, i >> 8, i};
-    uint32_t session = find(sessions, htonl(session_id(pairs + i % pairs))) - sessions->slots;
+    uint32_t session = find(sessions, htonl(session_id(1, pairs + i % pairs))) - sessions->slots;
     *station(&t, mac_at(mac)) = (struct station){mac_at(mac), session, 0};
   }
   return t;
@@ -81,7 +81,7 @@ static uint32_t flooded_count;
 /* All sessions of the sinks are ports that frames are flooded to. */
 static void make_flood(const struct table *t, uint32_t pairs) {
   for (flooded_count = 0; flooded_count < pairs && flooded_count < 64; flooded_count++)
-    flooded[flooded_count] = find(t, htonl(session_id(pairs + flooded_count)));
+    flooded[flooded_count] = find(t, htonl(session_id(1, pairs + flooded_count)));
 }
 
 /* Sends each frame of a batch to all ports but its own, and learns its sender. A copy is a header of its own, and the same body. */

@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
   if (argc != 5) return fprintf(stderr, "usage: tap LOCAL PORT REMOTE TAP\n"), 2;
   int fd = udp_socket(argv[1], atoi(argv[2]), 0), tap = tap_open(argv[4]);
   struct table table = make_table(1, 1);
-  struct session *session = find(&table, htonl(session_id(0)));
+  struct session *session = find(&table, htonl(session_id(0, 0)));
   sender_init(fd, 1, argv[3], 1);
   sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_term}, NULL);
   puts("ready"), fflush(stdout);

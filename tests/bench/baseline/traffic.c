@@ -33,6 +33,7 @@ static uint8_t frame[MAX_FRAME];
 static int flows, ppp;
 static uint32_t copies = 1; /* that come out for each frame */
 static uint64_t wrong;
+static const uint8_t version[4] = {0, VERSION}; /* what a data packet begins with */
 
 static double now(void) {
   struct timespec t;
@@ -78,8 +79,8 @@ static void put_pppoe(uint8_t *p, const uint8_t *to, const uint8_t *from, uint32
 static void send_udp(struct sockaddr_in *to) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
-    uint32_t index = copies > 1 ? 0 : next_random(&seed) % pairs, id = htonl(session_id(index));
-    memcpy(datagrams + i * size + 4, &id, 4);
+    uint32_t index = copies > 1 ? 0 : next_random(&seed) % pairs, id = htonl(session_id(0, index));
+    memcpy(datagrams + i * size + ID_AT, &id, 4);
     if (ppp) put_number(datagrams + i * size + HEADER_LEN, index);
     if (macs) put_mac(datagrams + i * size + HEADER_LEN, next_random(&seed) % macs);
   }
@@ -122,7 +123,7 @@ static void fill_datagrams(void) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
     uint8_t *p = datagrams + i * size;
-    memcpy(p, "\0\3\0\0", 4), memcpy(p + 8, cookie_in, COOKIE_LEN), memcpy(p + HEADER_LEN, frame, frame_len);
+    memcpy(p, version, ID_AT), memcpy(p + ID_AT + 4, cookie_in, COOKIE_LEN), memcpy(p + HEADER_LEN, frame, frame_len);
     if (flows) make_flow(p + HEADER_LEN, i);
   }
 }
@@ -173,9 +174,10 @@ static uint64_t drain_udp(void) {
 
 static int is_right(uint32_t socket_index, const uint8_t *p, uint32_t length) {
   uint32_t id;
-  if (length != HEADER_LEN + frame_len || memcmp(p, "\0\3\0\0", 4) || memcmp(p + 8, cookie_out, COOKIE_LEN)) return 0;
+  if (length != HEADER_LEN + frame_len || memcmp(p, version, ID_AT) || memcmp(p + ID_AT + 4, cookie_out, COOKIE_LEN)) return 0;
   if (!is_frame(p + HEADER_LEN)) return 0;
-  memcpy(&id, p + 4, 4);
+  memcpy(&id, p + ID_AT, 4);
+  if (VERSION == 2 && ntohl(id) >> 16 != 1 + socket_index) return 0;
   uint32_t i = index_of_peer_id(ntohl(id)), station;
   memcpy(&station, p + HEADER_LEN + 2, 4);
   if (macs && i != pairs + ntohl(station) % pairs) return 0;
