@@ -1,7 +1,7 @@
 /**
  * Switches of an appliance, with TAPs of hosts and pseudowires to another appliance as their ports: rows of Open vSwitch's
  * table as frames of raw sockets, who must not get what, a loop made on purpose, VLAN pseudowires as tshark sees them, and
- * the words of the command line.
+ * a flood of MAC addresses beside 100,000 that are known, and the words of the command line.
  */
 
 import assert from "node:assert/strict";
@@ -72,6 +72,13 @@ ${
       h5: { tap: { name: h5, netns: ${pair.here.namespace}-h5, addresses: [10.5.0.5/24] }, protected: true }
   vlans:
     ports: { trunk: { tap: trunk } }
+  crowd:
+    mac-table-size: 104000
+    ports:
+      c1: { tap: { name: c1, netns: ${pair.here.namespace}-h1, addresses: [10.6.0.1/24] } }
+      c2: { tap: { name: c2, netns: ${pair.here.namespace}-h2, addresses: [10.6.0.2/24] } }
+      many: { tap: many }
+      noisy: { tap: noisy, mac-table-size: 1000 }
 circuits:
   hosts: { switch: { switch: lan } }
 tunnels:
@@ -128,7 +135,7 @@ const { test } = suite<Context>(
     };
     await until("all ports are there", async () => {
       const found = await context.near.get<View>("/v1/views/port");
-      return found.rows.length === 12 + 5 + 2;
+      return found.rows.length === 12 + 5 + 2 + 4;
     });
     return context;
   },
@@ -290,6 +297,71 @@ test("a loop blocks a port, the others lose next to nothing, and it ends with th
   for (const end of ["la", "lb"]) assert.equal((await near.cli("del", "port", "lan", end)).code, 0);
   await here("ip", "link", "del", "la");
   await until("nothing is blocked", async () => (await blocked()).length === 0, 10_000);
+});
+
+/** Sends frames by a device: its stations' hellos, one each, or for some seconds frames of anyone to anyone. */
+const crowd = `
+import os, socket, sys, time
+device, count, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+s.bind((device, 0))
+start = time.monotonic()
+for i in range(count):
+    own = b"\\x02\\x01" + i.to_bytes(4, "big")
+    names = own + own if device == "many" else b"\\x06" + os.urandom(5) + b"\\x06" + os.urandom(5)
+    s.send(names + b"\\x88\\xb5" + bytes(46))
+    if i % 32 == 0:
+        ahead = i / count * seconds - (time.monotonic() - start)
+        if ahead > 0:
+            time.sleep(ahead)
+`;
+/** In the soak as long as an operator would watch it. */
+const floodSeconds = Deno.env.get("ISTHMUS_SOAK") ? 30 : 3;
+
+test("a flood of MAC addresses costs 100,000 that are known nothing", async ({ near, pair }) => {
+  const send = (device: string, count: number, seconds: number) =>
+    pair.here.tryHere(["python3", "-c", crowd, device, `${count}`, `${seconds}`], {
+      timeoutMs: 120_000,
+    });
+  const of = async (name: string) => {
+    const found = (await portsOf(near, "crowd")).find(({ port }) => port === name)!;
+    return { macs: Number(found["macs"]), counters: found["counters"] as Record<string, number> };
+  };
+  await until("all stations are known", async () => {
+    const { code, stderr } = await send("many", 100_000, 4);
+    assert.equal(code, 0, stderr);
+    return (await of("many")).macs === 100_000;
+  }, 60_000);
+  assert.equal((await ping(host(pair, "h1"), "10.6.0.2")).received, 5);
+
+  const flood = send("noisy", floodSeconds * 10_000, floodSeconds);
+  const pings = await host(pair, "h1").tryHere(
+    ["ping", "-q", "-n", "-c", `${floodSeconds * 50}`, "-i", "0.02", "-W", "2", "10.6.0.2"],
+    { timeoutMs: 120_000 },
+  );
+  // What is for one of the 100,000 reaches the port that it is behind, and nobody else.
+  const where: Record<string, Where> = {
+    c1: [`${pair.here.namespace}-h1`, "c1"],
+    c2: [`${pair.here.namespace}-h2`, "c2"],
+    many: [pair.here.namespace, "many"],
+  };
+  assert.equal((await flood).code, 0);
+  const stations = Array.from({ length: 20 }, (_, at) => at * 5003);
+  const got = await sendFrames(
+    where,
+    stations.map((at): SentFrame => [
+      "c1",
+      numbered("", `0201${at.toString(16).padStart(8, "0")}`, "020000000501"),
+    ]),
+    0.05,
+  );
+  assert.deepEqual(got.map((each) => Object.keys(each)), stations.map(() => ["many"]));
+  const { received, sent } = parse(pings.stdout);
+  assert.equal(received, sent, "of a ping beside the flood");
+  const noisy = await of("noisy");
+  assert.equal(noisy.macs, 1000);
+  assert.ok(noisy.counters["not-learnt"]! > floodSeconds * 1000);
+  assert.equal((await of("many")).macs, 100_000);
 });
 
 function parse(text: string) {
