@@ -85,10 +85,11 @@ if (setup.wire !== undefined) {
   for (let i = 0; i < setup.pairs; i++) {
     const from = await addSession(sender, i);
     const to = await addSession(sinks[i % setup.sinks]!, setup.pairs + i);
-    if (setup.macs === undefined) await datapath.crossConnect(from, to);
+    if (setup.flood) ports.push(...(i === 0 ? [from, to] : [to]));
+    else if (setup.macs === undefined) await datapath.crossConnect(from, to);
     else ports.push(from, to);
   }
-  if (setup.macs !== undefined) await switched(setup.macs);
+  if (setup.flood || setup.macs !== undefined) await switched(setup.macs ?? 0);
 } else {
   const tap = openTap(libc, setup.tap, undefined, { vnet: setup.vnet });
   const port = await datapath.addDevice(

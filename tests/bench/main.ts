@@ -18,7 +18,7 @@ import { lnsTcp } from "./rows/lns_tcp.ts";
 import { latency, uncoalesced } from "./rows/lone.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
-import { tcp, udp } from "./rows/tcp.ts";
+import { tcp, tcpSwitched, udp } from "./rows/tcp.ts";
 import { lookup, memory, twins } from "./rows/wasm.ts";
 
 type Row =
@@ -33,6 +33,7 @@ const rows = new Map<string, Row>([
   ["uncoalesced", { lab: true, measure: (effort, lab) => uncoalesced(lab, effort) }],
   ["latency", { lab: true, measure: (effort, lab) => latency(lab, effort) }],
   ["tcp", { lab: true, measure: tcp }],
+  ["tcp-switched", { lab: true, measure: tcpSwitched }],
   ["udp", { lab: true, measure: udp }],
   ["lookup", { lab: false, measure: lookup }],
   ["twins", { lab: false, measure: twins }],

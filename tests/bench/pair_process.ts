@@ -1,6 +1,7 @@
 /**
  * One end of a pseudowire between a TAP and a peer, the real datapath in a process of its own. Its argument is JSON:
- * `local`, `port`, `remote`, `tap`, and `vnet`: whether the TAP may hand over super-frames. It says "ready".
+ * `local`, `port`, `remote`, `tap`; `vnet`: whether the TAP may hand over super-frames; `switched`: whether both are ports of
+ * a switch. It says "ready".
  *
  * @module
  */
@@ -16,6 +17,7 @@ const setup = JSON.parse(Deno.args[0]!) as {
   readonly remote: string;
   readonly tap: string;
   readonly vnet: boolean;
+  readonly switched: boolean;
 };
 using libc = openLibc();
 await using datapath = await startDatapath();
@@ -47,7 +49,15 @@ const session = await datapath.addSession(tunnel, {
 });
 const tap = openTap(libc, setup.tap, undefined, { vnet: setup.vnet });
 const device = { frames: "ethernet" as const, ...(tap.vnet && { vnet: tap.vnet }) };
-await datapath.crossConnect(await datapath.addDevice(tap.fd, device, () => {}), session);
+const port = await datapath.addDevice(tap.fd, device, () => {});
+if (setup.switched) {
+  const { forwarders } = datapath;
+  const lan = await forwarders.add("switch", [], {}, () => {});
+  await forwarders.join(lan, port, { name: "tap" });
+  await forwarders.join(lan, session, { name: "pseudowire" });
+} else {
+  await datapath.crossConnect(port, session);
+}
 Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
 // Until the bench closes standard input, or sends a signal.
 for await (const _ of Deno.stdin.readable);

@@ -42,6 +42,8 @@ export interface Traffic {
   readonly ppp?: boolean;
   /** Sessions are ports of a switch that knows so many stations, in place of pairs. */
   readonly macs?: number;
+  /** The first session and all that packets go to are ports of a switch, which floods each frame to `pairs` ports. */
+  readonly flood?: boolean;
 }
 
 /** A program that forwards, ready for traffic. */
@@ -66,14 +68,14 @@ export async function startBaseline(
   const version = traffic.ppp ? 2 : 3;
   let command;
   if (path === "switch") {
-    const macs = traffic.macs === undefined ? [] : [String(traffic.macs)];
+    const kind = traffic.flood ? ["flood"] : traffic.macs ? [String(traffic.macs)] : [];
     command = [
       versionPath("switch", version),
       ...where,
       String(pairs),
       String(sinks),
       mode,
-      ...macs,
+      ...kind,
     ];
   } else if (isWire(path)) {
     await lab.addWire(tap);
@@ -106,6 +108,8 @@ export interface DatapathSetup {
   readonly ppp: boolean;
   /** Stations that a switch of all sessions knows. */
   readonly macs?: number;
+  /** A switch floods what comes in by the first session. */
+  readonly flood: boolean;
 }
 
 /** Starts the real datapath in a small process of its own. */
@@ -115,7 +119,7 @@ export async function startDatapathProcess(
   traffic: Traffic,
 ): Promise<Subject & { readonly program: Program }> {
   const port = traffic.vnet ? 1702 : 1701, tap = `bench-wasm${traffic.vnet ? 2 : ""}`;
-  const { path, pairs, sinks, vnet = false, ppp = false } = traffic;
+  const { path, pairs, sinks, vnet = false, ppp = false, flood = false } = traffic;
   if (isWire(path)) await lab.addWire(tap);
   else if (path !== "switch") await lab.addTap(tap);
   const setup: DatapathSetup = {
@@ -125,6 +129,7 @@ export async function startDatapathProcess(
     segment,
     vnet,
     ppp,
+    flood,
     ...(traffic.macs !== undefined && { macs: traffic.macs }),
     ...(path === "switch" ? {} : isWire(path) ? { wire: tap } : { tap }),
   };
@@ -165,8 +170,9 @@ export function startTraffic(lab: Lab, traffic: Traffic): Promise<Program> {
   // From a TAP, frames come back at the port that the traffic of the others leaves from: no sinks.
   const sinks = path === "switch" ? traffic.sinks : 0;
   const numbers = [pairs, sinks, frame, burst, window].map(String);
-  const { flows, ppp, macs } = traffic;
-  const what = flows ? ["flows"] : ppp ? ["ppp"] : macs ? [String(macs)] : [];
+  const { flows, flood, ppp, macs } = traffic;
+  const word = flows ? "flows" : ppp ? "ppp" : flood ? "flood" : macs?.toString();
+  const what = word === undefined ? [] : [word];
   const command = [
     versionPath("traffic", ppp ? 2 : 3),
     peerAddress,

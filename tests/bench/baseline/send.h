@@ -85,6 +85,19 @@ static void send_later(const struct packet *p) {
   if (++tx.fill[i].segments == (uint32_t)tx.max_segments || p->length < tx.fill[i].size) tx.open[p->tunnel] = -1;
 }
 
+/* A message of its own, of a head, which is copied, and a body, which is not. */
+static inline void send_parts(const uint8_t *head, uint32_t head_length, uint8_t *body, uint32_t length, uint16_t tunnel) {
+  static uint8_t heads[TX_MESSAGES][64];
+  if (tx.messages == TX_MESSAGES || tx.iovecs + 2 > TX_IOVECS) flush();
+  start_message(&(struct packet){.length = head_length + length, .tunnel = tunnel});
+  uint32_t i = tx.messages - 1, at = tx.iovecs;
+  tx.open[tunnel] = -1, tx.fill[i].segments = 1;
+  memcpy(heads[i], head, head_length);
+  tx.link[at].base = heads[i], tx.link[at].length = head_length, tx.link[at].next = at + 1;
+  tx.link[at + 1].base = body, tx.link[at + 1].length = length;
+  tx.chain[i].last = at + 1, tx.iovecs += 2;
+}
+
 static void sender_init(int fd, int max_segments, const char *remote, uint32_t sinks) {
   tx.fd = fd, tx.max_segments = max_segments;
   tx.peers[0] = endpoint(remote, PEER_PORT);

@@ -1,6 +1,7 @@
 /* A switch's stations: who is behind which session, by MAC address. Open addressing, at most half full. */
 #pragma once
 #include "l2tp.h"
+#include "send.h"
 
 struct station { /* 16 bytes */
   uint64_t mac; /* its six octets; 0: the slot is free */
@@ -32,9 +33,10 @@ static inline struct station *station(const struct stations *t, uint64_t mac) {
   }
 }
 
-static struct stations make_stations(const struct table *sessions, uint32_t pairs, uint32_t count) {
+/* `count` stations, and room for `more`. */
+static struct stations make_stations(const struct table *sessions, uint32_t pairs, uint32_t count, uint32_t more) {
   uint32_t size = 1;
-  while (size < 2 * count) size *= 2;
+  while (size < 2 * (count + more)) size *= 2;
   struct stations t = {aligned_alloc(64, size * sizeof(struct station)), size - 1, 0};
   memset(t.slots, 0, size * sizeof(struct station));
   for (uint32_t i = 0; i < count; i++) {
@@ -71,4 +73,38 @@ static inline uint32_t forward_macs(const struct table *t, struct stations *know
     p[kept++] = p[i];
   }
   return kept;
+}
+
+static struct session *flooded[64];
+static uint32_t flooded_count;
+
+/* All sessions of the sinks are ports that frames are flooded to. */
+static void make_flood(const struct table *t, uint32_t pairs) {
+  for (flooded_count = 0; flooded_count < pairs && flooded_count < 64; flooded_count++)
+    flooded[flooded_count] = find(t, htonl(session_id(1, pairs + flooded_count)));
+}
+
+/* Sends each frame of a batch to all ports but its own, and learns its sender. A copy is a header of its own, and the same body. */
+static inline void flood(const struct table *t, struct stations *known, struct packet *p, uint32_t n) {
+  classify(t, p, n);
+  known->now++;
+  for (uint32_t i = 0; i < n; i++) {
+    if (!p[i].session || !decapsulate(&p[i], p[i].session) || p[i].length < 14) {
+      dropped++;
+      continue;
+    }
+    struct station *sender = station(known, mac_at(p[i].data + 6));
+    *sender = (struct station){mac_at(p[i].data + 6), p[i].session - t->slots, known->now};
+    if (!(p[i].data[0] & 1)) {
+      dropped++; /* this row's frames are all broadcasts */
+      continue;
+    }
+    for (uint32_t k = 0; k < flooded_count; k++) {
+      if (flooded[k] == p[i].session) continue;
+      uint8_t head[HEADER_LEN];
+      struct packet copy = {.data = head + HEADER_LEN, .length = p[i].length};
+      encapsulate(&copy, flooded[k]);
+      send_parts(head, HEADER_LEN, p[i].data, p[i].length, copy.tunnel);
+    }
+  }
 }

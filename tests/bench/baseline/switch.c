@@ -1,7 +1,8 @@
 /*
- * switch LOCAL PORT REMOTE PAIRS SINKS MODE [MACS]: forwards between L2TPv3 sessions over UDP.
+ * switch LOCAL PORT REMOTE PAIRS SINKS MODE [MACS|flood]: forwards between L2TPv3 sessions over UDP.
  * MODE plain: a recvmmsg, the header work, a sendmmsg. segment: sends grouped with UDP_SEGMENT. gro: that, and UDP_GRO.
- * With MACS: a switch that knows so many stations, and learns who sends.
+ * With MACS: a switch that knows so many stations, and learns who sends. With flood: one that sends each frame to all PAIRS
+ * sessions of the sinks.
  * Says "ready"; ends on SIGTERM, then says how many batches and packets there were.
  */
 #include <signal.h>
@@ -30,12 +31,15 @@ int main(int argc, char **argv) {
   static struct sockaddr_in from[BATCH];
   static union control control[BATCH];
   static struct packet packet[MAX_IN_BATCH];
-  if (argc != 7 && argc != 8) return fprintf(stderr, "usage: switch LOCAL PORT REMOTE PAIRS SINKS plain|segment|gro\n"), 2;
+  if (argc != 7 && argc != 8) return fprintf(stderr, "usage: switch LOCAL PORT REMOTE PAIRS SINKS plain|segment|gro [MACS|flood]\n"), 2;
   int gro = !strcmp(argv[6], "gro"), fd = udp_socket(argv[1], atoi(argv[2]), gro);
   size_t room = gro ? 65536 : 2048, stride = HEADROOM + room + 192; /* not a power of two: no aliasing in L1 */
   uint8_t *buffers = aligned_alloc(64, BATCH * stride);
   struct table table = make_table(atoi(argv[4]), atoi(argv[5]));
-  struct stations stations = argc == 8 ? make_stations(&table, atoi(argv[4]), atoi(argv[7])) : (struct stations){0};
+  int floods = argc == 8 && !strcmp(argv[7], "flood");
+  struct stations stations = {0};
+  if (argc == 8) stations = make_stations(&table, atoi(argv[4]), floods ? 0 : atoi(argv[7]), floods ? 1024 : 0);
+  if (floods) make_flood(&table, atoi(argv[4]));
   sender_init(fd, strcmp(argv[6], "plain") ? MAX_SEGMENTS : 1, argv[3], atoi(argv[5]));
   for (int i = 0; i < BATCH; i++) {
     iov[i] = (struct iovec){buffers + i * stride + HEADROOM, room};
@@ -65,6 +69,10 @@ int main(int argc, char **argv) {
       n = split(packet, n, iov[i].iov_base, length, size);
     }
     batches++, packets_received += n;
+    if (floods) {
+      if (n) flood(&table, &stations, packet, n), flush();
+      continue;
+    }
     n = argc == 8 ? forward_macs(&table, &stations, packet, n) : forward(&table, packet, n);
     for (uint32_t i = 0; i < n; i++) send_later(&packet[i]);
     if (n) flush();

@@ -1,5 +1,5 @@
 /*
- * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|MACS]: sends to a subject and counts what comes out of it.
+ * traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|flood|MACS]: sends to a subject and counts what comes out of it.
  *
  * A line on standard input asks for a run, a line on standard output answers it:
  *   switch  PORT COUNT        UDP to REMOTE:PORT, back to the sinks
@@ -11,6 +11,7 @@
  *
  * With flows, frames are UDP over IPv4, and each of a burst is of another flow. With MACS, a number, frames are for stations
  * chosen at random of so many. With ppp, frames are PPP's, each with the number of its session; at a TAP they are PPPoE's.
+ * With flood, frames are broadcasts of the first session, and each comes out once for each of PAIRS; runs count copies then.
  *
  * At most WINDOW packets are between here and the sinks, so a subject that keeps its queue loses nothing and always has work;
  * BURST packets go out in one system call, as one UDP_SEGMENT message where they are UDP.
@@ -30,6 +31,7 @@ static uint32_t pairs, sinks, frame_len, burst, window, macs, seed = 1;
 static int sockets[1 + MAX_SINKS]; /* the sending peer's, then the sinks' */
 static uint8_t frame[MAX_FRAME];
 static int flows, ppp;
+static uint32_t copies = 1; /* that come out for each frame */
 static uint64_t wrong;
 static const uint8_t version[4] = {0, VERSION}; /* what a data packet begins with */
 
@@ -77,7 +79,7 @@ static void put_pppoe(uint8_t *p, const uint8_t *to, const uint8_t *from, uint32
 static void send_udp(struct sockaddr_in *to) {
   uint32_t size = HEADER_LEN + frame_len;
   for (uint32_t i = 0; i < burst; i++) {
-    uint32_t index = next_random(&seed) % pairs, id = htonl(session_id(0, index));
+    uint32_t index = copies > 1 ? 0 : next_random(&seed) % pairs, id = htonl(session_id(0, index));
     memcpy(datagrams + i * size + ID_AT, &id, 4);
     if (ppp) put_number(datagrams + i * size + HEADER_LEN, index);
     if (macs) put_mac(datagrams + i * size + HEADER_LEN, next_random(&seed) % macs);
@@ -254,10 +256,10 @@ static void run(const char *kind, int port, uint64_t count, const char *tap, con
   wrong = 0;
   double start = now(), progress = start;
   while (forwarded + lost < count) {
-    while (sent < count && sent + burst <= forwarded + lost + window) {
+    while (sent < count && sent + burst * copies <= forwarded + lost + window * copies) {
       if (from_tap) send_frames(source);
       else send_udp(&to);
-      sent += burst;
+      sent += burst * copies;
     }
     uint64_t before = forwarded;
     if (to_tap) {
@@ -299,7 +301,7 @@ static void lone(int port, uint64_t count, const char *remote) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|MACS]\n"), 2;
+  if (argc != 8 && argc != 9) return fprintf(stderr, "usage: traffic LOCAL REMOTE PAIRS SINKS FRAME BURST WINDOW [flows|ppp|flood|MACS]\n"), 2;
   pairs = atoi(argv[3]), sinks = atoi(argv[4]), frame_len = atoi(argv[5]), burst = atoi(argv[6]), window = atoi(argv[7]);
   if (sinks > MAX_SINKS || frame_len > MAX_FRAME || frame_len < 60 || burst > BATCH || burst < 1 || window < burst)
     return fprintf(stderr, "traffic: out of range\n"), 2;
@@ -307,7 +309,8 @@ int main(int argc, char **argv) {
   memcpy(frame, "\2\0\0\0\0\2\2\0\0\0\0\1\x88\xb5", 14);
   ppp = argc == 9 && !strcmp(argv[8], "ppp");
   macs = argc == 9 ? atoi(argv[8]) : 0;
-  flows = argc == 9 && !macs && !ppp;
+  if (argc == 9 && !strcmp(argv[8], "flood")) copies = pairs, memset(frame, 0xff, 6);
+  flows = argc == 9 && !macs && !ppp && copies == 1;
   if (ppp) frame[0] = 0, frame[1] = 0x21;
   if (flows) make_flow(frame, 0);
   fill_datagrams();
@@ -320,7 +323,7 @@ int main(int argc, char **argv) {
   while (fgets(line, sizeof line, stdin)) {
     tap[0] = ns[0] = 0;
     if (sscanf(line, "%31s %d %llu %15s %63s", kind, &port, &count, tap, ns) < 3) die(line);
-    count -= count % burst;
+    count -= count % (burst * copies);
     if (!strcmp(kind, "lone")) lone(port, count, argv[2]);
     else run(kind, port, count, tap, ns, argv[2]);
   }

@@ -40,6 +40,16 @@ export const forwarding: readonly Comparison[] = [
     packets: 100_000,
   },
   {
+    row: "flood",
+    what: "UDP to UDP by a switch that floods each frame to 16 ports, a copy",
+    traffic: { ...small, pairs: 16, window: 128, flood: true },
+    input: "single",
+    mode: "plain",
+    against: [{ mode: "plain", packets: 204_800, bar: { atLeast: 0.9 } }],
+    underlays: [],
+    packets: 204_800,
+  },
+  {
     row: "grouped",
     what: "UDP to UDP, sends grouped with UDP_SEGMENT, 4 peers",
     traffic: small,

@@ -9,7 +9,7 @@ import { cpuTime, sleep, spread } from "../measure.ts";
 import { type Program, programPath, run, startProgram } from "../programs.ts";
 
 /** What carries the connection. */
-type Way = "ours" | "c" | "plain" | "vxlan" | "vxlan-plain";
+type Way = "ours" | "switched" | "c" | "plain" | "vxlan" | "vxlan-plain";
 
 /** What one run of a way came to. */
 interface Result {
@@ -47,11 +47,18 @@ export async function udp(effort: Effort): Promise<Figure[]> {
   ];
 }
 
+/** TCP by a switch at each end, beside the same ends cross-connected. */
+export async function tcpSwitched(effort: Effort): Promise<Figure[]> {
+  const against = await results(effort, "tcp", ["switched", "ours"]);
+  const what = "the same cross-connected, CPU";
+  return [{ ...against("ours", what, byCpu, 0.9), row: "tcp-switched" }];
+}
+
 type Ratio = (ours: Result, other: Result) => number;
 const byCpu: Ratio = (ours, other) => other.cpuPerKilobyte! / ours.cpuPerKilobyte!;
 const byRate: Ratio = (ours, other) => ours.bitsPerSecond / other.bitsPerSecond;
 
-/** Measures all ways in turn. Gives what sets ours beside one of them. */
+/** Measures all ways in turn. Gives what sets the first beside one of them. */
 async function results({ rounds, scale }: Effort, row: "tcp" | "udp", ways: readonly Way[]) {
   const all = new Map<Way, Result[]>(ways.map((way) => [way, []]));
   const seconds = Math.max(1, Math.round(3 * scale));
@@ -59,6 +66,7 @@ async function results({ rounds, scale }: Effort, row: "tcp" | "udp", ways: read
   for (let round = 0; round < Math.min(rounds, 5); round++) {
     for (const way of ways) all.get(way)!.push(await measure(row, way, seconds));
   }
+  const first = ways[0]!;
   const median = (way: Way, of: (result: Result) => number) => spread(all.get(way)!.map(of)).median;
   const mbps = (way: Way) => median(way, ({ bitsPerSecond }) => bitsPerSecond / 1e6);
   const cpu = (way: Way) => median(way, ({ cpuPerKilobyte }) => cpuPerKilobyte ?? 0);
@@ -66,13 +74,13 @@ async function results({ rounds, scale }: Effort, row: "tcp" | "udp", ways: read
     row,
     what: `${row.toUpperCase()} through TAP, L2TPv3 and TAP by super-frames, against ${what}`,
     unit: "×",
-    value: spread(all.get("ours")!.map((ours, i) => ratio(ours, all.get(other)![i]!))),
+    value: spread(all.get(first)!.map((ours, i) => ratio(ours, all.get(other)![i]!))),
     ...(bar === undefined ? {} : { bar: { at: "least", limit: bar } }),
-    note: `${mbps("ours").toFixed(0)} against ${mbps(other).toFixed(0)} Mbit/s` +
+    note: `${mbps(first).toFixed(0)} against ${mbps(other).toFixed(0)} Mbit/s` +
       (cpu(other) > 0
-        ? `; ${cpu("ours").toFixed(0)} against ${cpu(other).toFixed(0)} ns CPU a kilobyte`
+        ? `; ${cpu(first).toFixed(0)} against ${cpu(other).toFixed(0)} ns CPU a kilobyte`
         : ""),
-    detail: { ours: all.get("ours"), other: all.get(other) },
+    detail: { ours: all.get(first), other: all.get(other) },
   });
 }
 
@@ -141,7 +149,8 @@ async function startEnd(end: End, way: Way, stack: AsyncDisposableStack): Promis
   await run("ip", "-n", end.netns, "link", "set", tap, "up", "mtu", "1436", "txqueuelen", "64");
   const peer = ends.find((other) => other !== end)!;
   const script = new URL("../pair_process.ts", import.meta.url).pathname;
-  const setup = { local: end.wire, port, remote: peer.wire, tap, vnet: way === "ours" };
+  const switched = way === "switched", vnet = switched || way === "ours";
+  const setup = { local: end.wire, port, remote: peer.wire, tap, vnet, switched };
   const command = way === "c"
     ? [programPath("super"), end.wire, String(port), peer.wire, tap]
     : [Deno.execPath(), "run", "-A", script, JSON.stringify(setup)];
