@@ -168,7 +168,9 @@ export class PluginCalls {
           if (managed.waiting.has(waiter)) waiter.failed("it takes too long");
         },
       };
-      driver.schedule(late, driver.now() + managed.settings.establishMs);
+      // For the call, the time that its tunnel takes counts as well.
+      const { callMs, establishMs } = managed.settings;
+      driver.schedule(late, driver.now() + Math.min(callMs, establishMs));
       driver.defer(() => dialer.dial(managed));
     }
     return promise;

@@ -244,3 +244,16 @@ Deno.test("a call that waits for its tunnel is refused as soon as that is of no 
   assert.equal(cause!.result.result, 4);
   assert.match(cause!.result.message, /did not come up/);
 });
+
+Deno.test("the time that its tunnel takes to come up counts for a call's call-timeout", async () => {
+  const [a, b, c] = [0, 1, 2].map((n) => loopback(196 + n)) as [string, string, string];
+  await using _between = await startControlNode(
+    hop(b, [2, 2], c).replace("lns: {", "lns: { call-timeout: 1,"),
+  );
+  const { call, closed, peer } = await dialIn(a, b, 2);
+  await using _peer: RawPeer = peer;
+  call("77");
+  await until(() => closed.size === 1);
+  const [cause] = [...closed.values()] as { result: { result: number; message: string } }[];
+  assert.match(cause!.result.message, /did not come up: it takes too long/);
+});

@@ -18,6 +18,7 @@ const SESSIONS = 100;
 const config = (adminSocket: string) => `
 listen: [{ udp: "127.0.0.1:17011" }]
 admin: { listen: "unix:${adminSocket}" }
+switches: { lan: { mac-aging-time: 77 } }
 peers:
   branch: { host-name: branch.example, address: 127.0.0.9, accept: [{ circuit: { sink: {} } }] }
   hq: { retransmit: 0.2, attempts: 2 }
@@ -113,6 +114,15 @@ test("2,000 sessions are shown, live, and nothing complains", async ({ appliance
   await until(
     "the session is gone",
     async () => await page.evaluate(rows("sessions")) === TUNNELS * SESSIONS - 1,
+  );
+
+  // What plugins tell: here of switches.
+  await until(
+    "the switch is shown",
+    async () =>
+      /lan[^]*77/.test(
+        await page.evaluate<string>(`document.querySelector("#view-switch")?.innerText ?? ""`),
+      ),
   );
 
   // A filter.

@@ -171,8 +171,8 @@ test("an LNS is killed unnoticed: who dials then is on the next one after call-t
 test("a living subscriber whose LNS is killed is on the next one in seconds, and others at once", async (context) => {
   const { home, pair, users } = context;
   await using first = await startAppliance(pair.there, lnsText(2, users));
-  // The tunnel is given up after 1.4 to 2.4 s, and one to be dialed after 1.4 s.
-  const timers = "hello: 1, retransmit: 0.2, attempts: 3";
+  // The tunnel is given up after 1.4 to 2.4 s, and one to be dialed after 1 s.
+  const timers = "hello: 1, retransmit: 0.2, attempts: 3, establish-timeout: 1";
   await using lac = await startAppliance(pair.here, lacText(timers));
   await using _ = await startAppliance(home, subscriberText(7));
   await untilUp(home, lac, 7, 2);

@@ -48,6 +48,7 @@ class Table {
   #body;
   #rows = new Map();
   #items = [];
+  #truncated = false;
 
   /** `columns`: heading, cell (text, or [text, class]), and "number" or "wide". */
   constructor(id, nothing, keyOf, columns) {
@@ -57,8 +58,9 @@ class Table {
     this.#columns = columns;
   }
 
-  show(items = this.#items) {
+  show(items = this.#items, truncated = this.#truncated) {
     this.#items = items;
+    this.#truncated = truncated;
     const wanted = filter.value.trim().toLowerCase();
     const rows = items.map((
       item,
@@ -69,7 +71,7 @@ class Table {
     const count = rows.length === items.length
       ? `${items.length}`
       : `${rows.length} of ${items.length}`;
-    this.#section.querySelector("small").textContent = count;
+    this.#section.querySelector("small").textContent = count + (this.#truncated ? " and more" : "");
     if (rows.length === 0) return this.#clear();
     this.#body ??= this.#begin();
     const kept = new Map();
@@ -333,6 +335,41 @@ async function quick() {
   tables.drops.show(some);
 }
 
+/** Tables of plugins (switches, address pools, PPPoE sessions), by their names; empty ones are not shown. */
+const views = new Map();
+
+async function showViews() {
+  const { views: all } = await ask("v1/views");
+  for (const { columns, help, name } of all) {
+    const { rows, truncated } = await ask(`v1/views/${encodeURIComponent(name)}`);
+    if (rows.length === 0 && !views.has(name)) continue;
+    if (!views.has(name)) views.set(name, newView(name, help, columns));
+    views.get(name).show(rows, truncated);
+  }
+}
+
+function newView(name, help, columns) {
+  const section = element("section");
+  section.id = `view-${name}`;
+  const heading = element("h2", `${help.slice(0, 1).toUpperCase()}${help.slice(1)} `);
+  heading.append(element("small"));
+  const place = element("div", "", "table");
+  section.append(heading, place);
+  byId("down").before(section);
+  const number = ({ name }) => (row) =>
+    typeof row[name] === "number" ? whole(row[name]) : row[name];
+  return new Table(
+    section.id,
+    "There is none any more.",
+    (row) => JSON.stringify(columns.slice(0, 3).map(({ name }) => row[name])),
+    columns.map((column) => [column.name, (row) => cellText(number(column)(row))]),
+  );
+}
+
+function cellText(value) {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+}
+
 let sessionCount = 0;
 async function sessions() {
   const all = await list("v1/sessions", "sessions");
@@ -344,6 +381,7 @@ async function slow() {
   const [{ peers }, { failures }] = await Promise.all([ask("v1/peers"), ask("v1/failures")]);
   tables.peers.show(peers);
   tables.failures.show(failures);
+  await showViews();
 }
 
 /** Runs `work` now and after each pause, unless nobody sees the page; never twice at once. */
@@ -373,7 +411,9 @@ function follow() {
 }
 
 tables.events.show([]);
-filter.addEventListener("input", () => Object.values(tables).forEach((table) => table.show()));
+filter.addEventListener("input", () => {
+  for (const table of [...Object.values(tables), ...views.values()]) table.show();
+});
 again(quick, () => EVERY.quick);
 again(sessions, () => sessionCount > MANY ? EVERY.slow : EVERY.quick);
 again(slow, () => EVERY.slow);
