@@ -80,6 +80,10 @@ class Placing implements PlacedCalls {
       this.#complain(placed, full.message ?? "the circuit refuses it");
       return this.#retry(placed);
     }
+    if (call.direction === "outgoing" && !link.entry && link.opening) {
+      // Who answers may send at once: the datapath has to have the tunnel before it is asked.
+      return void link.opening.then((entry) => entry && this.place(placed));
+    }
     try {
       const parameters = callParameters(call, link.version, random);
       const role = call.direction === "outgoing" ? "outgoing-caller" : "incoming-caller";

@@ -186,6 +186,8 @@ export class PluginCalls {
   ): Promise<PlacedLeaf | Refusal> {
     const { circuits, driver, random } = this.#context;
     const outgoing = request.request === "OCRQ";
+    // Who answers one may send at once: the datapath has to have the tunnel before.
+    if (outgoing && !link.entry) await link.opening;
     const called = nameOf(say, link);
     const config = plainCall(called, link.version, request.pseudowireType as PseudowireType, {
       sequencing: request.sequencing === true,
