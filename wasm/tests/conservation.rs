@@ -11,6 +11,7 @@ use isthmus_datapath::port::FrameType;
 use isthmus_datapath::pppoe::PppoeRequest;
 use isthmus_datapath::session::Options;
 use isthmus_datapath::slab::Handle;
+use isthmus_datapath::switch::{MemberOptions, SwitchOptions};
 use isthmus_datapath::template::Framing;
 use isthmus_datapath::tunnel::SocketKind;
 use kernel::{Incoming, Lab, cookie, peer, v3};
@@ -22,6 +23,8 @@ enum Step {
     Frames(Vec<usize>),
     /// Frames of PPPoE sessions, of one that there is not, and cut ones: session id, length, what is missing at the end.
     Packets(Vec<(u16, usize, usize)>),
+    /// Frames into a switch: by which of its ports, and destination and source of each.
+    Switched(usize, Vec<(u8, u8, usize)>),
     Inject(usize),
     Control(usize),
     Age(u64),
@@ -108,6 +111,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(socket, messages)| Step::Datagrams(socket, messages)),
         2 => prop::collection::vec(0usize..100, 0..64).prop_map(Step::Frames),
         2 => prop::collection::vec((1u16..5, 0usize..100, 0usize..3), 0..64).prop_map(Step::Packets),
+        2 => (0usize..3, prop::collection::vec((0u8..10, 0u8..10, 0usize..100), 0..20))
+            .prop_map(|(port, frames)| Step::Switched(port, frames)),
         2 => (0usize..100).prop_map(Step::Inject),
         1 => (0usize..4).prop_map(Step::Control),
         2 => (0u64..50_000).prop_map(Step::Age),
@@ -124,6 +129,7 @@ struct World {
     device: Handle,
     wire: Handle,
     host: Handle,
+    switched: [Handle; 3],
 }
 
 /// v2 and v3 tunnels over all kinds of sockets, their sessions joined across versions, to a device, to TypeScript, or to
@@ -187,8 +193,18 @@ fn world() -> World {
         core.cross_connect(session, ports[far]).unwrap();
         ports.push(session);
     }
+    // Three devices of a switch, with too little room for their stations.
+    let options = SwitchOptions { table: 10, ..SwitchOptions::default() };
+    let switch = core.add_switch(options).unwrap();
+    let switched = [11, 12, 13].map(|fd| {
+        let port = core.add_device(fd, FrameType::Ethernet, None, None).unwrap();
+        let member = MemberOptions { limit: 4, storms: [0, 0, 50], ..MemberOptions::default() };
+        core.join_switch(switch, port, member).unwrap();
+        port
+    });
     ports.extend([device, host, wire, own]);
-    World { lab, sockets, ports, device, wire, host }
+    ports.extend(switched);
+    World { lab, sockets, ports, device, wire, host, switched }
 }
 
 /// A frame of a PPPoE session, in the VLAN of its id.
@@ -218,7 +234,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..25),
         failures in prop::collection::vec(prop::option::weighted(0.1, prop::sample::select(vec![Reason::SocketFull, Reason::TooLong, Reason::NoRoute, Reason::DeviceFull])), 64),
     ) {
-        let World { mut lab, sockets, ports, device, wire, host } = world();
+        let World { mut lab, sockets, ports, device, wire, host, switched } = world();
         let (mut now, mut given, mut sent, mut written) = (1_000_000, 0u64, 0u64, 0u64);
         let mut failures = failures.into_iter().cycle();
         let mut removed: HashMap<u32, Counters> = HashMap::new();
@@ -253,6 +269,17 @@ proptest! {
                     given += frames.len() as u64;
                     let frames = frames.iter().map(|(id, len, missing)| (pppoe(*id, *len, *missing), Vec::new()));
                     lab.receive_packets(wire, &frames.collect::<Vec<_>>(), now);
+                }
+                Step::Switched(port, frames) => {
+                    let port = switched[port];
+                    if lab.datapath.core.port(port).is_none() { continue }
+                    given += frames.len() as u64;
+                    let frames = frames.iter().map(|(to, from, len)| {
+                        let to = if *to == 0 { [0xff; 6] } else { [2, 0, 0, 0, 0, *to] };
+                        let frame = [&to[..], &[2, 0, 0, 0, 0, *from], &[8, 0], &vec![0; *len]].concat();
+                        frame[..frame.len().min(8 + *len)].to_vec()
+                    });
+                    lab.read(port, &frames.collect::<Vec<_>>(), now);
                 }
                 Step::Inject(len) => given += u64::from(lab.datapath.inject(host, &vec![0xee; len]).is_ok()),
                 Step::Control(socket) => {
@@ -296,7 +323,7 @@ proptest! {
             prop_assert_eq!(control_dropped, 0);
             let came = io(Io::RxDatagrams) + io(Io::RxFrames) + io(Io::Injected);
             let went = io(Io::TxSegments) + io(Io::TxFrames) + io(Io::PuntedControl) + io(Io::PuntedFrames);
-            prop_assert_eq!(given, went + io(Io::TxControl) + dropped + waiting(&lab));
+            prop_assert_eq!(given + io(Io::Copies), went + io(Io::TxControl) + dropped + waiting(&lab));
             prop_assert!(came <= given);
             prop_assert_eq!(io(Io::TxSegments) + io(Io::TxControl), sent);
             prop_assert_eq!(io(Io::TxFrames), written);
