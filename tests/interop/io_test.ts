@@ -160,6 +160,7 @@ Deno.test({
         mtu: 1446,
         mac: "02:00:00:00:77:01",
         up: true,
+        master: 0,
         carrier: true,
         txDropped: 0,
       });
