@@ -1,9 +1,7 @@
 /** The program. @module */
 
 import manifest from "../deno.json" with { type: "json" };
-import { builtIn } from "./built_in.ts";
 import { main } from "./cli/mod.ts";
-import { configFile, withPlugins } from "./config/file.ts";
 import { followSignals } from "./signals.ts";
 
 const { version } = manifest;
@@ -20,13 +18,10 @@ if (import.meta.main) {
       const { startDatapath } = await import("./datapath/client.ts");
       await using datapath = early(startDatapath());
       const { run } = await import("./run.ts");
-      const plugins = await withPlugins(path, builtIn);
-      const document = configFile(path, plugins);
+      const { document, plugins } = await configured(path);
       return await run({ version, plugins, document, datapath: datapath.started, signals });
     },
-    async check(path) {
-      return (await configFile(path, await withPlugins(path, builtIn)).load()).warnings;
-    },
+    check: async (path) => (await (await configured(path)).document.load()).warnings,
     readTextFile: (path) => Deno.readTextFile(path),
     exists: (path) => Deno.stat(path).then(() => true, () => false),
     uid: () => Deno.uid() ?? 0,
@@ -38,6 +33,16 @@ if (import.meta.main) {
     create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });
   Deno.exit(status);
+}
+
+/** A configuration file, and the plugins that it may name. */
+async function configured(path: string) {
+  const [{ builtIn }, { configFile, withPlugins }] = await Promise.all([
+    import("./built_in.ts"),
+    import("./config/file.ts"),
+  ]);
+  const plugins = await withPlugins(path, builtIn);
+  return { plugins, document: configFile(path, plugins) };
 }
 
 /** A datapath that is not waited for yet, and that nobody may come to use. */
