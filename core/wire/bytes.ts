@@ -1,4 +1,4 @@
-/** Big-endian integers in byte arrays. @module */
+/** Byte arrays: integers in network order, joining, comparing, the Internet checksum. @module */
 
 export function readU16(bytes: Uint8Array, at: number): number {
   return bytes[at]! << 8 | bytes[at + 1]!;
@@ -35,4 +35,22 @@ export function equalConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   let difference = 0;
   for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
   return difference === 0;
+}
+
+/** Whether two byte strings are equal. For what nobody may guess at there is {@linkcode equalConstantTime}. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/**
+ * The Internet checksum (RFC 1071) over parts of which all but the last have an even length, and over what was summed
+ * before; 0 over data that carries its own right one.
+ */
+export function internetChecksum(parts: readonly Uint8Array[], before = 0): number {
+  let sum = before;
+  for (const part of parts) {
+    for (let i = 0; i < part.length; i += 2) sum += part[i]! << 8 | (part[i + 1] ?? 0);
+  }
+  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  return ~sum & 0xffff;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat, internetChecksum } from "../../core/wire/bytes.ts";
 import { ipVersion, parseIp } from "../../core/endpoint.ts";
 
 /** A message to be written down. */
@@ -141,7 +142,7 @@ function ipHeader(source: Uint8Array, destination: Uint8Array, protocol: number,
     source,
     destination,
   ]);
-  header.set(u16be(checksum(header)), 10);
+  header.set(u16be(internetChecksum([header])), 10);
   return header;
 }
 
@@ -154,17 +155,9 @@ function udpDatagram(
 ): Uint8Array {
   const length = u16be(8 + octets.length);
   const datagram = concat([u16be(from), u16be(to), length, u16be(0), octets]);
-  const pseudo = concat([source, destination, Uint8Array.of(0, PROTOCOL.udp), length]);
-  datagram.set(u16be(checksum(concat([pseudo, datagram])) || 0xffff), 6);
+  const pseudo = [source, destination, Uint8Array.of(0, PROTOCOL.udp), length];
+  datagram.set(u16be(internetChecksum([...pseudo, datagram]) || 0xffff), 6);
   return datagram;
-}
-
-/** The Internet checksum (RFC 1071). */
-function checksum(bytes: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) sum += bytes[i]! << 8 | (bytes[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }
 
 /** A block: its type, its length, what is in it, its length again. */
@@ -198,13 +191,3 @@ const u16 = (value: number) => number(2, value, true);
 const u32 = (value: number) => number(4, value >>> 0, true);
 const u16be = (value: number) => number(2, value, false);
 const u32be = (value: number) => number(4, value >>> 0, false);
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

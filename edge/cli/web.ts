@@ -5,7 +5,7 @@
  * @module
  */
 
-import { timingSafeEqual } from "node:crypto";
+import { equalConstantTime } from "../../core/wire/bytes.ts";
 import type { Client } from "./client.ts";
 import { RequestError } from "./errors.ts";
 
@@ -79,7 +79,7 @@ function makeGuard(): ((request: Request) => Response | undefined) & { readonly 
 
 function same(a: string, b: string): boolean {
   const [x, y] = [a, b].map((text) => new TextEncoder().encode(text));
-  return x!.length === y!.length && timingSafeEqual(x!, y!);
+  return equalConstantTime(x!, y!);
 }
 
 function refuse(status: number, why: string): Response {

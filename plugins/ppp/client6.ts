@@ -1,5 +1,6 @@
 /** IPv6 of a client: the addresses that it makes of what is announced (RFC 4862), and a delegated prefix. @module */
 
+import { concat, equalBytes } from "../../core/wire/bytes.ts";
 import { formatIp } from "../../core/endpoint.ts";
 import { octetsOfAddress } from "./addresses.ts";
 import { IcmpType, parseAdvertisement } from "./ipv6/advertisement.ts";
@@ -17,7 +18,6 @@ import {
   parsePacket6,
 } from "./ipv6/packet.ts";
 import { Ipv6cpOptions, linkLocal } from "./link/ipv6cp.ts";
-import { concat, equal } from "./link/wire.ts";
 import type { Line6 } from "./line6.ts";
 
 /** Solicitations, and milliseconds between them (RFC 4861 §10). */
@@ -59,7 +59,7 @@ export class Client6 {
     this.#wantsPrefix = prefix;
     this.options = new Ipv6cpOptions(line.scope.random, interfaceId);
     // A DUID of the link layer, of the only number that lasts (RFC 8415 §11.4; hardware type 0: none).
-    const duid = concat(Uint8Array.of(0, 3, 0, 0), interfaceId);
+    const duid = concat([Uint8Array.of(0, 3, 0, 0), interfaceId]);
     this.#dhcp = new DhcpClient(duid, prefix, line.scope.random, {
       send: (message) => this.#sendDhcp(emitMessage(message)),
       changed: () => line.changed(),
@@ -117,7 +117,9 @@ export class Client6 {
     if (type === IcmpType.Advertisement && packet.hopLimit === 255) {
       this.#advertised(packet.payload);
     }
-    if (type === IcmpType.EchoRequest && equal(packet.destination, linkLocal(this.options.own))) {
+    if (
+      type === IcmpType.EchoRequest && equalBytes(packet.destination, linkLocal(this.options.own))
+    ) {
       const answer = packet.payload.slice();
       answer[0] = IcmpType.EchoReply;
       this.#send(packet.source, 64, Next.Icmp, answer);

@@ -1,5 +1,6 @@
 /** IPv6 of one subscriber: what it is announced, and what DHCPv6 gives it. @module */
 
+import { equalBytes } from "../../core/wire/bytes.ts";
 import { createHash } from "node:crypto";
 import { emitAdvertisement, IcmpType } from "./ipv6/advertisement.ts";
 import { DhcpServer } from "./ipv6/dhcp_server.ts";
@@ -16,7 +17,6 @@ import {
   parsePacket6,
 } from "./ipv6/packet.ts";
 import { Ipv6cpOptions, linkLocal } from "./link/ipv6cp.ts";
-import { equal } from "./link/wire.ts";
 import type { Line6 } from "./line6.ts";
 import type { Offer } from "./offer.ts";
 import type { Pools } from "./pools.ts";
@@ -157,7 +157,7 @@ export class Subscriber6 {
   }
 
   #echo({ destination, payload, source }: Packet6): void {
-    if (!equal(destination, linkLocal(this.options.own)) || !isLinkLocal(source)) return;
+    if (!equalBytes(destination, linkLocal(this.options.own)) || !isLinkLocal(source)) return;
     const answer = payload.slice();
     answer[0] = IcmpType.EchoReply;
     this.#send(source, 64, Next.Icmp, answer);

@@ -5,18 +5,10 @@
  * @module
  */
 
+import { equalBytes } from "../../core/wire/bytes.ts";
 import { isUnicast, type Mac } from "../mac.ts";
 import { makePinger, type PingFigures } from "./pinger.ts";
-import {
-  type Arp,
-  BROADCAST,
-  type Echo,
-  emitArp,
-  emitEcho,
-  equal,
-  type Ip4,
-  parseFrame,
-} from "./wire.ts";
+import { type Arp, BROADCAST, type Echo, emitArp, emitEcho, type Ip4, parseFrame } from "./wire.ts";
 
 /** The most neighbours that are remembered; the oldest is forgotten for the next. */
 const MAX_NEIGHBOURS = 64;
@@ -89,7 +81,7 @@ export function makeProbeHost(first: Identity, identifier: number): ProbeHost {
   /** RFC 826, "Packet Reception": what is known is updated, what is meant for us is learnt and answered. */
   const receiveArp = ({ operation, senderIp, senderMac, targetIp }: Arp, now: number) => {
     const forMe = targetIp === me.address;
-    if (!isUnicast(senderMac) || equal(senderMac, me.mac) || senderIp === me.address) return;
+    if (!isUnicast(senderMac) || equalBytes(senderMac, me.mac) || senderIp === me.address) return;
     const known = neighbours.has(senderIp);
     if (known || (forMe && senderIp !== 0)) learn(senderIp, senderMac);
     if (forMe && operation === "request") return arp("reply", senderMac, senderIp);

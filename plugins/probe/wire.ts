@@ -5,6 +5,7 @@
  * @module
  */
 
+import { equalBytes, internetChecksum } from "../../core/wire/bytes.ts";
 import { ETHERNET_HEADER, type Mac } from "../mac.ts";
 
 /** An IPv4 address in network order, as a number. */
@@ -57,7 +58,7 @@ const MALFORMED = { kind: "malformed" } as const;
 export function parseFrame(frame: Uint8Array, mac: Mac): Parsed {
   if (frame.length < ETHERNET_HEADER) return MALFORMED;
   const destination = frame.subarray(0, 6);
-  if (!equal(destination, mac) && !equal(destination, BROADCAST)) return OTHER;
+  if (!equalBytes(destination, mac) && !equalBytes(destination, BROADCAST)) return OTHER;
   const payload = frame.subarray(ETHERNET_HEADER);
   switch (u16(frame, 12)) {
     case ETHERTYPE_ARP:
@@ -94,26 +95,13 @@ export function emitEcho(destination: Mac, echo: Omit<Echo, "kind">): Uint8Array
   view.setUint8(23, PROTOCOL_ICMP);
   view.setUint32(26, echo.source);
   view.setUint32(30, echo.destination);
-  view.setUint16(24, checksum(frame.subarray(14, 34)));
+  view.setUint16(24, internetChecksum([frame.subarray(14, 34)]));
   view.setUint8(34, echo.operation === "request" ? 8 : 0);
   view.setUint16(38, echo.identifier);
   view.setUint16(40, echo.sequence);
   frame.set(echo.data, 42);
-  view.setUint16(36, checksum(frame.subarray(34, 14 + length)));
+  view.setUint16(36, internetChecksum([frame.subarray(34, 14 + length)]));
   return frame;
-}
-
-/** The Internet checksum (RFC 1071): 0 over data that carries its own right one. */
-export function checksum(data: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < data.length; i += 2) sum += data[i]! << 8 | (data[i + 1] ?? 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return ~sum & 0xffff;
-}
-
-/** Whether two byte strings are the same. */
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function parseArp(packet: Uint8Array): Parsed {
@@ -138,11 +126,11 @@ function parseIpv4(packet: Uint8Array, sourceMac: Mac): Parsed {
   if (headerLength < IPV4_HEADER || length < headerLength || length > packet.length) {
     return MALFORMED;
   }
-  if (checksum(packet.subarray(0, headerLength)) !== 0) return MALFORMED;
+  if (internetChecksum([packet.subarray(0, headerLength)]) !== 0) return MALFORMED;
   const fragment = (u16(packet, 6) & 0x3fff) !== 0; // more fragments, or an offset
   if (packet[9] !== PROTOCOL_ICMP || fragment) return OTHER;
   const message = packet.subarray(headerLength, length);
-  if (message.length < ICMP_HEADER || checksum(message) !== 0) return MALFORMED;
+  if (message.length < ICMP_HEADER || internetChecksum([message]) !== 0) return MALFORMED;
   const type = message[0];
   if (type !== 0 && type !== 8) return OTHER;
   if (message[1] !== 0) return MALFORMED;

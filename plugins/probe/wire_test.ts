@@ -1,7 +1,8 @@
+import { internetChecksum } from "../../core/wire/bytes.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseMac } from "../mac.ts";
-import { type Arp, BROADCAST, checksum, type Echo, emitArp, emitEcho, parseFrame } from "./wire.ts";
+import { type Arp, BROADCAST, type Echo, emitArp, emitEcho, parseFrame } from "./wire.ts";
 
 const me = parseMac("02:00:00:00:00:01");
 const peer = parseMac("02:00:00:00:00:02");
@@ -80,8 +81,8 @@ Deno.test("parseFrame() leaves frames for others, other protocols and fragments 
   assert.deepEqual(parseFrame(fragment, me), { kind: "other" });
 });
 
-Deno.test("checksum() is RFC 1071's example", () => {
-  assert.equal(checksum(hex("0001 f203 f4f5 f6f7")), ~0xddf2 & 0xffff);
+Deno.test("internetChecksum() is RFC 1071's example", () => {
+  assert.equal(internetChecksum([hex("0001 f203 f4f5 f6f7")]), ~0xddf2 & 0xffff);
 });
 
 Deno.test("parseFrame() throws for no byte string", () => {

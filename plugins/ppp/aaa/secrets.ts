@@ -1,6 +1,7 @@
 /** What a file of users keeps in place of passwords, and what can be checked by it. @module */
 
-import { createHash, scrypt, timingSafeEqual } from "node:crypto";
+import { equalConstantTime } from "../../../core/wire/bytes.ts";
+import { createHash, scrypt } from "node:crypto";
 import {
   authenticatorResponse,
   ntPasswordHash,
@@ -68,7 +69,7 @@ export async function checkSecret(secret: UserSecret, asked: Asked): Promise<Che
       if (secret.kind !== "clear") return unable("CHAP-MD5 needs a password in clear");
       const right = createHash("md5").update(Uint8Array.of(asked.id))
         .update(encoder.encode(secret.password)).update(asked.challenge).digest();
-      return verdict(same(right, asked.response));
+      return verdict(equalConstantTime(right, asked.response));
     }
     case "mschapv2": {
       if (secret.kind === "scrypt") {
@@ -78,7 +79,7 @@ export async function checkSecret(secret: UserSecret, asked: Asked): Promise<Che
       const hash = secret.kind === "nt" ? secret.hash : ntPasswordHash(secret.password);
       if (!response || asked.challenge.length !== 16) return { kind: "wrong" };
       const right = ntResponse(asked.challenge, response.peerChallenge, asked.name, hash);
-      if (!same(right, response.ntResponse)) return { kind: "wrong" };
+      if (!equalConstantTime(right, response.ntResponse)) return { kind: "wrong" };
       const msChapSuccess = authenticatorResponse(asked.challenge, response, asked.name, hash);
       return { kind: "right", msChapSuccess };
     }
@@ -89,11 +90,11 @@ async function checkPassword(secret: UserSecret, password: Uint8Array): Promise<
   switch (secret.kind) {
     case "clear":
       // Digests of one length: the time tells nothing of the password's.
-      return same(sha256(encoder.encode(secret.password)), sha256(password));
+      return equalConstantTime(sha256(encoder.encode(secret.password)), sha256(password));
     case "nt":
-      return same(ntPasswordHash(new TextDecoder().decode(password)), secret.hash);
+      return equalConstantTime(ntPasswordHash(new TextDecoder().decode(password)), secret.hash);
     case "scrypt":
-      return same(await derive(password, secret.salt, secret.cost), secret.hash);
+      return equalConstantTime(await derive(password, secret.salt, secret.cost), secret.hash);
   }
 }
 
@@ -106,10 +107,6 @@ function derive(password: Uint8Array, salt: Uint8Array, cost: number): Promise<U
       else resolve(key);
     })
   );
-}
-
-function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function sha256(octets: Uint8Array): Uint8Array {

@@ -12,9 +12,10 @@
  * @module
  */
 
+import { concat } from "../../../core/wire/bytes.ts";
 import { formatIp } from "../../../core/endpoint.ts";
 import { parseNetwork } from "../addresses.ts";
-import { concat, numberOf, u16, u32 } from "../link/wire.ts";
+import { numberOf, u16, u32 } from "../link/wire.ts";
 import { octetsOfAddress } from "../addresses.ts";
 import { emitNames, parseNames } from "./names.ts";
 
@@ -60,7 +61,7 @@ export function emitAdvertisement(said: Advertisement): Uint8Array {
   const names = emitNames(search);
   const padded = new Uint8Array(Math.ceil(names.length / 8) * 8);
   padded.set(names);
-  return concat(
+  return concat([
     Uint8Array.of(IcmpType.Advertisement, 0, 0, 0, 64, flags),
     u16(lifetime),
     new Uint8Array(8),
@@ -76,7 +77,7 @@ export function emitAdvertisement(said: Advertisement): Uint8Array {
       u32(dnsLifetime),
       padded,
     ]),
-  );
+  ]);
 }
 
 /** Reads an advertisement; undefined where it is none (§6.1.2), whatever of its options nobody knows is passed over. */
@@ -129,13 +130,13 @@ export function parseAdvertisement(message: Uint8Array): Advertisement | undefin
 
 function emitPrefix({ autonomous, preferred, prefix, valid }: AnnouncedPrefix): Uint8Array {
   const { length } = parseNetwork(prefix)!;
-  return concat(
+  return concat([
     Uint8Array.of(OptionType.Prefix, 4, length, 0x80 | (autonomous ? 0x40 : 0)),
     u32(valid),
     u32(preferred),
     new Uint8Array(4),
     octetsOfAddress(prefix.split("/")[0]!),
-  );
+  ]);
 }
 
 function parsePrefix(option: Uint8Array): AnnouncedPrefix | undefined {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat, equalBytes } from "../../../core/wire/bytes.ts";
 import {
   type DhcpMessage,
   type DhcpOption,
@@ -18,7 +19,7 @@ import {
   parseAddresses,
   Status,
 } from "./dhcpv6.ts";
-import { concat, equal, numberOf, u16 } from "../link/wire.ts";
+import { numberOf, u16 } from "../link/wire.ts";
 import { parseNames } from "./names.ts";
 
 /** First and longest pause between repetitions, in milliseconds, and how often (§7.6); 0: without end. */
@@ -128,7 +129,7 @@ export class DhcpClient {
     const client = optionOf(message, OptionCode.ClientId);
     const server = optionOf(message, OptionCode.ServerId);
     if (!asked || !server || message.transaction !== asked.transaction) return;
-    if (!client || !equal(client, this.#duid)) return;
+    if (!client || !equalBytes(client, this.#duid)) return;
     const ia = iasOf(message).find(({ iaid, kind }) => kind === "pd" && iaid === IAID);
     if (message.type === MessageType.Advertise && asked.type === MessageType.Solicit) {
       // The first that has something for us will do: on this link there is but one.
@@ -240,7 +241,7 @@ export class DhcpClient {
       { code: OptionCode.ClientId, value: this.#duid },
       ...(named && this.#server ? [{ code: OptionCode.ServerId, value: this.#server }] : []),
       { code: OptionCode.Elapsed, value: u16(elapsed) },
-      { code: OptionCode.Requested, value: concat(u16(OptionCode.Dns), u16(OptionCode.Search)) },
+      { code: OptionCode.Requested, value: concat([u16(OptionCode.Dns), u16(OptionCode.Search)]) },
       ...(type === MessageType.Solicit
         ? [{ code: OptionCode.RapidCommit, value: new Uint8Array() }]
         : []),

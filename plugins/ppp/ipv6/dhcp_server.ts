@@ -5,7 +5,7 @@
  * @module
  */
 
-import { equal } from "../link/wire.ts";
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import {
   type DhcpMessage,
   type DhcpOption,
@@ -76,7 +76,7 @@ export class DhcpServer {
   answer(message: DhcpMessage): DhcpMessage | undefined {
     const client = optionOf(message, OptionCode.ClientId);
     const server = optionOf(message, OptionCode.ServerId);
-    if (server && !equal(server, this.#settings.duid)) return undefined;
+    if (server && !equalBytes(server, this.#settings.duid)) return undefined;
     if (message.type === MessageType.InformationRequest) {
       return iasOf(message).length > 0
         ? undefined

@@ -12,9 +12,10 @@
  * @module
  */
 
+import { concat } from "../../../core/wire/bytes.ts";
 import { formatIp } from "../../../core/endpoint.ts";
 import { octetsOfAddress, parseNetwork } from "../addresses.ts";
-import { concat, numberOf, u16, u32 } from "../link/wire.ts";
+import { numberOf, u16, u32 } from "../link/wire.ts";
 
 /** Message types (§7.3). */
 export const MessageType = {
@@ -103,7 +104,7 @@ export function parseMessage(data: Uint8Array): DhcpMessage | undefined {
 /** A message. */
 export function emitMessage({ options, transaction, type }: DhcpMessage): Uint8Array {
   const head = Uint8Array.of(type, transaction >> 16, transaction >> 8, transaction);
-  return concat(head, emitDhcpOptions(options));
+  return concat([head, emitDhcpOptions(options)]);
 }
 
 /** Reads options; undefined where the last of them does not end where the data does. */
@@ -124,7 +125,7 @@ export function parseDhcpOptions(data: Uint8Array): DhcpOption[] | undefined {
 
 /** Options, one after the other. */
 export function emitDhcpOptions(options: readonly DhcpOption[]): Uint8Array {
-  return concat(...options.flatMap(({ code, value }) => [u16(code), u16(value.length), value]));
+  return concat(options.flatMap(({ code, value }) => [u16(code), u16(value.length), value]));
 }
 
 /** The value of the first option with this code. */
@@ -160,33 +161,36 @@ export function emitIa({ iaid, items, kind, status, t1, t2 }: Ia): DhcpOption {
     kind === "na"
       ? {
         code: OptionCode.IaAddress,
-        value: concat(octetsOfAddress(item.text), u32(item.preferred), u32(item.valid)),
+        value: concat([octetsOfAddress(item.text), u32(item.preferred), u32(item.valid)]),
       }
       : {
         code: OptionCode.IaPrefix,
-        value: concat(
+        value: concat([
           u32(item.preferred),
           u32(item.valid),
           Uint8Array.of(Number(item.text.split("/")[1])),
           octetsOfAddress(item.text.split("/")[0]!),
-        ),
+        ]),
       }
   );
   if (status !== undefined) inner.push(statusOption(status, ""));
   return {
     code: kind === "na" ? OptionCode.IaNa : OptionCode.IaPd,
-    value: concat(u32(iaid), u32(t1), u32(t2), emitDhcpOptions(inner)),
+    value: concat([u32(iaid), u32(t1), u32(t2), emitDhcpOptions(inner)]),
   };
 }
 
 /** A Status Code option. */
 export function statusOption(status: number, message: string): DhcpOption {
-  return { code: OptionCode.Status, value: concat(u16(status), new TextEncoder().encode(message)) };
+  return {
+    code: OptionCode.Status,
+    value: concat([u16(status), new TextEncoder().encode(message)]),
+  };
 }
 
 /** Addresses as one value (DNS servers). */
 export function emitAddresses(addresses: readonly string[]): Uint8Array {
-  return concat(...addresses.map(octetsOfAddress));
+  return concat(addresses.map(octetsOfAddress));
 }
 
 /** Reads such a value; what is not whole is left out. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { equal } from "../link/wire.ts";
+import { equalBytes, internetChecksum } from "../../../core/wire/bytes.ts";
 
 const HEADER = 40;
 const UDP_HEADER = 8;
@@ -107,12 +107,7 @@ export function checksum6(
   next: number,
   payload: Uint8Array,
 ): number {
-  let sum = payload.length + next;
-  for (const part of [source, destination, payload]) {
-    for (let i = 0; i < part.length; i += 2) sum += part[i]! << 8 | (part[i + 1] ?? 0);
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return ~sum & 0xffff;
+  return internetChecksum([source, destination, payload], payload.length + next);
 }
 
 /** Whether an address is link-local (`fe80::/10`). */
@@ -122,7 +117,7 @@ export function isLinkLocal(address: Uint8Array): boolean {
 
 /** Whether an address is the unspecified one (`::`). */
 export function isUnspecified(address: Uint8Array): boolean {
-  return equal(address, new Uint8Array(16));
+  return equalBytes(address, new Uint8Array(16));
 }
 
 function group(id: number): Uint8Array {

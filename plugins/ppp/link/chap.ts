@@ -1,5 +1,6 @@
 /** CHAP with MD5 (RFC 1994) and MS-CHAPv2 (RFC 2759), both ends. @module */
 
+import { concat, equalBytes } from "../../../core/wire/bytes.ts";
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Asked } from "../aaa/authenticator.ts";
 import {
@@ -21,7 +22,7 @@ import {
   ntResponse,
   RESPONSE_LENGTH,
 } from "./mschapv2.ts";
-import { concat, emitPacket, equal, type Packet, Protocol } from "./wire.ts";
+import { emitPacket, type Packet, Protocol } from "./wire.ts";
 
 const Code = { Challenge: 1, Response: 2, Success: 3, Failure: 4 } as const;
 const MD5_LENGTH = 16;
@@ -44,7 +45,7 @@ export function parseChapValue(data: Uint8Array): ChapValue | undefined {
 
 /** The data of a Challenge or Response. */
 export function emitChapValue({ value, name }: ChapValue): Uint8Array {
-  return concat(Uint8Array.of(value.length), value, name);
+  return concat([Uint8Array.of(value.length), value, name]);
 }
 
 /** The Response Value of CHAP with MD5 (RFC 1994 §4.1): over identifier, secret and challenge. */
@@ -209,7 +210,9 @@ export class ChapProver implements AuthEnd {
     }
     const said = this.#said;
     // A repetition is answered as it was the first time: the peer may have the first answer already.
-    if (said?.id === id && equal(said.challenge, challenge)) return this.#sink.send(said.packet);
+    if (said?.id === id && equalBytes(said.challenge, challenge)) {
+      return this.#sink.send(said.packet);
+    }
     const name = octetsOf(this.#credentials.name);
     const { proof, value } = this.#answer(id, challenge, name);
     const packet = emitPacket({ code: Code.Response, id, data: emitChapValue({ value, name }) });

@@ -1,7 +1,8 @@
 /** IPCP's options (RFC 1332, RFC 1877), of the end that gives addresses and of the end that gets one. @module */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import type { OptionPolicy, Verdict } from "./negotiation.ts";
-import { equal, type Option } from "./wire.ts";
+import type { Option } from "./wire.ts";
 
 /** Option types. */
 const Type = { Address: 3, Dns1: 129, Nbns1: 130, Dns2: 131, Nbns2: 132 } as const;
@@ -95,11 +96,11 @@ export class IpcpServer implements OptionPolicy {
   #better({ type, value }: Option): Option | undefined {
     if (type !== Type.Address) {
       const server = this.#server(type)!;
-      return equal(value, server) ? undefined : { type, value: server };
+      return equalBytes(value, server) ? undefined : { type, value: server };
     }
     const { client, own } = this.#grant;
-    if (client) return equal(value, client) ? undefined : { type, value: client };
-    return isHost(value) && !equal(value, own) ? undefined : { type, value: NOTHING };
+    if (client) return equalBytes(value, client) ? undefined : { type, value: client };
+    return isHost(value) && !equalBytes(value, own) ? undefined : { type, value: NOTHING };
   }
 
   /** The server that an option is for. A second one is there for who asks, where there is only one. */
@@ -184,7 +185,7 @@ export class IpcpClient implements OptionPolicy {
       address: (value(Type.Address) ?? NOTHING).slice(),
       peer: this.#peer,
       dns: (servers as Octets4[]).map((server) => server.slice())
-        .filter((server, i, all) => i === 0 || !equal(server, all[0]!)),
+        .filter((server, i, all) => i === 0 || !equalBytes(server, all[0]!)),
     };
   }
 

@@ -1,7 +1,8 @@
 /** IPv6CP's option (RFC 5072 §4.1): an interface identifier, which each end has for itself. @module */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import type { OptionPolicy, Verdict } from "./negotiation.ts";
-import { equal, type Option } from "./wire.ts";
+import type { Option } from "./wire.ts";
 
 const INTERFACE_ID = 1;
 const LENGTH = 8;
@@ -54,8 +55,8 @@ export class Ipv6cpOptions implements OptionPolicy {
     );
     if (rejects.length > 0) return { kind: "reject", options: rejects };
     const [option] = options;
-    const wrong = !option || isZero(option.value) || equal(option.value, this.#own) ||
-      (this.#assigned !== undefined && !equal(option.value, this.#assigned));
+    const wrong = !option || isZero(option.value) || equalBytes(option.value, this.#own) ||
+      (this.#assigned !== undefined && !equalBytes(option.value, this.#assigned));
     if (!wrong) {
       this.#peer = option.value.slice();
       return { kind: "ack" };
@@ -71,7 +72,7 @@ export class Ipv6cpOptions implements OptionPolicy {
     const value = options.find(({ type }) => type === INTERFACE_ID)?.value;
     if (value?.length !== LENGTH || isZero(value)) return;
     // Two ends that chose the same are told so by each other; whoever gives identifiers tells us ours.
-    if (!this.#peer || !equal(value, this.#peer)) this.#own = value.slice();
+    if (!this.#peer || !equalBytes(value, this.#peer)) this.#own = value.slice();
   }
 
   rejected(): undefined {

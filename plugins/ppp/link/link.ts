@@ -9,6 +9,7 @@
  * @module
  */
 
+import { concat } from "../../../core/wire/bytes.ts";
 import type { Asked } from "../aaa/authenticator.ts";
 import type { ProxyAuth, ProxyLcp } from "../../session.ts";
 import type { AuthEnd, Checker, Credentials } from "./auth.ts";
@@ -21,7 +22,6 @@ import { PapChecker, PapProver } from "./pap.ts";
 import { askedOf, proxyAuthOf } from "./proxy.ts";
 import {
   Code,
-  concat,
   emitFrame,
   emitPacket,
   numberOf,
@@ -477,7 +477,7 @@ export class Link {
     }
     if (!this.#mayAnswer()) return;
     const rest = data.subarray(4, Math.max(4, peerMru - 4));
-    this.#sendLcp(emitPacket({ code: Code.EchoReply, id, data: concat(u32(magic), rest) }));
+    this.#sendLcp(emitPacket({ code: Code.EchoReply, id, data: concat([u32(magic), rest]) }));
   }
 
   #sendEcho(): void {
@@ -507,7 +507,7 @@ export class Link {
   #protocolReject(protocol: number, payload: Uint8Array): void {
     this.#sink.ignored("a protocol that is not spoken here");
     if (!this.#mayAnswer()) return;
-    const rejected = concat(u16(protocol), payload);
+    const rejected = concat([u16(protocol), payload]);
     const { peerMru } = this.agreed;
     this.#sendLcp(rejectOf(Code.ProtocolReject, this.#nextId(), rejected, peerMru));
   }

@@ -5,8 +5,8 @@
  * @module
  */
 
+import { concat } from "../../../core/wire/bytes.ts";
 import { createCipheriv, createHash } from "node:crypto";
-import { concat } from "./wire.ts";
 
 /** Octets of a Response packet's Value: peer challenge, 8 reserved octets, NT response, flags (§4). */
 export const RESPONSE_LENGTH = 49;
@@ -30,7 +30,7 @@ export function parseResponse(value: Uint8Array): ResponseValue | undefined {
 
 /** The Value of a Response packet. */
 export function emitResponse({ peerChallenge, ntResponse }: ResponseValue): Uint8Array {
-  return concat(peerChallenge, new Uint8Array(8), ntResponse, Uint8Array.of(0));
+  return concat([peerChallenge, new Uint8Array(8), ntResponse, Uint8Array.of(0)]);
 }
 
 /** NtPasswordHash (§8.3): what a server may keep in place of the password. 16 octets. */
@@ -54,7 +54,7 @@ export function ntResponse(
   const hash = challengeHash(peerChallenge, challenge, name);
   const key = new Uint8Array(21);
   key.set(passwordHash);
-  return concat(...[0, 7, 14].map((at) => des(key.subarray(at, at + 7), hash)));
+  return concat([0, 7, 14].map((at) => des(key.subarray(at, at + 7), hash)));
 }
 
 /** GenerateAuthenticatorResponse (§8.7): `S=` and 40 hexadecimal digits, which a Success packet begins with. */
@@ -95,9 +95,13 @@ function des(key: Uint8Array, block: Uint8Array): Uint8Array {
     { length: 8 },
     (_, i) => Number(bits >> BigInt(49 - 7 * i) & 0x7fn) << 1,
   );
-  const cipher = createCipheriv("des-ede3-cbc", concat(spread, spread, spread), new Uint8Array(8));
+  const cipher = createCipheriv(
+    "des-ede3-cbc",
+    concat([spread, spread, spread]),
+    new Uint8Array(8),
+  );
   cipher.setAutoPadding(false);
-  return new Uint8Array(concat(cipher.update(block), cipher.final()));
+  return new Uint8Array(concat([cipher.update(block), cipher.final()]));
 }
 
 function digest(algorithm: string, ...parts: readonly Uint8Array[]): Uint8Array {

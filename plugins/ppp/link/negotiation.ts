@@ -7,12 +7,12 @@
  * @module
  */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import { type Event, isTimed, type State, transition } from "./automaton.ts";
 import {
   Code,
   emitOptions,
   emitPacket,
-  equal,
   type Option,
   type Packet,
   PACKET_HEADER,
@@ -244,7 +244,7 @@ export class Negotiation {
   #repeats(packet: Packet): boolean {
     const acked = this.#acked;
     if (this.#state !== "opened" || !acked || this.#now - acked.at > CROSSING_MS) return false;
-    if (acked.repeats > 0 || !equal(acked.packet, emitPacket(packet))) return false;
+    if (acked.repeats > 0 || !equalBytes(acked.packet, emitPacket(packet))) return false;
     acked.repeats++;
     this.#sink.send(emitPacket({ ...packet, code: Code.ConfigureAck }));
     return true;
@@ -275,7 +275,7 @@ export class Negotiation {
     asked: readonly Option[],
   ): string | undefined | null {
     if (code === Code.ConfigureAck) {
-      if (!equal(emitOptions(options), emitOptions(asked))) {
+      if (!equalBytes(emitOptions(options), emitOptions(asked))) {
         this.#sink.ignored("a Configure-Ack of something else than was asked for");
         return null;
       }
@@ -285,7 +285,7 @@ export class Negotiation {
     if (code === Code.ConfigureNak) return this.#policy.naked(options);
     const known = options.length > 0 &&
       options.every((one) =>
-        asked.some((other) => one.type === other.type && equal(one.value, other.value))
+        asked.some((other) => one.type === other.type && equalBytes(one.value, other.value))
       );
     if (!known) {
       this.#sink.ignored("a Configure-Reject of something else than was asked for");
@@ -386,7 +386,7 @@ export class Negotiation {
     const data = emitOptions(options);
     const before = this.#requested;
     // The same request again keeps its identifier, so that an answer that was long on its way still counts.
-    const same = before && !before.answered && equal(emitOptions(before.options), data);
+    const same = before && !before.answered && equalBytes(emitOptions(before.options), data);
     if (!same) this.#requested = { id: this.#nextId(), options, answered: false };
     this.#restarts--;
     this.#deadline = this.#now + this.#limits.restartMs;

@@ -1,5 +1,6 @@
 /** PAP (RFC 1334 §2), both ends. @module */
 
+import { concat, equalBytes } from "../../../core/wire/bytes.ts";
 import type { Asked } from "../aaa/authenticator.ts";
 import {
   type AuthEnd,
@@ -12,7 +13,7 @@ import {
   type ProverSink,
   REPEAT_MS,
 } from "./auth.ts";
-import { concat, emitPacket, equal, type Packet, Protocol } from "./wire.ts";
+import { emitPacket, type Packet, Protocol } from "./wire.ts";
 
 const Code = { Request: 1, Ack: 2, Nak: 3 } as const;
 
@@ -38,7 +39,7 @@ export function parsePapRequest(data: Uint8Array): PapRequest | undefined {
 
 /** The data of an Authenticate-Request. */
 export function emitPapRequest({ name, password }: PapRequest): Uint8Array {
-  return concat(Uint8Array.of(name.length), name, Uint8Array.of(password.length), password);
+  return concat([Uint8Array.of(name.length), name, Uint8Array.of(password.length), password]);
 }
 
 /** The end that asks: the client is to say its name and password by itself. */
@@ -68,7 +69,7 @@ export class PapChecker implements Checker {
     if (!request) return this.#sink.ignored("a PAP request that is cut off");
     if (this.#asked) {
       // Our answer was lost, or is not there yet (§2.2.1): the same answer for the same request, whatever its number.
-      if (equal(this.#asked.data, data)) {
+      if (equalBytes(this.#asked.data, data)) {
         this.#asked = { ...this.#asked, id };
         if (this.#answer) this.#tell();
       } else this.#sink.ignored("a second PAP request that differs from the first");
@@ -99,7 +100,7 @@ export class PapChecker implements Checker {
   #tell(): void {
     if (!this.#asked || !this.#answer) return;
     const message = octetsOf(this.#answer.message);
-    const data = concat(Uint8Array.of(message.length), message);
+    const data = concat([Uint8Array.of(message.length), message]);
     this.#sink.send(emitPacket({ code: this.#answer.code, id: this.#asked.id, data }));
   }
 }

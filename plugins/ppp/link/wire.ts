@@ -134,11 +134,6 @@ export function emitOptions(options: readonly Option[]): Uint8Array {
   return data;
 }
 
-/** Whether two byte strings are the same. */
-export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
 /** Two octets, in network order. */
 export function u16(value: number): Uint8Array {
   return Uint8Array.of(value >> 8, value);
@@ -152,15 +147,4 @@ export function u32(value: number): Uint8Array {
 /** The number of two or four octets in network order. */
 export function numberOf(octets: Uint8Array): number {
   return octets.reduce((sum, octet) => sum * 256 + octet, 0);
-}
-
-/** Byte strings, one after the other. */
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import type { VlanTag } from "../../ports.ts";
 import { formatMac, type Mac, parseMac, tagBytes } from "../../mac.ts";
 import { type LineValue, parseLine } from "../../line.ts";
@@ -152,7 +153,7 @@ export class Concentrator {
     const frame = parseFrame(bytes);
     if (typeof frame === "string") return this.#sink.count("malformed");
     if (frame.etherType === EtherType.Session) return this.#strayData(frame, now);
-    const isOurs = sameOctets(frame.destination, this.#own);
+    const isOurs = equalBytes(frame.destination, this.#own);
     switch (frame.code) {
       case Code.Padi:
         return this.#padi(frame, now);
@@ -292,7 +293,7 @@ export class Concentrator {
 
   /** Data of a session that is not there: whoever sends it does not know that it is over, and is told. */
   #strayData(frame: PppoeFrame, now: number): void {
-    if (!sameOctets(frame.destination, this.#own)) return this.#sink.count("foreign");
+    if (!equalBytes(frame.destination, this.#own)) return this.#sink.count("foreign");
     const { sessionId, source, vlans } = frame;
     // One that is only just there, or just over: its port knows.
     if (this.#entries.has(keyOf(vlans, formatMac(source), sessionId))) return;
@@ -382,10 +383,6 @@ interface Asked {
 
 function keyOf(vlans: readonly VlanTag[], mac: string, sessionId: number): string {
   return `${vlanKey(vlans)} ${mac} ${sessionId}`;
-}
-
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }
 
 /** Tags whose octets are nobody else's. */

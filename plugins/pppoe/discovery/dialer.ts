@@ -6,6 +6,7 @@
  * @module
  */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
 import type { VlanTag } from "../../ports.ts";
 import { formatMac, type Mac, parseMac } from "../../mac.ts";
 import { DEFAULT_MAX_PAYLOAD } from "./concentrator.ts";
@@ -114,11 +115,11 @@ export class Dialer {
     const frame = parseFrame(bytes);
     if (typeof frame === "string" || frame.etherType !== EtherType.Discovery) return;
     if (vlanKey(frame.vlans) !== vlanKey(this.#rules.vlans)) return;
-    if (!sameOctets(frame.destination, this.#own)) return;
+    if (!equalBytes(frame.destination, this.#own)) return;
     if (frame.code === Code.Padt) return this.#padt(frame);
     const tags = parseTags(frame.payload);
     // Another's answer, or one to a former question.
-    if (!tags?.hostUniq || !sameOctets(tags.hostUniq, this.#hostUniq)) return;
+    if (!tags?.hostUniq || !equalBytes(tags.hostUniq, this.#hostUniq)) return;
     if (frame.code === Code.Pado && this.#state === "offers") this.#pado(frame, tags, now);
     if (frame.code === Code.Pads && this.#state === "session") this.#pads(frame, tags);
   }
@@ -152,7 +153,7 @@ export class Dialer {
 
   #pads(frame: PppoeFrame, tags: Tags): void {
     const { mac, name } = this.#concentrator!;
-    if (!sameOctets(frame.source, mac)) return;
+    if (!equalBytes(frame.source, mac)) return;
     const error = tags.serviceNameError ?? tags.acSystemError ?? tags.genericError;
     if (error || frame.sessionId === 0 || frame.sessionId === 0xffff) {
       return this.#fail(`${name} refuses: ${textOf(error) || "it gives no session"}`);
@@ -232,8 +233,4 @@ export class Dialer {
 
 function textOf(octets: Uint8Array | undefined): string {
   return octets ? new TextDecoder().decode(octets) : "";
-}
-
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

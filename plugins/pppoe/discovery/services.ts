@@ -1,5 +1,7 @@
 /** Service names: what a client may ask for, and what it is offered (RFC 2516 §5.1, §5.2). @module */
 
+import { equalBytes } from "../../../core/wire/bytes.ts";
+
 /** What is offered, and what else is taken. */
 export interface ServiceRules {
   /** In the order in which they are offered. */
@@ -15,7 +17,7 @@ const encoder = new TextEncoder();
 /** Whether a client gets the service that it asks for; no octets: it does not mind which. */
 export function isServed({ any, blank, names }: ServiceRules, asked: Uint8Array): boolean {
   if (asked.length === 0) return blank;
-  return any || names.some((name) => sameOctets(encoder.encode(name), asked));
+  return any || names.some((name) => equalBytes(encoder.encode(name), asked));
 }
 
 /**
@@ -25,10 +27,6 @@ export function isServed({ any, blank, names }: ServiceRules, asked: Uint8Array)
 export function offered(rules: ServiceRules, asked: Uint8Array): Uint8Array[] | undefined {
   if (!isServed(rules, asked)) return undefined;
   const others = rules.names.map((name) => encoder.encode(name))
-    .filter((name) => !sameOctets(name, asked));
+    .filter((name) => !equalBytes(name, asked));
   return [asked, ...others];
-}
-
-function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }

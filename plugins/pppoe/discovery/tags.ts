@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat } from "../../../core/wire/bytes.ts";
 import type { VendorTag } from "../../line.ts";
 
 /** What stands in a tag. */
@@ -128,14 +129,4 @@ function emitTag(type: number, value: Uint8Array): Uint8Array {
   view.setUint16(2, value.length);
   tag.set(value, TAG_HEADER);
   return tag;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

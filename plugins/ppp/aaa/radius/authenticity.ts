@@ -5,7 +5,8 @@
  * @module
  */
 
-import { createHash, timingSafeEqual } from "node:crypto";
+import { equalConstantTime } from "../../../../core/wire/bytes.ts";
+import { createHash } from "node:crypto";
 import {
   type Attribute,
   CODE,
@@ -43,11 +44,6 @@ export function md5(...parts: readonly Uint8Array[]): Uint8Array {
   for (const part of parts) hash.update(part);
   const { buffer, byteOffset, byteLength } = hash.digest();
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** Whether two arrays are the same, told in a time that depends on their lengths alone. */
-export function same(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** An Access-Request or Status-Server: Message-Authenticator first, under a random authenticator of 16 octets. */
@@ -100,7 +96,7 @@ export type Doubt = "authenticator" | "message-authenticator" | undefined;
 export function doubtOfResponse(packet: Packet, asked: Uint8Array, secret: Secret): Doubt {
   const { octets } = packet;
   const right = md5(octets.subarray(0, 4), asked, octets.subarray(HEADER), secret.octets);
-  if (!same(right, packet.authenticator)) return "authenticator";
+  if (!equalConstantTime(right, packet.authenticator)) return "authenticator";
   return doubtOfSignature(packet, asked, secret);
 }
 
@@ -116,7 +112,7 @@ export function doubtOfRequest(packet: Packet, secret: Secret): Doubt {
     octets.subarray(HEADER),
     secret.octets,
   );
-  if (!same(right, packet.authenticator)) return "authenticator";
+  if (!equalConstantTime(right, packet.authenticator)) return "authenticator";
   return doubtOfSignature(packet, NO_AUTHENTICATOR, secret);
 }
 
@@ -138,7 +134,9 @@ function doubtOfSignature(packet: Packet, authenticator: Uint8Array, secret: Sec
   // Values are views of the packet's octets: so it is known where one lies.
   const at = value.byteOffset - packet.octets.byteOffset;
   unsigned.fill(0, at, at + 16);
-  return same(sign(unsigned, authenticator, secret), value) ? undefined : "message-authenticator";
+  return equalConstantTime(sign(unsigned, authenticator, secret), value)
+    ? undefined
+    : "message-authenticator";
 }
 
 /** HMAC-MD5 over a packet whose Message-Authenticator is zero, with `authenticator` in its header. */

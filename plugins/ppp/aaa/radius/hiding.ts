@@ -1,7 +1,7 @@
 /** Values that are hidden by the shared secret: User-Password, Tunnel-Password, MS-MPPE keys, CHAP. @module */
 
+import { concat } from "../../../../core/wire/bytes.ts";
 import { md5, type Secret } from "./authenticity.ts";
-import { concat } from "./packet.ts";
 
 /** The longest password that User-Password carries (RFC 2865 §5.2). */
 export const LONGEST_PASSWORD = 128;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { concat } from "../../../../core/wire/bytes.ts";
+
 /** The codes of RFC 2865 §4, RFC 2866 §4, RFC 5176 §2.3 and RFC 5997 §4. */
 export const CODE = {
   accessRequest: 1,
@@ -198,17 +200,6 @@ export function joined(
   const values = attributes.filter((one) => one.vendor === vendor && one.type === type)
     .map(({ value }) => value);
   return values.length === 0 ? undefined : concat(values);
-}
-
-/** Arrays one behind the other. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** An unsigned number of up to 6 octets, the first the highest. */

@@ -1,3 +1,4 @@
+import { concat } from "../../../../core/wire/bytes.ts";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
@@ -12,15 +13,7 @@ import {
 } from "./authenticity.ts";
 import { builtInDictionary } from "./builtin.ts";
 import { hidePassword, hideSalted, revealPassword, revealSalted } from "./hiding.ts";
-import {
-  type Attribute,
-  CODE,
-  concat,
-  emitPacket,
-  joined,
-  LONGEST,
-  parsePacket,
-} from "./packet.ts";
+import { type Attribute, CODE, emitPacket, joined, LONGEST, parsePacket } from "./packet.ts";
 
 const { formats } = builtInDictionary();
 const hex = (text: string) => Uint8Array.fromHex(text.replaceAll(/\s/g, ""));

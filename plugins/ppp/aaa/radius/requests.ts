@@ -1,5 +1,6 @@
 /** What requests say: who asks, for whom, and what the call was. @module */
 
+import { concat } from "../../../../core/wire/bytes.ts";
 import { parseIp } from "../../../../core/endpoint.ts";
 import type { Asked, Framed, Usage } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
@@ -7,7 +8,7 @@ import type { MapOptions } from "../options.ts";
 import type { Secret } from "./authenticity.ts";
 import { type Definition, type Dictionary, DictionaryError } from "./dictionary.ts";
 import { hidePassword, LONGEST_PASSWORD } from "./hiding.ts";
-import { type Attribute, concat } from "./packet.ts";
+import type { Attribute } from "./packet.ts";
 import { fill } from "./templates.ts";
 import { utf8 } from "./text.ts";
 import { encodeValue } from "./values.ts";

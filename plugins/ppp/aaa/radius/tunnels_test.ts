@@ -1,7 +1,8 @@
+import { concat } from "../../../../core/wire/bytes.ts";
 import assert from "node:assert/strict";
 import { makeSecret } from "./authenticity.ts";
 import { hideSalted } from "./hiding.ts";
-import { type Attribute, concat } from "./packet.ts";
+import type { Attribute } from "./packet.ts";
 import { readTunnels } from "./tunnels.ts";
 
 const secret = makeSecret(new TextEncoder().encode("secret"));
