@@ -14,7 +14,7 @@ import type { CallAvps, CallEnd } from "./wire/call_avps.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection_host.ts";
 import { hasEnded } from "./connection_states.ts";
-import { ApiMisuse, CdnResult, ErrorCode, PeerError, type Result, StopResult } from "./errors.ts";
+import { ApiMisuse, CdnResult, ErrorCode, type Result, StopResult } from "./errors.ts";
 import type {
   CallHandle,
   ConnectionHandle,
@@ -25,7 +25,7 @@ import type {
   RefusalReason,
 } from "./events.ts";
 import type { ConnectionIds } from "./handshake.ts";
-import { CONTROL_HEADER, type ControlHeader, parseHeader } from "./wire/header.ts";
+import { CONTROL_HEADER, type ControlHeader, tryHeader } from "./wire/header.ts";
 import { IdPool } from "./ids_pool.ts";
 import { offeredVersion } from "./wire/glance.ts";
 import type { AdmissionLimits, Expected } from "./limits.ts";
@@ -187,17 +187,13 @@ export class Lcce {
   }
 
   /** The header of a datagram; undefined: it is no control message of ours, and was dropped. */
-  #header(datagram: Uint8Array, path: Path): ReturnType<typeof parseHeader> | undefined {
+  #header(datagram: Uint8Array, path: Path): ReturnType<typeof tryHeader> {
     // Port 0 answers nobody (RFC 768), and L2TPv2 is at home on UDP only (RFC 2661 §8).
     if (path.encap === "udp" && path.remote.port === 0) return this.#drop("port-zero");
-    try {
-      const parsed = parseHeader(datagram);
-      if (path.encap === "ip" && parsed.header.version === 2) return this.#drop("v2-over-ip");
-      return parsed;
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      return this.#drop("malformed");
-    }
+    const parsed = tryHeader(datagram);
+    if (!parsed) return this.#drop("malformed");
+    if (path.encap === "ip" && parsed.header.version === 2) return this.#drop("v2-over-ip");
+    return parsed;
   }
 
   /** A message for a connection that is no more: one that ended unproven has its last word said again. */

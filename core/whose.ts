@@ -1,11 +1,10 @@
 /** Whose a control message is, for those who look on: nothing is believed of it, and nothing changes. Pure. @module */
 
 import type { Connection } from "./connection.ts";
-import { PeerError } from "./errors.ts";
 import type { ConnectionRegistry } from "./registry.ts";
 import type { Path } from "./settings.ts";
 import { glance, offeredVersion } from "./wire/glance.ts";
-import { parseHeader } from "./wire/header.ts";
+import { tryHeader } from "./wire/header.ts";
 
 /** The connection that a message which was received is for, or that one which was sent is from, if there is one. */
 export function whose(
@@ -14,7 +13,7 @@ export function whose(
   path: Path,
   direction: "received" | "sent",
 ): Connection | undefined {
-  const parsed = header(datagram);
+  const parsed = tryHeader(datagram);
   if (!parsed) return undefined;
   const { body, header: { connectionId, version } } = parsed;
   if (connectionId !== 0) {
@@ -35,13 +34,4 @@ export function whose(
     if (found) return found;
   }
   return undefined;
-}
-
-function header(datagram: Uint8Array): ReturnType<typeof parseHeader> | undefined {
-  try {
-    return parseHeader(datagram);
-  } catch (error) {
-    if (!(error instanceof PeerError)) throw error;
-    return undefined;
-  }
 }

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { type Avp, parseAvps } from "./avp.ts";
+import { type Avp, AVP_HEADER } from "./avp.ts";
 import { readU16 } from "./bytes.ts";
 import { type AvpName, catalogue, nameOf } from "./catalogue.ts";
 import { PeerError } from "../errors.ts";
-import { type ControlHeader, parseHeader } from "./header.ts";
+import { CONTROL_HEADER, type ControlHeader, parseHeader, tryHeader } from "./header.ts";
 import { unhide } from "./hiding.ts";
-import { messageTypes } from "./message.ts";
+import { listAvps, typeOf } from "./message.ts";
 import type { ProtoVersion } from "../pseudowire.ts";
 import { isExtended, parseRaw } from "./raw_codec.ts";
 
@@ -61,10 +61,6 @@ const secrets: ReadonlySet<AvpName> = new Set<AvpName>([
   "proxyAuthenResponse",
 ]);
 
-const typeNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(messageTypes).map(([name, number]) => [number, name]),
-);
-
 /**
  * Reads a control message, from its header on (without the all-zero session id of protocol 115).
  * @param hidingKey what the sender hides AVPs with, where it is known
@@ -72,7 +68,8 @@ const typeNames: ReadonlyMap<number, string> = new Map(
  */
 export function decodeMessage(datagram: Uint8Array, hidingKey?: Uint8Array): DecodedMessage {
   const { header, body } = parseHeader(datagram);
-  const { list, problem } = listed(body);
+  const { list, malformed } = listAvps(body);
+  const problem = malformed && { problem: malformed.message };
   const [first, ...rest] = list;
   const avps: DecodedAvp[] = [];
   let randomVector: Uint8Array | undefined;
@@ -80,47 +77,34 @@ export function decodeMessage(datagram: Uint8Array, hidingKey?: Uint8Array): Dec
     if (avp.vendorId === 0 && avp.type === catalogue.randomVector.type) randomVector = avp.value;
     avps.push(decodeAvp(header.version, avp, hidingKey, randomVector));
   }
-  return { ...header, type: typeOf(first), avps, ...(problem !== undefined && { problem }) };
+  return { ...header, type: saidType(header.version, first), avps, ...problem };
 }
 
 /**
  * A message's octets without secrets: a copy where the values of AVPs that {@linkcode decodeMessage} does not show are
- * zeros. Those that are hidden stay as they are: they cannot be read without the secret.
+ * zeros, and all that cannot be told apart. Those that are hidden stay: they cannot be read without the secret.
  */
 export function withoutSecrets(datagram: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = Uint8Array.from(datagram);
-  let header;
-  try {
-    header = parseHeader(copy);
-  } catch (error) {
-    if (!(error instanceof PeerError)) throw error;
-    return copy;
-  }
-  for (const { hidden, type, value, vendorId } of listed(header.body).list) {
-    const name = vendorId === 0 ? nameOf(header.header.version, type) : undefined;
+  const parsed = tryHeader(copy);
+  if (!parsed) return copy.fill(0, CONTROL_HEADER);
+  const { body, header: { version } } = parsed;
+  const { list, malformed } = listAvps(body);
+  for (const { hidden, type, value, vendorId } of list) {
+    const name = vendorId === 0 ? nameOf(version, type) : undefined;
     if (!hidden && name && secrets.has(name)) value.fill(0);
   }
-  return copy;
+  const readable = list.reduce((end, { value }) => end + AVP_HEADER + value.length, CONTROL_HEADER);
+  return copy.fill(0, malformed ? readable : CONTROL_HEADER + body.length);
 }
 
-/** The AVPs up to the first that does not fit. */
-function listed(body: Uint8Array): { list: readonly Avp[]; problem?: string } {
-  const list: Avp[] = [];
-  try {
-    parseAvps(body, list);
-    return { list };
-  } catch (error) {
-    if (!(error instanceof PeerError)) throw error;
-    return { list, problem: error.message };
-  }
-}
-
-function typeOf(first: Avp | undefined): string {
+/** The message's type, as its first AVP has it. */
+function saidType(version: ProtoVersion, first: Avp | undefined): string {
   if (!first) return "ZLB";
   const { hidden, type, value, vendorId } = first;
   if (type !== 0 || hidden || value.length !== 2) return "no Message Type";
   const number = readU16(value, 0);
-  const name = vendorId === 0 ? typeNames.get(number) : undefined;
+  const name = vendorId === 0 ? typeOf(number, version) : undefined;
   return name ?? `type ${vendorId === 0 ? "" : `${vendorId}/`}${number}`;
 }
 

@@ -97,3 +97,16 @@ Deno.test("decodeMessage() and withoutSecrets() throw nothing but PeerError, wha
     },
   ));
 });
+
+Deno.test("withoutSecrets() shows nothing of what cannot be told apart: it may hold a secret", () => {
+  const password = "70617373"; // "pass", as Proxy Authen Response in an ICCN
+  const iccn = (length: string) =>
+    Uint8Array.fromHex(
+      `c802${length}000100020003000480080000000000 0c000a00000021${password}`.replace(" ", ""),
+    );
+  for (const length of ["001e", "0040", "001c"]) {
+    const shown = withoutSecrets(iccn(length)).toHex();
+    assert.match(shown, /0{8}$/, length);
+    assert.ok(shown.startsWith(`c802${length}00010002`), shown);
+  }
+});

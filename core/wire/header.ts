@@ -70,6 +70,16 @@ export function parseHeader(datagram: Uint8Array): { header: ControlHeader; body
   };
 }
 
+/** As {@linkcode parseHeader}; undefined where that would throw. */
+export function tryHeader(datagram: Uint8Array): ReturnType<typeof parseHeader> | undefined {
+  try {
+    return parseHeader(datagram);
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    return undefined;
+  }
+}
+
 /** A whole control message: header and body. */
 export function emitMessage(header: ControlHeader, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const datagram = new Uint8Array(CONTROL_HEADER + body.length);

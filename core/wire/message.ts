@@ -149,7 +149,7 @@ const byNumber: ReadonlyMap<number, MessageType> = new Map(
 );
 
 /** The message type of a number; v2 has no ACK. */
-function typeOf(number: number, version: ProtoVersion): MessageType | undefined {
+export function typeOf(number: number, version: ProtoVersion): MessageType | undefined {
   const type = byNumber.get(number);
   return type === "ACK" && version === 2 ? undefined : type;
 }
@@ -204,7 +204,7 @@ export function parseBody<V extends ProtoVersion>(
 }
 
 /** The AVPs of a body up to the first that does not fit: they may say whose message it is. */
-function listAvps(body: Uint8Array): { list: Avp[]; malformed?: PeerError } {
+export function listAvps(body: Uint8Array): { list: Avp[]; malformed?: PeerError } {
   const list: Avp[] = [];
   try {
     parseAvps(body, list);
