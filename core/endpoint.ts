@@ -29,6 +29,11 @@ export function zoneOf(address: string): string | undefined {
   return zone < 0 ? undefined : address.slice(zone + 1);
 }
 
+/** Whether 4 or 16 bytes are a link-local IPv6 address (`fe80::/10`, RFC 4291 §2.5.6). */
+export function isLinkLocal(address: Uint8Array): boolean {
+  return address.length === 16 && address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
+}
+
 /** Canonical text (RFC 5952 for IPv6) of 4 or 16 bytes. */
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join(".");

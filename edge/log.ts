@@ -51,12 +51,12 @@ const priorities: Readonly<Record<Level, string>> = {
 /** A log. */
 export function makeLog(settings: Config["log"], options: LogOptions = {}): Logger {
   const { write = writeStderr, now = Date.now } = options;
-  const shared = { settings };
+  const shared = sharedOf(settings);
 
   const log = (bound: Record<string, Json>): Logger => {
     const at = (level: Level) => (message: string, fields: Record<string, Json> = {}) => {
-      const { settings } = shared;
-      const least = ownLevel(settings.levels, bound, fields) ?? settings.level;
+      const { own, settings } = shared;
+      const least = own && ownLevel(own, { ...bound, ...fields }) || settings.level;
       if (levels.indexOf(level) < levels.indexOf(least)) return;
       const time = new Date(now()).toISOString();
       const record = { time, level, message, ...visible({ ...bound, ...fields }) };
@@ -69,31 +69,35 @@ export function makeLog(settings: Config["log"], options: LogOptions = {}): Logg
       warn: at("warn"),
       error: at("error"),
       with: (fields) => log({ ...bound, ...fields }),
-      configure: (settings) => void (shared.settings = settings),
+      configure: (settings) => void Object.assign(shared, sharedOf(settings)),
       get particular() {
-        return Object.keys(shared.settings.levels ?? {}).length > 0;
+        return shared.own !== undefined;
       },
       debugs: (...names) =>
-        names.some((name) => name !== undefined && shared.settings.levels?.[name] === "debug"),
+        names.some((name) => name !== undefined && shared.own?.get(name) === "debug"),
     };
   };
   return log({});
 }
 
+/** Levels of their own, by the name of a tunnel or a peer; undefined: nobody has one, which costs nothing. */
+type OwnLevels = ReadonlyMap<string, Level> | undefined;
+
+function sharedOf(settings: Config["log"]): { settings: Config["log"]; own: OwnLevels } {
+  const own = new Map(Object.entries(settings.levels ?? {}));
+  return { settings, own: own.size > 0 ? own : undefined };
+}
+
 /** The level of the tunnel or the peer that a line is about, where it has one of its own: the tunnel's first. */
 function ownLevel(
-  own: Config["log"]["levels"] = {},
-  bound: Record<string, Json>,
-  fields: Record<string, Json>,
+  own: NonNullable<OwnLevels>,
+  { path, peer, tunnel }: Record<string, Json>,
 ): Level | undefined {
-  for (const _ in own) {
-    const { path, peer, tunnel } = { ...bound, ...fields };
-    const [, tunnelName] = typeof path === "string" ? /^tunnels\/([^/]+)/.exec(path) ?? [] : [];
-    const [, peerName] = typeof path === "string" ? /^peers\/([^/]+)/.exec(path) ?? [] : [];
-    for (const name of [tunnelName, tunnel, peerName, peer]) {
-      if (typeof name === "string" && Object.hasOwn(own, name)) return own[name];
-    }
-    return undefined;
+  const [, kind, inPath] = /^(tunnels|peers)\/([^/]+)/.exec(String(path)) ?? [];
+  const names = kind === "tunnels" ? [inPath, tunnel, peer] : [tunnel, inPath, peer];
+  for (const name of names) {
+    const level = typeof name === "string" ? own.get(name) : undefined;
+    if (level) return level;
   }
 }
 

@@ -1,5 +1,6 @@
 /** `isthmus trace`: control messages as people read them, as JSON, or as a capture file. @module */
 
+import { formatEndpoint } from "../../core/endpoint.ts";
 import type { EventView } from "../admin/schemas.ts";
 import type { PacketView, TraceView } from "../admin/trace.ts";
 import type { Client } from "./client.ts";
@@ -71,7 +72,9 @@ function messageText(view: TraceView): string {
 
 function headLine(view: TraceView): string {
   const { direction, dropped, nr, ns, peer, state, time, tunnel, type } = view;
-  const where = view["remote-port"] ? endpoint(view.remote, view["remote-port"]) : view.remote;
+  const where = view["remote-port"]
+    ? formatEndpoint({ address: view.remote, port: view["remote-port"] })
+    : view.remote;
   const name = tunnel ?? (peer !== undefined ? `(${peer})` : "-");
   const ids = view["session-id"]
     ? `${view["connection-id"]}/${view["session-id"]}`
@@ -107,10 +110,6 @@ function valueText(value: unknown): string {
     return Object.entries(value).map(([key, inner]) => `${key} ${valueText(inner)}`).join(", ");
   }
   return value === true ? "yes" : String(value);
-}
-
-function endpoint(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function captured(view: TraceView): CapturedMessage {

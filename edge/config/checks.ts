@@ -1,6 +1,6 @@
 /** What the values of one tunnel or session must agree on, whichever way they came in. Pure. @module */
 
-import { ipVersion, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
+import { ipVersion, isLinkLocal, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
 import { maxId } from "../../core/ids.ts";
 import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionConfig, TunnelConfig } from "./model.ts";
@@ -107,7 +107,9 @@ function checkEndpoints({ encap, local, remote }: Omit<TunnelConfig, "sessions">
 export function remoteAddressProblems(address: string): string[] {
   if (isWildcard(address)) return ["expected the address of one peer"];
   if (isMulticast(address)) return ["multicast; expected the address of one peer"];
-  if (isLinkLocal(address) && zoneOf(address) === undefined) {
+  const bytes = parseIp(address);
+  // fe80::/10 means nothing without a zone.
+  if (bytes && isLinkLocal(bytes) && zoneOf(address) === undefined) {
     return [`link-local; expected its zone too, such as ${address}%eth0`];
   }
   return zoneProblems(address);
@@ -187,10 +189,4 @@ function isMulticast(address: string): boolean {
   if (!bytes) return false;
   if (bytes.length === 16) return bytes[0] === 0xff;
   return (bytes[0]! & 0xf0) === 0xe0 || bytes.every((byte) => byte === 0xff);
-}
-
-/** fe80::/10: means nothing without a zone. */
-function isLinkLocal(address: string): boolean {
-  const bytes = parseIp(address);
-  return bytes?.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
 }

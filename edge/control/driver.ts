@@ -52,7 +52,10 @@ export interface DriverOptions {
   /** Called for each event, in order; may act on the LCCE. */
   onEvent(event: LcceEvent, now: number): void;
   /** Is shown every message that comes and goes while it is watched. */
-  readonly tracer: Pick<Tracer, "dropped" | "drops" | "received" | "sent" | "watched">;
+  readonly tracer: Pick<
+    Tracer,
+    "dropped" | "drops" | "received" | "sent" | "strangersWatched" | "watched"
+  >;
 }
 
 /** A running LCCE. Disposal stops it where it stands; nothing is sent any more. */
@@ -146,7 +149,7 @@ class LcceDriver implements Driver {
     const encap = encapOf(socket);
     if (!encap) return;
     const path: Path = { encap, remote, local, mark, socket };
-    const drops = tracer.watched ? tracer.drops() : undefined;
+    const drops = tracer.strangersWatched ? tracer.drops() : undefined;
     const sender = lcce.sort(data, path, now);
     if (!sender) {
       if (drops) tracer.dropped(data.slice(), path, drops);

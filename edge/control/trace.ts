@@ -96,6 +96,11 @@ export class Tracer implements Onlooker, Disposable {
     return this.#onlookers.size > 0 || this.#options.log.particular;
   }
 
+  /** Whether anybody looks at what is dropped before it is known whose it is: the log has no lines for strangers. */
+  get strangersWatched(): boolean {
+    return this.#onlookers.size > 0;
+  }
+
   /** Runs what takes a message, and shows the message with what became of it. */
   received(data: Uint8Array, path: Path, take: () => void): void {
     const before = this.#options.whose(data, path, "received");

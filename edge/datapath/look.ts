@@ -1,5 +1,6 @@
 /** Why the kernel refuses a datagram with EINVAL, which it does for more than one reason. @module */
 
+import { isLinkLocal } from "../../core/endpoint.ts";
 import type { WasmDatapath } from "../../wasm/mod.ts";
 import { Errno } from "../io/errno.ts";
 import type { Libc } from "../io/libc.ts";
@@ -109,8 +110,4 @@ export function createLook(
 
 function isDrop(outcome: ReturnType<typeof onSend>): outcome is SendDrop {
   return outcome !== "again" && outcome !== "wait" && outcome !== "split" && outcome !== "look";
-}
-
-function isLinkLocal(address: Uint8Array): boolean {
-  return address.length === 16 && address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
 }

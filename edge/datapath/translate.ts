@@ -1,6 +1,6 @@
 /** What the appliance calls things by, and what the worker does: ids and indices, texts and octets of addresses. @module */
 
-import { isWildcard, parseIp } from "../../core/endpoint.ts";
+import { isLinkLocal, isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type { PortIx, SockAddr, SocketIx, TunnelIx, TunnelSpec } from "../../wasm/mod.ts";
 import { errnoName } from "../io/errno.ts";
@@ -66,8 +66,7 @@ export function toDatagram(
 
 /** The scope of an address of ours that a peer talked to: only link-local ones have any (RFC 4007 §4). */
 function scopeFor(local: Uint8Array, { scopeId }: SockAddr): { scopeId?: number } {
-  const isLinkLocal = local.length === 16 && local[0] === 0xfe && (local[1]! & 0xc0) === 0x80;
-  return isLinkLocal && scopeId ? { scopeId } : {};
+  return isLinkLocal(local) && scopeId ? { scopeId } : {};
 }
 
 /** A control message to be sent. @throws {DatapathError} `invalid` where an address cannot be read */

@@ -1,5 +1,6 @@
 /** Network devices and their addresses by rtnetlink (RFC 3549 §3): what `ip link` and `ip address` do. @module */
 
+import { formatMac, parseMac as readMac } from "../../plugins/mac.ts";
 import { formatIp, parseIp } from "../../core/endpoint.ts";
 import { Errno, IoError } from "./errno.ts";
 import { type Buffer, configured, type Libc } from "./libc.ts";
@@ -380,11 +381,7 @@ function parseMac(text: string): Buffer {
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) {
     throw new IoError("ether_aton", Errno.EINVAL, `read ${text} as a MAC address`);
   }
-  return Uint8Array.from(text.split(":"), (byte) => parseInt(byte, 16));
-}
-
-function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+  return Uint8Array.from(readMac(text));
 }
 
 function describeChange({ mtu, mac, queueLength, up }: LinkChange): string {

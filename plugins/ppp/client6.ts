@@ -1,7 +1,7 @@
 /** IPv6 of a client: the addresses that it makes of what is announced (RFC 4862), and a delegated prefix. @module */
 
 import { concat, equalBytes } from "../../core/wire/bytes.ts";
-import { formatIp } from "../../core/endpoint.ts";
+import { formatIp, isLinkLocal } from "../../core/endpoint.ts";
 import { octetsOfAddress } from "./addresses.ts";
 import { IcmpType, parseAdvertisement } from "./ipv6/advertisement.ts";
 import { DhcpClient } from "./ipv6/dhcp_client.ts";
@@ -11,7 +11,6 @@ import {
   ALL_ROUTERS,
   emitDatagram,
   emitPacket6,
-  isLinkLocal,
   Next,
   type Packet6,
   parseDatagram,

@@ -1,5 +1,6 @@
 /** IPv6 of one subscriber: what it is announced, and what DHCPv6 gives it. @module */
 
+import { isLinkLocal } from "../../core/endpoint.ts";
 import { equalBytes } from "../../core/wire/bytes.ts";
 import { createHash } from "node:crypto";
 import { emitAdvertisement, IcmpType } from "./ipv6/advertisement.ts";
@@ -9,7 +10,6 @@ import {
   ALL_NODES,
   emitDatagram,
   emitPacket6,
-  isLinkLocal,
   isUnspecified,
   Next,
   type Packet6,

@@ -1,7 +1,7 @@
 /** The options under `ppp: aaa:` and `ppp: radius:`. @module */
 
 import { z } from "zod";
-import { canonicalIp, parseIp } from "../../../core/endpoint.ts";
+import { parseIp } from "../../../core/endpoint.ts";
 
 const filePath = z.string().min(1).max(4096);
 const name = z.string().regex(/^[\w.@:-]{1,64}$/, "must be a name of letters, digits and .@:-_");
@@ -207,8 +207,3 @@ export type RadiusOptions = z.infer<typeof radiusOptions>;
 export type MapOptions = z.infer<typeof mapOptions>;
 /** A row of `ppp: radius: realms:`. */
 export type RealmOptions = z.infer<typeof realmOptions>;
-
-/** Two texts for the same address. */
-export function sameAddress(a: string, b: string): boolean {
-  return (canonicalIp(a) ?? a) === (canonicalIp(b) ?? b);
-}

@@ -110,11 +110,6 @@ export function checksum6(
   return internetChecksum([source, destination, payload], payload.length + next);
 }
 
-/** Whether an address is link-local (`fe80::/10`). */
-export function isLinkLocal(address: Uint8Array): boolean {
-  return address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
-}
-
 /** Whether an address is the unspecified one (`::`). */
 export function isUnspecified(address: Uint8Array): boolean {
   return equalBytes(address, new Uint8Array(16));
