@@ -7,6 +7,8 @@
 const EVERY = { quick: 2000, slow: 10_000 };
 /** Events that are kept. */
 const EVENTS_KEPT = 200;
+/** What is shown at most of anything; the command line has it all. Each answer is made in one piece. */
+const MOST = 5000;
 /** From so many sessions on they are asked for slowly. */
 const MANY = 3000;
 
@@ -27,17 +29,10 @@ async function ask(path) {
   return await response.json();
 }
 
-/** All pages of a list. */
+/** A list as far as it is shown, and whether there is more. */
 async function list(path, key) {
-  const all = [];
-  for (let cursor = ""; cursor !== undefined;) {
-    const page = await ask(
-      `${path}?limit=10000${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
-    );
-    all.push(...page[key]);
-    cursor = page.next;
-  }
-  return all;
+  const page = await ask(`${path}?limit=${MOST}`);
+  return [page[key], page.next !== undefined];
 }
 
 /** A table in a section. Rows that stay are kept, and only cells that changed are written. */
@@ -289,7 +284,7 @@ const upOf = (peer) =>
 const whyNot = (peer) =>
   upOf(peer) > 0 ? "" : tunnels.find(({ control }) => control?.peer === peer)?.control.reason ?? "";
 
-function showTotals(sessions) {
+function showTotals(sessions, more) {
   const sum = (i) =>
     tunnels.reduce(
       (all, { name, statistics }) => all + (tunnelRates.of(name, statistics)[i] ?? 0),
@@ -297,8 +292,8 @@ function showTotals(sessions) {
     );
   const up = tunnels.filter(({ status }) => status === "up").length;
   const totals = [
-    ["Tunnels up", `${up} of ${tunnels.length}`],
-    ["Sessions", whole(sessions)],
+    ["Tunnels up", `${up} of ${tunnels.length}${more}`],
+    ["Sessions", whole(sessions) + more],
     ["Received", bits(sum(0))],
     ["Sent", bits(sum(1))],
   ];
@@ -317,7 +312,7 @@ function showHealth(text, className) {
 
 let drops = {};
 async function quick() {
-  const [health, all, datapath, { down }] = await Promise.all([
+  const [health, [all, truncated], datapath, { down }] = await Promise.all([
     ask("healthz"),
     list("v1/tunnels", "tunnels"),
     ask("v1/datapath"),
@@ -325,8 +320,8 @@ async function quick() {
   ]);
   showHealth(`${health.version}, up for ${span(health.uptime)}`, "good");
   tunnels = all;
-  tables.tunnels.show(tunnels);
-  showTotals(tunnels.reduce((sum, { sessions }) => sum + sessions, 0));
+  tables.tunnels.show(tunnels, truncated);
+  showTotals(tunnels.reduce((sum, { sessions }) => sum + sessions, 0), truncated ? "+" : "");
   tables.down.show(down);
   const some = Object.entries(datapath.drops).filter(([, count]) => count > 0)
     .map(([reason, count]) => [reason, count, count - (drops[reason] ?? count)])
@@ -344,7 +339,7 @@ async function showViews() {
     const { rows, truncated } = await ask(`v1/views/${encodeURIComponent(name)}`);
     if (rows.length === 0 && !views.has(name)) continue;
     if (!views.has(name)) views.set(name, newView(name, help, columns));
-    views.get(name).show(rows, truncated);
+    views.get(name).show(rows.slice(0, MOST), truncated || rows.length > MOST);
   }
 }
 
@@ -372,9 +367,9 @@ function cellText(value) {
 
 let sessionCount = 0;
 async function sessions() {
-  const all = await list("v1/sessions", "sessions");
+  const [all, truncated] = await list("v1/sessions", "sessions");
   sessionCount = all.length;
-  tables.sessions.show(all);
+  tables.sessions.show(all, truncated);
 }
 
 async function slow() {
