@@ -1,3 +1,4 @@
+import { ApplianceError } from "../appliance/errors.ts";
 import assert from "node:assert/strict";
 import { openSystem } from "../io/system.ts";
 import { asking } from "./_ask.ts";
@@ -203,6 +204,13 @@ Deno.test("connections are bounded, and those that ask something come before idl
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   const count = Number(/reason="too-many-connections"\} (\d+)/.exec(metrics)![1]);
   assert.ok(count >= 36, `${count} were refused`);
+});
+
+Deno.test("a trace that cannot be had takes no place among the streams", async () => {
+  const api = await branchOffice();
+  api.trace = () => Promise.reject(new ApplianceError("not-found", undefined, "there is none"));
+  const ask = asking(api);
+  for (let i = 0; i < 20; i++) assert.equal((await ask("GET", "/v1/trace?of=none")).status, 404);
 });
 
 Deno.test("streams without an end are bounded, and their places come back", async () => {

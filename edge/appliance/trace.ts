@@ -2,6 +2,7 @@
 
 import { canonicalIp } from "../../core/endpoint.ts";
 import type { Trace } from "../control/mod.ts";
+import { MOST_ADDRESSES } from "../io/wiretap.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import { ApplianceError, asApplianceErrors } from "./errors.ts";
@@ -19,6 +20,10 @@ export async function traceOf(
   }
   const remotes = await remotesOf(of, tunnels);
   const addresses = [...new Set(remotes.map(({ address }) => address))];
+  if (addresses.length > MOST_ADDRESSES) {
+    const many = `${of} is at ${addresses.length} addresses; expected ${MOST_ADDRESSES} at most`;
+    throw new ApplianceError("invalid", "data", `${many}: name a tunnel or an address`);
+  }
   const from = await asApplianceErrors(
     "data",
     () => Promise.resolve().then(() => system.openWiretap(addresses, snap)),

@@ -247,6 +247,17 @@ Deno.test("del session USER has PPP end the subscriber's sessions", async () => 
   assert.deepEqual(asked, ["disconnect", { user: "alice@example" }]);
 });
 
+Deno.test("del takes --result, --error and --message where a peer is told, and not of a peer", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    const said = "--result 6 --error 2 --message later";
+    assert.equal((await isthmus(`del session tunnel branch name office ${said}`)).status, 0);
+    assert.equal((await isthmus(`del tunnel name branch ${said}`)).status, 0);
+    const { err, status } = await isthmus("del peer name hq --result 6");
+    assert.equal(status, 2);
+    assert.match(err, /unknown option '--result'/);
+  });
+});
+
 Deno.test("filters leave only what has all of them", async () => {
   const api = await branchOffice();
   await against(api, async (isthmus) => {

@@ -89,6 +89,17 @@ Deno.test("plugins start after those that they use", () => {
   );
 });
 
+Deno.test("hasView() and hasWord() know what some plugin has, and nothing else", async () => {
+  const views = [{ name: "ports", help: "ports", columns: [] }];
+  const words = [{ word: "flush", help: "forgets", given: anything }];
+  const { host } = await startPlugins([
+    scripted("a").plugin,
+    scripted("b", { views, words }).plugin,
+  ]);
+  assert.deepEqual([host.hasView("ports"), host.hasView("flush")], [true, false]);
+  assert.deepEqual([host.hasWord("flush"), host.hasWord("ports")], [true, false]);
+});
+
 Deno.test("a service that is used is had by those that say so, and takes them with it", async () => {
   const ppp = scripted("ppp");
   const pppoe = scripted("pppoe", { uses: ["ppp"] });

@@ -6,8 +6,8 @@ import { type DhcpMessage, emitMessage, MessageType, parseMessage } from "./dhcp
 
 const names = Object.fromEntries(Object.entries(MessageType).map(([name, type]) => [type, name]));
 
-/** A client and a server, time, and a wire that can be cut. */
-function bench({ free = ["2001:db8:100::/56"], rapid = true } = {}) {
+/** A client and a server, which answers no more than so many messages, time, and a wire that can be cut. */
+function bench({ free = ["2001:db8:100::/56"], rapid = true, answers = Infinity } = {}) {
   const said: string[] = [];
   const changes: (string | undefined)[] = [];
   let server = makeServer();
@@ -32,7 +32,7 @@ function bench({ free = ["2001:db8:100::/56"], rapid = true } = {}) {
   const client: DhcpClient = new DhcpClient(Uint8Array.of(0, 3, 1), true, seededOctets(3), {
     send(message) {
       said.push(names[message.type]!);
-      if (cut) return;
+      if (cut || said.length > answers) return;
       const options = rapid ? message.options : message.options.filter(({ code }) => code !== 14);
       const copy = parseMessage(emitMessage({ ...message, options })) as DhcpMessage;
       const answer = server.answer(copy);
@@ -121,4 +121,12 @@ Deno.test("a server that has nothing is asked again in time, and what is given b
   had.client.stop(1000);
   assert.deepEqual(had.said, ["Solicit", "Release"]);
   assert.equal(had.client.deadline, undefined);
+  const advertised = bench({ rapid: false, answers: 1 });
+  advertised.begin();
+  advertised.client.stop(1000);
+  assert.deepEqual(
+    advertised.said,
+    ["Solicit", "Request"],
+    "what was only offered is not given back",
+  );
 });
