@@ -57,6 +57,15 @@ Deno.test("what is free longest goes first; a user's own waits for it as long as
   assert.equal(take(one, "p"), undefined);
 });
 
+Deno.test("what a user wished for and got is the user's next time as well", () => {
+  const one = pools({ p: { ranges: ["10.0.0.0/29"] } });
+  assert.equal(one.claimFrom(["p"], "10.0.0.5", "a"), true);
+  assert.equal(one.claimFrom(["p"], "10.0.0.5", "b"), false);
+  one.give("10.0.0.5");
+  assert.equal(take(one, "p", "a"), "10.0.0.5");
+  assert.notEqual(take(one, "p", "b"), "10.0.0.5");
+});
+
 Deno.test("no address is ever somebody's twice", () => {
   const step = fc.record({ give: fc.boolean(), user: fc.nat(5), which: fc.nat(20) });
   fc.assert(fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
