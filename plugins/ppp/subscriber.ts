@@ -128,8 +128,7 @@ export class SubscriberSession implements Present {
     const { proxyAuth, proxyLcp } = await this.session.connected();
     const policy = this.termination.options["proxy-lcp"];
     // A PPPoE client (there is no tunnel) has had its PADS only just now.
-    const begin = this.session.tunnel ? this.driven.begin : this.driven.beginWhenHeard;
-    begin((link, now) => {
+    this.driven[this.session.tunnel ? "begin" : "beginWhenHeard"]((link, now) => {
       const adopted = policy !== "anew" && proxyLcp !== undefined &&
         link.adopt(proxyLcp, policy === "use" ? proxyAuth : undefined, now);
       if (!adopted) link.open(now);
