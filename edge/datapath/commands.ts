@@ -109,6 +109,10 @@ export function createCommands(
         grouping: grouping.limits(performance.now()),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
+        memory: {
+          wasm: datapath.memory.buffer.byteLength,
+          heap: Deno.memoryUsage().heapUsed,
+        },
       };
     },
     counters: ({ sessions, tunnels }) => ({
