@@ -53,7 +53,7 @@ export async function run(options: RunOptions): Promise<number> {
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
   const startDatapath = () => options.datapath;
   await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
-  using vitals = watchVitals(system.descriptors);
+  using vitals = watchVitals(system.descriptors, sink);
   const { connectionCap } = await import("./admin/connections.ts");
   const { serveAdmin } = await import("./admin/serve.ts");
   // Neither tunnels nor who connects waits for all of it to be loaded; requests do.
