@@ -18,7 +18,13 @@ Deno.test({
   async fn() {
     const app = checkedAdmin(await branchOffice(), {
       plugins: [tapPlugin],
-      vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 1e8, lagMs: 3 }),
+      vitals: () => ({
+        descriptors: { open: 20, limit: 1024 },
+        residentBytes: 1e8,
+        heapBytes: 1e7,
+        droppedLines: 0,
+        lagMs: 3,
+      }),
     });
     const metrics = await (await app.request("http://localhost/metrics")).text();
     const checked = await run(["promtool", "check", "metrics"], { stdin: metrics });
