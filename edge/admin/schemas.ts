@@ -139,7 +139,7 @@ export type ControlView = z.output<typeof controlView>;
 export const eventView = z.object({
   id: count,
   time: z.iso.datetime(),
-  type: z.enum(["connection-state", "call-state", "failure", "plugin"]),
+  type: z.enum(["connection-state", "call-state", "session-state", "failure", "plugin"]),
   name: z.string().optional().describe("What a plugin tells of: <plugin>-<event>."),
   fields: z.record(z.string(), z.unknown()).optional().describe("What it tells."),
   tunnel: z.string().optional(),
@@ -147,7 +147,7 @@ export const eventView = z.object({
   peer: z.string().optional(),
   session: z.string().optional(),
   "session-id": count.optional(),
-  state: z.string().optional().describe("The state that a connection or call entered."),
+  state: z.string().optional().describe("The state that a connection, call or session entered."),
   stage: z.enum(["tunnel", "message", "call"]).optional().describe("What failed."),
   remote: z.string().optional().describe("Where the other end of what failed is."),
   "host-name": z.string().optional().describe("What it calls itself."),

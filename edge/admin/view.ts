@@ -9,7 +9,7 @@ import {
 } from "../config/attributes.ts";
 import { type Shown, showOptions } from "../config/option.ts";
 import { describeCircuit } from "../config/circuit.ts";
-import type { ApplianceEvent, Failure } from "../control/mod.ts";
+import type { ApplianceEvent, Ending, Failure } from "../control/mod.ts";
 import type {
   ControlState,
   Grouping,
@@ -124,15 +124,17 @@ export function viewEvent(event: ApplianceEvent): EventView {
       ...(hostName !== undefined && { "host-name": hostName }),
     };
   }
-  const { by, error, message, reason, result } = event.ending ?? {};
+  const ending: Partial<Ending> = event.type === "session-state" ? {} : event.ending ?? {};
+  const { by, error, message, result } = ending;
+  const reason = event.type === "session-state" ? event.reason : ending.reason;
   return {
     id: event.id,
     time: new Date(event.time).toISOString(),
     type: event.type,
     tunnel: event.tunnel,
     ...known({ "tunnel-id": event.tunnelId }),
-    peer: event.peer,
-    ...(event.type === "call-state" && {
+    ...(event.type !== "session-state" && { peer: event.peer }),
+    ...(event.type !== "connection-state" && {
       session: event.session,
       ...known({ "session-id": event.sessionId }),
     }),

@@ -43,6 +43,16 @@ export interface CallEvent extends Common {
   readonly state: CallState;
 }
 
+/** A session that has its circuit can carry frames no more, or again; its call and its control connection live on. */
+export interface SessionEvent extends Omit<Common, "peer"> {
+  readonly type: "session-state";
+  readonly session: string;
+  readonly sessionId: number;
+  readonly state: "up" | "down";
+  /** Why it is down. */
+  readonly reason?: string;
+}
+
 /** Something that failed: the latest time, and how often. */
 export interface Failure {
   /** A tunnel that was asked for or was up; a message of one; a call. */
@@ -76,7 +86,7 @@ export interface FailureEvent
 
 /** Something entered a state. */
 export type StateEvent = ConnectionEvent | CallEvent;
-export type ControlEvent = StateEvent | FailureEvent;
+export type ControlEvent = StateEvent | SessionEvent | FailureEvent;
 /** Something that a plugin tells. */
 export interface PluginEvent extends Pick<Common, "id" | "time"> {
   readonly type: "plugin";
