@@ -6,7 +6,8 @@ import { branchOffice, type MemoryAppliance, tapPlugin } from "../admin/testing.
 import { z } from "zod";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { ConfigError } from "../config/problem.ts";
-import { type Deps, main } from "./main.ts";
+import type { Deps } from "./deps.ts";
+import { main } from "./main.ts";
 
 /** What a command printed and its exit status. */
 interface Outcome {
