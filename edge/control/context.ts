@@ -280,7 +280,7 @@ export interface ManagedConnections {
   /** Its template changed in what both ends need not agree on. */
   changeCall(link: ManagedConnection, call: ManagedCall): void;
   /** @param why what its circuit is told */
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void;
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost?: boolean): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }

@@ -197,12 +197,12 @@ class DatapathConnections implements ManagedConnections {
     });
   }
 
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void {
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost = false): void {
     call.closed = true;
     call.rest?.[Symbol.dispose]();
     if (call.expected) this.#expect(link, call, false);
     // Before its port goes: that would be a fault.
-    call.owner?.closed(why ?? LET_GO);
+    call.owner?.closed(why ?? LET_GO, lost);
     // It may still be asking its circuit.
     void call.circuit?.detach(why);
     call.onSettled?.();

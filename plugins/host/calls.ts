@@ -36,7 +36,7 @@ export function placeCall(
         ...(sequencing !== undefined && { sequencing }),
         changed: () => guardChange(life, () => options.changed?.()),
         heard: (message, said) => guard(() => options.heard?.(message, said)),
-        ended: (why) => guard(() => options.ended?.(why)),
+        ended: (why, lost) => guard(() => options.ended?.(why, lost)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
     const { end } = call;
