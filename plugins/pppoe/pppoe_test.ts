@@ -16,6 +16,9 @@ import { SessionCounts } from "./discovery/limits.ts";
 import { type DialedSession, Dialer } from "./discovery/dialer.ts";
 import { Code, parseFrame } from "./discovery/frame.ts";
 import { parseTags } from "./discovery/tags.ts";
+// Loaded by now: virtual time does not wait for files.
+import "./access.ts";
+import "./lac.ts";
 import { pppoe } from "./mod.ts";
 import { parseVlan, parseVlans, pppoeSection } from "./options.ts";
 import { answerOf } from "./replay.ts";
