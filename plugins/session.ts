@@ -39,6 +39,12 @@ export interface Session {
   /** Tells the peer more. Of a static session, and of one that is not connected, nothing is sent. */
   tell(message: "SLI" | "WEN", said: CallAvps): void;
   /**
+   * Says whether what is behind our end can carry frames; until it is said, it can. While it cannot, the session is down,
+   * and a v3 peer knows it (Circuit Status, RFC 3931 §5.4.5): with the call's first message, or by SLI, once a second at
+   * most. It is not about what the peer says of its own end: that is in {@linkcode Session.up}.
+   */
+  carrier(up: boolean): void;
+  /**
    * Decides that this one session shall end: a call by a CDN that says so; a static session goes down, and is attached
    * again later. Only the first end counts. Returns at once; the undoing follows.
    */

@@ -110,6 +110,7 @@ class CallHandler {
       said: of.said,
       tell: (message, said) =>
         void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),
+      carrier: (up) => driver.act((lcce, now) => lcce.setCircuitStatus(event.call, up, now)),
     };
     links.openCall(link, call, event.session, facts, (attachment) => {
       if (event.state !== "wait-proceed") return;

@@ -11,6 +11,7 @@ import {
   type Refusal,
   type Target,
 } from "../session.ts";
+import { damped } from "./damped.ts";
 import type { Leaves } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
@@ -41,6 +42,7 @@ export function placeCall(
     const { end } = call;
     const value = Object.create(call.facts, {
       end: { value: (why: CallEnd) => void end(why), enumerable: true },
+      carrier: { value: damped(life, leaves.clock, call.facts.carrier), enumerable: true },
       proceed: { value: (said: CallAvps = {}) => call.proceed(said), enumerable: true },
     }) as PlacedCall;
     return { value, undo: end };

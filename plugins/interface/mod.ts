@@ -57,6 +57,7 @@ async function provision(
     sessions: 1,
     async attach(session, life) {
       await life.connect(session.port, port);
+      await life.follow(port, session.carrier);
       return {
         ifname: port.name,
         get mtu() {

@@ -49,7 +49,7 @@ export async function startControlNode(first: string, clock?: Clock): Promise<Co
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
       if (event.type === "failure") failures.push(event);
-      else if (event.type !== "plugin") events.push(event);
+      else if (event.type !== "plugin" && event.type !== "session-state") events.push(event);
     }
   })();
   const node: ControlNode = {
