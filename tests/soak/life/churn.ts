@@ -58,7 +58,9 @@ export async function churn(scene: Scene, record: Record, over: AbortSignal): Pr
         record.done(name);
       } catch (error) {
         // Clients that behave badly take the endpoint's connections: one may be refused, and comes again.
-        if (/error sending request|connection (closed|error)|ECONN/.test(String(error))) {
+        if (
+          /error sending request|fetch failed|connection (closed|error)|ECONN/.test(String(error))
+        ) {
           record.done(`${name} (connection refused)`);
         } else record.fault(`${name}, round ${round}: ${error}`);
       }

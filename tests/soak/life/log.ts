@@ -10,6 +10,7 @@ const expected: readonly RegExp[] = [
   /cannot dial/,
   /control connection closed .*timed out/,
   /session down/,
+  /a login failed .*(not established in time|no answer|let go of)/,
   /down, and tried again/,
 ];
 

@@ -125,7 +125,7 @@ const allowed: Readonly<Partial<Record<Figure, readonly [factor: number, more: n
   "control-heap": [1.3, 8],
   "datapath-heap": [1.3, 4],
   wasm: [1.3, 4],
-  fds: [1, 6],
+  fds: [1, 12],
   threads: [1, 2],
 };
 
