@@ -72,124 +72,149 @@ export function attack(
   token: string,
   attackers: Attackers,
 ): Attack {
-  const so = { opened: 0, ended: 0, failed: 0, answers: {} as Record<string, number> };
-  const open = new Set<Deno.Conn>();
-  let over = false;
+  const all = new Connections(connect);
   const authorized = `Host: localhost\r\nAuthorization: Bearer ${token}\r\n`;
+  const ask = (path: string) => `GET ${path} HTTP/1.1\r\n${authorized}\r\n`;
+  const half = `POST /v1/reload HTTP/1.1\r\n${authorized}` +
+    "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{";
+  const headers = "GET /healthz HTTP/1.1\r\nX-A: b\r\n";
+  const much = ask("/v1/sessions?limit=1000").repeat(50) + ask("/metrics");
+  const idle: Promise<Deno.Conn | undefined>[] = [];
+  const again = (one: () => Promise<void>) => async () => {
+    while (!all.over) {
+      await one();
+      await pause(50);
+    }
+  };
+  const kinds: Readonly<Record<keyof Attackers, () => Promise<void>>> = {
+    // It does not even notice that the other side has ended it.
+    idle: async () => {
+      const came = all.connected();
+      idle.push(came);
+      await all.hold(await came);
+    },
+    headers: again(async () => all.close(await all.hold(await all.say(headers), "X-A: b\r\n"))),
+    bodies: again(async () => all.close(await all.hold(await all.say(half), " "))),
+    malformed: () => malformed(all),
+    unread: again(() => all.unread(much)),
+    events: again(() => all.unread(ask("/v1/events"))),
+    traces: again(() => all.unread(ask("/v1/trace"))),
+  };
+  const running: Promise<void>[] = [];
+  const begin = async (kind: keyof Attackers, count: number) => {
+    for (let i = 0; i < count && !all.over; i++) {
+      running.push(kinds[kind]());
+      if (i % 50 === 49) await pause(5);
+    }
+  };
+  const beginning = Promise.all(
+    Object.entries(attackers).map(([kind, count]) => begin(kind as keyof Attackers, count)),
+  );
+  return {
+    so: all.so,
+    ready: beginning.then(() => Promise.all(idle)),
+    async stop() {
+      all.over = true;
+      await beginning;
+      all.closeAll();
+      await Promise.all(running);
+    },
+  };
+}
+
+/** What attackers do with connections. */
+class Connections {
+  readonly so = { opened: 0, ended: 0, failed: 0, answers: {} as Record<string, number> };
+  over = false;
+  readonly #connect: () => Promise<Deno.Conn>;
+  readonly #open = new Set<Deno.Conn>();
+
+  constructor(connect: () => Promise<Deno.Conn>) {
+    this.#connect = connect;
+  }
 
   /** A connection that says something; undefined: it could not be had. */
-  const say = async (text: string | Uint8Array<ArrayBuffer>): Promise<Deno.Conn | undefined> => {
+  async say(text: string | Uint8Array<ArrayBuffer>): Promise<Deno.Conn | undefined> {
     try {
-      const connection = await connect();
-      so.opened++;
-      open.add(connection);
+      const connection = await this.#connect();
+      this.so.opened++;
+      this.#open.add(connection);
       const bytes = typeof text === "string" ? encoder.encode(text) : text;
       if (bytes.length > 0) await connection.write(bytes).catch(() => {});
       return connection;
     } catch {
-      so.failed++;
+      this.so.failed++;
       await pause(20); // A full backlog, most likely.
     }
-  };
-  const close = (connection: Deno.Conn | undefined) => {
-    if (!connection || !open.delete(connection)) return;
+  }
+
+  /** A connection that says nothing, however long it takes. */
+  async connected(): Promise<Deno.Conn | undefined> {
+    let connection: Deno.Conn | undefined;
+    while (!this.over && !connection) connection = await this.say("");
+    return connection;
+  }
+
+  close(connection: Deno.Conn | undefined): void {
+    if (!connection || !this.#open.delete(connection)) return;
     try {
       connection.close();
     } catch {
       // It is closed.
     }
-  };
+  }
+
+  closeAll(): void {
+    for (const connection of [...this.#open]) this.close(connection);
+  }
+
   /** Holds a connection until the other side ends it, and gives it back. */
-  const hold = async (connection: Deno.Conn | undefined, more?: string) => {
+  async hold(
+    connection: Deno.Conn | undefined,
+    more?: string,
+  ): Promise<Deno.Conn | undefined> {
     if (!connection) return;
-    const buffer = new Uint8Array(1);
     let ended = false;
-    const ending = connection.read(buffer).catch(() => null).then(() => ended = true);
-    while (more !== undefined && !ended && !over) {
+    const ending = connection.read(new Uint8Array(1)).catch(() => null).then(() => ended = true);
+    while (more !== undefined && !ended && !this.over) {
       await Promise.race([ending, pause(3000)]);
       if (!ended) await connection.write(encoder.encode(more)).catch(() => ended = true);
     }
     await ending;
-    so.ended++;
+    this.so.ended++;
     return connection;
-  };
-  /** One that asks, reads nothing, and comes again when it was thrown out: it only finds out by writing. */
-  const unread = async (request: string) => {
-    const connection = await say(request);
+  }
+
+  /** Asks, reads nothing, and asks again until it is thrown out. */
+  async unread(request: string): Promise<void> {
+    const connection = await this.say(request);
     if (!connection) return;
     try {
-      while (!over) {
+      while (!this.over) {
         await pause(2000);
         await Promise.race([connection.write(encoder.encode(request)), pause(60_000)]);
       }
     } catch {
-      so.ended++;
+      this.so.ended++;
     }
-    close(connection);
-  };
-  const malformed = async () => {
-    for (let i = 0; !over; i++) {
-      const connection = await say(nonsense[i % nonsense.length]!);
-      if (!connection) continue;
-      const buffer = new Uint8Array(2048);
-      const length = await Promise.race([connection.read(buffer).catch(() => 0), pause(1000)]);
-      const text = new TextDecoder().decode(buffer.subarray(0, Number(length ?? 0)));
-      const status = /^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? "none";
-      so.answers[status] = (so.answers[status] ?? 0) + 1;
-      close(connection);
-      await pause(20);
-    }
-  };
-  const idle: Promise<Deno.Conn | undefined>[] = [];
-  const connected = async () => {
-    let connection: Deno.Conn | undefined;
-    while (!over && !connection) connection = await say("");
-    return connection;
-  };
-  const again = async (one: () => Promise<void>) => {
-    while (!over) {
-      await one();
-      await pause(50);
-    }
-  };
-  const ask = (path: string) => `GET ${path} HTTP/1.1\r\n${authorized}\r\n`;
-  const half = `POST /v1/reload HTTP/1.1\r\n${authorized}` +
-    "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{";
-  const headers = () => say("GET /healthz HTTP/1.1\r\nX-A: b\r\n");
-  const kinds: Readonly<Record<keyof Attackers, () => Promise<void>>> = {
-    // It does not even notice that the other side has ended it.
-    idle: () => {
-      const came = connected();
-      idle.push(came);
-      return came.then(hold).then(() => {});
-    },
-    headers: () => again(async () => close(await hold(await headers(), "X-A: b\r\n"))),
-    bodies: () => again(async () => close(await hold(await say(half), " "))),
-    malformed,
-    unread: () => again(() => unread(ask("/v1/sessions?limit=1000").repeat(50) + ask("/metrics"))),
-    events: () => again(() => unread(ask("/v1/events"))),
-    traces: () => again(() => unread(ask("/v1/trace"))),
-  };
-  const running: Promise<void>[] = [];
-  const begin = async (kind: keyof Attackers, count: number) => {
-    for (let i = 0; i < count && !over; i++) {
-      running.push(kinds[kind]());
-      if (i % 50 === 49) await pause(5);
-    }
-  };
-  const beginning = Object.entries(attackers).map(([kind, count]) =>
-    begin(kind as keyof Attackers, count)
-  );
-  return {
-    so,
-    ready: Promise.all(beginning).then(() => Promise.all(idle)),
-    async stop() {
-      over = true;
-      await Promise.all(beginning);
-      for (const connection of [...open]) close(connection);
-      await Promise.all(running);
-    },
-  };
+    this.close(connection);
+  }
+}
+
+/** Says what is no HTTP, and counts the answers. */
+async function malformed(all: Connections): Promise<void> {
+  const { answers } = all.so;
+  for (let i = 0; !all.over; i++) {
+    const connection = await all.say(nonsense[i % nonsense.length]!);
+    if (!connection) continue;
+    const buffer = new Uint8Array(2048);
+    const length = await Promise.race([connection.read(buffer).catch(() => 0), pause(1000)]);
+    const text = new TextDecoder().decode(buffer.subarray(0, Number(length ?? 0)));
+    const status = /^HTTP\/1.1 (\d+)/.exec(text)?.[1] ?? "none";
+    answers[status] = (answers[status] ?? 0) + 1;
+    all.close(connection);
+    await pause(20);
+  }
 }
 
 if (import.meta.main) {

@@ -155,7 +155,7 @@ ${Array.from({ length: 10 }, (_, i) => `      c${i}: { circuit: { sink: {} } }\n
       b: { session-id: 702, peer-session-id: 702, circuit: pair }
       c: { session-id: 703, peer-session-id: 703, circuit: pair }
 ${
-    variant === 0 ? "" : Array.from({ length: 20 }, (_, i) =>
+    variant === 0 ? "" : Array.from({ length: 5 }, (_, i) =>
       `  more${i}:
     static: { tunnel-id: ${800 + i}, peer-tunnel-id: 1 }
     local: "10.77.0.1:${1800 + i}"
