@@ -76,7 +76,7 @@ class CallHandler {
     if (event.state === "established") this.#established(link, call, event, now);
     else if (event.session) this.#agreed(link, call, event);
     if (event.state === "closed") {
-      links.closeCall(link, call, cause && endOf(cause));
+      links.closeCall(link, call, cause && endOf(cause), cause?.by === "connection");
       if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
