@@ -117,7 +117,7 @@ function attached(
     async changed() {
       if (!life.ending) await attachment.changed?.();
     },
-    fail: life.fail,
+    fail: (failure) => life.fail(failure),
     heard: (message, said) => guard(() => attachment.heard?.(message, said)),
     async reconfigure(options) {
       if (life.ending) throw new Failure("unavailable", `${life.label} has ended`);

@@ -69,7 +69,7 @@ export function attachChannel(
 
 /** A change that a plugin cannot follow ends what it was of. */
 function guardChange(life: Life, change: () => void | Promise<void> | undefined): void {
-  (async () => await change())().catch(life.fail);
+  (async () => await change())().catch((error) => life.fail(error));
 }
 
 /** Asks something that is called off where the life ends before the answer is there. */
