@@ -11,7 +11,8 @@ import {
   type Refusal,
   type Target,
 } from "../session.ts";
-import type { Leaves } from "./leaves.ts";
+import { HostedSession } from "./hosted_session.ts";
+import type { Leaves, PlacedLeaf } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
 /** Runs a plugin's callback. */
@@ -38,13 +39,22 @@ export function placeCall(
         ended: (why) => guard(() => options.ended?.(why)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
-    const { end } = call;
-    const value = Object.create(call.facts, {
-      end: { value: (why: CallEnd) => void end(why), enumerable: true },
-      proceed: { value: (said: CallAvps = {}) => call.proceed(said), enumerable: true },
-    }) as PlacedCall;
-    return { value, undo: end };
+    return { value: new HostedCall(call), undo: call.end };
   });
+}
+
+/** A call as the plugin that placed it has it. */
+class HostedCall extends HostedSession implements PlacedCall {
+  readonly #call: PlacedLeaf;
+
+  constructor(call: PlacedLeaf) {
+    super(call.facts, call);
+    this.#call = call;
+  }
+
+  proceed(said: CallAvps = {}): Promise<Refusal | undefined> {
+    return this.#call.proceed(said);
+  }
 }
 
 /** Hands a port to a named circuit, for as long as a life lasts. @throws {Failure} */
