@@ -62,7 +62,7 @@ export async function attach(
   if (signal?.aborted) callOff();
   signal?.addEventListener("abort", callOff);
   try {
-    const session = new HostedSession(facts, life);
+    const session = new HostedSession(facts, life, life, setting.leaves.clock);
     return await own.join(() => circuit.attach(session, makeScope(life, setting), options));
   } finally {
     signal?.removeEventListener("abort", callOff);

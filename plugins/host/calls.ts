@@ -12,7 +12,7 @@ import {
   type Target,
 } from "../session.ts";
 import { HostedSession } from "./hosted_session.ts";
-import type { Leaves, PlacedLeaf } from "./leaves.ts";
+import type { Clock, Leaves, PlacedLeaf } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
 /** Runs a plugin's callback. */
@@ -36,10 +36,10 @@ export function placeCall(
         ...(sequencing !== undefined && { sequencing }),
         changed: () => guardChange(life, () => options.changed?.()),
         heard: (message, said) => guard(() => options.heard?.(message, said)),
-        ended: (why) => guard(() => options.ended?.(why)),
+        ended: (why, lost) => guard(() => options.ended?.(why, lost)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
-    return { value: new HostedCall(call), undo: call.end };
+    return { value: new HostedCall(call, life, leaves.clock), undo: call.end };
   });
 }
 
@@ -47,8 +47,8 @@ export function placeCall(
 class HostedCall extends HostedSession implements PlacedCall {
   readonly #call: PlacedLeaf;
 
-  constructor(call: PlacedLeaf) {
-    super(call.facts, call);
+  constructor(call: PlacedLeaf, life: Life, clock: Clock) {
+    super(call.facts, call, life, clock);
     this.#call = call;
   }
 

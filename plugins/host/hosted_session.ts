@@ -4,7 +4,9 @@ import type { CallAvps } from "../../core/wire/call_avps.ts";
 import type { Port } from "../ports.ts";
 import type { Endable } from "../scope.ts";
 import type { Session, SessionTunnel } from "../session.ts";
-import type { SessionFacts } from "./leaves.ts";
+import { damped, timingOf } from "./damped.ts";
+import type { Clock, SessionFacts } from "./leaves.ts";
+import type { Life } from "./life.ts";
 
 /** A session as its plugin has it: live, and to be ended. */
 export class HostedSession implements Session {
@@ -15,9 +17,13 @@ export class HostedSession implements Session {
   declare readonly tunnel?: SessionTunnel;
   readonly port: Port;
   readonly #facts: SessionFacts;
-  readonly #life: Endable;
+  readonly #own: Endable;
+  readonly #life: Life;
+  readonly #clock: Clock;
+  #carrier: Session["carrier"] | undefined;
 
-  constructor(facts: SessionFacts, life: Endable) {
+  /** @param own what its end ends; @param life what it lasts as long as */
+  constructor(facts: SessionFacts, own: Endable, life: Life, clock: Clock) {
     this.id = facts.id;
     this.name = facts.name;
     this.pseudowireType = facts.pseudowireType;
@@ -25,7 +31,9 @@ export class HostedSession implements Session {
     if (facts.tunnel) this.tunnel = facts.tunnel;
     this.port = facts.port;
     this.#facts = facts;
+    this.#own = own;
     this.#life = life;
+    this.#clock = clock;
   }
 
   get said(): CallAvps {
@@ -47,6 +55,13 @@ export class HostedSession implements Session {
   }
 
   get end(): Session["end"] {
-    return (why) => void this.#life.end(why);
+    return (why) => void this.#own.end(why);
+  }
+
+  get carrier(): Session["carrier"] {
+    return this.#carrier ??= damped(
+      timingOf(this.#life, this.#clock),
+      (up) => this.#facts.carrier(up),
+    );
   }
 }

@@ -16,7 +16,7 @@ import type {
 } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
 import { attachChannel, placeCall } from "./calls.ts";
-import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
+import { followDevice, openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Clock, Leaves } from "./leaves.ts";
@@ -124,6 +124,11 @@ class OwnScope implements Scope, Endable {
 
   get hold(): Scope["hold"] {
     return (port, frames) => this.#setting.ports.hold(this.#life, port, frames);
+  }
+
+  get follow(): Scope["follow"] {
+    return (device, told) =>
+      followDevice(this.#life, device, (running) => guarded(this.#life, () => told(running)));
   }
 
   get receive(): Scope["receive"] {
