@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { makeHost, type PluginHost } from "../../plugins/host/host.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
-import type { Plugin } from "../../plugins/plugin.ts";
+import type { Plugin, Row } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
@@ -15,6 +15,7 @@ import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
+import { type Keepalives, makeKeepalives } from "../keepalive/keepalives.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { lookUp } from "../io/lookup.ts";
@@ -61,6 +62,7 @@ export interface ApplianceContext {
   circuitsDown(): readonly Down[];
   /** The host of plugins. */
   readonly host: PluginHost;
+  readonly keepalives: Keepalives;
   readonly meters: PluginMeters;
   readonly paths: Paths;
   readonly queues: Queues;
@@ -120,9 +122,12 @@ export function makeContext(
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
   const lifecycle = makeLifecycle(hooks);
+  const event = (type: string, fields: Row) => control.publish(type, fields);
+  const keepalives = makeKeepalives({ ...world, event });
   const { paths, sessions, tunnels } = makeTunnelParts(world, {
     circuits,
     down,
+    keepalives,
     lifecycle,
     queues,
     sockets,
@@ -145,6 +150,7 @@ export function makeContext(
     down,
     hooks,
     host,
+    keepalives,
     circuitsDown: () =>
       host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
     log,
@@ -163,16 +169,23 @@ export function makeContext(
 /** Tunnels, the sessions in them, and the paths below them. */
 function makeTunnelParts(
   { clock, datapath, log, system, wallClock }: World,
-  { circuits, down, lifecycle, queues, sockets }:
-    & Pick<ApplianceContext, "circuits" | "down" | "queues" | "sockets">
+  { circuits, down, keepalives, lifecycle, queues, sockets }:
+    & Pick<ApplianceContext, "circuits" | "down" | "keepalives" | "queues" | "sockets">
     & { readonly lifecycle: Lifecycle },
 ): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
     changed: lifecycle.session,
     circuits,
     datapath,
+    keepalives,
     log,
     wallClock,
+    silence: (tunnel, session) =>
+      void queues.run(
+        tunnel.config.name,
+        // deno-lint-ignore require-await
+        async () => sessions.followKeepalive(tunnel, session),
+      ),
     broken: (tunnel, session, circuit, reason) =>
       void queues.run(
         tunnel.config.name,

@@ -6,6 +6,7 @@ import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
+import type { Down } from "./down.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
 import { countersOf, downState, managedState, stateOf } from "./view.ts";
@@ -59,6 +60,11 @@ export function makeQueries(
         io,
       };
     },
-    down: () => [...down.all(), ...context.circuitsDown()],
+    down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
   };
+}
+
+/** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */
+function silent({ down, keepalives }: ApplianceContext): readonly Down[] {
+  return keepalives.silent().filter(({ path }) => down.get(path) === undefined);
 }

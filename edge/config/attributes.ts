@@ -14,6 +14,7 @@ import type { DigestType } from "../../core/wire/authentication.ts";
 import { canonicalIp, ipVersion, parseIp } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { keepalive, readKeepalive, showKeepalive } from "./keepalive.ts";
 import { canonicalNetwork } from "./network.ts";
 import {
   choice,
@@ -406,6 +407,17 @@ export const sessionOptions = {
       "`true`: this end decides whether numbers are sent (LNS); `false`: it follows what it receives (LAC)",
     default: false,
     change: "live",
+  }),
+  keepalive: option(keepalive, {
+    field: "keepalive",
+    help:
+      "a `target` inside the pseudowire that is pinged every `interval` seconds (0.1 to 3600; 1): after `lost` probes in a row without an answer (3) the session is down, and its circuit's carrier with it, and after `restore` answers in a row (2) up again. `source`: an address for the probe that nobody else has; `vlan`: its VLAN; `mac`: its MAC address",
+    default: undefined,
+    otherwise:
+      "none; `source`: over IPv4 ARP alone, over IPv6 the link-local address of `mac`; `vlan`: untagged, or the session's `vlan-id`; `mac`: a random one",
+    change: "live",
+    read: readKeepalive,
+    show: showKeepalive,
   }),
   ...payloadOptions,
 } as const;

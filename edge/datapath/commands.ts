@@ -90,6 +90,14 @@ export function createCommands(
         () => datapath.removePort(host),
       );
     },
+    addInside({ session, host }) {
+      const port = datapath.addHostPort("ethernet");
+      return orUndo(
+        port,
+        () => datapath.putInside(session, port, host),
+        () => datapath.removePort(port),
+      );
+    },
     hold: ({ port, frames }) => datapath.hold(port, frames),
     holdFirst({ port, frames }) {
       for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);

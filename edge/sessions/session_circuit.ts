@@ -66,9 +66,9 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
       tunnel: tunnel.config,
       port: session.port,
       frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
-      up,
+      up: up && session.keepalive?.silence === undefined,
     });
-    session.reason = undefined;
+    session.reason = session.keepalive?.silence;
   };
 
   /** Makes the circuit that `config` asks for. */
