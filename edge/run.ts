@@ -55,7 +55,7 @@ export async function run(options: RunOptions): Promise<number> {
   const startDatapath = () => options.datapath;
   await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
   const { connectionCap, createAdmin, serveAdmin } = await http;
-  using vitals = watchVitals(system.descriptors);
+  using vitals = watchVitals(system.descriptors, sink);
   const app = createAdmin(appliance, { ...options, log, vitals: vitals.read });
   await using admin = movableAdmin((listen) =>
     serveAdmin({ listen }, app, {

@@ -160,7 +160,13 @@ Deno.test("/metrics tells of peers, of the last reload and of the process", asyn
     version: "1",
     plugins: [],
     log: { error() {}, info() {}, warn() {} },
-    vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 5000, lagMs: 250 }),
+    vitals: () => ({
+      descriptors: { open: 20, limit: 1024 },
+      residentBytes: 5000,
+      heapBytes: 4000,
+      droppedLines: 12,
+      lagMs: 250,
+    }),
   });
   for (const state of ["wait-ctl-reply", "established", "wait-ctl-reply"] as const) {
     api.bus.publish({ type: "connection-state", tunnel: "t", peer: "hq", tunnelId: 1, state });
@@ -174,6 +180,10 @@ Deno.test("/metrics tells of peers, of the last reload and of the process", asyn
       "process_open_fds 20",
       "process_max_fds 1024",
       "process_resident_memory_bytes 5000",
+      'isthmus_memory_bytes{part="control-heap"} 4000',
+      'isthmus_memory_bytes{part="datapath-heap"} 3000',
+      'isthmus_memory_bytes{part="datapath-wasm"} 65536',
+      "isthmus_log_dropped_lines_total 12",
       "isthmus_event_loop_lag_seconds 0.25",
       "isthmus_config_last_reload_successful 1",
       "isthmus_config_reload_failures_total 0",

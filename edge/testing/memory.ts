@@ -301,6 +301,7 @@ class DatapathInMemory implements MemoryDatapath {
       heardAgoMs: new Map(),
       drops: {},
       io: {},
+      memory: { wasm: 0, heap: 0 },
     }));
   }
 

@@ -8,7 +8,7 @@ import { testPlugin } from "../testing/contract.ts";
 import type { Answer, Asked } from "../ppp/aaa/authenticator.ts";
 import type { CallFacts } from "../ppp/aaa/call.ts";
 import { emitPapRequest } from "../ppp/link/pap.ts";
-import { Link } from "../ppp/link/link.ts";
+import { makeLink } from "../ppp/link/link.ts";
 import { seededOctets } from "../ppp/link/testing.ts";
 import { emitFrame as emitPpp, emitPacket, Protocol } from "../ppp/link/wire.ts";
 import { type Client, Concentrator, type ConcentratorRules } from "./discovery/concentrator.ts";
@@ -212,16 +212,15 @@ function client(scene: Awaited<ReturnType<typeof bench>>, user = "bob@isp", seed
   const out: Uint8Array[] = [];
   let taken = (scene.world.ports.get(scene.sessionPort()!)?.sent ?? []).length;
   const heard: Uint8Array[] = [];
-  const link: Link = new Link(
+  const link = makeLink(
     {
       lcp: { mru: 1492, authenticate: [], answer: ["pap"] },
       name: "",
       credentials: { name: user, secret: "pass" },
       echo: { intervalMs: 0, failures: 3 },
     },
-    seededOctets(seed),
+    { random: seededOctets(seed), send: (frame) => void out.push(frame) },
     {
-      send: (frame) => void out.push(frame),
       asked() {},
       authenticated() {},
       restarted() {},

@@ -20,7 +20,13 @@ Deno.test({
       version: "1",
       plugins: [tapPlugin],
       log: { error() {}, info() {}, warn() {} },
-      vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 1e8, lagMs: 3 }),
+      vitals: () => ({
+        descriptors: { open: 20, limit: 1024 },
+        residentBytes: 1e8,
+        heapBytes: 1e7,
+        droppedLines: 0,
+        lagMs: 3,
+      }),
     });
     const metrics = await (await app.request("http://localhost/metrics")).text();
     const checked = await run(["promtool", "check", "metrics"], { stdin: metrics });
