@@ -13,7 +13,7 @@ import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
-): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down"> {
+): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down"> {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -61,6 +61,10 @@ export function makeQueries(
         memory,
       };
     },
+    keepalives: () => ({
+      states: context.keepalives.states(),
+      counts: context.keepalives.counts(),
+    }),
     down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
   };
 }

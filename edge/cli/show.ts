@@ -158,6 +158,7 @@ const sessionColumns: readonly Column<SessionView>[] = [
   { heading: "STATUS", cell: (session) => session.status },
   { heading: "IFNAME", cell: (session) => session.ifname },
   { heading: "MTU", cell: (session) => session.mtu, wide: true },
+  { heading: "KEEPALIVE", cell: (session) => session["keepalive-state"]?.state, wide: true },
   ...traffic,
 ];
 
