@@ -15,6 +15,7 @@ import {
   tunnelOptions,
   wayOptions,
 } from "../edge/config/attributes.ts";
+import { keepaliveSchema } from "../edge/config/keepalive.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
 import { addressListSchema } from "../plugins/ppp/address_lists.ts";
 import {
@@ -61,6 +62,7 @@ const tables: Readonly<Record<string, Table>> = {
 
 /** The same, of schemas. */
 const schemas: Readonly<Record<string, Shape>> = {
+  keepalive: keepaliveSchema.shape,
   "ppp section": sectionShape,
   "ppp pool": poolSchema.shape,
   "ppp address list": addressListSchema.shape,

@@ -411,10 +411,9 @@ export const sessionOptions = {
   keepalive: option(keepalive, {
     field: "keepalive",
     help:
-      "a `target` inside the pseudowire that is pinged every `interval` seconds (0.1 to 3600; 1): after `lost` probes in a row without an answer (3) the session is down, and its circuit's carrier with it, and after `restore` answers in a row (2) up again. `source`: an address for the probe that nobody else has; `vlan`: its VLAN; `mac`: its MAC address",
+      "whom to probe inside the pseudowire: where nobody answers, the session is down, and its circuit's carrier with it; see below",
     default: undefined,
-    otherwise:
-      "none; `source`: over IPv4 ARP alone, over IPv6 the link-local address of `mac`; `vlan`: untagged, or the session's `vlan-id`; `mac`: a random one",
+    otherwise: "none: the session is always up",
     change: "live",
     read: readKeepalive,
     show: showKeepalive,

@@ -44,30 +44,47 @@ const count = z.int({ error: countError }).min(1, { error: countError })
 const vlanError = "expected a VLAN id from 1 to 4094";
 
 /** What may be given. */
+export const keepaliveSchema = z.strictObject({
+  target: address.describe(
+    "The address that is probed, IPv4 or IPv6: of any host at the far end that answers ARP or Neighbor Discovery, and pings where there is a `source`",
+  ),
+  source: address.exactOptional().describe(
+    "The probe's own address, in the target's network, which nobody else has. Absent: an IPv4 target is asked by ARP alone, an IPv6 one from the link-local address of `mac`",
+  ),
+  vlan: z.int({ error: vlanError }).min(1, { error: vlanError }).max(4094, { error: vlanError })
+    .exactOptional().describe(
+      "The VLAN that the target is in, 1 to 4094; untagged where absent, in an `ethernet-vlan` pseudowire the session's `vlan-id`",
+    ),
+  mac: z.string().refine(isUnicastMac, {
+    error: "expected the MAC address of one station, such as 02:00:00:00:00:07",
+  }).exactOptional().describe(
+    "The probe's MAC address, which nobody else has; a random one where absent, another after each start",
+  ),
+  interval: z.number({ error: intervalError }).min(0.1, { error: intervalError })
+    .max(3600, { error: intervalError }).exactOptional().describe(
+      `Seconds between two probes, 0.1 to 3600, give or take a tenth; longer than an answer takes. ${DEFAULT_INTERVAL_S} where absent`,
+    ),
+  lost: count.describe(
+    `So many probes in a row without an answer, 1 to 100: the path is lost. ${DEFAULT_LOST} where absent`,
+  ),
+  restore: count.describe(
+    `So many answers in a row, 1 to 100: it is back. ${DEFAULT_RESTORE} where absent`,
+  ),
+}, { error: "expected { target, … }, such as { target: 10.0.0.2 }" })
+  .superRefine(({ source, target }, context) => {
+    if (source === undefined || !isHost(source) || !isHost(target)) return;
+    const message = canonicalIp(source) === canonicalIp(target)
+      ? "is the target too; expected an address that nobody else has"
+      : ipVersion(source) !== ipVersion(target)
+      ? `expected an IPv${ipVersion(target)} address, as target is one`
+      : undefined;
+    if (message) context.addIssue({ code: "custom", path: ["source"], message });
+  });
+
+/** The same, as an option. */
 export const keepalive: Kind<KeepaliveGiven> = parts(
-  z.strictObject({
-    target: address,
-    source: address.exactOptional(),
-    vlan: z.int({ error: vlanError }).min(1, { error: vlanError }).max(4094, { error: vlanError })
-      .exactOptional(),
-    mac: z.string().refine(isUnicastMac, {
-      error: "expected the MAC address of one station, such as 02:00:00:00:00:07",
-    }).exactOptional(),
-    interval: z.number({ error: intervalError }).min(0.1, { error: intervalError })
-      .max(3600, { error: intervalError }).exactOptional(),
-    lost: count,
-    restore: count,
-  }, { error: "expected { target, … }, such as { target: 10.0.0.2 }" })
-    .superRefine(({ source, target }, context) => {
-      if (source === undefined || !isHost(source) || !isHost(target)) return;
-      const message = canonicalIp(source) === canonicalIp(target)
-        ? "is the target too; expected an address that nobody else has"
-        : ipVersion(source) !== ipVersion(target)
-        ? `expected an IPv${ipVersion(target)} address, as target is one`
-        : undefined;
-      if (message) context.addIssue({ code: "custom", path: ["source"], message });
-    }),
-  "'{ target: ADDRESS, source: ADDRESS, vlan: VID, mac: MAC, interval: SECONDS, lost: N, restore: N }'",
+  keepaliveSchema,
+  "'{ target: ADDRESS, source: ADDRESS, … }'",
 );
 
 export function readKeepalive(given: KeepaliveGiven): KeepaliveConfig {

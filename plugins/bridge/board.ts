@@ -2,6 +2,7 @@
 
 import type { Circuit, Endable, Row, Scope, Session } from "../plugin.ts";
 import type { BridgeOptions } from "./options.ts";
+import { tellingStatus } from "./status.ts";
 
 /** What the service knows of all bridges. */
 export interface Board {
@@ -59,13 +60,14 @@ export function makeBoard(service: Scope): Board {
         });
         const far = () => {
           for (const other of waiting.values()) {
-            if (other !== own && own.bridge && other.bridge === own.bridge) {
-              return other.session.name;
-            }
+            if (other !== own && own.bridge && other.bridge === own.bridge) return other.session;
           }
-          return null;
+          return undefined;
         };
-        return { show: () => ({ far: far() }) };
+        return {
+          changed: tellingStatus(session, far),
+          show: () => ({ far: far()?.name ?? null }),
+        };
       },
       reconfigure: (options) => options["by-hand"] === true,
     }),

@@ -79,3 +79,27 @@ Deno.test("sessions are bridged by hand, each once, and whichever ends, the othe
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });
+
+Deno.test("when one session of a bridge goes down, the other's peer is told, and when it is up again", async () => {
+  for (const byHand of [false, true]) {
+    const { host, world } = await startPlugins([bridge]);
+    const circuit = host.circuit("bridge", "circuit", byHand ? { "by-hand": true } : {});
+    await circuit.first;
+    const [near, far] = [0, 1].map((n) =>
+      makeSession(world, host, { name: `t/${n}`, pseudowireType: Ethernet })
+    );
+    await near!.attach(circuit);
+    await far!.attach(circuit);
+    if (byHand) await host.run("add-bridge", { a: "t/0", b: "t/1" });
+    await near!.set({ up: false });
+    await near!.set({ frameMtu: 1000 });
+    await near!.set({ up: true });
+    const told = (active: boolean) => ({
+      message: "SLI",
+      said: { circuitStatus: { active, new: false } },
+    });
+    assert.deepEqual([near!.told, far!.told], [[], [told(false), told(true)]]);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});

@@ -10,6 +10,7 @@ import { z } from "zod";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Circuit, Endable, Plugin, Scope, Session } from "../plugin.ts";
 import { type Board, makeBoard } from "./board.ts";
+import { tellingStatus } from "./status.ts";
 import { multihop } from "./multihop.ts";
 import { type BridgeOptions, bridgeOptions, needsConnected } from "./options.ts";
 
@@ -96,7 +97,10 @@ function pair(circuit: Scope, board: Board): Circuit<BridgeOptions> {
         joined.defer(board.note(other.name, session.name));
       }
       const far = () => [...sessions].find((each) => each !== session);
-      return { show: () => ({ far: far()?.name ?? null }) };
+      return {
+        changed: tellingStatus(session, far),
+        show: () => ({ far: far()?.name ?? null }),
+      };
     },
     reconfigure: (options) => !options.rules && !options["by-hand"],
   };
