@@ -140,14 +140,11 @@ class Running implements RunningKeepalive {
 
   get silence(): string | undefined {
     const { target } = this.#config;
-    switch (this.#prober.state) {
-      case "up":
-        return undefined;
-      case "waiting":
-        return `keepalive: waiting for ${target} to answer`;
-      case "lost":
-        return `keepalive: no answer from ${target}`;
-    }
+    const { state } = this.#prober;
+    if (state === "up") return undefined;
+    return state === "waiting"
+      ? `keepalive: waiting for ${target} to answer`
+      : `keepalive: no answer from ${target}`;
   }
 
   get view(): KeepaliveView {
