@@ -111,6 +111,11 @@ export interface Scope {
    */
   connect(a: Port, b: Port): Promise<void>;
   /**
+   * Tells whether a device can carry frames: that an operator has it up, and where its carrier is not ours to say, that it
+   * has one. Tells it before this resolves, and whenever it changes, until this is undone.
+   */
+  follow(device: DevicePort | PacketPort, told: (running: boolean) => void): Promise<void>;
+  /**
    * Keeps what enters an unjoined port from now on, its receiver does not get it; the next `join` or `connect` sends it on
    * first. At most `frames` are kept (1 to 1024), the newest beyond are dropped as `hold-full`. Undone, it lets go of what
    * it keeps to the port's receiver.

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { makeHost, type PluginHost } from "../../plugins/host/host.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
-import type { Plugin, Row } from "../../plugins/plugin.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { type Circuits, makeCircuits } from "../circuits/circuits.ts";
 import { makeLeaves } from "../circuits/leaves.ts";
 import { makeMeters, type PluginMeters } from "../circuits/meters.ts";
@@ -29,6 +29,7 @@ import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
 import { type Confirmation, makeConfirmation } from "./confirmation.ts";
 import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
+import { outageTeller } from "./outages.ts";
 import { transaction } from "./transaction.ts";
 
 /** What an appliance is started with. All but the first three have the real thing by default. */
@@ -122,17 +123,18 @@ export function makeContext(
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
   const lifecycle = makeLifecycle(hooks);
-  const event = (type: string, fields: Row) => control.publish(type, fields);
-  const keepalives = makeKeepalives({ ...world, event });
+  const keepalives = makeKeepalives(world);
   const { paths, sessions, tunnels } = makeTunnelParts(world, {
     circuits,
     down,
     keepalives,
     lifecycle,
+    meters,
     queues,
     sockets,
+    tell: (event) => control.publishSession(event),
   });
-  const control = startControl({
+  const control: ControlPlane = startControl({
     ...world,
     circuits,
     pseudowires: offered(plugins),
@@ -169,12 +171,13 @@ export function makeContext(
 /** Tunnels, the sessions in them, and the paths below them. */
 function makeTunnelParts(
   { clock, datapath, log, system, wallClock }: World,
-  { circuits, down, keepalives, lifecycle, queues, sockets }:
-    & Pick<ApplianceContext, "circuits" | "down" | "keepalives" | "queues" | "sockets">
-    & { readonly lifecycle: Lifecycle },
+  { circuits, down, keepalives, lifecycle, meters, queues, sockets, tell }:
+    & Pick<ApplianceContext, "circuits" | "down" | "keepalives" | "meters" | "queues" | "sockets">
+    & { readonly lifecycle: Lifecycle; readonly tell: ControlPlane["publishSession"] },
 ): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
     changed: lifecycle.session,
+    outage: outageTeller({ log, meters, tell }),
     circuits,
     datapath,
     keepalives,
@@ -184,7 +187,7 @@ function makeTunnelParts(
       void queues.run(
         tunnel.config.name,
         // deno-lint-ignore require-await
-        async () => sessions.followKeepalive(tunnel, session),
+        async () => sessions.suffer(tunnel, session, "path", session.keepalive?.silence),
       ),
     broken: (tunnel, session, circuit, reason) =>
       void queues.run(

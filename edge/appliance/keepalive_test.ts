@@ -53,22 +53,20 @@ Deno.test("the carrier waits for the first answer, falls when probes are lost, a
   assert.deepEqual(bench.appliance.keepalives().states, { waiting: 0, up: 0, lost: 1 });
   await pass(bench, 4);
   assert.equal(carrier(bench), true);
-  const lines = bench.lines.filter((line) => line.includes("keepalive"));
+  const lines = bench.lines.filter((line) => line.includes(path));
   assert.deepEqual(
-    lines.map((line) => /path (is there|lost)/.exec(line)?.[1]),
-    ["is there", "lost", "is there"],
+    lines.map((line) => /(warn|info).*carries (no|frames)/i.exec(line)?.slice(1)),
+    [["info", "frames"], ["warn", "no"], ["info", "frames"]],
     "a line an edge",
   );
   const told = [];
   for (let i = 0; i < 3; i++) told.push(await events.next());
   assert.deepEqual(
     told.map((event) =>
-      typeof event === "object" && event.type === "plugin" && [event.name, event.fields]
+      typeof event === "object" && event.type === "session-state" &&
+      [event.session, event.state, event.reason]
     ),
-    ["restored", "lost", "restored"].map((what) => [
-      `keepalive-${what}`,
-      { tunnel: "tunnel-1", session: "session-11", target: "10.0.0.2" },
-    ]),
+    [["up", undefined], ["down", reason], ["up", undefined]].map((to) => ["session-11", ...to]),
   );
 });
 
@@ -133,6 +131,32 @@ Deno.test("a tunnel that is pointed elsewhere keeps its sessions' keepalives", a
   assert.ok(bench.datapath.sessions.has(inside!.session), "its probe is inside the new port");
   await pass(bench, 5, false);
   assert.equal(carrier(bench), false);
+});
+
+Deno.test("a keepalive comes and goes with a change that needs the session anew", async () => {
+  await using bench = await begun(branch(session(11, onTap("office0"))));
+  for (const refuse of [true, false]) {
+    bench.file = branch(kept({}, { peerSessionId: 99 }));
+    if (refuse) {
+      bench.datapath.refuse = { method: "crossConnect", code: "limit" };
+      await refused(bench, {}, () => bench.appliance.reload());
+      assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 0]);
+    } else await bench.appliance.reload();
+  }
+  await pass(bench, 2);
+  assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 1]);
+  for (const refuse of [true, false]) {
+    bench.file = branch(session(11, onTap("office0")));
+    if (refuse) {
+      bench.datapath.refuse = { method: "crossConnect", code: "limit" };
+      await refused(bench, {}, () => bench.appliance.reload());
+      await pass(bench, 2);
+      assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 1]);
+      assert.equal(bench.appliance.keepalives().states.up, 1);
+    } else await bench.appliance.reload();
+  }
+  assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 0]);
+  assert.deepEqual(bench.appliance.keepalives().states, { waiting: 0, up: 0, lost: 0 });
 });
 
 Deno.test("a circuit that comes late finds its session as the keepalive says", async () => {

@@ -9,7 +9,6 @@ import { formatIp, parseIp } from "../../core/endpoint.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Clock, PortId } from "../../plugins/host/leaves.ts";
 import { formatMac, locallyAdministered, type Mac, parseMac } from "../../plugins/mac.ts";
-import type { Row } from "../../plugins/plugin.ts";
 import { linkLocalOf } from "../../plugins/probe/wire6.ts";
 import { same } from "../config/same.ts";
 import type { KeepaliveConfig } from "../config/keepalive.ts";
@@ -35,7 +34,6 @@ export interface KeepaliveDependencies {
   random(length: number): Uint8Array;
   /** Unix milliseconds. */
   wallClock(): number;
-  event(type: string, fields: Row): void;
 }
 
 /** The keepalive of one session. */
@@ -49,7 +47,6 @@ export interface Keepalive {
 export interface Place {
   /** `tunnels/branch/sessions/office`. */
   readonly path: string;
-  readonly tunnel: string;
   /** Its port, as it is now. */
   port(): PortId;
   /** {@linkcode Keepalive.silence} has changed. */
@@ -220,27 +217,13 @@ class Running implements RunningKeepalive {
     const { datapath } = this.#shared;
     const sent = send.length === 0 ||
       (this.#host !== undefined && datapath.inject(this.#host, send));
-    if (edge) this.#tell(edge);
+    if (edge) {
+      this.#since = this.#shared.wallClock();
+      this.#place.changed();
+    }
     return sent;
   }
-
-  #tell(state: ProbeState): void {
-    const { event, log, wallClock } = this.#shared;
-    this.#since = wallClock();
-    const { lost, target } = this.#config;
-    const { path, tunnel } = this.#place;
-    const session = path.slice(path.lastIndexOf("/") + 1);
-    if (state === "lost") {
-      log.warn("path lost: no answer to keepalive", { path, target, probes: lost });
-      event("keepalive-lost", { tunnel, session, target });
-    } else {
-      log.info("path is there: keepalive is answered", { path, target });
-      event("keepalive-restored", { tunnel, session, target });
-    }
-    this.#place.changed();
-  }
 }
-
 /** Settings of a session's probe; `mac` is its own where none is given. */
 function settingsOf(config: SessionConfig, ownMac: Mac): ProbeSettings {
   const { lost, restore, target, ...given } = config.keepalive!;

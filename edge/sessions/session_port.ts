@@ -7,7 +7,7 @@ import type { Datapath } from "../datapath/datapath.ts";
 import type { Keepalives } from "../keepalive/keepalives.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import { specOf } from "./session_spec.ts";
-import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
+import { noteOutage, type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
 
 /** The port of a session that is not in the datapath. */
 export const NO_PORT = 0 as PortId;
@@ -16,16 +16,15 @@ export const NO_PORT = 0 as PortId;
 export interface SessionPortDependencies {
   readonly datapath: Datapath;
   readonly keepalives: Keepalives;
-  /** A session's path was lost, or is back: `followKeepalive` is to be called in the tunnel's queue. */
+  /** What a session's keepalive says has changed. */
   silence(tunnel: TunnelEntry, session: SessionEntry): void;
-  /** A session may have come up or gone down. */
-  changed(tunnel: TunnelEntry, session: SessionEntry): void;
 }
 
 export type SessionPorts = ReturnType<typeof makeSessionPorts>;
 
 export function makeSessionPorts(
-  { changed, datapath, keepalives, silence }: SessionPortDependencies,
+  { datapath, keepalives, silence }: SessionPortDependencies,
+  suffer: (tunnel: TunnelEntry, session: SessionEntry, of: "path", reason?: string) => void,
 ) {
   const makeKeepalive = (
     tunnel: TunnelEntry,
@@ -35,18 +34,22 @@ export function makeSessionPorts(
   ) =>
     keepalives.make(config, {
       path: sessionPath(tunnel.config, config),
-      tunnel: tunnel.config.name,
       port: () => session.port,
       changed: () => silence(tunnel, session),
     }, up);
 
-  /** Puts a session into the datapath, with its keepalive, which is begun where there is none yet. */
+  /** Gives a new session the keepalive that it asks for. */
+  const watch = (tunnel: TunnelEntry, session: SessionEntry) => {
+    if (!session.config.keepalive) return;
+    session.keepalive = makeKeepalive(tunnel, session, session.config, false);
+    noteOutage(session, "path", session.keepalive.silence);
+  };
+
+  /** Puts a session into the datapath, with its keepalive. */
   const enter = async (tunnel: TunnelEntry, session: SessionEntry, config: SessionConfig) => {
     session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config));
-    if (!config.keepalive) return;
-    session.keepalive ??= makeKeepalive(tunnel, session, config, false);
     try {
-      await session.keepalive.enter();
+      await session.keepalive?.enter();
     } catch (error) {
       await datapath.removePort(session.port);
       throw error;
@@ -58,15 +61,6 @@ export function makeSessionPorts(
     if (forGood) await session.keepalive?.end();
     else await session.keepalive?.leave();
     await datapath.removePort(session.port);
-  };
-
-  const followKeepalive = (tunnel: TunnelEntry, session: SessionEntry) => {
-    const silent = session.keepalive?.silence;
-    // One whose circuit cannot be had is down for that.
-    if (!session.circuit?.attachment || session.reason === silent) return;
-    session.reason = silent;
-    session.circuit.setUp(silent === undefined);
-    changed(tunnel, session);
   };
 
   /** Begins, changes or ends a session's keepalive; a session that is up stays so until its path is lost. */
@@ -98,10 +92,10 @@ export function makeSessionPorts(
       });
       await fresh.enter();
     } else return;
-    tx.commit(() => followKeepalive(tunnel, session));
+    tx.commit(() => suffer(tunnel, session, "path", session.keepalive?.silence));
   };
 
-  return { changeKeepalive, enter, followKeepalive, leave };
+  return { changeKeepalive, enter, leave, watch };
 }
 
 /** What a probe depends on. */

@@ -18,7 +18,15 @@ import {
 } from "./session_circuit.ts";
 import { makeSessionPorts, NO_PORT, type SessionPorts } from "./session_port.ts";
 import { liveChange, policyOf, specOf } from "./session_spec.ts";
-import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
+import {
+  noteOutage,
+  outageOf,
+  type Outages,
+  reaches,
+  type SessionEntry,
+  sessionPath,
+  type TunnelEntry,
+} from "./table.ts";
 
 /** What sessions are made with. */
 export interface SessionDependencies extends SessionCircuitDependencies {
@@ -27,7 +35,7 @@ export interface SessionDependencies extends SessionCircuitDependencies {
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly wallClock: () => number;
-  /** A session's path was lost, or is back: {@linkcode Sessions.followKeepalive} is to be called in the tunnel's queue. */
+  /** What a session's keepalive says has changed: {@linkcode Sessions.suffer} is to hear it in the tunnel's queue. */
   silence(tunnel: TunnelEntry, session: SessionEntry): void;
 }
 
@@ -62,8 +70,13 @@ export interface Sessions {
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
   follow(tunnel: TunnelEntry, session: SessionEntry, up: boolean): void;
-  /** The session is up or down as its keepalive says. Never fails. */
-  followKeepalive(tunnel: TunnelEntry, session: SessionEntry): void;
+  /** Somebody says why frames cannot flow now, or that they can. The circuit's own word is its plugin's `carrier`. */
+  suffer(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    of: Exclude<keyof Outages, "circuit">,
+    reason: string | undefined,
+  ): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes out a session that comes back if the transaction fails. */
@@ -110,12 +123,12 @@ const PEER_CIRCUIT_DOWN = "the peer's circuit is down";
 /** The operations on sessions. */
 export function makeSessions(dependencies: SessionDependencies): Sessions {
   const circuits = makeSessionCircuits(dependencies);
-  const ports = makeSessionPorts(dependencies);
+  const calls = makeCallSessions(dependencies, circuits);
+  const ports = makeSessionPorts(dependencies, calls.suffer);
   return {
     ...makeComings(dependencies, circuits, ports),
     ...makeChanges(dependencies, circuits, ports),
-    ...makeCallSessions(dependencies, circuits),
-    followKeepalive: ports.followKeepalive,
+    ...calls,
     releaseCircuit: circuits.releaseCircuit,
     revive: (tunnel, session, tx) => circuits.attachCircuit(tunnel, session, session.config, tx),
     async breakDown(tunnel, session, { circuit }, reason) {
@@ -136,7 +149,7 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
 function makeComings(
   dependencies: SessionDependencies,
   { attachOrWait, restoreCircuit }: SessionCircuits,
-  { enter, leave }: SessionPorts,
+  { enter, leave, watch }: SessionPorts,
 ): Pick<Sessions, "check" | "add" | "remove" | "takeOut"> {
   const { circuits, log, wallClock } = dependencies;
 
@@ -167,8 +180,10 @@ function makeComings(
         circuit: undefined,
         reason: undefined,
       };
+      watch(tunnel, session);
+      tx.undo(() => session.keepalive?.end());
       await asApplianceErrors(undefined, () => enter(tunnel, session, config));
-      tx.undo(() => leave(session, true));
+      tx.undo(() => leave(session));
       await attachOrWait(tunnel, session, config, tx, origin === "config");
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
@@ -240,6 +255,7 @@ function makeChanges(
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
+        await changeKeepalive(tunnel, session, next, tx);
         const sublayers = before.l2spec !== next.l2spec || before.peerL2spec !== next.peerL2spec;
         if (before.peerSessionId !== next.peerSessionId || sublayers) {
           // The datapath takes these for a new session only.
@@ -252,7 +268,6 @@ function makeChanges(
             tx.undo(() => datapath.changeSession(session.port, back));
           }
         }
-        await changeKeepalive(tunnel, session, next, tx);
         await changeFrameMtu(tunnel, session, next, tx);
         await changeCircuit(tunnel, session, next, tx, patient);
         session.config = next;
@@ -268,9 +283,9 @@ function makeChanges(
 
 /** The sessions of calls, whose ids a control connection gives out. */
 function makeCallSessions(
-  { changed, datapath, log, wallClock }: SessionDependencies,
+  { changed, datapath, log, outage, wallClock }: SessionDependencies,
   { attach }: SessionCircuits,
-): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "refreshMtu"> {
+): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "suffer" | "refreshMtu"> {
   const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
     await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
     if (session.config.mssClamp !== "auto") return;
@@ -283,12 +298,15 @@ function makeCallSessions(
     });
   };
 
-  const follow: Sessions["follow"] = (tunnel, session, up) => {
+  const suffer: Sessions["suffer"] = (tunnel, session, of, reason) => {
+    if (noteOutage(session, of, reason)) outage(tunnel, session, of);
     if (!session.circuit?.attachment) return;
-    session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-    session.circuit.setUp(up);
+    session.reason = outageOf(session);
+    session.circuit.setUp(reaches(session));
     changed(tunnel, session);
   };
+  const follow: Sessions["follow"] = (tunnel, session, up) =>
+    suffer(tunnel, session, "peer", up ? undefined : PEER_CIRCUIT_DOWN);
 
   return {
     expect: (tunnel, sessionId, on) =>
@@ -311,6 +329,7 @@ function makeCallSessions(
     },
     async join(tunnel, session, circuit, facts) {
       session.circuit = circuit;
+      session.facts = facts;
       session.reason = circuit ? undefined : NO_CIRCUIT;
       if (circuit) await attach(tunnel, session, session.config, false, facts);
     },
@@ -329,6 +348,7 @@ function makeCallSessions(
       follow(tunnel, session, up);
     },
     follow,
+    suffer,
     refreshMtu,
   };
 }

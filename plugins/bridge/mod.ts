@@ -7,10 +7,10 @@
  */
 
 import { z } from "zod";
+import { tellCarriers } from "../carrier.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Circuit, Endable, Plugin, Scope, Session } from "../plugin.ts";
 import { type Board, makeBoard } from "./board.ts";
-import { tellingStatus } from "./status.ts";
 import { multihop } from "./multihop.ts";
 import { type BridgeOptions, bridgeOptions, needsConnected } from "./options.ts";
 
@@ -89,6 +89,7 @@ function pair(circuit: Scope, board: Board): Circuit<BridgeOptions> {
       sessions.add(session);
       scope.defer(async (why) => {
         sessions.delete(session);
+        for (const left of sessions) tellCarriers(left, undefined);
         await joined?.end(why);
       });
       if (other) {
@@ -97,10 +98,9 @@ function pair(circuit: Scope, board: Board): Circuit<BridgeOptions> {
         joined.defer(board.note(other.name, session.name));
       }
       const far = () => [...sessions].find((each) => each !== session);
-      return {
-        changed: tellingStatus(session, far),
-        show: () => ({ far: far()?.name ?? null }),
-      };
+      const tell = () => tellCarriers(session, far());
+      tell();
+      return { show: () => ({ far: far()?.name ?? null }), heard: tell, changed: tell };
     },
     reconfigure: (options) => !options.rules && !options["by-hand"],
   };

@@ -109,6 +109,23 @@ export function openPppoe(
   });
 }
 
+/** What is known of open devices beside their ports. */
+const leafOf = new WeakMap<Port, PacketLeaf>();
+
+/** Follows a device for as long as a life lasts. @throws {Failure} */
+export function followDevice(
+  life: Life,
+  device: Port,
+  told: (running: boolean) => void,
+): Promise<void> {
+  // deno-lint-ignore require-await
+  return life.own(async () => {
+    const leaf = leafOf.get(device);
+    if (!leaf) throw new Failure("invalid", "this is no device of the host");
+    return { value: undefined, undo: leaf.follow((running) => life.ending || told(running)) };
+  });
+}
+
 /** A device in the operator's words. */
 function nameOf(
   kind: string,
@@ -133,6 +150,7 @@ function own<Leaf extends PacketLeaf, P extends Port>(
     let gone = () => {};
     const leaf = await open(() => gone());
     const { port, end } = ports.make(name, leaf.port, frames, () => leaf.mtu() + header);
+    leafOf.set(port, leaf);
     let present = true;
     gone = () => {
       present = false;

@@ -16,7 +16,7 @@ import type {
 } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
 import { attachChannel, placeCall } from "./calls.ts";
-import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
+import { followDevice, openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
 import type { Leaves } from "./leaves.ts";
@@ -82,6 +82,7 @@ export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
     join: joiner(life, setting) as Scope["join"],
     connect: (a, b) => ports.connect(life, a, b),
     hold: (port, frames) => ports.hold(life, port, frames),
+    follow: (device, told) => followDevice(life, device, (running) => guard(() => told(running))),
     receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
     place: (target, say, options) => placeCall(life, leaves, guard, target, say, options),
     attach: (circuit, channel, ended) =>

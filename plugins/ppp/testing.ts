@@ -3,6 +3,11 @@
 import type { CallAvps } from "../plugin.ts";
 import type { TestSession } from "../testing/session.ts";
 import { settle, type World } from "../testing/world.ts";
+// Loaded by now: virtual time does not wait for files.
+import "./aaa/local.ts";
+import "./aaa/radius/mod.ts";
+import "./client.ts";
+import "./terminate.ts";
 import type { AuthMethod } from "./link/lcp.ts";
 import { type LinkEnd } from "./link/end.ts";
 import { IpcpClient } from "./link/ipcp.ts";

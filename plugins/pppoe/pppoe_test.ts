@@ -16,6 +16,9 @@ import { SessionCounts } from "./discovery/limits.ts";
 import { type DialedSession, Dialer } from "./discovery/dialer.ts";
 import { Code, parseFrame } from "./discovery/frame.ts";
 import { parseTags } from "./discovery/tags.ts";
+// Loaded by now: virtual time does not wait for files.
+import "./access.ts";
+import "./lac.ts";
 import { pppoe } from "./mod.ts";
 import { parseVlan, parseVlans, pppoeSection } from "./options.ts";
 import { answerOf } from "./replay.ts";
@@ -320,6 +323,24 @@ Deno.test("an LNS that refuses is followed by the next, and passed over from the
   assert.deepEqual(peers().slice(5), ["three"]);
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("an LNS whose tunnel is lost under a subscriber is passed over when that comes back; one that hangs up is not", async () => {
+  for (const lost of [true, false]) {
+    const scene = await bench({ lac: { servers, authenticate: ["pap"] } });
+    const { dial, host, talk, world } = scene;
+    const peers = () => world.calls.map(({ target }) => (target as { peer: string }).peer);
+    world.placed = (call) => call.agree();
+    await dial();
+    await client(scene).open();
+    world.calls[0]!.end({ result: 1, message: "its tunnel ended" }, lost);
+    await talk();
+    await dial();
+    await client(scene).open();
+    assert.deepEqual(peers(), ["one", lost ? "two" : "one"]);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
 });
 
 Deno.test("where no LNS takes the call the client gets a PADT; attempts are bounded", async () => {

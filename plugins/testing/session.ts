@@ -22,6 +22,8 @@ export interface TestSession {
   ended: CallEnd | undefined;
   /** What the peer was told in SLI and WEN. */
   readonly told: { readonly message: CallMessage; readonly said: CallAvps }[];
+  /** What the circuit said of its carrier, each time. */
+  readonly carriers: boolean[];
   /** Asks a circuit. */
   attach(circuit: HostedCircuit, options?: object): Promise<Attached>;
   /** Frames that were sent to the peer. */
@@ -83,6 +85,7 @@ export function makeSession(
     },
     connected: () => connected.promise,
     tell: (message, said) => void session.told.push({ message, said }),
+    carrier: (up) => void session.carriers.push(up),
   };
   const attached = () => session.answer && !isRefusal(session.answer) ? session.answer : undefined;
   const session: TestSession = {
@@ -91,6 +94,7 @@ export function makeSession(
     answer: undefined,
     ended: undefined,
     told: [],
+    carriers: [],
     async attach(circuit, options = {}) {
       session.answer = await circuit.attach(facts, options, (why) => session.ended = why);
       if (isRefusal(session.answer)) throw new Error(session.answer.refuse.message ?? "refused");
