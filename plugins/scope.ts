@@ -49,6 +49,8 @@ export interface Endable {
 export interface Scope {
   /** Aborted first of all when the scope ends: for what awaits something else than the host. */
   readonly signal: AbortSignal;
+  /** Whether it has begun to end: as `signal.aborted`, where there are many scopes and nobody needs their signals. */
+  readonly ending: boolean;
   /** A shorter scope inside, for what comes and goes by itself (a client of many). */
   child(label: string): Scope & Endable;
   /**
@@ -163,8 +165,11 @@ export interface Scope {
   readText(path: string): string;
   /** The plugin's own database, which outlives the appliance. @throws {Failure} where the appliance has no state folder */
   store(): DatabaseSync;
-  /** Runs the operator's command for an event, if there is one. Never waited for; the environment holds no secrets. */
-  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  /**
+   * Runs the operator's command for an event, if there is one: only then is the environment asked for. Never waited for;
+   * the environment holds no secrets.
+   */
+  hook(event: string, environment: () => Readonly<Record<string, string>>): void;
 
   /** Monotonic milliseconds. */
   now(): number;
