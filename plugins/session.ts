@@ -59,8 +59,9 @@ export interface SessionTunnel {
   readonly name: string;
   /** The version of L2TP. */
   readonly version: ProtoVersion;
-  /** The peer's address, and ours. */
+  /** The peer's address. */
   readonly peer: string;
+  /** Our own. */
   readonly local: string;
   /** Resolves when it has left; absent: it is static. */
   readonly gone?: Promise<void>;
