@@ -120,7 +120,7 @@ test("FreeRADIUS says by proxy authentication where a call is placed on", async 
 });
 
 test("whom FreeRADIUS rejects is not placed on", async ({ home, hop }) => {
-  await using _ = await startAppliance(home, subscriberText("nobody-here"));
+  await using _ = await startAppliance(home, subscriberText("reject"));
   await until(
     "it is refused",
     async () => (await hop.process.log()).includes("is not placed on"),
