@@ -125,7 +125,7 @@ ${[1, 2, 3].map(tunnel).join("\n")}
 Deno.test("where two claim one managed tunnel's place, the newer has it if a secret proves it the same, but not within a minute", async () => {
   const [a, b] = [loopback(70), loopback(71)];
   const place = "tunnels: { place: { peer: branch, mode: passive } }\n";
-  for (const [secret, times] of [["secret: hush", 60], ["secret: hush", 1], ["", 60]] as const) {
+  for (const [secret, times] of [["secret: hush", 60], ["secret: hush", 1], ["", 1]] as const) {
     // On a clock this fast HELLOs would be given up too soon.
     const peer = `${secret}${secret && ", "}hello: 0`;
     await using node = await startControlNode(
