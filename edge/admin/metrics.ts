@@ -7,7 +7,8 @@
 
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
-import type { Vitals } from "../vitals.ts";
+import type { Vitals } from "../process/vitals.ts";
+import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
 import { by, one, type Samples } from "./metrics_samples.ts";
@@ -115,6 +116,7 @@ export function createMetrics(
         ...vitals ? processMetrics(vitals(), datapath.memory) : [],
         ...reloadMetrics(api),
         ...peerMetrics(api, tunnels),
+        ...keepaliveMetrics(api),
         ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),
       ];
       for (const metric of more) add(...metric);
