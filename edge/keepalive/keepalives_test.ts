@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { PortId } from "../../plugins/host/leaves.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { session } from "../testing/appliance.ts";
 import { makeKeepalives } from "./keepalives.ts";
 
