@@ -12,6 +12,8 @@ import {
   type Subscriber,
   TERMINATE_CAUSES,
   type TerminateCause,
+  type TunnelAccount,
+  type TunnelRecordKind,
   type Usage,
 } from "../authenticator.ts";
 import { sealRequest } from "./authenticity.ts";
@@ -66,7 +68,7 @@ export class Accounting {
   readonly #meters: RadiusMeters;
   #writer: AttributeWriter;
   readonly #ledger: Ledger;
-  readonly #live = new Map<string, OpenAccount>();
+  readonly #live = new Map<string, Entry>();
   readonly #tellers = new Map<string, Teller>();
   /** Servers that acknowledged a record of this run: they need not hear that we begin. */
   readonly #told = new Set<string>();
@@ -137,8 +139,7 @@ export class Accounting {
     servers: readonly string[] | undefined,
   ): RadiusAccount {
     const account = new OpenAccount(this, subscriber, fixed, servers);
-    this.#live.set(account.entry.id, account);
-    this.#tell(account);
+    this.#open(account.entry);
     account.next();
     return account;
   }
@@ -162,15 +163,14 @@ export class Accounting {
   }
 
   /** Something is due of an account. */
-  due(account: OpenAccount, what: number): void {
+  due(entry: Entry, what: number): void {
     if (this.#closed) return;
-    account.entry.due |= what;
-    this.#tell(account);
+    entry.due |= what;
+    this.#tell(entry);
   }
 
   /** An account is over: from here on the ledger has it, memory need not. */
-  over(account: OpenAccount, cause: TerminateCause): void {
-    const { entry } = account;
+  over(entry: Entry, cause: TerminateCause): void {
     entry.cause = TERMINATE_CAUSES[cause];
     entry.due = (entry.due & DUE.start) | DUE.stop;
     this.#ledger.put(entry);
@@ -179,9 +179,52 @@ export class Accounting {
     this.#teller(entry.servers).add(entry.id);
   }
 
-  #tell({ entry }: OpenAccount): void {
+  #open(entry: Entry): void {
+    this.#live.set(entry.id, entry);
+    this.#tell(entry);
+  }
+
+  #tell(entry: Entry): void {
     this.#ledger.put(entry);
     this.#teller(entry.servers).add(entry.id);
+  }
+
+  /** Opens an account of a tunnel or link (RFC 2867), or of a rejection, which its `stop` tells. */
+  openTunnel(
+    kind: TunnelRecordKind,
+    id: string,
+    fixed: Uint8Array,
+    servers: readonly string[] | undefined,
+  ): TunnelAccount {
+    const began = this.#io.now();
+    const isReject = kind === "tunnel-reject" || kind === "link-reject";
+    const entry: Entry = {
+      id: `${kind}:${id}`,
+      ...(servers && { servers }),
+      fixed,
+      changing: new Uint8Array(),
+      began: this.#io.date(),
+      at: this.#io.date(),
+      seconds: 0,
+      usage: NOTHING,
+      due: isReject ? 0 : DUE.start,
+    };
+    if (!isReject) this.#open(entry);
+    return {
+      stop: (cause, usage, lost) => {
+        if (entry.cause !== undefined) return;
+        entry.usage = usage;
+        entry.at = this.#io.date();
+        entry.seconds = Math.max(0, Math.round((this.#io.now() - began) / 1000));
+        // Acct-Tunnel-Packets-Lost (RFC 2867 §4.2).
+        if (kind === "link") {
+          const writer = this.#writer.begin();
+          writer.number(86, lost % 0x1_0000_0000);
+          entry.changing = writer.end();
+        }
+        this.over(entry, cause);
+      },
+    };
   }
 
   /** Waits a little for the last records, then tells servers that we end; what is left is told by the next run. */
@@ -213,7 +256,7 @@ export class Accounting {
         meters: this.#meters,
         formats: () => this.#setting.formats,
         inFlight: () => this.#setting.inFlight,
-        live: (id) => this.#live.get(id)?.entry,
+        live: (id) => this.#live.get(id),
         acknowledged: (server) => void this.#told.add(server),
       });
       this.#tellers.set(key, teller);
@@ -338,7 +381,7 @@ class OpenAccount implements RadiusAccount {
     if (this.entry.cause !== undefined) return;
     this.#timer?.cancel();
     this.#read(usage);
-    this.#accounting.over(this, cause);
+    this.#accounting.over(this.entry, cause);
   }
 
   /** Waits for the next Interim; a part of the time by chance, so that sessions that began together do not stay so. */
@@ -360,7 +403,7 @@ class OpenAccount implements RadiusAccount {
     const usage = await this.#subscriber.read();
     if (this.entry.cause !== undefined) return;
     this.#read(usage);
-    this.#accounting.due(this, DUE.interim);
+    this.#accounting.due(this.entry, DUE.interim);
   }
 
   #read(usage: Usage): void {

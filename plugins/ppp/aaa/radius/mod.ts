@@ -12,6 +12,8 @@ import type {
   Rejection,
   Subscriber,
   TerminateCause,
+  TunnelAccount,
+  TunnelRecord,
   Usage,
 } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
@@ -25,7 +27,15 @@ import { GrantMap } from "./grants.ts";
 import { makeMeters, type RadiusMeters } from "./meters.ts";
 import { CODE, joined } from "./packet.ts";
 import { route, type Routed } from "./realms.ts";
-import { isProvable, nasAttributes, proof, Requests, type RequestSetting } from "./requests.ts";
+import {
+  authenticAttribute,
+  isProvable,
+  nasAttributes,
+  proof,
+  Requests,
+  type RequestSetting,
+  text,
+} from "./requests.ts";
 import { builtInDictionary } from "./builtin.ts";
 import { type Known, Sessions } from "./sessions.ts";
 import { unknownParts } from "./templates.ts";
@@ -36,6 +46,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** RADIUS, with what operators see of it. */
 export interface Radius extends Authenticator {
+  tunnel(record: TunnelRecord): TunnelAccount | undefined;
   /** A row for each server and purpose. */
   rows(): Row[];
   /** Takes other options; sessions and accounts stay. Where it rejects, nothing has changed, but for where changes come in. */
@@ -249,11 +260,32 @@ class RadiusAuthenticator implements Radius {
     const { authentic, call, grant } = subscriber;
     const ours = this.#routes.get(grant);
     const { name, servers } = ours ?? this.#route(grant.user, false);
-    const written = requests.accounting(call, utf8(name), ours ? "radius" : authentic);
+    const written = requests.accounting(
+      call,
+      utf8(name),
+      authenticAttribute(ours ? "radius" : authentic),
+    );
     const account = this.#accounting?.open(subscriber, written, servers);
     const known = new KnownSession(this.#sessions, requests, { subscriber, call, name, account });
     this.#sessions.add(known);
     return known;
+  }
+
+  tunnel({ call, grant, kind, of }: TunnelRecord): TunnelAccount | undefined {
+    const { options, requests } = this.#gear;
+    if (!options["tunnel-accounting"]) return undefined;
+    const routed = this.#routes.get(grant) ?? this.#route(grant.user, false);
+    return this.#accounting?.openTunnel(
+      kind,
+      call.id,
+      requests.accounting(
+        call,
+        utf8(routed.name),
+        // Acct-Multi-Session-Id: what is of one tunnel. It is 50 (RFC 2866 §5.11), though RFC 2867 writes 51.
+        ...(of === undefined ? [] : [text(50, of)]),
+      ),
+      routed.servers,
+    );
   }
 
   rows(): Row[] {

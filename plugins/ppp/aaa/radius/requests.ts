@@ -83,14 +83,14 @@ export class Requests {
     return this.#writer.end();
   }
 
-  /** Of every record of a session. @param authentic who authenticated it */
+  /** Of every record of an account. */
   accounting(
     call: CallFacts,
     user: Uint8Array,
-    authentic: Subscriber["authentic"],
+    ...more: readonly Attribute[]
   ): Uint8Array<ArrayBuffer> {
     this.#call("accounting", call, user);
-    this.#writer.number(45, AUTHENTIC[authentic]);
+    for (const attribute of more) this.#writer.add(attribute);
     return this.#writer.end();
   }
 
@@ -125,7 +125,9 @@ export class Requests {
 }
 
 /** Acct-Authentic (RFC 2866 §5.6). */
-const AUTHENTIC = { radius: 1, local: 2, remote: 3 } as const;
+export function authenticAttribute(authentic: Subscriber["authentic"]): Attribute {
+  return number(45, { radius: 1, local: 2, remote: 3 }[authentic]);
+}
 
 const decoder = new TextDecoder();
 const FRAMED = 2;

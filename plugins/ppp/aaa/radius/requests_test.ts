@@ -19,7 +19,7 @@ const requests = new Requests(setting, dictionary);
 function sent(purpose: "access" | "accounting") {
   const written = purpose === "access"
     ? requests.access(call, bytes("bob"))
-    : requests.accounting(call, bytes("bob"), "radius");
+    : requests.accounting(call, bytes("bob"));
   const header = { code: 4, id: 1, authenticator: new Uint8Array(16), attributes: [] };
   const octets = emitPacket({ ...header, written: [written] }, dictionary.formats);
   const packet = parsePacket(octets, dictionary.formats);
