@@ -108,8 +108,8 @@ export interface PlaceOptions extends SessionEvents {
   readonly request?: "ICRQ" | "OCRQ";
   /** Ask for sequence numbers in what comes; whether we number follows the peer. */
   readonly sequencing?: boolean;
-  /** Called once where the call ends before its scope does, after the peer agreed to it. */
-  ended?(why: CallEnd): void;
+  /** Called once where the call ends before its scope does, after the peer agreed to it. `lost`: its tunnel ended. */
+  ended?(why: CallEnd, lost: boolean): void;
 }
 
 /** Whom to call. */

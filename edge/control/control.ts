@@ -292,7 +292,7 @@ class LcceControl implements ControlPlane {
     if (event.type === "refused") {
       const { connection, path } = event.refusal;
       const tunnel = connection === undefined ? undefined : this.#state.links.get(connection)?.name;
-      failures.note(failedOf(event.refusal, tunnel), path.remote.address, true);
+      failures.note(failedOf(event.refusal, tunnel), path.remote.address, { counted: true });
     } else if (event.type === "connection-state") this.#onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
     else if (event.type === "connection-silent") this.#hearing.silent(event.connection);

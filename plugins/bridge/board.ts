@@ -1,7 +1,7 @@
 /** Which ports are bridged, whoever bridged them, and those that wait to be by hand. @module */
 
+import { tellCarriers } from "../carrier.ts";
 import type { Circuit, Endable, Row, Scope, Session } from "../plugin.ts";
-import { tellCarriers } from "./carrier.ts";
 import type { BridgeOptions } from "./options.ts";
 
 /** What the service knows of all bridges. */

@@ -7,10 +7,10 @@
  */
 
 import { z } from "zod";
+import { tellCarriers } from "../carrier.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Circuit, Endable, Plugin, Scope, Session } from "../plugin.ts";
 import { type Board, makeBoard } from "./board.ts";
-import { tellCarriers } from "./carrier.ts";
 import { multihop } from "./multihop.ts";
 import { type BridgeOptions, bridgeOptions, needsConnected } from "./options.ts";
 

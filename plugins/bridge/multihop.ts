@@ -5,6 +5,7 @@
  * @module
  */
 
+import { tellCarriers } from "../carrier.ts";
 import type {
   Attachment,
   CallAvps,
@@ -19,7 +20,6 @@ import type {
 import { isRefusal } from "../session.ts";
 import { hopsOf, news, outgoing, passable, ruleFor } from "./avps.ts";
 import type { Board } from "./board.ts";
-import { tellCarriers } from "./carrier.ts";
 import { type BridgeOptions, needsConnected, type Rule } from "./options.ts";
 
 /** Frames that either leg's peer may send before the other's was told to go on. */

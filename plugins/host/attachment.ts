@@ -6,7 +6,7 @@ import { asError, Failure } from "../failure.ts";
 import type { Attachment, Circuit } from "../plugin.ts";
 import { isRefusal, type Refusal, type Session } from "../session.ts";
 import type { Endable } from "../scope.ts";
-import { damped } from "./damped.ts";
+import { damped, timingOf } from "./damped.ts";
 import type { SessionFacts } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import { makeScope, type ScopeSetting } from "./scope.ts";
@@ -73,7 +73,7 @@ export async function attach(
   const { clock } = setting.leaves;
   const session = Object.create(facts, {
     end: { value: (why: CallEnd) => void life.end(why), enumerable: true },
-    carrier: { value: damped(life, clock, facts.carrier), enumerable: true },
+    carrier: { value: damped(timingOf(life, clock), facts.carrier), enumerable: true },
   }) as Session;
   const attaching =
     (async () => await circuit.attach(session, makeScope(life, setting), options))();

@@ -11,7 +11,7 @@ import {
   type Refusal,
   type Target,
 } from "../session.ts";
-import { damped } from "./damped.ts";
+import { damped, timingOf } from "./damped.ts";
 import type { Leaves } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
@@ -36,13 +36,16 @@ export function placeCall(
         ...(sequencing !== undefined && { sequencing }),
         changed: () => guardChange(life, () => options.changed?.()),
         heard: (message, said) => guard(() => options.heard?.(message, said)),
-        ended: (why) => guard(() => options.ended?.(why)),
+        ended: (why, lost) => guard(() => options.ended?.(why, lost)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
     const { end } = call;
     const value = Object.create(call.facts, {
       end: { value: (why: CallEnd) => void end(why), enumerable: true },
-      carrier: { value: damped(life, leaves.clock, call.facts.carrier), enumerable: true },
+      carrier: {
+        value: damped(timingOf(life, leaves.clock), call.facts.carrier),
+        enumerable: true,
+      },
       proceed: { value: (said: CallAvps = {}) => call.proceed(said), enumerable: true },
     }) as PlacedCall;
     return { value, undo: end };

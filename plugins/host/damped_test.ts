@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeWorld } from "../testing/world.ts";
-import { damped, DAMPED_MS } from "./damped.ts";
+import { damped, DAMPED_MS, timingOf } from "./damped.ts";
 import { makeLife } from "./life.ts";
 
 const WHY = { result: 3 };
@@ -10,8 +10,7 @@ function bench() {
   const life = makeLife({ clock: world.leaves.clock, log: world.leaves.log }, "test");
   const seen: string[] = [];
   const say = damped(
-    life,
-    world.leaves.clock,
+    timingOf(life, world.leaves.clock),
     (up) => void seen.push(`${up ? "up" : "down"} ${world.now}`),
   );
   return { life, say, seen, world };

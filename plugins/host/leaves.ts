@@ -193,8 +193,8 @@ export interface AttachedChannel extends Endable {
 export interface PlaceEvents {
   changed(): void;
   heard(message: CallMessage, said: CallAvps): void;
-  /** It ended, and not because {@linkcode PlacedLeaf.end} said so. Its port is still there. */
-  ended(why: CallEnd): void;
+  /** It ended, with its tunnel where it is `lost`, and not because {@linkcode PlacedLeaf.end} said so. Its port is still there. */
+  ended(why: CallEnd, lost: boolean): void;
 }
 
 /** A call that was placed and agreed to. */

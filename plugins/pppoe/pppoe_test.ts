@@ -325,6 +325,24 @@ Deno.test("an LNS that refuses is followed by the next, and passed over from the
   assert.deepEqual(world.leftovers(), []);
 });
 
+Deno.test("an LNS whose tunnel is lost under a subscriber is passed over when that comes back; one that hangs up is not", async () => {
+  for (const lost of [true, false]) {
+    const scene = await bench({ lac: { servers, authenticate: ["pap"] } });
+    const { dial, host, talk, world } = scene;
+    const peers = () => world.calls.map(({ target }) => (target as { peer: string }).peer);
+    world.placed = (call) => call.agree();
+    await dial();
+    await client(scene).open();
+    world.calls[0]!.end({ result: 1, message: "its tunnel ended" }, lost);
+    await talk();
+    await dial();
+    await client(scene).open();
+    assert.deepEqual(peers(), ["one", lost ? "two" : "one"]);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});
+
 Deno.test("where no LNS takes the call the client gets a PADT; attempts are bounded", async () => {
   const many = [..."abcdefg"].map((peer) => ({ peer }));
   const scene = await bench({ lac: { servers: many, authenticate: ["pap"], attempts: 3 } });

@@ -44,8 +44,8 @@ export interface WorldCall {
   refuse(why: CallEnd): void;
   /** The peer says more (OCCN, SLI, WEN). */
   hear(message: CallMessage, said: CallAvps): void;
-  /** The peer ends it. */
-  end(why: CallEnd): void;
+  /** The peer ends it, or its tunnel ends: `lost`. */
+  end(why: CallEnd, lost?: boolean): void;
 }
 
 /** What calls and circuits of a world need of it. */
@@ -182,10 +182,10 @@ class OwnCall implements WorldCall {
     this.#options.heard(message, said);
   }
 
-  end(why: CallEnd): void {
+  end(why: CallEnd, lost = false): void {
     if (this.#over) return;
     this.ended = why;
-    this.#options.ended(why);
+    this.#options.ended(why, lost);
     this.#close();
   }
 

@@ -1,6 +1,6 @@
-/** What one leg's peer is told of the other leg (RFC 5641): what is behind a bridged session is another session. @module */
+/** Whether frames can flow beyond sessions, and what the peers of two that are bridged are told of it (RFC 5641). @module */
 
-import type { Session } from "../plugin.ts";
+import type { Session } from "./session.ts";
 
 /** Whether frames can flow beyond a session, as far as its peer says and is there. */
 export function carries({ request, said, up }: Session): boolean {
@@ -8,7 +8,7 @@ export function carries({ request, said, up }: Session): boolean {
   return (said.circuitStatus?.active ?? true) && (request !== undefined || up);
 }
 
-/** Tells both ends of a bridge of each other; alone, there is nothing behind a session. */
+/** Tells both ends of a bridge of each other: what is behind a bridged session is the other one. Alone, nothing is. */
 export function tellCarriers(a: Session, b: Session | undefined): void {
   a.carrier(b !== undefined && carries(b));
   b?.carrier(carries(a));
