@@ -95,7 +95,11 @@ const remove = createRoute({
 
 /** Adds the routes. */
 export function addSessionRoutes(context: RouteContext): void {
-  const { app, api, plugins } = context;
+  addReading(context);
+  addChanging(context);
+}
+
+function addReading({ api, app }: RouteContext): void {
   const sessionsOf = async (query: PageQuery, tunnel?: string) => {
     const { items, next } = await api.sessionPage(askedFor(query, sessionPlaces), tunnel);
     return {
@@ -112,6 +116,16 @@ export function addSessionRoutes(context: RouteContext): void {
     return c.json(await sessionsOf(c.req.valid("query"), c.req.valid("param").tunnel), 200);
   }, explain({ query: pageQuery }));
 
+  app.openapi(get, async (c) => {
+    const { tunnel, session } = c.req.valid("param");
+    const found = await api.session(tunnel, session);
+    const etag = sessionTag(found.session);
+    return c.json(viewSession(found.tunnel, found.session), 200, { etag });
+  });
+}
+
+function addChanging(context: RouteContext): void {
+  const { app, api, plugins } = context;
   /** Changes a call of the configuration. Undefined: the tunnel has no control connection. */
   const changeCall = async (tunnel: string, name: string | undefined, edits: CallEdits) => {
     const { config } = await api.summary(tunnel);
@@ -146,13 +160,6 @@ export function addSessionRoutes(context: RouteContext): void {
       etag: sessionTag(session),
     });
   }, explain({ json: sessionInput }));
-
-  app.openapi(get, async (c) => {
-    const { tunnel, session } = c.req.valid("param");
-    const found = await api.session(tunnel, session);
-    const etag = sessionTag(found.session);
-    return c.json(viewSession(found.tunnel, found.session), 200, { etag });
-  });
 
   app.openapi(change, async (c) => {
     const { tunnel, session } = c.req.valid("param");
