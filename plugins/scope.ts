@@ -49,6 +49,8 @@ export interface Endable {
 export interface Scope {
   /** Aborted first of all when the scope ends: for what awaits something else than the host. */
   readonly signal: AbortSignal;
+  /** Whether it has begun to end: as `signal.aborted`, where there are many scopes and nobody needs their signals. */
+  readonly ending: boolean;
   /** A shorter scope inside, for what comes and goes by itself (a client of many). */
   child(label: string): Scope & Endable;
   /**

@@ -134,9 +134,10 @@ class OwnCall implements WorldCall {
     const frames = frameTypeOf(pseudowireType as PseudowireType);
     const id = datapath.open({ frames, kind: "session", sent: [] });
     this.port = id;
-    const { end, port } = host().port(`session ${name}`, id, frames, () => 1460);
+    const owned = host().port(`session ${name}`, id, frames, () => 1460);
+    const { port } = owned;
     this.#endPort = () => {
-      end();
+      owned.end();
       datapath.close(id);
     };
     const says = () => this.#said;

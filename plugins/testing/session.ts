@@ -62,7 +62,7 @@ export function makeSession(
   const connected = Promise.withResolvers<CallAvps>();
   connected.promise.catch(() => {});
   if (request === undefined) connected.resolve(said);
-  const { end: endPort, port } = host.port(`session ${name}`, id, frames, () => state.frameMtu);
+  const owned = host.port(`session ${name}`, id, frames, () => state.frameMtu);
   const facts: SessionFacts = {
     id: `test-${id}`,
     name,
@@ -79,7 +79,7 @@ export function makeSession(
     get said() {
       return said;
     },
-    port,
+    port: owned.port,
     get up() {
       return state.up;
     },
@@ -119,13 +119,14 @@ export function makeSession(
     },
     async set(next) {
       Object.assign(state, next);
-      attached()?.changed().catch(attached()!.fail);
+      const one = attached();
+      one?.changed().catch((error) => one.fail(error));
       await settle();
     },
     async end(why = { result: 3, message: "the test ends it" }) {
       connected.reject(new Error("the session ended"));
       await attached()?.end(why);
-      endPort();
+      owned.end();
       world.removeSessionPort(id);
     },
   };
