@@ -8,13 +8,11 @@
 
 import {
   callOptions,
-  connectionOptions,
-  peerOptions,
-  remoteOptions,
   sessionOptions,
   tunnelOptions,
   wayOptions,
 } from "../edge/config/attributes.ts";
+import { connectionOptions, peerOptions, remoteOptions } from "../edge/config/peer_attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
 import { addressListSchema } from "../plugins/ppp/address_lists.ts";
 import {

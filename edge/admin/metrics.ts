@@ -34,7 +34,13 @@ export interface Metrics {
 }
 
 /** Why connections are ended, none of them yet. */
-const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
+const noRefusals = {
+  malformed: 0,
+  pipelined: 0,
+  stalled: 0,
+  "too-many-connections": 0,
+  "too-slow": 0,
+};
 
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
 export function createMetrics(

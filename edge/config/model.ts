@@ -7,15 +7,8 @@ import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
-import type {
-  callOptions,
-  connectionOptions,
-  peerOptions,
-  remoteOptions,
-  sessionOptions,
-  tunnelOptions,
-  wayOptions,
-} from "./attributes.ts";
+import type { callOptions, sessionOptions, tunnelOptions, wayOptions } from "./attributes.ts";
+import { connectionOptions, peerOptions, remoteOptions } from "./peer_attributes.ts";
 import type { Fields } from "./option.ts";
 
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
