@@ -8,6 +8,7 @@
 import type { ApplianceApi, TunnelPlace } from "../appliance/api.ts";
 import type { TunnelSummary } from "../config/model.ts";
 import type { Vitals } from "../vitals.ts";
+import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
 import { by, one, type Samples } from "./metrics_samples.ts";
@@ -118,6 +119,7 @@ export function createMetrics(
         ...vitals ? processMetrics(vitals(), datapath.memory) : [],
         ...reloadMetrics(api),
         ...peerMetrics(api, tunnels),
+        ...keepaliveMetrics(api),
         ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),
       ];
       for (const metric of more) add(...metric);

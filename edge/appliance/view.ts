@@ -91,7 +91,7 @@ export function downSession({ config, origin }: OwnedSession, since: number): Se
 
 /** A session as the API shows it. */
 export function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
-  const { circuit, config, createdAt, origin, port, reason } = session;
+  const { circuit, config, createdAt, keepalive, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
   const shown = attachment?.show?.();
   const mtu = attachment?.mtu ?? config.mtu;
@@ -104,6 +104,7 @@ export function sessionStateOf(session: SessionEntry, stats: DatapathStats): Ses
     ...(reason !== undefined && { reason }),
     ...(attachment?.ifname !== undefined && { ifname: attachment.ifname }),
     ...(mtu !== undefined && { mtu }),
+    ...(keepalive && { keepalive: keepalive.view }),
     ...(circuit && {
       circuit: {
         plugin: circuit.plugin,

@@ -13,6 +13,7 @@ import { z } from "zod";
 import { canonicalIp, ipVersion, parseIp } from "../../core/endpoint.ts";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
+import { keepalive, readKeepalive, showKeepalive } from "./keepalive.ts";
 import { canonicalNetwork } from "./network.ts";
 import {
   choice,
@@ -398,6 +399,16 @@ export const sessionOptions = {
       "`true`: this end decides whether numbers are sent (LNS); `false`: it follows what it receives (LAC)",
     default: false,
     change: "live",
+  }),
+  keepalive: option(keepalive, {
+    field: "keepalive",
+    help:
+      "whom to probe inside the pseudowire: where nobody answers, the session is down, and its circuit's carrier with it; see below",
+    default: undefined,
+    otherwise: "none: the session is always up",
+    change: "live",
+    read: readKeepalive,
+    show: showKeepalive,
   }),
   ...payloadOptions,
 } as const;

@@ -7,6 +7,7 @@ import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
+import type { KeepaliveView } from "../keepalive/prober.ts";
 import type { callOptions, sessionOptions, tunnelOptions, wayOptions } from "./attributes.ts";
 import { connectionOptions, peerOptions, remoteOptions } from "./peer_attributes.ts";
 import type { Fields } from "./option.ts";
@@ -251,6 +252,7 @@ export interface SessionState {
   readonly reason?: string;
   readonly ifname?: string;
   readonly mtu?: number;
+  readonly keepalive?: KeepaliveView;
   readonly circuit?: {
     readonly plugin: string;
     /** What the plugin shows of the session. */

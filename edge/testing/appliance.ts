@@ -172,8 +172,8 @@ function snapshot({ appliance, datapath, system }: Bench) {
       .sort((a, b) => a.sessionId - b.sessionId),
     joins: datapath.joins.size,
     open: system.open.size,
-    devices: [...system.devices].sort()
-      .map(([name, device]) => [name, { ...device, followers: device.followers.size }]),
+    devices: [...system.devices].map(([name, { followers: _, ...device }]) => [name, device])
+      .sort(),
   });
 }
 
