@@ -11,6 +11,8 @@ import {
   type Subscriber,
   TERMINATE_CAUSES,
   type TerminateCause,
+  type TunnelAccount,
+  type TunnelRecordKind,
   type Usage,
 } from "../authenticator.ts";
 import { sealRequest } from "./authenticity.ts";
@@ -181,6 +183,45 @@ export class Accounting {
         if (entry.cause !== undefined) return;
         timer.cancel();
         read(usage);
+        this.#stop(entry, cause, teller);
+      },
+    };
+  }
+
+  /** Opens an account of a tunnel or link (RFC 2867), or of a rejection, which its `stop` tells. */
+  openTunnel(
+    kind: TunnelRecordKind,
+    id: string,
+    fixed: readonly Attribute[],
+    servers: readonly string[] | undefined,
+  ): TunnelAccount {
+    const began = this.#io.now();
+    const isReject = kind === "tunnel-reject" || kind === "link-reject";
+    const entry: Entry = {
+      id: `${kind}:${id}`,
+      ...(servers && { servers }),
+      fixed: this.#octets(fixed),
+      changing: new Uint8Array(),
+      began: this.#io.date(),
+      at: this.#io.date(),
+      seconds: 0,
+      usage: NOTHING,
+      due: isReject ? 0 : DUE.start,
+    };
+    const teller = this.#teller(servers);
+    if (!isReject) {
+      this.#live.set(entry.id, entry);
+      this.#ledger.put(entry);
+      teller.add(entry.id);
+    }
+    return {
+      stop: (cause, usage, lost) => {
+        if (entry.cause !== undefined) return;
+        entry.usage = usage;
+        entry.at = this.#io.date();
+        entry.seconds = Math.max(0, Math.round((this.#io.now() - began) / 1000));
+        // Acct-Tunnel-Packets-Lost (RFC 2867 §4.2).
+        if (kind === "link") entry.changing = this.#octets([number(86, lost % 0x1_0000_0000)]);
         this.#stop(entry, cause, teller);
       },
     };

@@ -374,3 +374,46 @@ Deno.test("an account that is open is never too old", async () => {
   await network.advance(30 * 3_600_000);
   assert.equal(accounting.pending(), 1);
 });
+
+Deno.test("tunnels and links are told of in RFC 2867's words, each until it is acknowledged, over a restart too", async () => {
+  const db = new DatabaseSync(":memory:");
+  const { network, accounting } = await run(db, { network: answering() });
+  const fixed = [text(44, "s1"), text(1, "alice")];
+  const session = accounting.open(subscriber("s1"), fixed, undefined);
+  const tunnel = accounting.openTunnel("tunnel", "t1", [text(44, "t1"), text(50, "t1")], undefined);
+  const link = accounting.openTunnel("link", "s1", [...fixed, text(50, "t1")], undefined);
+  for (const kind of ["tunnel-reject", "link-reject"] as const) {
+    accounting.openTunnel(kind, "r", [text(44, "r")], undefined)
+      .stop("service-unavailable", usage(0), 0);
+  }
+  await network.advance(5000);
+  link.stop("lost-carrier", usage(100), 7);
+  link.stop("user-request", usage(200), 9);
+  session.stop("user-request", usage(100));
+  await network.advance(1000);
+  const statuses = () => records(network).map(({ number }) => number(40)).sort((a, b) => a! - b!);
+  assert.deepEqual(statuses(), [1, 2, 9, 11, 12, 13, 14]);
+  // RFC 2867 §3, octet by octet: Acct-Status-Type, Acct-Terminate-Cause, Acct-Tunnel-Packets-Lost.
+  const octets = network.heard.map(({ packet }) => packet).find((packet) =>
+    said(packet).number(40) === 13
+  )!;
+  const [linkStop] = [said(octets)];
+  assert.deepEqual(
+    [40, 49, 86].map((type) => linkStop.all(type).map(({ value }) => value.toHex())),
+    [["0000000d"], ["00000002"], ["00000007"]],
+  );
+  assert.equal(new TextDecoder().decode(linkStop.all(50)[0]!.value), "t1");
+  assert.deepEqual([linkStop.up, linkStop.down, linkStop.number(46)], [100, 200, 5]);
+  for (const status of [11, 14]) {
+    const reject = records(network).find(({ number }) => number(40) === status)!;
+    assert.deepEqual([reject.number(49), reject.all(42).length, reject.all(46).length], [15, 0, 0]);
+  }
+  // Nobody stopped the tunnel: the next run does.
+  await accounting.end();
+  const next = await run(db, { network: answering() });
+  await next.network.advance(6000);
+  const [stop] = records(next.network);
+  assert.deepEqual([stop!.id, stop!.number(40), stop!.number(49)], ["t1", 10, 11]);
+  tunnel.stop("port-unneeded", usage(0), 0);
+  await next.accounting.end();
+});

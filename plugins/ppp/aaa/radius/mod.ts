@@ -11,6 +11,8 @@ import type {
   Grant,
   Rejection,
   Subscriber,
+  TunnelAccount,
+  TunnelRecord,
 } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
 import type { RadiusOptions } from "../options.ts";
@@ -23,7 +25,14 @@ import { GrantMap } from "./grants.ts";
 import { makeMeters, type RadiusMeters } from "./meters.ts";
 import { CODE, joined } from "./packet.ts";
 import { route, type Routed } from "./realms.ts";
-import { isProvable, nasAttributes, proof, Requests, type RequestSetting } from "./requests.ts";
+import {
+  isProvable,
+  nasAttributes,
+  proof,
+  Requests,
+  type RequestSetting,
+  text,
+} from "./requests.ts";
 import { builtInDictionary } from "./builtin.ts";
 import { Sessions } from "./sessions.ts";
 import { fill, unknownParts } from "./templates.ts";
@@ -34,6 +43,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** RADIUS, with what operators see of it. */
 export interface Radius extends Authenticator {
+  tunnel(record: TunnelRecord): TunnelAccount | undefined;
   /** A row for each server and purpose. */
   rows(): Row[];
   /** Takes other options; sessions and accounts stay. Where it rejects, nothing has changed, but for where changes come in. */
@@ -274,6 +284,22 @@ class RadiusAuthenticator implements Radius {
         account?.stop(cause, usage);
       },
     };
+  }
+
+  tunnel({ call, grant, kind, of }: TunnelRecord): TunnelAccount | undefined {
+    const { options, requests } = this.#gear;
+    if (!options["tunnel-accounting"]) return undefined;
+    const routed = this.#routes.get(grant) ?? this.#route(grant.user, false);
+    return this.#accounting?.openTunnel(
+      kind,
+      call.id,
+      [
+        ...requests.call("accounting", call, utf8(routed.name)),
+        // Acct-Multi-Session-Id: what is of one tunnel. It is 50 (RFC 2866 §5.11), though RFC 2867 writes 51.
+        ...(of === undefined ? [] : [text(50, of)]),
+      ],
+      routed.servers,
+    );
   }
 
   rows(): Row[] {
