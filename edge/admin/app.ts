@@ -11,7 +11,9 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
-import type { Vitals } from "../vitals.ts";
+import { inSlices } from "../slices.ts";
+import type { Vitals } from "../process/vitals.ts";
+import { type ApiDocument, describeApi } from "./document.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
@@ -24,6 +26,7 @@ import {
   httpProblem,
   PreconditionError,
 } from "./problem.ts";
+import { knownParameters } from "./parameters.ts";
 import { addPeerRoutes } from "./peers.ts";
 import { addPluginRoutes } from "./plugins.ts";
 import type { RouteContext } from "./route.ts";
@@ -32,6 +35,7 @@ import { makeStreams } from "./streams.ts";
 import { addSite } from "./site.ts";
 import { addTraceRoutes } from "./trace.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
+import { inTurns } from "./turns.ts";
 
 /** What the endpoint needs besides the appliance. */
 export interface AdminOptions {
@@ -57,6 +61,9 @@ export interface AdminApp extends OpenAPIHono {
 /** What can be asked without a token: nothing that tells more than that the appliance runs. */
 const open: ReadonlySet<string> = new Set(["/healthz"]);
 
+/** What waits for nobody: signs of life, and streams, which last. */
+const unhurried: ReadonlySet<string> = new Set([...open, "/v1/events", "/v1/trace"]);
+
 /**
  * Makes the endpoint. Whom it listens to (Host, token) follows `api.config().admin`, so that a reload takes effect
  * at once.
@@ -70,6 +77,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   });
   const metrics = createMetrics(api, options.version, options.vitals);
   const admin = () => api.config().admin;
+  const patternOf = (c: Context) => pattern(app, c.req.method, c.req.path);
 
   app.use(async (c, next) => {
     await next();
@@ -79,7 +87,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     if (c.res.status >= 400 && c.req.raw.body && !c.req.raw.bodyUsed) {
       c.header("connection", "close");
     }
-    const route = pattern(app, c.req.method, c.req.path);
+    const route = patternOf(c);
     metrics.count({
       method: route === undefined ? "other" : c.req.method,
       route: route ?? "other",
@@ -94,7 +102,9 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   app.use(
     sameSite(admin),
     bearer(admin, open),
-    jsonBody((c) => pattern(app, c.req.method, c.req.path) !== undefined),
+    jsonBody((c) => patternOf(c) !== undefined),
+    knownParameters(app, patternOf),
+    inTurns(unhurried),
   );
 
   const now = options.now ?? Date.now;
@@ -105,6 +115,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     plugins: options.plugins,
     now,
     change: oneAtATime(),
+    describe: describer(app, options.version),
     streams: makeStreams(),
   };
   addTunnelRoutes(context);
@@ -140,6 +151,17 @@ function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
     const result = last.then(work, work);
     last = result.catch(() => {});
     return result;
+  };
+}
+
+/** Describes the routes, once each way. */
+function describer(app: OpenAPIHono, version: string): RouteContext["describe"] {
+  const known = new Map<boolean, Promise<ApiDocument>>();
+  return (tokens) => {
+    const document = known.get(tokens) ??
+      inSlices(describeApi(app, { version, tokens, open }));
+    known.set(tokens, document);
+    return document;
   };
 }
 

@@ -6,6 +6,7 @@ import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { Json, Row } from "../../plugins/plugin.ts";
 import type { NamedState } from "../circuits/circuits.ts";
+import type { ProbeCounts, ProbeState } from "../keepalive/prober.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
 import type { FailureReport, Subscription, Trace } from "../control/mod.ts";
@@ -16,6 +17,7 @@ import type {
   TunnelConfig,
   TunnelState,
 } from "../config/model.ts";
+import type { DatapathMemory } from "../datapath/datapath.ts";
 
 /** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
 export type TunnelPatch = Partial<
@@ -80,8 +82,14 @@ export interface ApplianceApi {
       /** ICMP errors, by what they said. */
       readonly pathErrors: Readonly<Record<string, number>>;
       readonly io: Readonly<Record<string, number>>;
+      readonly memory: DatapathMemory;
     }
   >;
+  /** How many keepalives are in each state, and what all of them have counted since the start. */
+  keepalives(): {
+    readonly states: Readonly<Record<ProbeState, number>>;
+    readonly counts: Readonly<ProbeCounts>;
+  };
   /** What the configuration asks for and cannot be had now. */
   down(): readonly Down[];
   /**

@@ -14,7 +14,8 @@ import { type ControlPlane, startControl } from "../control/mod.ts";
 import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
-import { type Logger, makeLog } from "../log.ts";
+import { type Logger, makeLog } from "../log/log.ts";
+import { type Keepalives, makeKeepalives } from "../keepalive/keepalives.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { lookUp } from "../io/lookup.ts";
@@ -28,6 +29,7 @@ import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
 import { type Confirmation, makeConfirmation } from "./confirmation.ts";
 import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
+import { outageTeller } from "./outages.ts";
 import { transaction } from "./transaction.ts";
 
 /** What an appliance is started with. All but the first three have the real thing by default. */
@@ -61,6 +63,7 @@ export interface ApplianceContext {
   circuitsDown(): readonly Down[];
   /** The host of plugins. */
   readonly host: PluginHost;
+  readonly keepalives: Keepalives;
   readonly meters: PluginMeters;
   readonly paths: Paths;
   readonly queues: Queues;
@@ -120,14 +123,18 @@ export function makeContext(
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
   const lifecycle = makeLifecycle(hooks);
+  const keepalives = makeKeepalives(world);
   const { paths, sessions, tunnels } = makeTunnelParts(world, {
     circuits,
     down,
+    keepalives,
     lifecycle,
+    meters,
     queues,
     sockets,
+    tell: (event) => control.publishSession(event),
   });
-  const control = startControl({
+  const control: ControlPlane = startControl({
     ...world,
     circuits,
     pseudowires: offered(plugins),
@@ -145,6 +152,7 @@ export function makeContext(
     down,
     hooks,
     host,
+    keepalives,
     circuitsDown: () =>
       host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
     log,
@@ -163,16 +171,24 @@ export function makeContext(
 /** Tunnels, the sessions in them, and the paths below them. */
 function makeTunnelParts(
   { clock, datapath, log, system, wallClock }: World,
-  { circuits, down, lifecycle, queues, sockets }:
-    & Pick<ApplianceContext, "circuits" | "down" | "queues" | "sockets">
-    & { readonly lifecycle: Lifecycle },
+  { circuits, down, keepalives, lifecycle, meters, queues, sockets, tell }:
+    & Pick<ApplianceContext, "circuits" | "down" | "keepalives" | "meters" | "queues" | "sockets">
+    & { readonly lifecycle: Lifecycle; readonly tell: ControlPlane["publishSession"] },
 ): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
     changed: lifecycle.session,
+    outage: outageTeller({ log, meters, tell }),
     circuits,
     datapath,
+    keepalives,
     log,
     wallClock,
+    silence: (tunnel, session) =>
+      void queues.run(
+        tunnel.config.name,
+        // deno-lint-ignore require-await
+        async () => sessions.suffer(tunnel, session, "path", session.keepalive?.silence),
+      ),
     broken: (tunnel, session, circuit, reason) =>
       void queues.run(
         tunnel.config.name,

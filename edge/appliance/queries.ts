@@ -6,13 +6,14 @@ import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
+import type { Down } from "./down.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
 import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
-): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down"> {
+): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down"> {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -51,14 +52,24 @@ export function makeQueries(
     },
     tunnel: show,
     async datapath() {
-      const { drops, io } = await statistics(countersOf(undefined));
+      const { drops, io, memory } = await statistics(countersOf(undefined));
       const queued = { "device-queue-full": context.system.deviceQueueDrops() };
       return {
         drops: { ...drops, ...queued, ...control.drops() },
         pathErrors: context.paths.errors(),
         io,
+        memory,
       };
     },
-    down: () => [...down.all(), ...context.circuitsDown()],
+    keepalives: () => ({
+      states: context.keepalives.states(),
+      counts: context.keepalives.counts(),
+    }),
+    down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
   };
+}
+
+/** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */
+function silent({ down, keepalives }: ApplianceContext): readonly Down[] {
+  return keepalives.silent().filter(({ path }) => down.get(path) === undefined);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { forEach, transaction } from "./transaction.ts";
 
 const lines: string[] = [];

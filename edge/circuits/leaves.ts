@@ -22,7 +22,7 @@ import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
 import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 
@@ -40,7 +40,7 @@ export interface LeafDependencies extends Pick<Leaves, "place" | "attachTo"> {
   readonly stateFolder: string;
   /** Where files are that the configuration names by relative paths. */
   readonly folder: string;
-  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  hook(event: string, environment: () => Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
 }
 
@@ -156,6 +156,7 @@ async function openDevice(
     },
     // A device that vanished a moment ago has no carrier to lose.
     setCarrier: (up) => tolerateGone(() => device.setCarrier(up)),
+    follow: (told) => refusing(undefined, () => device.follow(told)),
     async close() {
       const there = present;
       present = false;
@@ -203,6 +204,7 @@ async function openPacket(
     name,
     mac: device.mac,
     mtu: device.mtu,
+    follow: (told) => refusing(undefined, () => device.follow(told)),
     async close() {
       device.release();
       await removed(() => datapath.removePort(port));

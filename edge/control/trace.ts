@@ -13,7 +13,7 @@ import { Ring } from "../../core/queues.ts";
 import type { Path } from "../../core/settings.ts";
 import { type DecodedMessage, decodeMessage, withoutSecrets } from "../../core/wire/decode.ts";
 import type { Row } from "../../plugins/plugin.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlEvent, Onlooker } from "./events.ts";
 import { packetOf, type PacketsOf, type PacketSource, type TracedPacket } from "./packets.ts";
@@ -291,6 +291,7 @@ function lineOf({ dropped, message, path, peer, state, tunnel }: TracedMessage):
 function namesOf(item: Exclude<Waiting, TracedPacket>): readonly (string | undefined)[] {
   if (item.kind === "message") return [item.tunnel, item.peer, item.path.remote.address];
   const { event } = item;
+  if (event.type === "session-state") return [event.tunnel];
   if (event.type !== "failure") return [event.tunnel, event.peer];
   return [event.tunnel, event.peer, event.remote.replace(/^\[?(.*?)\]?:\d+$/, "$1")];
 }

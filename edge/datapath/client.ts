@@ -4,6 +4,7 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
+  InsideSpec,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -278,6 +279,15 @@ class OneWorkerDatapath implements Datapath {
     return this.#addPort(ix, { kind: "host", receive });
   }
 
+  addInside(
+    session: PortId,
+    host: InsideSpec,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId> {
+    const ix = this.#worker.request("addInside", { session: toIx(session), host });
+    return this.#addPort(ix, { kind: "host", receive });
+  }
+
   async hold(port: PortId, frames: number): Promise<void> {
     await this.#worker.request("hold", { port: toIx(port), frames });
   }
@@ -334,6 +344,7 @@ class OneWorkerDatapath implements Datapath {
       heardAgoMs: new Map(heard(tunnels)),
       drops: { ...addCounts(totals.drops, this.#drops), "receive-buffer-full": lost },
       io: totals.io,
+      memory: totals.memory,
     };
   }
 

@@ -2,6 +2,7 @@
 
 import { type CounterTable, type TunnelIx, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { IoError } from "../io/errno.ts";
+import type { DatapathMemory } from "./datapath.ts";
 import type { Grouping } from "./grouping.ts";
 import {
   addCounts,
@@ -82,19 +83,7 @@ export function createCommands(
     },
     crossConnect: ({ a, b }) => datapath.crossConnect(a, b),
     disconnect: ({ port }) => datapath.disconnect(port),
-    addReceiver({ port, frameType }) {
-      const host = datapath.addHostPort(frameType);
-      return orUndo(
-        host,
-        () => datapath.setReceiver(port, host),
-        () => datapath.removePort(host),
-      );
-    },
-    hold: ({ port, frames }) => datapath.hold(port, frames),
-    holdFirst({ port, frames }) {
-      for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);
-    },
-    release: ({ port }) => datapath.release(port),
+    ...receiverCommands(datapath),
     limit: ({ port, limit }) => datapath.limit(port, limit),
     translate: ({ port, translation }) => datapath.translate(port, translation),
     addPatch: () => datapath.addPatch(),
@@ -109,6 +98,7 @@ export function createCommands(
         grouping: grouping.limits(performance.now()),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
+        memory: memoryOf(datapath),
       };
     },
     counters: ({ sessions, tunnels }) => ({
@@ -117,6 +107,39 @@ export function createCommands(
     }),
     sessionSlice: ({ from }) => datapath.sessionSlice(from, sliceSlots),
     tunnelSlice: ({ from }) => withHeard(datapath.tunnelSlice(from, sliceSlots)),
+  };
+}
+
+function memoryOf({ memory }: WasmDatapath): DatapathMemory {
+  return { wasm: memory.buffer.byteLength, heap: Deno.memoryUsage().heapUsed };
+}
+
+/** Those of who has a port's frames beside its forwarder. */
+function receiverCommands(
+  datapath: WasmDatapath,
+): Pick<Commands, "addReceiver" | "addInside" | "hold" | "holdFirst" | "release"> {
+  return {
+    addReceiver({ port, frameType }) {
+      const host = datapath.addHostPort(frameType);
+      return orUndo(
+        host,
+        () => datapath.setReceiver(port, host),
+        () => datapath.removePort(host),
+      );
+    },
+    addInside({ session, host }) {
+      const port = datapath.addHostPort("ethernet");
+      return orUndo(
+        port,
+        () => datapath.putInside(session, port, host),
+        () => datapath.removePort(port),
+      );
+    },
+    hold: ({ port, frames }) => datapath.hold(port, frames),
+    holdFirst({ port, frames }) {
+      for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);
+    },
+    release: ({ port }) => datapath.release(port),
   };
 }
 

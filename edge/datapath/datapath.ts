@@ -3,18 +3,22 @@
 import type {
   Counters,
   FamilyCounters,
+  InsideSpec,
   PortLimit,
   PppoeSpec,
   SessionSpec,
   SocketKind,
   Translation,
+  TunnelSpec,
   VnetSpec,
+  WasmErrorCode,
 } from "../../wasm/mod.ts";
-import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
+import type { FrameType } from "../../core/pseudowire.ts";
 import type { ForwarderLeaf, PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { PathTrouble } from "../io/error_queue.ts";
 
+export type { InsideSpec } from "../../wasm/mod.ts";
 export type { PathTrouble } from "../io/error_queue.ts";
 
 /** A socket handed to the datapath. */
@@ -22,27 +26,12 @@ export type SocketId = number & { readonly brand: "SocketId" };
 /** A tunnel in the datapath. */
 export type TunnelHandle = number & { readonly brand: "TunnelHandle" };
 
-/** A tunnel as the datapath carries it. */
-export interface DatapathTunnel {
-  readonly version: ProtoVersion;
-  readonly encap: EncapType;
-  readonly tunnelId: number;
-  readonly peerTunnelId: number;
+/** A tunnel as the datapath carries it: as the module has it, but for its addresses and socket. */
+export interface DatapathTunnel extends Omit<TunnelSpec, "local" | "remote" | "socket"> {
   readonly socket: SocketId;
   readonly remote: Endpoint;
   /** Source address of what is sent; absent: the kernel chooses. */
   readonly local?: string;
-  readonly sourceCheck: "none" | "address" | "endpoint";
-  /** Whether sends may be grouped with UDP_SEGMENT. */
-  readonly segment: boolean;
-  /** DSCP of the outer header, or each frame's own; absent: the kernel's choice. */
-  readonly dscp?: number | "inherit";
-  /** TTL or hop limit of the outer header; absent: the kernel's choice. */
-  readonly ttl?: number;
-  /** The kernel's mark of what leaves, and of what is believed where the socket tells it; absent: 0, none. */
-  readonly mark?: number;
-  /** Bytes of a datagram that the path carries unfragmented; absent: not known. */
-  readonly longest?: number;
 }
 
 /** The part of a session that may change while it runs. */
@@ -127,6 +116,15 @@ export interface DatapathStats {
   readonly drops: Readonly<Record<string, number>>;
   /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */
   readonly io: Readonly<Record<string, number>>;
+  readonly memory: DatapathMemory;
+}
+
+/** What a datapath holds, in bytes. */
+export interface DatapathMemory {
+  /** The memory of the WASM instance, which never shrinks. */
+  readonly wasm: number;
+  /** Objects of the worker's own heap. */
+  readonly heap: number;
 }
 
 /**
@@ -183,6 +181,15 @@ export interface Datapath extends AsyncDisposable {
     frameType: FrameType,
     receive: (frames: readonly Uint8Array[]) => void,
   ): Promise<PortId>;
+  /**
+   * Puts a host inside a session of Ethernet frames: it gets what comes for it, and nothing else; what is injected at its
+   * port leaves by the session, whatever that is joined to. Of what comes, TypeScript gets some 32 frames a second.
+   */
+  addInside(
+    session: PortId,
+    host: InsideSpec,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId>;
   /** Keeps what comes in at a port that has no forwarder, up to 1024 `frames`: its next one gets them first. */
   hold(port: PortId, frames: number): Promise<void>;
   /** Puts frames before those that a port holds; where it holds none, they go on at once, as if they came now. Copied. */
@@ -232,21 +239,7 @@ export type SessionStatistics = Counters & Partial<FamilyCounters>;
 export class DatapathError extends Error {
   override readonly name = "DatapathError";
   constructor(
-    readonly code:
-      | "no-such-socket"
-      | "no-such-tunnel"
-      | "no-such-port"
-      | "no-such-switch"
-      | "tunnel-exists"
-      | "session-exists"
-      | "tunnel-busy"
-      | "socket-busy"
-      | "port-joined"
-      | "address-in-use"
-      | "frame-type-mismatch"
-      | "limit"
-      | "invalid"
-      | "stopped",
+    readonly code: WasmErrorCode | "stopped",
     message: string,
   ) {
     super(message);

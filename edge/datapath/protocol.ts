@@ -18,6 +18,7 @@ import type {
   ForwarderEvent,
   ForwarderIx,
   ForwarderKind,
+  InsideSpec,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -28,7 +29,13 @@ import type {
   TunnelIx,
   TunnelSpec,
 } from "../../wasm/mod.ts";
-import type { DatapathError, DeviceSpec, SessionChange, SessionStatistics } from "./datapath.ts";
+import type {
+  DatapathError,
+  DatapathMemory,
+  DeviceSpec,
+  SessionChange,
+  SessionStatistics,
+} from "./datapath.ts";
 import type { GroupingLimit } from "./grouping.ts";
 import type { PathErrors } from "./path_errors.ts";
 import type { Batch } from "./records.ts";
@@ -91,6 +98,8 @@ export interface CommandTable {
   disconnect: [{ port: PortIx }, void];
   /** Adds a host port that is the receiver of a port. */
   addReceiver: [{ port: PortIx; frameType: FrameType }, PortIx];
+  /** Adds a host port that is inside of a session. */
+  addInside: [{ session: PortIx; host: InsideSpec }, PortIx];
   hold: [{ port: PortIx; frames: number }, void];
   /** Puts frames before those that are held, in their order. */
   holdFirst: [{ port: PortIx; frames: readonly Uint8Array[] }, void];
@@ -204,6 +213,7 @@ export interface WorkerTotals {
   readonly grouping: ReadonlyMap<TunnelIx, GroupingLimit>;
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
+  readonly memory: DatapathMemory;
 }
 
 /** Two sets of counts as one: the same name in both is their sum. */

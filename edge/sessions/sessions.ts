@@ -6,7 +6,8 @@ import type { CallFacts, RunningCircuit } from "../circuits/circuits.ts";
 import { checkSession } from "../config/checks.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
+import type { Keepalives } from "../keepalive/keepalives.ts";
+import type { Logger } from "../log/log.ts";
 import { frameMtu } from "./frame_mtu.ts";
 import {
   dropCircuit,
@@ -15,15 +16,27 @@ import {
   type SessionCircuitDependencies,
   type SessionCircuits,
 } from "./session_circuit.ts";
+import { makeSessionPorts, NO_PORT, type SessionPorts } from "./session_port.ts";
 import { liveChange, policyOf, specOf } from "./session_spec.ts";
-import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
+import {
+  noteOutage,
+  outageOf,
+  type Outages,
+  reaches,
+  type SessionEntry,
+  sessionPath,
+  type TunnelEntry,
+} from "./table.ts";
 
 /** What sessions are made with. */
 export interface SessionDependencies extends SessionCircuitDependencies {
   readonly datapath: Datapath;
+  readonly keepalives: Keepalives;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly wallClock: () => number;
+  /** What a session's keepalive says has changed: {@linkcode Sessions.suffer} is to hear it in the tunnel's queue. */
+  silence(tunnel: TunnelEntry, session: SessionEntry): void;
 }
 
 /** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
@@ -57,6 +70,13 @@ export interface Sessions {
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
   follow(tunnel: TunnelEntry, session: SessionEntry, up: boolean): void;
+  /** Somebody says why frames cannot flow now, or that they can. The circuit's own word is its plugin's `carrier`. */
+  suffer(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    of: Exclude<keyof Outages, "circuit">,
+    reason: string | undefined,
+  ): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes out a session that comes back if the transaction fails. */
@@ -103,10 +123,12 @@ const PEER_CIRCUIT_DOWN = "the peer's circuit is down";
 /** The operations on sessions. */
 export function makeSessions(dependencies: SessionDependencies): Sessions {
   const circuits = makeSessionCircuits(dependencies);
+  const calls = makeCallSessions(dependencies, circuits);
+  const ports = makeSessionPorts(dependencies, calls.suffer);
   return {
-    ...makeComings(dependencies, circuits),
-    ...makeChanges(dependencies, circuits),
-    ...makeCallSessions(dependencies, circuits),
+    ...makeComings(dependencies, circuits, ports),
+    ...makeChanges(dependencies, circuits, ports),
+    ...calls,
     releaseCircuit: circuits.releaseCircuit,
     revive: (tunnel, session, tx) => circuits.attachCircuit(tunnel, session, session.config, tx),
     async breakDown(tunnel, session, { circuit }, reason) {
@@ -127,8 +149,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
 function makeComings(
   dependencies: SessionDependencies,
   { attachOrWait, restoreCircuit }: SessionCircuits,
+  { enter, leave, watch }: SessionPorts,
 ): Pick<Sessions, "check" | "add" | "remove" | "takeOut"> {
-  const { circuits, datapath, log, wallClock } = dependencies;
+  const { circuits, log, wallClock } = dependencies;
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
     const [problem] = checkSession(config, tunnel.version);
@@ -149,19 +172,18 @@ function makeComings(
         const message = `${config.sessionId} is the session-id of ${twin.config.name} already`;
         throw new ApplianceError("exists", "session-id", message);
       }
-      const port = await asApplianceErrors(
-        undefined,
-        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
-      );
       const session: SessionEntry = {
         config,
         origin,
         createdAt: wallClock(),
-        port,
+        port: NO_PORT,
         circuit: undefined,
         reason: undefined,
       };
-      tx.undo(() => datapath.removePort(session.port));
+      watch(tunnel, session);
+      tx.undo(() => session.keepalive?.end());
+      await asApplianceErrors(undefined, () => enter(tunnel, session, config));
+      tx.undo(() => leave(session));
       await attachOrWait(tunnel, session, config, tx, origin === "config");
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
@@ -174,7 +196,7 @@ function makeComings(
       }
       await dropCircuit(session);
       try {
-        await datapath.removePort(session.port);
+        await leave(session, true);
       } catch (error) {
         if (error instanceof DatapathError && error.code === "stopped") return;
         log.warn("cannot remove a session in order", {
@@ -184,15 +206,16 @@ function makeComings(
       }
     },
     async takeOut(tunnel, session, tx) {
-      tx.commit(() => dependencies.changed(tunnel, session, true));
+      tx.commit(async () => {
+        dependencies.changed(tunnel, session, true);
+        await session.keepalive?.end();
+      });
       if (session.circuit) {
         await dropCircuit(session);
         tx.undo(() => restoreCircuit(tunnel, session));
       }
-      await datapath.removePort(session.port);
-      tx.undo(async () => {
-        session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, session.config));
-      });
+      await leave(session);
+      tx.undo(() => enter(tunnel, session, session.config));
       tunnel.sessions.delete(session);
       tx.undo(() => tunnel.sessions.add(session));
     },
@@ -203,6 +226,7 @@ function makeComings(
 function makeChanges(
   { datapath }: SessionDependencies,
   { attach, attachCircuit, changeCircuit, changeFrameMtu }: SessionCircuits,
+  { changeKeepalive, enter, leave }: SessionPorts,
 ): Pick<Sessions, "change" | "lift" | "land"> {
   /** Takes a session out of the datapath; its circuit stays as it is, without it. */
   const lift = async (tunnel: TunnelEntry, session: SessionEntry, tx: Transaction) => {
@@ -211,10 +235,8 @@ function makeChanges(
       await session.circuit.detach();
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
-    await datapath.removePort(session.port);
-    tx.undo(async () =>
-      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
-    );
+    await leave(session);
+    tx.undo(() => enter(tunnel, session, config));
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -224,8 +246,8 @@ function makeChanges(
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
-    tx.undo(() => datapath.removePort(session.port));
+    await enter(tunnel, session, next);
+    tx.undo(() => leave(session));
   };
 
   return {
@@ -233,6 +255,7 @@ function makeChanges(
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
+        await changeKeepalive(tunnel, session, next, tx);
         const sublayers = before.l2spec !== next.l2spec || before.peerL2spec !== next.peerL2spec;
         if (before.peerSessionId !== next.peerSessionId || sublayers) {
           // The datapath takes these for a new session only.
@@ -260,9 +283,9 @@ function makeChanges(
 
 /** The sessions of calls, whose ids a control connection gives out. */
 function makeCallSessions(
-  { changed, datapath, log, wallClock }: SessionDependencies,
+  { changed, datapath, log, outage, wallClock }: SessionDependencies,
   { attach }: SessionCircuits,
-): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "refreshMtu"> {
+): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "suffer" | "refreshMtu"> {
   const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
     await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
     if (session.config.mssClamp !== "auto") return;
@@ -275,12 +298,15 @@ function makeCallSessions(
     });
   };
 
-  const follow: Sessions["follow"] = (tunnel, session, up) => {
+  const suffer: Sessions["suffer"] = (tunnel, session, of, reason) => {
+    if (noteOutage(session, of, reason)) outage(tunnel, session, of);
     if (!session.circuit?.attachment) return;
-    session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-    session.circuit.setUp(up);
+    session.reason = outageOf(session);
+    session.circuit.setUp(reaches(session));
     changed(tunnel, session);
   };
+  const follow: Sessions["follow"] = (tunnel, session, up) =>
+    suffer(tunnel, session, "peer", up ? undefined : PEER_CIRCUIT_DOWN);
 
   return {
     expect: (tunnel, sessionId, on) =>
@@ -303,6 +329,7 @@ function makeCallSessions(
     },
     async join(tunnel, session, circuit, facts) {
       session.circuit = circuit;
+      session.facts = facts;
       session.reason = circuit ? undefined : NO_CIRCUIT;
       if (circuit) await attach(tunnel, session, session.config, false, facts);
     },
@@ -321,6 +348,7 @@ function makeCallSessions(
       follow(tunnel, session, up);
     },
     follow,
+    suffer,
     refreshMtu,
   };
 }

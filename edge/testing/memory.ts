@@ -10,6 +10,7 @@ import {
   type DatapathStats,
   type DatapathTunnel,
   type DeviceSpec,
+  type InsideSpec,
   type SessionChange,
   type SocketId,
   type TunnelHandle,
@@ -26,6 +27,8 @@ export interface MemoryDatapath extends Datapath {
   /** Ports other than sessions, and what they are joined with. */
   readonly ports: ReadonlyMap<PortId, FrameType>;
   readonly joins: ReadonlyMap<PortId, PortId>;
+  /** Hosts inside sessions, by their ports, and what was sent by them. */
+  readonly insides: ReadonlyMap<PortId, MemoryInside>;
   /** What was called, by name, in order. */
   readonly calls: string[];
   /** Makes the next call of a method fail. */
@@ -34,14 +37,35 @@ export interface MemoryDatapath extends Datapath {
   vanish(fd: number): void;
 }
 
+/** A host inside a session. */
+export interface MemoryInside {
+  readonly session: PortId;
+  readonly host: InsideSpec;
+  readonly sent: Uint8Array[];
+  receive(frames: readonly Uint8Array[]): void;
+}
+
+/** A device that is in memory only. */
+export interface MemoryDevice {
+  mtu: number;
+  mac: string;
+  addresses: string[];
+  carrier: boolean;
+  readonly followers: Set<(running: boolean) => void>;
+}
+
+function follow({ followers }: MemoryDevice, told: (running: boolean) => void) {
+  followers.add(told);
+  told(true);
+  // deno-lint-ignore require-await
+  return async () => void followers.delete(told);
+}
+
 /** An operating system without sockets and devices. */
 export interface MemorySystem extends System {
   /** Open descriptors, and what they are. */
   readonly open: ReadonlyMap<number, { readonly options: SocketOptions | TapOptions }>;
-  readonly devices: ReadonlyMap<
-    string,
-    { mtu: number; mac: string; addresses: string[]; carrier: boolean }
-  >;
+  readonly devices: ReadonlyMap<string, MemoryDevice>;
   mtu: number | undefined;
   /** Addresses that `openSocket` refuses to bind. */
   readonly refused: Set<string>;
@@ -61,6 +85,7 @@ class DatapathInMemory implements MemoryDatapath {
   readonly sessions = new Map<PortId, SessionSpec & { tunnel: TunnelHandle }>();
   readonly ports = new Map<PortId, FrameType>();
   readonly joins = new Map<PortId, PortId>();
+  readonly insides = new Map<PortId, MemoryInside>();
   readonly calls: string[] = [];
   refuse: MemoryDatapath["refuse"];
   onControl: Datapath["onControl"];
@@ -196,12 +221,16 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
-  readonly inject = (port: PortId): boolean => this.ports.has(port);
+  readonly inject = (port: PortId, frames: readonly Uint8Array[]): boolean => {
+    this.insides.get(port)?.sent.push(...frames);
+    return this.ports.has(port);
+  };
 
   removePort(port: PortId): Promise<void> {
     return this.#command("removePort", () => {
       if (!this.sessions.delete(port) && !this.ports.delete(port)) fail("no-such-port");
       this.#part(port);
+      this.insides.delete(port);
       const device = this.#devices.get(port);
       this.#devices.delete(port);
       if (device) this.#system.close(device.fd);
@@ -226,6 +255,20 @@ class DatapathInMemory implements MemoryDatapath {
       if (this.#frameType(port) !== frameType) fail("frame-type-mismatch");
       const id = ++this.#last as PortId;
       this.ports.set(id, frameType);
+      return id;
+    });
+  }
+
+  addInside(
+    session: PortId,
+    host: InsideSpec,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId> {
+    return this.#command("addInside", () => {
+      if (this.#frameType(session) !== "ethernet") fail("frame-type-mismatch");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, "ethernet");
+      this.insides.set(id, { session, host, receive, sent: [] });
       return id;
     });
   }
@@ -271,6 +314,7 @@ class DatapathInMemory implements MemoryDatapath {
       heardAgoMs: new Map(),
       drops: {},
       io: {},
+      memory: { wasm: 0, heap: 0 },
     }));
   }
 
@@ -340,10 +384,7 @@ const silent = {
 /** An operating system with nothing open. */
 export function memorySystem(): MemorySystem {
   const open = new Map<number, { options: SocketOptions | TapOptions; device?: string }>();
-  const devices = new Map<
-    string,
-    { mtu: number; mac: string; addresses: string[]; carrier: boolean }
-  >();
+  const devices = new Map<string, MemoryDevice>();
   let last = 100;
   const refused = new Set<string>();
   const occupied = new Set<string>();
@@ -352,11 +393,12 @@ export function memorySystem(): MemorySystem {
     if (devices.has(name) || occupied.has(name)) {
       throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
     }
-    const device = {
+    const device: MemoryDevice = {
       mtu: 1500,
       mac: "02:00:00:00:00:01",
-      addresses: [] as string[],
+      addresses: [],
       carrier: true,
+      followers: new Set(),
     };
     devices.set(name, device);
     const change = (
@@ -376,6 +418,7 @@ export function memorySystem(): MemorySystem {
       mtu: () => device.mtu,
       change,
       setCarrier: (up) => void (device.carrier = up),
+      follow: (told) => follow(device, told),
       onLost: undefined,
       release() {},
     };
@@ -412,6 +455,10 @@ export function memorySystem(): MemorySystem {
       const [mac, mtu] = ["02:00:00:00:00:02", 1500];
       return {
         ...{ fd, onLost: undefined, exists: () => true, mac: () => mac, mtu: () => mtu },
+        follow(told) {
+          told(true);
+          return () => Promise.resolve();
+        },
         release() {},
       };
     },
