@@ -1,9 +1,10 @@
 /** What of the appliance is to be seen, while it runs. @module */
 
-import type { TunnelState } from "../config/model.ts";
+import type { Config, TunnelConfig, TunnelState } from "../config/model.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
+import { atOnce, each, type Slices } from "../slices.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import { asApplianceErrors } from "./errors.ts";
@@ -12,7 +13,12 @@ import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
-): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down"> {
+):
+  & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down">
+  & {
+    /** The configuration in force with its static tunnels as they run. */
+    running(): Slices<Config>;
+  } {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -29,12 +35,14 @@ export function makeQueries(
   return {
     config: () => ({
       ...state.inForce,
-      tunnels: [
-        ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => asWritten(configOf(tunnel))),
-        ...down.tunnels().map(downState).map(({ config }) => config),
-      ],
+      // Most who ask want something else: each request looks up who may ask.
+      get tunnels() {
+        return atOnce(runningTunnels(context));
+      },
     }),
+    *running() {
+      return { ...state.inForce, tunnels: yield* runningTunnels(context) };
+    },
     async tunnels() {
       const stats = await statistics();
       const managed = control.states();
@@ -61,4 +69,14 @@ export function makeQueries(
     },
     down: () => [...down.all(), ...context.circuitsDown()],
   };
+}
+
+/** Static tunnels as they run, those that are down among them. */
+function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConfig[]> {
+  const configs: TunnelConfig[] = [];
+  yield* each(tunnels.all.values(), (tunnel) => {
+    if (tunnel.origin !== "control") configs.push(asWritten(configOf(tunnel)));
+  });
+  for (const waiting of down.tunnels()) configs.push(downState(waiting).config);
+  return configs;
 }

@@ -1,31 +1,50 @@
 /** What the main isolate and the worker that reads large configurations say to each other. @module */
 
-import type { Edit } from "./edit.ts";
 import type { Config } from "./model.ts";
 import type { ConfigProblem } from "./problem.ts";
-import type { ParseOptions } from "./reading.ts";
+import type { ReadRequest } from "./read.ts";
 
-/** What is read. */
-export interface BesideRequest {
-  readonly text: string;
-  readonly edits: readonly Edit[];
-  readonly file: string;
-  readonly defaults: ParseOptions["defaults"];
+/** The lists of a configuration that may be very long. */
+export const longLists = ["circuits", "peers", "tunnels", "managed"] as const;
+export type LongList = typeof longLists[number];
+
+/** A thing of one of these lists, and a list in it. */
+export type Thing = Config[LongList][number];
+export type Inner = "accept" | "calls" | "sessions";
+
+/** What tells things of each list from one another: {@linkcode MARK_LENGTH} octets of a digest each, in their order. */
+export type Marks = Readonly<Record<LongList, Uint8Array<ArrayBuffer>>>;
+export const MARK_LENGTH = 16;
+
+/** What is read; `known` is what the main isolate has already, and need not be handed over. */
+export interface BesideRequest extends ReadRequest {
+  readonly known: Marks | undefined;
 }
 
-/** What came of it. */
-export interface Reading {
-  readonly config: Config;
-  readonly warnings: readonly string[];
-}
-
-/** What the worker says: a configuration in parts, none of which takes long to take in. */
+/** What the worker says: a configuration in pieces, none of which takes long to take in. */
 export type BesideAnswer =
+  /** A list: where its things are among those that are known; -1: they come as parts, in order. */
   | {
-    readonly kind: "part";
-    readonly key: "tunnels" | "managed" | "peers";
-    readonly items: Config["tunnels"] | Config["managed"] | Config["peers"];
+    readonly kind: "list";
+    readonly key: LongList;
+    readonly places: Int32Array<ArrayBuffer>;
+    readonly marks: Uint8Array<ArrayBuffer>;
   }
-  | { readonly kind: "whole"; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly kind: "part"; readonly key: LongList; readonly items: readonly Thing[] }
+  /** More of a list in the last thing of the part before. */
+  | {
+    readonly kind: "more";
+    readonly key: LongList;
+    readonly inner: Inner;
+    readonly items: readonly unknown[];
+  }
+  /** All the rest. */
+  | {
+    readonly kind: "whole";
+    readonly config: Config;
+    readonly warnings: readonly string[];
+    readonly stands: readonly boolean[];
+    readonly text: string | undefined;
+  }
   | { readonly kind: "wrong"; readonly problems: readonly ConfigProblem[]; readonly more: number }
   | { readonly kind: "failed"; readonly error: string };

@@ -18,7 +18,13 @@ tunnels:
 const defaults = { hostName: "edge1" };
 
 Deno.test("a large file read beside is the same configuration", async () => {
-  const { config, warnings } = await readBeside({ text, edits: [], file: "f.yaml", defaults });
+  const { config, warnings } = await readBeside({
+    text,
+    edits: [],
+    asked: [],
+    file: "f.yaml",
+    defaults,
+  });
   assert.deepEqual(config, parseConfig(text, { file: "f.yaml", plugins: builtIn, defaults }));
   assert.deepEqual(warnings, []);
 });
@@ -26,7 +32,7 @@ Deno.test("a large file read beside is the same configuration", async () => {
 Deno.test("what is wrong with a large file is told by place: the first twenty, and how many more", async () => {
   const wrong = text.replaceAll("peer-session-id: 1", "peer-sesion-id: 1");
   await assert.rejects(
-    readBeside({ text: wrong, edits: [], file: "f.yaml", defaults }),
+    readBeside({ text: wrong, edits: [], asked: [], file: "f.yaml", defaults }),
     (error) => {
       assert.ok(error instanceof ConfigError);
       assert.equal(error.problems.length, 20);

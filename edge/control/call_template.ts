@@ -2,6 +2,7 @@
 
 import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
 import type { CallConfig } from "../config/model.ts";
+import type { ManagedCall, ManagedConnection } from "./context.ts";
 
 /** A template that runs. */
 export interface CallTemplate {
@@ -12,11 +13,13 @@ export interface CallTemplate {
   circuit: SharedCircuit | undefined;
   /** The circuit is being made. */
   making: Promise<void> | undefined;
+  /** The calls that are made by it, and whose they are. */
+  readonly calls: Map<ManagedCall, ManagedConnection>;
 }
 
 /** A template without its circuit. */
 export function makeCallTemplate(path: string, call: CallConfig): CallTemplate {
-  return { call, path, circuit: undefined, making: undefined };
+  return { call, path, circuit: undefined, making: undefined, calls: new Map() };
 }
 
 /** Whether a template lacks the circuit that it asks for. */

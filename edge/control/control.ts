@@ -278,11 +278,9 @@ class LcceControl implements ControlPlane {
   }
 
   #endCalls(template: CallTemplate, result: Result): void {
-    for (const link of this.#state.links.values()) {
-      for (const call of link.calls.values()) {
-        if (call.template !== template) continue;
-        this.#context.driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
-      }
+    // There may be very many: the driver does as much in a turn as is good for others.
+    for (const { handle } of template.calls.keys()) {
+      this.#context.driver.defer((lcce, now) => lcce.closeCall(handle, result, now));
     }
   }
 

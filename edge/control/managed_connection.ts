@@ -93,6 +93,7 @@ export function makeManagedCall(
     onGone: undefined,
   };
   link.calls.set(localSessionId, call);
+  template.calls.set(call, link);
   link.names.add(name);
   return call;
 }
@@ -201,6 +202,7 @@ class DatapathConnections implements ManagedConnections {
     void call.circuit?.detach(why);
     call.onSettled?.();
     link.calls.delete(call.handle.localSessionId);
+    call.template.calls.delete(call);
     const left = (async () => {
       const session = await call.work;
       if (session && link.entry) await this.#dependencies.sessions.remove(link.entry, session);
