@@ -279,6 +279,8 @@ export class Calls {
   timeout(now: number): void {
     for (let call = this.#timed.first; call; call = this.#timed.first) {
       if (call.deadline! > now) return;
+      // Whoever does not answer may not be there at all.
+      if (call.state === "wait-reply") this.#connection.unreachable(now);
       const { version } = this.#connection.settings;
       const result = version === 2
         ? { result: CdnResult.TimedOut }

@@ -40,4 +40,6 @@ export interface CallsOwner {
     sessionId: number,
     others?: readonly RawAvp[],
   ): void;
+  /** The peer may not be there: it is asked. */
+  unreachable(now: number): void;
 }

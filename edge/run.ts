@@ -4,6 +4,7 @@ import type { Plugin } from "../plugins/plugin.ts";
 import { type Appliance, startAppliance } from "./appliance/appliance.ts";
 import type { ConfigDocument } from "./config/document.ts";
 import type { Datapath } from "./datapath/datapath.ts";
+import type { AdminApp, RequestHandler } from "./admin/mod.ts";
 import { catchFaults } from "./faults.ts";
 import { openSystem, type System } from "./io/system.ts";
 import { type Logger, makeLog } from "./log.ts";
@@ -50,21 +51,25 @@ export async function run(options: RunOptions): Promise<number> {
   for (const warning of warnings) log.warn(warning);
   using _faults = catchFaults(log);
   using system = openSystem(Deno.env.get("NOTIFY_SOCKET"));
-  // Loaded while the datapath's worker starts: tunnels do not wait for HTTP.
-  const http = import("./admin/mod.ts");
   const startDatapath = () => options.datapath;
   await using appliance = await startAppliance({ ...options, config, log, system, startDatapath });
-  const { connectionCap, createAdmin, serveAdmin } = await http;
-  using vitals = watchVitals(system.descriptors);
-  const app = createAdmin(appliance, { ...options, log, vitals: vitals.read });
+  using vitals = watchVitals(system.descriptors, sink);
+  const { connectionCap } = await import("./admin/connections.ts");
+  const { serveAdmin } = await import("./admin/serve.ts");
+  // Neither tunnels nor who connects waits for all of it to be loaded; requests do.
+  const app = late(async () => {
+    const { createAdmin } = await import("./admin/app.ts");
+    return createAdmin(appliance, { ...options, log, vitals: vitals.read });
+  });
   await using admin = movableAdmin((listen) =>
-    serveAdmin({ listen }, app, {
+    serveAdmin({ listen }, app.handler, {
       cap: connectionCap(system.descriptors()),
       credentials: system.peerCredentials,
       revived: () => log.warn("the admin endpoint had ceased to listen, and listens again"),
     })
   );
   await appliance.startAdmin(admin.move);
+  await app.load();
   using _watchdog = feedWatchdog(Deno.env.get("WATCHDOG_USEC"), () => {
     if (appliance.healthy) system.notify("WATCHDOG=1");
   });
@@ -79,6 +84,21 @@ export async function run(options: RunOptions): Promise<number> {
   // Peers are told before anybody waits for who still asks something.
   await appliance[Symbol.asyncDispose]();
   return typeof reason === "string" ? 0 : 1;
+}
+
+/** An admin app that is made when it is first asked, or told to. */
+function late(
+  make: () => Promise<AdminApp>,
+): { readonly handler: RequestHandler; load(): Promise<AdminApp> } {
+  let made: Promise<AdminApp> | undefined;
+  const load = () => made ??= make();
+  return {
+    load,
+    handler: {
+      fetch: async (request, environment) => await (await load()).fetch(request, environment),
+      refused: (reason) => void load().then((app) => app.refused(reason)),
+    },
+  };
 }
 
 async function reload(appliance: Appliance, system: System, log: Logger): Promise<void> {

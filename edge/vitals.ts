@@ -7,6 +7,10 @@ export interface Vitals {
   readonly descriptors: Descriptors;
   /** Memory that is resident, in bytes. */
   readonly residentBytes: number;
+  /** Objects of the main isolate's heap, in bytes. */
+  readonly heapBytes: number;
+  /** Lines of the log that were dropped since the start. */
+  readonly droppedLines: number;
   /** By how much the event loop was late at worst since this was asked the last time, in milliseconds. */
   readonly lagMs: number;
 }
@@ -20,7 +24,10 @@ export interface VitalsWatch extends Disposable {
 const LOOK_MS = 500;
 
 /** Follows this process until disposal. */
-export function watchVitals(descriptors: () => Descriptors): VitalsWatch {
+export function watchVitals(
+  descriptors: () => Descriptors,
+  log: { readonly dropped: number },
+): VitalsWatch {
   let worst = 0;
   let due = performance.now() + LOOK_MS;
   const late = () => Math.max(0, performance.now() - due);
@@ -32,7 +39,14 @@ export function watchVitals(descriptors: () => Descriptors): VitalsWatch {
     read() {
       const lagMs = Math.max(worst, late());
       worst = 0;
-      return { descriptors: descriptors(), residentBytes: Deno.memoryUsage().rss, lagMs };
+      const { heapUsed, rss } = Deno.memoryUsage();
+      return {
+        descriptors: descriptors(),
+        residentBytes: rss,
+        heapBytes: heapUsed,
+        droppedLines: log.dropped,
+        lagMs,
+      };
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };

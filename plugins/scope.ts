@@ -49,6 +49,8 @@ export interface Endable {
 export interface Scope {
   /** Aborted first of all when the scope ends: for what awaits something else than the host. */
   readonly signal: AbortSignal;
+  /** Whether it has begun to end: as `signal.aborted`, where there are many scopes and nobody needs their signals. */
+  readonly ending: boolean;
   /** A shorter scope inside, for what comes and goes by itself (a client of many). */
   child(label: string): Scope & Endable;
   /**
@@ -110,6 +112,11 @@ export interface Scope {
    * goes before this scope does, this scope fails.
    */
   connect(a: Port, b: Port): Promise<void>;
+  /**
+   * Tells whether a device can carry frames: that an operator has it up, and where its carrier is not ours to say, that it
+   * has one. Tells it before this resolves, and whenever it changes, until this is undone.
+   */
+  follow(device: DevicePort | PacketPort, told: (running: boolean) => void): Promise<void>;
   /**
    * Keeps what enters an unjoined port from now on, its receiver does not get it; the next `join` or `connect` sends it on
    * first. At most `frames` are kept (1 to 1024), the newest beyond are dropped as `hold-full`. Undone, it lets go of what

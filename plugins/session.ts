@@ -39,6 +39,12 @@ export interface Session {
   /** Tells the peer more. Of a static session, and of one that is not connected, nothing is sent. */
   tell(message: "SLI" | "WEN", said: CallAvps): void;
   /**
+   * Says whether what is behind our end can carry frames; until it is said, it can. While it cannot, the session is down,
+   * and a v3 peer knows it (Circuit Status, RFC 3931 §5.4.5): with the call's first message, or by SLI, once a second at
+   * most. It is not about what the peer says of its own end: that is in {@linkcode Session.up}.
+   */
+  carrier(up: boolean): void;
+  /**
    * Decides that this one session shall end: a call by a CDN that says so; a static session goes down, and is attached
    * again later. Only the first end counts. Returns at once; the undoing follows.
    */
@@ -102,8 +108,8 @@ export interface PlaceOptions extends SessionEvents {
   readonly request?: "ICRQ" | "OCRQ";
   /** Ask for sequence numbers in what comes; whether we number follows the peer. */
   readonly sequencing?: boolean;
-  /** Called once where the call ends before its scope does, after the peer agreed to it. */
-  ended?(why: CallEnd): void;
+  /** Called once where the call ends before its scope does, after the peer agreed to it. `lost`: its tunnel ended. */
+  ended?(why: CallEnd, lost: boolean): void;
 }
 
 /** Whom to call. */

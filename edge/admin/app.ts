@@ -11,7 +11,9 @@ import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
+import { inSlices } from "../slices.ts";
 import type { Vitals } from "../vitals.ts";
+import { type ApiDocument, describeApi } from "./document.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";
 import { createMetrics } from "./metrics.ts";
@@ -24,6 +26,7 @@ import {
   httpProblem,
   PreconditionError,
 } from "./problem.ts";
+import { knownParameters } from "./parameters.ts";
 import { addPeerRoutes } from "./peers.ts";
 import { addPluginRoutes } from "./plugins.ts";
 import type { RouteContext } from "./route.ts";
@@ -70,6 +73,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   });
   const metrics = createMetrics(api, options.version, options.vitals);
   const admin = () => api.config().admin;
+  const patternOf = (c: Context) => pattern(app, c.req.method, c.req.path);
 
   app.use(async (c, next) => {
     await next();
@@ -79,7 +83,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     if (c.res.status >= 400 && c.req.raw.body && !c.req.raw.bodyUsed) {
       c.header("connection", "close");
     }
-    const route = pattern(app, c.req.method, c.req.path);
+    const route = patternOf(c);
     metrics.count({
       method: route === undefined ? "other" : c.req.method,
       route: route ?? "other",
@@ -94,7 +98,8 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
   app.use(
     sameSite(admin),
     bearer(admin, open),
-    jsonBody((c) => pattern(app, c.req.method, c.req.path) !== undefined),
+    jsonBody((c) => patternOf(c) !== undefined),
+    knownParameters(app, patternOf),
   );
 
   const now = options.now ?? Date.now;
@@ -105,6 +110,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     plugins: options.plugins,
     now,
     change: oneAtATime(),
+    describe: describer(app, options.version),
     streams: makeStreams(),
   };
   addTunnelRoutes(context);
@@ -140,6 +146,17 @@ function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
     const result = last.then(work, work);
     last = result.catch(() => {});
     return result;
+  };
+}
+
+/** Describes the routes, once each way. */
+function describer(app: OpenAPIHono, version: string): RouteContext["describe"] {
+  const known = new Map<boolean, Promise<ApiDocument>>();
+  return (tokens) => {
+    const document = known.get(tokens) ??
+      inSlices(describeApi(app, { version, tokens, open }));
+    known.set(tokens, document);
+    return document;
   };
 }
 

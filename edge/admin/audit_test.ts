@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createAdmin } from "./app.ts";
+import { checkedAdmin } from "./promised.ts";
 import type { Client } from "./client.ts";
 import { branchOffice, tapPlugin } from "./testing.ts";
 
@@ -13,8 +13,7 @@ async function audited(token?: string) {
   const say = (level: string) => (message: string, fields?: unknown) =>
     void lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
   let now = 0;
-  const app = createAdmin(api, {
-    version: "1",
+  const app = checkedAdmin(api, {
     plugins: [tapPlugin],
     log: { error: say("error"), warn: say("warn"), info: say("info") },
     refusalDelayMs: 0,

@@ -11,9 +11,10 @@ export interface Source<Item> extends Disposable {
 
 /** One server-sent event. */
 export interface ServerSentEvent {
-  readonly id?: number;
-  readonly event: string;
-  readonly data: unknown;
+  /** What a client that comes back says that it knows; by itself it is no event. */
+  readonly id?: string;
+  readonly event?: string;
+  readonly data?: unknown;
 }
 
 /** When to stop, and whom to tell. */
@@ -24,7 +25,7 @@ export interface FollowOptions {
   ended?(): void;
 }
 
-/** What comes of a source until it, the reader or the server ends. `greeting` is a comment for people. */
+/** What comes of a source until it, the reader or the server ends; `greeting` comes first. */
 export function follow<Item>(
   source: Source<Item>,
   greeting: string,
@@ -46,7 +47,7 @@ export function follow<Item>(
       const send = (text: string) => controller.enqueue(encoder.encode(text));
       if (!begun) {
         begun = true;
-        return send(`: ${greeting}\n\n`);
+        return send(greeting);
       }
       pending ??= source.next();
       const item = await orHeartbeat(pending);
@@ -63,9 +64,18 @@ export function follow<Item>(
   }, { highWaterMark: 0 });
 }
 
-function textOf({ id, event, data }: ServerSentEvent): string {
-  const name = id === undefined ? "" : `id: ${id}\n`;
-  return `${name}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+/** A comment for people, for the beginning. */
+export function commentText(comment: string): string {
+  return `: ${comment}\n\n`;
+}
+
+/** An event as it is sent. */
+export function textOf({ id, event, data }: ServerSentEvent): string {
+  const lines = [
+    ...id === undefined ? [] : [`id: ${id}`],
+    ...event === undefined ? [] : [`event: ${event}`, `data: ${JSON.stringify(data)}`],
+  ];
+  return `${lines.join("\n")}\n\n`;
 }
 
 async function orHeartbeat<T>(pending: Promise<T>): Promise<T | "heartbeat"> {

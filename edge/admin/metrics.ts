@@ -106,7 +106,7 @@ export function createMetrics(
         by("reason", api.failures().counts),
       );
       const more = [
-        ...vitals ? processMetrics(vitals()) : [],
+        ...vitals ? processMetrics(vitals(), datapath.memory) : [],
         ...reloadMetrics(api),
         ...peerMetrics(api, tunnels),
         ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),

@@ -2,15 +2,33 @@
 
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
+import type { DatapathMemory } from "../datapath/datapath.ts";
 import type { Vitals } from "../vitals.ts";
-import { type Metric, one } from "./metrics_samples.ts";
+import { by, type Metric, one } from "./metrics_samples.ts";
 
 /** Where there are more peers, they are not told apart: each would be a series for as long as anybody keeps them. */
 const MOST_PEERS = 500;
 
 /** What the process needs to live. */
-export function processMetrics({ descriptors, lagMs, residentBytes }: Vitals): readonly Metric[] {
+export function processMetrics(vitals: Vitals, datapath: DatapathMemory): readonly Metric[] {
+  const { descriptors, droppedLines, heapBytes, lagMs, residentBytes } = vitals;
   return [
+    [
+      "gauge",
+      "isthmus_memory_bytes",
+      "Memory by what it is for: the heaps' objects, and the WASM instance, which never shrinks.",
+      by("part", {
+        "control-heap": heapBytes,
+        "datapath-heap": datapath.heap,
+        "datapath-wasm": datapath.wasm,
+      }),
+    ],
+    [
+      "counter",
+      "isthmus_log_dropped_lines_total",
+      "Lines of the log that were dropped: nobody read them fast enough.",
+      one(droppedLines),
+    ],
     ["gauge", "process_open_fds", "Open descriptors, about.", one(descriptors.open)],
     ["gauge", "process_max_fds", "The limit of descriptors.", one(descriptors.limit)],
     ["gauge", "process_resident_memory_bytes", "Resident memory.", one(residentBytes)],

@@ -5,7 +5,7 @@ import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
 import { httpProblem } from "./problem.ts";
-import { explain, json, problems, type RouteContext } from "./route.ts";
+import { explain, json, problems, type RouteContext, unread } from "./route.ts";
 import {
   configView,
   datapathView,
@@ -20,6 +20,7 @@ import { viewDown, viewFailure } from "./view.ts";
 const config = createRoute({
   method: "get",
   path: "/v1/config",
+  operationId: "getConfig",
   summary: "Show the configuration in force",
   responses: { 200: json(configView, "The configuration."), ...problems() },
 });
@@ -27,25 +28,28 @@ const config = createRoute({
 const reload = createRoute({
   method: "post",
   path: "/v1/reload",
+  operationId: "reload",
   summary:
     "Read the configuration file again; only what changed is touched, a bad file changes nothing",
   request: { query: reloadQuery },
   responses: {
     200: json(reloadView, "What was changed, or would be."),
-    ...problems(409, 415, 422, 503),
+    ...problems(...unread, 409, 507),
   },
 });
 
 const confirm = createRoute({
   method: "post",
   path: "/v1/reload/confirm",
+  operationId: "confirmReload",
   summary: "Have the last reload stay, which would be undone",
-  responses: { 204: { description: "It stays." }, ...problems(409, 415) },
+  responses: { 204: { description: "It stays." }, ...problems(...unread, 409) },
 });
 
 const down = createRoute({
   method: "get",
   path: "/v1/down",
+  operationId: "listDown",
   summary: "List what the configuration asks for and cannot be had now; it is tried again",
   responses: { 200: json(downList, "What is down."), ...problems() },
 });
@@ -53,6 +57,7 @@ const down = createRoute({
 const failures = createRoute({
   method: "get",
   path: "/v1/failures",
+  operationId: "listFailures",
   summary: "List why tunnels and calls were refused, failed or were lost: the latest first",
   responses: {
     200: json(failureList, "The latest failures, and how many of each."),
@@ -63,20 +68,23 @@ const failures = createRoute({
 const datapath = createRoute({
   method: "get",
   path: "/v1/datapath",
+  operationId: "getDatapath",
   summary: "Show the datapath's own counters",
-  responses: { 200: json(datapathView, "The counters."), ...problems(503) },
+  responses: { 200: json(datapathView, "The counters."), ...problems() },
 });
 
 const healthz = createRoute({
   method: "get",
   path: "/healthz",
+  operationId: "getHealth",
   summary: "Tell whether the appliance runs; needs no token",
-  responses: { 200: json(healthView, "It runs."), ...problems(503) },
+  responses: { 200: json(healthView, "It runs."), ...problems() },
 });
 
 const openapi = createRoute({
   method: "get",
   path: "/openapi.json",
+  operationId: "getDescription",
   summary: "Describe this API (OpenAPI 3.1)",
   responses: {
     200: json(z.record(z.string(), z.unknown()), "The description."),
@@ -87,10 +95,11 @@ const openapi = createRoute({
 const metrics = createRoute({
   method: "get",
   path: "/metrics",
+  operationId: "getMetrics",
   summary: "Show metrics in Prometheus' text format",
   responses: {
     200: { description: "The metrics.", content: { "text/plain": { schema: z.string() } } },
-    ...problems(503),
+    ...problems(),
   },
 });
 
@@ -150,22 +159,9 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
     return c.json({ status: "ok" as const, version: options.version, uptime }, 200);
   });
 
-  app.openAPIRegistry.registerComponent("securitySchemes", "token", {
-    type: "http",
-    scheme: "bearer",
-  });
-  app.openapi(openapi, (c) => {
-    const document = app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: {
-        title: "isthmus",
-        version: options.version,
-        description: "Tunnels and sessions of an L2TP edge concentrator.",
-      },
-      // Where tokens are configured; at a Unix socket there may be none.
-      security: [{ token: [] }, {}],
-    });
-    return c.json(document as object as JsonObject, 200);
+  app.openapi(openapi, async (c) => {
+    const tokens = api.config().admin.tokens.length > 0;
+    return c.json(await context.describe(tokens) as object as JsonObject, 200);
   });
 
   app.openapi(metrics, async (c) => {

@@ -6,24 +6,27 @@ import { ApplianceError } from "../appliance/errors.ts";
 import { describePeer } from "../config/describe.ts";
 import type { PeerConfig } from "../config/model.ts";
 import { addition, changesTo, makeEdits, mergePatch } from "./edits.ts";
-import { body, json, problems, type RouteContext } from "./route.ts";
+import { body, json, problems, type RouteContext, unread } from "./route.ts";
 import { reloadView } from "./schemas.ts";
 import { viewDown } from "./view.ts";
 
 const keys = z.record(z.string(), z.unknown());
 const peerView = z.object({ name: z.string() }).catchall(z.unknown())
   .describe("A peer as the configuration file has it, defaults included, secrets masked.")
-  .openapi("Peer");
+  .meta({ id: "Peer" });
 const peerParam = z.object({ peer: z.string().describe("The peer's name.") });
 const newPeer = z.object({ name: z.string() }).catchall(z.unknown())
-  .describe("A name, and a peer's keys as the configuration file has them.").openapi("PeerInput");
+  .describe("A name, and a peer's keys as the configuration file has them.").meta({
+    id: "PeerInput",
+  });
 const peerPatch = keys
   .describe("A peer's keys as the configuration file has them; null: the default again.")
-  .openapi("PeerPatch");
+  .meta({ id: "PeerPatch" });
 
 const list = createRoute({
   method: "get",
   path: "/v1/peers",
+  operationId: "listPeers",
   summary: "List the peers in the order in which they are tried",
   responses: { 200: json(z.object({ peers: z.array(peerView) }), "All peers."), ...problems() },
 });
@@ -31,14 +34,16 @@ const list = createRoute({
 const create = createRoute({
   method: "post",
   path: "/v1/peers",
+  operationId: "createPeer",
   summary: "Add a peer, which is tried after all others",
   request: { body: body(newPeer) },
-  responses: { 201: json(peerView, "The peer."), ...problems(400, 409, 413, 415, 422, 503) },
+  responses: { 201: json(peerView, "The peer."), ...problems(...unread, 409, 507) },
 });
 
 const get = createRoute({
   method: "get",
   path: "/v1/peers/{peer}",
+  operationId: "getPeer",
   summary: "Show a peer",
   request: { params: peerParam },
   responses: { 200: json(peerView, "The peer."), ...problems(404) },
@@ -47,33 +52,37 @@ const get = createRoute({
 const change = createRoute({
   method: "patch",
   path: "/v1/peers/{peer}",
+  operationId: "changePeer",
   summary: "Change a peer; what needs no agreement changes in living tunnels",
   request: { params: peerParam, body: body(peerPatch) },
   responses: {
     200: json(peerView, "The peer as it is now."),
-    ...problems(400, 404, 413, 415, 422, 503),
+    ...problems(...unread, 404, 409, 507),
   },
 });
 
 const remove = createRoute({
   method: "delete",
   path: "/v1/peers/{peer}",
+  operationId: "deletePeer",
   summary: "Delete a peer; tunnels that it dialed end, tunnels that name it must go first",
   request: { params: peerParam },
-  responses: { 204: { description: "The peer is gone." }, ...problems(404, 422, 503) },
+  responses: { 204: { description: "The peer is gone." }, ...problems(404, 409, 507) },
 });
 
 const patch = createRoute({
   method: "patch",
   path: "/v1/config",
+  operationId: "changeConfig",
   summary: "Change anything that the configuration file can say (a JSON Merge Patch, RFC 7396)",
   request: { body: body(keys) },
-  responses: { 200: json(reloadView, "What was done."), ...problems(400, 413, 415, 422, 503) },
+  responses: { 200: json(reloadView, "What was done."), ...problems(...unread, 409, 507) },
 });
 
 const save = createRoute({
   method: "post",
   path: "/v1/config/save",
+  operationId: "saveConfig",
   summary: "Write what requests changed into the configuration file, comments kept",
   responses: {
     200: json(
@@ -81,10 +90,10 @@ const save = createRoute({
         refused: z.string().optional().describe("Why the file was not written."),
         text: z.string().optional()
           .describe("Then: what it should say, its secrets included."),
-      }).openapi("Saved"),
+      }).meta({ id: "Saved" }),
       "Whether the file was written.",
     ),
-    ...problems(503),
+    ...problems(...unread),
   },
 });
 

@@ -3,7 +3,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { describeCircuit } from "../config/circuit.ts";
-import { body, json, problems, type RouteContext } from "./route.ts";
+import { body, json, problems, type RouteContext, unread } from "./route.ts";
 
 /** The most rows of a view that one answer holds. */
 const MAX_ROWS = 10_000;
@@ -16,18 +16,21 @@ const circuitView = z.object({
   status: z.enum(["up", "down"]),
   reason: z.string().optional().describe("Why it is down; it is tried again."),
   sessions: z.int().describe("How many sessions it carries."),
-}).openapi("Circuit");
+}).meta({ id: "Circuit" });
 const view = z.object({
   name: z.string(),
   plugin: z.string(),
   help: z.string(),
   columns: z.array(column),
-}).openapi("View");
-const word = z.object({ word: z.string(), plugin: z.string(), help: z.string() }).openapi("Word");
+}).meta({ id: "View" });
+const word = z.object({ word: z.string(), plugin: z.string(), help: z.string() }).meta({
+  id: "Word",
+});
 
 const circuits = createRoute({
   method: "get",
   path: "/v1/circuits",
+  operationId: "listCircuits",
   summary: "List the named circuits",
   responses: {
     200: json(z.object({ circuits: z.array(circuitView) }), "All named circuits."),
@@ -38,6 +41,7 @@ const circuits = createRoute({
 const views = createRoute({
   method: "get",
   path: "/v1/views",
+  operationId: "listViews",
   summary: "List the tables that plugins have",
   responses: { 200: json(z.object({ views: z.array(view) }), "All tables."), ...problems() },
 });
@@ -45,6 +49,7 @@ const views = createRoute({
 const rows = createRoute({
   method: "get",
   path: "/v1/views/{view}",
+  operationId: "getView",
   summary: "Show a table of a plugin, or what it has of one thing",
   request: {
     params: z.object({ view: z.string() }),
@@ -59,13 +64,14 @@ const rows = createRoute({
       }),
       "The rows.",
     ),
-    ...problems(404, 422, 503),
+    ...problems(404),
   },
 });
 
 const words = createRoute({
   method: "get",
   path: "/v1/words",
+  operationId: "listWords",
   summary: "List the commands that plugins have",
   responses: { 200: json(z.object({ words: z.array(word) }), "All commands."), ...problems() },
 });
@@ -73,11 +79,12 @@ const words = createRoute({
 const run = createRoute({
   method: "post",
   path: "/v1/words/{word}",
+  operationId: "runWord",
   summary: "Have a plugin do what a command says",
   request: { params: z.object({ word: z.string() }), body: body(row) },
   responses: {
     200: json(z.object({ answer: z.unknown() }), "What the plugin answers."),
-    ...problems(400, 404, 413, 415, 422, 503),
+    ...problems(...unread, 404, 409, 507),
   },
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { main } from "../cli/main.ts";
-import { createAdmin } from "./app.ts";
+import { checkedAdmin } from "./promised.ts";
 import { serveAdmin } from "./serve.ts";
 import { memoryAppliance } from "./testing.ts";
 
@@ -19,10 +19,8 @@ const plugin = {
 };
 
 async function bench() {
-  const app = createAdmin(memoryAppliance(), {
-    version: "1",
+  const app = checkedAdmin(memoryAppliance(), {
     plugins: [plugin],
-    log: { error() {}, info() {}, warn() {} },
   });
   const server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const ask = async (method: string, path: string, given?: object) => {
@@ -72,7 +70,7 @@ Deno.test("circuits, views and words of plugins are listed and answered", async 
   assert.deepEqual((await api.ask("POST", "/v1/words/flush-fdb", { port: 1 })).body, {
     answer: { flushed: { port: 1 } },
   });
-  assert.equal((await api.ask("POST", "/v1/words/reboot", {})).status, 404);
+  assert.equal((await api.ask("POST", "/v1/words/reboot")).status, 404);
 });
 
 Deno.test("isthmus shows circuits and views, and does what a word says", async () => {

@@ -22,7 +22,7 @@ export const problemSchema = z.object({
   errors: z.array(z.object({ attribute: z.string(), message: z.string() })).optional()
     .describe("What is wrong in which attribute: the first 20."),
   more: z.int().optional().describe("How many more there are."),
-}).openapi("Problem");
+}).meta({ id: "Problem" });
 
 /** The kinds of problem that are isthmus' own: the codes of {@linkcode ApplianceError}, and their HTTP statuses. */
 const kinds = {

@@ -6,6 +6,7 @@ import { check } from "../config/issues.ts";
 import { formatPath } from "../config/problem.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
+import type { ApiDocument } from "./document.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Streams } from "./streams.ts";
 import { FaultsError, problemSchema } from "./problem.ts";
@@ -17,6 +18,8 @@ export interface RouteContext {
   readonly api: ApplianceApi;
   readonly metrics: Metrics;
   readonly plugins: readonly Plugin[];
+  /** The description of the API; with `tokens` that of one that asks for them. */
+  describe(tokens: boolean): Promise<ApiDocument>;
   /** Places for answers without an end. */
   readonly streams: Streams;
   /** Unix milliseconds. */
@@ -30,12 +33,23 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
   return { description, content: { "application/json": { schema } } };
 }
 
+const etag = z.string()
+  .describe("The resource's version: changes with its attributes, not counters.");
+
 /** A response of JSON that has a version. */
 export function tagged<Schema extends z.ZodType>(schema: Schema, description: string) {
-  const headers = z.object({
-    etag: z.string().describe("The resource's version: changes with its attributes, not counters."),
-  });
-  return { ...json(schema, description), headers };
+  return { ...json(schema, description), headers: z.object({ etag }) };
+}
+
+/** The path of what was created. */
+export const location = z.string().meta({
+  format: "uri-reference",
+  description: "The path of what was created.",
+});
+
+/** A response about what was created, and has a version. */
+export function created<Schema extends z.ZodType>(schema: Schema, description: string) {
+  return { ...json(schema, description), headers: z.object({ etag, location }) };
 }
 
 /** A request body of JSON. */
@@ -43,14 +57,52 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { "application/json": { schema } } };
 }
 
-/** Responses that say what went wrong; every route may also give 401, 403 and 500. */
-export function problems<Status extends number>(...statuses: Status[]) {
-  const response = {
-    description: "The request was refused.",
-    content: { "application/problem+json": { schema: problemSchema } },
-  };
-  return Object.fromEntries([401, 403, 500, ...statuses].map((status) => [status, response])) as {
-    [Key in Status | 401 | 403 | 500]: typeof response;
+/** What statuses mean, and the headers that they come with. */
+const refusals = {
+  400: { description: "The body is not JSON, or ended before its end." },
+  401: {
+    description: "The token is missing or wrong.",
+    headers: z.object({ "www-authenticate": z.string() }),
+  },
+  403: { description: "A foreign Host or Origin, or the operating system does not permit it." },
+  404: { description: "There is no such thing." },
+  409: { description: "It clashes with what there is." },
+  412: { description: "If-Match names another version." },
+  413: { description: "The body is larger than 1 MiB." },
+  415: {
+    description: "The body is not declared as application/json.",
+    headers: z.object({
+      "accept-patch": z.string().optional(),
+      "accept-post": z.string().optional(),
+    }),
+  },
+  422: { description: "Something that was given is unknown, wrong, missing, or at odds." },
+  500: { description: "An error in isthmus, told in its log." },
+  503: {
+    description: "What is asked for cannot be had now.",
+    headers: z.object({
+      "retry-after": z.string().optional().describe("Seconds until it may be tried again."),
+    }),
+  },
+  507: { description: "A limit is reached." },
+} as const;
+type Refusal = keyof typeof refusals;
+
+/** What any request with a body may come to. */
+export const unread = [400, 413, 415] as const;
+
+/** What any request may come to. */
+const common = [401, 403, 422, 500, 503] as const;
+
+/** Responses that say what went wrong; any may be one of {@linkcode common}. */
+export function problems<Status extends Refusal>(...statuses: readonly Status[]) {
+  const content = { "application/problem+json": { schema: problemSchema } };
+  const all = [...common, ...statuses].map((status) => [
+    status,
+    { ...refusals[status as Refusal], content },
+  ]);
+  return Object.fromEntries(all) as {
+    [Key in Status | (typeof common)[number]]: { description: string; content: typeof content };
   };
 }
 

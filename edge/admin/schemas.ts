@@ -6,6 +6,7 @@ import {
   circuitSchema,
   endpointAttributes,
   nameSchema,
+  pseudowireTypeNames,
   sessionOptions,
   tunnelOptions,
 } from "../config/attributes.ts";
@@ -40,7 +41,7 @@ export const tunnelInput = z.strictObject({
   remote: z.unknown().optional().describe(
     "With peer: whom to dial, as the configuration file has it.",
   ),
-}).openapi("TunnelInput");
+}).meta({ id: "TunnelInput" });
 
 /** A session as it is asked for. */
 export const sessionInput = z.strictObject({
@@ -53,7 +54,7 @@ export const sessionInput = z.strictObject({
     "outgoing: the peer is asked to place the call (OCRQ); of tunnels with a control connection only.",
   ),
   circuit: circuitSchema.optional(),
-}).openapi("SessionInput");
+}).meta({ id: "SessionInput" });
 
 const count = z.int().min(0);
 
@@ -61,13 +62,29 @@ const statistics = z.object(
   Object.fromEntries(
     counterNames.map((name) => [name, count.describe(counterHelp[name])]),
   ) as Record<SessionCounter, z.ZodInt>,
-).openapi("Statistics");
+).meta({ id: "Statistics" });
 
 const origin = z.enum(["config", "api", "control"])
   .describe(
     "Whether the configuration file, a request or a control connection made it; a reload touches only the file's.",
   );
 const createdAt = z.iso.datetime().describe("When it was made.");
+
+/** Ids that the two ends have not agreed on yet are absent. */
+function agreed<Schema extends z.ZodType>(schema: Schema, what: string) {
+  return schema.optional().describe(`${what}; absent while nothing is agreed on.`);
+}
+const tunnelIds = {
+  "tunnel-id": agreed(tunnelOptions["tunnel-id"].schema, "The tunnel's id at this end"),
+  "peer-tunnel-id": agreed(tunnelOptions["peer-tunnel-id"].schema, "The tunnel's id at the peer"),
+};
+const sessionIds = {
+  "session-id": agreed(sessionOptions["session-id"].schema, "The session's id at this end"),
+  "peer-session-id": agreed(
+    sessionOptions["peer-session-id"].schema,
+    "The session's id at the peer",
+  ),
+};
 
 /** What a StopCCN or CDN shall say, as query parameters of a deletion. */
 export const resultQuery = z.object({
@@ -115,14 +132,14 @@ const controlView = z.object({
   window: count.optional().describe("Control messages that may be on their way to the peer."),
   outstanding: count.optional().describe("Control messages that the peer has not acknowledged."),
   messages: messages.optional(),
-}).openapi("Control");
+}).meta({ id: "Control" });
 export type ControlView = z.output<typeof controlView>;
 
 /** One state change. */
 export const eventView = z.object({
   id: count,
   time: z.iso.datetime(),
-  type: z.enum(["connection-state", "call-state", "failure", "plugin"]),
+  type: z.enum(["connection-state", "call-state", "session-state", "failure", "plugin"]),
   name: z.string().optional().describe("What a plugin tells of: <plugin>-<event>."),
   fields: z.record(z.string(), z.unknown()).optional().describe("What it tells."),
   tunnel: z.string().optional(),
@@ -130,7 +147,7 @@ export const eventView = z.object({
   peer: z.string().optional(),
   session: z.string().optional(),
   "session-id": count.optional(),
-  state: z.string().optional().describe("The state that a connection or call entered."),
+  state: z.string().optional().describe("The state that a connection, call or session entered."),
   stage: z.enum(["tunnel", "message", "call"]).optional().describe("What failed."),
   remote: z.string().optional().describe("Where the other end of what failed is."),
   "host-name": z.string().optional().describe("What it calls itself."),
@@ -140,13 +157,14 @@ export const eventView = z.object({
   error: count.optional(),
   message: z.string().optional(),
   reason: z.string().optional().describe("All of that in one line; of a failure: a word for it."),
-}).openapi("Event");
+}).meta({ id: "Event" });
 export type EventView = z.output<typeof eventView>;
 
 /** A tunnel as it is. */
 export const tunnelView = z.object({
   name: nameSchema,
   ...viewShape(tunnelOptions),
+  ...tunnelIds,
   ...endpointShape,
   "path-mtu": count.optional().describe("The path MTU to the peer in bytes of IP, where known."),
   sessions: count.describe("How many sessions the tunnel has."),
@@ -176,17 +194,18 @@ export const tunnelView = z.object({
   origin,
   "created-at": createdAt,
   statistics,
-}).openapi("Tunnel");
+}).meta({ id: "Tunnel" });
 export type TunnelView = z.output<typeof tunnelView>;
 
 /** A session as it is. */
 export const sessionView = z.object({
   tunnel: nameSchema.describe("The tunnel's name."),
-  "tunnel-id": tunnelOptions["tunnel-id"].schema,
-  "peer-tunnel-id": tunnelOptions["peer-tunnel-id"].schema,
+  ...tunnelIds,
   name: nameSchema,
   ...viewShape(sessionOptions),
-  "pw-type": z.string().describe("What the pseudowire emulates."),
+  ...sessionIds,
+  "pw-type": z.enum(Object.values(pseudowireTypeNames))
+    .describe("What the pseudowire emulates."),
   ifname: z.string().optional().describe("The network device of the session's circuit."),
   status: z.enum(["up", "down"]).describe("Whether frames can flow."),
   reason: z.string().optional().describe("Why the session is down."),
@@ -196,17 +215,19 @@ export const sessionView = z.object({
   origin,
   "created-at": createdAt,
   statistics,
-}).openapi("Session");
+}).meta({ id: "Session" });
 export type SessionView = z.output<typeof sessionView>;
 
 const next = z.string().optional()
   .describe("The cursor of the next page; absent on the last one.");
 
 /** One page of tunnels, by ascending tunnel id. */
-export const tunnelPage = z.object({ tunnels: z.array(tunnelView), next }).openapi("TunnelPage");
+export const tunnelPage = z.object({ tunnels: z.array(tunnelView), next }).meta({
+  id: "TunnelPage",
+});
 /** One page of sessions, by ascending tunnel id and session id. */
 export const sessionPage = z.object({ sessions: z.array(sessionView), next })
-  .openapi("SessionPage");
+  .meta({ id: "SessionPage" });
 
 /** The attributes that only the appliance sets, and that a request body may therefore not carry. */
 export const readOnly: ReadonlySet<string> = new Set(
@@ -216,7 +237,7 @@ export const readOnly: ReadonlySet<string> = new Set(
 );
 
 export const configView = z.record(z.string(), z.unknown())
-  .describe("The configuration in force, secrets masked.").openapi("Config");
+  .describe("The configuration in force, secrets masked.").meta({ id: "Config" });
 
 const resourcePath = z.string().describe(
   "tunnels/branch, tunnels/branch/sessions/office, peers/hq, …",
@@ -227,10 +248,10 @@ export const downView = z.object({
   path: resourcePath,
   reason: z.string(),
   since: z.iso.datetime(),
-}).openapi("Down");
+}).meta({ id: "Down" });
 export type DownView = z.output<typeof downView>;
 
-export const downList = z.object({ down: z.array(downView) }).openapi("DownList");
+export const downList = z.object({ down: z.array(downView) }).meta({ id: "DownList" });
 
 const yesNo = z.enum(["true", "false"], { error: "expected true or false" });
 
@@ -260,13 +281,13 @@ export const failureView = z.object({
   "first-at": z.iso.datetime(),
   "last-at": z.iso.datetime(),
   count: count.describe("How often the like was seen."),
-}).openapi("Failure");
+}).meta({ id: "Failure" });
 export type FailureView = z.output<typeof failureView>;
 
 export const failureList = z.object({
   failures: z.array(failureView),
   counts: z.record(z.string(), count).describe("How often since the start, by reason."),
-}).openapi("FailureList");
+}).meta({ id: "FailureList" });
 
 /** What a reload did. */
 export const reloadView = z.object({
@@ -277,7 +298,7 @@ export const reloadView = z.object({
   })).describe("The steps in the order in which they were carried out."),
   kept: count.describe("How many listeners, peers, tunnels and sessions were not touched."),
   down: z.array(downView).describe("What cannot be had now; it is tried again."),
-}).openapi("Reload");
+}).meta({ id: "Reload" });
 export type ReloadView = z.output<typeof reloadView>;
 
 /** The datapath's own counters. */
@@ -286,10 +307,10 @@ export const datapathView = z.object({
   "path-errors": z.record(z.string(), count)
     .describe("ICMP errors that came for what was sent, by what they said. They may be forged."),
   io: z.record(z.string(), count).describe("Frames, messages and system calls."),
-}).openapi("Datapath");
+}).meta({ id: "Datapath" });
 
 export const healthView = z.object({
   status: z.literal("ok"),
   version: z.string(),
   uptime: z.number().min(0).describe("Seconds since the appliance started."),
-}).openapi("Health");
+}).meta({ id: "Health" });

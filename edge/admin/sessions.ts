@@ -12,6 +12,7 @@ import { page, type PageQuery, pageQuery } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
+  created,
   explain,
   ifMatch,
   json,
@@ -21,6 +22,7 @@ import {
   sessionParam,
   tagged,
   tunnelParam,
+  unread,
 } from "./route.ts";
 import { reloadView, resultQuery, sessionInput, sessionPage, sessionView } from "./schemas.ts";
 import { viewDown, viewSession } from "./view.ts";
@@ -33,34 +35,38 @@ const path = "/v1/tunnels/{tunnel}/sessions";
 const listAll = createRoute({
   method: "get",
   path: "/v1/sessions",
+  operationId: "listAllSessions",
   summary: "List the sessions of all tunnels by ascending tunnel id and session id",
   request: { query: pageQuery },
-  responses: { 200: json(sessionPage, "One page of sessions."), ...problems(422) },
+  responses: { 200: json(sessionPage, "One page of sessions."), ...problems() },
 });
 
 const list = createRoute({
   method: "get",
   path,
+  operationId: "listSessions",
   summary: "List a tunnel's sessions by ascending session id",
   request: { params: tunnelParam, query: pageQuery },
-  responses: { 200: json(sessionPage, "One page of sessions."), ...problems(404, 422) },
+  responses: { 200: json(sessionPage, "One page of sessions."), ...problems(404) },
 });
 
 const create = createRoute({
   method: "post",
   path,
+  operationId: "createSession",
   summary: "Create a session and join it to its circuit",
   request: { params: tunnelParam, body: body(sessionInput) },
   responses: {
-    201: tagged(sessionView, "The session, whose URL is in Location."),
+    201: created(sessionView, "The session, whose URL is in Location."),
     202: json(reloadView, "A call, which the control connection places."),
-    ...problems(400, 404, 409, 413, 415, 422, 503, 507),
+    ...problems(...unread, 404, 409, 507),
   },
 });
 
 const get = createRoute({
   method: "get",
   path: `${path}/{session}`,
+  operationId: "getSession",
   summary: "Show a session",
   request: { params: sessionParam },
   responses: { 200: tagged(sessionView, "The session."), ...problems(404) },
@@ -69,21 +75,23 @@ const get = createRoute({
 const change = createRoute({
   method: "patch",
   path: `${path}/{session}`,
+  operationId: "changeSession",
   summary: "Change some attributes of a session while it runs; a circuit is replaced whole",
   request: { params: sessionParam, headers: ifMatch, body: body(sessionInput) },
   responses: {
     200: tagged(sessionView, "The session as it is now."),
     202: json(reloadView, "A call, which is changed in place or placed anew."),
-    ...problems(400, 404, 409, 412, 413, 415, 422, 503),
+    ...problems(...unread, 404, 409, 412, 507),
   },
 });
 
 const remove = createRoute({
   method: "delete",
   path: `${path}/{session}`,
+  operationId: "deleteSession",
   summary: "Delete a session; a call is ended with a CDN",
   request: { params: sessionParam, headers: ifMatch, query: resultQuery },
-  responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412, 422) },
+  responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412, 507) },
 });
 
 /** Adds the routes. */

@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { routesOf } from "./document.ts";
 import { problems, type RouteContext } from "./route.ts";
 import css from "./site/page.css" with { type: "text" };
 import html from "./site/index.html" with { type: "text" };
@@ -13,6 +14,7 @@ const policy = [
   ...["img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
 ].join("; ");
 
+/** What the page is made of; no part of the API. */
 const files = {
   "/page.css": { text: css, type: "text/css" },
   "/page.js": { text: script, type: "text/javascript" },
@@ -22,11 +24,12 @@ const index = z.object({
   name: z.literal("isthmus"),
   version: z.string(),
   endpoints: z.array(z.object({ method: z.string(), path: z.string(), summary: z.string() })),
-}).openapi("Index");
+}).meta({ id: "Index" });
 
 const root = createRoute({
   method: "get",
   path: "/",
+  operationId: "getIndex",
   summary: "Show a page for people, or list what can be asked",
   responses: {
     200: {
@@ -64,17 +67,11 @@ function wantsPage(c: Context): boolean {
   return /\btext\/html\b/.test(c.req.header("accept") ?? "");
 }
 
-/** What can be asked, as the description of the API has it. */
+/** What can be asked. */
 function endpoints(app: OpenAPIHono): { method: string; path: string; summary: string }[] {
-  const { paths = {} } = app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: { title: "isthmus", version: "" },
-  });
-  return Object.entries(paths).flatMap(([path, item]) =>
-    Object.entries(item ?? {}).map(([method, { summary }]) => ({
-      method: method.toUpperCase(),
-      path,
-      summary: summary ?? "",
-    }))
-  );
+  return routesOf(app).map(({ method, path, summary = "" }) => ({
+    method: method.toUpperCase(),
+    path,
+    summary,
+  }));
 }

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { createAdmin } from "./app.ts";
+import { checkedAdmin } from "./promised.ts";
 import { memoryAppliance } from "./testing.ts";
 
 const admin = () =>
-  createAdmin(memoryAppliance(), {
+  checkedAdmin(memoryAppliance(), {
     version: "1.2.3",
-    plugins: [],
-    log: { error() {}, info() {}, warn() {} },
   });
 
 Deno.test("/ is a page for browsers, and for programs the list of what can be asked", async () => {

@@ -242,6 +242,7 @@ const figures: Pick<
       pathErrors: { "port-unreachable": 2 },
       drops: { "unknown-session": 3, "bad-version": 0 },
       io: { "rx-batches": 7 },
+      memory: { wasm: 65_536, heap: 3000 },
     }),
   down: () => [{
     path: "tunnels/new",

@@ -4,9 +4,10 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { DecodedAvp } from "../../core/wire/decode.ts";
 import type { Traced, TracedMessage, TracedPacket } from "../control/mod.ts";
 import { environmentOf } from "./client.ts";
-import { follow, type ServerSentEvent } from "./follow.ts";
+import { commentText, follow, type ServerSentEvent } from "./follow.ts";
 import { explain, problems, type RouteContext } from "./route.ts";
 import { tooManyStreams } from "./streams.ts";
+import { eventView } from "./schemas.ts";
 import { viewEvent } from "./view.ts";
 
 const avpView = z.object({
@@ -42,8 +43,27 @@ export const traceView = z.object({
   avps: z.array(avpView).optional(),
   problem: z.string().optional().describe("Why the rest cannot be read."),
   octets: z.string().describe("The whole message in hexadecimal, secrets in plain made zeros."),
-}).openapi("TracedMessage");
+}).meta({ id: "TracedMessage" });
 export type TraceView = z.output<typeof traceView>;
+
+/** The first octets of a data packet. */
+const packetView = z.object({
+  time: z.iso.datetime(),
+  direction: z.enum(["received", "sent"]),
+  remote: z.string().describe("The address at the other end."),
+  length: z.int().min(0).describe("Octets of the whole packet, from its IP header on."),
+  octets: z.string().describe("The first of them, in hexadecimal."),
+}).meta({ id: "TracedPacket" });
+export type PacketView = z.output<typeof packetView>;
+
+/** The data of one event of the stream. */
+const streamed = z.union([
+  traceView,
+  eventView,
+  packetView,
+  z.strictObject({ count: z.int().min(1) })
+    .describe("`event: lost`: so many were not told, as the reader did not keep up."),
+]);
 
 const query = z.object({
   data: z.coerce.number({ error: "expected how many octets of each packet, 64 to 65535" })
@@ -57,6 +77,7 @@ const query = z.object({
 const trace = createRoute({
   method: "get",
   path: "/v1/trace",
+  operationId: "followTrace",
   summary: "Follow the control messages as they come and go (server-sent events)",
   request: { query },
   responses: {
@@ -64,9 +85,9 @@ const trace = createRoute({
       description: "`event: message` each; `event: state` as in /v1/events; `event: lost` with a " +
         "count where the reader did not keep up; `event: data` with the first `octets` of a packet, " +
         "from its IP header on, and its `length`.",
-      content: { "text/event-stream": { schema: traceView } },
+      content: { "text/event-stream": { schema: streamed } },
     },
-    ...problems(404, 422, 503),
+    ...problems(404),
   },
 });
 
@@ -83,7 +104,11 @@ export function addTraceRoutes({ app, api, streams }: RouteContext): void {
       throw error;
     });
     const options = { ...environmentOf(c), ended: place.free };
-    return c.body(follow(seen, "control messages follow", say, options), 200, headers) as never;
+    return c.body(
+      follow(seen, commentText("control messages follow"), say, options),
+      200,
+      headers,
+    ) as never;
   }, explain({ query }));
 }
 
@@ -100,11 +125,10 @@ function say(item: Traced): ServerSentEvent {
   }
 }
 
-function viewPacket({ direction, head, length, remote, time }: TracedPacket) {
+function viewPacket({ direction, head, length, remote, time }: TracedPacket): PacketView {
   const octets = head.toHex();
   return { time: new Date(time).toISOString(), direction, remote, length, octets };
 }
-export type PacketView = ReturnType<typeof viewPacket>;
 
 function viewMessage(
   { direction, dropped, message, octets, path, peer, state, time, tunnel }: TracedMessage,

@@ -11,6 +11,7 @@ import { page, pageQuery } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
+  created,
   explain,
   ifMatch,
   json,
@@ -19,6 +20,7 @@ import {
   type RouteContext,
   tagged,
   tunnelParam,
+  unread,
 } from "./route.ts";
 import { resultQuery, tunnelInput, tunnelPage, tunnelView } from "./schemas.ts";
 import { viewTunnel } from "./view.ts";
@@ -26,25 +28,28 @@ import { viewTunnel } from "./view.ts";
 const list = createRoute({
   method: "get",
   path: "/v1/tunnels",
+  operationId: "listTunnels",
   summary: "List tunnels by ascending tunnel id",
   request: { query: pageQuery },
-  responses: { 200: json(tunnelPage, "One page of tunnels."), ...problems(422) },
+  responses: { 200: json(tunnelPage, "One page of tunnels."), ...problems() },
 });
 
 const create = createRoute({
   method: "post",
   path: "/v1/tunnels",
+  operationId: "createTunnel",
   summary: "Create a tunnel without sessions",
   request: { body: body(tunnelInput) },
   responses: {
-    201: tagged(tunnelView, "The tunnel, whose URL is in Location."),
-    ...problems(400, 409, 413, 415, 422, 503, 507),
+    201: created(tunnelView, "The tunnel, whose URL is in Location."),
+    ...problems(...unread, 409, 507),
   },
 });
 
 const get = createRoute({
   method: "get",
   path: "/v1/tunnels/{tunnel}",
+  operationId: "getTunnel",
   summary: "Show a tunnel",
   request: { params: tunnelParam },
   responses: { 200: tagged(tunnelView, "The tunnel."), ...problems(404) },
@@ -53,17 +58,19 @@ const get = createRoute({
 const change = createRoute({
   method: "patch",
   path: "/v1/tunnels/{tunnel}",
+  operationId: "changeTunnel",
   summary: "Change some attributes of a tunnel while it runs",
   request: { params: tunnelParam, headers: ifMatch, body: body(tunnelInput) },
   responses: {
     200: tagged(tunnelView, "The tunnel as it is now."),
-    ...problems(400, 404, 409, 412, 413, 415, 422, 503),
+    ...problems(...unread, 404, 409, 412, 507),
   },
 });
 
 const remove = createRoute({
   method: "delete",
   path: "/v1/tunnels/{tunnel}",
+  operationId: "deleteTunnel",
   summary: "Delete a tunnel with its sessions; a control connection is ended with a StopCCN",
   request: { params: tunnelParam, headers: ifMatch, query: resultQuery },
   responses: {
@@ -71,7 +78,7 @@ const remove = createRoute({
       description:
         "The tunnel is gone, or down until the next reload where its control connection is configured.",
     },
-    ...problems(404, 409, 412, 422),
+    ...problems(404, 409, 412, 507),
   },
 });
 

@@ -9,7 +9,7 @@ import {
 } from "../config/attributes.ts";
 import { type Shown, showOptions } from "../config/option.ts";
 import { describeCircuit } from "../config/circuit.ts";
-import type { ApplianceEvent, Failure } from "../control/mod.ts";
+import type { ApplianceEvent, Ending, Failure } from "../control/mod.ts";
 import type {
   ControlState,
   Grouping,
@@ -50,6 +50,28 @@ export function tunnelAttributes(config: TunnelConfig) {
 /** What a session could be made from again, apart from its circuit. */
 export function sessionAttributes(config: SessionConfig): Shown<typeof sessionOptions> {
   return showOptions(sessionOptions, config);
+}
+
+/** What stands in the model for what nobody knows yet. */
+const placeholders = {
+  "tunnel-id": 0,
+  "peer-tunnel-id": 0,
+  "session-id": 0,
+  "peer-session-id": 0,
+  "udp-sport": 0,
+  "udp-dport": 0,
+  "ip-daddr": "0.0.0.0",
+  "ip6-daddr": "::",
+} as const;
+type Unsure = keyof typeof placeholders;
+type Known<T> = Omit<T, Unsure> & Partial<Pick<T, Unsure & keyof T>>;
+
+/** Attributes without those that are not known. */
+function known<T extends object>(attributes: T): Known<T> {
+  const shown = Object.entries(attributes).filter(([name, value]) =>
+    value !== placeholders[name as Unsure]
+  );
+  return Object.fromEntries(shown) as Known<T>;
 }
 
 /** A control connection as operators see it. */
@@ -102,17 +124,19 @@ export function viewEvent(event: ApplianceEvent): EventView {
       ...(hostName !== undefined && { "host-name": hostName }),
     };
   }
-  const { by, error, message, reason, result } = event.ending ?? {};
+  const ending: Partial<Ending> = event.type === "session-state" ? {} : event.ending ?? {};
+  const { by, error, message, result } = ending;
+  const reason = event.type === "session-state" ? event.reason : ending.reason;
   return {
     id: event.id,
     time: new Date(event.time).toISOString(),
     type: event.type,
     tunnel: event.tunnel,
-    "tunnel-id": event.tunnelId,
-    peer: event.peer,
-    ...(event.type === "call-state" && {
+    ...known({ "tunnel-id": event.tunnelId }),
+    ...(event.type !== "session-state" && { peer: event.peer }),
+    ...(event.type !== "connection-state" && {
       session: event.session,
-      "session-id": event.sessionId,
+      ...known({ "session-id": event.sessionId }),
     }),
     state: event.state,
     ...(by !== undefined && { by }),
@@ -137,7 +161,7 @@ export function viewFailure({ firstAt, hostName, lastAt, ...failure }: Failure):
 export function viewTunnel(state: TunnelState, now: number): TunnelView {
   return {
     name: state.config.name,
-    ...tunnelAttributes(state.config),
+    ...known(tunnelAttributes(state.config)),
     ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
     sessions: state.sessions.length,
     status: isUp(state) ? "up" : "down",
@@ -169,10 +193,9 @@ export function viewSession(tunnel: TunnelConfig, state: SessionState): SessionV
   const mtu = state.mtu ?? config.mtu;
   return {
     tunnel: tunnel.name,
-    "tunnel-id": tunnel.tunnelId,
-    "peer-tunnel-id": tunnel.peerTunnelId,
+    ...known({ "tunnel-id": tunnel.tunnelId, "peer-tunnel-id": tunnel.peerTunnelId }),
     name: config.name,
-    ...sessionAttributes(config),
+    ...known(sessionAttributes(config)),
     "pw-type": pseudowireTypeNames[config.pseudowireType],
     ...(mtu !== undefined && { mtu }),
     ...(state.ifname !== undefined && { ifname: state.ifname }),

@@ -16,6 +16,7 @@ import type {
   TunnelConfig,
   TunnelState,
 } from "../config/model.ts";
+import type { DatapathMemory } from "../datapath/datapath.ts";
 
 /** What may change in a tunnel while it runs (`ip l2tp` cannot; we can). */
 export type TunnelPatch = Partial<
@@ -80,6 +81,7 @@ export interface ApplianceApi {
       /** ICMP errors, by what they said. */
       readonly pathErrors: Readonly<Record<string, number>>;
       readonly io: Readonly<Record<string, number>>;
+      readonly memory: DatapathMemory;
     }
   >;
   /** What the configuration asks for and cannot be had now. */

@@ -28,6 +28,7 @@ import { spawnWithoutCapabilities } from "../hooks/spawn.ts";
 import { type Confirmation, makeConfirmation } from "./confirmation.ts";
 import { type Down, type DownList, makeDownList } from "./down.ts";
 import { makeQueues, type Queues } from "./queue.ts";
+import { outageTeller } from "./outages.ts";
 import { transaction } from "./transaction.ts";
 
 /** What an appliance is started with. All but the first three have the real thing by default. */
@@ -124,10 +125,12 @@ export function makeContext(
     circuits,
     down,
     lifecycle,
+    meters,
     queues,
     sockets,
+    tell: (event) => control.publishSession(event),
   });
-  const control = startControl({
+  const control: ControlPlane = startControl({
     ...world,
     circuits,
     pseudowires: offered(plugins),
@@ -163,12 +166,13 @@ export function makeContext(
 /** Tunnels, the sessions in them, and the paths below them. */
 function makeTunnelParts(
   { clock, datapath, log, system, wallClock }: World,
-  { circuits, down, lifecycle, queues, sockets }:
-    & Pick<ApplianceContext, "circuits" | "down" | "queues" | "sockets">
-    & { readonly lifecycle: Lifecycle },
+  { circuits, down, lifecycle, meters, queues, sockets, tell }:
+    & Pick<ApplianceContext, "circuits" | "down" | "meters" | "queues" | "sockets">
+    & { readonly lifecycle: Lifecycle; readonly tell: ControlPlane["publishSession"] },
 ): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
     changed: lifecycle.session,
+    outage: outageTeller({ log, meters, tell }),
     circuits,
     datapath,
     log,

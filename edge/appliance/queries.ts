@@ -59,12 +59,13 @@ export function makeQueries(
     },
     tunnel: show,
     async datapath() {
-      const { drops, io } = await statistics(countersOf(undefined));
+      const { drops, io, memory } = await statistics(countersOf(undefined));
       const queued = { "device-queue-full": context.system.deviceQueueDrops() };
       return {
         drops: { ...drops, ...queued, ...control.drops() },
         pathErrors: context.paths.errors(),
         io,
+        memory,
       };
     },
     down: () => [...down.all(), ...context.circuitsDown()],

@@ -111,7 +111,7 @@ class AttachableCircuit implements RunningCircuit {
       );
     } catch (error) {
       state.frameMtu = before;
-      await this.#attached?.changed().catch(this.#attached.fail);
+      await this.#tellChanged();
       throw error;
     }
   }
@@ -119,7 +119,7 @@ class AttachableCircuit implements RunningCircuit {
   setUp(up: boolean): void {
     if (!this.#session || this.#session.state.up === up) return;
     this.#session.state.up = up;
-    this.#attached?.changed().catch(this.#attached.fail);
+    void this.#tellChanged();
   }
 
   hear(message: CallMessage, said: CallAvps): void {
@@ -171,6 +171,12 @@ class AttachableCircuit implements RunningCircuit {
     } finally {
       if (this.#asking === calling) this.#asking = undefined;
     }
+  }
+
+  /** Tells the plugin that something of its session is another; where it cannot follow, the session ends. */
+  async #tellChanged(): Promise<void> {
+    const attached = this.#attached;
+    await attached?.changed().catch((error) => attached.fail(error));
   }
 
   async #letGo(before: Promise<void>, why: CallEnd): Promise<void> {

@@ -257,6 +257,7 @@ class HostCircuits implements Circuits {
       up: true,
       connected: () => Promise.resolve(channel.said),
       tell: () => {},
+      carrier: () => {},
     };
     return await circuit.attach(facts, own, ended, signal);
   }

@@ -156,6 +156,7 @@ async function openDevice(
     },
     // A device that vanished a moment ago has no carrier to lose.
     setCarrier: (up) => tolerateGone(() => device.setCarrier(up)),
+    follow: (told) => refusing(undefined, () => device.follow(told)),
     async close() {
       const there = present;
       present = false;
@@ -203,6 +204,7 @@ async function openPacket(
     name,
     mac: device.mac,
     mtu: device.mtu,
+    follow: (told) => refusing(undefined, () => device.follow(told)),
     async close() {
       device.release();
       await removed(() => datapath.removePort(port));

@@ -21,6 +21,8 @@ export interface CallFacts {
   readonly said?: CallAvps;
   /** {@linkcode Session.tell}; absent: there is no peer to tell. */
   readonly tell?: SessionFacts["tell"];
+  /** {@linkcode Session.carrier} for the peer. */
+  readonly carrier?: SessionFacts["carrier"];
 }
 
 /** A session that is to be attached, as it is now. */
@@ -45,7 +47,7 @@ export interface LiveSession {
 
 /** What plugins see of a session. */
 export function liveSession(host: PluginHost, given: CircuitSession, id: string): LiveSession {
-  const { name, pseudowireType, request, said = {}, tell, tunnel } = given;
+  const { name, pseudowireType, request, said = {}, tell, tunnel, carrier } = given;
   const state = { frameMtu: given.frameMtu, up: given.up, said };
   const ended = Promise.withResolvers<CallAvps>();
   // Most plugins do not wait for it.
@@ -79,6 +81,7 @@ export function liveSession(host: PluginHost, given: CircuitSession, id: string)
     },
     connected: () => ended.promise,
     tell: tell ?? (() => {}),
+    carrier: carrier ?? (() => {}),
   };
   return { facts, port, state, ended };
 }

@@ -15,8 +15,8 @@ export interface PlacedSession extends RunningCircuit {
   readonly agreed: Promise<SessionFacts>;
   /** Its owner lets the peer go on, with this. */
   proceed(say: CallAvps): void;
-  /** The call has ended: its owner is told, unless that asked for it. Comes before the session leaves the datapath. */
-  closed(why: CallEnd): void;
+  /** The call has ended, or with its tunnel is `lost`: its owner is told, unless that asked for it. Comes before the session leaves the datapath. */
+  closed(why: CallEnd, lost?: boolean): void;
   /** Its owner ends it: it is told nothing more. */
   abandon(): void;
 }
@@ -68,10 +68,10 @@ class OwnPlacedSession implements PlacedSession {
     this.#go.resolve();
   }
 
-  closed(why: CallEnd): void {
+  closed(why: CallEnd, lost = false): void {
     const events = this.#events;
     this.#events = undefined;
-    events?.ended(why);
+    events?.ended(why, lost);
   }
 
   abandon(): void {

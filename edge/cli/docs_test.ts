@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
-import { createAdmin, serveAdmin } from "../admin/mod.ts";
+import { serveAdmin } from "../admin/mod.ts";
+import { checkedAdmin } from "../admin/promised.ts";
 import { memoryAppliance } from "../admin/testing.ts";
 import { main } from "./main.ts";
 
@@ -16,10 +17,8 @@ Deno.test("every command of cli.md works and prints what is shown", async () => 
   const blocks = [...page.matchAll(/^```console\n(.*?)^```$/gms)].map(([, block]) => block!);
   assert.ok(blocks.length > 0);
   const api = memoryAppliance();
-  const app = createAdmin(api, {
-    version: "1",
+  const app = checkedAdmin(api, {
     plugins: [ethernet],
-    log: { error() {}, info() {}, warn() {} },
   });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   for (const block of blocks) {
@@ -51,10 +50,8 @@ Deno.test("every request of admin.md succeeds", async () => {
   const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block!);
   const lines = blocks.join("").replaceAll("\\\n", " ").split("\n").filter((line) => line !== "");
   assert.ok(lines.length > 0);
-  const app = createAdmin(memoryAppliance(), {
-    version: "1",
+  const app = checkedAdmin(memoryAppliance(), {
     plugins: [ethernet],
-    log: { error() {}, info() {}, warn() {} },
   });
   for (const line of lines) {
     const words = split(line);
@@ -74,11 +71,7 @@ Deno.test("admin.md has a row for every route, and no other", async () => {
   const page = await Deno.readTextFile(new URL("admin.md", docs));
   const rows = [...page.matchAll(/^\| `([A-Z]+)` +\| `(\/[^`]*)`/gm)]
     .map(([, method, path]) => `${method} ${path}`);
-  const app = createAdmin(memoryAppliance(), {
-    version: "1",
-    plugins: [],
-    log: { error() {}, info() {}, warn() {} },
-  });
+  const app = checkedAdmin(memoryAppliance());
   const { paths } = await (await app.request("http://localhost/openapi.json")).json() as {
     paths: Record<string, object>;
   };

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import type { SessionId } from "../../core/ids.ts";
-import { createAdmin } from "../admin/app.ts";
+import { checkedAdmin } from "../admin/promised.ts";
 import { serveAdmin } from "../admin/serve.ts";
 import { branchOffice, type MemoryAppliance, tapPlugin } from "../admin/testing.ts";
 import { z } from "zod";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { ConfigError } from "../config/problem.ts";
-import { type Deps, main } from "./main.ts";
+import type { Deps } from "./deps.ts";
+import { main } from "./main.ts";
 
 /** What a command printed and its exit status. */
 interface Outcome {
@@ -45,10 +46,9 @@ async function against(
   work: (isthmus: (line: string, overrides?: Partial<Deps>) => Promise<Outcome>) => Promise<void>,
   plugins: readonly Plugin[] = [tapPlugin],
 ): Promise<void> {
-  const app = createAdmin(api, {
+  const app = checkedAdmin(api, {
     version: "1.2.3",
     plugins,
-    log: { error() {}, info() {}, warn() {} },
   });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_URL" ? server.url : undefined;
@@ -367,11 +367,7 @@ Deno.test("the token comes from a file or the environment", async () => {
       "isthmus: cannot read the token: no such file\n",
     ]);
   });
-  const app = createAdmin(api, {
-    version: "1",
-    plugins: [],
-    log: { error() {}, info() {}, warn() {} },
-  });
+  const app = checkedAdmin(api);
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   const env = (name: string) => name === "ISTHMUS_TOKEN" ? "s3cret" : undefined;
   const { status } = await run(["--url", server.url, "show", "tunnel"], { env });
@@ -385,11 +381,7 @@ Deno.test("the endpoint may be a Unix socket", async () => {
     const absent = await run(`--url unix:${path} show tunnel`);
     assert.equal(absent.status, 1);
     assert.match(absent.err, /there is no such socket; does it run\?/);
-    const app = createAdmin(await branchOffice(), {
-      version: "1",
-      plugins: [],
-      log: { error() {}, info() {}, warn() {} },
-    });
+    const app = checkedAdmin(await branchOffice());
     await using _server = await serveAdmin({ listen: { path } }, app);
     const { status, out } = await run(`show tunnel --url unix:${path}`);
     assert.equal(status, 0);

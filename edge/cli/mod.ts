@@ -1,3 +1,4 @@
 /** The command line interface. @module */
 
-export { type Deps, main } from "./main.ts";
+export type { Deps } from "./deps.ts";
+export { main } from "./main.ts";

@@ -1,7 +1,8 @@
 /** The page as a browser of this machine gets it: once by the printed address, then by the cookie; and nobody else. */
 
 import assert from "node:assert/strict";
-import { createAdmin, serveAdmin } from "../admin/mod.ts";
+import { serveAdmin } from "../admin/mod.ts";
+import { checkedAdmin } from "../admin/promised.ts";
 import { branchOffice } from "../admin/testing.ts";
 import { openClient } from "./client.ts";
 import { web } from "./web.ts";
@@ -11,10 +12,8 @@ const token = "a-token-that-nobody-guesses";
 async function served(work: (address: URL) => Promise<void>): Promise<void> {
   const api = await branchOffice();
   api.admin = { ...api.admin, tokens: [{ name: "t", token }] };
-  const app = createAdmin(api, {
+  const app = checkedAdmin(api, {
     version: "1.2.3",
-    plugins: [],
-    log: { error() {}, info() {}, warn() {} },
   });
   await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
   using client = openClient(server.url, token);

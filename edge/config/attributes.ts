@@ -56,11 +56,11 @@ const pseudowireTypes: ReadonlyMap<string | number, PseudowireType> = new Map<
 ]);
 
 /** How `pw-type` is shown. */
-export const pseudowireTypeNames: Readonly<Record<PseudowireType, string>> = {
+export const pseudowireTypeNames = {
   [PseudowireType.EthernetVlan]: "ethernet-vlan",
   [PseudowireType.Ethernet]: "ethernet",
   [PseudowireType.Ppp]: "ppp",
-};
+} as const satisfies Readonly<Record<PseudowireType, string>>;
 
 /** Digest Types by their names (RFC 3931 §5.4.1). */
 const digestTypes = { md5: 0, sha1: 1 } as const satisfies Record<string, DigestType>;
@@ -130,12 +130,12 @@ export type SourceCheck = {
 };
 const sourceCheck: Kind<SourceCheck> = {
   schema: z.strictObject({
-    mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i, {
+    mac: z.string().regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/, {
       error: "expected a MAC address such as 02:00:00:00:00:07",
     }).exactOptional(),
     ipv4: z.string().refine((text) => parseIp(text)?.length === 4, {
       error: "expected an IPv4 address",
-    }).exactOptional(),
+    }).meta({ format: "ipv4" }).exactOptional(),
     ipv6: z.string().refine((text) => canonicalNetwork(text)?.includes(":") === true, {
       error: "expected an IPv6 address or network such as 2001:db8:7::/64",
     }).exactOptional(),
@@ -612,12 +612,16 @@ export const connectionOptions = {
   }),
 } as const;
 
+/** What JSON Schema says of an IPv6 address; its format has no zones (RFC 4291 §2.2). */
+const withZone = [{ format: "ipv6" }, { pattern: "^[fF][eE]80:[^%]*%.+$" }];
+
 function address(version: 4 | 6) {
   const error = version === 4
     ? "expected an IPv4 address such as 10.0.0.1"
     : "expected an IPv6 address such as fd77::1";
   return z.string({ error })
-    .refine((given) => canonicalIp(given) !== undefined && ipVersion(given) === version, { error });
+    .refine((given) => canonicalIp(given) !== undefined && ipVersion(given) === version, { error })
+    .meta(version === 4 ? { format: "ipv4" } : { anyOf: withZone });
 }
 
 const port = whole(1, 0xffff).schema;

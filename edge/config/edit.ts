@@ -1,7 +1,8 @@
 /** Changes to a configuration file's text that leave the rest of it as it was written, comments included. Pure. @module */
 
-import { type Document, isMap, parseDocument } from "yaml";
+import type { Document } from "yaml";
 import type { Json } from "../../plugins/plugin.ts";
+import { isMap, parseDocument } from "../../plugins/yaml.ts";
 
 /** One change: what stands at a path of keys shall be this; undefined: nothing. An empty map: a map, whatever is in it. */
 export interface Edit {

@@ -19,6 +19,8 @@ export async function loadPlugins(
   file: string,
   known: readonly Plugin[],
 ): Promise<readonly Plugin[]> {
+  // Most name none: they are not read twice.
+  if (!text.includes("plugins")) return [];
   const { document } = parseYaml(text);
   const listed = check(pluginListSchema, asObject(document?.value)?.["plugins"] ?? [], ["plugins"]);
   if (!document || !listed.ok) return [];

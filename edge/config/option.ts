@@ -8,6 +8,10 @@
 import { z } from "zod";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 
+// zod would compile code for each schema of an object when it is first used, which takes longer than it ever saves here:
+// texts that are large enough take their time as YAML.
+z.config({ jitless: true });
+
 /** What a value may be, and how the command line writes it. */
 export interface Kind<Given> {
   /** Checks one value by itself, and changes nothing. */

@@ -1,5 +1,5 @@
 /**
- * YAML text to plain values, with the position of each: the one place that knows the `yaml` library.
+ * YAML text to plain values, with the position of each: the one place that knows how the `yaml` library reads.
  *
  * What is read is YAML 1.2's core schema without tags. Whatever the text, nothing is thrown, and the work is bounded:
  * by the text's size, by nesting, and by how many values its aliases stand for.
@@ -7,24 +7,27 @@
  * @module
  */
 
+import type {
+  Alias,
+  CST,
+  ErrorCode,
+  LineCounter as Lines,
+  Pair,
+  ParsedNode,
+  Scalar,
+  YAMLMap,
+  YAMLSeq,
+} from "yaml";
+import type { Path } from "./problem.ts";
 import {
-  type Alias,
   Composer,
-  type CST,
-  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
   isSeq,
   LineCounter,
-  type Pair,
-  type ParsedNode,
   Parser,
-  type Scalar,
-  type YAMLMap,
-  type YAMLSeq,
-} from "yaml";
-import type { Path } from "./problem.ts";
+} from "../../plugins/yaml.ts";
 
 /** The longest text that is read, in UTF-16 units. */
 export const maxLength = 16 * 1024 * 1024;
@@ -114,14 +117,14 @@ function tooDeep(tokens: readonly CST.Token[]): number | undefined {
   return undefined;
 }
 
-function positionAt(lines: LineCounter, offset: number): Position {
+function positionAt(lines: Lines, offset: number): Position {
   const { line, col } = lines.linePos(offset);
   return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
 /** The library's complaints in our words (its own quote the text, which may be a secret); the first of each line. */
 function syntaxProblems(
-  lines: LineCounter,
+  lines: Lines,
   errors: readonly { code: ErrorCode; pos: [number, number] }[],
 ): YamlProblem[] {
   const byLine = new Map<number, YamlProblem>();
@@ -171,7 +174,7 @@ interface Measured {
 
 /** Turns nodes into values, and finds nodes again by path. */
 class Reader {
-  readonly #lines: LineCounter;
+  readonly #lines: Lines;
   readonly #problems: YamlProblem[] = [];
   readonly #anchors = new Map<string, Measured>();
   readonly #aliased = new Map<Alias, ParsedNode | null>();
@@ -180,7 +183,7 @@ class Reader {
   #values = 0;
   #exhausted = false;
 
-  constructor(lines: LineCounter) {
+  constructor(lines: Lines) {
     this.#lines = lines;
   }
 

@@ -34,7 +34,7 @@ class CallHandler {
     this.#requested = makeRequestedCalls(
       context,
       lcce,
-      (link, cause, session, why) => this.#noteEnd(link, cause, session, why),
+      (link, cause, session, why) => this.#noteEnd(link, cause, session, { why }),
     );
   }
 
@@ -65,8 +65,9 @@ class CallHandler {
     const { call: handle, cause } = event;
     const link = state.links.get(handle.connection);
     const call = link?.calls.get(handle.localSessionId);
-    if (link && cause && isFailure(cause, call?.upSince !== undefined)) {
-      this.#noteEnd(link, cause, call?.name);
+    const wasUp = call?.upSince !== undefined;
+    if (link && cause && isFailure(cause, wasUp)) {
+      this.#noteEnd(link, cause, call?.name, { wasUp });
     }
     if (!link || !call) return;
     const ending = cause && endingOf(cause);
@@ -75,7 +76,7 @@ class CallHandler {
     if (event.state === "established") this.#established(link, call, event, now);
     else if (event.session) this.#agreed(link, call, event);
     if (event.state === "closed") {
-      links.closeCall(link, call, cause && endOf(cause));
+      links.closeCall(link, call, cause && endOf(cause), cause?.by === "connection");
       if (call.placed) dialer.ended(call.placed, call, cause);
     }
     bus.publish({
@@ -110,6 +111,7 @@ class CallHandler {
       said: of.said,
       tell: (message, said) =>
         void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),
+      carrier: (up) => driver.act((lcce, now) => lcce.setCircuitStatus(event.call, up, now)),
     };
     links.openCall(link, call, event.session, facts, (attachment) => {
       if (event.state !== "wait-proceed") return;
@@ -138,7 +140,7 @@ class CallHandler {
     const link = this.#context.state.links.get(handle.connection);
     const result = { result: CdnResult.NoFacilitiesNow, message: "the circuit places no calls" };
     const session = link?.calls.get(handle.localSessionId)?.name;
-    if (link) this.#noteEnd(link, { by: "local", result }, session, "places-no-calls");
+    if (link) this.#noteEnd(link, { by: "local", result }, session, { why: "places-no-calls" });
     this.#lcce.closeCall(handle, result, now);
   }
 
@@ -172,13 +174,14 @@ class CallHandler {
     link: ManagedConnection,
     cause: Cause,
     session: string | undefined,
-    why?: string,
+    { why, wasUp = false }: { readonly why?: string; readonly wasUp?: boolean },
   ): void {
     const connection = this.#lcce.connection(link.handle);
     if (!connection) return;
     const { path, peer } = connection;
     const other = { path, peer: link.peer, ...(peer && { hostName: peer.hostName }) };
     const failed = failedWith("call", cause, other, link.name, session);
-    this.#context.failures.note(why ? { ...failed, reason: why } : failed, path.remote.address);
+    const { failures } = this.#context;
+    failures.note(why ? { ...failed, reason: why } : failed, path.remote.address, { wasUp });
   }
 }

@@ -164,7 +164,7 @@ class ConnectionHandler {
     });
     if (event.cause && isFailure(event.cause, wasUp)) {
       const failed = failedWith("tunnel", event.cause, event, name);
-      failures.note(failed, event.path.remote.address);
+      failures.note(failed, event.path.remote.address, { wasUp });
     }
     const notable = event.state === "established" || wasUp || link?.managed !== undefined;
     // A peer that was lost is news: nobody decided on that.

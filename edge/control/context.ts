@@ -217,6 +217,10 @@ export interface ManagedCall {
   /** The session, after all that was asked for so far is done; undefined: it did not come to one. */
   work: Promise<SessionEntry | undefined> | undefined;
   closed: boolean;
+  /** Takes what the peer says of its circuit, at a bounded rate; undefined: it has said nothing yet. */
+  follow: ((up: boolean) => void) | undefined;
+  /** Until it takes more of that. */
+  rest: Disposable | undefined;
   /** What comes before its session is kept. */
   expected: boolean;
   upSince: number | undefined;
@@ -276,7 +280,7 @@ export interface ManagedConnections {
   /** Its template changed in what both ends need not agree on. */
   changeCall(link: ManagedConnection, call: ManagedCall): void;
   /** @param why what its circuit is told */
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void;
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost?: boolean): void;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }

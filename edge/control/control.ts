@@ -15,7 +15,7 @@ import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
 import { makeDialer } from "./dialer.ts";
 import { type Driver, startDriver } from "./driver.ts";
-import { makeEventBus, type Subscription } from "./events.ts";
+import { makeEventBus, type SessionEvent, type Subscription } from "./events.ts";
 import { failedOf, type FailureReport, makeFailures } from "./failures.ts";
 import {
   makeManagedCall,
@@ -60,6 +60,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   trace(of: string | undefined, packets?: Parameters<Tracer["watch"]>[1]): Trace;
   /** Tells those who listen what a plugin tells. */
   publish(name: string, fields: Row): void;
+  /** Tells them that a session went down or up. */
+  publishSession(event: Omit<SessionEvent, "id" | "time" | "type">): void;
   connections(): Readonly<Record<ConnectionState, number>>;
   /** How often control connections entered each state since the start: `wait-ctl-reply` for each time that we dialed. */
   entered(): Readonly<Partial<Record<ConnectionState, number>>>;
@@ -197,6 +199,10 @@ class LcceControl implements ControlPlane {
     this.#context.bus.publish({ type: "plugin", name, fields });
   }
 
+  publishSession(event: Parameters<ControlPlane["publishSession"]>[0]): void {
+    this.#context.bus.publish({ type: "session-state", ...event });
+  }
+
   connections(): Readonly<Record<ConnectionState, number>> {
     const counts = {
       "wait-ctl-reply": 0,
@@ -270,7 +276,7 @@ class LcceControl implements ControlPlane {
     if (event.type === "refused") {
       const { connection, path } = event.refusal;
       const tunnel = connection === undefined ? undefined : this.#state.links.get(connection)?.name;
-      failures.note(failedOf(event.refusal, tunnel), path.remote.address, true);
+      failures.note(failedOf(event.refusal, tunnel), path.remote.address, { counted: true });
     } else if (event.type === "connection-state") this.#onConnection(event, now);
     else if (event.type === "connection-answered") takeover.answered(event.connection);
     else if (event.type === "connection-silent") this.#hearing.silent(event.connection);

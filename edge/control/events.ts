@@ -43,6 +43,16 @@ export interface CallEvent extends Common {
   readonly state: CallState;
 }
 
+/** A session that has its circuit can carry frames no more, or again; its call and its control connection live on. */
+export interface SessionEvent extends Omit<Common, "peer"> {
+  readonly type: "session-state";
+  readonly session: string;
+  readonly sessionId: number;
+  readonly state: "up" | "down";
+  /** Why it is down. */
+  readonly reason?: string;
+}
+
 /** Something that failed: the latest time, and how often. */
 export interface Failure {
   /** A tunnel that was asked for or was up; a message of one; a call. */
@@ -76,7 +86,7 @@ export interface FailureEvent
 
 /** Something entered a state. */
 export type StateEvent = ConnectionEvent | CallEvent;
-export type ControlEvent = StateEvent | FailureEvent;
+export type ControlEvent = StateEvent | SessionEvent | FailureEvent;
 /** Something that a plugin tells. */
 export interface PluginEvent extends Pick<Common, "id" | "time"> {
   readonly type: "plugin";
@@ -91,6 +101,8 @@ type Unnumbered<Event> = Event extends ApplianceEvent ? Omit<Event, "id" | "time
 
 /** One listener's events. */
 export interface Subscription extends Disposable {
+  /** The number of the last event before those that come. */
+  readonly after: number;
   /** How many of those that were asked for had been forgotten. */
   readonly missed: number;
   /** The next event; `slow` once too many were waiting and the rest is lost; undefined: there will be no more. */
@@ -147,8 +159,7 @@ export function makeEventBus(
       for (const listener of listeners) listener.offer(numbered);
     },
     subscribe(after = id) {
-      // A number that is yet to come is of another start.
-      const from = after > id ? 0 : after;
+      const from = Math.min(after, id);
       const first = Math.max(from + 1, id - KEPT + 1, 1);
       let queue = Array.from({ length: id - first + 1 }, (_, i) => kept[(first + i) % KEPT]!);
       let state: "open" | "slow" | "ended" = closed ? "ended" : "open";
@@ -175,6 +186,7 @@ export function makeEventBus(
       };
       if (state === "open") listeners.add(listener);
       return {
+        after: first - 1,
         missed: first - from - 1,
         async next() {
           while (queue.length === 0 && state === "open") {

@@ -23,9 +23,17 @@ export interface FailureReport {
 /** What failed, without when. */
 export type Failed = Omit<Failure, "firstAt" | "lastAt" | "count">;
 
+/** What is known of a failure beside what operators are told. */
+export interface Known {
+  /** Its reason was counted elsewhere. */
+  readonly counted?: boolean;
+  /** The tunnel or call was up: it was lost, not refused. */
+  readonly wasUp?: boolean;
+}
+
 export interface Failures {
-  /** Notes that something failed; `address`: whose budget of log lines it takes from. @param counted elsewhere already */
-  note(failed: Failed, address: string, counted?: boolean): void;
+  /** Notes that something failed; `address`: whose budget of log lines it takes from. */
+  note(failed: Failed, address: string, known?: Known): void;
   /** The latest, the oldest first; what is alike is one. */
   list(): readonly Failure[];
   /** How often each reason was seen since the start, but for what was counted elsewhere. */
@@ -48,7 +56,7 @@ export function makeFailures({ bus, log, now, wallClock }: {
   const counts = new Map<string, number>();
   const budget = new SourceBudget(LINES);
   return {
-    note(failed, address, counted = false) {
+    note(failed, address, { counted = false, wasUp = false } = {}) {
       const { stage, reason, message, peer, session, tunnel } = failed;
       if (!counted) counts.set(reason, (counts.get(reason) ?? 0) + 1);
       const key = JSON.stringify([stage, reason, address, peer, tunnel, session]);
@@ -63,7 +71,8 @@ export function makeFailures({ bus, log, now, wallClock }: {
       const { firstAt: _, lastAt: _last, ...told } = failure;
       bus.publish({ type: "failure", ...told });
       const path = tunnel === undefined ? undefined : `tunnels/${tunnel}`;
-      log.warn(`${stage} ${reason.startsWith("timeout") ? "lost" : "refused"}`, {
+      const lost = wasUp || reason.startsWith("timeout");
+      log.warn(`${stage} ${lost ? "lost" : "refused"}`, {
         ...(path !== undefined && { path }),
         remote: failed.remote,
         ...(peer !== undefined && { peer }),

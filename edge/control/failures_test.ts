@@ -28,7 +28,7 @@ Deno.test("failures that are alike are one, with how often and when; the last is
   failures.note(failed({ reason: "unknown-peer" }), "10.0.0.1");
   pass(500);
   failures.note(failed(), "10.0.0.1");
-  failures.note(failed({ remote: "10.0.0.2:1701" }), "10.0.0.2", true);
+  failures.note(failed({ remote: "10.0.0.2:1701" }), "10.0.0.2", { counted: true });
   assert.deepEqual(
     failures.list().map((
       { reason, remote, count, firstAt, lastAt },
@@ -63,6 +63,17 @@ Deno.test("failures are bounded, and so are the lines of each source", async () 
   const first = await heard.next();
   assert.ok(typeof first === "object" && first.type === "failure");
   assert.deepEqual([first.stage, first.reason, first.session], ["call", "digest-wrong", "s0"]);
+});
+
+Deno.test("what was up is lost; what was not is refused, unless nobody answered", () => {
+  const { failures, lines } = make();
+  failures.note(failed(), "10.0.0.1", { wasUp: true });
+  failures.note(failed({ stage: "call" }), "10.0.0.1");
+  failures.note(failed({ reason: "timeout-7" }), "10.0.0.1");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).message),
+    ["tunnel lost", "call refused", "tunnel lost"],
+  );
 });
 
 Deno.test("isFailure() leaves out what somebody decided on", () => {

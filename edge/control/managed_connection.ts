@@ -9,6 +9,8 @@ import type { Connection } from "../../core/connection.ts";
 import { CdnResult, ErrorCode, StopResult } from "../../core/errors.ts";
 import type { TunnelId } from "../../core/ids.ts";
 import type { CallEnd } from "../../core/wire/call_avps.ts";
+import { damped, type Timing } from "../../plugins/host/damped.ts";
+import type { Clock } from "../../plugins/host/leaves.ts";
 import { CircuitRefusal, LET_GO } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
 import type { Logger } from "../log.ts";
@@ -31,6 +33,7 @@ import type { Driver } from "./driver.ts";
 import { changedSession, sessionConfig } from "./parameters.ts";
 
 export interface ManagedConnectionDependencies {
+  readonly clock: Clock;
   readonly driver: Driver;
   readonly log: Logger;
   readonly sessions: Sessions;
@@ -87,6 +90,8 @@ export function makeManagedCall(
     circuit: undefined,
     work: undefined,
     closed: false,
+    follow: undefined,
+    rest: undefined,
     expected: false,
     upSince: undefined,
     onSettled: undefined,
@@ -193,11 +198,12 @@ class DatapathConnections implements ManagedConnections {
     });
   }
 
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd): void {
+  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost = false): void {
     call.closed = true;
+    call.rest?.[Symbol.dispose]();
     if (call.expected) this.#expect(link, call, false);
     // Before its port goes: that would be a fault.
-    call.owner?.closed(why ?? LET_GO);
+    call.owner?.closed(why ?? LET_GO, lost);
     // It may still be asking its circuit.
     void call.circuit?.detach(why);
     call.onSettled?.();
@@ -217,12 +223,25 @@ class DatapathConnections implements ManagedConnections {
   hear: ManagedConnections["hear"] = (link, call, message, said) =>
     this.#then(link, call, () => call.circuit?.hear(message, said));
 
-  follow: ManagedConnections["follow"] = (link, call, active) =>
-    this.#then(
-      link,
-      call,
-      (session, tunnel) => this.#dependencies.sessions.follow(tunnel, session, active),
-    );
+  follow: ManagedConnections["follow"] = (link, call, active) => {
+    call.follow ??= damped(this.#timingOf(call), (up) =>
+      this.#then(
+        link,
+        call,
+        (session, tunnel) => this.#dependencies.sessions.follow(tunnel, session, up),
+      ));
+    call.follow(active);
+  };
+
+  #timingOf(call: ManagedCall): Timing {
+    const { clock } = this.#dependencies;
+    return {
+      get over() {
+        return call.closed;
+      },
+      after: (ms, due) => void (call.rest = clock.timer(clock.now() + ms, due)),
+    };
+  }
 
   async #openTunnel(
     link: ManagedConnection,

@@ -4,6 +4,7 @@ export { type ControlPlane, startControl } from "./control.ts";
 export type {
   ApplianceEvent,
   ControlEvent,
+  Ending,
   Failure,
   FailureEvent,
   StateEvent,

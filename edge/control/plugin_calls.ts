@@ -157,7 +157,7 @@ export class PluginCalls {
     const calledOff = () => settle({ refuse: CALLED_OFF });
     const waiter = {
       up: (link: ManagedConnection) => settle(link),
-      failed: (reason: string) => settle(refuse(`the tunnel did not come up: ${reason}`)),
+      failed: (reason: string) => settle(unanswered(`the tunnel did not come up: ${reason}`)),
     };
     if (signal.aborted) calledOff();
     else {
@@ -199,9 +199,9 @@ export class PluginCalls {
     const session = circuits.placed(!outgoing, {
       changed: request.changed,
       heard: request.heard,
-      ended(end) {
+      ended(end, lost) {
         why = end;
-        if (agreed) request.ended(end);
+        if (agreed) request.ended(end, lost);
         else answer.resolve({ refuse: end });
       },
     });
@@ -279,6 +279,11 @@ function isUp({ closing, established, managed }: ManagedConnection): boolean {
 
 function refuse(message: string): Refusal {
   return { refuse: { result: CdnResult.NoFacilitiesNow, message } };
+}
+
+/** Nobody is there, as far as can be told. */
+function unanswered(message: string): Refusal {
+  return { refuse: { result: CdnResult.TimedOut, message } };
 }
 
 /** What the peer shall know the call by: Remote End ID (v3), Called Number (v2). */

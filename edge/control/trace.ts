@@ -291,6 +291,7 @@ function lineOf({ dropped, message, path, peer, state, tunnel }: TracedMessage):
 function namesOf(item: Exclude<Waiting, TracedPacket>): readonly (string | undefined)[] {
   if (item.kind === "message") return [item.tunnel, item.peer, item.path.remote.address];
   const { event } = item;
+  if (event.type === "session-state") return [event.tunnel];
   if (event.type !== "failure") return [event.tunnel, event.peer];
   return [event.tunnel, event.peer, event.remote.replace(/^\[?(.*?)\]?:\d+$/, "$1")];
 }

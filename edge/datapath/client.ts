@@ -334,6 +334,7 @@ class OneWorkerDatapath implements Datapath {
       heardAgoMs: new Map(heard(tunnels)),
       drops: { ...addCounts(totals.drops, this.#drops), "receive-buffer-full": lost },
       io: totals.io,
+      memory: totals.memory,
     };
   }
 

@@ -2,6 +2,7 @@
 
 import { type CounterTable, type TunnelIx, type WasmDatapath, WasmError } from "../../wasm/mod.ts";
 import { IoError } from "../io/errno.ts";
+import type { DatapathMemory } from "./datapath.ts";
 import type { Grouping } from "./grouping.ts";
 import {
   addCounts,
@@ -109,6 +110,7 @@ export function createCommands(
         grouping: grouping.limits(performance.now()),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
+        memory: memoryOf(datapath),
       };
     },
     counters: ({ sessions, tunnels }) => ({
@@ -118,6 +120,10 @@ export function createCommands(
     sessionSlice: ({ from }) => datapath.sessionSlice(from, sliceSlots),
     tunnelSlice: ({ from }) => withHeard(datapath.tunnelSlice(from, sliceSlots)),
   };
+}
+
+function memoryOf({ memory }: WasmDatapath): DatapathMemory {
+  return { wasm: memory.buffer.byteLength, heap: Deno.memoryUsage().heapUsed };
 }
 
 /** Those of forwarders, which each kind carries out in its own way. */

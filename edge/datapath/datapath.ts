@@ -127,6 +127,15 @@ export interface DatapathStats {
   readonly drops: Readonly<Record<string, number>>;
   /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */
   readonly io: Readonly<Record<string, number>>;
+  readonly memory: DatapathMemory;
+}
+
+/** What a datapath holds, in bytes. */
+export interface DatapathMemory {
+  /** The memory of the WASM instance, which never shrinks. */
+  readonly wasm: number;
+  /** Objects of the worker's own heap. */
+  readonly heap: number;
 }
 
 /**

@@ -28,7 +28,13 @@ import type {
   TunnelIx,
   TunnelSpec,
 } from "../../wasm/mod.ts";
-import type { DatapathError, DeviceSpec, SessionChange, SessionStatistics } from "./datapath.ts";
+import type {
+  DatapathError,
+  DatapathMemory,
+  DeviceSpec,
+  SessionChange,
+  SessionStatistics,
+} from "./datapath.ts";
 import type { GroupingLimit } from "./grouping.ts";
 import type { PathErrors } from "./path_errors.ts";
 import type { Batch } from "./records.ts";
@@ -204,6 +210,7 @@ export interface WorkerTotals {
   readonly grouping: ReadonlyMap<TunnelIx, GroupingLimit>;
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
+  readonly memory: DatapathMemory;
 }
 
 /** Two sets of counts as one: the same name in both is their sum. */

@@ -1,16 +1,15 @@
 /**
- * UDP sockets of the main isolate, for plugins: one epoll instance waits for all of them in a thread of its own, and what
- * came is read in batches by recvmmsg. While nothing comes they cost nothing.
+ * UDP sockets of the main isolate, for plugins: what came is read in batches by recvmmsg. While nothing comes they cost
+ * nothing.
  *
  * @module
  */
 
 import { parseIp } from "../../core/endpoint.ts";
-import { epollDataOffset, epollEventSize, openEpoll, unwatch, watch } from "./epoll.ts";
 import { Errno } from "./errno.ts";
-import { openEventfd, signalEventfd } from "./eventfd.ts";
 import { type Buffer, configured, type Libc } from "./libc.ts";
 import { inNetns } from "./netns.ts";
+import { openReadiness, type Readiness } from "./readiness.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -73,7 +72,6 @@ const receiveBuffer = 4 << 20;
 /** Datagrams that one system call takes, and calls for one socket until others have their turn. */
 const batch = 64;
 const batchesInTurn = 8;
-const maxEvents = 64;
 /** Peers whose addresses are kept as the kernel wants them. */
 const maxKnownPeers = 1024;
 
@@ -87,8 +85,8 @@ const mmsghdrSize = 64;
 const iovecSize = 16;
 
 /** No sockets yet. */
-export function openDatagrams(libc: Libc): Datagrams {
-  return new Sockets(libc);
+export function openDatagrams(libc: Libc, readiness = openReadiness(libc)): Datagrams {
+  return new Sockets(libc, readiness);
 }
 
 interface Open {
@@ -102,26 +100,23 @@ interface Open {
 
 class Sockets implements Datagrams {
   readonly #libc: Libc;
-  readonly #sockets = new Map<number, Open>();
+  readonly #readiness: Readiness;
   readonly #peers = new Map<string, Buffer>();
-  #lastToken = 0;
   #room: Room | undefined;
-  #waiting:
-    | { readonly epoll: number; readonly wake: number; readonly over: Promise<void> }
-    | undefined;
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, readiness: Readiness) {
     this.#libc = libc;
+    this.#readiness = readiness;
   }
 
   open(options: DatagramOptions, take: TakeDatagram): DatagramSocket {
     const libc = this.#libc;
     const { fd, dual } = inNetns(libc, options.netns, () => openSocket(libc, options));
-    const waiting = this.#waiting ??= this.#startWaiting();
-    const token = this.#lastToken = (this.#lastToken + 1) >>> 0 || 1;
     const socket: Open = { fd, take, dual, tooLong: 0, open: true };
-    configured(libc, fd, () => watch(libc, waiting.epoll, fd, token));
-    this.#sockets.set(token, socket);
+    let stop = () => Promise.resolve();
+    configured(libc, fd, () => {
+      stop = this.#readiness.watch(fd, () => this.#receive(socket));
+    });
     return {
       port: socketName(libc, fd)?.port ?? 0,
       send: (datagram, to) => socket.open && this.#send(socket, datagram, to),
@@ -129,13 +124,9 @@ class Sockets implements Datagrams {
       close: async () => {
         if (!socket.open) return;
         socket.open = false;
-        this.#sockets.delete(token);
-        unwatch(libc, waiting.epoll, fd);
+        const over = stop();
         libc.call.close(fd);
-        if (this.#sockets.size > 0) return;
-        this.#waiting = undefined;
-        signalEventfd(libc, waiting.wake);
-        await waiting.over;
+        await over;
       },
     };
   }
@@ -151,31 +142,6 @@ class Sockets implements Datagrams {
     const bytes = datagram as Buffer;
     const length = BigInt(datagram.length);
     return this.#libc.call.sendto(fd, bytes, length, MSG_DONTWAIT, peer, peer.length) >= 0;
-  }
-
-  #startWaiting() {
-    const libc = this.#libc;
-    const epoll = openEpoll(libc);
-    const wake = configured(libc, openEventfd(libc), (wake) => watch(libc, epoll, wake, 0));
-    return { epoll, wake, over: this.#wait(epoll, wake) };
-  }
-
-  /** Takes what comes until nobody is there to take it. */
-  async #wait(epoll: number, wake: number): Promise<void> {
-    const libc = this.#libc;
-    const events: Buffer = new Uint8Array(maxEvents * epollEventSize);
-    const view = new DataView(events.buffer);
-    for (let over = false; !over;) {
-      const count = await libc.call.epollWaitLong(epoll, events, maxEvents, -1);
-      for (let i = 0; i < count; i++) {
-        const token = view.getUint32(i * epollEventSize + epollDataOffset, true);
-        if (token === 0) over = true;
-        const socket = this.#sockets.get(token);
-        if (socket) this.#receive(socket);
-      }
-    }
-    libc.call.close(wake);
-    libc.call.close(epoll);
   }
 
   #receive(socket: Open): void {

@@ -16,17 +16,21 @@ import {
 import { inNetns } from "./netns.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-/** A network device. */
-export interface Link {
+/** What a device's flags say. */
+export interface LinkFlags {
   readonly index: number;
-  readonly name: string;
-  readonly mtu: number;
-  /** `02:00:…`; empty where the device has none. */
-  readonly mac: string;
   /** Set up by an operator (IFF_UP). */
   readonly up: boolean;
   /** The driver has a carrier (IFF_LOWER_UP). */
   readonly carrier: boolean;
+}
+
+/** A network device. */
+export interface Link extends LinkFlags {
+  readonly name: string;
+  readonly mtu: number;
+  /** `02:00:…`; empty where the device has none. */
+  readonly mac: string;
   /** Frames that the device could not take: of a TAP or TUN, as its reader was too slow. */
   readonly txDropped: number;
   /** The device that it is a member of, by its index; 0: none. */
@@ -257,19 +261,28 @@ function ifinfomsg(index: number, flags: number, change: number): Buffer {
   return bytes;
 }
 
-function parseLink(body: Uint8Array): Link | undefined {
+/** The flags in an `ifinfomsg`; undefined: it is cut short. */
+export function linkFlags(body: Uint8Array): LinkFlags | undefined {
   if (body.length < ifinfomsgLength) return undefined;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const flags = view.getUint32(8, true);
+  return {
+    index: view.getInt32(4, true),
+    up: (flags & IFF_UP) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+  };
+}
+
+function parseLink(body: Uint8Array): Link | undefined {
+  const flags = linkFlags(body);
+  if (!flags) return undefined;
   const attributes = parseAttributes(body, ifinfomsgLength);
   const vrfTable = readVrfTable(attributes.get(IFLA_LINKINFO));
   return {
-    index: view.getInt32(4, true),
+    ...flags,
     name: readText(attributes.get(IFLA_IFNAME) ?? new Uint8Array()),
     mtu: readU32(attributes.get(IFLA_MTU) ?? new Uint8Array()) ?? 0,
     mac: formatMac(attributes.get(IFLA_ADDRESS) ?? new Uint8Array()),
-    up: (flags & IFF_UP) !== 0,
-    carrier: (flags & IFF_LOWER_UP) !== 0,
     txDropped: readTxDropped(attributes.get(IFLA_STATS64)),
     master: readU32(attributes.get(IFLA_MASTER) ?? new Uint8Array()) ?? 0,
     ...(vrfTable !== undefined && { vrfTable }),

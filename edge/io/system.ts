@@ -17,6 +17,7 @@ import { ownsAddress, pathMtu } from "./path_mtu.ts";
 import { type DeviceRoute, openRoutes } from "./routes.ts";
 import { openIpSocket, openUdpSocket, type SocketOptions } from "./sockets.ts";
 import { type PeerCredentials, peerCredentials } from "./peer_credentials.ts";
+import { openReadiness } from "./readiness.ts";
 import { emitSockaddr, toSockAddr } from "./sockaddr.ts";
 import { openTaps, type PacketDevice, type TapDevice } from "./tap_device.ts";
 import { openWiretap, type Wiretap } from "./wiretap.ts";
@@ -72,8 +73,9 @@ export interface System extends Disposable {
 /** Opens the operating system; `notifySocket` is the value of `NOTIFY_SOCKET`. */
 export function openSystem(notifySocket?: string): System {
   const libc = openLibc();
-  const taps = openTaps(libc);
-  const datagrams = openDatagrams(libc);
+  const readiness = openReadiness(libc);
+  const taps = openTaps(libc, readiness);
+  const datagrams = openDatagrams(libc, readiness);
   const routes = openRoutes(libc);
   const sets = openAddressSets(libc);
   let offload: Offload = {};

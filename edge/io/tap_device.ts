@@ -11,7 +11,9 @@ import type { VnetSpec } from "../../wasm/mod.ts";
 import { Errno, IoError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { canonicalPrefix, openRtnetlink, type Rtnetlink } from "./rtnetlink.ts";
+import { followLink, type LinkWatch, makeLinkWatch } from "./link_watch.ts";
 import { openPacketSocket, packetDrops } from "./packet.ts";
+import { openReadiness, type Readiness } from "./readiness.ts";
 import { openTap, resetOffloads, setTapCarrier, type Tap } from "./tap.ts";
 
 /** What may change in a TAP. */
@@ -30,6 +32,8 @@ export interface TapDevice {
   mtu(): number;
   change(options: TapChange): void;
   setCarrier(up: boolean): void;
+  /** Tells whether an operator has it up, now and whenever that changes, until the result is called. @throws {IoError} */
+  follow(told: (running: boolean) => void): () => Promise<void>;
   /** Lets go of all but the descriptor, which is someone else's to close; `restore` removes the addresses we added. */
   release(restore: boolean): void;
 }
@@ -45,6 +49,8 @@ export interface PacketDevice {
   /** What the interface has, or had last. */
   mac(): string;
   mtu(): number;
+  /** As for a TAP; it must have a carrier, too. @throws {IoError} */
+  follow(told: (running: boolean) => void): () => Promise<void>;
   /** Lets go of all but the descriptor, which is someone else's to close. */
   release(): void;
 }
@@ -68,6 +74,7 @@ interface Space {
   /** What its name stands for: another file, another namespace. */
   readonly identity: string | undefined;
   readonly netlink: Rtnetlink;
+  readonly watch: LinkWatch;
   readonly devices: Set<Watched>;
 }
 
@@ -90,19 +97,21 @@ const lookMs = 2000;
 const askedAtOnce = 512;
 
 /** No devices yet. */
-export function openTaps(libc: Libc): Taps {
-  return new DeviceTable(libc);
+export function openTaps(libc: Libc, readiness = openReadiness(libc)): Taps {
+  return new DeviceTable(libc, readiness);
 }
 
 class DeviceTable implements Taps {
   readonly #libc: Libc;
+  readonly #readiness: Readiness;
   readonly #spaces = new Set<Space>();
   #closedDrops = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #asked = 0;
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, readiness: Readiness) {
     this.#libc = libc;
+    this.#readiness = readiness;
   }
 
   open(
@@ -112,7 +121,7 @@ class DeviceTable implements Taps {
     return this.#openIn(options.netns, (space) => {
       const tap = openTap(this.#libc, options.name, options.netns, options.offload, kind);
       try {
-        const watched = configure(this.#libc, space.netlink, tap, options, kind, (restored) => {
+        const watched = configure(this.#libc, space, tap, options, kind, (restored) => {
           this.#forget(space, watched);
           try {
             restored();
@@ -131,7 +140,7 @@ class DeviceTable implements Taps {
 
   openPacket(options: PacketOptions): PacketDevice {
     return this.#openIn(options.netns, (space) => {
-      const watched = watchPacket(this.#libc, space.netlink, options, () => {
+      const watched = watchPacket(this.#libc, space, options, () => {
         this.#forget(space, watched);
         this.#leave(space);
       });
@@ -172,7 +181,8 @@ class DeviceTable implements Taps {
       if (space.netns === netns && space.identity === identity) return space;
     }
     const netlink = openRtnetlink(this.#libc, netns);
-    const space: Space = { netns, identity, netlink, devices: new Set() };
+    const watch = makeLinkWatch(this.#libc, this.#readiness, netns);
+    const space: Space = { netns, identity, netlink, watch, devices: new Set() };
     this.#spaces.add(space);
     return space;
   }
@@ -226,7 +236,7 @@ function dropsOf(watched: Watched): number {
 
 function watchPacket(
   libc: Libc,
-  netlink: Rtnetlink,
+  { netlink, watch }: Space,
   options: PacketOptions,
   release: () => void,
 ): Watched & { readonly device: PacketDevice } {
@@ -251,6 +261,7 @@ function watchPacket(
     exists: () => netlink.link(options.name)?.index === index,
     mac: () => link()?.mac ?? "",
     mtu: () => link()?.mtu ?? 0,
+    follow: (told) => followLink(watch, index, ({ carrier, up }) => up && carrier, link, told),
     release,
   };
   let drops = 0;
@@ -259,7 +270,7 @@ function watchPacket(
 
 function configure(
   libc: Libc,
-  netlink: Rtnetlink,
+  { netlink, watch }: Space,
   { fd, name, adopted, vnet }: Tap,
   options: TapOptions & { readonly routes?: readonly string[] },
   kind: "tap" | "tun",
@@ -330,6 +341,8 @@ function configure(
     mtu: () => link().mtu,
     change,
     setCarrier: (up) => setTapCarrier(libc, fd, up),
+    // Its carrier is ours to say.
+    follow: (told) => followLink(watch, index, ({ up }) => up, link, told),
     release(restore) {
       released(() => {
         if (!restore) return;

@@ -6,7 +6,15 @@ import type { Transaction } from "../appliance/transaction.ts";
 import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
 import type { SessionConfig } from "../config/model.ts";
 import { frameMtu } from "./frame_mtu.ts";
-import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
+import {
+  noteOutage,
+  outageOf,
+  type Outages,
+  reaches,
+  type SessionEntry,
+  sessionPath,
+  type TunnelEntry,
+} from "./table.ts";
 
 /** What sessions get their circuits with. */
 export interface SessionCircuitDependencies {
@@ -22,9 +30,14 @@ export interface SessionCircuitDependencies {
   waiting(tunnel: TunnelEntry, session: SessionEntry, reason: Error): void;
   /** A session has its circuit. */
   attached(path: string): void;
+  /** An outage of a session began or ended. */
+  outage(tunnel: TunnelEntry, session: SessionEntry, of: keyof Outages): void;
   /** A session may have come up or gone down; `gone`: it is about to be removed. */
   changed(tunnel: TunnelEntry, session: SessionEntry, gone?: boolean): void;
 }
+
+/** Why a session is down whose circuit says that it cannot carry frames. */
+const CIRCUIT_DOWN = "our circuit is down";
 
 /** Why a session without a circuit is down. */
 export const NO_CIRCUIT = "no circuit";
@@ -56,11 +69,20 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
     tunnel: TunnelEntry,
     session: SessionEntry,
     config: SessionConfig,
-    up = true,
-    facts: CallFacts = {},
+    up = reaches(session),
+    facts: CallFacts = session.facts ?? {},
   ) => {
+    const carrier = (up: boolean) => {
+      if (!noteOutage(session, "circuit", up ? undefined : CIRCUIT_DOWN)) return;
+      if (session.circuit?.attachment) session.reason = outageOf(session);
+      dependencies.outage(tunnel, session, "circuit");
+      dependencies.changed(tunnel, session);
+      facts.carrier?.(up);
+    };
+    carrier(true);
     await session.circuit?.attach({
       ...facts,
+      carrier,
       name: `${tunnel.config.name}/${config.name}`,
       pseudowireType: config.pseudowireType,
       tunnel: tunnel.config,
@@ -68,7 +90,7 @@ function makeAttaching(dependencies: SessionCircuitDependencies) {
       frameMtu: frameMtu(tunnel.config, config, tunnel.pathMtu),
       up,
     });
-    session.reason = undefined;
+    session.reason = outageOf(session);
   };
 
   /** Makes the circuit that `config` asks for. */

@@ -16,7 +16,15 @@ import {
   type SessionCircuits,
 } from "./session_circuit.ts";
 import { liveChange, policyOf, specOf } from "./session_spec.ts";
-import { type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
+import {
+  noteOutage,
+  outageOf,
+  type Outages,
+  reaches,
+  type SessionEntry,
+  sessionPath,
+  type TunnelEntry,
+} from "./table.ts";
 
 /** What sessions are made with. */
 export interface SessionDependencies extends SessionCircuitDependencies {
@@ -57,6 +65,13 @@ export interface Sessions {
   ): Promise<void>;
   /** The peer says whether the circuit behind its end is up. */
   follow(tunnel: TunnelEntry, session: SessionEntry, up: boolean): void;
+  /** Somebody says why frames cannot flow now, or that they can. The circuit's own word is its plugin's `carrier`. */
+  suffer(
+    tunnel: TunnelEntry,
+    session: SessionEntry,
+    of: Exclude<keyof Outages, "circuit">,
+    reason: string | undefined,
+  ): void;
   /** Never fails; what goes wrong is logged. */
   remove(tunnel: TunnelEntry, session: SessionEntry): Promise<void>;
   /** Takes out a session that comes back if the transaction fails. */
@@ -260,9 +275,9 @@ function makeChanges(
 
 /** The sessions of calls, whose ids a control connection gives out. */
 function makeCallSessions(
-  { changed, datapath, log, wallClock }: SessionDependencies,
+  { changed, datapath, log, outage, wallClock }: SessionDependencies,
   { attach }: SessionCircuits,
-): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "refreshMtu"> {
+): Pick<Sessions, "expect" | "open" | "join" | "establish" | "follow" | "suffer" | "refreshMtu"> {
   const refreshMtu: Sessions["refreshMtu"] = async (tunnel, session) => {
     await session.circuit?.setFrameMtu(frameMtu(tunnel.config, session.config, tunnel.pathMtu));
     if (session.config.mssClamp !== "auto") return;
@@ -275,12 +290,15 @@ function makeCallSessions(
     });
   };
 
-  const follow: Sessions["follow"] = (tunnel, session, up) => {
+  const suffer: Sessions["suffer"] = (tunnel, session, of, reason) => {
+    if (noteOutage(session, of, reason)) outage(tunnel, session, of);
     if (!session.circuit?.attachment) return;
-    session.reason = up ? undefined : PEER_CIRCUIT_DOWN;
-    session.circuit.setUp(up);
+    session.reason = outageOf(session);
+    session.circuit.setUp(reaches(session));
     changed(tunnel, session);
   };
+  const follow: Sessions["follow"] = (tunnel, session, up) =>
+    suffer(tunnel, session, "peer", up ? undefined : PEER_CIRCUIT_DOWN);
 
   return {
     expect: (tunnel, sessionId, on) =>
@@ -303,6 +321,7 @@ function makeCallSessions(
     },
     async join(tunnel, session, circuit, facts) {
       session.circuit = circuit;
+      session.facts = facts;
       session.reason = circuit ? undefined : NO_CIRCUIT;
       if (circuit) await attach(tunnel, session, session.config, false, facts);
     },
@@ -321,6 +340,7 @@ function makeCallSessions(
       follow(tunnel, session, up);
     },
     follow,
+    suffer,
     refreshMtu,
   };
 }

@@ -2,7 +2,7 @@
 
 import type { PortId } from "../../plugins/host/leaves.ts";
 import { ApplianceError } from "../appliance/errors.ts";
-import type { RunningCircuit } from "../circuits/circuits.ts";
+import type { CallFacts, RunningCircuit } from "../circuits/circuits.ts";
 import type { PathTrouble, TunnelHandle } from "../datapath/datapath.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { SocketLease } from "./sockets.ts";
@@ -29,8 +29,41 @@ export interface SessionEntry {
   readonly createdAt: number;
   port: PortId;
   circuit: RunningCircuit | undefined;
+  /** What its call knows of itself; a static session has none. */
+  facts?: CallFacts;
   /** Why it is down; undefined: it is up. */
   reason: string | undefined;
+  /** What keeps frames from flowing although it has its circuit; undefined: nothing does. */
+  outages?: Outages | undefined;
+}
+
+/**
+ * Why frames cannot flow, by who says so: the peer of its own end, the circuit of ours, or who watches the path between
+ * them. Our circuit shows a carrier only while neither the peer nor the path says so.
+ */
+export type Outages = Partial<Record<"peer" | "circuit" | "path", string>>;
+
+/** Notes an outage or its end; false: that was known. */
+export function noteOutage(
+  session: SessionEntry,
+  of: keyof Outages,
+  reason: string | undefined,
+): boolean {
+  const { [of]: before, ...others } = session.outages ?? {};
+  if (before === reason) return false;
+  const all: Outages = reason === undefined ? others : { ...others, [of]: reason };
+  session.outages = Object.keys(all).length > 0 ? all : undefined;
+  return true;
+}
+
+/** Why a session that has its circuit is down all the same; undefined: it is up. */
+export function outageOf({ outages }: SessionEntry): string | undefined {
+  return outages?.path ?? outages?.peer ?? outages?.circuit;
+}
+
+/** Whether our circuit may show a carrier. */
+export function reaches({ outages }: SessionEntry): boolean {
+  return outages?.path === undefined && outages?.peer === undefined;
 }
 
 /** A tunnel's sessions, by name and by session id. */

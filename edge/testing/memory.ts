@@ -34,14 +34,27 @@ export interface MemoryDatapath extends Datapath {
   vanish(fd: number): void;
 }
 
+/** A device that is in memory only. */
+export interface MemoryDevice {
+  mtu: number;
+  mac: string;
+  addresses: string[];
+  carrier: boolean;
+  readonly followers: Set<(running: boolean) => void>;
+}
+
+function follow({ followers }: MemoryDevice, told: (running: boolean) => void) {
+  followers.add(told);
+  told(true);
+  // deno-lint-ignore require-await
+  return async () => void followers.delete(told);
+}
+
 /** An operating system without sockets and devices. */
 export interface MemorySystem extends System {
   /** Open descriptors, and what they are. */
   readonly open: ReadonlyMap<number, { readonly options: SocketOptions | TapOptions }>;
-  readonly devices: ReadonlyMap<
-    string,
-    { mtu: number; mac: string; addresses: string[]; carrier: boolean }
-  >;
+  readonly devices: ReadonlyMap<string, MemoryDevice>;
   mtu: number | undefined;
   /** Addresses that `openSocket` refuses to bind. */
   readonly refused: Set<string>;
@@ -271,6 +284,7 @@ class DatapathInMemory implements MemoryDatapath {
       heardAgoMs: new Map(),
       drops: {},
       io: {},
+      memory: { wasm: 0, heap: 0 },
     }));
   }
 
@@ -340,10 +354,7 @@ const silent = {
 /** An operating system with nothing open. */
 export function memorySystem(): MemorySystem {
   const open = new Map<number, { options: SocketOptions | TapOptions; device?: string }>();
-  const devices = new Map<
-    string,
-    { mtu: number; mac: string; addresses: string[]; carrier: boolean }
-  >();
+  const devices = new Map<string, MemoryDevice>();
   let last = 100;
   const refused = new Set<string>();
   const occupied = new Set<string>();
@@ -352,11 +363,12 @@ export function memorySystem(): MemorySystem {
     if (devices.has(name) || occupied.has(name)) {
       throw new IoError("ioctl(TUNSETIFF)", 16, `open the TAP ${name}`);
     }
-    const device = {
+    const device: MemoryDevice = {
       mtu: 1500,
       mac: "02:00:00:00:00:01",
-      addresses: [] as string[],
+      addresses: [],
       carrier: true,
+      followers: new Set(),
     };
     devices.set(name, device);
     const change = (
@@ -376,6 +388,7 @@ export function memorySystem(): MemorySystem {
       mtu: () => device.mtu,
       change,
       setCarrier: (up) => void (device.carrier = up),
+      follow: (told) => follow(device, told),
       onLost: undefined,
       release() {},
     };
@@ -412,6 +425,10 @@ export function memorySystem(): MemorySystem {
       const [mac, mtu] = ["02:00:00:00:00:02", 1500];
       return {
         ...{ fd, onLost: undefined, exists: () => true, mac: () => mac, mtu: () => mtu },
+        follow(told) {
+          told(true);
+          return () => Promise.resolve();
+        },
         release() {},
       };
     },

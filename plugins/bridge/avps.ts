@@ -89,16 +89,14 @@ export function passable(said: CallAvps): CallAvps {
   };
 }
 
-/** What of an SLI or WEN the other leg's version can say; undefined: nothing. */
+/** What of an SLI or WEN the other leg's version can say, but for the circuit's status; undefined: nothing. */
 export function news(
   { version = 2 }: Partial<Pick<SessionTunnel, "version">>,
   message: CallMessage,
-  { accm, callErrors, circuitStatus }: CallAvps,
+  { accm, callErrors }: CallAvps,
 ): CallAvps | undefined {
   if (message === "WEN") return callErrors && { callErrors };
-  if (message !== "SLI") return undefined;
-  if (version === 2) return accm && { accm };
-  return circuitStatus && { circuitStatus };
+  return message === "SLI" && version === 2 && accm ? { accm } : undefined;
 }
 
 /** How many LCCEs a call has passed, as its peer counts. */

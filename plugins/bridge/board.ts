@@ -1,5 +1,6 @@
 /** Which ports are bridged, whoever bridged them, and those that wait to be by hand. @module */
 
+import { tellCarriers } from "../carrier.ts";
 import type { Circuit, Endable, Row, Scope, Session } from "../plugin.ts";
 import type { BridgeOptions } from "./options.ts";
 
@@ -59,13 +60,13 @@ export function makeBoard(service: Scope): Board {
         });
         const far = () => {
           for (const other of waiting.values()) {
-            if (other !== own && own.bridge && other.bridge === own.bridge) {
-              return other.session.name;
-            }
+            if (other !== own && own.bridge && other.bridge === own.bridge) return other.session;
           }
-          return null;
+          return undefined;
         };
-        return { show: () => ({ far: far() }) };
+        const tell = () => tellCarriers(session, far());
+        tell();
+        return { show: () => ({ far: far()?.name ?? null }), heard: tell, changed: tell };
       },
       reconfigure: (options) => options["by-hand"] === true,
     }),
@@ -78,11 +79,15 @@ export function makeBoard(service: Scope): Board {
       const bridge = service.child(`bridge ${a} ${b}`);
       for (const one of both) one.bridge = bridge;
       bridge.defer(() => {
-        for (const one of both) one.bridge = undefined;
+        for (const one of both) {
+          one.bridge = undefined;
+          tellCarriers(one.session, undefined);
+        }
       });
       try {
         await bridge.connect(both[0]!.session.port, both[1]!.session.port);
         bridge.defer(note(a, b));
+        tellCarriers(both[0]!.session, both[1]!.session);
       } catch (error) {
         await bridge.end(PARTED);
         throw error;

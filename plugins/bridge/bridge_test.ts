@@ -79,3 +79,40 @@ Deno.test("sessions are bridged by hand, each once, and whichever ends, the othe
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });
+
+Deno.test("a session that is bridged has the carrier of the other one, and alone it has none", async () => {
+  const circuitStatus = (active: boolean) => ({ circuitStatus: { active, new: false } });
+  for (const byHand of [false, true]) {
+    const { host, world } = await startPlugins([bridge]);
+    const circuit = host.circuit("bridge", "circuit", byHand ? { "by-hand": true } : {});
+    await circuit.first;
+    const [a, b] = [0, 1].map((n) =>
+      makeSession(world, host, { name: `t/${n}`, pseudowireType: Ethernet })
+    );
+    await a!.attach(circuit);
+    assert.deepEqual(a!.carriers, [false]);
+    await world.advance(1000);
+    await b!.attach(circuit);
+    if (byHand) await host.run("add-bridge", { a: "t/0", b: "t/1" });
+    await world.advance(1000);
+    assert.equal(a!.carriers.at(-1), true);
+    b!.hear("SLI", circuitStatus(false));
+    assert.equal(a!.carriers.at(-1), false);
+    await world.advance(1000);
+    b!.hear("SLI", circuitStatus(true));
+    assert.equal(a!.carriers.at(-1), true);
+    await world.advance(1000);
+    // Whoever watches the path of a static session found it dead.
+    await b!.set({ up: false });
+    assert.equal(a!.carriers.at(-1), false);
+    await b!.set({ up: true });
+    await world.advance(1000);
+    assert.equal(a!.carriers.at(-1), true);
+    await b!.end();
+    await world.advance(1000);
+    assert.equal(a!.carriers.at(-1), false);
+    assert.equal(a!.ended, undefined);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});

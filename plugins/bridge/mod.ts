@@ -7,6 +7,7 @@
  */
 
 import { z } from "zod";
+import { tellCarriers } from "../carrier.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import type { Circuit, Endable, Plugin, Scope, Session } from "../plugin.ts";
 import { type Board, makeBoard } from "./board.ts";
@@ -88,6 +89,7 @@ function pair(circuit: Scope, board: Board): Circuit<BridgeOptions> {
       sessions.add(session);
       scope.defer(async (why) => {
         sessions.delete(session);
+        for (const left of sessions) tellCarriers(left, undefined);
         await joined?.end(why);
       });
       if (other) {
@@ -96,7 +98,9 @@ function pair(circuit: Scope, board: Board): Circuit<BridgeOptions> {
         joined.defer(board.note(other.name, session.name));
       }
       const far = () => [...sessions].find((each) => each !== session);
-      return { show: () => ({ far: far()?.name ?? null }) };
+      const tell = () => tellCarriers(session, far());
+      tell();
+      return { show: () => ({ far: far()?.name ?? null }), heard: tell, changed: tell };
     },
     reconfigure: (options) => !options.rules && !options["by-hand"],
   };

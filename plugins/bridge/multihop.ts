@@ -5,6 +5,7 @@
  * @module
  */
 
+import { tellCarriers } from "../carrier.ts";
 import type {
   Attachment,
   CallAvps,
@@ -87,7 +88,7 @@ class Hop {
     return {
       show: () => ({ far: this.#far?.name ?? null }),
       heard: (message, said) => this.#heard(message, said),
-      changed: () => this.#tellFar("SLI", this.#circuitStatus()),
+      changed: () => this.#tellCarriers(),
     };
   }
 
@@ -114,6 +115,7 @@ class Hop {
 
   async #join(far: PlacedCall): Promise<void> {
     await this.#life.connect(this.#near.port, far.port);
+    this.#tellCarriers();
     this.#life.defer(this.#board.note(this.#near.name, far.name));
   }
 
@@ -133,6 +135,7 @@ class Hop {
         request: near.request ?? "ICRQ",
         ...(rule.sequencing !== undefined && { sequencing: rule.sequencing }),
         heard: (message, more) => this.#heardFar(message, more),
+        changed: () => this.#tellCarriers(),
         ended: near.end,
       });
       if (!isRefusal(far) && !goesBack(near, far)) return far;
@@ -148,17 +151,19 @@ class Hop {
       if (!far) return;
       this.#join(far).then(() => this.#answered.resolve(passable(said)), this.#life.fail);
     }
+    this.#tellCarriers();
     const told = news(this.#near.tunnel ?? {}, message, said);
     if (told) this.#near.tell(message as "SLI" | "WEN", told);
   }
 
   #tellFar(message: CallMessage, said: CallAvps): void {
+    this.#tellCarriers();
     const told = news(this.#far?.tunnel ?? {}, message, said);
     if (told) this.#far?.tell(message as "SLI" | "WEN", told);
   }
 
-  #circuitStatus(): CallAvps {
-    return { circuitStatus: { active: this.#near.up, new: false } };
+  #tellCarriers(): void {
+    if (this.#far) tellCarriers(this.#near, this.#far);
   }
 }
 

@@ -28,9 +28,9 @@ async function bench(options: BridgeOptions, session: Partial<TestSessionOptions
 }
 
 Deno.test("ICRP waits for the far one; what the peers say passes; frames behind ICCN are not lost", async () => {
-  const { circuit, host, near, world } = await bench({ rules: [{ to }] });
+  const { circuit: hop, host, near, world } = await bench({ rules: [{ to }] });
   world.placed = (call) => call.agree({ physicalChannelId: 9 });
-  const { attachment } = await near.attach(circuit);
+  const { attachment } = await near.attach(hop);
   const [far] = world.calls;
   assert.deepEqual([far!.target, far!.say], [to, { calledNumber: "77" }]);
   assert.deepEqual(attachment.say, { physicalChannelId: 9 });
@@ -51,6 +51,15 @@ Deno.test("ICRP waits for the far one; what the peers say passes; frames behind 
   assert.deepEqual(near.sent.map(([n]) => n), [9]);
   near.hear("SLI", { accm: { send: 1, receive: 2 } });
   far!.hear("WEN", { callErrors: { crcErrors: 1 } as never });
+  assert.deepEqual([far!.told.length, near.told.length], [1, 1]);
+  const circuit = (active: boolean) => ({ circuitStatus: { active, new: false } });
+  near.hear("SLI", circuit(false));
+  far!.hear("SLI", circuit(false));
+  assert.deepEqual([far!.carriers, near.carriers], [[false], [false]], "each leg tells the other");
+  await world.advance(1000);
+  near.hear("SLI", circuit(true));
+  far!.hear("SLI", circuit(true));
+  assert.deepEqual([far!.carriers, near.carriers], [[false, true], [false, true]]);
   assert.deepEqual([far!.told.length, near.told.length], [1, 1]);
   assert.match(String(attachment.show!()["far"]), /^far\/call-/);
   await near.end(BUSY);

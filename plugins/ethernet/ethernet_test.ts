@@ -118,3 +118,24 @@ Deno.test("ethernet's schema knows what the kernel takes", () => {
     undefined,
   );
 });
+
+Deno.test("an operator's word on the device is the circuit's, and the session's is not", async () => {
+  const { circuit, host, session, tap, world } = await bench({ name: "office0" });
+  tap().set(false);
+  await session.attach(circuit);
+  assert.deepEqual(session.carriers, [false], "it is known before the peer is told to go on");
+  tap().set(true);
+  tap().set(false);
+  tap().set(true);
+  assert.deepEqual(session.carriers, [false]);
+  await world.advance(1000);
+  assert.deepEqual(session.carriers, [false, true]);
+  await session.set({ up: false });
+  assert.equal(tap().carrier, false);
+  await world.advance(1000);
+  assert.deepEqual(session.carriers, [false, true], "the peer's own circuit is not ours");
+  await session.end();
+  tap().set(false);
+  assert.deepEqual(session.carriers, [false, true]);
+  await host.end(WHY);
+});

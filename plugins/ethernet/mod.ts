@@ -47,6 +47,7 @@ async function provision(scope: Scope, first: EthernetOptions): Promise<Circuit<
       await fit();
       await life.connect(joining.port, tap);
       tap.carrier(joining.up);
+      await life.follow(tap, joining.carrier);
       return {
         ifname: tap.name,
         get mtu() {

@@ -4,9 +4,10 @@ import type { CallAvps, CallEnd, CallMessage } from "../../core/wire/call_avps.t
 import { CdnResult } from "../../core/errors.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Attachment, Circuit } from "../plugin.ts";
-import { isRefusal, type Refusal, type Session } from "../session.ts";
+import { isRefusal, type Refusal } from "../session.ts";
 import type { Endable } from "../scope.ts";
 import type { SessionFacts } from "./leaves.ts";
+import { HostedSession } from "./hosted_session.ts";
 import type { Life } from "./life.ts";
 import { makeScope, type ScopeSetting } from "./scope.ts";
 
@@ -54,90 +55,114 @@ export async function attach(
   circuit: Circuit,
   { begun, ended, facts, options, signal }: Asking,
 ): Promise<Attached | Refusal> {
-  /** Until the session is joined, its end is the answer. */
-  const early = Promise.withResolvers<Refusal>();
-  let joined = false;
-  let asked = false;
-  let broke: Error | undefined;
-  const life = inside.child(facts.name, (why, failure) => {
-    broke = failure;
-    if (!joined) early.resolve({ refuse: why });
-    else if (!asked) ended(why, failure);
-  });
+  const own = new AttachedSession(inside, facts.name, options, ended);
+  const { life } = own;
   begun(life);
   const callOff = () => void life.end(CALLED_OFF);
   if (signal?.aborted) callOff();
   signal?.addEventListener("abort", callOff);
-  life.push(() => signal?.removeEventListener("abort", callOff));
-  const session = Object.create(facts, {
-    end: { value: (why: CallEnd) => void life.end(why), enumerable: true },
-  }) as Session;
-  const attaching =
-    (async () => await circuit.attach(session, makeScope(life, setting), options))();
-  let answer: Attachment | Refusal;
   try {
-    answer = await Promise.race([attaching, early.promise]);
-    // What `receive` began is part of it: the peer's first frame finds its receiver.
-    if (!isRefusal(answer)) await life.settled();
-    if (!isRefusal(answer) && life.ending) answer = { refuse: life.ending };
-  } catch (error) {
-    const failure = asError(error);
-    life.fail(failure);
-    await life.end(life.ending!);
-    throw broke ?? failure;
+    const session = new HostedSession(facts, life, life, setting.leaves.clock);
+    return await own.join(() => circuit.attach(session, makeScope(life, setting), options));
+  } finally {
+    signal?.removeEventListener("abort", callOff);
   }
-  if (isRefusal(answer)) {
-    // It may still be under way; what it asks for from now on is refused.
-    attaching.catch(() => {});
-    await life.end(answer.refuse);
-    if (broke) throw broke;
-    return answer;
-  }
-  joined = true;
-  return attached(life, answer, options, () => asked = true);
 }
 
-function attached(
-  life: Life,
-  attachment: Attachment,
-  first: object,
-  ask: () => void,
-): Attached {
-  let current = first;
-  const guard = (work: () => void) => {
-    if (life.ending) return;
+/** A session on a circuit, from when it is asked for. */
+class AttachedSession implements Attached {
+  readonly life: Life;
+  readonly #ended: Ended;
+  #options: object;
+  #attachment: Attachment | undefined;
+  /** Until the session is joined, its end is the answer. */
+  #early: PromiseWithResolvers<Refusal> | undefined = Promise.withResolvers();
+  /** Its owner asked for its end. */
+  #asked = false;
+  #broke: Error | undefined;
+
+  constructor(inside: Life, name: string, options: object, ended: Ended) {
+    this.#ended = ended;
+    this.#options = options;
+    this.life = inside.child(name, (why, failure) => this.#ends(why, failure));
+  }
+
+  get attachment(): Attachment {
+    return this.#attachment!;
+  }
+
+  /** Asks the plugin. */
+  async join(ask: () => Attachment | Refusal | Promise<Attachment | Refusal>) {
+    const { life } = this;
+    const attaching = (async () => await ask())();
+    let answer: Attachment | Refusal;
     try {
-      work();
+      answer = await Promise.race([attaching, this.#early!.promise]);
+      // What `receive` began is part of it: the peer's first frame finds its receiver.
+      if (!isRefusal(answer)) await life.settled();
+      if (!isRefusal(answer) && life.ending) answer = { refuse: life.ending };
     } catch (error) {
-      life.fail(asError(error));
+      const failure = asError(error);
+      life.fail(failure);
+      await life.end(life.ending!);
+      throw this.#broke ?? failure;
     }
-  };
-  return {
-    attachment,
-    async changed() {
-      if (!life.ending) await attachment.changed?.();
-    },
-    fail: life.fail,
-    heard: (message, said) => guard(() => attachment.heard?.(message, said)),
-    async reconfigure(options) {
-      if (life.ending) throw new Failure("unavailable", `${life.label} has ended`);
-      const taken = await change(attachment, current, options, life);
-      if (taken) current = options;
-      return taken;
-    },
-    async circuitChanged() {
-      if (life.ending) return;
-      try {
-        await attachment.reconfigure?.(current);
-      } catch (error) {
-        life.fail(asError(error));
-      }
-    },
-    end(why) {
-      ask();
-      return life.end(why);
-    },
-  };
+    if (isRefusal(answer)) {
+      // It may still be under way; what it asks for from now on is refused.
+      attaching.catch(() => {});
+      await life.end(answer.refuse);
+      if (this.#broke) throw this.#broke;
+      return answer;
+    }
+    this.#early = undefined;
+    this.#attachment = answer;
+    return this;
+  }
+
+  async changed(): Promise<void> {
+    if (!this.life.ending) await this.attachment.changed?.();
+  }
+
+  fail(failure: Error): void {
+    this.life.fail(failure);
+  }
+
+  heard(message: CallMessage, said: CallAvps): void {
+    if (this.life.ending) return;
+    try {
+      this.attachment.heard?.(message, said);
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
+  async reconfigure(options: object): Promise<boolean> {
+    const { life } = this;
+    if (life.ending) throw new Failure("unavailable", `${life.label} has ended`);
+    const taken = await change(this.attachment, this.#options, options, life);
+    if (taken) this.#options = options;
+    return taken;
+  }
+
+  async circuitChanged(): Promise<void> {
+    if (this.life.ending) return;
+    try {
+      await this.attachment.reconfigure?.(this.#options);
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
+  end(why: CallEnd): Promise<void> {
+    this.#asked = true;
+    return this.life.end(why);
+  }
+
+  #ends(why: CallEnd, failure: Error | undefined): void {
+    this.#broke = failure;
+    if (this.#early) this.#early.resolve({ refuse: why });
+    else if (!this.#asked) this.#ended(why, failure);
+  }
 }
 
 /** What takes changed options: a service its section, a circuit or an attachment its options. */

@@ -11,7 +11,8 @@ import {
   type Refusal,
   type Target,
 } from "../session.ts";
-import type { Leaves } from "./leaves.ts";
+import { HostedSession } from "./hosted_session.ts";
+import type { Clock, Leaves, PlacedLeaf } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
 /** Runs a plugin's callback. */
@@ -35,16 +36,25 @@ export function placeCall(
         ...(sequencing !== undefined && { sequencing }),
         changed: () => guardChange(life, () => options.changed?.()),
         heard: (message, said) => guard(() => options.heard?.(message, said)),
-        ended: (why) => guard(() => options.ended?.(why)),
+        ended: (why, lost) => guard(() => options.ended?.(why, lost)),
       }, signal));
     if (isRefusal(call)) return { value: call, undo: () => {} };
-    const { end } = call;
-    const value = Object.create(call.facts, {
-      end: { value: (why: CallEnd) => void end(why), enumerable: true },
-      proceed: { value: (said: CallAvps = {}) => call.proceed(said), enumerable: true },
-    }) as PlacedCall;
-    return { value, undo: end };
+    return { value: new HostedCall(call, life, leaves.clock), undo: call.end };
   });
+}
+
+/** A call as the plugin that placed it has it. */
+class HostedCall extends HostedSession implements PlacedCall {
+  readonly #call: PlacedLeaf;
+
+  constructor(call: PlacedLeaf, life: Life, clock: Clock) {
+    super(call.facts, call, life, clock);
+    this.#call = call;
+  }
+
+  proceed(said: CallAvps = {}): Promise<Refusal | undefined> {
+    return this.#call.proceed(said);
+  }
 }
 
 /** Hands a port to a named circuit, for as long as a life lasts. @throws {Failure} */
@@ -69,7 +79,7 @@ export function attachChannel(
 
 /** A change that a plugin cannot follow ends what it was of. */
 function guardChange(life: Life, change: () => void | Promise<void> | undefined): void {
-  (async () => await change())().catch(life.fail);
+  (async () => await change())().catch((error) => life.fail(error));
 }
 
 /** Asks something that is called off where the life ends before the answer is there. */

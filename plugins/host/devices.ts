@@ -93,7 +93,7 @@ export function openPppoe(
     }
     const { mac, sessionId, vlans } = session;
     const headers = PPPOE_HEADER + tagBytes(vlans);
-    const { port, end } = ports.make(
+    const owned = ports.make(
       `PPPoE session ${sessionId} of ${mac}`,
       id,
       "ppp",
@@ -101,11 +101,28 @@ export function openPppoe(
       () => ADDRESS_AND_CONTROL + Math.min(on.mtu - headers, PROTOCOL + maxPayload),
     );
     const undo = async () => {
-      end();
+      owned.end();
       below.done();
       await leaves.datapath.removePort(id);
     };
-    return { value: port, undo };
+    return { value: owned.port, undo };
+  });
+}
+
+/** What is known of open devices beside their ports. */
+const leafOf = new WeakMap<Port, PacketLeaf>();
+
+/** Follows a device for as long as a life lasts. @throws {Failure} */
+export function followDevice(
+  life: Life,
+  device: Port,
+  told: (running: boolean) => void,
+): Promise<void> {
+  // deno-lint-ignore require-await
+  return life.own(async () => {
+    const leaf = leafOf.get(device);
+    if (!leaf) throw new Failure("invalid", "this is no device of the host");
+    return { value: undefined, undo: leaf.follow((running) => life.ending || told(running)) };
   });
 }
 
@@ -132,20 +149,21 @@ function own<Leaf extends PacketLeaf, P extends Port>(
   return life.own(async () => {
     let gone = () => {};
     const leaf = await open(() => gone());
-    const { port, end } = ports.make(name, leaf.port, frames, () => leaf.mtu() + header);
+    const owned = ports.make(name, leaf.port, frames, () => leaf.mtu() + header);
+    leafOf.set(owned.port, leaf);
     let present = true;
     gone = () => {
       present = false;
       // First the reason that matters: who joined it breaks for that one too.
       life.fail(new Failure("unavailable", `${name} vanished`));
-      end();
+      owned.end();
     };
     const undo = async () => {
-      end();
+      owned.end();
       gone = () => {};
       await leaf.close();
     };
-    return { value: make(port, leaf, () => present), undo };
+    return { value: make(owned.port, leaf, () => present), undo };
   });
 }
 

@@ -82,7 +82,7 @@ export async function openForwarder(
     change: async (options) => await forwarders.change(there(), options),
     ask: async (question, given) => await forwarders.ask(there(), question, given),
     async join(life, port, options, tell) {
-      const portId = ports.idOf(port);
+      const id = ports.idOf(port);
       await ports.join(life, port, {
         name: spec.name,
         frames: spec.frames,
@@ -101,9 +101,11 @@ export async function openForwarder(
           users.delete(life);
         },
       });
-      return {
-        change: async (options) => await forwarders.changeMember(there(), portId, options),
-      };
+      return memberOf(id);
     },
   };
+
+  function memberOf(id: PortId): Member<object> {
+    return { change: async (options) => await forwarders.changeMember(there(), id, options) };
+  }
 }

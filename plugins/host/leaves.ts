@@ -169,12 +169,17 @@ export interface DeviceLeaf {
   /** May do a part of it and throw: the host then goes back. @throws {Failure} */
   change(options: DeviceChange): void;
   setCarrier(up: boolean): void;
+  /** Tells whether it can carry frames, now and whenever that changes, until the result is called. @throws {Failure} */
+  follow(told: (running: boolean) => void): () => Promise<void>;
   /** Removes the port, and the device unless it was adopted. */
   close(): Promise<void>;
 }
 
 /** An open interface. */
-export type PacketLeaf = Pick<DeviceLeaf, "port" | "name" | "mac" | "mtu" | "close">;
+export type PacketLeaf = Pick<
+  DeviceLeaf,
+  "port" | "name" | "mac" | "mtu" | "follow" | "close"
+>;
 
 /** What the host's user knows of a session; the rest of {@linkcode Session} is the host's. */
 export type SessionFacts = Omit<Session, "end">;
@@ -188,8 +193,8 @@ export interface AttachedChannel extends Endable {
 export interface PlaceEvents {
   changed(): void;
   heard(message: CallMessage, said: CallAvps): void;
-  /** It ended, and not because {@linkcode PlacedLeaf.end} said so. Its port is still there. */
-  ended(why: CallEnd): void;
+  /** It ended, with its tunnel where it is `lost`, and not because {@linkcode PlacedLeaf.end} said so. Its port is still there. */
+  ended(why: CallEnd, lost: boolean): void;
 }
 
 /** A call that was placed and agreed to. */

@@ -17,10 +17,14 @@ export const UNDO_MS = 2000;
 /** Something to undo. */
 type Undo = (why: CallEnd) => unknown;
 
-/** What was had, and how it is undone. */
-export interface Had<T> {
-  readonly value: T;
+/** What a life undoes in its end. */
+export interface Undoable {
   undo(why: CallEnd): unknown;
+}
+
+/** What was had, and how it is undone. */
+export interface Had<T> extends Undoable {
+  readonly value: T;
 }
 
 /** What lives are made with. */
@@ -40,6 +44,9 @@ export interface Life extends Endable {
   own<T>(begin: () => Promise<Had<T>>): Promise<T>;
   /** Undoes something in the end, also of a life that is ending; once over it throws. The result takes it back. */
   push(undo: Undo): () => void;
+  /** {@linkcode push} of something that {@linkcode drop} takes back. */
+  add(undoable: Undoable): void;
+  drop(undoable: Undoable): void;
   /** {@linkcode Scope.defer}. */
   defer(undo: Undo): void;
   /** {@linkcode Scope.fail}. */
@@ -56,22 +63,20 @@ export interface Life extends Endable {
 export function makeLife(
   setting: LifeSetting,
   label: string,
-  begins: (why: CallEnd, failure?: Error) => void = () => {},
-  over: () => void = () => {},
+  begins?: (why: CallEnd, failure?: Error) => void,
 ): Life {
-  return new OwnLife(setting, label, begins, over);
+  return new OwnLife(setting, label, begins, undefined);
 }
 
+/** There are many: what most of them never need is made when it is needed. */
 class OwnLife implements Life {
   readonly label: string;
-  readonly log: Log;
   readonly #setting: LifeSetting;
-  readonly #begins: (why: CallEnd, failure?: Error) => void;
-  readonly #over: () => void;
-  readonly #undos = new Set<Undo>();
-  readonly #children = new Set<Life>();
-  readonly #pending = new Set<Promise<unknown>>();
-  /** Made when somebody asks for it: most never do. */
+  readonly #begins: ((why: CallEnd, failure?: Error) => void) | undefined;
+  readonly #parent: OwnLife | undefined;
+  #undos: Set<Undoable> | undefined;
+  #children: Set<OwnLife> | undefined;
+  #pending: Set<Promise<unknown>> | undefined;
   #abort: AbortController | undefined;
   #ending: CallEnd | undefined;
   #ended: Promise<void> | undefined;
@@ -80,14 +85,17 @@ class OwnLife implements Life {
   constructor(
     setting: LifeSetting,
     label: string,
-    begins: (why: CallEnd, failure?: Error) => void,
-    over: () => void,
+    begins: ((why: CallEnd, failure?: Error) => void) | undefined,
+    parent: OwnLife | undefined,
   ) {
     this.label = label;
-    this.log = setting.log;
     this.#setting = setting;
     this.#begins = begins;
-    this.#over = over;
+    this.#parent = parent;
+  }
+
+  get log(): Log {
+    return this.#setting.log;
   }
 
   get signal(): AbortSignal {
@@ -102,7 +110,7 @@ class OwnLife implements Life {
   }
 
   async settled(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.allSettled(this.#pending);
+    while (this.#pending) await Promise.allSettled(this.#pending);
   }
 
   refuseEnded(): void {
@@ -111,12 +119,8 @@ class OwnLife implements Life {
 
   async own<T>(begin: () => Promise<Had<T>>): Promise<T> {
     this.refuseEnded();
-    const beginning = (async () => {
-      const had = await begin();
-      // What came too late is undone by the end, which waits for it.
-      this.push(had.undo);
-      return had.value;
-    })();
+    const beginning = this.#begin(begin);
+    this.#pending ??= new Set();
     this.#pending.add(beginning);
     try {
       const value = await beginning;
@@ -124,35 +128,56 @@ class OwnLife implements Life {
       return value;
     } finally {
       this.#pending.delete(beginning);
+      if (this.#pending.size === 0) this.#pending = undefined;
     }
   }
 
   push(undo: Undo): () => void {
-    if (this.#isOver) throw this.#gone();
     // One function may be given twice.
-    const own: Undo = (why) => undo(why);
-    this.#undos.add(own);
-    return () => void this.#undos.delete(own);
+    const own = { undo };
+    this.add(own);
+    return () => this.drop(own);
+  }
+
+  add(undoable: Undoable): void {
+    if (this.#isOver) throw this.#gone();
+    this.#undos ??= new Set();
+    this.#undos.add(undoable);
+  }
+
+  drop(undoable: Undoable): void {
+    this.#undos?.delete(undoable);
   }
 
   child(label: string, begins?: (why: CallEnd, failure?: Error) => void): Life {
     this.refuseEnded();
-    const inner = makeLife(this.#setting, label, begins, () => this.#children.delete(inner));
+    const inner = new OwnLife(this.#setting, label, begins, this);
+    this.#children ??= new Set();
     this.#children.add(inner);
     return inner;
   }
 
-  // Scopes hand these on as they are.
-  readonly defer = (undo: Undo): void => {
-    const limited: Undo = (why) => withinTime(undo(why), this.#setting.clock, this.label);
-    if (!this.#ending) return void this.#undos.add(limited);
-    void this.#quietly(limited, this.#ending);
+  defer(undo: Undo): void {
+    const own = new Deferred(undo, this.#setting.clock, this.label);
+    if (!this.#ending) return this.add(own);
+    void this.#quietly(own, this.#ending);
     throw this.#gone();
-  };
+  }
 
-  readonly fail = (failure: Error): void => void this.#end(faultOf(failure), failure);
+  fail(failure: Error): void {
+    void this.#end(faultOf(failure), failure);
+  }
 
-  readonly end = (why: CallEnd): Promise<void> => this.#end(why);
+  end(why: CallEnd): Promise<void> {
+    return this.#end(why);
+  }
+
+  async #begin<T>(begin: () => Promise<Had<T>>): Promise<T> {
+    const had = await begin();
+    // What came too late is undone by the end, which waits for it.
+    this.add(had);
+    return had.value;
+  }
 
   #end(why: CallEnd, failure?: Error): Promise<void> {
     if (this.#ended) return this.#ended;
@@ -166,22 +191,22 @@ class OwnLife implements Life {
 
   async #finish(why: CallEnd, failure?: Error): Promise<void> {
     this.#abort?.abort(this.#abortReason(why));
-    this.#begins(why, failure);
-    const inside = [...this.#children].map((child) => child.end(why));
+    this.#begins?.(why, failure);
+    const inside = [...this.#children ?? []].map((child) => child.end(why));
     await Promise.all(inside);
-    await Promise.allSettled(this.#pending);
-    while (this.#undos.size > 0) {
+    await Promise.allSettled(this.#pending ?? []);
+    while (this.#undos && this.#undos.size > 0) {
       for (const undo of [...this.#undos].reverse()) {
         if (this.#undos.delete(undo)) await this.#quietly(undo, why);
       }
     }
     this.#isOver = true;
-    this.#over();
+    if (this.#parent) this.#parent.#forget(this);
   }
 
-  async #quietly(undo: Undo, why: CallEnd): Promise<void> {
+  async #quietly(undoable: Undoable, why: CallEnd): Promise<void> {
     try {
-      await undo(why);
+      await undoable.undo(why);
     } catch (error) {
       this.log.warn("cannot undo a step in order", {
         of: this.label,
@@ -190,12 +215,36 @@ class OwnLife implements Life {
     }
   }
 
+  /** One inside is over. */
+  #forget(child: OwnLife): void {
+    this.#children?.delete(child);
+    if (this.#children?.size === 0) this.#children = undefined;
+  }
+
   #abortReason({ message }: CallEnd): Failure {
     return new Failure("unavailable", message ?? `${this.label} has ended`);
   }
 
   #gone(): Failure {
     return new Failure("unavailable", `${this.label} has ended`);
+  }
+}
+
+/** An undoing of a plugin's own: it has so much time. */
+class Deferred implements Undoable {
+  readonly #undo: Undo;
+  readonly #clock: Clock;
+  readonly #label: string;
+
+  constructor(undo: Undo, clock: Clock, label: string) {
+    this.#undo = undo;
+    this.#clock = clock;
+    this.#label = label;
+  }
+
+  undo(why: CallEnd): unknown {
+    const work = this.#undo(why);
+    return work instanceof Promise ? withinTime(work, this.#clock, this.#label) : work;
   }
 }
 

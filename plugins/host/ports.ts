@@ -7,7 +7,7 @@
 
 import type { FrameType } from "../../core/pseudowire.ts";
 import { asError, Failure } from "../failure.ts";
-import type { Port, PortRate, PuntedFrame, VlanTranslation } from "../ports.ts";
+import type { Port, PortRate, PuntedFrame, Statistics, VlanTranslation } from "../ports.ts";
 import type { DatapathLeaf, Leaves, PortId } from "./leaves.ts";
 import type { Had, Life } from "./life.ts";
 
@@ -51,12 +51,21 @@ export interface JoinTarget {
   parted(port: PortId): void;
 }
 
-interface Receiver {
-  take(frames: readonly Uint8Array[]): void;
+/** Who takes a port's frames: also while its life ends, until that is undone: a farewell may wait for its answer. */
+class Receiver {
+  readonly #take: (batch: readonly PuntedFrame[]) => void;
   /** The datapath's end of it, once it is there. */
   host: PortId | undefined;
   /** What was sent before that. */
-  readonly early: Uint8Array[];
+  early: Uint8Array[] | undefined;
+
+  constructor(take: (batch: readonly PuntedFrame[]) => void) {
+    this.#take = take;
+  }
+
+  take(frames: readonly Uint8Array[]): void {
+    this.#take(frames.map((bytes) => ({ bytes })));
+  }
 }
 
 /** What is kept of a port's frames here: those that were on their way to its receiver when holding began. */
@@ -70,20 +79,93 @@ interface Holding {
 /** How many frames may be sent before the datapath is ready for them. */
 const MAX_EARLY = 64;
 
-interface State {
+/** A port's life. */
+class State implements OwnedPort {
   readonly name: string;
   readonly id: PortId;
   readonly frames: FrameType;
+  readonly port: HostPort;
   /** The last work on this port; works of one port follow each other. */
-  busy: Promise<unknown>;
-  /** What it is joined with. */
-  joined: { readonly name: string; readonly punts: boolean } | undefined;
+  busy: Promise<unknown> = IDLE;
+  /** What it is joined with, and whom its end breaks for that. */
+  joined: Joined | undefined;
   receiver: Receiver | undefined;
   holding: Holding | undefined;
-  rate: Required<PortRate>;
-  gone: boolean;
-  /** Whom its end breaks. */
-  readonly users: Set<Life>;
+  rate: Required<PortRate> = UNLIMITED;
+  gone = false;
+  /** Who builds upon it, though not joined. */
+  users: Set<Life> | undefined;
+
+  constructor(
+    ports: HostPorts,
+    name: string,
+    id: PortId,
+    frames: FrameType,
+    frameMtu: () => number,
+  ) {
+    this.name = name;
+    this.id = id;
+    this.frames = frames;
+    this.port = new HostPort(this, ports, frameMtu);
+  }
+
+  end(): void {
+    if (this.gone) return;
+    this.gone = true;
+    for (const life of [...this.users ?? [], ...this.joined ? [this.joined.life] : []]) {
+      life.fail(new Failure("unavailable", `${this.name} is gone`));
+    }
+  }
+}
+
+interface Joined {
+  readonly name: string;
+  readonly punts: boolean;
+  readonly life: Life;
+}
+
+const IDLE = Promise.resolve();
+const UNLIMITED: Required<PortRate> = { in: null, out: null, burst: 0 };
+
+/** A port as plugins have it; those who open devices add to it. */
+class HostPort implements Port {
+  readonly frames: FrameType;
+  readonly #state: State;
+  readonly #ports: HostPorts;
+  readonly #frameMtu: () => number;
+
+  constructor(state: State, ports: HostPorts, frameMtu: () => number) {
+    this.frames = state.frames;
+    this.#state = state;
+    this.#ports = ports;
+    this.#frameMtu = frameMtu;
+  }
+
+  /** What the host knows of a port. @throws {Failure} */
+  static stateOf(port: Port): State {
+    if (#state in port) return port.#state;
+    throw new Failure("invalid", "this is no port of the host");
+  }
+
+  get frameMtu(): number {
+    return this.#frameMtu();
+  }
+
+  send(batch: readonly Uint8Array[]): number {
+    return this.#ports.send(this.#state, batch);
+  }
+
+  limit(rate: PortRate): void {
+    this.#ports.limit(this.#state, rate);
+  }
+
+  translate(rule: VlanTranslation | null): void {
+    this.#ports.translate(this.#state, rule);
+  }
+
+  statistics(): Promise<Statistics | undefined> {
+    return this.#ports.statistics(this.#state);
+  }
 }
 
 export function makePorts(leaves: Pick<Leaves, "datapath" | "log">): Ports {
@@ -93,7 +175,6 @@ export function makePorts(leaves: Pick<Leaves, "datapath" | "log">): Ports {
 class HostPorts implements Ports {
   readonly #datapath: DatapathLeaf;
   readonly #log: Leaves["log"];
-  readonly #states = new WeakMap<Port, State>();
 
   constructor({ datapath, log }: Pick<Leaves, "datapath" | "log">) {
     this.#datapath = datapath;
@@ -101,78 +182,46 @@ class HostPorts implements Ports {
   }
 
   make(name: string, id: PortId, frames: FrameType, frameMtu: () => number): OwnedPort {
-    const state: State = {
-      name,
-      id,
-      frames,
-      busy: Promise.resolve(),
-      joined: undefined,
-      receiver: undefined,
-      holding: undefined,
-      rate: { in: null, out: null, burst: 0 },
-      gone: false,
-      users: new Set(),
-    };
-    const port = this.#portOf(state, frameMtu);
-    this.#states.set(port, state);
-    return {
-      port,
-      end() {
-        if (state.gone) return;
-        state.gone = true;
-        for (const life of state.users) {
-          life.fail(new Failure("unavailable", `${name} is gone`));
-        }
-      },
-    };
+    return new State(this, name, id, frames, frameMtu);
   }
 
   idOf(port: Port): PortId {
-    return this.#stateOf(port).id;
+    return HostPort.stateOf(port).id;
   }
 
   connect(life: Life, a: Port, b: Port): Promise<void> {
-    const [first, second] = [this.#stateOf(a), this.#stateOf(b)];
+    const [first, second] = [HostPort.stateOf(a), HostPort.stateOf(b)];
     return life.own(() => inTurn([first, second], () => this.#connect(life, first, second)));
   }
 
   join(life: Life, port: Port, to: JoinTarget): Promise<void> {
-    const state = this.#stateOf(port);
+    const state = HostPort.stateOf(port);
     return life.own(() => inTurn([state], () => this.#join(life, state, to)));
   }
 
   use(life: Life, port: Port, name: string): Promise<void> {
-    const state = this.#stateOf(port);
+    const state = HostPort.stateOf(port);
     // deno-lint-ignore require-await
     return life.own(async () => {
       refuseJoined(state);
-      state.joined = { name, punts: true };
-      state.users.add(life);
-      const undo = () => {
-        state.joined = undefined;
-        state.users.delete(life);
-      };
-      return { value: undefined, undo };
+      state.joined = { name, punts: true, life };
+      return { value: undefined, undo: () => state.joined = undefined };
     });
   }
 
   uses(life: Life, port: Port): { readonly id: PortId; done(): void } {
-    const { gone, id, name, users } = this.#stateOf(port);
-    if (gone) throw new Failure("unavailable", `${name} is gone`);
+    const state = HostPort.stateOf(port);
+    if (state.gone) throw new Failure("unavailable", `${state.name} is gone`);
+    const users = state.users ??= new Set();
     users.add(life);
-    return { id, done: () => void users.delete(life) };
+    return { id: state.id, done: () => void users.delete(life) };
   }
 
   receive(life: Life, port: Port, take: (batch: readonly PuntedFrame[]) => void): void {
     life.refuseEnded();
-    const state = this.#stateOf(port);
+    const state = HostPort.stateOf(port);
     if (state.receiver) throw new Failure("in-use", `${state.name} has a receiver already`);
-    const receiver: Receiver = {
-      // Also while the life ends, until this is undone: a farewell may wait for its answer.
-      take: (frames) => take(frames.map((bytes) => ({ bytes }))),
-      host: undefined,
-      early: [],
-    };
+    const receiver = new Receiver(take);
     state.receiver = receiver;
     life.own(() => inTurn([state], () => this.#listen(state, receiver))).catch((error) => {
       if (state.receiver === receiver) state.receiver = undefined;
@@ -182,7 +231,7 @@ class HostPorts implements Ports {
 
   hold(life: Life, port: Port, frames: number): void {
     life.refuseEnded();
-    const state = this.#stateOf(port);
+    const state = HostPort.stateOf(port);
     refuseJoined(state);
     if (!Number.isInteger(frames) || frames < 1 || frames > 1024) {
       throw new Failure("invalid", `${state.name} may hold 1 to 1024 frames, not ${frames}`);
@@ -196,36 +245,22 @@ class HostPorts implements Ports {
     });
   }
 
-  #stateOf(port: Port): State {
-    const state = this.#states.get(port);
-    if (state) return state;
-    throw new Failure("invalid", "this is no port of the host");
+  send({ gone, receiver }: State, batch: readonly Uint8Array[]): number {
+    if (batch.length === 0 || !receiver || gone) return 0;
+    if (receiver.host !== undefined) {
+      return this.#datapath.inject(receiver.host, batch) ? batch.length : 0;
+    }
+    receiver.early ??= [];
+    const taken = batch.slice(0, MAX_EARLY - receiver.early.length);
+    receiver.early.push(...taken.map((frame) => frame.slice()));
+    return taken.length;
   }
 
-  #portOf(state: State, frameMtu: () => number): Port {
-    const datapath = this.#datapath;
-    return {
-      frames: state.frames,
-      get frameMtu() {
-        return frameMtu();
-      },
-      send(batch) {
-        const { gone, receiver } = state;
-        if (batch.length === 0 || !receiver || gone) return 0;
-        if (receiver.host !== undefined) {
-          return datapath.inject(receiver.host, batch) ? batch.length : 0;
-        }
-        const taken = batch.slice(0, MAX_EARLY - receiver.early.length);
-        receiver.early.push(...taken.map((frame) => frame.slice()));
-        return taken.length;
-      },
-      limit: (rate) => this.#limit(state, rate),
-      translate: (rule) => this.#translate(state, rule),
-      statistics: () => state.gone ? Promise.resolve(undefined) : datapath.statistics(state.id),
-    };
+  statistics({ gone, id }: State): Promise<Statistics | undefined> {
+    return gone ? Promise.resolve(undefined) : this.#datapath.statistics(id);
   }
 
-  #limit(state: State, rate: PortRate): void {
+  limit(state: State, rate: PortRate): void {
     state.rate = { ...state.rate, ...rate };
     const [rx, tx] = [kilobits(state, state.rate.in), kilobits(state, state.rate.out)];
     const burst = state.rate.burst || Math.max(16_384, Math.round(Math.max(rx, tx) * 100 / 8));
@@ -236,7 +271,7 @@ class HostPorts implements Ports {
     });
   }
 
-  #translate(state: State, rule: VlanTranslation | null): void {
+  translate(state: State, rule: VlanTranslation | null): void {
     const { gone, id, name } = state;
     const vids = [...rule?.pop ?? [], ...rule?.push ?? []];
     const few = (rule?.pop.length ?? 0) <= 2 && (rule?.push.length ?? 0) <= 2;
@@ -261,15 +296,11 @@ class HostPorts implements Ports {
       this.#datapath.crossConnect(a.id, b.id),
     ]);
     for (const [port, other] of [[a, b], [b, a]] as const) {
-      port.joined = { name: other.name, punts: false };
-      port.users.add(life);
+      port.joined = { name: other.name, punts: false, life };
       this.#goesOn(port);
     }
     const part = async () => {
-      for (const port of both) {
-        port.joined = undefined;
-        port.users.delete(life);
-      }
+      for (const port of both) port.joined = undefined;
       if (!a.gone && !b.gone) await this.#datapath.disconnect(a.id);
     };
     return { value: undefined, undo: () => inTurn(both, part) };
@@ -282,12 +313,10 @@ class HostPorts implements Ports {
       throw new Failure("invalid", message);
     }
     await Promise.all([...this.#kept(port), to.join(port.id)]);
-    port.joined = { name: to.name, punts: true };
-    port.users.add(life);
+    port.joined = { name: to.name, punts: true, life };
     this.#goesOn(port);
     const part = async () => {
       port.joined = undefined;
-      port.users.delete(life);
       to.parted(port.id);
       if (!port.gone) await this.#datapath.disconnect(port.id);
     };
@@ -346,16 +375,20 @@ class HostPorts implements Ports {
       port.receiver = undefined;
       await this.#datapath.removePort(host);
     };
-    const early = receiver.early.splice(0);
-    if (early.length > 0) this.#datapath.inject(host, early);
+    if (receiver.early) this.#datapath.inject(host, receiver.early);
+    receiver.early = undefined;
     return { value: undefined, undo: () => inTurn([port], stop) };
   }
 }
 
+const NOTHING = () => {};
+
 /** Work on ports, after all earlier work on any of them. */
 function inTurn<T>(ports: readonly State[], work: () => Promise<T>): Promise<T> {
-  const turn = Promise.all(ports.map(({ busy }) => busy)).then(work);
-  const settled = turn.then(() => {}, () => {});
+  const [first] = ports;
+  const before = ports.length === 1 ? first!.busy : Promise.all(ports.map(({ busy }) => busy));
+  const turn = before.then(work);
+  const settled = turn.then(NOTHING, NOTHING);
   for (const port of ports) port.busy = settled;
   return turn;
 }

@@ -2,7 +2,7 @@
 
 import type { Member, PppForwarder, PppOptions, PppPortOptions } from "../ports.ts";
 import { type OpenForwarder, openForwarder } from "./forwarders.ts";
-import type { DatapathLeaf } from "./leaves.ts";
+import type { DatapathLeaf, ForwarderNews } from "./leaves.ts";
 import type { Life } from "./life.ts";
 import type { Ports } from "./ports.ts";
 
@@ -31,15 +31,28 @@ export async function joinPpp(
   port: Parameters<OpenForwarder["join"]>[1],
   first: PppPortOptions,
 ): Promise<Member<PppPortOptions>> {
-  let { expired, ...plain } = first;
-  const member = await open.join(life, port, plain, ({ detail, what }) => {
-    if (what === "expired") expired?.((detail as { what: "idle" | "session" | "quota" }).what);
-  });
-  return {
-    async change(options) {
-      const { expired: next, ...changed } = options;
-      await member.change(changed);
-      [expired, plain] = [next, changed];
-    },
-  };
+  const { expired, ...plain } = first;
+  const own = new PppMember(expired);
+  own.member = await open.join(life, port, plain, (news) => own.happened(news));
+  return own;
+}
+
+/** A member of a termination. */
+class PppMember implements Member<PppPortOptions> {
+  member!: Member<object>;
+  #expired: PppPortOptions["expired"];
+
+  constructor(expired: PppPortOptions["expired"]) {
+    this.#expired = expired;
+  }
+
+  async change({ expired, ...options }: PppPortOptions): Promise<void> {
+    await this.member.change(options);
+    this.#expired = expired;
+  }
+
+  happened({ detail, what }: ForwarderNews): void {
+    if (what !== "expired") return;
+    this.#expired?.((detail as { what: "idle" | "session" | "quota" }).what);
+  }
 }

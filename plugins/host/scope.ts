@@ -16,14 +16,17 @@ import type {
 } from "../ports.ts";
 import type { Endable, Scope, UnixStream } from "../scope.ts";
 import { attachChannel, placeCall } from "./calls.ts";
-import { openPacket, openPppoe, openTap, openTun } from "./devices.ts";
+import { followDevice, openPacket, openPppoe, openTap, openTun } from "./devices.ts";
 import type { OpenForwarder } from "./forwarders.ts";
 import { keep, type Listing } from "./keeper.ts";
-import type { Leaves } from "./leaves.ts";
-import type { Life } from "./life.ts";
+import type { Clock, Leaves } from "./leaves.ts";
+import type { Life, Undoable } from "./life.ts";
 import type { Ports } from "./ports.ts";
 import { joinPpp, openPpp } from "./ppp_forwarder.ts";
 import { joinSwitch, openPatch, openSwitch } from "./switch_forwarder.ts";
+
+/** Runs a plugin's callback. */
+type Guard = (callback: () => void) => void;
 
 /** What the scopes of one plugin are made with. */
 export interface ScopeSetting {
@@ -41,124 +44,252 @@ export interface ScopeSetting {
 
 /** The scope of a life. */
 export function makeScope(life: Life, setting: ScopeSetting): Scope & Endable {
-  const { leaves, plugin, ports } = setting;
-  const { clock } = leaves;
-  /** Runs a plugin's callback: a defect in one plugin is logged and ends nothing else. */
-  const guard = (callback: () => void) => {
-    try {
-      callback();
-    } catch (error) {
-      life.log.error("the plugin failed in a callback", {
-        of: life.label,
-        error: asError(error).message,
-      });
-    }
-  };
+  return new OwnScope(life, setting);
+}
 
-  const scope: Scope & Endable = {
-    get signal() {
-      return life.signal;
-    },
-    end: life.end,
-    child: (label) => makeScope(life.child(`${life.label}/${label}`), setting),
-    keep(label, begin) {
+/**
+ * A scope. There is one of each session, so what it has is made as it is asked for: each property is a getter of the
+ * class, which gives a function that needs no `this`.
+ */
+class OwnScope implements Scope, Endable {
+  readonly #life: Life;
+  readonly #setting: ScopeSetting;
+
+  constructor(life: Life, setting: ScopeSetting) {
+    this.#life = life;
+    this.#setting = setting;
+  }
+
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  get ending(): boolean {
+    return this.#life.ending !== undefined;
+  }
+
+  get end(): Endable["end"] {
+    return (why) => this.#life.end(why);
+  }
+
+  get child(): Scope["child"] {
+    return (label) => makeScope(this.#life.child(`${this.#life.label}/${label}`), this.#setting);
+  }
+
+  get keep(): Scope["keep"] {
+    return (label, begin) => {
+      const life = this.#life;
+      const { leaves: { clock }, listing } = this.#setting;
       life.refuseEnded();
+      const whole = `${life.label}/${label}`;
       return keep(
         life,
-        { clock, listing: setting.listing },
-        `${life.label}/${label}`,
-        (inner) => begin(makeScope(inner, setting)),
+        { clock, listing },
+        whole,
+        (inner) => begin(makeScope(inner, this.#setting)),
       );
-    },
-    service(name) {
-      life.refuseEnded();
-      return setting.service(name);
-    },
-    defer: life.defer,
-    fail: life.fail,
-    failure: (code, message, option) =>
-      new Failure(code, message, option === undefined ? {} : { option }),
-    open: opener(life, setting, guard),
-    join: joiner(life, setting) as Scope["join"],
-    connect: (a, b) => ports.connect(life, a, b),
-    hold: (port, frames) => ports.hold(life, port, frames),
-    receive: (port, take) => ports.receive(life, port, (batch) => guard(() => take(batch))),
-    place: (target, say, options) => placeCall(life, leaves, guard, target, say, options),
-    attach: (circuit, channel, ended) =>
-      attachChannel(life, leaves, guard, circuit, channel, ended),
-    ...outsideOf(life, leaves, guard),
-    store() {
-      life.refuseEnded();
-      return setting.store();
-    },
-    now: clock.now,
-    date: leaves.date,
-    timer(at, due) {
-      const timers: Disposable[] = [];
-      const stop = () => timers.pop()?.[Symbol.dispose]();
-      const forget = life.push(stop);
-      timers.push(clock.timer(at, () => {
-        forget();
-        guard(due);
-      }));
-      return {
-        cancel() {
-          forget();
-          stop();
-        },
-      };
-    },
-    random: leaves.random,
-    log: (level, message, fields) => life.log[level](message, { of: life.label, ...fields }),
-    event: (name, fields) => leaves.event(`${plugin}-${name}`, fields),
-    counter: (name, help) => leaves.meters.counter(plugin, name, help),
-    gauge(name, help, read) {
-      life.refuseEnded();
-      const gauge = leaves.meters.gauge(plugin, name, help, read);
-      life.push(() => gauge[Symbol.dispose]());
-    },
-  };
-  return scope;
-}
+    };
+  }
 
-/** What a scope has of the operating system beside ports. */
-function outsideOf(
-  life: Life,
-  leaves: Leaves,
-  guard: (callback: () => void) => void,
-): Pick<Scope, "udp" | "route" | "addToSet" | "unix" | "readText" | "hook"> {
-  return {
-    udp: (options, received) =>
-      life.own(async () => {
-        const { close, ...socket } = await leaves.openUdp(
+  get service(): Scope["service"] {
+    return (name) => {
+      this.#life.refuseEnded();
+      return this.#setting.service(name);
+    };
+  }
+
+  get defer(): Scope["defer"] {
+    return (undo) => this.#life.defer(undo);
+  }
+
+  get fail(): Scope["fail"] {
+    return (failure) => this.#life.fail(failure);
+  }
+
+  get failure(): Scope["failure"] {
+    return failureOf;
+  }
+
+  get open(): Scope["open"] {
+    return opener(this.#life, this.#setting, this.#guard);
+  }
+
+  get join(): Scope["join"] {
+    return joiner(this.#life, this.#setting) as Scope["join"];
+  }
+
+  get connect(): Scope["connect"] {
+    return (a, b) => this.#setting.ports.connect(this.#life, a, b);
+  }
+
+  get hold(): Scope["hold"] {
+    return (port, frames) => this.#setting.ports.hold(this.#life, port, frames);
+  }
+
+  get follow(): Scope["follow"] {
+    return (device, told) =>
+      followDevice(this.#life, device, (running) => guarded(this.#life, () => told(running)));
+  }
+
+  get receive(): Scope["receive"] {
+    return (port, take) => {
+      const life = this.#life;
+      this.#setting.ports.receive(life, port, (batch) => guarded(life, () => take(batch)));
+    };
+  }
+
+  get place(): Scope["place"] {
+    return (target, say, options) =>
+      placeCall(this.#life, this.#setting.leaves, this.#guard, target, say, options);
+  }
+
+  get attach(): Scope["attach"] {
+    return (circuit, channel, ended) =>
+      attachChannel(this.#life, this.#setting.leaves, this.#guard, circuit, channel, ended);
+  }
+
+  get udp(): Scope["udp"] {
+    return (options, received) =>
+      this.#life.own(async () => {
+        const { close, ...socket } = await this.#setting.leaves.openUdp(
           options,
-          (datagram, from) => guard(() => received(datagram, from)),
+          (datagram, from) => guarded(this.#life, () => received(datagram, from)),
         );
         return { value: socket, undo: close };
-      }),
-    route: (route) =>
-      life.own(async () => ({ value: undefined, undo: await leaves.addRoute(route) })),
-    addToSet: (set, address, netns) =>
-      life.own(async () => ({
+      });
+  }
+
+  get route(): Scope["route"] {
+    return (route) =>
+      this.#life.own(async () => ({
         value: undefined,
-        undo: await leaves.addToSet(set, address, netns),
-      })),
-    unix: (path, received) =>
-      life.own(async () => {
-        const stream = await leaves.openUnix(path, (bytes) => guard(() => received(bytes)));
+        undo: await this.#setting.leaves.addRoute(route),
+      }));
+  }
+
+  get addToSet(): Scope["addToSet"] {
+    return (set, address, netns) =>
+      this.#life.own(async () => ({
+        value: undefined,
+        undo: await this.#setting.leaves.addToSet(set, address, netns),
+      }));
+  }
+
+  get unix(): Scope["unix"] {
+    return (path, received) =>
+      this.#life.own(async () => {
+        const stream = await this.#setting.leaves.openUnix(
+          path,
+          (bytes) => guarded(this.#life, () => received(bytes)),
+        );
         const value: UnixStream = { write: stream.write };
         return { value, undo: () => stream.close() };
-      }),
-    readText: leaves.readText,
-    hook: (event, environment) => leaves.hook(event, environment),
-  };
+      });
+  }
+
+  get readText(): Scope["readText"] {
+    return this.#setting.leaves.readText;
+  }
+
+  get hook(): Scope["hook"] {
+    return (event, environment) => this.#setting.leaves.hook(event, environment);
+  }
+
+  get store(): Scope["store"] {
+    return () => {
+      this.#life.refuseEnded();
+      return this.#setting.store();
+    };
+  }
+
+  get now(): Scope["now"] {
+    return this.#setting.leaves.clock.now;
+  }
+
+  get date(): Scope["date"] {
+    return this.#setting.leaves.date;
+  }
+
+  get timer(): Scope["timer"] {
+    return (at, due) => new ScopeTimer(this.#life, this.#setting.leaves.clock, at, due);
+  }
+
+  get random(): Scope["random"] {
+    return this.#setting.leaves.random;
+  }
+
+  get log(): Scope["log"] {
+    return (level, message, fields) =>
+      this.#life.log[level](message, { of: this.#life.label, ...fields });
+  }
+
+  get event(): Scope["event"] {
+    return (name, fields) => this.#setting.leaves.event(`${this.#setting.plugin}-${name}`, fields);
+  }
+
+  get counter(): Scope["counter"] {
+    const { leaves: { meters }, plugin } = this.#setting;
+    return (name, help) => meters.counter(plugin, name, help);
+  }
+
+  get gauge(): Scope["gauge"] {
+    return (name, help, read) => {
+      const { leaves: { meters }, plugin } = this.#setting;
+      this.#life.refuseEnded();
+      const gauge = meters.gauge(plugin, name, help, read);
+      this.#life.push(() => gauge[Symbol.dispose]());
+    };
+  }
+
+  get #guard(): Guard {
+    return (callback) => guarded(this.#life, callback);
+  }
 }
+
+/** A timer that its scope's end cancels. */
+class ScopeTimer implements Undoable {
+  readonly #life: Life;
+  readonly #timer: Disposable;
+
+  constructor(life: Life, clock: Clock, at: number, due: () => void) {
+    this.#life = life;
+    life.add(this);
+    this.#timer = clock.timer(at, () => {
+      life.drop(this);
+      guarded(life, due);
+    });
+  }
+
+  cancel(): void {
+    this.#life.drop(this);
+    this.undo();
+  }
+
+  undo(): void {
+    this.#timer[Symbol.dispose]();
+  }
+}
+
+/** Runs a plugin's callback: a defect in one plugin is logged and ends nothing else. */
+function guarded(life: Life, callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
+    life.log.error("the plugin failed in a callback", {
+      of: life.label,
+      error: asError(error).message,
+    });
+  }
+}
+
+const failureOf: Scope["failure"] = (code, message, option) =>
+  new Failure(code, message, option === undefined ? {} : { option });
 
 /** How each kind of port and forwarder is opened. */
 function opener(
   life: Life,
   { leaves, opened, ports }: ScopeSetting,
-  guard: (callback: () => void) => void,
+  guard: Guard,
 ): Scope["open"] {
   const open = async (
     kind: "tap" | "tun" | "packet" | "pppoe" | "patch" | "switch" | "ppp",

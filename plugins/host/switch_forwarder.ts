@@ -67,7 +67,7 @@ export function openPatch(
     // A frame of any length goes through a patch.
     const ends = ids.map((id) => ports.make("patch", id, "ethernet", () => 65_535));
     const undo = async () => {
-      for (const { end } of ends) end();
+      for (const port of ends) port.end();
       for (const id of ids) await datapath.removePort(id);
     };
     return { value: [ends[0]!.port, ends[1]!.port], undo };

@@ -5,7 +5,10 @@ import { z } from "zod";
 import { PseudowireType } from "../../core/pseudowire.ts";
 import { ETHERNET_HEADER } from "../mac.ts";
 import { isIfname } from "../ethernet/options.ts";
-import type { Circuit, PacketOptions, Plugin, Scope } from "../plugin.ts";
+import { carries } from "../carrier.ts";
+import type { Circuit, Endable, PacketOptions, Plugin, Port, Scope, Session } from "../plugin.ts";
+
+const PEER_DOWN = { result: 1, message: "the peer's circuit is down" };
 
 /** Tags by their names: 802.1Q's, 802.1ad's, and what was used for outer tags before it. */
 const tpids = { "8100": 0x8100, "88a8": 0x88a8, "9100": 0x9100 } as const;
@@ -56,17 +59,40 @@ async function provision(
   return {
     sessions: 1,
     async attach(session, life) {
-      await life.connect(session.port, port);
+      const fit = wireOf(life, session, port);
+      await fit();
+      await life.follow(port, session.carrier);
       return {
         ifname: port.name,
         get mtu() {
           return Math.min(port.mtu, session.port.frameMtu - ETHERNET_HEADER);
         },
+        changed: fit,
+        heard: () => void fit().catch(life.fail),
         show: () => ({ vlan: given.vlan ?? null, mac: port.mac, netns: given.netns ?? null }),
       };
     },
     reconfigure: (next) => isDeepStrictEqual(wanted(next), wanted(given)),
   };
+}
+
+/**
+ * Joins a session with an interface while the peer's end can carry frames: nothing is sent while it cannot (RFC 3931
+ * §5.4.5). The result looks anew.
+ */
+function wireOf(life: Scope, session: Session, port: Port): () => Promise<void> {
+  let wire: Endable | undefined;
+  let work = Promise.resolve();
+  return () =>
+    work = work.then(async () => {
+      if (carries(session) === (wire !== undefined)) return;
+      const former = wire;
+      wire = undefined;
+      if (former) return await former.end(PEER_DOWN);
+      const next = life.child("wire");
+      wire = next;
+      await next.connect(session.port, port);
+    });
 }
 
 /** The port that options ask for, with all defaults. */

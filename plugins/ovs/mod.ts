@@ -99,6 +99,14 @@ export const ovs: Plugin<Options, Section, PortOptions> = {
             }
             await life.connect(session.port, tap);
             tap.carrier(session.up);
+            let running = true;
+            const tellCarrier = () =>
+              session.carrier(running && all.found(name).error === undefined);
+            life.defer(all.watch(tellCarrier));
+            await life.follow(tap, (now) => {
+              running = now;
+              tellCarrier();
+            });
             return {
               ifname: name,
               get mtu() {

@@ -21,6 +21,8 @@ export interface OvsPorts {
   remove(name: string): Promise<void>;
   /** What Open vSwitch made of it. */
   found(name: string): Found & { readonly away?: boolean };
+  /** Tells that something may be found otherwise now, until the result is called. */
+  watch(told: () => void): () => void;
 }
 
 /** @param socket where its database listens; `owner` tells our rows */
@@ -101,6 +103,11 @@ class Ports implements OvsPorts {
     if (!this.#database) return { away: true };
     const error = this.#errors.get(name);
     return error !== undefined ? { error } : this.#database.found(name) ?? {};
+  }
+
+  watch(told: () => void): () => void {
+    this.#watchers.push(told);
+    return () => this.#watchers = this.#watchers.filter((one) => one !== told);
   }
 
   /** Waits until Open vSwitch has a port, has refused it, went away, or is too slow. */

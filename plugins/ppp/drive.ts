@@ -2,25 +2,28 @@
 
 import type { Scope } from "../scope.ts";
 import type { Port, PuntedFrame } from "../ports.ts";
-import { Link, type LinkSettings, type LinkSink } from "./link/link.ts";
+import { type Link, type LinkIo, type LinkSettings, type LinkSink, makeLink } from "./link/link.ts";
 
 /** Frames that came before the link began, at most. */
 const MAX_EARLY = 8;
 /** So long a peer that was only just told to go on may stay silent, in milliseconds. */
 const PATIENCE_MS = 1000;
 
+/** Work with a link, at an instant. */
+type Work = (link: Link, now: number) => void;
+
 /** A link that is driven: whatever is done with it is done by {@linkcode DrivenLink.run}. */
 export interface DrivenLink {
   readonly link: Link;
   /** The link begins: what came before is told to it. */
-  begin(start: (link: Link, now: number) => void): void;
+  begin(start: Work): void;
   /**
    * The link begins with the peer's first frame, a second from now at the latest: who has only just got its session may
    * not hear us yet, and our first Configure-Request would be lost, and repeated 3 seconds later.
    */
-  beginWhenHeard(start: (link: Link, now: number) => void): void;
+  beginWhenHeard(start: Work): void;
   /** Does something with the link; what it has to say leaves, and its timer is set. */
-  run(work: (link: Link, now: number) => void): void;
+  run(work: Work): void;
 }
 
 /** Puts a link on a port, until the scope ends. It does not begin by itself. */
@@ -28,71 +31,91 @@ export function driveLink(
   scope: Scope,
   port: Port,
   settings: LinkSettings,
-  sink: Omit<LinkSink, "send">,
+  sink: LinkSink,
 ): DrivenLink {
-  let frames: Uint8Array[] = [];
-  let early: Uint8Array[] | undefined = [];
-  let armed: { readonly at: number; readonly timer: { cancel(): void } } | undefined;
-  let depth = 0;
-  /** Begins a link that waits for its peer. */
-  let heard = () => {};
-  const link = new Link(settings, scope.random, {
-    ...sink,
-    send: (frame) => void frames.push(frame),
-  });
+  return new Drive(scope, port, settings, sink);
+}
 
-  const settle = () => {
-    if (frames.length > 0) {
-      const batch = frames;
-      frames = [];
-      port.send(batch);
-    }
-    const { deadline } = link;
-    // A timer that comes too early looks again; only one that would come too late is set anew.
-    if (deadline === undefined || (armed && armed.at <= deadline)) return;
-    armed?.timer.cancel();
-    armed = { at: deadline, timer: scope.timer(deadline, due) };
-  };
-  const run = (work: (link: Link, now: number) => void) => {
-    depth++;
+class Drive implements DrivenLink, LinkIo {
+  readonly link: Link;
+  readonly random: LinkIo["random"];
+  readonly #scope: Scope;
+  readonly #port: Port;
+  /** What leaves when the work that is being done is done. */
+  #frames: Uint8Array[] = [];
+  /** What came before the link began. */
+  #early: Uint8Array[] | undefined = [];
+  /** Begins a link that waits for its peer. */
+  #heard: (() => void) | undefined;
+  #timer: { cancel(): void } | undefined;
+  #timerAt = Infinity;
+  #depth = 0;
+
+  constructor(scope: Scope, port: Port, settings: LinkSettings, sink: LinkSink) {
+    this.#scope = scope;
+    this.#port = port;
+    this.random = scope.random;
+    this.link = makeLink(settings, this, sink);
+    scope.receive(port, (batch) => this.#received(batch));
+  }
+
+  send(frame: Uint8Array): void {
+    this.#frames.push(frame);
+  }
+
+  run(work: Work): void {
+    this.#depth++;
     try {
-      work(link, scope.now());
+      work(this.link, this.#scope.now());
     } finally {
-      if (--depth === 0) settle();
+      if (--this.#depth === 0) this.#settle();
     }
-  };
-  const due = () => {
-    armed = undefined;
-    run((link, now) => link.timeout(now));
-  };
-  scope.receive(port, (batch: readonly PuntedFrame[]) => {
-    if (early) {
-      early.push(...batch.slice(0, MAX_EARLY - early.length).map(({ bytes }) => bytes.slice()));
-      return heard();
-    }
-    run((link, now) => {
-      for (const { bytes } of batch) link.input(bytes, now);
-    });
-  });
-  const begin = (start: (link: Link, now: number) => void) =>
-    run((link, now) => {
+  }
+
+  begin(start: Work): void {
+    this.run((link, now) => {
       start(link, now);
-      const came = early ?? [];
-      early = undefined;
+      const came = this.#early ?? [];
+      this.#early = undefined;
       for (const bytes of came) link.input(bytes, now);
     });
-  return {
-    link,
-    run,
-    begin,
-    beginWhenHeard(start) {
-      const timer = scope.timer(scope.now() + PATIENCE_MS, () => heard());
-      heard = () => {
-        heard = () => {};
-        timer.cancel();
-        begin(start);
-      };
-      if (early && early.length > 0) heard();
-    },
-  };
+  }
+
+  beginWhenHeard(start: Work): void {
+    const timer = this.#scope.timer(this.#scope.now() + PATIENCE_MS, () => this.#heard?.());
+    this.#heard = () => {
+      this.#heard = undefined;
+      timer.cancel();
+      this.begin(start);
+    };
+    if (this.#early && this.#early.length > 0) this.#heard();
+  }
+
+  #received(batch: readonly PuntedFrame[]): void {
+    if (this.#early) {
+      const room = MAX_EARLY - this.#early.length;
+      this.#early.push(...batch.slice(0, room).map(({ bytes }) => bytes.slice()));
+      return this.#heard?.();
+    }
+    this.run((link, now) => {
+      for (const { bytes } of batch) link.input(bytes, now);
+    });
+  }
+
+  #settle(): void {
+    if (this.#frames.length > 0) {
+      const batch = this.#frames;
+      this.#frames = [];
+      this.#port.send(batch);
+    }
+    const { deadline } = this.link;
+    // A timer that comes too early looks again; only one that would come too late is set anew.
+    if (deadline === undefined || this.#timerAt <= deadline) return;
+    this.#timer?.cancel();
+    this.#timerAt = deadline;
+    this.#timer = this.#scope.timer(deadline, () => {
+      this.#timerAt = Infinity;
+      this.run((link, now) => link.timeout(now));
+    });
+  }
 }

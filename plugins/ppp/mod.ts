@@ -11,7 +11,6 @@ import type { Json, Plugin, Row, Scope, Service } from "../plugin.ts";
 import { type Aaa, checkAaa, openAaa } from "./aaa/mod.ts";
 import { aaaOptions, radiusOptions } from "./aaa/options.ts";
 import { isSet } from "./address_lists.ts";
-import { client } from "./client.ts";
 import {
   type PppOptions,
   pppOptions,
@@ -20,7 +19,6 @@ import {
   sectionShape,
 } from "./options.ts";
 import { Subscribers } from "./service.ts";
-import { terminate } from "./terminate.ts";
 
 const section = z.strictObject({
   ...sectionShape,
@@ -140,10 +138,15 @@ async function start(
   const authenticator = checkAaa(first).length === 0 ? await openAaa(scope, first) : nobody;
   const subscribers = new Subscribers(scope, first);
   return {
-    provision: (life, options) =>
-      options.terminate
-        ? terminate(life, options.terminate, subscribers, authenticator)
-        : client(life, options.client!, subscribers.counters),
+    // What a circuit is made of is loaded with the first one: most appliances have none, and start sooner.
+    async provision(life, options) {
+      if (options.terminate) {
+        const { terminate } = await import("./terminate.ts");
+        return terminate(life, options.terminate, subscribers, authenticator);
+      }
+      const { client } = await import("./client.ts");
+      return client(life, options.client!, subscribers.counters);
+    },
     shared: authenticator,
     async reconfigure(next) {
       const aaa = ({ aaa, radius }: PppPluginSection) => ({ aaa, radius });

@@ -167,7 +167,9 @@ export const clientShape = {
     .describe("How we are ready to prove who we are, the best first"),
   address: address4.exactOptional().describe("The IPv4 address that we ask for"),
   "default-route": z.boolean().default(false).describe("Whether all is routed to the link"),
-  routes: z.array(network).default([]).describe("Networks that are routed to the link"),
+  routes: z.array(network).default([]).describe(
+    "Networks that are routed to the link. The other end's own address is not, unless it is among them: it may be where the tunnel goes",
+  ),
   metric: z.int().min(0).max(0xffff_ffff).exactOptional().describe("The metric of these routes"),
   dns: z.boolean().default(true)
     .describe(

@@ -3,11 +3,16 @@
 import type { CallAvps } from "../plugin.ts";
 import type { TestSession } from "../testing/session.ts";
 import { settle, type World } from "../testing/world.ts";
+// Loaded by now: virtual time does not wait for files.
+import "./aaa/local.ts";
+import "./aaa/radius/mod.ts";
+import "./client.ts";
+import "./terminate.ts";
 import type { AuthMethod } from "./link/lcp.ts";
 import { type LinkEnd } from "./link/end.ts";
 import { IpcpClient } from "./link/ipcp.ts";
 import { Ipv6cpOptions } from "./link/ipv6cp.ts";
-import { Link } from "./link/link.ts";
+import { type Link, makeLink } from "./link/link.ts";
 import { seededOctets } from "./link/testing.ts";
 import { emitFrame, Protocol } from "./link/wire.ts";
 
@@ -62,16 +67,15 @@ export function makeSubscriber(
   let ended: LinkEnd | undefined;
   let taken = 0;
   const out: Uint8Array[] = [];
-  const link: Link = new Link(
+  const link: Link = makeLink(
     {
       lcp: { mru, authenticate: [], answer: methods },
       name: "",
       credentials: { name, secret },
       echo: { intervalMs: 0, failures: 3 },
     },
-    seededOctets(seed),
+    { random: seededOctets(seed), send: (frame) => void out.push(frame) },
     {
-      send: (frame) => void out.push(frame),
       asked() {},
       authenticated() {
         happened.push("authenticated");

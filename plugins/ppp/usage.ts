@@ -1,6 +1,6 @@
 /** What a session carried, from what the datapath counts. @module */
 
-import type { Statistics } from "../ports.ts";
+import type { Port, Statistics } from "../ports.ts";
 import type { Usage } from "./aaa/authenticator.ts";
 
 const NOTHING: Usage = { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 };
@@ -33,4 +33,20 @@ export function carriedOf(statistics: Statistics | undefined, before = NOTHING):
     upPackets: statistics["tx-packets"] ?? 0,
     downPackets: statistics["rx-packets"] ?? 0,
   };
+}
+
+/** What one session carried: the last reading stays, also where its port has gone. */
+export class Meter {
+  readonly #port: Port;
+  last: Usage = NOTHING;
+
+  constructor(port: Port) {
+    this.#port = port;
+  }
+
+  /** Never rejects. */
+  async read(): Promise<Usage> {
+    const now = await this.#port.statistics().catch(() => undefined);
+    return this.last = usageOf(now, this.last);
+  }
 }

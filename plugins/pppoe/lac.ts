@@ -35,7 +35,7 @@ import { carriedOf } from "../ppp/usage.ts";
 import { callEndOf } from "../ppp/why.ts";
 import type { AccessSession } from "./access.ts";
 import type { Counters } from "./counters.ts";
-import { type Lns, LnsChooser, type LnsFailure } from "./lns.ts";
+import { type Lns, LnsChooser, type LnsDenial, type LnsFailure } from "./lns.ts";
 import type { CarryOptions } from "./options.ts";
 import { answerOf } from "./replay.ts";
 import { factsOf, saidOf, templateValues } from "./subscriber.ts";
@@ -250,8 +250,10 @@ export class Lac {
     const { rxConnectSpeed = UNKNOWN_SPEED, txConnectSpeed = UNKNOWN_SPEED, ...request } = said;
     const placed = await life.place(way.target, { ...request, ...way.say }, {
       pseudowireType: PseudowireType.Ppp,
-      ended(why) {
+      ended: (why, lost) => {
         last.look?.();
+        // It comes back at once: an LNS that is gone costs it no more time.
+        if (lost) this.#chooser.failed(way, { kind: "timeout" }, denialOf(options), scope.now());
         void scope.end(why);
       },
     });
@@ -269,8 +271,7 @@ export class Lac {
       error: error ?? null,
       reason: message ?? null,
     });
-    const denial = { denyMs: 1000 * options["deny-time"], denyResults: options["deny-results"] };
-    this.#chooser.failed(way, failureOf(refuse), denial, scope.now());
+    this.#chooser.failed(way, failureOf(refuse), denialOf(options), scope.now());
   }
 
   /** Accounts for a session that is carried (RFC 2867). */
@@ -371,6 +372,10 @@ function failureOf({ error, result }: CallEnd): LnsFailure {
     return { kind: "timeout" };
   }
   return { kind: "result", result, ...(error !== undefined && { error }) };
+}
+
+function denialOf(options: CarryOptions): LnsDenial {
+  return { denyMs: 1000 * options["deny-time"], denyResults: options["deny-results"] };
 }
 
 function howOf(options: CarryOptions) {

@@ -11,12 +11,12 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import { isUnicastMac } from "../mac.ts";
 import type { Endable, Json, Plugin, Row, Scope, Service } from "../plugin.ts";
 import type { Authenticator } from "../ppp/aaa/authenticator.ts";
-import { Access } from "./access.ts";
+import type { Access, Carry } from "./access.ts";
 import { keepDialed, makeCircuit } from "./client.ts";
 import { makeCounters } from "./counters.ts";
 import type { DialedSession } from "./discovery/dialer.ts";
 import { SessionCounts } from "./discovery/limits.ts";
-import { Lac } from "./lac.ts";
+import type { Lac } from "./lac.ts";
 import {
   type AccessOptions,
   type PppoeOptions,
@@ -102,7 +102,7 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
   readonly #scope: Scope;
   readonly #counts = new SessionCounts();
   readonly #starting = { count: 0 };
-  readonly #lac: Lac;
+  #lac: Lac | undefined;
   readonly #counters: ReturnType<typeof makeCounters>;
   readonly #running = new Map<string, Running>();
   readonly #clients = new Map<string, { readonly options: object; readonly life: Endable }>();
@@ -113,7 +113,6 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
     this.#scope = scope;
     this.#section = section;
     this.#counters = makeCounters(scope);
-    this.#lac = new Lac(scope.service("ppp") as Authenticator, this.#counters);
     scope.gauge("starting_sessions", "PPPoE sessions on their way up", () => this.#starting.count);
     scope.gauge("sessions", "PPPoE sessions of subscribers", () => this.#counts.all);
     this.#begin();
@@ -187,7 +186,8 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
       starting: this.#starting,
     };
     const { lac } = options;
-    const carry = lac && ((session: Parameters<Lac["carry"]>[0]) => this.#lac.carry(session, lac));
+    const carry = lac && await this.#carrier(lac);
+    const { Access } = await import("./access.ts");
     const access = new Access(name, options, setting, life, carry);
     const place = (access: Access | undefined) => {
       const running = this.#running.get(name);
@@ -196,6 +196,16 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
     life.defer(() => place(undefined));
     await access.open();
     place(access);
+  }
+
+  /** What carries sessions on to an LNS. Loaded with the first access that does, as access itself is. */
+  async #carrier(options: NonNullable<AccessOptions["lac"]>): Promise<Carry> {
+    const { Lac } = await import("./lac.ts");
+    const lac = this.#lac ??= new Lac(
+      this.#scope.service("ppp") as Authenticator,
+      this.#counters,
+    );
+    return (session) => lac.carry(session, options);
   }
 }
 

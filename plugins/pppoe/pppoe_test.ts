@@ -8,7 +8,7 @@ import { testPlugin } from "../testing/contract.ts";
 import type { Answer, Asked } from "../ppp/aaa/authenticator.ts";
 import type { CallFacts } from "../ppp/aaa/call.ts";
 import { emitPapRequest } from "../ppp/link/pap.ts";
-import { Link } from "../ppp/link/link.ts";
+import { makeLink } from "../ppp/link/link.ts";
 import { seededOctets } from "../ppp/link/testing.ts";
 import { emitFrame as emitPpp, emitPacket, Protocol } from "../ppp/link/wire.ts";
 import { type Client, Concentrator, type ConcentratorRules } from "./discovery/concentrator.ts";
@@ -16,6 +16,9 @@ import { SessionCounts } from "./discovery/limits.ts";
 import { type DialedSession, Dialer } from "./discovery/dialer.ts";
 import { Code, parseFrame } from "./discovery/frame.ts";
 import { parseTags } from "./discovery/tags.ts";
+// Loaded by now: virtual time does not wait for files.
+import "./access.ts";
+import "./lac.ts";
 import { pppoe } from "./mod.ts";
 import { parseVlan, parseVlans, pppoeSection } from "./options.ts";
 import { answerOf } from "./replay.ts";
@@ -212,16 +215,15 @@ function client(scene: Awaited<ReturnType<typeof bench>>, user = "bob@isp", seed
   const out: Uint8Array[] = [];
   let taken = (scene.world.ports.get(scene.sessionPort()!)?.sent ?? []).length;
   const heard: Uint8Array[] = [];
-  const link: Link = new Link(
+  const link = makeLink(
     {
       lcp: { mru: 1492, authenticate: [], answer: ["pap"] },
       name: "",
       credentials: { name: user, secret: "pass" },
       echo: { intervalMs: 0, failures: 3 },
     },
-    seededOctets(seed),
+    { random: seededOctets(seed), send: (frame) => void out.push(frame) },
     {
-      send: (frame) => void out.push(frame),
       asked() {},
       authenticated() {},
       restarted() {},
@@ -321,6 +323,24 @@ Deno.test("an LNS that refuses is followed by the next, and passed over from the
   assert.deepEqual(peers().slice(5), ["three"]);
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("an LNS whose tunnel is lost under a subscriber is passed over when that comes back; one that hangs up is not", async () => {
+  for (const lost of [true, false]) {
+    const scene = await bench({ lac: { servers, authenticate: ["pap"] } });
+    const { dial, host, talk, world } = scene;
+    const peers = () => world.calls.map(({ target }) => (target as { peer: string }).peer);
+    world.placed = (call) => call.agree();
+    await dial();
+    await client(scene).open();
+    world.calls[0]!.end({ result: 1, message: "its tunnel ended" }, lost);
+    await talk();
+    await dial();
+    await client(scene).open();
+    assert.deepEqual(peers(), ["one", lost ? "two" : "one"]);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
 });
 
 Deno.test("where no LNS takes the call the client gets a PADT; attempts are bounded", async () => {

@@ -34,6 +34,8 @@ export interface WorldCall {
   readonly proceeded: CallAvps | undefined;
   /** What its SLI and WEN said. */
   readonly told: { readonly message: CallMessage; readonly said: CallAvps }[];
+  /** What its placer said of its carrier, each time. */
+  readonly carriers: readonly boolean[];
   /** Why our side ended it, once it did. */
   readonly ended: CallEnd | undefined;
   /** The peer agrees (ICRP, OCRP). */
@@ -42,8 +44,8 @@ export interface WorldCall {
   refuse(why: CallEnd): void;
   /** The peer says more (OCCN, SLI, WEN). */
   hear(message: CallMessage, said: CallAvps): void;
-  /** The peer ends it. */
-  end(why: CallEnd): void;
+  /** The peer ends it, or its tunnel ends: `lost`. */
+  end(why: CallEnd, lost?: boolean): void;
 }
 
 /** What calls and circuits of a world need of it. */
@@ -89,6 +91,7 @@ function factsOf(world: CallsWorld, { options: _, ...channel }: Channel): Sessio
     up: true,
     connected: () => Promise.resolve(channel.said),
     tell: () => {},
+    carrier: () => {},
   };
 }
 
@@ -97,6 +100,7 @@ class OwnCall implements WorldCall {
   readonly say: CallAvps;
   readonly request: "ICRQ" | "OCRQ";
   readonly told: { message: CallMessage; said: CallAvps }[] = [];
+  readonly carriers: boolean[] = [];
   readonly answer = Promise.withResolvers<PlacedLeaf | Refusal>();
   port: PortId | undefined;
   proceeded: CallAvps | undefined;
@@ -130,9 +134,10 @@ class OwnCall implements WorldCall {
     const frames = frameTypeOf(pseudowireType as PseudowireType);
     const id = datapath.open({ frames, kind: "session", sent: [] });
     this.port = id;
-    const { end, port } = host().port(`session ${name}`, id, frames, () => 1460);
+    const owned = host().port(`session ${name}`, id, frames, () => 1460);
+    const { port } = owned;
     this.#endPort = () => {
-      end();
+      owned.end();
       datapath.close(id);
     };
     const says = () => this.#said;
@@ -156,6 +161,7 @@ class OwnCall implements WorldCall {
       up: true,
       connected: () => this.#connected.promise,
       tell: (message, said) => void this.told.push({ message, said }),
+      carrier: (up) => void this.carriers.push(up),
     };
     this.answer.resolve({
       facts,
@@ -177,10 +183,10 @@ class OwnCall implements WorldCall {
     this.#options.heard(message, said);
   }
 
-  end(why: CallEnd): void {
+  end(why: CallEnd, lost = false): void {
     if (this.#over) return;
     this.ended = why;
-    this.#options.ended(why);
+    this.#options.ended(why, lost);
     this.#close();
   }
 

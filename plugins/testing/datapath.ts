@@ -42,6 +42,8 @@ export interface WorldPort {
 export interface WorldTap {
   options: TapOptions;
   carrier: boolean;
+  /** Sets it up or down (`ip link set`). */
+  set(up: boolean): void;
   /** Makes the device vanish (`ip link del`). */
   vanish(): void;
 }

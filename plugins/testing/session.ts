@@ -22,6 +22,8 @@ export interface TestSession {
   ended: CallEnd | undefined;
   /** What the peer was told in SLI and WEN. */
   readonly told: { readonly message: CallMessage; readonly said: CallAvps }[];
+  /** What the circuit said of its carrier, each time. */
+  readonly carriers: boolean[];
   /** Asks a circuit. */
   attach(circuit: HostedCircuit, options?: object): Promise<Attached>;
   /** Frames that were sent to the peer. */
@@ -60,7 +62,7 @@ export function makeSession(
   const connected = Promise.withResolvers<CallAvps>();
   connected.promise.catch(() => {});
   if (request === undefined) connected.resolve(said);
-  const { end: endPort, port } = host.port(`session ${name}`, id, frames, () => state.frameMtu);
+  const owned = host.port(`session ${name}`, id, frames, () => state.frameMtu);
   const facts: SessionFacts = {
     id: `test-${id}`,
     name,
@@ -77,12 +79,13 @@ export function makeSession(
     get said() {
       return said;
     },
-    port,
+    port: owned.port,
     get up() {
       return state.up;
     },
     connected: () => connected.promise,
     tell: (message, said) => void session.told.push({ message, said }),
+    carrier: (up) => void session.carriers.push(up),
   };
   const attached = () => session.answer && !isRefusal(session.answer) ? session.answer : undefined;
   const session: TestSession = {
@@ -91,6 +94,7 @@ export function makeSession(
     answer: undefined,
     ended: undefined,
     told: [],
+    carriers: [],
     async attach(circuit, options = {}) {
       session.answer = await circuit.attach(facts, options, (why) => session.ended = why);
       if (isRefusal(session.answer)) throw new Error(session.answer.refuse.message ?? "refused");
@@ -115,13 +119,14 @@ export function makeSession(
     },
     async set(next) {
       Object.assign(state, next);
-      attached()?.changed().catch(attached()!.fail);
+      const one = attached();
+      one?.changed().catch((error) => one.fail(error));
       await settle();
     },
     async end(why = { result: 3, message: "the test ends it" }) {
       connected.reject(new Error("the session ended"));
       await attached()?.end(why);
-      endPort();
+      owned.end();
       world.removeSessionPort(id);
     },
   };

@@ -252,9 +252,15 @@ class MemoryWorld implements World {
         throw new Failure("in-use", `${options.name} is in use`, { option: "name" });
       }
     }
+    let running = true;
+    const followers = new Set<(running: boolean) => void>();
     const tap: WorldTap = {
       options: { mtu: 1500, mac: "02:00:00:00:00:01", addresses: [], ...options },
       carrier: true,
+      set(up) {
+        running = up;
+        for (const told of followers) told(up);
+      },
       vanish: () => {
         this.#datapath.close(id);
         gone();
@@ -277,6 +283,13 @@ class MemoryWorld implements World {
       setCarrier: (up) => {
         if (tap.carrier !== up) this.trace.push(`carrier ${up ? "up" : "down"}`);
         tap.carrier = up;
+      },
+      follow: (told) => {
+        this.#refuse("follow");
+        followers.add(told);
+        told(running);
+        // deno-lint-ignore require-await
+        return async () => void followers.delete(told);
       },
       close: () => Promise.resolve(this.#datapath.close(id)),
     };

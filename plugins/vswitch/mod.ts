@@ -137,7 +137,7 @@ function circuit(
         session.port,
         { name: session.name, kind: "session", options: wanted().port },
         () => session.port.frameMtu - ETHERNET_HEADER,
-        ({ what }) => tellStatus(session, what),
+        ({ what }) => followLoop(session, what),
       );
       const reconfigure = async (next: PortOptions) => {
         own = next;
@@ -178,10 +178,9 @@ function chosen(
   return { switch: at, port: { ...common, ...port, ...own } };
 }
 
-/** The peer's end of the pseudowire follows the port (RFC 5641): one that is blocked carries nothing. */
-function tellStatus(session: Session, what: string): void {
-  if (what !== "loop" && what !== "loop-over") return;
-  session.tell("SLI", { circuitStatus: { active: what === "loop-over", new: false } });
+/** A port that is blocked carries nothing. */
+function followLoop(session: Session, what: string): void {
+  if (what === "loop" || what === "loop-over") session.carrier(what === "loop-over");
 }
 
 async function* rows(

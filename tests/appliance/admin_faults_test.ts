@@ -1,5 +1,6 @@
 /** What clients of the admin endpoint cannot do: end the appliance, or delay what it does for tunnels. */
 
+import { checkedFetch } from "../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import { startControlNode } from "./control_support.ts";
 import { adminToken, type Process, spawnIsthmus } from "./process.ts";
@@ -105,7 +106,7 @@ Deno.test("a reload that moves the endpoint outlives unfinished bodies at the fo
   process.child.kill("SIGHUP");
   await until(() => process.log().includes("configuration reloaded"));
   await new Promise((resolve) => setTimeout(resolve, 3000));
-  const health = await fetch(`http://${moved}/healthz`);
+  const health = await checkedFetch(`http://${moved}/healthz`);
   assert.equal((await health.json()).status, "ok");
   held.close();
 });

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { sink } from "../../plugins/sink/mod.ts";
-import { createAdmin, serveAdmin } from "../../edge/admin/mod.ts";
+import { serveAdmin } from "../../edge/admin/mod.ts";
+import { checkedAdmin } from "../../edge/admin/promised.ts";
 import { main } from "../../edge/cli/mod.ts";
 import { startControlNode } from "./control_support.ts";
 import { loopback } from "./support.ts";
@@ -29,8 +30,7 @@ tunnels:
     sessions: { one: { circuit: { sink: {} } }, two: { circuit: { sink: {} } } }
   quiet: { peer: hq, mode: passive }
 `);
-  const app = createAdmin(caller.appliance, {
-    version: "1",
+  const app = checkedAdmin(caller.appliance, {
     plugins: [sink],
     log: {
       error: (message, fields) => assert.fail(`${message} ${JSON.stringify(fields)}`),

@@ -73,7 +73,7 @@ Deno.test("/v1/events tells of every state change with its reason", async () => 
     { result: 1, message: "for a test" },
   );
   await until(() => text.includes("connection-state"));
-  const events = text.split("\n\n").filter((block) => block.startsWith("id:"))
+  const events = text.split("\n\n").filter((block) => block.includes("\ndata: "))
     .map((block) => JSON.parse(/^data: (.*)$/m.exec(block)![1]!));
   const calls = events.filter(({ type }) => type === "call-state");
   assert.deepEqual(calls.map(({ session, state, by }) => [session, state, by]), [

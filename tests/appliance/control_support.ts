@@ -3,6 +3,7 @@
 import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { textFile } from "../../edge/testing/document.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { makeLog } from "../../edge/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
@@ -10,7 +11,7 @@ import { probe } from "../../plugins/probe/mod.ts";
 import { bridge } from "../../plugins/bridge/mod.ts";
 import { sink } from "../../plugins/sink/mod.ts";
 
-const plugins = [bridge, probe, sink];
+const common = [bridge, probe, sink];
 
 /** An appliance in this process. */
 export interface ControlNode extends AsyncDisposable {
@@ -28,8 +29,13 @@ export interface ControlNode extends AsyncDisposable {
   up(tunnel: string): Promise<string[]>;
 }
 
-/** Starts an appliance from the text of a configuration file. */
-export async function startControlNode(first: string, clock?: Clock): Promise<ControlNode> {
+/** Starts an appliance from the text of a configuration file, with plugins beside those of all tests. */
+export async function startControlNode(
+  first: string,
+  clock?: Clock,
+  more: readonly Plugin[] = [],
+): Promise<ControlNode> {
+  const plugins = [...common, ...more];
   const lines: string[] = [];
   const events: StateEvent[] = [];
   const failures: FailureEvent[] = [];
@@ -49,7 +55,7 @@ export async function startControlNode(first: string, clock?: Clock): Promise<Co
       const event = await subscription.next();
       if (event === undefined || event === "slow") return;
       if (event.type === "failure") failures.push(event);
-      else if (event.type !== "plugin") events.push(event);
+      else if (event.type !== "plugin" && event.type !== "session-state") events.push(event);
     }
   })();
   const node: ControlNode = {

@@ -1,5 +1,7 @@
 /** `isthmus run` as a process. @module */
 
+import { checkedFetch } from "../../edge/admin/promised.ts";
+
 /** The token of endpoints on TCP. */
 export const adminToken = "a-token-of-the-tests";
 
@@ -40,7 +42,7 @@ export function spawnIsthmus(
     log: () => text,
     async get(path) {
       const headers = { authorization: `Bearer ${adminToken}` };
-      const response = await fetch(`http://${admin}${path}`, { headers });
+      const response = await checkedFetch(`http://${admin}${path}`, { headers });
       return { status: response.status, body: await response.json() };
     },
     async [Symbol.asyncDispose]() {

@@ -1,3 +1,4 @@
+import { checkedFetch } from "../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import { openLibc } from "../../edge/io/libc.ts";
 import { adminToken, type Process, spawnIsthmus as spawn } from "./process.ts";
@@ -110,14 +111,14 @@ Deno.test("a reload moves the admin endpoint", async () => {
   const moved = loopback(39) + ":8709";
   const text = Deno.readTextFileSync(files.file).replace(files.admin, moved);
   Deno.writeTextFileSync(files.file, text);
-  const response = await fetch(`http://${files.admin}/v1/reload`, {
+  const response = await checkedFetch(`http://${files.admin}/v1/reload`, {
     method: "POST",
     headers: { authorization: `Bearer ${adminToken}` },
   });
   assert.deepEqual((await response.json()).steps, [{ path: "admin", step: "changed" }]);
-  const health = await fetch(`http://${moved}/healthz`);
+  const health = await checkedFetch(`http://${moved}/healthz`);
   assert.equal((await health.json()).status, "ok");
-  await assert.rejects(fetch(`http://${files.admin}/healthz`));
+  await assert.rejects(checkedFetch(`http://${files.admin}/healthz`));
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -140,7 +141,7 @@ Deno.test("a wrong file ends `run` with status 2 and its place, and nothing is s
   assert.equal((await process.child.status).code, 2);
   await until(() => process.log().includes("isthmus.yaml"));
   assert.match(process.log(), /isthmus\.yaml:3:1: lissten: .*listen/);
-  await assert.rejects(fetch(`http://${files.admin}/healthz`));
+  await assert.rejects(checkedFetch(`http://${files.admin}/healthz`));
 });
 
 Deno.test("an address that is not there yet keeps `run` from nothing else, and is listed as down", async () => {

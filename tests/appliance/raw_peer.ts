@@ -12,6 +12,8 @@ export interface RawPeer extends AsyncDisposable {
   readonly events: LcceEvent[];
   /** Data messages that came, whole. */
   readonly frames: Uint8Array[];
+  /** Called with each control message that comes. */
+  heard: ((message: Uint8Array) => void) | undefined;
   /** Called for each event as it comes; may act on the LCCE. */
   onEvent: ((event: LcceEvent) => void) | undefined;
   now(): number;
@@ -72,6 +74,7 @@ export async function startRawPeer(
   socket.on("message", (message) => {
     const data = Uint8Array.from(message);
     if ((data[0]! & 0x80) === 0) return void peer.frames.push(data);
+    peer.heard?.(data);
     lcce.receive(data, path(), now());
     drain();
   });
@@ -80,6 +83,7 @@ export async function startRawPeer(
     lcce,
     events: [],
     frames: [],
+    heard: undefined,
     onEvent: undefined,
     now,
     path,

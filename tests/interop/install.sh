@@ -14,6 +14,8 @@ packages=(
   debootstrap                                                       # a Debian with a systemd of its own
   freeradius freeradius-utils                                       # a RADIUS server, and radclient
 )
+command -v go > /dev/null || packages+=(golang-go)
+command -v gcc > /dev/null || packages+=(gcc libc6-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
@@ -30,3 +32,9 @@ if ! command -v schemathesis > /dev/null; then
   /opt/schemathesis/bin/pip install -q schemathesis==4.32.5
   ln -s /opt/schemathesis/bin/schemathesis /usr/local/bin/schemathesis
 fi
+
+# go-l2tp's daemons, as go.sum pins them. kpppoed looks for kl2tpd in this folder.
+for daemon in kl2tpd kpppoed ql2tpd; do
+  [ -x "/usr/sbin/$daemon" ] ||
+    (cd "$(dirname "$0")/support/go-l2tp" && go build -o /usr/sbin/ "github.com/katalix/go-l2tp/cmd/$daemon")
+done

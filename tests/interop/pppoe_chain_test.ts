@@ -3,6 +3,7 @@
  * frames go from end to end; each hop counts them; what goes wrong on the wire changes nothing for anybody.
  */
 
+import { checkedFetch } from "../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { quickTimers } from "./support/managed.ts";
@@ -163,7 +164,7 @@ async function counted(appliance: Appliance): Promise<Record<string, number>> {
     proxy: { transport: "unix", path: appliance.adminSocket },
   });
   try {
-    const text = await (await fetch("http://localhost/metrics", { client })).text();
+    const text = await (await checkedFetch("http://localhost/metrics", { client })).text();
     const found = text.matchAll(/^isthmus_pppoe_discovery_(\w+)_total (\d+)/gm);
     return Object.fromEntries([...found].map(([, name, count]) => [name!, Number(count)]));
   } finally {

@@ -1,7 +1,7 @@
 /** Prometheus' own tool reads what the endpoint gives. */
 
 import assert from "node:assert/strict";
-import { createAdmin } from "../../edge/admin/mod.ts";
+import { checkedAdmin } from "../../edge/admin/promised.ts";
 import { branchOffice, tapPlugin } from "../../edge/admin/testing.ts";
 import { run } from "./support/process.ts";
 import { missing } from "./support/programs.ts";
@@ -16,11 +16,15 @@ Deno.test({
   name: "promtool has nothing to say of the metrics, and takes the rules of the documentation",
   ignore: lacking.length > 0,
   async fn() {
-    const app = createAdmin(await branchOffice(), {
-      version: "1",
+    const app = checkedAdmin(await branchOffice(), {
       plugins: [tapPlugin],
-      log: { error() {}, info() {}, warn() {} },
-      vitals: () => ({ descriptors: { open: 20, limit: 1024 }, residentBytes: 1e8, lagMs: 3 }),
+      vitals: () => ({
+        descriptors: { open: 20, limit: 1024 },
+        residentBytes: 1e8,
+        heapBytes: 1e7,
+        droppedLines: 0,
+        lagMs: 3,
+      }),
     });
     const metrics = await (await app.request("http://localhost/metrics")).text();
     const checked = await run(["promtool", "check", "metrics"], { stdin: metrics });

@@ -3,6 +3,7 @@
  * capture file that tshark has nothing to say against.
  */
 
+import { checkedFetch } from "../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import { type Appliance, root, startAppliance } from "./support/appliance.ts";
 import { isthmus, quickTimers, untilDown, untilUp } from "./support/managed.ts";
@@ -69,7 +70,7 @@ async function tracing({ pair, hq }: { pair: Pair; hq: Appliance }, ...words: st
 /** Requests of `/v1/trace` so far. */
 async function followers({ adminSocket }: Appliance): Promise<number> {
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
-  const text = await (await fetch("http://localhost/metrics", { client })).text();
+  const text = await (await checkedFetch("http://localhost/metrics", { client })).text();
   client.close();
   const lines = text.split("\n").filter((line) => line.includes("/v1/trace"));
   return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { messageTypeOf } from "../../core/authenticator.ts";
 import { CONTROL_HEADER } from "../../core/wire/header.ts";
 import { messageTypes } from "../../core/wire/message.ts";
-import { type Netsim, testSettings } from "../../core/testing.ts";
+import { type Netsim, testCall, testSettings } from "../../core/testing.ts";
 import {
   A,
   assertIdle,
@@ -254,4 +254,22 @@ Deno.test("Lcce goes on where its owner does not say what it heard", () => {
   net.run(net.now + 200_000, () => up(b).length === 0);
   assert.ok(hellos.length > 5);
   assert.equal(up(b).length, 0);
+});
+
+Deno.test("Lcce asks a peer that leaves a call unanswered whether it is there, and calls up go down soon if it is not", () => {
+  for (const version of versions) {
+    for (const dead of [true, false]) {
+      const settings = testSettings({ version, callMs: 3_000, helloMs: 60_000 });
+      const { net, a, b } = connected(settings);
+      // The peer lives, but decides nothing; or everything that is sent to it is lost.
+      b.onEvent = () => {};
+      if (dead) net.conditions = { loss: 1, duplication: 0, delayMs: [10, 10] };
+      const began = net.now;
+      a.lcce.placeCall(up(a)[0]!.handle, "incoming-caller", testCall({ name: "late" }), net.now);
+      net.run(began + 3_000 + 2_500);
+      assert.equal(callCauses(a)[0]?.by, "timeout", "the call itself");
+      assert.equal(up(a).length, dead ? 0 : 1, `v${version}`);
+      assert.equal(callsUp(a).length, dead ? 0 : 1, "the other call");
+    }
+  }
 });

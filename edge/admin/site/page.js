@@ -394,9 +394,8 @@ async function again(work, pause) {
 const events = [];
 function follow() {
   const source = new EventSource("v1/events");
-  const take = ({ data }) => {
-    const event = JSON.parse(data);
-    events.unshift({ ...event, key: `${event.id}` });
+  const take = ({ data, lastEventId }) => {
+    events.unshift({ ...JSON.parse(data), key: lastEventId });
     events.length = Math.min(events.length, EVENTS_KEPT);
     tables.events.show(events);
   };

@@ -1,7 +1,8 @@
 /** Users from a file: `local`. @module */
 
 import type { Scope } from "../../scope.ts";
-import { type Account, type Answer, type Asked, type Authenticator } from "./authenticator.ts";
+import type { Answer, Asked, Authenticator } from "./authenticator.ts";
+import { NO_ACCOUNT } from "./none.ts";
 import { checkSecret } from "./secrets.ts";
 import { makeTurns } from "./turns.ts";
 import { parseUsers, type User } from "./users.ts";
@@ -38,24 +39,6 @@ export function openLocal(scope: Scope, path: string): Authenticator {
     account: () => NO_ACCOUNT,
   };
 }
-
-/** Lets everybody in: `none`. */
-export const nobodyAsked: Authenticator = {
-  check({ name, kind }) {
-    const user = new TextDecoder().decode(name);
-    // Nobody knows the password that MS-CHAPv2 has to prove to the client.
-    if (kind === "mschapv2") {
-      return Promise.resolve(
-        reject("MS-CHAPv2 proves a password to the client, and none is known"),
-      );
-    }
-    return Promise.resolve({ kind: "accept", grant: { user } });
-  },
-  account: () => NO_ACCOUNT,
-};
-
-/** An account that nobody is told of. */
-export const NO_ACCOUNT: Account = { changed() {}, stop() {} };
 
 function reject(reason: string) {
   return { kind: "reject", reason } as const;

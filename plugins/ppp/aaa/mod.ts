@@ -4,9 +4,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { Scope } from "../../scope.ts";
 import type { Row } from "../../values.ts";
 import type { Answer, Authenticator } from "./authenticator.ts";
-import { NO_ACCOUNT, nobodyAsked, openLocal } from "./local.ts";
+import { NO_ACCOUNT, nobodyAsked } from "./none.ts";
 import type { AaaOptions, RadiusOptions } from "./options.ts";
-import { openRadius } from "./radius/mod.ts";
 
 export * from "./authenticator.ts";
 export { type CallFacts, type CallTunnel, factsOf } from "./call.ts";
@@ -46,10 +45,16 @@ export function checkAaa({ aaa, radius }: AaaSetting): readonly string[] {
 export async function openAaa(scope: Scope, { aaa, radius }: AaaSetting): Promise<Aaa> {
   const accounts = aaa.account.includes("radius");
   const wanted = accounts || aaa.authenticate.includes("radius");
-  const servers = radius && wanted ? await openRadius(scope, radius, accounts) : undefined;
-  const chain = aaa.authenticate.map((kind) =>
-    kind === "radius" ? servers : kind === "local" ? openLocal(scope, aaa.users ?? "") : nobodyAsked
-  ).filter((one) => one !== undefined);
+  // Each is loaded where it is asked for.
+  const servers = radius && wanted
+    ? await (await import("./radius/mod.ts")).openRadius(scope, radius, accounts)
+    : undefined;
+  const opened = await Promise.all(aaa.authenticate.map(async (kind) => {
+    if (kind === "radius") return servers;
+    if (kind === "none") return nobodyAsked;
+    return (await import("./local.ts")).openLocal(scope, aaa.users ?? "");
+  }));
+  const chain = opened.filter((one) => one !== undefined);
   return {
     async check(asked, call, signal) {
       let answer: Answer = { kind: "unreachable", reason: "nobody is there to be asked" };

@@ -1,8 +1,8 @@
 /** A file of users, for `local`: YAML, a name and what is known of it. @module */
 
-import { parseDocument } from "yaml";
 import { z } from "zod";
 import { canonicalIp, parseIp } from "../../../core/endpoint.ts";
+import { parseDocument } from "../../yaml.ts";
 import type { Grant } from "./authenticator.ts";
 import { parsePrefix } from "./radius/routes.ts";
 import { parseScrypt, type UserSecret } from "./secrets.ts";

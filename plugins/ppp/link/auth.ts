@@ -37,20 +37,20 @@ export interface Checker extends AuthEnd {
 
 /** Who is told by the end that asks. */
 export interface CheckerSink {
-  send(packet: Uint8Array): void;
+  send(protocol: number, packet: Uint8Array): void;
   /** The client has said who it is; what it says again is not told again. Byte strings are copies; `id` is its packet's. */
   asked(asked: Asked, id: number): void;
   /** The client does not say who it is. */
-  failed(reason: string): void;
+  silent(protocol: number, reason: string): void;
   ignored(what: string): void;
 }
 
 /** Who is told by the end that proves itself. */
 export interface ProverSink {
-  send(packet: Uint8Array): void;
+  send(protocol: number, packet: Uint8Array): void;
   accepted(message: string): void;
   /** The other end refuses us, or says nothing. */
-  failed(reason: string): void;
+  refused(protocol: number, reason: string): void;
   ignored(what: string): void;
 }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IpcpClient, IpcpServer } from "./ipcp.ts";
-import { Link, type LinkSettings } from "./link.ts";
+import { type Link, type LinkSettings, makeLink } from "./link.ts";
 import { client, server } from "./testing.ts";
 import { Protocol } from "./wire.ts";
 
@@ -12,11 +12,13 @@ const quiet = { up() {}, down() {}, finished() {} };
 function play(settings: LinkSettings, random: string) {
   let sent: string[] = [];
   const heard: string[] = [];
-  const link: Link = new Link(
+  const link: Link = makeLink(
     settings,
-    (length) => Uint8Array.fromHex(random).subarray(0, length),
     {
+      random: (length) => Uint8Array.fromHex(random).subarray(0, length),
       send: (frame) => void sent.push(frame.toHex()),
+    },
+    {
       asked(asked) {
         heard.push(`asked ${asked.kind} ${new TextDecoder().decode(asked.name)}`);
         link.accept("ok", 0);

@@ -97,7 +97,7 @@ export class ChapChecker implements Checker {
     if (code !== Code.Response) return this.#sink.ignored("a CHAP packet that is no response");
     if (id !== this.#id) return this.#sink.ignored("a CHAP response to another challenge");
     // Our answer was lost, or is not there yet: the same again, whatever is said now (§4.2).
-    if (this.#asked) return this.#answer && this.#sink.send(this.#answer);
+    if (this.#asked) return this.#answer && this.#sink.send(this.protocol, this.#answer);
     const response = parseChapValue(data);
     if (response?.value.length !== (this.#kind === "mschapv2" ? RESPONSE_LENGTH : MD5_LENGTH)) {
       return this.#sink.ignored("a CHAP response of the wrong length");
@@ -117,7 +117,7 @@ export class ChapChecker implements Checker {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = undefined;
     if (this.#tries < MAX_TRIES) return this.#send(now);
-    this.#sink.failed("the client does not answer the challenge");
+    this.#sink.silent(this.protocol, "the client does not answer the challenge");
   }
 
   accept(message: string): void {
@@ -132,13 +132,13 @@ export class ChapChecker implements Checker {
     this.#tries++;
     this.deadline = now + REPEAT_MS;
     const data = emitChapValue({ value: this.#challenge, name: octetsOf(this.#name) });
-    this.#sink.send(emitPacket({ code: Code.Challenge, id: this.#id, data }));
+    this.#sink.send(this.protocol, emitPacket({ code: Code.Challenge, id: this.#id, data }));
   }
 
   #tell(code: number, message: string): void {
     const data = new TextEncoder().encode(message).subarray(0, 1000);
     this.#answer = emitPacket({ code, id: this.#id, data });
-    this.#sink.send(this.#answer);
+    this.#sink.send(this.protocol, this.#answer);
   }
 }
 
@@ -183,10 +183,13 @@ export class ChapProver implements AuthEnd {
     this.deadline = undefined;
     const text = printable(data);
     if (code === Code.Failure) {
-      return this.#sink.failed(`the peer refuses our name or secret${text ? `: ${text}` : ""}`);
+      return this.#sink.refused(
+        this.protocol,
+        `the peer refuses our name or secret${text ? `: ${text}` : ""}`,
+      );
     }
     if (this.#kind === "mschapv2" && !proves(data, this.#said.proof)) {
-      return this.#sink.failed("the peer cannot prove that it knows our secret");
+      return this.#sink.refused(this.protocol, "the peer cannot prove that it knows our secret");
     }
     if (this.#accepted) return;
     this.#accepted = true;
@@ -196,7 +199,8 @@ export class ChapProver implements AuthEnd {
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = undefined;
-    this.#sink.failed(
+    this.#sink.refused(
+      this.protocol,
       this.#said
         ? "the peer does not say whether our answer is right"
         : "the peer sends no challenge",
@@ -211,13 +215,13 @@ export class ChapProver implements AuthEnd {
     const said = this.#said;
     // A repetition is answered as it was the first time: the peer may have the first answer already.
     if (said?.id === id && equalBytes(said.challenge, challenge)) {
-      return this.#sink.send(said.packet);
+      return this.#sink.send(this.protocol, said.packet);
     }
     const name = octetsOf(this.#credentials.name);
     const { proof, value } = this.#answer(id, challenge, name);
     const packet = emitPacket({ code: Code.Response, id, data: emitChapValue({ value, name }) });
     this.#said = { id, challenge: challenge.slice(), packet, proof };
-    this.#sink.send(packet);
+    this.#sink.send(this.protocol, packet);
   }
 
   #answer(

@@ -10,9 +10,9 @@ Deno.test("CHAP: a response to another challenge, of the wrong length or none at
   const asked: Asked[] = [];
   const ignored: string[] = [];
   const one = new ChapChecker("chap-md5", "lns", seededOctets(1), {
-    send: (packet) => void sent.push(packet),
+    send: (_protocol, packet) => void sent.push(packet),
     asked: (what) => void asked.push(what),
-    failed() {},
+    silent() {},
     ignored: (what) => void ignored.push(what),
   });
   one.start(0);

@@ -1,4 +1,4 @@
-/** The keepalive of an open link (RFC 1661 §5.8), and the bound on what we answer to. @module */
+/** The keepalive of an open link (RFC 1661 §5.8). @module */
 
 /** How a silent peer is noticed. */
 export interface EchoSettings {
@@ -8,22 +8,24 @@ export interface EchoSettings {
   readonly failures: number;
 }
 
+/** Who sends Echo-Requests, and is told that nothing answers them. */
+export interface EchoSink {
+  /** Sends an Echo-Request. */
+  sendEcho(): void;
+  /** The peer answers nothing: whoever knows of its data says {@linkcode Echo.heard}, or ends the link. */
+  unanswered(): void;
+}
+
 /** Counts what was not answered. */
 export class Echo {
   deadline: number | undefined;
   readonly #settings: EchoSettings;
-  readonly #request: () => void;
-  readonly #silent: () => void;
+  readonly #sink: EchoSink;
   #unanswered = 0;
 
-  /**
-   * @param request sends an Echo-Request
-   * @param silent the peer answers nothing: whoever knows of its data says {@linkcode heard}, or ends the link
-   */
-  constructor(settings: EchoSettings, request: () => void, silent: () => void) {
+  constructor(settings: EchoSettings, sink: EchoSink) {
     this.#settings = settings;
-    this.#request = request;
-    this.#silent = silent;
+    this.#sink = sink;
   }
 
   start(now: number): void {
@@ -43,27 +45,8 @@ export class Echo {
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = now + this.#settings.intervalMs;
-    if (this.#unanswered >= this.#settings.failures) return this.#silent();
+    if (this.#unanswered >= this.#settings.failures) return this.#sink.unanswered();
     this.#unanswered++;
-    this.#request();
-  }
-}
-
-/** So many answers at once, and so many more each second. */
-const BURST = 20;
-const PER_SECOND = 10;
-
-/** A bound on answers that a peer can ask for at no cost: echoes, rejects, acknowledgements of farewells. */
-export class AnswerBudget {
-  #left = BURST;
-  #at = 0;
-
-  /** Whether one more may leave. */
-  take(now: number): boolean {
-    this.#left = Math.min(BURST, this.#left + (now - this.#at) * PER_SECOND / 1000);
-    this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left--;
-    return true;
+    this.#sink.sendEcho();
   }
 }

@@ -92,6 +92,11 @@ export class LcpOptions implements OptionPolicy {
     };
   }
 
+  /** The largest information field that the peer takes. */
+  get peerMru(): number {
+    return this.#peer.mru;
+  }
+
   /** Whether what came back was what we sent, time and again. */
   get isLooped(): boolean {
     return this.#collisions > MAX_COLLISIONS;

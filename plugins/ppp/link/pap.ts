@@ -84,7 +84,7 @@ export class PapChecker implements Checker {
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = undefined;
-    this.#sink.failed("the client sends no PAP request");
+    this.#sink.silent(this.protocol, "the client sends no PAP request");
   }
 
   accept(message: string): void {
@@ -101,7 +101,10 @@ export class PapChecker implements Checker {
     if (!this.#asked || !this.#answer) return;
     const message = octetsOf(this.#answer.message);
     const data = concat([Uint8Array.of(message.length), message]);
-    this.#sink.send(emitPacket({ code: this.#answer.code, id: this.#asked.id, data }));
+    this.#sink.send(
+      this.protocol,
+      emitPacket({ code: this.#answer.code, id: this.#asked.id, data }),
+    );
   }
 }
 
@@ -133,14 +136,17 @@ export class PapProver implements AuthEnd {
     const text = printable(data.subarray(1, 1 + (data[0] ?? 0)));
     this.deadline = undefined;
     if (code === Code.Ack) return this.#sink.accepted(text);
-    this.#sink.failed(`the peer refuses our name or password${text ? `: ${text}` : ""}`);
+    this.#sink.refused(
+      this.protocol,
+      `the peer refuses our name or password${text ? `: ${text}` : ""}`,
+    );
   }
 
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = undefined;
     if (this.#tries < MAX_TRIES) return this.#request(now);
-    this.#sink.failed("the peer does not answer our PAP request");
+    this.#sink.refused(this.protocol, "the peer does not answer our PAP request");
   }
 
   #request(now: number): void {
@@ -148,6 +154,6 @@ export class PapProver implements AuthEnd {
     const name = octetsOf(this.#credentials.name);
     const password = octetsOf(this.#credentials.secret);
     const data = emitPapRequest({ name, password });
-    this.#sink.send(emitPacket({ code: Code.Request, id: ++this.#tries, data }));
+    this.#sink.send(this.protocol, emitPacket({ code: Code.Request, id: ++this.#tries, data }));
   }
 }

@@ -5,7 +5,7 @@ import { authEnd, Cause, Direction, type LinkEnd } from "./end.ts";
 import { IpcpClient, IpcpServer } from "./ipcp.ts";
 import { Ipv6cpOptions } from "./ipv6cp.ts";
 import type { LcpSettings } from "./lcp.ts";
-import { Link, type LinkSettings } from "./link.ts";
+import { type Link, type LinkSettings, makeLink } from "./link.ts";
 import { emitFrame, emitPacket, Protocol } from "./wire.ts";
 
 /** Numbers that look random, and are the same each time. */
@@ -64,11 +64,13 @@ export class Line {
     const index = this.ends.length;
     const happened: string[] = [];
     const end: TestEnd = {
-      link: new Link(settings, seededOctets(this.#faults.seed + 77 * (index + 1)), {
+      link: makeLink(settings, {
+        random: seededOctets(this.#faults.seed + 77 * (index + 1)),
         send: (frame) => {
           end.sent.push(frame);
           this.#carry(frame, () => this.ends[1 - index]);
         },
+      }, {
         asked: (asked) => {
           end.asked.push(asked);
           happened.push(`asked ${asked.kind}`);

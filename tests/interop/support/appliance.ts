@@ -1,6 +1,7 @@
 /** An appliance as its user runs it, and its admin endpoint. @module */
 
 import assert from "node:assert/strict";
+import { checkedFetch } from "../../../edge/admin/promised.ts";
 import type { Place } from "./place.ts";
 import { type Background, type Outcome, until } from "./process.ts";
 
@@ -57,7 +58,7 @@ export async function startAppliance(
   const process = place.background("isthmus", ...isthmus, "run", "--config", file);
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
   const get = async <T>(path: string): Promise<T> => {
-    const response = await fetch(`http://localhost${path}`, { client });
+    const response = await checkedFetch(`http://localhost${path}`, { client });
     const body = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${body}`);
     return JSON.parse(body) as T;

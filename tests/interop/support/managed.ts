@@ -13,7 +13,7 @@ export interface ManagedTunnel {
     readonly state: string;
     readonly "established-at"?: string;
     readonly reason?: string;
-    readonly messages?: { readonly retransmitted: number };
+    readonly messages?: { readonly sent: number; readonly retransmitted: number };
   };
 }
 

@@ -1,0 +1,102 @@
+/** How a subscriber proves who it is: the authenticator is asked, and the client is told what came of it. @module */
+
+import type { Scope, Session } from "../../plugin.ts";
+import type { Answer, Asked, Grant } from "../aaa/authenticator.ts";
+import { factsOf } from "../aaa/call.ts";
+import type { DrivenLink } from "../drive.ts";
+import { printable } from "../link/auth.ts";
+import { authEnd, Cause, Direction } from "../link/end.ts";
+import type { Link } from "../link/link.ts";
+import { Protocol } from "../link/wire.ts";
+import type { Termination } from "../termination.ts";
+
+/** The session whose login it is. */
+export interface LoginSession {
+  readonly scope: Scope;
+  readonly session: Session;
+  readonly termination: Termination;
+  readonly driven: DrivenLink;
+  /** Makes a place for a subscriber; a text says why there is none. One that is here already stays as it is. */
+  admit(grant: Grant): Promise<string | undefined>;
+  /** It may not come in. */
+  failed(user: string, stage: string, reason: string): void;
+}
+
+/** The logins of one session: LCP may begin anew while an answer is awaited, and only the last one counts. */
+export class Login {
+  readonly #own: LoginSession;
+  #last = 0;
+
+  constructor(own: LoginSession) {
+    this.#own = own;
+  }
+
+  /** Whether anybody has been asked yet. */
+  get begun(): boolean {
+    return this.#last > 0;
+  }
+
+  /** LCP begins anew: what is awaited is of no interest any more. */
+  restarted(): void {
+    this.#last++;
+  }
+
+  /** The client has said who it is. */
+  asked(asked: Asked): void {
+    this.#check(asked, (grant, link, now) => link.accept(successOf(asked, grant), now));
+  }
+
+  /** Nobody has to prove anything: who it is follows from the line. */
+  unasked(): void {
+    const { session } = this.#own;
+    const name = new TextEncoder().encode(session.said.callingNumber ?? session.name);
+    this.#check({ kind: "none", name }, (_grant, link, now) => link.network(now));
+  }
+
+  #check(asked: Asked, letIn: (grant: Grant, link: Link, now: number) => void): void {
+    const { driven, scope, session, termination } = this.#own;
+    const login = ++this.#last;
+    const isOver = () => login !== this.#last || scope.signal.aborted;
+    const call = { ...factsOf(session), termination: termination.name };
+    const user = printable(asked.name);
+    termination.authenticator.check(asked, call, scope.signal).then(async (answer) => {
+      if (isOver()) return;
+      if (answer.kind !== "accept") return this.#rejected(user, answer);
+      const { grant } = answer;
+      const refusal = await this.#own.admit(grant);
+      if (isOver()) return;
+      if (refusal !== undefined) {
+        return this.#rejected(user, { kind: "reject", reason: refusal, message: refusal });
+      }
+      termination.subscribers.counters.accepted.add();
+      driven.run((link, now) => letIn(grant, link, now));
+    }).catch(scope.fail);
+  }
+
+  #rejected(user: string, answer: Exclude<Answer, { kind: "accept" }>): void {
+    const { driven, scope, termination } = this.#own;
+    termination.subscribers.counters.rejected.add();
+    this.#own.failed(user, "authentication", answer.reason);
+    const unreachable = answer.kind === "unreachable";
+    const message = unreachable ? "try again later" : answer.msChapError ?? answer.message ?? "";
+    const { agreed } = driven.link;
+    const protocol = agreed.authenticate === "pap" ? Protocol.Pap : Protocol.Chap;
+    const end = authEnd(answer.reason, protocol, Cause.AuthFailed, Direction.Peer);
+    const said = agreed.authenticate === "mschapv2" && !/^E=/.test(message)
+      ? msChapFailure(scope, unreachable ? 649 : 691, message)
+      : message;
+    driven.run((link, now) => link.reject(said, end, now));
+  }
+}
+
+/** What an accepted client is told. */
+function successOf(asked: Asked, grant: Grant): string {
+  if (asked.kind === "mschapv2") return grant.msChapSuccess ?? "";
+  return grant.message ?? "";
+}
+
+/** A Failure of MS-CHAPv2 (RFC 2759 §6): not to be tried again on this link. */
+function msChapFailure(scope: Scope, code: number, message: string): string {
+  const challenge = scope.random(16).toHex().toUpperCase();
+  return `E=${code} R=0 C=${challenge} V=3 M=${message || "Authentication failed"}`;
+}
