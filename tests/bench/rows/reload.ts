@@ -142,19 +142,12 @@ ${kind.peers && `peers:${kind.peers}\n`}tunnels:${pings.tunnel}${tunnels.join(""
     await act(subject);
     const seconds = (performance.now() - begun) / 1000;
     await sleep(100);
-    const more = figuresOf(
+    figures.push(...figuresOf(
       `${count} ${kind.kind} tunnels, ${what}`,
       seconds,
       await subject.late(),
       pings.take(),
-    );
-    console.error(
-      more[0]!.what,
-      more[0]!.value.median.toFixed(1),
-      more[1]!.value.median.toFixed(1),
-      more[0]!.note,
-    ); // DEBUG
-    figures.push(...more);
+    ));
   }
   return figures;
 }
