@@ -5,15 +5,8 @@
  * @module
  */
 
-import {
-  type BesideAnswer,
-  type BesideRequest,
-  type Inner,
-  type LongList,
-  longLists,
-  type Marks,
-  type Thing,
-} from "./beside_protocol.ts";
+import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
+import { type LongList, longLists, type Marks, type Thing } from "./marks.ts";
 import type { Config } from "./model.ts";
 import { ConfigError } from "./problem.ts";
 import type { Reading, ReadRequest } from "./read.ts";

@@ -1,20 +1,12 @@
 /** What the main isolate and the worker that reads large configurations say to each other. @module */
 
+import type { LongList, Marks, Thing } from "./marks.ts";
 import type { Config } from "./model.ts";
 import type { ConfigProblem } from "./problem.ts";
 import type { ReadRequest } from "./read.ts";
 
-/** The lists of a configuration that may be very long. */
-export const longLists = ["circuits", "peers", "tunnels", "managed"] as const;
-export type LongList = typeof longLists[number];
-
-/** A thing of one of these lists, and a list in it. */
-export type Thing = Config[LongList][number];
+/** A list in a thing of the configuration that may be long, too. */
 export type Inner = "accept" | "calls" | "sessions";
-
-/** What tells things of each list from one another: {@linkcode MARK_LENGTH} octets of a digest each, in their order. */
-export type Marks = Readonly<Record<LongList, Uint8Array<ArrayBuffer>>>;
-export const MARK_LENGTH = 16;
 
 /** What is read; `known` is what the main isolate has already, and need not be handed over. */
 export interface BesideRequest extends ReadRequest {

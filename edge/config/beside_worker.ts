@@ -3,21 +3,11 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
-import { serialize } from "node:v8";
 import { builtIn } from "../built_in.ts";
-import {
-  type BesideAnswer,
-  type BesideRequest,
-  type Inner,
-  type LongList,
-  longLists,
-  MARK_LENGTH,
-  type Thing,
-} from "./beside_protocol.ts";
+import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
 import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
+import { type LongList, longLists, marksOf, placesOf, type Thing } from "./marks.ts";
 import { ConfigError } from "./problem.ts";
 import { readConfig } from "./read.ts";
 
@@ -68,16 +58,10 @@ async function read(request: BesideRequest): Promise<void> {
 async function handList(
   key: LongList,
   items: readonly Thing[],
-  known: Uint8Array | undefined,
+  known: Uint8Array<ArrayBuffer> | undefined,
 ): Promise<void> {
-  const before = placesOf(known ?? new Uint8Array());
-  const places = new Int32Array(items.length);
-  const marks = new Uint8Array(items.length * MARK_LENGTH);
-  for (const [i, item] of items.entries()) {
-    const mark = createHash("sha256").update(serialize(item)).digest().subarray(0, MARK_LENGTH);
-    marks.set(mark, i * MARK_LENGTH);
-    places[i] = before.get(mark.toString("latin1")) ?? -1;
-  }
+  const marks = marksOf(items);
+  const places = placesOf(marks, known ?? new Uint8Array());
   await hand({ kind: "list", key, places, marks });
   let piece: Thing[] = [], weight = 0;
   for (const [i, item] of items.entries()) {
@@ -93,16 +77,6 @@ async function handList(
     }
   }
   if (piece.length > 0) await hand({ kind: "part", key, items: piece });
-}
-
-/** Where things are, by their marks. */
-function placesOf(marks: Uint8Array): Map<string, number> {
-  const places = new Map<string, number>();
-  const bytes = Buffer.from(marks.buffer, marks.byteOffset, marks.length);
-  for (let i = 0; i * MARK_LENGTH < bytes.length; i++) {
-    places.set(bytes.toString("latin1", i * MARK_LENGTH, (i + 1) * MARK_LENGTH), i);
-  }
-  return places;
 }
 
 /** The list in a thing that may be long. */

@@ -1,9 +1,9 @@
 /** A configuration's text with changes to it, read: the same here and beside the main isolate. @module */
 
 import type { Plugin } from "../../plugins/plugin.ts";
-import type { Marks } from "./beside_protocol.ts";
 import { type Edit, editText } from "./edit.ts";
 import { exposedSecrets } from "./exposed.ts";
+import type { Marks } from "./marks.ts";
 import type { Config } from "./model.ts";
 import { parseConfig } from "./parse.ts";
 import type { ParseOptions } from "./reading.ts";

@@ -1,21 +1,8 @@
 /** Templates of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
 
-import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
+import type { Circuits } from "../circuits/circuits.ts";
 import type { CallConfig } from "../config/model.ts";
-import type { ManagedCall, ManagedConnection } from "./context.ts";
-
-/** A template that runs. */
-export interface CallTemplate {
-  call: CallConfig;
-  /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
-  path: string;
-  /** Undefined: it wants none, or could not have it, or it broke. */
-  circuit: SharedCircuit | undefined;
-  /** The circuit is being made. */
-  making: Promise<void> | undefined;
-  /** The calls that are made by it, and whose they are. */
-  readonly calls: Map<ManagedCall, ManagedConnection>;
-}
+import type { CallTemplate } from "./context.ts";
 
 /** A template without its circuit. */
 export function makeCallTemplate(path: string, call: CallConfig): CallTemplate {

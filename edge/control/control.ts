@@ -28,11 +28,11 @@ import { type Hearing, makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
-import type { CallTemplate } from "./call_template.ts";
 import { type ManagedState, statesOf } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
 import { type Trace, Tracer } from "./trace.ts";
 import type {
+  CallTemplate,
   ControlContext,
   ControlDependencies,
   ControlState,

@@ -21,8 +21,8 @@ import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
 import { endFor } from "./call_ends.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type {
+  CallTemplate,
   ManagedCall,
   ManagedConnection,
   ManagedConnections,

@@ -9,8 +9,13 @@ import {
   managedIdentity,
 } from "../config/compare.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
-import type { CallTemplate } from "./call_template.ts";
-import type { ControlState, ManagedConnection, ManagedTunnel, PeerEntry } from "./context.ts";
+import type {
+  CallTemplate,
+  ControlState,
+  ManagedConnection,
+  ManagedTunnel,
+  PeerEntry,
+} from "./context.ts";
 import { agreedKeys } from "./parameters.ts";
 import { fitsPeer } from "./peers.ts";
 import { same } from "../config/same.ts";

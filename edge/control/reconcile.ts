@@ -12,8 +12,9 @@ import type { Part, Steps } from "../appliance/part.ts";
 import { forEach } from "../appliance/transaction.ts";
 import { keyWords } from "../config/compare.ts";
 import type { CallConfig, Config, ManagedTunnelConfig } from "../config/model.ts";
-import { type CallTemplate, release } from "./call_template.ts";
+import { release } from "./call_template.ts";
 import type {
+  CallTemplate,
   ControlContext,
   ControlState,
   ManagedConnection,

@@ -7,14 +7,8 @@ import type { Steps } from "../appliance/part.ts";
 import { forEach, type Transaction } from "../appliance/transaction.ts";
 import { keyWords } from "../config/compare.ts";
 import { located } from "../sessions/tunnels.ts";
-import {
-  type CallTemplate,
-  isBroken,
-  makeCallTemplate,
-  provision,
-  release,
-} from "./call_template.ts";
-import type { ControlContext, ManagedCall } from "./context.ts";
+import { isBroken, makeCallTemplate, provision, release } from "./call_template.ts";
+import type { CallTemplate, ControlContext, ManagedCall } from "./context.ts";
 import type { TemplateChange, TemplatePlan } from "./plan.ts";
 import { same } from "../config/same.ts";
 import { each, inSlices, type Slices } from "../slices.ts";

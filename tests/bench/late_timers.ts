@@ -8,15 +8,25 @@
 import { TextLineStream } from "./lines.ts";
 
 const TIMER_MS = 5;
+const schedstat = `/proc/${Deno.pid}/task/${Deno.pid}/schedstat`;
 
-let late: number[] = [];
+/** A timer: how late it was, and for how much of that its thread was ready to run and another had the processor. */
+let late: [lateMs: number, waitedMs: number][] = [];
 let due = performance.now() + TIMER_MS;
+let waited = waitedMs();
 
 function look(): void {
   const now = performance.now();
-  late.push(Math.max(0, now - due));
-  due = now + TIMER_MS;
+  const all = waitedMs();
+  late.push([Math.max(0, now - due), all - waited]);
+  waited = all;
+  due = performance.now() + TIMER_MS;
   Deno.unrefTimer(setTimeout(look, TIMER_MS));
+}
+
+/** Milliseconds that this thread, the process's first, waited for a processor so far (`/proc/PID/task/…/schedstat`). */
+function waitedMs(): number {
+  return Number(Deno.readTextFileSync(schedstat).split(" ")[1]) / 1e6;
 }
 
 async function answer(): Promise<void> {
