@@ -1,7 +1,7 @@
 /**
  * A control connection: its way up, keepalive, and its way down (RFC 2661 §5 and §7.2, RFC 3931 §3.3 and §7.2). Both
  * versions; what differs stands in `dialect.ts`, what proves who the peer is in `authenticator.ts`, and what happens to
- * calls in `calls.ts`.
+ * calls in `calls.ts`, how it ends in `farewell.ts`.
  *
  * @module
  */
@@ -10,11 +10,13 @@ import { type Authenticator, messageTypeOf } from "./authenticator.ts";
 import { Calls } from "./calls.ts";
 import type { AvpValues } from "./wire/catalogue.ts";
 import { type ChannelCounters, retransmissionCycle } from "./channel.ts";
+import { Stage } from "./connection_stage.ts";
 import { connectionTable, hasEnded, isCallMessage } from "./connection_states.ts";
 import type { Dialect } from "./dialect.ts";
 import { ErrorCode, type Result, StopResult } from "./errors.ts";
 import type { Cause, ConnectionHandle, ConnectionState, PeerIdentity } from "./events.ts";
 import type { CallsOwner, ConnectionHost } from "./connection_host.ts";
+import { Farewell, fsmError } from "./farewell.ts";
 import { type ConnectionIds, Handshake } from "./handshake.ts";
 import type { ControlHeader } from "./wire/header.ts";
 import { type AnyMessage, type MessageType, messageTypes, type Parsed } from "./wire/message.ts";
@@ -24,10 +26,7 @@ import { livingSettings } from "./living_settings.ts";
 import type { ProtoVersion } from "./pseudowire.ts";
 import type { Path, PeerSettings } from "./settings.ts";
 import type { ConnectionSnapshot } from "./snapshot.ts";
-import { Deadlines } from "./timers.ts";
 import { type Incoming, Transport } from "./transport.ts";
-
-type Deadline = "establish" | "acknowledge" | "stop" | "linger";
 
 /** Messages that our side replies to once it is ready. */
 const replied: ReadonlySet<MessageType> = new Set(["ICRQ", "OCRQ", "ICRP"]);
@@ -36,6 +35,7 @@ const LONGEST_REPLY_MS = 100;
 
 /** For so long an SCCRQ may come late that was answered and is up, in milliseconds; later it is that of a new start. */
 const STRAY_MS = 1000;
+
 /** One control connection. Its owner reads it; what changes it goes through the LCCE. */
 export class Connection implements CallsOwner {
   /** Never reused within the LCCE. */
@@ -44,18 +44,12 @@ export class Connection implements CallsOwner {
   readonly initiator: boolean;
   /** Its calls. */
   readonly calls: Calls;
-  #state: ConnectionState;
+  readonly #stage: Stage;
   readonly #host: ConnectionHost;
   readonly #transport: Transport;
   readonly #handshake: Handshake;
-  readonly #deadlines = new Deadlines<Deadline>();
-  readonly #beganAt: number;
-  #establishedAt: number | undefined;
-  /** When it last was established or closed: the peer has no more reason to send its SCCRQ again. */
-  #settledAt: number | undefined;
   readonly #keepalive: Keepalive;
-  /** Why an SCCRQ was given up: what its answer is told. */
-  #inVain: Result | undefined;
+  readonly #farewell: Farewell;
 
   /** A connection that has said nothing yet. `now` is in milliseconds, as everywhere. */
   constructor(
@@ -71,17 +65,25 @@ export class Connection implements CallsOwner {
     now: number,
   ) {
     const { settings } = options;
-    this.#beganAt = now;
     this.handle = options.handle;
     this.initiator = options.initiator;
     this.#host = host;
+    this.#stage = new Stage(options.initiator ? "wait-ctl-reply" : "wait-ctl-conn", now);
     this.#transport = new Transport(host, options);
     const tieBreaker = settings.tieBreaker && options.initiator ? host.random(8) : undefined;
     this.#handshake = new Handshake(this.#transport, options, tieBreaker);
     this.#keepalive = new Keepalive(this.#keepaliveHost());
     this.calls = new Calls(this, host);
-    this.#state = options.initiator ? "wait-ctl-reply" : "wait-ctl-conn";
-    this.#deadlines.set("establish", now + settings.establishMs);
+    this.#stage.deadlines.set("establish", now + settings.establishMs);
+    this.#farewell = new Farewell({
+      stage: this.#stage,
+      transport: this.#transport,
+      handshake: this.#handshake,
+      keepalive: this.#keepalive,
+      calls: this.calls,
+      isStranger: () => this.#isStranger,
+      announce: (cause, others) => this.#announce(cause, others),
+    });
   }
 
   /** How the peer is treated; version 2 from when it turned out to speak no other. */
@@ -116,7 +118,7 @@ export class Connection implements CallsOwner {
 
   /** Where it is on its way. */
   get state(): ConnectionState {
-    return this.#state;
+    return this.#stage.state;
   }
 
   /** The peer's id; 0 until it has told it. */
@@ -151,7 +153,7 @@ export class Connection implements CallsOwner {
 
   /** When it came up; undefined: never. */
   get establishedAt(): number | undefined {
-    return this.#establishedAt;
+    return this.#stage.establishedAt;
   }
 
   /**
@@ -159,7 +161,7 @@ export class Connection implements CallsOwner {
    * change hangs on that (`unproven.ts`).
    */
   get proven(): boolean {
-    return this.#establishedAt !== undefined;
+    return this.establishedAt !== undefined;
   }
 
   /** Our challenge or nonce; undefined where no secret is shared. */
@@ -184,7 +186,7 @@ export class Connection implements CallsOwner {
 
   /** Whether all is over and done with: the LCCE forgets a connection that is. */
   get finished(): boolean {
-    return this.#state === "closed" && this.#deadlines.next() === undefined;
+    return this.state === "closed" && this.#stage.deadlines.next() === undefined;
   }
 
   /** Sends the SCCRQ. */
@@ -204,8 +206,8 @@ export class Connection implements CallsOwner {
    * which has started anew and happens to use its old id.
    */
   answers(body: Uint8Array, now: number): boolean {
-    if (hasEnded(this.#state) || !this.#handshake.answered(body)) return false;
-    return this.#settledAt === undefined || now < this.#settledAt + STRAY_MS;
+    if (hasEnded(this.state) || !this.#handshake.answered(body)) return false;
+    return this.#stage.settledAt === undefined || now < this.#stage.settledAt + STRAY_MS;
   }
 
   /** Takes the SCCRQ that it {@linkcode answers}, come again. */
@@ -216,7 +218,7 @@ export class Connection implements CallsOwner {
     path: Path,
     now: number,
   ): void {
-    if (this.#state === "wait-ctl-conn") this.#transport.repeat(datagram.length);
+    if (this.state === "wait-ctl-conn") this.#transport.repeat(datagram.length);
     else this.receive(header, body, datagram, path, now);
   }
 
@@ -244,24 +246,24 @@ export class Connection implements CallsOwner {
     const owed = this.#transport.owesAcknowledgement;
     const delivered = this.#transport.receive(header, body, datagram, path, now);
     if (!delivered) return;
-    if (this.#state === "established") this.#keepalive.heard(now, now);
-    if (delivered.length > 0) this.#deadlines.clear("acknowledge");
+    if (this.state === "established") this.#keepalive.heard(now, now);
+    if (delivered.length > 0) this.#stage.deadlines.clear("acknowledge");
     if (delivered.length === 1 && !owed) this.#awaitReply(delivered[0]!, now);
     for (const incoming of delivered) this.#take(incoming, now);
-    if (this.#state === "stopping" && this.#transport.outstanding === 0) this.#close(now);
+    if (this.state === "stopping" && this.#transport.outstanding === 0) this.#farewell.closed(now);
   }
 
   /** Its peer was configured anew: what needs no agreement counts from now on, all else for the next connection. */
   reconfigure(next: PeerSettings, now: number): void {
     const { helloMs } = this.settings;
     this.#handshake.reconfigure(livingSettings(this.settings, next));
-    if (this.#state !== "established" || this.settings.helloMs === helloMs) return;
+    if (this.state !== "established" || this.settings.helloMs === helloMs) return;
     this.#keepalive.restart(now, now);
   }
 
   /** Itself as plain data; undefined where it is not up. */
   snapshot(now: number): ConnectionSnapshot | undefined {
-    if (this.#state !== "established") return undefined;
+    if (this.state !== "established") return undefined;
     const { secret: _, otherSecret: _other, ...settings } = this.settings;
     return {
       settings,
@@ -270,7 +272,7 @@ export class Connection implements CallsOwner {
       localId: this.localId,
       peerId: this.peerId,
       peer: this.peer!,
-      age: now - this.#establishedAt!,
+      age: now - this.establishedAt!,
       authentication: this.#transport.authenticator.snapshot(),
       numbers: this.#transport.numbers,
       serial: this.calls.serial,
@@ -280,12 +282,10 @@ export class Connection implements CallsOwner {
 
   /** Is what the snapshot says, from its constructor on: up, with its calls. The peer is asked for Ns and Nr by HELLO. */
   resume(saved: ConnectionSnapshot, now: number): void {
-    this.#clearDeadlines();
+    this.#farewell.clearDeadlines();
     this.#transport.resume(saved);
     this.#handshake.peer = saved.peer;
-    this.#state = "established";
-    this.#establishedAt = now - saved.age;
-    this.#settledAt = this.#establishedAt;
+    this.#stage.establish(now - saved.age);
     this.#announce();
     this.calls.resume(saved);
     this.send("HELLO", {}, 0);
@@ -304,79 +304,53 @@ export class Connection implements CallsOwner {
 
   /** Ends the connection: StopCCN with `result`; its calls end with it. */
   close(result: Result, cause: Cause, now: number): void {
-    if (hasEnded(this.#state)) return;
-    const unanswered = this.peerId === 0;
-    // An SCCRQ that nobody answers is not sent any more; what the peer may already have is made sure of.
-    if (unanswered || this.#isStranger) this.#transport.abandon();
-    else this.#transport.dropWaiting();
-    this.send("StopCCN", this.dialect.stop(this.localId, result), 0);
-    this.#state = "stopping";
-    this.calls.closeAll({ by: "connection", result }, now);
-    if (unanswered || this.#isStranger) return this.#close(now, cause);
-    this.#clearDeadlines();
-    this.#deadlines.set("stop", now + this.#lingerMs());
-    this.#announce(cause);
+    this.#farewell.close(result, cause, now);
   }
 
-  /**
-   * Gives up an SCCRQ that nobody answered, without a word: an answer that comes late is told by StopCCN that it was in
-   * vain (RFC 2661 §8.1).
-   */
+  /** Gives up an SCCRQ that nobody answered; an answer that comes late is told so. */
   giveUp(result: Result, now: number): void {
-    if (this.#state !== "wait-ctl-reply") return;
-    this.#inVain = result;
-    this.#transport.abandon();
-    const cause: Cause = { by: "timeout", result };
-    this.#state = "stopping";
-    this.calls.closeAll({ ...cause, by: "connection" }, now);
-    this.#close(now, cause);
+    this.#farewell.giveUp(result, now);
   }
 
   /** Asks the peer by HELLO whether it is there; the connection ends where nothing is heard of it for `silenceMs`. */
   ask(silenceMs: number, now: number): void {
-    if (this.#state === "established") this.#keepalive.ask(silenceMs, now);
+    if (this.state === "established") this.#keepalive.ask(silenceMs, now);
   }
 
   /** Somebody on the way says that the peer cannot be reached: a hint, which may be forged. */
   unreachable(now: number): void {
-    if (this.#state === "established") this.#keepalive.unreachable(now);
-    else if (this.#state === "wait-ctl-reply") {
-      this.#keepalive.unreachableYet(this.#beganAt + retransmissionCycle(this.settings), now);
+    if (this.state === "established") this.#keepalive.unreachable(now);
+    else if (this.state === "wait-ctl-reply") {
+      this.#keepalive.unreachableYet(this.#stage.beganAt + retransmissionCycle(this.settings), now);
     }
   }
 
   /** Sends an SCCRQ at a steady pace, for some time, as long as nobody answers it. */
   hurry(everyMs: number, forMs: number, now: number): void {
-    if (this.#state === "wait-ctl-reply") this.#keepalive.hurry(now, everyMs, forMs);
+    if (this.state === "wait-ctl-reply") this.#keepalive.hurry(now, everyMs, forMs);
   }
 
   /** Something valid came from the peer in its sessions, at `at`; undefined: nothing that the owner knows of. */
   heard(at: number | undefined, now: number): void {
-    if (this.#state === "established") this.#keepalive.heard(at, now);
+    if (this.state === "established") this.#keepalive.heard(at, now);
   }
 
   /** Ends a connection that is half open without a word, and has one ready for when its peer answers after all. */
   evict(result: Result, now: number): void {
-    this.#transport.prepareLastWord(this.dialect.stop(this.localId, result));
-    this.discard({ by: "local", result }, now);
+    this.#farewell.evict(result, now);
   }
 
   /** Ends the connection without a word to the peer. */
   discard(cause: Cause, now: number): void {
-    if (this.#state === "closed") return;
-    this.#transport.abandon();
-    this.#clearDeadlines();
-    this.#state = "closed";
-    this.calls.closeAll({ ...cause, by: "connection" }, now);
-    this.#announce(cause);
+    this.#farewell.discard(cause, now);
   }
 
   /** Hands out all that can be transmitted now. @param hold no bare acknowledgement yet */
   flush(now: number, hold = false): void {
     if (this.#transport.overflown) this.#overflow(now);
-    const waits = hold || this.#deadlines.get("acknowledge") !== undefined;
-    this.#transport.flush(now, waits && this.#state === "established");
-    if (!this.#transport.owesAcknowledgement) this.#deadlines.clear("acknowledge");
+    const waits = hold || this.#stage.deadlines.get("acknowledge") !== undefined;
+    this.#transport.flush(now, waits && this.state === "established");
+    if (!this.#transport.owesAcknowledgement) this.#stage.deadlines.clear("acknowledge");
   }
 
   /**
@@ -386,13 +360,13 @@ export class Connection implements CallsOwner {
   #awaitReply({ parsed }: Incoming, now: number): void {
     if (parsed.kind !== "message" || !replied.has(parsed.message.type)) return;
     const waitMs = Math.min(this.settings.retransmitMs / 4, LONGEST_REPLY_MS);
-    this.#deadlines.set("acknowledge", now + waitMs);
+    this.#stage.deadlines.set("acknowledge", now + waitMs);
   }
 
   /** When {@linkcode timeout} is due. */
   deadline(): number | undefined {
     return earliest(
-      this.#deadlines.next(),
+      this.#stage.deadlines.next(),
       this.#transport.deadline(),
       this.calls.deadline(),
       this.#keepalive.deadline(),
@@ -401,14 +375,18 @@ export class Connection implements CallsOwner {
 
   /** Does what is due. */
   timeout(now: number): void {
-    if (!this.#transport.timeout(now)) this.#lostPeer(now);
+    if (!this.#transport.timeout(now)) this.#farewell.lost(now);
     this.calls.timeout(now);
     const lost = this.#keepalive.timeout(now);
-    if (lost === "unanswered") this.#lostPeer(now);
+    if (lost === "unanswered") this.#farewell.lost(now);
     else if (lost === "silent") {
       this.discard({ by: "timeout", result: fsmError("silent when asked by HELLO") }, now);
     }
-    for (let due = this.#deadlines.take(now); due !== undefined; due = this.#deadlines.take(now)) {
+    for (
+      let due = this.#stage.deadlines.take(now);
+      due !== undefined;
+      due = this.#stage.deadlines.take(now)
+    ) {
       switch (due) {
         case "establish": {
           const result = fsmError("the control connection did not come up in time");
@@ -419,7 +397,7 @@ export class Connection implements CallsOwner {
           // No reply so far: what follows every input sends the bare acknowledgement.
           break;
         case "stop":
-          this.#vanish();
+          this.#farewell.vanish();
           break;
         case "linger":
           this.#transport.abandon();
@@ -433,10 +411,10 @@ export class Connection implements CallsOwner {
     if (parsed.kind === "ignored") return;
     if (parsed.kind === "refused") return this.#refuse(header, parsed, now);
     const { message } = parsed;
-    const action = connectionTable[this.#state][message.type];
+    const action = connectionTable[this.state][message.type];
     if (action === undefined) {
-      if (hasEnded(this.#state)) return;
-      return this.#breach(fsmError(`${message.type} in state ${this.#state}`), now);
+      if (hasEnded(this.state)) return;
+      return this.#breach(fsmError(`${message.type} in state ${this.state}`), now);
     }
     switch (action) {
       case "reply":
@@ -447,7 +425,7 @@ export class Connection implements CallsOwner {
         // A refusal may be all that the peer ever says: its acknowledgement goes to the id that it names.
         if (this.peerId === 0) this.#transport.meet(message.avps);
         const result = message.avps.resultCode ?? { result: StopResult.Clear };
-        return this.#stopped({ by: "peer", result }, now, message.others);
+        return this.#farewell.stopped({ by: "peer", result }, now, message.others);
       }
       case "call":
         return this.calls.take(header, message, now);
@@ -462,20 +440,20 @@ export class Connection implements CallsOwner {
   #answeredLate(message: AnyMessage): void {
     if (this.peerId !== 0) return;
     this.#handshake.meet(message);
-    if (this.#inVain) this.send("StopCCN", this.dialect.stop(this.localId, this.#inVain), 0);
+    this.#farewell.answeredLate();
   }
 
   /** A message that must not be acted on clears its call, where it is for one, else the connection (RFC 2661 §4.2). */
   #refuse(header: ControlHeader, parsed: Parsed & { kind: "refused" }, now: number): void {
     const { error, type, avps } = parsed;
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     if (type === "StopCCN") {
-      return this.#stopped({ by: "peer", result: avps.resultCode ?? error.outcome }, now);
+      return this.#farewell.stopped({ by: "peer", result: avps.resultCode ?? error.outcome }, now);
     }
-    if (hasEnded(this.#state)) return;
+    if (hasEnded(this.state)) return;
     // What names a session in v2's header is for a call, whatever else is wrong with it.
     const forCall = type === undefined ? header.sessionId !== 0 : isCallMessage(type);
-    if (forCall && this.#state === "established") {
+    if (forCall && this.state === "established") {
       return this.calls.refuse(header, type, avps, error, now);
     }
     if (type === "SCCRP" && this.peerId === 0) {
@@ -488,19 +466,12 @@ export class Connection implements CallsOwner {
   /** It is up, unless the peer's introduction was `refused`. */
   #establish(refused: Result | undefined, now: number): void {
     if (refused) return this.#breach(refused, now);
-    this.#clearDeadlines();
+    this.#farewell.clearDeadlines();
     this.#transport.trust();
-    this.#state = "established";
-    this.#establishedAt = now;
-    this.#settledAt = now;
+    this.#stage.establish(now);
     this.#keepalive.start(now);
     this.#announce();
     this.calls.start(now);
-  }
-
-  #clearDeadlines(): void {
-    this.#deadlines.clearAll();
-    this.#keepalive.stop();
   }
 
   #breach(result: Result, now: number): void {
@@ -511,31 +482,6 @@ export class Connection implements CallsOwner {
     const message = "too many messages wait for an acknowledgement";
     const result = { result: StopResult.GeneralError, error: ErrorCode.NoResources, message };
     this.close(result, { by: "local", result }, now);
-  }
-
-  /** The last attempt has passed: the peer is gone, and nothing is owed to it. */
-  #lostPeer(now: number): void {
-    if (this.#state === "stopping") return this.#vanish();
-    if (this.#state === "closed") return this.#transport.abandon();
-    this.discard({ by: "timeout", result: fsmError("the peer does not answer") }, now);
-  }
-
-  /** Our StopCCN was sent as often as it may be. */
-  #vanish(): void {
-    this.#transport.abandon();
-    this.#clearDeadlines();
-    this.#state = "closed";
-    this.#announce();
-  }
-
-  /** The peer said StopCCN: nothing more is sent but acknowledgements. */
-  #stopped(cause: Cause, now: number, others?: readonly RawAvp[]): void {
-    const ending = hasEnded(this.#state);
-    this.#transport.abandon();
-    if (this.#state === "closed") return;
-    this.#state = "stopping";
-    this.calls.closeAll({ ...cause, by: "connection" }, now);
-    this.#close(now, ending ? undefined : cause, others);
   }
 
   /** Whether the peer dialed us and proved nothing: its end leaves a tombstone, and no connection. */
@@ -565,20 +511,6 @@ export class Connection implements CallsOwner {
     };
   }
 
-  /** Closed; what comes again is still acknowledged for a full retransmission cycle (RFC 2661 §5.7). */
-  #close(now: number, cause?: Cause, others?: readonly RawAvp[]): void {
-    this.#clearDeadlines();
-    if (!this.#isStranger) this.#deadlines.set("linger", now + this.#lingerMs());
-    this.#state = "closed";
-    this.#settledAt = now;
-    this.#announce(cause, others);
-  }
-
-  /** A full retransmission cycle: ours, or what RFC 2661 §5.7 recommends. */
-  #lingerMs(): number {
-    return Math.max(31 * this.settings.retransmitMs, retransmissionCycle(this.settings));
-  }
-
   #announce(cause?: Cause, others: readonly RawAvp[] = []): void {
     this.#host.event({
       type: "connection-state",
@@ -586,15 +518,11 @@ export class Connection implements CallsOwner {
       peer: this.settings.name,
       path: this.path,
       ...(this.peer && { hostName: this.peer.hostName }),
-      state: this.#state,
+      state: this.state,
       ...(cause && { cause }),
       ...(others.length > 0 && { others }),
     });
   }
-}
-
-function fsmError(message: string): Result {
-  return { result: StopResult.FsmError, error: ErrorCode.None, message };
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {

@@ -8,7 +8,7 @@
  *   so many (`limits.ts`);
  * - it gets at most {@linkcode AMPLIFICATION} times the octets and the datagrams that came from it;
  * - it changes nothing that was agreed on or asked for: neither version nor path of a dial, nor a tunnel that is up. Its
- *   StopCCN ends this attempt, by our id; to id 0 only where nobody shares a secret (`lcce.ts`, `handshake.ts`);
+ *   StopCCN ends this attempt, by our id; to id 0 only where nobody shares a secret (`reception.ts`, `handshake.ts`);
  * - no challenge of ours that waits for its response is answered for it (`challenges.ts`);
  * - its end leaves the last word that was said to it, among so many ({@linkcode Tombstones}), and nothing else.
  *

@@ -8,13 +8,12 @@
 
 import {
   callOptions,
-  connectionOptions,
-  peerOptions,
-  remoteOptions,
   sessionOptions,
   tunnelOptions,
   wayOptions,
 } from "../edge/config/attributes.ts";
+import { keepaliveSchema } from "../edge/config/keepalive.ts";
+import { connectionOptions, peerOptions, remoteOptions } from "../edge/config/peer_attributes.ts";
 import { type Option, required, type Table } from "../edge/config/option.ts";
 import { addressListSchema } from "../plugins/ppp/address_lists.ts";
 import {
@@ -61,6 +60,7 @@ const tables: Readonly<Record<string, Table>> = {
 
 /** The same, of schemas. */
 const schemas: Readonly<Record<string, Shape>> = {
+  keepalive: keepaliveSchema.shape,
   "ppp section": sectionShape,
   "ppp pool": poolSchema.shape,
   "ppp address list": addressListSchema.shape,

@@ -318,6 +318,8 @@ export interface SwitchPortOptions {
   readonly splitHorizonGroup?: string;
   /** Frames do not go from one protected port to another. */
   readonly protected?: boolean;
+  /** Nothing is behind it now: it neither takes nor gets frames, and its stations are forgotten. */
+  readonly down?: boolean;
 }
 
 /** What happens in a switch. */

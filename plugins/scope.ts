@@ -165,8 +165,11 @@ export interface Scope {
   readText(path: string): string;
   /** The plugin's own database, which outlives the appliance. @throws {Failure} where the appliance has no state folder */
   store(): DatabaseSync;
-  /** Runs the operator's command for an event, if there is one. Never waited for; the environment holds no secrets. */
-  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  /**
+   * Runs the operator's command for an event, if there is one: only then is the environment asked for. Never waited for;
+   * the environment holds no secrets.
+   */
+  hook(event: string, environment: () => Readonly<Record<string, string>>): void;
 
   /** Monotonic milliseconds. */
   now(): number;

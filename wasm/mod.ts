@@ -31,6 +31,7 @@ import { type Punt, readPunt, recordSize } from "./punts.ts";
 import { translate, type Translation } from "./switches.ts";
 import {
   type Counters,
+  type InsideSpec,
   type PortIx,
   type PortLimit,
   type PppoeSpec,
@@ -53,6 +54,7 @@ export { type FamilyCounters, familyCounters, type MemberOptions } from "./ppp.t
 export type { Punt } from "./punts.ts";
 export type {
   Counters,
+  InsideSpec,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -297,6 +299,15 @@ export class WasmDatapath {
    */
   setReceiver(port: PortIx, host: PortIx): void {
     refusing(() => this.#raw.set_receiver(port, host));
+  }
+
+  /**
+   * Puts a host inside a session of Ethernet frames: a host port that gets what comes for it (some 32 frames a second of
+   * answers, and of all others), and whose frames leave by the session, whatever that is joined to. It ends with either.
+   */
+  putInside(session: PortIx, host: PortIx, { mac, v4, v6, vlan }: InsideSpec): void {
+    const where = vlan === "any" ? -2 : vlan ?? -1;
+    refusing(() => this.#raw.put_inside(session, host, mac, where, v4 ?? noBytes, v6 ?? noBytes));
   }
 
   /** Keeps what comes in at a free port, up to 1024 `frames`: its next forwarder gets them first. */

@@ -52,6 +52,18 @@ export interface TunnelSpec {
   readonly longest?: number;
 }
 
+/** Who a host inside a session is: what comes for it is not for the session's circuit. */
+export interface InsideSpec {
+  /** Its MAC address: 6 octets. */
+  readonly mac: Uint8Array;
+  /** Its VLAN, 0 to 4095; `any`: that of a VLAN pseudowire, however the peer numbers it; absent: its frames are untagged. */
+  readonly vlan?: number | "any";
+  /** The IPv4 address that ARP requests ask it for: 4 octets. */
+  readonly v4?: Uint8Array;
+  /** The IPv6 address that Neighbor Solicitations ask it for: 16 octets. */
+  readonly v6?: Uint8Array;
+}
+
 /** A session as the datapath needs to know it; the names are the kernel's. */
 export interface SessionSpec {
   /** Our id: what the peer sends to. */

@@ -78,6 +78,8 @@ export interface SwitchPortSpec {
   readonly macTableSize?: number;
   /** Octets of the largest packet that leaves by it whole, without Ethernet header and tags; absent or 0: not known. */
   readonly mtu?: number;
+  /** Nothing is behind it now: it neither takes nor gets frames, and its stations are forgotten. False. */
+  readonly down?: boolean;
 }
 
 /** What a port, whatever it is joined to, does with tags of frames that come in. Where frames leave, it undoes that. */
@@ -333,6 +335,7 @@ function rawPort(spec: SwitchPortSpec, groups: Map<string, number>): RawSwitchPo
     unknown: within(storm.unknownUnicast ?? 0, 30_000_000, "rate"),
     limit: within(spec.macTableSize ?? 0, 0xffff_ffff, "number of stations"),
     mtu: within(spec.mtu ?? 0, 65_535, "MTU"),
+    down: spec.down ?? false,
   });
 }
 

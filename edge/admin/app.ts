@@ -35,6 +35,7 @@ import { makeStreams } from "./streams.ts";
 import { addSite } from "./site.ts";
 import { addTraceRoutes } from "./trace.ts";
 import { addTunnelRoutes } from "./tunnels.ts";
+import { inTurns } from "./turns.ts";
 
 /** What the endpoint needs besides the appliance. */
 export interface AdminOptions {
@@ -59,6 +60,9 @@ export interface AdminApp extends OpenAPIHono {
 
 /** What can be asked without a token: nothing that tells more than that the appliance runs. */
 const open: ReadonlySet<string> = new Set(["/healthz"]);
+
+/** What waits for nobody: signs of life, and streams, which last. */
+const unhurried: ReadonlySet<string> = new Set([...open, "/v1/events", "/v1/trace"]);
 
 /**
  * Makes the endpoint. Whom it listens to (Host, token) follows `api.config().admin`, so that a reload takes effect
@@ -100,6 +104,7 @@ export function createAdmin(api: ApplianceApi, options: AdminOptions): AdminApp 
     bearer(admin, open),
     jsonBody((c) => patternOf(c) !== undefined),
     knownParameters(app, patternOf),
+    inTurns(unhurried),
   );
 
   const now = options.now ?? Date.now;

@@ -8,6 +8,7 @@
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
 import type { Vitals } from "../vitals.ts";
+import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
 import { by, one, type Samples } from "./metrics_samples.ts";
@@ -34,7 +35,13 @@ export interface Metrics {
 }
 
 /** Why connections are ended, none of them yet. */
-const noRefusals = { malformed: 0, stalled: 0, "too-many-connections": 0, "too-slow": 0 };
+const noRefusals = {
+  malformed: 0,
+  pipelined: 0,
+  stalled: 0,
+  "too-many-connections": 0,
+  "too-slow": 0,
+};
 
 /** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
 export function createMetrics(
@@ -109,6 +116,7 @@ export function createMetrics(
         ...vitals ? processMetrics(vitals(), datapath.memory) : [],
         ...reloadMetrics(api),
         ...peerMetrics(api, tunnels),
+        ...keepaliveMetrics(api),
         ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),
       ];
       for (const metric of more) add(...metric);

@@ -12,6 +12,7 @@ import {
 } from "../config/attributes.ts";
 import { optionalShape, type Table } from "../config/option.ts";
 import type { SessionCounter } from "../../wasm/mod.ts";
+import { keepaliveView } from "./keepalive.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 
 /** Where a tunnel's packets go, each optional: what must be there depends on the others, and `edge/config` knows. */
@@ -212,6 +213,8 @@ export const sessionView = z.object({
   circuit: circuitSchema.optional(),
   "circuit-state": z.record(z.string(), z.unknown()).optional()
     .describe("What the circuit's plugin tells of the session, by its columns and more."),
+  "keepalive-state": keepaliveView.optional()
+    .describe("What its keepalive has seen; absent: it has none."),
   origin,
   "created-at": createdAt,
   statistics,

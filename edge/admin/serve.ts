@@ -12,6 +12,7 @@ import {
   defaultPatience,
   type Patience,
 } from "./connections.ts";
+import { makePipeline } from "./pipeline.ts";
 import { keepListening, type Listening, listenText } from "./listener.ts";
 
 /** An endpoint that listens. Disposal stops it; requests under way have two seconds to be answered. */
@@ -74,9 +75,12 @@ export async function serveAdmin(
     if (reason === "too-many-connections") listening?.suspect();
   });
   const answer = answering(app, ending.signal, options, refused);
+  const pipeline = makePipeline(refused);
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    connections.begin(request, response);
-    void answer(request, response);
+    pipeline(request.socket, response, () => {
+      connections.begin(request, response);
+      void answer(request, response);
+    });
   });
   server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
     const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";

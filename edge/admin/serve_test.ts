@@ -298,3 +298,34 @@ async function leaveStaleSocket(path: string): Promise<void> {
   }).output();
   assert.ok((await Deno.lstat(path)).isSocket);
 }
+
+Deno.test("a connection's requests begin one after another, and who sends many before it reads is cut off", async () => {
+  let running = 0;
+  let most = 0;
+  let begun = 0;
+  const refused: string[] = [];
+  const app: RequestHandler = {
+    async fetch() {
+      begun++;
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      return new Response("done");
+    },
+    refused: (reason) => void refused.push(reason),
+  };
+  await using server = await serveAdmin({ listen: { host: "127.0.0.1", port: 0 } }, app);
+  const ask = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  {
+    using connection = await raw(server.url);
+    await connection.send(ask.repeat(10));
+    const text = await connection.read(1000);
+    assert.equal(text.match(/done/g)?.length, 10);
+    assert.deepEqual([begun, most], [10, 1]);
+  }
+  using connection = await raw(server.url);
+  await connection.send(ask.repeat(100));
+  await connection.read(1000);
+  assert.deepEqual(refused, ["pipelined"]);
+  assert.ok(begun < 30, `${begun} were begun`);
+});

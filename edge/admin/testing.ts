@@ -17,6 +17,7 @@ import type {
   TunnelConfig,
   TunnelState,
 } from "../config/model.ts";
+import { noCounts } from "../keepalive/prober.ts";
 import { counterNames } from "./statistics.ts";
 
 /** The memory appliance, and what tests do to it behind the admin endpoint's back. */
@@ -227,7 +228,7 @@ const pluginOperations: Pick<MemoryAppliance, "circuits" | "view" | "run"> = {
 /** What an appliance tells of how it fares. */
 const figures: Pick<
   MemoryAppliance,
-  "connections" | "failures" | "datapath" | "down" | "metrics"
+  "connections" | "failures" | "datapath" | "keepalives" | "down" | "metrics"
 > = {
   connections: () => ({
     "wait-ctl-reply": 1,
@@ -244,6 +245,10 @@ const figures: Pick<
       io: { "rx-batches": 7 },
       memory: { wasm: 65_536, heap: 3000 },
     }),
+  keepalives: () => ({
+    states: { waiting: 0, up: 1, lost: 2 },
+    counts: { ...noCounts(), sent: 9, answered: 7, lost: 2 },
+  }),
   down: () => [{
     path: "tunnels/new",
     reason: "the address is not there",

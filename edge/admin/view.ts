@@ -19,6 +19,7 @@ import type {
   TunnelState,
 } from "../config/model.ts";
 import type { Down } from "../appliance/down.ts";
+import { viewKeepalive } from "./keepalive.ts";
 import type {
   ControlView,
   DownView,
@@ -204,6 +205,7 @@ export function viewSession(tunnel: TunnelConfig, state: SessionState): SessionV
     ...(config.circuit &&
       { circuit: describeCircuit(config.circuit) }),
     ...(circuit?.shown && { "circuit-state": circuit.shown }),
+    ...(state.keepalive && { "keepalive-state": viewKeepalive(state.keepalive) }),
     origin: state.origin,
     "created-at": new Date(state.createdAt).toISOString(),
     statistics: state.counters,

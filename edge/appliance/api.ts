@@ -6,6 +6,7 @@ import type { Result } from "../../core/errors.ts";
 import type { ConnectionState } from "../../core/events.ts";
 import type { Json, Row } from "../../plugins/plugin.ts";
 import type { NamedState } from "../circuits/circuits.ts";
+import type { ProbeCounts, ProbeState } from "../keepalive/prober.ts";
 import type { Saved } from "../config/document.ts";
 import type { Edit } from "../config/edit.ts";
 import type { FailureReport, Subscription, Trace } from "../control/mod.ts";
@@ -84,6 +85,11 @@ export interface ApplianceApi {
       readonly memory: DatapathMemory;
     }
   >;
+  /** How many keepalives are in each state, and what all of them have counted since the start. */
+  keepalives(): {
+    readonly states: Readonly<Record<ProbeState, number>>;
+    readonly counts: Readonly<ProbeCounts>;
+  };
   /** What the configuration asks for and cannot be had now. */
   down(): readonly Down[];
   /**

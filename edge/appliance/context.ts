@@ -15,6 +15,7 @@ import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
 import { type Logger, makeLog } from "../log.ts";
+import { type Keepalives, makeKeepalives } from "../keepalive/keepalives.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";
 import { lookUp } from "../io/lookup.ts";
@@ -62,6 +63,7 @@ export interface ApplianceContext {
   circuitsDown(): readonly Down[];
   /** The host of plugins. */
   readonly host: PluginHost;
+  readonly keepalives: Keepalives;
   readonly meters: PluginMeters;
   readonly paths: Paths;
   readonly queues: Queues;
@@ -121,9 +123,11 @@ export function makeContext(
       queue === undefined ? queues.exclusive(work) : queues.run(queue, work),
   });
   const lifecycle = makeLifecycle(hooks);
+  const keepalives = makeKeepalives(world);
   const { paths, sessions, tunnels } = makeTunnelParts(world, {
     circuits,
     down,
+    keepalives,
     lifecycle,
     meters,
     queues,
@@ -148,6 +152,7 @@ export function makeContext(
     down,
     hooks,
     host,
+    keepalives,
     circuitsDown: () =>
       host.down().map(({ reason, since, what }) => ({ path: what, reason, since })),
     log,
@@ -166,8 +171,8 @@ export function makeContext(
 /** Tunnels, the sessions in them, and the paths below them. */
 function makeTunnelParts(
   { clock, datapath, log, system, wallClock }: World,
-  { circuits, down, lifecycle, meters, queues, sockets, tell }:
-    & Pick<ApplianceContext, "circuits" | "down" | "meters" | "queues" | "sockets">
+  { circuits, down, keepalives, lifecycle, meters, queues, sockets, tell }:
+    & Pick<ApplianceContext, "circuits" | "down" | "keepalives" | "meters" | "queues" | "sockets">
     & { readonly lifecycle: Lifecycle; readonly tell: ControlPlane["publishSession"] },
 ): Pick<ApplianceContext, "paths" | "sessions" | "tunnels"> {
   const sessions = makeSessions({
@@ -175,8 +180,15 @@ function makeTunnelParts(
     outage: outageTeller({ log, meters, tell }),
     circuits,
     datapath,
+    keepalives,
     log,
     wallClock,
+    silence: (tunnel, session) =>
+      void queues.run(
+        tunnel.config.name,
+        // deno-lint-ignore require-await
+        async () => sessions.suffer(tunnel, session, "path", session.keepalive?.silence),
+      ),
     broken: (tunnel, session, circuit, reason) =>
       void queues.run(
         tunnel.config.name,

@@ -22,10 +22,15 @@ export function outageTeller({ log, meters, tell }: {
   return (tunnel, session, of) => {
     const reason = outageOf(session);
     if (session.outages?.[of] !== undefined) counters[of].add();
-    log.info(reason === undefined ? "session carries frames again" : "session carries no frames", {
-      path: sessionPath(tunnel.config, session.config),
-      ...(reason !== undefined && { reason }),
-    });
+    // A dead path is for operators to mend; a circuit is down as somebody wants it, more often than not.
+    const level = reason !== undefined && of === "path" ? "warn" : "info";
+    log[level](
+      reason === undefined ? "session carries frames again" : "session carries no frames",
+      {
+        path: sessionPath(tunnel.config, session.config),
+        ...(reason !== undefined && { reason }),
+      },
+    );
     tell({
       tunnel: tunnel.config.name,
       tunnelId: tunnel.config.tunnelId,

@@ -7,18 +7,23 @@ import { configOf, findTunnel } from "../sessions/table.ts";
 import { atOnce, each, type Slices } from "../slices.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
+import type { Down } from "./down.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
 import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
+<<<<<<< HEAD
 ):
   & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down">
   & {
     /** The configuration in force with its static tunnels as they run. */
     running(): Slices<Config>;
   } {
+=======
+): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down"> {
+>>>>>>> main
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -68,10 +73,15 @@ export function makeQueries(
         memory,
       };
     },
-    down: () => [...down.all(), ...context.circuitsDown()],
+    keepalives: () => ({
+      states: context.keepalives.states(),
+      counts: context.keepalives.counts(),
+    }),
+    down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
   };
 }
 
+<<<<<<< HEAD
 /** Static tunnels as they run, those that are down among them. */
 function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConfig[]> {
   const configs: TunnelConfig[] = [];
@@ -80,4 +90,9 @@ function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConf
   });
   for (const waiting of down.tunnels()) configs.push(downState(waiting).config);
   return configs;
+=======
+/** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */
+function silent({ down, keepalives }: ApplianceContext): readonly Down[] {
+  return keepalives.silent().filter(({ path }) => down.get(path) === undefined);
+>>>>>>> main
 }

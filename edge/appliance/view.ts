@@ -71,7 +71,7 @@ export function downState({ reason, since, tunnel }: Down & { tunnel: DownTunnel
 }
 
 function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
-  const { circuit, config, createdAt, origin, port, reason } = session;
+  const { circuit, config, createdAt, keepalive, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
   const shown = attachment?.show?.();
   const mtu = attachment?.mtu ?? config.mtu;
@@ -84,6 +84,7 @@ function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionSta
     ...(reason !== undefined && { reason }),
     ...(attachment?.ifname !== undefined && { ifname: attachment.ifname }),
     ...(mtu !== undefined && { mtu }),
+    ...(keepalive && { keepalive: keepalive.view }),
     ...(circuit && {
       circuit: {
         plugin: circuit.plugin,

@@ -40,7 +40,7 @@ export interface LeafDependencies extends Pick<Leaves, "place" | "attachTo"> {
   readonly stateFolder: string;
   /** Where files are that the configuration names by relative paths. */
   readonly folder: string;
-  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  hook(event: string, environment: () => Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
 }
 

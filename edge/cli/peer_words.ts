@@ -1,6 +1,6 @@
 /** What `isthmus add|set|del|show peer` understand: the keys that the configuration file has for peers. @module */
 
-import { connectionOptions, peerOptions } from "../config/attributes.ts";
+import { connectionOptions, peerOptions } from "../config/peer_attributes.ts";
 import { UsageError } from "./errors.ts";
 import {
   type Attributes,

@@ -40,7 +40,9 @@ export async function show(client: Client, asked: Show): Promise<Shown> {
         ...[one.name, `${one["session-id"]}`, `${one.tunnel}/${one.name}`],
         ...[one["circuit-state"]?.["user"]].filter((user) => typeof user === "string"),
       ]);
-      return shown(sessions, [...sessionColumns, ...circuitColumns(sessions)], asked);
+      const kept = sessions.some((one) => one["keepalive-state"]) ? [keepaliveColumn] : [];
+      const columns = [...sessionColumns, ...kept, ...circuitColumns(sessions)];
+      return shown(sessions, columns, asked);
     }
     case "peer": {
       const { peers: all } = await client.request("GET", "/v1/peers") as {
@@ -160,6 +162,12 @@ const sessionColumns: readonly Column<SessionView>[] = [
   { heading: "MTU", cell: (session) => session.mtu, wide: true },
   ...traffic,
 ];
+
+const keepaliveColumn: Column<SessionView> = {
+  heading: "KEEPALIVE",
+  cell: (session) => session["keepalive-state"]?.state,
+  wide: true,
+};
 
 const downColumns: readonly Column<DownView>[] = [
   { heading: "DOWN", cell: ({ path }) => path },

@@ -1,6 +1,13 @@
 /** What the values of one tunnel or session must agree on, whichever way they came in. Pure. @module */
 
-import { ipVersion, isLinkLocal, isWildcard, parseIp, zoneOf } from "../../core/endpoint.ts";
+import {
+  canonicalIp,
+  ipVersion,
+  isLinkLocal,
+  isWildcard,
+  parseIp,
+  zoneOf,
+} from "../../core/endpoint.ts";
 import { maxId } from "../../core/ids.ts";
 import { type EncapType, type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import type { SessionConfig, TunnelConfig } from "./model.ts";
@@ -25,6 +32,7 @@ export function checkSession(config: SessionConfig, version: ProtoVersion): Prob
   checkCookie(config.cookie, version, "cookie", problems);
   checkCookie(config.peerCookie, version, "peer-cookie", problems);
   problems.push(...checkPayload(config, version));
+  for (const message of checkKeepalive(config)) problems.push({ attribute: "keepalive", message });
   return problems;
 }
 
@@ -71,6 +79,32 @@ export function checkPayload(config: Payload, version: ProtoVersion): Problem[] 
     if (config.reorderTimeoutMs > 0) add("reorder-timeout", received);
   }
   return problems;
+}
+
+/** What is wrong between a keepalive and what the session carries, and between it and a device of the circuit. */
+function checkKeepalive({ circuit, keepalive, pseudowireType, vlanId }: SessionConfig): string[] {
+  if (!keepalive) return [];
+  const { mac, source, target, vlan } = keepalive;
+  if (pseudowireType === PseudowireType.Ppp) {
+    return ["needs Ethernet frames; in a pseudowire of ppp, LCP asks whether the peer is there"];
+  }
+  if (pseudowireType === PseudowireType.EthernetVlan && (vlan ?? vlanId) === undefined) {
+    return ["all frames of an ethernet-vlan pseudowire have a tag; expected vlan here, or vlan-id"];
+  }
+  const { addresses, mac: deviceMac } = circuit?.options ?? {};
+  const own = (Array.isArray(addresses) ? addresses : [])
+    .map((text) => canonicalIp(String(text).split("/")[0]!));
+  if (own.includes(target)) {
+    return [`target ${target} is the circuit's own address; expected one at the far end`];
+  }
+  const nobodys = "expected one that nobody else has";
+  if (source !== undefined && own.includes(source)) {
+    return [`source ${source} is the circuit's address, too; ${nobodys}, or, over IPv4, none`];
+  }
+  if (mac !== undefined && mac === String(deviceMac).toLowerCase()) {
+    return [`mac ${mac} is the circuit's, too; ${nobodys}`];
+  }
+  return [];
 }
 
 function checkTunnelIds(config: Omit<TunnelConfig, "sessions">): Problem[] {

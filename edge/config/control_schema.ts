@@ -2,16 +2,14 @@
 
 import { z } from "zod";
 import { isWildcard, parseIp } from "../../core/endpoint.ts";
+import { callOptions, tunnelOptions, wayOptions } from "./attributes.ts";
 import {
-  callOptions,
   connectionOptions,
   globText,
   hostNameText,
   peerOptions,
   remoteOptions,
-  tunnelOptions,
-  wayOptions,
-} from "./attributes.ts";
+} from "./peer_attributes.ts";
 import { canonicalNetwork } from "./network.ts";
 import { optionalShape } from "./option.ts";
 import { endpoint, filePath, remoteEndpoint, seq, tunnelSchema } from "./schema.ts";

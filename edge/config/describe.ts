@@ -10,15 +10,8 @@ import type {
   SessionConfig,
   TunnelConfig,
 } from "./model.ts";
-import {
-  callOptions,
-  connectionOptions,
-  peerOptions,
-  remoteOptions,
-  sessionOptions,
-  tunnelOptions,
-  wayOptions,
-} from "./attributes.ts";
+import { callOptions, sessionOptions, tunnelOptions, wayOptions } from "./attributes.ts";
+import { connectionOptions, peerOptions, remoteOptions } from "./peer_attributes.ts";
 import { showOptions } from "./option.ts";
 import { describeAdmin } from "./admin.ts";
 import { describeCircuit } from "./circuit.ts";

@@ -14,6 +14,7 @@ import {
   placedCallSchema,
   remoteSchema,
 } from "./control_schema.ts";
+import { keepaliveSchema } from "./keepalive.ts";
 import { parseConfig } from "./parse.ts";
 import { adminSchema } from "./admin.ts";
 import { listenerSchema, logSchema, sessionSchema, tunnelSchema } from "./schema.ts";
@@ -57,6 +58,7 @@ Deno.test("configuration.md has a row for every key, and no other", () => {
     tunnelSchema,
     tunnelSchema.shape.static,
     sessionSchema,
+    keepaliveSchema,
     identitySchema,
     peerSchema,
     managedTunnelSchema,

@@ -3,7 +3,8 @@
 import { type Endpoint, ipVersion } from "../../core/endpoint.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { ManagedTunnelConfig, PeerConfig } from "./model.ts";
-import { remoteOptions, wayOptions } from "./attributes.ts";
+import { wayOptions } from "./attributes.ts";
+import { remoteOptions } from "./peer_attributes.ts";
 import { l2tpPort } from "./build.ts";
 import { readPlacedCalls } from "./calls.ts";
 import { localAddressProblems, portProblems, remoteAddressProblems } from "./checks.ts";

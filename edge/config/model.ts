@@ -7,15 +7,9 @@ import type { ConnectionState } from "../../core/events.ts";
 import type { EncapType } from "../../core/pseudowire.ts";
 import type { Offload, Row } from "../../plugins/plugin.ts";
 import type { Counters } from "../../wasm/mod.ts";
-import type {
-  callOptions,
-  connectionOptions,
-  peerOptions,
-  remoteOptions,
-  sessionOptions,
-  tunnelOptions,
-  wayOptions,
-} from "./attributes.ts";
+import type { KeepaliveView } from "../keepalive/prober.ts";
+import type { callOptions, sessionOptions, tunnelOptions, wayOptions } from "./attributes.ts";
+import { connectionOptions, peerOptions, remoteOptions } from "./peer_attributes.ts";
 import type { Fields } from "./option.ts";
 
 /** An address that the appliance receives tunnels on; port 0 with protocol 115. */
@@ -245,6 +239,7 @@ export interface SessionState {
   readonly reason?: string;
   readonly ifname?: string;
   readonly mtu?: number;
+  readonly keepalive?: KeepaliveView;
   readonly circuit?: {
     readonly plugin: string;
     /** What the plugin shows of the session. */

@@ -5,7 +5,7 @@ import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerConfig } from "./model.ts";
 import { readAccept } from "./calls.ts";
 import type { PlacedCall } from "./conflicts.ts";
-import { connectionOptions, peerOptions } from "./attributes.ts";
+import { connectionOptions, peerOptions } from "./peer_attributes.ts";
 import { networkSchema, networksSchema, peerSchema } from "./control_schema.ts";
 import { zoneProblems } from "./checks.ts";
 import { canonicalNetwork } from "./network.ts";

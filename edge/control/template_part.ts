@@ -90,12 +90,6 @@ export function* templatePart(
     steps.note(template.path, "changed", words);
   };
 
-  const foreseeCalls = (template: CallTemplate, step: "removed" | "restarted", steps: Steps) =>
-    each([...template.calls], ([call, link]) => {
-      const path = `tunnels/${link.name}/sessions/${call.name}`;
-      if (path !== template.path) steps.note(path, step, `as ${template.path}`);
-    });
-
   return {
     added,
     *foresee(steps) {
@@ -138,6 +132,17 @@ export function* templatePart(
     },
     successor: (template) => removed.has(template) ? undefined : replaced.get(template) ?? template,
   };
+}
+
+function foreseeCalls(
+  template: CallTemplate,
+  step: "removed" | "restarted",
+  steps: Steps,
+): Slices<void> {
+  return each([...template.calls], ([call, link]) => {
+    const path = `tunnels/${link.name}/sessions/${call.name}`;
+    if (path !== template.path) steps.note(path, step, `as ${template.path}`);
+  });
 }
 
 /** How templates get their circuits. */

@@ -4,6 +4,7 @@ import type { FrameType } from "../../core/pseudowire.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
 import type {
   CounterSlice,
+  InsideSpec,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -275,6 +276,15 @@ class OneWorkerDatapath implements Datapath {
     receive: (frames: readonly Uint8Array[]) => void,
   ): Promise<PortId> {
     const ix = this.#worker.request("addReceiver", { port: toIx(port), frameType });
+    return this.#addPort(ix, { kind: "host", receive });
+  }
+
+  addInside(
+    session: PortId,
+    host: InsideSpec,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId> {
+    const ix = this.#worker.request("addInside", { session: toIx(session), host });
     return this.#addPort(ix, { kind: "host", receive });
   }
 

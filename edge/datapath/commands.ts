@@ -83,19 +83,7 @@ export function createCommands(
     },
     crossConnect: ({ a, b }) => datapath.crossConnect(a, b),
     disconnect: ({ port }) => datapath.disconnect(port),
-    addReceiver({ port, frameType }) {
-      const host = datapath.addHostPort(frameType);
-      return orUndo(
-        host,
-        () => datapath.setReceiver(port, host),
-        () => datapath.removePort(host),
-      );
-    },
-    hold: ({ port, frames }) => datapath.hold(port, frames),
-    holdFirst({ port, frames }) {
-      for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);
-    },
-    release: ({ port }) => datapath.release(port),
+    ...receiverCommands(datapath),
     limit: ({ port, limit }) => datapath.limit(port, limit),
     translate: ({ port, translation }) => datapath.translate(port, translation),
     addPatch: () => datapath.addPatch(),
@@ -124,6 +112,35 @@ export function createCommands(
 
 function memoryOf({ memory }: WasmDatapath): DatapathMemory {
   return { wasm: memory.buffer.byteLength, heap: Deno.memoryUsage().heapUsed };
+}
+
+/** Those of who has a port's frames beside its forwarder. */
+function receiverCommands(
+  datapath: WasmDatapath,
+): Pick<Commands, "addReceiver" | "addInside" | "hold" | "holdFirst" | "release"> {
+  return {
+    addReceiver({ port, frameType }) {
+      const host = datapath.addHostPort(frameType);
+      return orUndo(
+        host,
+        () => datapath.setReceiver(port, host),
+        () => datapath.removePort(host),
+      );
+    },
+    addInside({ session, host }) {
+      const port = datapath.addHostPort("ethernet");
+      return orUndo(
+        port,
+        () => datapath.putInside(session, port, host),
+        () => datapath.removePort(port),
+      );
+    },
+    hold: ({ port, frames }) => datapath.hold(port, frames),
+    holdFirst({ port, frames }) {
+      for (const frame of frames.toReversed()) datapath.holdFirst(port, frame);
+    },
+    release: ({ port }) => datapath.release(port),
+  };
 }
 
 /** Those of forwarders, which each kind carries out in its own way. */

@@ -18,6 +18,7 @@ import type {
   ForwarderEvent,
   ForwarderIx,
   ForwarderKind,
+  InsideSpec,
   PortIx,
   PortLimit,
   PppoeSpec,
@@ -97,6 +98,8 @@ export interface CommandTable {
   disconnect: [{ port: PortIx }, void];
   /** Adds a host port that is the receiver of a port. */
   addReceiver: [{ port: PortIx; frameType: FrameType }, PortIx];
+  /** Adds a host port that is inside of a session. */
+  addInside: [{ session: PortIx; host: InsideSpec }, PortIx];
   hold: [{ port: PortIx; frames: number }, void];
   /** Puts frames before those that are held, in their order. */
   holdFirst: [{ port: PortIx; frames: readonly Uint8Array[] }, void];

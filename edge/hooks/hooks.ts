@@ -34,7 +34,7 @@ export interface Hooks extends Disposable {
    * Runs the command of an event, if there is one. Each variable has its own name, as scripts of pppd's expect it
    * (`IFNAME`), and the same with `ISTHMUS_` in front.
    */
-  run(event: string, environment: Readonly<Record<string, string>>): void;
+  run(event: string, environment: () => Readonly<Record<string, string>>): void;
   /** Takes other commands; those that run go on. */
   configure(commands: HookCommands): void;
   /** How commands ended so far: `succeeded`, `failed`, `timed-out`, `dropped`. */
@@ -113,7 +113,7 @@ export function makeHooks({ clock, log, spawn }: HookDependencies): Hooks {
         }
         return;
       }
-      waiting.push({ event, environment: { ...named(environment), ISTHMUS_EVENT: event } });
+      waiting.push({ event, environment: { ...named(environment()), ISTHMUS_EVENT: event } });
       next();
     },
     configure: (next) => commands = next,

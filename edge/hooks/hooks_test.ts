@@ -31,14 +31,14 @@ function bench() {
 
 Deno.test("a hook's command gets its event, and what it says, and nobody waits for it", async () => {
   const { ends, hooks, started } = bench();
-  hooks.run("session-up", {
+  hooks.run("session-up", () => ({
     SESSION: "office",
     IFNAME: "tap0\0x",
     ISTHMUS_LINK: "1",
     LD_PRELOAD: "/x",
     PATH: "/x",
-  });
-  hooks.run("tunnel-up", {});
+  }));
+  hooks.run("tunnel-up", () => assert.fail("nothing runs for it, so nobody asks"));
   assert.deepEqual(started, [{
     command: ["/etc/up", "now"],
     environment: {
@@ -61,7 +61,7 @@ Deno.test("a hook's command gets its event, and what it says, and nobody waits f
 Deno.test("few hooks run at a time, many wait in order, and the rest is dropped and counted", async () => {
   const { ends, hooks, started, world } = bench();
   for (let n = 0; n < MAX_RUNNING + MAX_WAITING + 10; n++) {
-    hooks.run("session-up", { N: String(n) });
+    hooks.run("session-up", () => ({ N: String(n) }));
   }
   assert.equal(started.length, MAX_RUNNING);
   assert.equal(hooks.counts.dropped, 10);
@@ -75,9 +75,9 @@ Deno.test("few hooks run at a time, many wait in order, and the rest is dropped 
 
 Deno.test("a hook that fails, hangs or is not there is logged and counted, and the next one runs", async () => {
   const { ends, hooks, killed, world } = bench();
-  hooks.run("session-down", {});
-  hooks.run("session-up", {});
-  hooks.run("session-up", {});
+  hooks.run("session-down", () => ({}));
+  hooks.run("session-up", () => ({}));
+  hooks.run("session-up", () => ({}));
   ends[0]!.resolve({ success: false, code: 3 });
   await world.advance(HOOK_MS - 1);
   assert.equal(killed(), 0);
@@ -96,9 +96,9 @@ Deno.test("a hook that fails, hangs or is not there is logged and counted, and t
 
 Deno.test("hooks that run when the appliance stops are ended, and no more begin", () => {
   const { hooks, killed, started } = bench();
-  hooks.run("session-up", {});
+  hooks.run("session-up", () => ({}));
   hooks[Symbol.dispose]();
-  hooks.run("session-up", {});
+  hooks.run("session-up", () => ({}));
   assert.deepEqual([killed(), started.length], [1, 1]);
 });
 

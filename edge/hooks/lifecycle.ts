@@ -17,8 +17,8 @@ export function makeLifecycle({ run }: Pick<Hooks, "run">): Lifecycle {
   /** Since when they are up, by a clock that nobody sets. */
   const up = new WeakMap<SessionEntry, number>();
   return {
-    tunnelUp: (tunnel) => run("tunnel-up", ofTunnel(tunnel)),
-    tunnelDown: (tunnel) => run("tunnel-down", ofTunnel(tunnel)),
+    tunnelUp: (tunnel) => run("tunnel-up", () => ofTunnel(tunnel)),
+    tunnelDown: (tunnel) => run("tunnel-down", () => ofTunnel(tunnel)),
     session(tunnel, session, gone = false) {
       const isUp = !gone && session.reason === undefined &&
         session.circuit?.attachment !== undefined;
@@ -27,11 +27,11 @@ export function makeLifecycle({ run }: Pick<Hooks, "run">): Lifecycle {
       if (isUp) up.set(session, performance.now());
       else up.delete(session);
       const seconds = since === undefined ? undefined : (performance.now() - since) / 1000;
-      run(isUp ? "session-up" : "session-down", {
+      run(isUp ? "session-up" : "session-down", () => ({
         ...ofTunnel(tunnel),
         ...ofSession(session),
         ...(seconds !== undefined && { CONNECT_TIME: String(Math.round(seconds)) }),
-      });
+      }));
     },
   };
 }

@@ -6,6 +6,7 @@ import type { CallFacts, RunningCircuit } from "../circuits/circuits.ts";
 import { checkSession } from "../config/checks.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
+import type { Keepalives } from "../keepalive/keepalives.ts";
 import type { Logger } from "../log.ts";
 import { frameMtu } from "./frame_mtu.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type SessionCircuitDependencies,
   type SessionCircuits,
 } from "./session_circuit.ts";
+import { makeSessionPorts, NO_PORT, type SessionPorts } from "./session_port.ts";
 import { liveChange, policyOf, specOf } from "./session_spec.ts";
 import {
   noteOutage,
@@ -29,9 +31,12 @@ import {
 /** What sessions are made with. */
 export interface SessionDependencies extends SessionCircuitDependencies {
   readonly datapath: Datapath;
+  readonly keepalives: Keepalives;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly wallClock: () => number;
+  /** What a session's keepalive says has changed: {@linkcode Sessions.suffer} is to hear it in the tunnel's queue. */
+  silence(tunnel: TunnelEntry, session: SessionEntry): void;
 }
 
 /** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
@@ -118,10 +123,12 @@ const PEER_CIRCUIT_DOWN = "the peer's circuit is down";
 /** The operations on sessions. */
 export function makeSessions(dependencies: SessionDependencies): Sessions {
   const circuits = makeSessionCircuits(dependencies);
+  const calls = makeCallSessions(dependencies, circuits);
+  const ports = makeSessionPorts(dependencies, calls.suffer);
   return {
-    ...makeComings(dependencies, circuits),
-    ...makeChanges(dependencies, circuits),
-    ...makeCallSessions(dependencies, circuits),
+    ...makeComings(dependencies, circuits, ports),
+    ...makeChanges(dependencies, circuits, ports),
+    ...calls,
     releaseCircuit: circuits.releaseCircuit,
     revive: (tunnel, session, tx) => circuits.attachCircuit(tunnel, session, session.config, tx),
     async breakDown(tunnel, session, { circuit }, reason) {
@@ -142,8 +149,9 @@ export function makeSessions(dependencies: SessionDependencies): Sessions {
 function makeComings(
   dependencies: SessionDependencies,
   { attachOrWait, restoreCircuit }: SessionCircuits,
+  { enter, leave, watch }: SessionPorts,
 ): Pick<Sessions, "check" | "add" | "remove" | "takeOut"> {
-  const { circuits, datapath, log, wallClock } = dependencies;
+  const { circuits, log, wallClock } = dependencies;
 
   const check: Sessions["check"] = (tunnel, config, leaving) => {
     const [problem] = checkSession(config, tunnel.version);
@@ -164,19 +172,18 @@ function makeComings(
         const message = `${config.sessionId} is the session-id of ${twin.config.name} already`;
         throw new ApplianceError("exists", "session-id", message);
       }
-      const port = await asApplianceErrors(
-        undefined,
-        () => datapath.addSession(tunnel.handle, specOf(tunnel, config)),
-      );
       const session: SessionEntry = {
         config,
         origin,
         createdAt: wallClock(),
-        port,
+        port: NO_PORT,
         circuit: undefined,
         reason: undefined,
       };
-      tx.undo(() => datapath.removePort(session.port));
+      watch(tunnel, session);
+      tx.undo(() => session.keepalive?.end());
+      await asApplianceErrors(undefined, () => enter(tunnel, session, config));
+      tx.undo(() => leave(session));
       await attachOrWait(tunnel, session, config, tx, origin === "config");
       tunnel.sessions.add(session);
       tx.undo(() => tunnel.sessions.delete(session));
@@ -189,7 +196,7 @@ function makeComings(
       }
       await dropCircuit(session);
       try {
-        await datapath.removePort(session.port);
+        await leave(session, true);
       } catch (error) {
         if (error instanceof DatapathError && error.code === "stopped") return;
         log.warn("cannot remove a session in order", {
@@ -199,15 +206,16 @@ function makeComings(
       }
     },
     async takeOut(tunnel, session, tx) {
-      tx.commit(() => dependencies.changed(tunnel, session, true));
+      tx.commit(async () => {
+        dependencies.changed(tunnel, session, true);
+        await session.keepalive?.end();
+      });
       if (session.circuit) {
         await dropCircuit(session);
         tx.undo(() => restoreCircuit(tunnel, session));
       }
-      await datapath.removePort(session.port);
-      tx.undo(async () => {
-        session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, session.config));
-      });
+      await leave(session);
+      tx.undo(() => enter(tunnel, session, session.config));
       tunnel.sessions.delete(session);
       tx.undo(() => tunnel.sessions.add(session));
     },
@@ -218,6 +226,7 @@ function makeComings(
 function makeChanges(
   { datapath }: SessionDependencies,
   { attach, attachCircuit, changeCircuit, changeFrameMtu }: SessionCircuits,
+  { changeKeepalive, enter, leave }: SessionPorts,
 ): Pick<Sessions, "change" | "lift" | "land"> {
   /** Takes a session out of the datapath; its circuit stays as it is, without it. */
   const lift = async (tunnel: TunnelEntry, session: SessionEntry, tx: Transaction) => {
@@ -226,10 +235,8 @@ function makeChanges(
       await session.circuit.detach();
       tx.undo(() => session.circuit && attach(tunnel, session, config));
     }
-    await datapath.removePort(session.port);
-    tx.undo(async () =>
-      session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, config))
-    );
+    await leave(session);
+    tx.undo(() => enter(tunnel, session, config));
   };
 
   /** Puts a session into the datapath that was lifted out of it. */
@@ -239,8 +246,8 @@ function makeChanges(
     next: SessionConfig,
     tx: Transaction,
   ) => {
-    session.port = await datapath.addSession(tunnel.handle, specOf(tunnel, next));
-    tx.undo(() => datapath.removePort(session.port));
+    await enter(tunnel, session, next);
+    tx.undo(() => leave(session));
   };
 
   return {
@@ -248,6 +255,7 @@ function makeChanges(
       asApplianceErrors(undefined, async () => {
         const { config: before, reason } = session;
         tx.undo(() => session.reason = reason);
+        await changeKeepalive(tunnel, session, next, tx);
         const sublayers = before.l2spec !== next.l2spec || before.peerL2spec !== next.peerL2spec;
         if (before.peerSessionId !== next.peerSessionId || sublayers) {
           // The datapath takes these for a new session only.

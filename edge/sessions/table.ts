@@ -5,6 +5,7 @@ import { ApplianceError } from "../appliance/errors.ts";
 import type { CallFacts, RunningCircuit } from "../circuits/circuits.ts";
 import type { PathTrouble, TunnelHandle } from "../datapath/datapath.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
+import type { RunningKeepalive } from "../keepalive/keepalives.ts";
 import type { SocketLease } from "./sockets.ts";
 
 /** A tunnel that runs. Changed only by work in its queue. */
@@ -29,6 +30,8 @@ export interface SessionEntry {
   readonly createdAt: number;
   port: PortId;
   circuit: RunningCircuit | undefined;
+  /** What watches over its path, where that is asked for. */
+  keepalive?: RunningKeepalive | undefined;
   /** What its call knows of itself; a static session has none. */
   facts?: CallFacts;
   /** Why it is down; undefined: it is up. */

@@ -172,7 +172,8 @@ function snapshot({ appliance, datapath, system }: Bench) {
       .sort((a, b) => a.sessionId - b.sessionId),
     joins: datapath.joins.size,
     open: system.open.size,
-    devices: [...system.devices].sort(),
+    devices: [...system.devices].map(([name, { followers: _, ...device }]) => [name, device])
+      .sort(),
   });
 }
 

@@ -10,6 +10,7 @@ import {
   type DatapathStats,
   type DatapathTunnel,
   type DeviceSpec,
+  type InsideSpec,
   type SessionChange,
   type SocketId,
   type TunnelHandle,
@@ -26,12 +27,22 @@ export interface MemoryDatapath extends Datapath {
   /** Ports other than sessions, and what they are joined with. */
   readonly ports: ReadonlyMap<PortId, FrameType>;
   readonly joins: ReadonlyMap<PortId, PortId>;
+  /** Hosts inside sessions, by their ports, and what was sent by them. */
+  readonly insides: ReadonlyMap<PortId, MemoryInside>;
   /** What was called, by name, in order. */
   readonly calls: string[];
   /** Makes the next call of a method fail. */
   refuse: { readonly method: keyof Datapath; readonly code: DatapathError["code"] } | undefined;
   /** Makes the device of a descriptor vanish. */
   vanish(fd: number): void;
+}
+
+/** A host inside a session. */
+export interface MemoryInside {
+  readonly session: PortId;
+  readonly host: InsideSpec;
+  readonly sent: Uint8Array[];
+  receive(frames: readonly Uint8Array[]): void;
 }
 
 /** A device that is in memory only. */
@@ -74,6 +85,7 @@ class DatapathInMemory implements MemoryDatapath {
   readonly sessions = new Map<PortId, SessionSpec & { tunnel: TunnelHandle }>();
   readonly ports = new Map<PortId, FrameType>();
   readonly joins = new Map<PortId, PortId>();
+  readonly insides = new Map<PortId, MemoryInside>();
   readonly calls: string[] = [];
   refuse: MemoryDatapath["refuse"];
   onControl: Datapath["onControl"];
@@ -209,12 +221,16 @@ class DatapathInMemory implements MemoryDatapath {
     });
   }
 
-  readonly inject = (port: PortId): boolean => this.ports.has(port);
+  readonly inject = (port: PortId, frames: readonly Uint8Array[]): boolean => {
+    this.insides.get(port)?.sent.push(...frames);
+    return this.ports.has(port);
+  };
 
   removePort(port: PortId): Promise<void> {
     return this.#command("removePort", () => {
       if (!this.sessions.delete(port) && !this.ports.delete(port)) fail("no-such-port");
       this.#part(port);
+      this.insides.delete(port);
       const device = this.#devices.get(port);
       this.#devices.delete(port);
       if (device) this.#system.close(device.fd);
@@ -239,6 +255,20 @@ class DatapathInMemory implements MemoryDatapath {
       if (this.#frameType(port) !== frameType) fail("frame-type-mismatch");
       const id = ++this.#last as PortId;
       this.ports.set(id, frameType);
+      return id;
+    });
+  }
+
+  addInside(
+    session: PortId,
+    host: InsideSpec,
+    receive: (frames: readonly Uint8Array[]) => void,
+  ): Promise<PortId> {
+    return this.#command("addInside", () => {
+      if (this.#frameType(session) !== "ethernet") fail("frame-type-mismatch");
+      const id = ++this.#last as PortId;
+      this.ports.set(id, "ethernet");
+      this.insides.set(id, { session, host, receive, sent: [] });
       return id;
     });
   }

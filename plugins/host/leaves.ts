@@ -72,7 +72,7 @@ export interface Leaves {
   ): Promise<AttachedChannel | Refusal>;
   /** The database of a plugin; closed by the host of all when it ends. @throws {Failure} */
   openStore(plugin: string): DatabaseSync;
-  hook(event: string, environment: Readonly<Record<string, string>>): void;
+  hook(event: string, environment: () => Readonly<Record<string, string>>): void;
   event(type: string, fields: Row): void;
   readonly meters: Meters;
   readonly log: Log;

@@ -204,8 +204,7 @@ export class ClientSession {
   /** Runs the operator's command. */
   hook(event: string): void {
     const { options, tun } = this.circuit;
-    this.scope.hook(
-      event,
+    this.scope.hook(event, () =>
       hookOf({
         ifname: tun.name,
         session: this.session.name,
@@ -218,8 +217,7 @@ export class ClientSession {
         delegated: this.#six?.delegated ?? [],
         secondsUp: this.#upAt === undefined ? 0 : (this.scope.now() - this.#upAt) / 1000,
         usage: { upOctets: 0, downOctets: 0, upPackets: 0, downPackets: 0 },
-      }),
-    );
+      }));
   }
 
   #line(): Line6 {

@@ -42,7 +42,7 @@ class Drive implements DrivenLink, LinkIo {
   readonly #scope: Scope;
   readonly #port: Port;
   /** What leaves when the work that is being done is done. */
-  #frames: Uint8Array[] = [];
+  #frames: Uint8Array[] | undefined;
   /** What came before the link began. */
   #early: Uint8Array[] | undefined = [];
   /** Begins a link that waits for its peer. */
@@ -60,6 +60,7 @@ class Drive implements DrivenLink, LinkIo {
   }
 
   send(frame: Uint8Array): void {
+    this.#frames ??= [];
     this.#frames.push(frame);
   }
 
@@ -103,11 +104,9 @@ class Drive implements DrivenLink, LinkIo {
   }
 
   #settle(): void {
-    if (this.#frames.length > 0) {
-      const batch = this.#frames;
-      this.#frames = [];
-      this.#port.send(batch);
-    }
+    const batch = this.#frames;
+    this.#frames = undefined;
+    if (batch) this.#port.send(batch);
     const { deadline } = this.link;
     // A timer that comes too early looks again; only one that would come too late is set anew.
     if (deadline === undefined || this.#timerAt <= deadline) return;

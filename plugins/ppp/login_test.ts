@@ -24,9 +24,10 @@ async function lns() {
       asked.push({ name: new TextDecoder().decode(name), answer: resolve });
       return promise;
     },
-    account({ framed, grant: { user }, read }): Account {
-      usage = read;
-      accounts.push(`start ${user} ${framed().address}`);
+    account(subscriber): Account {
+      const { user } = subscriber.grant;
+      usage = () => subscriber.read();
+      accounts.push(`start ${user} ${subscriber.framed().address}`);
       return {
         changed: () => void accounts.push(`changed ${user}`),
         stop: (cause: TerminateCause, { upOctets }: Usage) =>

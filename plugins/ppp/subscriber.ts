@@ -1,9 +1,10 @@
 /** One subscriber's session at a termination, from its call to its end. @module */
 
-import type { Attachment, CallEnd, Scope, Session } from "../plugin.ts";
-import type { Grant, TerminateCause, Usage } from "./aaa/authenticator.ts";
+import type { Attachment, CallEnd, Row, Scope, Session } from "../plugin.ts";
+import type { Asked, Grant, TerminateCause, Usage } from "./aaa/authenticator.ts";
 import { driveLink, type DrivenLink } from "./drive.ts";
 import type { LinkEnd } from "./link/end.ts";
+import type { LinkSink } from "./link/link.ts";
 import { Protocol } from "./link/wire.ts";
 import type { Present } from "./service.ts";
 import { offerFor } from "./subscriber/admission.ts";
@@ -20,56 +21,41 @@ const EXPIRY = {
   quota: { cause: "nas-request", reason: "its quota is used up" },
 } as const;
 
-/** A subscriber's session. */
-export class SubscriberSession implements Present {
+/** A subscriber's session: what hosts its link, and what the host is told of it. */
+export class SubscriberSession implements Present, LinkSink, Attachment {
   readonly session: Session;
   readonly scope: Scope;
   readonly termination: Termination;
   readonly driven: DrivenLink;
   readonly meter: Meter;
-  readonly gone: Promise<void>;
-  readonly #login = new Login(this);
+  readonly #login: Login;
   /** Once it was let in. */
   #subscription: Subscription | undefined;
   #starting = true;
   #cause: TerminateCause | undefined;
+  /** Made where somebody waits for it. */
+  #gone: PromiseWithResolvers<void> | undefined;
 
   constructor(session: Session, scope: Scope, termination: Termination) {
     this.session = session;
     this.scope = scope;
     this.termination = termination;
     this.meter = new Meter(session.port);
-    const { options, subscribers } = termination;
+    this.#login = new Login(this);
+    const { subscribers } = termination;
     subscribers.total++;
     subscribers.starting++;
     // The first thing that is had is the last that is given up.
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.gone = promise;
     scope.defer(() => {
       subscribers.total--;
       this.#started();
-      resolve();
+      this.#gone?.resolve();
     });
-    this.driven = driveLink(scope, session.port, {
-      lcp: {
-        mru: Math.min(options.mru, this.#pathMtu()),
-        largestMru: options.mru,
-        authenticate: options.authenticate,
-        answer: [],
-      },
-      name: options.name,
-      echo: { intervalMs: options["echo-interval"] * 1000, failures: options["echo-failures"] },
-    }, {
-      asked: (asked) => this.#login.asked(asked),
-      authenticated: () => this.#authenticated(),
-      restarted: () => this.#login.restarted(),
-      unanswered: () => void this.#unanswered().catch(scope.fail),
-      data: (protocol, packet) =>
-        protocol === Protocol.Ipv6 && this.#subscription?.addresses.six?.data(packet),
-      ended: (end) => this.#ended(end),
-      ignored: () => subscribers.counters.ignored.add(),
+    this.driven = driveLink(scope, session.port, termination.linkSettings(this.#pathMtu()), this);
+    scope.defer((why) => {
+      this.#login.giveUp();
+      this.farewell(why);
     });
-    scope.defer((why) => this.farewell(why));
   }
 
   get user(): string {
@@ -88,39 +74,85 @@ export class SubscriberSession implements Present {
     return this.#cause;
   }
 
+  get gone(): Promise<void> {
+    this.#gone ??= Promise.withResolvers();
+    return this.#gone.promise;
+  }
+
   /** Octets of the largest packet to the subscriber. */
   get mru(): number {
-    const { peerMru } = this.driven.link.agreed;
-    return Math.min(peerMru, this.#subscription?.mtu ?? Infinity, this.#pathMtu());
+    return Math.min(this.driven.link.peerMru, this.#subscription?.mtu ?? Infinity, this.#pathMtu());
   }
 
   read(): Promise<Usage> {
     return this.meter.read();
   }
 
-  /** What the host is told. */
-  get attachment(): Attachment {
-    // deno-lint-ignore no-this-alias
-    const own = this;
+  // ── What the host is told ──
+
+  get ifname(): string {
+    return this.termination.tun.name;
+  }
+
+  get mtu(): number {
+    return this.mru;
+  }
+
+  changed(): void {
+    this.#subscription?.changed();
+  }
+
+  show(): Row {
+    const { addresses, limits } = this.#subscription ?? {};
     return {
-      ifname: this.termination.tun.name,
-      get mtu() {
-        return own.mru;
-      },
-      changed: () => this.#subscription?.changed(),
-      show: () => {
-        const { addresses, limits } = this.#subscription ?? {};
-        return {
-          user: this.user || null,
-          address: addresses?.ipv4 ?? null,
-          "ipv6-prefix": addresses?.six?.prefixes[0] ?? null,
-          "delegated-prefix": addresses?.six?.delegated[0] ?? null,
-          "rate-up": limits?.terms.rateUp ?? null,
-          "rate-down": limits?.terms.rateDown ?? null,
-          stage: this.#stage(),
-        };
-      },
+      user: this.user || null,
+      address: addresses?.ipv4 ?? null,
+      "ipv6-prefix": addresses?.six?.prefixes[0] ?? null,
+      "delegated-prefix": addresses?.six?.delegated[0] ?? null,
+      "rate-up": limits?.terms.rateUp ?? null,
+      "rate-down": limits?.terms.rateDown ?? null,
+      stage: this.#stage(),
     };
+  }
+
+  // ── What happens on its link ──
+
+  asked(asked: Asked): void {
+    this.#login.asked(asked);
+  }
+
+  authenticated(): void {
+    if (!this.#subscription || this.termination.options.authenticate.length === 0) {
+      return this.#login.unasked();
+    }
+    this.driven.run((link, now) => link.network(now));
+  }
+
+  restarted(): void {
+    this.#login.giveUp();
+  }
+
+  /** Its data are as good a sign of life as an Echo-Reply. */
+  unanswered(): void {
+    const before = this.meter.last.upPackets;
+    this.meter.read().then(({ upPackets }) =>
+      this.driven.run((link, now) => upPackets === before ? link.silent(now) : link.heard())
+    ).catch(this.scope.fail);
+  }
+
+  data(protocol: number, packet: Uint8Array): void {
+    if (protocol === Protocol.Ipv6) this.#subscription?.addresses.six?.data(packet);
+  }
+
+  ended(end: LinkEnd): void {
+    if (!this.#subscription && end.by !== "authentication") {
+      this.failed("", this.#stage(), end.reason);
+    }
+    this.end(callEndOf(end), this.#cause ?? terminateCauseOf(end));
+  }
+
+  ignored(): void {
+    this.termination.subscribers.counters.ignored.add();
   }
 
   /** Begins when the peer says that frames can flow. */
@@ -186,28 +218,6 @@ export class SubscriberSession implements Present {
 
   #terminate(reason: string): void {
     this.driven.run((link, now) => link.terminate(administrative(reason), now));
-  }
-
-  /** Both ends know who the other is, as far as they care. */
-  #authenticated(): void {
-    if (!this.#subscription || this.termination.options.authenticate.length === 0) {
-      return this.#login.unasked();
-    }
-    this.driven.run((link, now) => link.network(now));
-  }
-
-  /** Its data are as good a sign of life as an Echo-Reply. */
-  async #unanswered(): Promise<void> {
-    const before = this.meter.last.upPackets;
-    const { upPackets } = await this.meter.read();
-    this.driven.run((link, now) => upPackets === before ? link.silent(now) : link.heard());
-  }
-
-  #ended(end: LinkEnd): void {
-    if (!this.#subscription && end.by !== "authentication") {
-      this.failed("", this.#stage(), end.reason);
-    }
-    this.end(callEndOf(end), this.#cause ?? terminateCauseOf(end));
   }
 
   #started(): void {

@@ -3,7 +3,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Circuit, Refusal, Scope, Session } from "../plugin.ts";
 import type { Authenticator } from "./aaa/authenticator.ts";
-import { contains, type Network, parseAddress, parseNetwork } from "./addresses.ts";
+import {
+  contains,
+  type Network,
+  octetsOfAddress,
+  parseAddress,
+  parseNetwork,
+} from "./addresses.ts";
+import type { LinkSettings } from "./link/link.ts";
 import type { PppOptions, TerminateOptions } from "./options.ts";
 import { networksOfRange } from "./pools.ts";
 import type { Subscribers } from "./service.ts";
@@ -33,6 +40,8 @@ export async function terminate(
   const forwarder = await scope.open("ppp", { tun });
   const networks = routed.map((text) => parseNetwork(text)!);
   const peers = new NewByPeer();
+  const own = octetsOfAddress(first.address);
+  let settings = new Map<number, LinkSettings>();
   let sessions = 0;
   const termination: Termination = {
     name: tun.name,
@@ -43,6 +52,13 @@ export async function terminate(
     forwarder,
     authenticator,
     subscribers,
+    own,
+    linkSettings(pathMtu) {
+      const mru = Math.min(options.mru, pathMtu);
+      const known = settings.get(mru) ?? linkSettingsOf(options, mru);
+      settings.set(mru, known);
+      return known;
+    },
     async routeTo(life, what) {
       if (isRouted(networks, what.split("/")[0]!)) return;
       const prefix = what.includes("/") ? what : `${what}/${what.includes(":") ? 128 : 32}`;
@@ -70,16 +86,27 @@ export async function terminate(
       life.defer(() => void sessions--);
       const one = new SubscriberSession(session, life, termination);
       // The call is told to go on before it is connected: nobody waits for this here.
-      one.begin().catch((error) => life.signal.aborted || life.fail(error));
-      return one.attachment;
+      one.begin().catch((error) => life.ending || life.fail(error));
+      return one;
     },
     reconfigure(next) {
       if (!next.terminate || !isDeepStrictEqual(deviceOf(next.terminate), deviceOf(options))) {
         return false;
       }
       options = next.terminate;
+      settings = new Map();
       return true;
     },
+  };
+}
+
+/** @param mru the largest information field that we take */
+function linkSettingsOf(options: TerminateOptions, mru: number): LinkSettings {
+  const { authenticate, name } = options;
+  return {
+    lcp: { mru, largestMru: options.mru, authenticate, answer: [] },
+    name,
+    echo: { intervalMs: options["echo-interval"] * 1000, failures: options["echo-failures"] },
   };
 }
 

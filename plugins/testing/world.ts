@@ -238,7 +238,7 @@ class MemoryWorld implements World {
       },
       ...callLeaves(this.#callsWorld()),
       openStore: () => new DatabaseSync(":memory:"),
-      hook: (event, environment) => void this.hooks.push({ event, environment }),
+      hook: (event, environment) => void this.hooks.push({ event, environment: environment() }),
       event: (type, fields) => void this.events.push({ type, ...fields }),
       meters: this.#makeMeters(),
       log: this.#makeLog({}),

@@ -59,6 +59,7 @@ export const vswitch: Plugin<CircuitOptions, Section, PortOptions> = {
         { name: "switch", help: "its switch" },
         { name: "port", help: "its name" },
         { name: "kind", help: "session, tap, interface or patch" },
+        { name: "status", help: "up, blocked because of a loop, or down with its session" },
         { name: "vlan-mode", help: "what it does with tags" },
         { name: "tag", help: "its own VLAN" },
         { name: "trunks", help: "the VLANs that it carries" },
@@ -132,13 +133,24 @@ function circuit(
         const message = "a VLAN pseudowire has its vlan-id in the place of translate";
         throw life.failure("invalid", message, "translate");
       }
+      // A call carries frames before its peer has said what its circuit is like.
+      let connected = session.request === undefined;
       const joined = await running.join(
         life,
         session.port,
-        { name: session.name, kind: "session", options: wanted().port },
+        {
+          name: session.name,
+          kind: "session",
+          options: wanted().port,
+          up: () => session.up || !connected,
+        },
         () => session.port.frameMtu - ETHERNET_HEADER,
         ({ what }) => followLoop(session, what),
       );
+      session.connected().then(() => {
+        connected = true;
+        return joined.refit();
+      }).catch(() => {}); // it has ended
       const reconfigure = async (next: PortOptions) => {
         own = next;
         if (wanted().switch !== at) return false;
@@ -231,6 +243,7 @@ async function portRows(one: Running): Promise<Row[]> {
       tag: options.tag ?? null,
       trunks: options.trunks?.join(",") ?? null,
       macs: stations,
+      status: row?.up() === false ? "down" : blockedMs > 0 ? "blocked" : "up",
       blocked: Math.ceil(blockedMs / 1000),
       "rx-frames": counters["rx-frames"] ?? 0,
       "tx-frames": counters["tx-frames"] ?? 0,

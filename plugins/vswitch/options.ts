@@ -136,6 +136,7 @@ export function memberOptions(
   name: string,
   given: PortOptions,
   mtu: number | undefined,
+  up: boolean,
 ): SwitchPortOptions {
   const { storm } = given;
   return {
@@ -157,6 +158,7 @@ export function memberOptions(
       }),
       macTableSize: given["mac-table-size"],
       mtu,
+      down: up ? undefined : true,
     }),
   };
 }

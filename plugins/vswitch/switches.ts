@@ -38,6 +38,15 @@ export interface Joined {
 interface Row {
   readonly kind: string;
   options(): PortOptions;
+  up(): boolean;
+}
+
+/** What is to be joined. */
+interface PortOf {
+  readonly name: string;
+  readonly kind: string;
+  readonly options: PortOptions;
+  up?(): boolean;
 }
 
 /** A switch that is there. */
@@ -50,12 +59,13 @@ export interface Running {
   /**
    * Joins a port for as long as a scope lasts.
    * @param mtu octets of the largest packet that leaves by it whole
+   * @param of `up`: whether anything is behind it; absent: something is
    * @param told is told what happens at it
    */
   join(
     life: Scope,
     port: Port,
-    of: { readonly name: string; readonly kind: string; readonly options: PortOptions },
+    of: PortOf,
     mtu: () => number | undefined,
     told?: (event: SwitchEvent) => void,
   ): Promise<Joined>;
@@ -217,17 +227,13 @@ class OneSwitch implements Running {
   async join(
     life: Scope,
     port: Port,
-    { kind, name, options: first }: {
-      readonly name: string;
-      readonly kind: string;
-      readonly options: PortOptions;
-    },
+    { kind, name, options: first, up = () => true }: PortOf,
     mtu: () => number | undefined,
     told?: (event: SwitchEvent) => void,
     follows?: DevicePort,
   ): Promise<Joined> {
     let options = first;
-    const wanted = () => memberOptions(name, options, mtu());
+    const wanted = () => memberOptions(name, options, mtu(), up());
     if (options.translate) port.translate(options.translate);
     const member = await life.join(this.forwarder, port, wanted());
     let said = wanted();
@@ -237,7 +243,7 @@ class OneSwitch implements Running {
       said = next;
       await member.change(next);
     };
-    const entry = { kind, options: () => options, member, refit, follows, mtu, told };
+    const entry = { kind, options: () => options, up, member, refit, follows, mtu, told };
     this.rows.set(name, entry);
     life.defer(async () => {
       if (this.rows.get(name) !== entry) return;

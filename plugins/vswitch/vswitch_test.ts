@@ -120,6 +120,31 @@ Deno.test("patches join ports that name each other", async () => {
   assert.deepEqual(world.leftovers(), []);
 });
 
+Deno.test("a session that is down is a port that is down; a call carries frames before it says so", async () => {
+  const { circuit, host, sessions: [first], named, world } = await bench(lan, { switch: "lan" });
+  const down = () => named().map((each) => (each as { down?: boolean }).down ?? false);
+  await first!.attach(circuit);
+  assert.deepEqual(down(), [false, false]);
+  await first!.set({ up: false });
+  assert.deepEqual(down(), [false, true]);
+  await first!.set({ up: true });
+  assert.deepEqual(down(), [false, false]);
+  const call = makeSession(world, host, {
+    name: "t/9",
+    pseudowireType: 5,
+    request: "ICRQ",
+    up: false,
+  });
+  await call.attach(circuit);
+  assert.deepEqual(down(), [false, false, false]);
+  await call.connect();
+  assert.deepEqual(down(), [false, false, true], "its peer's circuit is down");
+  await call.set({ up: true });
+  assert.deepEqual(down(), [false, false, false]);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
 Deno.test("a port that is blocked tells its peer, and the operator", async () => {
   const { circuit, host, sessions: [first], world } = await bench(lan, { switch: "lan" });
   await first!.attach(circuit);

@@ -7,6 +7,7 @@ use isthmus_datapath::core::Limits;
 use isthmus_datapath::counters::{Counters, Io, Reason};
 use isthmus_datapath::fdb::station;
 use isthmus_datapath::header::{Encap, Version};
+use isthmus_datapath::inside::{Identity, Where};
 use isthmus_datapath::loops::LoopRule;
 use isthmus_datapath::manage::TunnelRequest;
 use isthmus_datapath::offload::Takes;
@@ -619,10 +620,14 @@ impl World {
         let frame = vec![0x45; random.below(100)];
         let tunnel = (!tunnels.is_empty()).then(|| random.pick_of(tunnels).handle);
         let id = random.below(4) as u32 + 1;
-        let _ = match (random.below(8), tunnel) {
+        let vlan = random.pick(&[Where::Untagged, Where::Vlan(5), Where::Any]);
+        let mac = [2, 0, 0, 0, 0, random.below(4) as u8];
+        let inside = Identity { mac, vlan, v4: Some([10, 0, 0, 1]), v6: Some([0; 16]) };
+        let _ = match (random.below(9), tunnel) {
             (0..2, _) => core.hold(a, random.below(20) as u32),
             (2, _) => core.release(a),
             (3, _) => core.set_receiver(a, b),
+            (8, _) => core.put_inside(a, b, inside),
             (4, _) => core.hold_first(a, &frame).map(|()| *controls += 1),
             (5..7, Some(tunnel)) => core.expect_session(tunnel, id),
             (_, Some(tunnel)) => core.unexpect_session(tunnel, id),
@@ -664,6 +669,7 @@ impl World {
             storms: [0; 3].map(|_| random.pick(&[0, 0, 10, 10_000])),
             limit: random.pick(&[0, 0, 1, 5]),
             mtu: random.pick(&[0, 500, 1500]),
+            down: random.percent(10),
         }
     }
 

@@ -107,6 +107,10 @@ export class Raw {
      */
     punts(): number;
     /**
+     * `vlan`: -1: untagged, -2: any. `v4`, `v6`: empty: none.
+     */
+    put_inside(session: number, host: number, mac: Uint8Array, vlan: number, v4: Uint8Array, v6: Uint8Array): void;
+    /**
      * False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
      */
     receive_datagrams(socket: number, count: number, now: number): boolean;
@@ -334,6 +338,7 @@ export class RawSwitchPort {
     constructor();
     broadcast: number;
     cvlans: Uint16Array;
+    down: boolean;
     group: number;
     limit: number;
     mode: number;

@@ -804,6 +804,34 @@ export class Raw {
         return ret >>> 0;
     }
     /**
+     * `vlan`: -1: untagged, -2: any. `v4`, `v6`: empty: none.
+     * @param {number} session
+     * @param {number} host
+     * @param {Uint8Array} mac
+     * @param {number} vlan
+     * @param {Uint8Array} v4
+     * @param {Uint8Array} v6
+     */
+    put_inside(session, host, mac, vlan, v4, v6) {
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16);
+            const ptr0 = passArray8ToWasm0(mac, wasm.__wbindgen_export2);
+            const len0 = WASM_VECTOR_LEN;
+            const ptr1 = passArray8ToWasm0(v4, wasm.__wbindgen_export2);
+            const len1 = WASM_VECTOR_LEN;
+            const ptr2 = passArray8ToWasm0(v6, wasm.__wbindgen_export2);
+            const len2 = WASM_VECTOR_LEN;
+            wasm.raw_put_inside(retptr, this.__wbg_ptr, session, host, ptr0, len0, vlan, ptr1, len1, ptr2, len2);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            if (r1) {
+                throw takeObject(r0);
+            }
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+        }
+    }
+    /**
      * False: refused, `last_refusal` says why. A `Result` would cost the packet path an array made for JS.
      * @param {number} socket
      * @param {number} count
@@ -2240,6 +2268,13 @@ export class RawSwitchPort {
         }
     }
     /**
+     * @returns {boolean}
+     */
+    get down() {
+        const ret = wasm.__wbg_get_rawswitchport_down(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
      * @returns {number}
      */
     get group() {
@@ -2351,6 +2386,12 @@ export class RawSwitchPort {
         const ptr0 = passArray16ToWasm0(arg0, wasm.__wbindgen_export2);
         const len0 = WASM_VECTOR_LEN;
         wasm.__wbg_set_rawswitchport_cvlans(this.__wbg_ptr, ptr0, len0);
+    }
+    /**
+     * @param {boolean} arg0
+     */
+    set down(arg0) {
+        wasm.__wbg_set_rawswitchport_down(this.__wbg_ptr, arg0);
     }
     /**
      * @param {number} arg0

@@ -14,6 +14,7 @@ use crate::core::{Core, Limits};
 use crate::counters::{Counters, Io, Reason};
 use crate::datapath::Datapath;
 use crate::header::{Cookie, Encap, Version};
+use crate::inside::{Identity, Where};
 use crate::manage::{Refusal, TunnelRequest};
 use crate::offload::Takes;
 use crate::policy::{Bucket, Clamp, Policy, Source};
@@ -379,6 +380,31 @@ impl Raw {
         let port = handle(port).ok_or(Refusal::no_such_port())?;
         let host = handle(host).ok_or(Refusal::no_such_port())?;
         self.datapath.core.set_receiver(port, host)
+    }
+
+    /// `vlan`: -1: untagged, -2: any. `v4`, `v6`: empty: none.
+    pub fn put_inside(
+        &mut self,
+        session: f64,
+        host: f64,
+        mac: &[u8],
+        vlan: i32,
+        v4: &[u8],
+        v6: &[u8],
+    ) -> Result<(), Refusal> {
+        let session = handle(session).ok_or(Refusal::no_such_port())?;
+        let host = handle(host).ok_or(Refusal::no_such_port())?;
+        let (Ok(Some(mac)), Ok(v4), Ok(v6)) = (given(mac), given(v4), given(v6)) else {
+            return Err(Refusal::invalid("a MAC address has 6 bytes, an IP address 4 or 16"));
+        };
+        let vlan = match vlan {
+            -2 => Where::Any,
+            -1 => Where::Untagged,
+            0..=4095 => Where::Vlan(vlan as u16),
+            _ => return Err(Refusal::invalid("a VLAN is 0 to 4095")),
+        };
+        let identity = Identity { mac, vlan, v4, v6 };
+        self.datapath.core.put_inside(session, host, identity)
     }
 
     pub fn hold(&mut self, port: f64, frames: u32) -> Result<(), Refusal> {

@@ -162,7 +162,7 @@ named! {
         VlanForeign = "vlan-foreign",
         /// A second VLAN tag would have been lost.
         InnerTag = "vlan-inner-tag",
-        /// The switch's port is blocked because of a loop.
+        /// The switch's port is blocked because of a loop, or down.
         PortBlocked = "port-blocked",
         /// More broadcasts, multicasts or frames to unknown stations than the switch's port may send.
         StormLimited = "storm-limited",

@@ -139,6 +139,7 @@ impl Core {
     pub fn forget_port(&mut self, port: Port) {
         self.leave_unfinished(port);
         self.switches.set_translation(port, Forwarder::None, Translation::None);
+        self.take_out(port);
         if let Some(host) = self.joining.receivers.remove(&port.key()) {
             self.hosts[host].of = None;
             self.hosts[host].forwarder = Forwarder::None;
@@ -150,6 +151,9 @@ impl Core {
         }
         let Port::Host(at) = port else { return };
         let Some(of) = self.hosts[at].of else { return };
+        if self.joining.receivers.get(&of.key()) != Some(&at) {
+            return;
+        }
         self.joining.receivers.remove(&of.key());
         if self.forwarder(of) == Forwarder::CrossConnect(port) {
             *self.forwarder_mut(of) = Forwarder::None;

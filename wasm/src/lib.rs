@@ -21,6 +21,7 @@ pub mod frame;
 pub mod header;
 pub mod headers;
 pub mod ingress;
+pub mod inside;
 pub mod joining;
 pub mod leaving;
 pub mod loops;

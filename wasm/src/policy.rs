@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::counters::{Reason, at};
 use crate::frame::{About, Frame};
 use crate::headers::{Headers, link_of, network_of};
-use crate::port::{Forwarder, FrameType};
+use crate::port::{Forwarder, FrameType, Port};
 
 /// A token bucket (RFC 2475 §2.3.3.3): frames of so many octets a second on the average, and of so many at once.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -207,9 +207,13 @@ impl Policy {
 }
 
 impl Core {
-    /// Whether a frame that came from a session's peer may go on; what may not is counted.
+    /// Whether a frame that came from a session's peer may go on; what may not is counted. What is for a host inside is
+    /// held to nothing: it has a budget of its own.
     #[cold]
     pub fn admit(&mut self, session: u32, frame: &mut Frame) -> bool {
+        if self.take_inside(session, frame) {
+            return false;
+        }
         let Some(policy) = self.sessions.policy_mut(session) else { return true };
         let (frame_type, now, length) = (frame.about.frame_type, frame.about.now, frame.len());
         if !policy.source.allows(frame_type, frame.bytes()) {
@@ -227,9 +231,12 @@ impl Core {
     }
 
     /// Whether a frame of so many octets may go to a session's peer now; if not, it is counted. What TypeScript sends to a
-    /// member of a PPP termination waits for nothing.
+    /// member of a PPP termination, and what a host inside the session sends, waits for nothing.
     #[inline]
     pub fn may_send(&mut self, session: u32, about: &About, octets: usize) -> bool {
+        if matches!(about.ingress, Port::Host(host) if self.session_around(host) == Some(session)) {
+            return true;
+        }
         if about.link == 0 && matches!(self.sessions.rx[session].forwarder, Forwarder::Ppp(_)) {
             return true;
         }

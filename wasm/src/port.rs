@@ -129,6 +129,6 @@ pub struct HostPort {
     pub frame_type: FrameType,
     /// Where they go.
     pub forwarder: Forwarder,
-    /// The port that it is the receiver of.
+    /// The port that it is the receiver of, or the session that it is inside of.
     pub of: Option<Port>,
 }

@@ -3,6 +3,7 @@
 
 use crate::counters::Counters;
 use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::inside::Inside;
 use crate::policy::{Bucket, Policy};
 use crate::port::{Forwarder, FrameType};
 use crate::ppp::Budget;
@@ -140,6 +141,8 @@ pub struct Rare {
     pub punts: Budget,
     /// Whether it is a member of a PPP termination.
     pub member: bool,
+    /// The host of ours in its Ethernet.
+    pub inside: Option<Box<Inside>>,
 }
 
 /// All sessions. A session is one index in all three.
@@ -209,7 +212,7 @@ impl Sessions {
     }
 
     fn guard(&mut self, at: u32, policy: Policy) {
-        self.rx[at].guarded = policy.guards_rx();
+        self.rx[at].guarded = policy.guards_rx() || self.slab[at].inside.is_some();
         self.tx[at].guarded = policy.guards_tx() || self.slab[at].member;
         if policy != Policy::default() || self.policies.get(at).is_some() {
             *self.policies.make(at) = policy;
@@ -220,6 +223,12 @@ impl Sessions {
     pub fn set_member(&mut self, at: u32, member: bool) {
         self.slab[at].member = member;
         self.tx[at].guarded = self.policy(at).guards_tx() || member;
+    }
+
+    /// Puts a host inside a session, which has a look at each frame that comes then, or takes it out. Gives the former one.
+    pub fn set_inside(&mut self, at: u32, inside: Option<Box<Inside>>) -> Option<Box<Inside>> {
+        self.rx[at].guarded = self.policy(at).guards_rx() || inside.is_some();
+        std::mem::replace(&mut self.slab[at].inside, inside)
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.
@@ -338,6 +347,6 @@ mod tests {
     #[test]
     fn each_direction_fits_a_cache_line() {
         assert_eq!((size_of::<Receiving>(), size_of::<Sending>()), (64, 64));
-        assert!(size_of::<Rare>() <= 160, "{}", size_of::<Rare>());
+        assert!(size_of::<Rare>() <= 168, "{}", size_of::<Rare>());
     }
 }

@@ -76,12 +76,14 @@ pub struct MemberOptions {
     pub limit: u32,
     /// Octets of the largest packet that leaves whole, without Ethernet header and tags; 0: not known.
     pub mtu: u32,
+    /// Nothing is behind it now: it is blocked until this is taken back, and nothing is known of its stations.
+    pub down: bool,
 }
 
 impl Default for MemberOptions {
     fn default() -> Self {
         let vlans = PortVlans::trunk();
-        Self { vlans, group: 0, protected: false, storms: [0; 3], limit: 0, mtu: 0 }
+        Self { vlans, group: 0, protected: false, storms: [0; 3], limit: 0, mtu: 0, down: false }
     }
 }
 
@@ -495,7 +497,7 @@ impl Switches {
         let Some(blocked) = loops.moved(&options.loops, who, from, to, now) else { return };
         let other = if blocked == to { from } else { to };
         let until = now + self.switches[switch].options.loops.block;
-        self.members[blocked].blocked_until = until;
+        self.members[blocked].blocked_until = until; // it is not down, for it has stations
         self.blocked.push((until, blocked));
         self.members[blocked].counts.add(SwitchCount::Blocked, 1);
         self.happened(What::Loop, blocked, Some(other), who);

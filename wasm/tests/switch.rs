@@ -629,3 +629,35 @@ proptest! {
         prop_assert_eq!(came, io(Io::TxSegments) + io(Io::TxFrames) + dropped);
     }
 }
+
+#[test]
+fn a_port_that_is_down_takes_and_gets_nothing_and_its_stations_are_forgotten() {
+    let mut bench = Bench::plain(3);
+    let [a, b] = [[2, 0, 0, 0, 0, 0xa], [2, 0, 0, 0, 0, 0xb]];
+    bench.send(1, [0xff; 6], a);
+    bench.send(2, [0xff; 6], b);
+    assert_eq!(bench.send(1, b, a), [2]);
+    let set = |bench: &mut Bench, down| {
+        let options = MemberOptions { down, ..MemberOptions::default() };
+        bench.lab.datapath.core.change_switch_port(bench.ports[1], options).unwrap();
+    };
+    set(&mut bench, true);
+    assert_eq!((bench.learnt(2), bench.learnt(1)), (0, 1));
+    assert_eq!(bench.send(1, b, a), [3], "it is flooded to the others, and not there");
+    assert_eq!(bench.send(1, [0xff; 6], a), [3]);
+    assert_eq!(bench.send(2, a, b), [0; 0]);
+    assert_eq!((bench.count(2, SwitchCount::TxBlocked), bench.count(2, SwitchCount::RxBlocked)), (2, 1));
+    assert_eq!(bench.dropped(Reason::PortBlocked), 1);
+    let core = &bench.lab.datapath.core;
+    let member = core.member(bench.ports[1]).unwrap();
+    assert_eq!(core.switches.member(member, bench.now).2, 0, "it is in no loop");
+    bench.now += 10_000 * SECOND;
+    bench.lab.datapath.age(bench.now);
+    assert_eq!(bench.send(1, [0xff; 6], a), [3], "nothing but a change brings it up");
+    set(&mut bench, true);
+    assert_eq!(bench.send(1, [0xff; 6], a), [3]);
+    set(&mut bench, false);
+    assert_eq!(bench.send(1, [0xff; 6], a), [2, 3]);
+    bench.add(MemberOptions { down: true, ..MemberOptions::default() });
+    assert_eq!(bench.send(1, [0xff; 6], a), [2, 3], "one may be down from the start");
+}

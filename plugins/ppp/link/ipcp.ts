@@ -74,7 +74,8 @@ export class IpcpServer implements OptionPolicy {
         options: options.filter(({ type }) => naks.some((nak) => nak.type === type)),
       };
     }
-    this.#client = address!.value.slice();
+    // Where there is one that it is given, it is that one now.
+    this.#client = this.#grant.client ?? address!.value.slice();
     return { kind: "ack" };
   }
 

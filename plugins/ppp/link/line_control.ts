@@ -55,7 +55,8 @@ export class LineControl implements NegotiationSink, EchoSink {
   readonly #options: LcpOptions;
   readonly #echo: Echo;
   readonly #budget = new AnswerBudget();
-  #said: { -readonly [key in keyof ProxyLcp]: Uint8Array } = {};
+  /** Until {@linkcode forget}. */
+  #said: { -readonly [key in keyof ProxyLcp]: Uint8Array } | undefined = {};
   #heard = false;
   #ownEchoes = 0;
   #id = 0;
@@ -79,7 +80,7 @@ export class LineControl implements NegotiationSink, EchoSink {
 
   /** What was said so far, for an LNS (RFC 2661 §4.4.5). */
   get said(): ProxyLcp {
-    return this.#said;
+    return this.#said ?? {};
   }
 
   /** The code of RFC 3145 for an end of LCP's own. */
@@ -117,7 +118,7 @@ export class LineControl implements NegotiationSink, EchoSink {
     this.#now = now;
     this.#heard = true;
     this.#echo.heard();
-    if (packet.code === Code.ConfigureRequest) this.#said.initialReceived ??= packet.data.slice();
+    if (packet.code === Code.ConfigureRequest) this.#note("initialReceived", packet.data.slice());
     this.negotiation.input(packet, now);
   }
 
@@ -125,6 +126,11 @@ export class LineControl implements NegotiationSink, EchoSink {
     this.#now = now;
     this.negotiation.timeout(now);
     this.#echo.timeout(now);
+  }
+
+  /** What was said is for nobody any more, before LCP is negotiated anew. */
+  forget(): void {
+    this.#said = undefined;
   }
 
   /** The peer lives: its data came. */
@@ -162,8 +168,8 @@ export class LineControl implements NegotiationSink, EchoSink {
 
   send(packet: Uint8Array): void {
     const data = packet.subarray(4);
-    if (packet[0] === Code.ConfigureRequest) this.#said.lastSent = data;
-    if (packet[0] === Code.ConfigureAck) this.#said.lastReceived = data;
+    if (packet[0] === Code.ConfigureRequest) this.#note("lastSent", data);
+    if (packet[0] === Code.ConfigureAck) this.#note("lastReceived", data);
     this.#link.send(Protocol.Lcp, packet);
   }
 
@@ -210,6 +216,11 @@ export class LineControl implements NegotiationSink, EchoSink {
       default:
         return false;
     }
+  }
+
+  #note(what: keyof ProxyLcp, data: Uint8Array): void {
+    this.#said ??= {};
+    if (what !== "initialReceived" || !this.#said.initialReceived) this.#said[what] = data;
   }
 
   #answerEcho({ data, id }: Packet): void {

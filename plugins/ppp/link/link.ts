@@ -55,7 +55,11 @@ export interface LinkSink {
 export interface Link {
   /** What LCP agreed on. */
   readonly agreed: LcpAgreed;
-  /** What was said so far, for the AVPs that tell an LNS of it (RFC 2661 §4.4.5). Holds secrets. */
+  /** The largest information field that the peer takes. */
+  readonly peerMru: number;
+  /**
+   * What was said so far, for the AVPs that tell an LNS of it (RFC 2661 §4.4.5): until {@linkcode network}. Holds secrets.
+   */
   readonly said: { readonly proxyLcp: ProxyLcp; readonly proxyAuth: ProxyAuth | undefined };
   /** When {@linkcode timeout} is to be called; undefined: never. */
   readonly deadline: number | undefined;
@@ -177,6 +181,8 @@ class OwnLink implements Link, LineLink, AuthLink, NetworkLink {
     this.#now = now;
     if (this.#phase !== "authenticated") return;
     this.#phase = "network";
+    // It ends here: nobody hands it on any more.
+    this.#line.forget();
     for (const network of this.#networks) network.begin(now);
   }
 

@@ -103,10 +103,8 @@ export class Negotiation {
   /** Why the layer finishes, once that is known. */
   #reason = "no answer";
   #id: number;
-  /** Our last Configure-Request; undefined options: it was answered. */
-  #requested:
-    | { readonly id: number; readonly options: readonly Option[]; answered: boolean }
-    | undefined;
+  /** Our last Configure-Request, until it is answered. */
+  #requested: { readonly id: number; readonly options: readonly Option[] } | undefined;
   #naks = 0;
   #rounds = 0;
   #upSince: number | undefined;
@@ -176,6 +174,8 @@ export class Negotiation {
   /** Time has passed. */
   timeout(now: number): void {
     this.#now = now;
+    // It takes room, and is looked at only while requests may cross.
+    if (this.#acked && now - this.#acked.at > CROSSING_MS) this.#acked = undefined;
     if (this.#deadline === undefined || now < this.#deadline) return;
     this.#deadline = undefined;
     if (this.#restarts > 0) return this.#do("TO+");
@@ -252,7 +252,7 @@ export class Negotiation {
 
   #configureAnswer({ code, id, data }: Packet): void {
     const requested = this.#requested;
-    if (!requested || requested.answered || id !== requested.id) {
+    if (!requested || id !== requested.id) {
       if (this.#state === "closed" || this.#state === "stopped") {
         return this.#do(code === Code.ConfigureAck ? "RCA" : "RCN");
       }
@@ -262,7 +262,7 @@ export class Negotiation {
     if (!options) return this.#sink.ignored("an answer with half an option");
     const refusal = this.#hear(code, options, requested.options);
     if (refusal === null) return;
-    requested.answered = true;
+    this.#requested = undefined;
     if (refusal !== undefined) return this.close(refusal, this.#now);
     if (code !== Code.ConfigureAck && !this.#countRound()) return;
     this.#do(code === Code.ConfigureAck ? "RCA" : "RCN");
@@ -386,8 +386,8 @@ export class Negotiation {
     const data = emitOptions(options);
     const before = this.#requested;
     // The same request again keeps its identifier, so that an answer that was long on its way still counts.
-    const same = before && !before.answered && equalBytes(emitOptions(before.options), data);
-    if (!same) this.#requested = { id: this.#nextId(), options, answered: false };
+    const same = before && equalBytes(emitOptions(before.options), data);
+    if (!same) this.#requested = { id: this.#nextId(), options };
     this.#restarts--;
     this.#deadline = this.#now + this.#limits.restartMs;
     this.#sink.send(emitPacket({ code: Code.ConfigureRequest, id: this.#requested!.id, data }));

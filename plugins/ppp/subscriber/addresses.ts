@@ -12,9 +12,9 @@ export class Addresses {
   readonly #scope: Scope;
   readonly #termination: Termination;
   readonly #offer: Offer;
-  readonly #lists: SetMemberships;
-  readonly #unknownLists = new Set<string>();
-  readonly #routed = new Map<string, Scope & Endable>();
+  /** These two are there once they are needed: most subscribers are in no list, and delegated nothing. */
+  #lists: Lists | undefined;
+  #routed: Map<string, Scope & Endable> | undefined;
   /** Absent: there is none, or the client has not chosen yet. */
   ipv4: string | undefined;
   /** Absent: IPv6 is not offered. */
@@ -24,7 +24,6 @@ export class Addresses {
     this.#scope = scope;
     this.#termination = termination;
     this.#offer = offer;
-    this.#lists = new SetMemberships(scope, termination.options.tun.netns);
   }
 
   /** Whether IPv4 is spoken with the subscriber. */
@@ -107,6 +106,8 @@ export class Addresses {
   routeDelegated(): void {
     const { addresses = [], delegated = [] } = this.six ?? {};
     const now = new Set([...addresses, ...delegated]);
+    if (now.size === 0 && !this.#routed) return;
+    this.#routed ??= new Map();
     for (const [what, life] of this.#routed) {
       if (now.delete(what)) continue;
       this.#routed.delete(what);
@@ -122,19 +123,30 @@ export class Addresses {
   }
 
   /** Has the addresses in the sets of these lists, and in no others. */
-  list(names: readonly string[]): Promise<void> {
+  async list(names: readonly string[]): Promise<void> {
+    if (names.length === 0 && !this.#lists) return;
     const { counters, section } = this.#termination.subscribers;
+    this.#lists ??= {
+      sets: new SetMemberships(this.#scope, this.#termination.options.tun.netns),
+      unknown: new Set(),
+    };
     const addresses = [...this.single, ...this.prefixes];
     const { unknown, wanted } = membershipsOf(names, section["address-lists"], addresses);
     for (const name of unknown) {
-      if (this.#unknownLists.has(name)) continue;
-      this.#unknownLists.add(name);
+      if (this.#lists.unknown.has(name)) continue;
+      this.#lists.unknown.add(name);
       counters.unknownLists.add();
       this.#scope.log("warn", "no address list has this name: it changes nothing", {
         user: this.#offer.user,
         "address-list": name,
       });
     }
-    return this.#lists.have(wanted);
+    await this.#lists.sets.have(wanted);
   }
+}
+
+/** What a subscriber has in sets, and the names that mean nothing and were told of. */
+interface Lists {
+  readonly sets: SetMemberships;
+  readonly unknown: Set<string>;
 }

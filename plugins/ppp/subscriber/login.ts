@@ -26,6 +26,8 @@ export interface LoginSession {
 export class Login {
   readonly #own: LoginSession;
   #last = 0;
+  /** Of the one that is asked for now. */
+  #asking: AbortController | undefined;
 
   constructor(own: LoginSession) {
     this.#own = own;
@@ -36,9 +38,11 @@ export class Login {
     return this.#last > 0;
   }
 
-  /** LCP begins anew: what is awaited is of no interest any more. */
-  restarted(): void {
+  /** LCP begins anew, or the session ends: what is awaited is of no interest any more. */
+  giveUp(): void {
     this.#last++;
+    this.#asking?.abort();
+    this.#asking = undefined;
   }
 
   /** The client has said who it is. */
@@ -55,12 +59,15 @@ export class Login {
 
   #check(asked: Asked, letIn: (grant: Grant, link: Link, now: number) => void): void {
     const { driven, scope, session, termination } = this.#own;
-    const login = ++this.#last;
-    const isOver = () => login !== this.#last || scope.signal.aborted;
+    this.giveUp();
+    const login = this.#last;
+    const asking = this.#asking = new AbortController();
+    const isOver = () => login !== this.#last || scope.ending;
     const call = { ...factsOf(session), termination: termination.name };
     const user = printable(asked.name);
-    termination.authenticator.check(asked, call, scope.signal).then(async (answer) => {
+    termination.authenticator.check(asked, call, asking.signal).then(async (answer) => {
       if (isOver()) return;
+      this.#asking = undefined;
       if (answer.kind !== "accept") return this.#rejected(user, answer);
       const { grant } = answer;
       const refusal = await this.#own.admit(grant);

@@ -6,8 +6,10 @@ import { octetsOfAddress } from "../addresses.ts";
 import type { DrivenLink } from "../drive.ts";
 import { Cause, Direction, type LinkEnd } from "../link/end.ts";
 import { IpcpServer } from "../link/ipcp.ts";
+import type { NetworkSink } from "../link/network.ts";
 import { Protocol } from "../link/wire.ts";
 import type { Offer } from "../offer.ts";
+import type { Subscriber6 } from "../subscriber6.ts";
 import type { Addresses } from "./addresses.ts";
 
 /** So long may no network be up before the link ends, in milliseconds: the other one may just be about to. */
@@ -16,12 +18,12 @@ const LAST_CHANCE_MS = 5000;
 /** Who is told of networks. */
 export interface NetworkEvents {
   /** One came up; the first: none was up before. */
-  up(event: "ip-up" | "ipv6-up", first: boolean): void;
-  down(event: "ip-down" | "ipv6-down"): void;
+  networkUp(event: "ip-up" | "ipv6-up", first: boolean): void;
+  networkDown(event: "ip-down" | "ipv6-down"): void;
   /** The client has chosen another address. */
-  addressChanged(): void;
+  addressesChanged(): void;
   /** None of them comes up. */
-  failed(reason: string): void;
+  networksFailed(reason: string): void;
 }
 
 /** The networks of one subscriber. */
@@ -45,59 +47,47 @@ export class Networks {
   }
 
   /** Puts them on the link. @param own our end's IPv4 address */
-  add(offer: Offer, own: string): void {
+  add(offer: Offer, own: Uint8Array): void {
     const { link } = this.#driven;
     const { hasIpv4, ipv4, six } = this.#addresses;
     if (hasIpv4) {
       const octets = (texts: readonly string[]) => texts.map(octetsOfAddress);
       const ipcp = new IpcpServer({
-        own: octetsOfAddress(own),
+        own,
         client: ipv4 === undefined ? undefined : octetsOfAddress(ipv4),
         dns: octets(offer.dns4),
         nbns: octets(offer.nbns),
       });
-      link.addNetwork(Protocol.Ipcp, ipcp, {
-        up: () => this.#ipcpUp(ipcp),
-        down: () => this.#wentDown("ip-down"),
-        finished: (reason) => this.#finished(Protocol.Ipcp, reason),
-      });
+      link.addNetwork(Protocol.Ipcp, ipcp, new Ipv4(this, ipcp));
     }
-    if (six) {
-      link.addNetwork(Protocol.Ipv6cp, six.options, {
-        up: () => {
-          this.#up++;
-          six.up();
-          this.#events.up("ipv6-up", this.#up === 1);
-        },
-        down: () => {
-          six.down();
-          this.#wentDown("ipv6-down");
-        },
-        finished: (reason) => this.#finished(Protocol.Ipv6cp, reason),
-      });
-    }
+    if (six) link.addNetwork(Protocol.Ipv6cp, six.options, new Ipv6(this, six));
   }
 
-  #ipcpUp(ipcp: IpcpServer): void {
+  /** The client has agreed to an address. */
+  chosen(address: string): void {
+    if (this.#addresses.choose(address)) this.#events.addressesChanged();
+  }
+
+  wentUp(event: "ip-up" | "ipv6-up"): void {
     this.#up++;
-    if (this.#addresses.choose(formatIp(ipcp.client!))) this.#events.addressChanged();
-    this.#events.up("ip-up", this.#up === 1);
+    this.#events.networkUp(event, this.#up === 1);
   }
 
-  #wentDown(event: "ip-down" | "ipv6-down"): void {
+  wentDown(event: "ip-down" | "ipv6-down"): void {
     this.#up--;
-    this.#events.down(event);
+    this.#events.networkDown(event);
   }
 
-  #finished(protocol: number, reason: string): void {
+  /** One is over, or was never begun. */
+  finished(protocol: number, reason: string): void {
     this.#scope.log("info", "a network protocol is over", {
       protocol: protocol.toString(16),
       reason,
     });
     if (this.up) return;
     this.#scope.timer(this.#scope.now() + LAST_CHANCE_MS, () => {
-      if (this.up || this.#scope.signal.aborted) return;
-      this.#events.failed(reason);
+      if (this.up || this.#scope.ending) return;
+      this.#events.networksFailed(reason);
       const end: LinkEnd = {
         by: "network",
         reason,
@@ -105,5 +95,52 @@ export class Networks {
       };
       this.#driven.run((link, now) => link.terminate(end, now));
     });
+  }
+}
+
+class Ipv4 implements NetworkSink {
+  readonly #networks: Networks;
+  readonly #ipcp: IpcpServer;
+
+  constructor(networks: Networks, ipcp: IpcpServer) {
+    this.#networks = networks;
+    this.#ipcp = ipcp;
+  }
+
+  up(): void {
+    this.#networks.chosen(formatIp(this.#ipcp.client!));
+    this.#networks.wentUp("ip-up");
+  }
+
+  down(): void {
+    this.#networks.wentDown("ip-down");
+  }
+
+  finished(reason: string): void {
+    this.#networks.finished(Protocol.Ipcp, reason);
+  }
+}
+
+class Ipv6 implements NetworkSink {
+  readonly #networks: Networks;
+  readonly #six: Subscriber6;
+
+  constructor(networks: Networks, six: Subscriber6) {
+    this.#networks = networks;
+    this.#six = six;
+  }
+
+  up(): void {
+    this.#six.up();
+    this.#networks.wentUp("ipv6-up");
+  }
+
+  down(): void {
+    this.#six.down();
+    this.#networks.wentDown("ipv6-down");
+  }
+
+  finished(reason: string): void {
+    this.#networks.finished(Protocol.Ipv6cp, reason);
   }
 }

@@ -1,8 +1,16 @@
 /** What a subscriber that was let in has: a place in the datapath, addresses, limits, networks, an account. @module */
 
 import type { CallEnd, Member, PppPortOptions, Scope, Session } from "../../plugin.ts";
-import type { Account, Framed, Grant, TerminateCause, Terms, Usage } from "../aaa/authenticator.ts";
-import { factsOf } from "../aaa/call.ts";
+import type {
+  Account,
+  Framed,
+  Grant,
+  Subscriber,
+  TerminateCause,
+  Terms,
+  Usage,
+} from "../aaa/authenticator.ts";
+import { type CallFacts, factsOf } from "../aaa/call.ts";
 import type { DrivenLink } from "../drive.ts";
 import { hookOf } from "../hooks.ts";
 import { emitFrame, Protocol } from "../link/wire.ts";
@@ -11,7 +19,7 @@ import type { Termination } from "../termination.ts";
 import type { Meter } from "../usage.ts";
 import { Addresses } from "./addresses.ts";
 import { Limits } from "./limits.ts";
-import { Networks } from "./networks.ts";
+import { type NetworkEvents, Networks } from "./networks.ts";
 
 /** The session that a subscription is of. */
 export interface SubscribedSession {
@@ -34,34 +42,32 @@ export interface SubscribedSession {
   readonly cause: TerminateCause | undefined;
 }
 
+const DONE = Promise.resolve();
+
 /** One subscriber's. */
-export class Subscription {
+export class Subscription implements NetworkEvents, Subscriber {
   readonly user: string;
+  readonly grant: Grant;
+  readonly authentic = "local";
   readonly addresses: Addresses;
   readonly limits: Limits;
   readonly networks: Networks;
   readonly #own: SubscribedSession;
-  readonly #grant: Grant;
   readonly #offer: Offer;
   #member: Member<PppPortOptions> | undefined;
   #account: Account | undefined;
   #upAt: number | undefined;
-  #changing: Promise<void> = Promise.resolve();
+  #changing = DONE;
 
   constructor(own: SubscribedSession, grant: Grant, offer: Offer) {
     const { driven, meter, scope, session, termination } = own;
     this.#own = own;
-    this.#grant = grant;
+    this.grant = grant;
     this.#offer = offer;
     this.user = grant.user;
     this.addresses = new Addresses(scope, termination, offer);
     this.limits = new Limits(session.port, meter, offer.terms, scope.now());
-    this.networks = new Networks(scope, driven, this.addresses, {
-      up: (event, first) => this.#networkUp(event, first),
-      down: (event) => this.#hook(event),
-      addressChanged: () => this.#addressesChanged(),
-      failed: (reason) => own.failed(this.user, "network", reason),
-    });
+    this.networks = new Networks(scope, driven, this.addresses, this);
   }
 
   /** Seconds since its first network came up. */
@@ -79,7 +85,7 @@ export class Subscription {
     return this.addresses.take4() ?? this.addresses.take6({
       scope: this.#own.scope,
       send: (packet) => void this.#own.session.port.send([emitFrame(Protocol.Ipv6, packet)]),
-      changed: () => this.#addressesChanged(),
+      changed: () => this.addressesChanged(),
     }, () => this.#own.mru);
   }
 
@@ -93,19 +99,21 @@ export class Subscription {
     scope.defer((why) => this.#own.farewell(why));
     await this.addresses.route();
     await this.#list();
-    this.networks.add(this.#offer, termination.options.address);
+    this.networks.add(this.#offer, termination.own);
   }
 
   /** What holds for it has changed: the datapath is told. */
   changed(): void {
     const { scope } = this.#own;
-    this.#changeMember().catch((error) => scope.signal.aborted || scope.fail(error));
+    this.#changeMember().catch((error) => scope.ending || scope.fail(error));
   }
 
-  #networkUp(event: "ip-up" | "ipv6-up", first: boolean): void {
-    const { scope, session } = this.#own;
+  // ── What its networks tell ──
+
+  networkUp(event: "ip-up" | "ipv6-up", first: boolean): void {
+    const { scope, session, termination } = this.#own;
     this.#upAt ??= scope.now();
-    this.#openAccount();
+    this.#account ??= termination.authenticator.account(this);
     this.#hook(event);
     if (!first) return;
     const who = { user: this.user, address: this.addresses.ipv4 ?? null };
@@ -113,42 +121,64 @@ export class Subscription {
     scope.event("up", { session: session.name, ...who });
   }
 
-  #openAccount(): void {
-    if (this.#account) return;
-    const { meter, session, termination } = this.#own;
-    this.#account = termination.authenticator.account({
-      call: { ...factsOf(session), termination: termination.name },
-      grant: this.#grant,
-      authentic: "local",
-      framed: () => this.#framed(),
-      read: () => meter.read(),
-      change: (terms) => this.#change(terms),
-      end: (cause) => this.#own.end({ result: 3, message: "ended by the RADIUS server" }, cause),
-    });
+  networkDown(event: "ip-down" | "ipv6-down"): void {
+    this.#hook(event);
   }
 
-  #addressesChanged(): void {
+  addressesChanged(): void {
     const { scope } = this.#own;
     this.changed();
     this.addresses.routeDelegated();
     this.#account?.changed();
     this.#list().catch((error) => {
-      if (scope.signal.aborted) return;
+      if (scope.ending) return;
       const reason = error instanceof Error ? error.message : String(error);
       scope.log("warn", "cannot put new addresses into their lists", { error: reason });
     });
   }
 
-  #list(): Promise<void> {
-    return this.addresses.list(this.limits.terms.addressLists);
+  networksFailed(reason: string): void {
+    this.#own.failed(this.user, "network", reason);
   }
 
-  #change(terms: Terms): Promise<void> {
+  // ── What its account asks ──
+
+  get call(): CallFacts {
+    const { session, termination } = this.#own;
+    return { ...factsOf(session), termination: termination.name };
+  }
+
+  framed(): Framed {
+    const { ipv4, six } = this.addresses;
+    return {
+      ...(ipv4 !== undefined && { address: ipv4 }),
+      ...(six?.options.peer && { interfaceId: six.options.peer }),
+      ...(six && {
+        ipv6Prefixes: six.prefixes,
+        ipv6Addresses: six.addresses,
+        delegatedPrefixes: six.delegated,
+      }),
+    };
+  }
+
+  read(): Promise<Usage> {
+    return this.#own.meter.read();
+  }
+
+  change(terms: Terms): Promise<void> {
     return this.limits.change(terms, this.#own.scope.now, async () => {
       await this.#changeMember();
       this.limits.limit();
       if (terms.filters) await this.#list();
     });
+  }
+
+  end(cause: TerminateCause): void {
+    this.#own.end({ result: 3, message: "ended by the RADIUS server" }, cause);
+  }
+
+  #list(): Promise<void> {
+    return this.addresses.list(this.limits.terms.addressLists);
   }
 
   /** The datapath has what holds now; one change follows another. */
@@ -189,35 +219,22 @@ export class Subscription {
     scope.event("down", { session: session.name, user: this.user, reason });
   }
 
-  #framed(): Framed {
-    const { ipv4, six } = this.addresses;
-    return {
-      ...(ipv4 !== undefined && { address: ipv4 }),
-      ...(six?.options.peer && { interfaceId: six.options.peer }),
-      ...(six && {
-        ipv6Prefixes: six.prefixes,
-        ipv6Addresses: six.addresses,
-        delegatedPrefixes: six.delegated,
-      }),
-    };
-  }
-
   #hook(event: string): void {
     const { meter, scope, session, termination: { options, tun } } = this.#own;
     const { ipv4, six } = this.addresses;
-    const facts = {
-      ifname: tun.name,
-      user: this.user,
-      local: options.address,
-      remote: ipv4,
-      dns: this.#offer.dns4,
-      localId: six?.options.own,
-      remoteId: six?.options.peer,
-      delegated: six?.delegated ?? [],
-      secondsUp: this.seconds,
-      usage: meter.last,
-      session: session.name,
-    };
-    scope.hook(event, hookOf(facts));
+    scope.hook(event, () =>
+      hookOf({
+        ifname: tun.name,
+        user: this.user,
+        local: options.address,
+        remote: ipv4,
+        dns: this.#offer.dns4,
+        localId: six?.options.own,
+        remoteId: six?.options.peer,
+        delegated: six?.delegated ?? [],
+        secondsUp: this.seconds,
+        usage: meter.last,
+        session: session.name,
+      }));
   }
 }

@@ -7,12 +7,16 @@ import { until } from "./process.ts";
 const cli = new URL("l2tpns-cli.pl", import.meta.url).pathname;
 
 /** Starts it, and waits until it is the master of its cluster of one (3 s); before that it answers nobody. */
-export async function startL2tpns(place: Place, secret: string): Promise<Peer> {
+export async function startL2tpns(
+  place: Place,
+  secret: string,
+  address = "10.77.0.2",
+): Promise<Peer> {
   const folder = `${place.folder}/l2tpns`;
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(
     `${folder}/startup-config`,
-    startupConfig(`${folder}/l2tpns.log`, secret),
+    startupConfig(`${folder}/l2tpns.log`, secret, address),
   );
   await Deno.writeTextFile(`${folder}/ip_pool`, "100.64.0.0/16\n");
   await Deno.writeTextFile(`${folder}/users`, "");
@@ -50,7 +54,7 @@ export async function startL2tpns(place: Place, secret: string): Promise<Peer> {
 /** How often it asks for PPP, every 3 s. */
 const patience = 100;
 
-function startupConfig(logFile: string, secret: string): string {
+function startupConfig(logFile: string, secret: string, address: string): string {
   return [
     "debug 1",
     `log_file "${logFile}"`,
@@ -64,7 +68,7 @@ function startupConfig(logFile: string, secret: string): string {
     'radius_secret "secret"',
     'radius_authtypes "pap,chap"',
     "allow_duplicate_users yes",
-    "bind_address 10.77.0.2",
+    `bind_address ${address}`,
     "iftun_address 10.255.255.1",
     "tundevicename tun0",
     "cli_bind_address 127.0.0.1",

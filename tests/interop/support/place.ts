@@ -32,7 +32,7 @@ export function placeIn(namespace: string, folder: string): Place {
     here: (...argv) => output([...inside, ...argv]),
     tryHere: (argv, options) => run([...inside, ...argv], options),
     background: (name, ...argv) =>
-      start([...inside, ...argv], `${folder}/${name}-${++programs}.log`),
+      start([...inside, ...argv], `${folder}/${name}-${namespace}-${++programs}.log`),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Pseudowire {
   readonly mtu?: number;
   /** Milliseconds; ours only, for the kernel's see l2tp-netlink.pl. */
   readonly reorderTimeout?: number;
+  /** Ours only, as YAML has it. */
+  readonly keepalive?: string;
   /** What our end alone is told otherwise. */
   readonly ours?: { readonly there?: End; readonly cookie?: string; readonly peerCookie?: string };
 }
@@ -70,7 +72,7 @@ export function config(
 }
 
 function tunnel(pseudowire: Pseudowire): string {
-  const { encap, here, l2spec, seq, mtu, reorderTimeout, ours } = pseudowire;
+  const { encap, here, keepalive, l2spec, seq, mtu, reorderTimeout, ours } = pseudowire;
   const { tunnel, tap, tunnelId, peerTunnelId, sessionId, peerSessionId, here4 } = derived(
     pseudowire,
   );
@@ -82,6 +84,7 @@ function tunnel(pseudowire: Pseudowire): string {
     seq && "seq: both",
     mtu !== undefined && `mtu: ${mtu}`,
     reorderTimeout !== undefined && `reorder-timeout: ${reorderTimeout}`,
+    keepalive && `keepalive: ${keepalive}`,
   ].filter((text) => text).map((text) => `        ${text}\n`).join("");
   return `  ${tunnel}:
     static: { tunnel-id: ${tunnelId}, peer-tunnel-id: ${peerTunnelId} }

@@ -79,6 +79,7 @@ pub struct RawSwitchPort {
     pub unknown: u32,
     pub limit: u32,
     pub mtu: u32,
+    pub down: bool,
 }
 
 #[wasm_bindgen]
@@ -105,6 +106,7 @@ impl RawSwitchPort {
             storms: [self.broadcast, self.multicast, self.unknown],
             limit: self.limit,
             mtu: self.mtu,
+            down: self.down,
         })
     }
 }

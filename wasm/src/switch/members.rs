@@ -57,7 +57,9 @@ impl Switches {
     pub fn join(&mut self, switch: u32, port: Port, options: MemberOptions) -> Option<u32> {
         let storms = options.storms.map(bucket);
         let translation = self.translation(port);
-        let member = Member { port, switch, options, storms, translation, ..Member::default() };
+        let blocked_until = if options.down { u64::MAX } else { 0 };
+        let member =
+            Member { port, switch, options, storms, translation, blocked_until, ..Member::default() };
         let at = self.members.insert(member)?;
         let Self { switches, members, .. } = self;
         switches[switch].members.push(at);
@@ -65,14 +67,17 @@ impl Switches {
         Some(at)
     }
 
-    /// Changes a member. What it learnt is forgotten where its VLANs changed.
+    /// Changes a member. What it learnt is forgotten where its VLANs changed, or it is down.
     pub fn change_member(&mut self, at: u32, options: MemberOptions) {
         let member = &mut self.members[at];
         let before = std::mem::replace(&mut member.options, options);
         if before.storms != member.options.storms {
             member.storms = member.options.storms.map(bucket);
         }
-        let same = before.vlans == member.options.vlans;
+        if before.down != member.options.down {
+            member.blocked_until = if member.options.down { u64::MAX } else { 0 };
+        }
+        let same = before.vlans == member.options.vlans && !member.options.down;
         let switch = member.switch;
         self.switches[switch].recount(&self.members);
         if !same {
@@ -143,7 +148,8 @@ impl Switches {
     /// A member's counters, how many stations it has learnt, and for how many microseconds more it is blocked.
     pub fn member(&self, at: u32, now: u64) -> (&SwitchCounts, u32, u64) {
         let member = &self.members[at];
-        (&member.counts, member.learnt, member.blocked_until.saturating_sub(now))
+        let blocked = if member.options.down { 0 } else { member.blocked_until.saturating_sub(now) };
+        (&member.counts, member.learnt, blocked)
     }
 
     /// Makes a pair of ports: what leaves by one comes in at the other.
