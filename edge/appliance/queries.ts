@@ -14,16 +14,12 @@ import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
-<<<<<<< HEAD
 ):
-  & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "down">
+  & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down">
   & {
     /** The configuration in force with its static tunnels as they run. */
     running(): Slices<Config>;
   } {
-=======
-): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down"> {
->>>>>>> main
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -81,7 +77,6 @@ export function makeQueries(
   };
 }
 
-<<<<<<< HEAD
 /** Static tunnels as they run, those that are down among them. */
 function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConfig[]> {
   const configs: TunnelConfig[] = [];
@@ -90,9 +85,9 @@ function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConf
   });
   for (const waiting of down.tunnels()) configs.push(downState(waiting).config);
   return configs;
-=======
+}
+
 /** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */
 function silent({ down, keepalives }: ApplianceContext): readonly Down[] {
   return keepalives.silent().filter(({ path }) => down.get(path) === undefined);
->>>>>>> main
 }
