@@ -89,7 +89,7 @@ export function changedKeys<T extends object>(
   if (before === after) return [];
   const changed: (keyof T & string)[] = [];
   const look = (key: keyof T & string) => {
-    if (!same(before[key], after[key]) && !aside.includes(key)) changed.push(key);
+    if (!aside.includes(key) && !same(before[key], after[key])) changed.push(key);
   };
   for (const key in before) look(key);
   for (const key in after) if (!(key in before)) look(key);
