@@ -2,7 +2,7 @@
 
 import manifest from "../deno.json" with { type: "json" };
 import { main } from "./cli/mod.ts";
-import { followSignals } from "./signals.ts";
+import { followSignals } from "./process/signals.ts";
 
 const { version } = manifest;
 const encoder = new TextEncoder();

@@ -5,13 +5,13 @@ import { type Appliance, startAppliance } from "./appliance/appliance.ts";
 import type { ConfigDocument } from "./config/document.ts";
 import type { Datapath } from "./datapath/datapath.ts";
 import type { AdminApp, RequestHandler } from "./admin/mod.ts";
-import { catchFaults } from "./faults.ts";
+import { catchFaults } from "./process/faults.ts";
 import { openSystem, type System } from "./io/system.ts";
-import { type Logger, makeLog } from "./log.ts";
-import { lineSink } from "./log_sink.ts";
-import { movableAdmin } from "./movable_admin.ts";
-import type { Signals } from "./signals.ts";
-import { watchVitals } from "./vitals.ts";
+import { type Logger, makeLog } from "./log/log.ts";
+import { lineSink } from "./log/sink.ts";
+import { movableAdmin } from "./admin/movable.ts";
+import type { Signals } from "./process/signals.ts";
+import { watchVitals } from "./process/vitals.ts";
 
 /** How long the log may take to be written at the end, in milliseconds. */
 const FLUSH_MS = 1000;

@@ -1,6 +1,7 @@
 /** Ports as plugins have them: where frames enter and leave the datapath. @module */
 
 import type { FrameType } from "../core/pseudowire.ts";
+import type { MemberOptions, SwitchPortSpec, SwitchSpec } from "../wasm/mod.ts";
 
 /** Where frames enter and leave the datapath: a session's end, or a device. */
 export interface Port {
@@ -195,29 +196,7 @@ export interface PppOptions {
 }
 
 /** A PPP port in a termination. Addresses are both where packets go and which sources are believed. */
-export interface PppPortOptions {
-  /** `10.0.0.7`, `2001:db8::7`: /32 and /128. */
-  readonly addresses: readonly string[];
-  /** Networks behind it (framed routes, delegated prefixes, `::/0` for a client's default). */
-  readonly prefixes?: readonly string[];
-  /** Bytes of the largest IP packet that it is sent: larger ones are fragmented, or answered by ICMP. */
-  readonly mru: number;
-  /** TCP's MSS is lowered to what the MRU carries, both ways. */
-  readonly clampMss?: boolean;
-  /** Frames to it begin with `FF 03`; so it is where absent. */
-  readonly addressControl?: boolean;
-  /** Protocol numbers below 256 go to it in one byte (RFC 1661 §6.5). */
-  readonly compressProtocol?: boolean;
-  /** Packets from it are taken only from its own addresses and prefixes, IPv6 link-local ones aside; so it is where absent. */
-  readonly sourceCheck?: boolean;
-  /** Milliseconds without an IP packet either way, after which `expired("idle")` is called. */
-  readonly idleTimeoutMs?: number;
-  /** Milliseconds after the join, after which `expired("session")` is called. */
-  readonly sessionTimeoutMs?: number;
-  /** Bytes of IP packets, both ways together, after which `expired("quota")` is called. */
-  readonly quotaBytes?: bigint;
-  /** DSCP that packets from it get, 0 to 63. */
-  readonly dscp?: number;
+export interface PppPortOptions extends MemberOptions {
   /** Called once each; the port stays joined. */
   readonly expired?: (what: "idle" | "session" | "quota") => void;
 }
@@ -261,66 +240,10 @@ export interface SwitchPortFigures {
 }
 
 /** Options of a switch. */
-export interface SwitchOptions {
-  /** Seconds until a MAC that is not seen is forgotten; 300 where absent. */
-  readonly macAgingTime?: number;
-  /** MACs that may be learnt; 8192 where absent. */
-  readonly macTableSize?: number;
-  /** VLANs whose frames are always flooded. */
-  readonly floodVlans?: readonly number[];
-  /** Frames to 01:80:C2:00:00:00 up to 0F are forwarded, too, but for PAUSE (01). */
-  readonly forwardBpdu?: boolean;
-  /** Last octets of those of these addresses that are forwarded anyway. */
-  readonly forwardReserved?: readonly number[];
-  /** A station that moves `moves` times (5) between two ports `withinMs` (1000) blocks one of them for `blockMs` (10,000). */
-  readonly loop?: {
-    /** 0: no port is ever blocked. */
-    readonly moves?: number;
-    /** Milliseconds. */
-    readonly withinMs?: number;
-    /** Milliseconds. */
-    readonly blockMs?: number;
-  };
-}
+export type SwitchOptions = SwitchSpec;
 
 /** A port of a switch. */
-export interface SwitchPortOptions {
-  /** Unique in the switch. */
-  readonly name: string;
-  /** The VLAN of its untagged frames, 1 to 4095. */
-  readonly tag?: number;
-  /** The VLANs that it carries; all where absent or empty. */
-  readonly trunks?: readonly number[];
-  /** `trunk` where absent, `access` with a tag. */
-  readonly vlanMode?: "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
-  /** Inner VLANs that a `dot1q-tunnel` port takes; all where absent or empty. */
-  readonly cvlans?: readonly number[];
-  /** The TPID of the tag that a `dot1q-tunnel` port puts on; 802.1ad where absent. */
-  readonly qinqEthtype?: "802.1ad" | "802.1q";
-  /** Whether frames of VLAN 0 leave with a tag that says their priority; never where absent. */
-  readonly priorityTags?: "never" | "if-nonzero" | "always";
-  /**
-   * Tags that are looked at. A `dot1q-tunnel` port deletes the innermost of so many before it puts on its own, as Open
-   * vSwitch does; 2 where absent, 0: it never does.
-   */
-  readonly vlanLimit?: number;
-  /** Frames a second that may come in at it; absent: any number. */
-  readonly storm?: {
-    readonly broadcast?: number;
-    readonly multicast?: number;
-    readonly unknownUnicast?: number;
-  };
-  /** Stations that may be learnt at it; any number where absent. */
-  readonly macTableSize?: number;
-  /** Bytes of the largest packet that leaves by it whole, without Ethernet header and tags. */
-  readonly mtu?: number;
-  /** Frames do not go from one port of a group to another. */
-  readonly splitHorizonGroup?: string;
-  /** Frames do not go from one protected port to another. */
-  readonly protected?: boolean;
-  /** Nothing is behind it now: it neither takes nor gets frames, and its stations are forgotten. */
-  readonly down?: boolean;
-}
+export type SwitchPortOptions = SwitchPortSpec;
 
 /** What happens in a switch. */
 export interface SwitchEvent {

@@ -12,7 +12,7 @@ import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import { audit, refusalDelayMs as defaultDelayMs } from "./audit.ts";
 import { inSlices } from "../slices.ts";
-import type { Vitals } from "../vitals.ts";
+import type { Vitals } from "../process/vitals.ts";
 import { type ApiDocument, describeApi } from "./document.ts";
 import { addEventRoutes } from "./events.ts";
 import { bearer, jsonBody, sameSite } from "./guard.ts";

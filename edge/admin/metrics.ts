@@ -7,7 +7,7 @@
 
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
-import type { Vitals } from "../vitals.ts";
+import type { Vitals } from "../process/vitals.ts";
 import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";

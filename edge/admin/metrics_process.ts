@@ -3,7 +3,7 @@
 import type { ApplianceApi } from "../appliance/api.ts";
 import type { TunnelState } from "../config/model.ts";
 import type { DatapathMemory } from "../datapath/datapath.ts";
-import type { Vitals } from "../vitals.ts";
+import type { Vitals } from "../process/vitals.ts";
 import { by, type Metric, one } from "./metrics_samples.ts";
 
 /** Where there are more peers, they are not told apart: each would be a series for as long as anybody keeps them. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { SessionId, TunnelId } from "../../core/ids.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { startAppliance } from "./appliance.ts";
 import { fixedDocument } from "../testing/document.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";

@@ -14,7 +14,7 @@ import { type ControlPlane, startControl } from "../control/mod.ts";
 import { offered } from "../control/peers.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
-import { type Logger, makeLog } from "../log.ts";
+import { type Logger, makeLog } from "../log/log.ts";
 import { type Keepalives, makeKeepalives } from "../keepalive/keepalives.ts";
 import { followPaths, type Paths } from "../sessions/paths.ts";
 import { makeSessions, type Sessions } from "../sessions/sessions.ts";

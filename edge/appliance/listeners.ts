@@ -2,7 +2,7 @@
 
 import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Listener } from "../config/model.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Sockets, WithdrawnListener } from "../sessions/sockets.ts";
 import { located, type Tunnels } from "../sessions/tunnels.ts";
 import type { DownList } from "./down.ts";

@@ -2,7 +2,7 @@
 
 import type { PluginMeters } from "../circuits/meters.ts";
 import type { ControlPlane } from "../control/mod.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { SessionDependencies } from "../sessions/sessions.ts";
 import { outageOf, sessionPath } from "../sessions/table.ts";
 

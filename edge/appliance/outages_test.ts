@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeMeters } from "../circuits/meters.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import {
   noteOutage,
   outageOf,

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { each, inSlices, type Slices } from "../slices.ts";
 import type { Down, DownList } from "./down.ts";
 import type { Part, ReloadStep, Steps } from "./part.ts";

@@ -2,7 +2,7 @@
 
 import type { AdminConfig, Config } from "../config/model.ts";
 import type { System } from "../io/system.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { DownList } from "./down.ts";
 import { isPassing } from "./errors.ts";
 import type { Part, Steps } from "./part.ts";

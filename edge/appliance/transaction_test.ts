@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { makePace } from "../slices.ts";
 import { forEach, transaction } from "./transaction.ts";
 

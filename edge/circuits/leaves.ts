@@ -22,7 +22,7 @@ import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
 import { openUnixStream } from "../io/unix_stream.ts";
 import type { System, TapDevice } from "../io/system.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { readText } from "./files.ts";
 import { openStore } from "./store.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { makeHost } from "../../plugins/host/host.ts";
 import type { Scope } from "../../plugins/plugin.ts";
 import { systemClock } from "../io/clock.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 import { makeLeaves } from "./leaves.ts";
 import { makeMeters } from "./meters.ts";

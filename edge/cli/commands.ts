@@ -16,7 +16,7 @@ import type { ReloadView } from "../admin/schemas.ts";
 import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
 import type { Shown } from "./shown.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../log/printable.ts";
 import { portChange } from "./switch_words.ts";
 import { trace } from "./trace.ts";
 import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";

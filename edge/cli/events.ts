@@ -1,7 +1,7 @@
 /** `isthmus events`: what happens, a line each. @module */
 
 import type { EventView } from "../admin/schemas.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../log/printable.ts";
 import type { Client } from "./client.ts";
 
 /** Prints each event until the appliance ends. */

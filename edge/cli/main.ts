@@ -1,7 +1,7 @@
 /** `isthmus`: from arguments to an exit status. What touches the world is handed in. @module */
 
 import { ConfigError, formatProblem } from "../config/problem.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../log/printable.ts";
 import type { Action, GlobalOptions } from "./action.ts";
 import type { ParsedArgs } from "./args.ts";
 import type { Deps } from "./deps.ts";

@@ -1,7 +1,7 @@
 /** Tables for people: aligned, no frames, one space-free word a cell where it can be, so that awk reads them too. Pure. @module */
 
 import { hint } from "../config/suggest.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../log/printable.ts";
 import { UsageError } from "./errors.ts";
 
 /** A column: its heading and the cell of a row; undefined shows as `-`. */

@@ -6,7 +6,7 @@ import type { PacketView, TraceView } from "../admin/trace.ts";
 import type { Client } from "./client.ts";
 import { clock, eventText } from "./events.ts";
 import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../log/printable.ts";
 
 /** What is to be traced, and how. */
 export interface TraceOptions {

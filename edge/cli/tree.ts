@@ -1,6 +1,6 @@
 /** Values of JSON as indented text that is YAML: what `show config` and `--details` print. Pure. @module */
 
-import { quoted } from "../printable.ts";
+import { quoted } from "../log/printable.ts";
 import { isRecord } from "./json.ts";
 
 /** One line a value, each ended by a newline. */

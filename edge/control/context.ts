@@ -21,7 +21,7 @@ import type {
 } from "../config/model.ts";
 import type { PlacedSession } from "../circuits/placed.ts";
 import type { Datapath } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";

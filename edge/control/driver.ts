@@ -14,7 +14,7 @@ import { Schedule } from "../../core/schedule.ts";
 import type { Path } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Tracer } from "./trace.ts";
 
 /** How long a turn may work, in milliseconds, and after how many steps it looks at the clock. */

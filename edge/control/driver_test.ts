@@ -7,7 +7,7 @@ import { Lcce } from "../../core/lcce.ts";
 import { seeded, testSettings } from "../../core/testing.ts";
 import { systemClock } from "../io/clock.ts";
 import type { ControlDatagram, Datapath, SocketId } from "../datapath/datapath.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import { type Driver, startDriver } from "./driver.ts";
 import { type Traced, Tracer } from "./trace.ts";

@@ -9,7 +9,7 @@ import { formatEndpoint } from "../../core/endpoint.ts";
 import type { Cause, Refusal } from "../../core/events.ts";
 import { reasonOf, SourceBudget } from "../../core/refusals.ts";
 import type { Path } from "../../core/settings.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { endingOf, type EventBus, type Failure } from "./events.ts";
 
 /** What operators are told. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { makeEventBus } from "./events.ts";
 import { type Failed, isFailure, makeFailures } from "./failures.ts";
 

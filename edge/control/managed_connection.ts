@@ -13,7 +13,7 @@ import { damped, type Timing } from "../../plugins/host/damped.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import { CircuitRefusal, LET_GO } from "../circuits/circuits.ts";
 import type { SocketId } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { ManagedTunnelConfig, TunnelConfig } from "../config/model.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";

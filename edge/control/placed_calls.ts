@@ -3,7 +3,7 @@
 import { CdnResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
 import type { Circuits } from "../circuits/circuits.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { isBroken, provision } from "./call_template.ts";
 import type {
   CallTemplate,

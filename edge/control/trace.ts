@@ -13,7 +13,7 @@ import { Ring } from "../../core/queues.ts";
 import type { Path } from "../../core/settings.ts";
 import { type DecodedMessage, decodeMessage, withoutSecrets } from "../../core/wire/decode.ts";
 import type { Row } from "../../plugins/plugin.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { ControlEvent, Onlooker } from "./events.ts";
 import { packetOf, type PacketsOf, type PacketSource, type TracedPacket } from "./packets.ts";

@@ -9,9 +9,11 @@ import type {
   SessionSpec,
   SocketKind,
   Translation,
+  TunnelSpec,
   VnetSpec,
+  WasmErrorCode,
 } from "../../wasm/mod.ts";
-import type { EncapType, FrameType, ProtoVersion } from "../../core/pseudowire.ts";
+import type { FrameType } from "../../core/pseudowire.ts";
 import type { ForwarderLeaf, PortId } from "../../plugins/host/leaves.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import type { PathTrouble } from "../io/error_queue.ts";
@@ -24,27 +26,12 @@ export type SocketId = number & { readonly brand: "SocketId" };
 /** A tunnel in the datapath. */
 export type TunnelHandle = number & { readonly brand: "TunnelHandle" };
 
-/** A tunnel as the datapath carries it. */
-export interface DatapathTunnel {
-  readonly version: ProtoVersion;
-  readonly encap: EncapType;
-  readonly tunnelId: number;
-  readonly peerTunnelId: number;
+/** A tunnel as the datapath carries it: as the module has it, but for its addresses and socket. */
+export interface DatapathTunnel extends Omit<TunnelSpec, "local" | "remote" | "socket"> {
   readonly socket: SocketId;
   readonly remote: Endpoint;
   /** Source address of what is sent; absent: the kernel chooses. */
   readonly local?: string;
-  readonly sourceCheck: "none" | "address" | "endpoint";
-  /** Whether sends may be grouped with UDP_SEGMENT. */
-  readonly segment: boolean;
-  /** DSCP of the outer header, or each frame's own; absent: the kernel's choice. */
-  readonly dscp?: number | "inherit";
-  /** TTL or hop limit of the outer header; absent: the kernel's choice. */
-  readonly ttl?: number;
-  /** The kernel's mark of what leaves, and of what is believed where the socket tells it; absent: 0, none. */
-  readonly mark?: number;
-  /** Bytes of a datagram that the path carries unfragmented; absent: not known. */
-  readonly longest?: number;
 }
 
 /** The part of a session that may change while it runs. */
@@ -252,21 +239,7 @@ export type SessionStatistics = Counters & Partial<FamilyCounters>;
 export class DatapathError extends Error {
   override readonly name = "DatapathError";
   constructor(
-    readonly code:
-      | "no-such-socket"
-      | "no-such-tunnel"
-      | "no-such-port"
-      | "no-such-switch"
-      | "tunnel-exists"
-      | "session-exists"
-      | "tunnel-busy"
-      | "socket-busy"
-      | "port-joined"
-      | "address-in-use"
-      | "frame-type-mismatch"
-      | "limit"
-      | "invalid"
-      | "stopped",
+    readonly code: WasmErrorCode | "stopped",
     message: string,
   ) {
     super(message);

@@ -14,7 +14,7 @@ import { same } from "../config/same.ts";
 import type { KeepaliveConfig } from "../config/keepalive.ts";
 import type { SessionConfig } from "../config/model.ts";
 import type { Datapath, InsideSpec } from "../datapath/datapath.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import {
   type KeepaliveView,
   noCounts,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../io/clock.ts";
 import type { SocketOptions } from "../io/sockets.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { makeSockets } from "./sockets.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 

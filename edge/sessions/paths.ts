@@ -9,7 +9,7 @@ import type { Endpoint } from "../../core/endpoint.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Datapath, PathError, PathTrouble, SocketId } from "../datapath/datapath.ts";
 import type { System } from "../io/system.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { TunnelEntry } from "./table.ts";
 
 /** What paths are followed with. */

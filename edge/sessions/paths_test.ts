@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { PathError, SocketId } from "../datapath/datapath.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import { branch, config, start, tunnel } from "../testing/appliance.ts";
 import { memoryDatapath, memorySystem } from "../testing/memory.ts";
 import { followPaths } from "./paths.ts";

@@ -4,7 +4,7 @@ import { ipVersion, isWildcard } from "../../core/endpoint.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { TunnelConfig } from "../config/model.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { TunnelEntry } from "./table.ts";
 
 /** What names are followed with. */

@@ -7,7 +7,7 @@ import { checkSession } from "../config/checks.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Datapath, DatapathError } from "../datapath/datapath.ts";
 import type { Keepalives } from "../keepalive/keepalives.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import { frameMtu } from "./frame_mtu.ts";
 import {
   dropCircuit,

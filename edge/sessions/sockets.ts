@@ -15,7 +15,7 @@ import type { Datapath, SocketId } from "../datapath/datapath.ts";
 import type { Listener, TunnelConfig } from "../config/model.ts";
 import type { SocketOptions } from "../io/sockets.ts";
 import type { System } from "../io/system.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 
 /** What of a tunnel decides about its socket. */
 export type TunnelPath =

@@ -6,7 +6,7 @@ import type { Steps } from "../appliance/part.ts";
 import { nested, type Transaction, transaction } from "../appliance/transaction.ts";
 import type { Changed } from "../config/compare.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { Sessions } from "./sessions.ts";
 import { makeNote } from "./static_notes.ts";
 import type { SessionTask, Task } from "./static_plan.ts";

@@ -5,7 +5,7 @@ import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { checkTunnel } from "../config/checks.ts";
 import { type Datapath, type DatapathTunnel, type SocketId } from "../datapath/datapath.ts";
 import type { Lifecycle } from "../hooks/lifecycle.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../log/log.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import { longestDatagram } from "./frame_mtu.ts";
 import type { RemoteNames } from "./remote_names.ts";

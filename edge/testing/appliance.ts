@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";
 import { ApplianceError } from "../appliance/errors.ts";
-import { makeLog } from "../log.ts";
+import { makeLog } from "../log/log.ts";
 import type { Config, SessionConfig, TunnelConfig } from "../config/model.ts";
 import { type Appliance, startAppliance } from "../appliance/appliance.ts";
 import { fixedDocument } from "./document.ts";

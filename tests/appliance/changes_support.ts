@@ -12,7 +12,7 @@ import { startDatapath } from "../../edge/datapath/client.ts";
 import { type Datapath, DatapathError } from "../../edge/datapath/datapath.ts";
 import { IoError } from "../../edge/io/errno.ts";
 import { openSystem, type System } from "../../edge/io/system.ts";
-import { makeLog } from "../../edge/log.ts";
+import { makeLog } from "../../edge/log/log.ts";
 import { Failure } from "../../plugins/failure.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { sink } from "../../plugins/sink/mod.ts";

@@ -4,7 +4,7 @@ import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { textFile } from "../../edge/testing/document.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import { makeLog } from "../../edge/log.ts";
+import { makeLog } from "../../edge/log/log.ts";
 import type { TunnelState } from "../../edge/config/model.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { probe } from "../../plugins/probe/mod.ts";

@@ -1,7 +1,7 @@
 /** Servers that a plugin calls and no file names: dialed with the first call, shared, told apart by what is asked of them. */
 
 import assert from "node:assert/strict";
-import { makeLog } from "../../edge/log.ts";
+import { makeLog } from "../../edge/log/log.ts";
 import { startAppliance } from "../../edge/appliance/appliance.ts";
 import { textFile } from "../../edge/testing/document.ts";
 import {

@@ -6,7 +6,7 @@ import { PseudowireType } from "../../core/pseudowire.ts";
 import { openLibc } from "../../edge/io/libc.ts";
 import { openUdpSocket } from "../../edge/io/sockets.ts";
 import { textFile } from "../../edge/testing/document.ts";
-import { makeLog } from "../../edge/log.ts";
+import { makeLog } from "../../edge/log/log.ts";
 import { type Appliance, startAppliance } from "../../edge/appliance/appliance.ts";
 import { bridge } from "../../plugins/bridge/mod.ts";
 import { ethernet } from "../../plugins/ethernet/mod.ts";

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { crosses } from "./support/crossing.ts";
 import { makePair, type Pair, type Place } from "./support/place.ts";
 import { output, sleep, until } from "./support/process.ts";
 import { say, suite } from "./support/suite.ts";
@@ -82,47 +83,14 @@ const { test } = suite<Context>(
   },
 );
 
-/** Sends frames by one host's end of a wire, and gives what comes out at the other's, in hexadecimal digits. */
-async function crosses({ here, there }: Pair, name: string, frames: readonly string[]) {
-  const sniff = there.background(
-    "sniff",
-    "python3",
-    "-c",
-    `
-import socket, time
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-s.setsockopt(263, 8, 1)   # PACKET_AUXDATA
-s.bind(("${name}-host", 3))
-s.settimeout(0.2)
-print("ready", flush=True)
-end = time.time() + 3
-while time.time() < end:
-    try: data, aux, _, address = s.recvmsg(65536, 256)
-    except socket.timeout: continue
-    if address[2] == 4 or data[12:14] == b"\\x86\\xdd": continue
-    for level, kind, value in aux:
-        if level == 263 and kind == 8 and value[0] & 0x10:
-            tpid = value[18:20][::-1] if value[0] & 0x40 else b"\\x81\\x00"
-            data = data[:12] + tpid + value[16:18][::-1] + data[12:]
-    print(data.hex(), flush=True)
-`,
-  );
-  await using _ = sniff;
-  await until("the sniffer is ready", async () => (await sniff.log()).includes("ready"));
-  await here.here(
-    "python3",
-    "-c",
-    `
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-s.bind(("${name}-host", 0))
-for frame in ${JSON.stringify(frames)}: s.send(bytes.fromhex(frame))
-`,
-  );
-  await until("frames cross", async () => (await sniff.log()).split("\n").length > frames.length)
-    .catch(() => {});
-  await sleep(300);
-  return (await sniff.log()).split("\n").slice(1).filter((line) => line !== "");
+/** Sends frames by one host's end of a wire, and gives what comes out at the other's. */
+function between(
+  { here, there }: Pick<Pair, "here" | "there">,
+  name: string,
+  frames: readonly string[],
+) {
+  const device = `${name}-host`;
+  return crosses({ at: here, device }, { at: there, device }, frames);
 }
 
 const macs = "020000000001" + "020000000002";
@@ -140,7 +108,7 @@ test("a whole interface carries frames with their tags", async ({ pair }) => {
       place.background(name, "nsenter", `--net=/run/netns/${place.namespace}-h`, ...argv),
   });
   const inside = { ...pair, here: at(pair.here), there: at(pair.there) };
-  assert.deepEqual((await crosses(inside, "whole", frames)).sort(), [...frames].sort());
+  assert.deepEqual((await between(inside, "whole", frames)).sort(), [...frames].sort());
 });
 
 for (const { name, vlan, tpid } of circuits.slice(1)) {
@@ -152,7 +120,7 @@ for (const { name, vlan, tpid } of circuits.slice(1)) {
     const wanted = [...taken.map(() => ""), tag("8100", 7)].map((inner, at) =>
       frame(tag(tpid!, vlan!) + inner, others.length + at)
     );
-    assert.deepEqual((await crosses(pair, name, sent)).sort(), wanted.sort());
+    assert.deepEqual((await between(pair, name, sent)).sort(), wanted.sort());
   });
 }
 
@@ -193,10 +161,10 @@ test("an interface that is down waits, one that vanishes is missed and comes bac
   await sleep(300);
   assert.equal(await status(), "up");
   const one = [frame("8100000a", 1)];
-  assert.deepEqual(await crosses(pair, "one", one), one);
+  assert.deepEqual(await between(pair, "one", one), one);
   await pair.here.here("ip", "link", "del", "one");
   await until("the session is down", async () => await status() === "down");
   await addWire(pair.here, "one");
   await until("the session is up again", async () => await status() === "up", 40_000);
-  assert.deepEqual(await crosses(pair, "one", one), one);
+  assert.deepEqual(await between(pair, "one", one), one);
 });

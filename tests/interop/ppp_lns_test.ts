@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { dualStack } from "./support/dual_stack.ts";
 import { bootLab, type Lab, wire } from "./support/lab.ts";
 import { isthmus, quickTimers } from "./support/managed.ts";
 import {
@@ -45,25 +46,9 @@ async function startLns(
   return await startAppliance(lab, (socket) => `
 listen: [${addresses.map((address) => `{ udp: "${address}:1701" }`).join()}]
 admin: { listen: "unix:${socket}" }
-ppp:
-  aaa: { users: "${users}" }
-  pools:
-    main: { ranges: [10.64.0.0/24] }
-    six: { ranges: ["2001:db8:1000::/40"], length: 64 }
-    delegated: { ranges: ["2001:db8:8000::/40"], length: 56 }
-${section}
-circuits:
-  lns:
-    ppp:
-      terminate:
-        tun: { name: subs0 }
-        address: 10.64.0.1
-        pools: [main]
-        dns: [10.64.0.53, "2001:db8::53"]
-        ipv6-pool: six
-        delegated-pool: delegated
-${more}
-peers: { xl2tpd: { proto-version: 2, ${quickTimers}, accept: [{ circuit: lns }] } }
+${
+    dualStack(users, { more: `        dns: [10.64.0.53, "2001:db8::53"]\n${more}`, section })
+  }peers: { xl2tpd: { proto-version: 2, ${quickTimers}, accept: [{ circuit: lns }] } }
 `);
 }
 

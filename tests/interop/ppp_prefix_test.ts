@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { dualStack } from "./support/dual_stack.ts";
 import { bootLab, type Lab, wire } from "./support/lab.ts";
 import { quickTimers } from "./support/managed.ts";
 import { startXl2tpdInGuest, stopXl2tpdInGuest, untilPppd } from "./support/pppd.ts";
@@ -23,23 +24,9 @@ async function startLns(lab: Lab): Promise<Appliance> {
   return await startAppliance(lab, (socket) => `
 listen: [{ udp: "${wire.here.ip4}:1701" }]
 admin: { listen: "unix:${socket}" }
-ppp:
-  aaa: { users: "${users}" }
-  pools:
-    main: { ranges: [10.64.0.0/24] }
-    six: { ranges: ["2001:db8:1000::/40"], length: 64 }
-    delegated: { ranges: ["2001:db8:8000::/40"], length: 56 }
-circuits:
-  lns:
-    ppp:
-      terminate:
-        tun: { name: subs0 }
-        address: 10.64.0.1
-        pools: [main]
-        ipv6-pool: six
-        delegated-pool: delegated
-        ipv6-lifetime: 60
-peers: { xl2tpd: { proto-version: 2, ${quickTimers}, accept: [{ circuit: lns }] } }
+${
+    dualStack(users, { more: "        ipv6-lifetime: 60" })
+  }peers: { xl2tpd: { proto-version: 2, ${quickTimers}, accept: [{ circuit: lns }] } }
 `);
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { dualStack } from "./support/dual_stack.ts";
 import { isthmus, quickTimers } from "./support/managed.ts";
 import { makePair, type Pair } from "./support/place.ts";
 import { until } from "./support/process.ts";
@@ -45,23 +46,9 @@ async function startLns({ there }: Pair, { listen, version }: Way): Promise<Appl
 host-name: lns
 listen: [{ ${listen("10.77.0.2")} }]
 admin: { listen: "unix:${socket}" }
-ppp:
-  aaa: { users: "${users}" }
-  pools:
-    main: { ranges: [10.64.0.0/24] }
-    six: { ranges: ["2001:db8:1000::/40"], length: 64 }
-    delegated: { ranges: ["2001:db8:8000::/40"], length: 56 }
-circuits:
-  lns:
-    ppp:
-      terminate:
-        tun: { name: subs0 }
-        address: 10.64.0.1
-        pools: [main]
-        ipv6-pool: six
-        delegated-pool: delegated
-        dns: ["2001:db8::53"]
-peers: { lac: { proto-version: ${version}, ${quickTimers}, secret: shared, accept: [{ ${
+${
+    dualStack(users, { more: '        dns: ["2001:db8::53"]' })
+  }peers: { lac: { proto-version: ${version}, ${quickTimers}, secret: shared, accept: [{ ${
     version === 3 ? "pw-type: ppp, " : ""
   }circuit: lns }] } }
 `);

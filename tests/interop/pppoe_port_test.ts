@@ -6,8 +6,9 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { crosses } from "./support/crossing.ts";
 import { makePair, type Pair, type Place } from "./support/place.ts";
-import { sleep, until } from "./support/process.ts";
+import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 
 const plugin = new URL("../plugins/line.ts", import.meta.url).pathname;
@@ -75,45 +76,10 @@ const { test } = suite<Context>(import.meta.url, ["root", "ip", "ss"], async (st
   };
 });
 
-let sniffers = 0;
-
-/** Sends frames by the host's end of a wire, and gives what comes out at another, tags and all, in hexadecimal digits. */
-async function crosses(from: Place, to: Place, frames: readonly string[]): Promise<string[]> {
-  await using sniff = to.background(
-    `sniff-${++sniffers}`,
-    "python3",
-    "-c",
-    `
-import socket, time
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-s.setsockopt(263, 8, 1)   # PACKET_AUXDATA
-s.bind(("host", 3))
-s.settimeout(0.2)
-print("ready", flush=True)
-end = time.time() + 3
-while time.time() < end:
-    try: data, aux, _, address = s.recvmsg(65536, 256)
-    except socket.timeout: continue
-    if address[2] == 4 or data[12:14] == b"\\x86\\xdd": continue
-    for level, kind, value in aux:
-        if level == 263 and kind == 8 and value[0] & 0x10:
-            tpid = value[18:20][::-1] if value[0] & 0x40 else b"\\x81\\x00"
-            data = data[:12] + tpid + value[16:18][::-1] + data[12:]
-    print(data.hex(), flush=True)
-`,
-  );
-  await until("the sniffer is ready", async () => (await sniff.log()).includes("ready"));
-  const send = `
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-s.bind(("host", 0))
-for frame in ${JSON.stringify(frames)}: s.send(bytes.fromhex(frame))
-`;
-  await from.here("python3", "-c", send);
-  await until("frames cross", async () => (await sniff.log()).split("\n").length > frames.length)
-    .catch(() => {});
-  await sleep(300);
-  return (await sniff.log()).split("\n").slice(1).filter((line) => line !== "");
+/** Sends frames by the host's end of a wire, and gives what comes out at another, tags and all. */
+function between(from: Place, to: Place, frames: readonly string[]) {
+  const device = "host";
+  return crosses({ at: from, device }, { at: to, device }, frames);
 }
 
 /** Addresses, then tags, then PPPoE's data (RFC 2516 §6), padded to what Ethernet asks for. */
@@ -132,19 +98,19 @@ test("PPP frames of many lines cross a tunnel and come out at theirs, without th
     padded(data(macOf.near, client, near, idOf(at), lcp(at)))
   );
   const outward = lines.map(({ far }, at) => data(client, macOf.far, far, idOf(at), lcp(at)));
-  assert.deepEqual((await crosses(pair.here, pair.there, inward)).sort(), [...outward].sort());
+  assert.deepEqual((await between(pair.here, pair.there, inward)).sort(), [...outward].sort());
   const back = lines.map(({ far }, at) => data(macOf.far, client, far, idOf(at), lcp(0x80 + at)));
   const home = lines.map(({ near }, at) =>
     data(client, macOf.near, near, idOf(at), lcp(0x80 + at))
   );
-  assert.deepEqual((await crosses(pair.there, pair.here, back)).sort(), [...home].sort());
+  assert.deepEqual((await between(pair.there, pair.here, back)).sort(), [...home].sort());
 });
 
 test("an address and a control field of the other side's do not get into PPPoE", async ({ pair }) => {
   // What a client sends in spite of RFC 2516 crosses as it is; what leaves by PPPoE is without.
   const sent = data(macOf.near, client, "", idOf(0), "ff03" + lcp(1));
   const expected = data(client, macOf.far, lines[0].far, idOf(0), lcp(1));
-  assert.deepEqual(await crosses(pair.here, pair.there, [sent]), [expected]);
+  assert.deepEqual(await between(pair.here, pair.there, [sent]), [expected]);
 });
 
 test("discovery and foreign data come to TypeScript with their tags, other VLANs and kinds not at all", async ({ pair, near }) => {
@@ -168,7 +134,7 @@ test("discovery and foreign data come to TypeScript with their tags, other VLANs
   const swapped = (frame: string) => frame.slice(12, 24) + frame.slice(0, 12) + frame.slice(24);
   const frames = [...punted, ...kept].map(padded);
   const before = Number((await near.session("t", "s0"))["circuit-state"]?.punted);
-  const got = await crosses(pair.here, pair.here, frames);
+  const got = await between(pair.here, pair.here, frames);
   const own = got.filter((frame) => !frames.includes(frame));
   assert.deepEqual(own.sort(), punted.map(padded).map(swapped).sort());
   assert.equal(
@@ -189,5 +155,5 @@ test("a session of an interface that vanishes is down, and comes back with it", 
   await until("the session is up again", async () => await status() === "up", 40_000);
   const sent = data(macOf.near, client, "", idOf(0), lcp(1));
   const expected = data(client, macOf.far, lines[0].far, idOf(0), lcp(1));
-  assert.deepEqual(await crosses(pair.here, pair.there, [sent]), [expected]);
+  assert.deepEqual(await between(pair.here, pair.there, [sent]), [expected]);
 });

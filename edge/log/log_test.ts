@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeLog } from "./log.ts";
-import type { Config } from "./config/model.ts";
+import type { Config } from "../config/model.ts";
 
 function logInto(settings: Config["log"]) {
   const lines: string[] = [];

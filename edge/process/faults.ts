@@ -1,6 +1,6 @@
 /** Errors that nobody caught: said in the log, and no end of the tunnels. @module */
 
-import type { Log } from "../plugins/host/leaves.ts";
+import type { Log } from "../../plugins/host/leaves.ts";
 
 /**
  * Has errors that nobody caught logged, with where they came from, and the process go on: what carries frames and holds

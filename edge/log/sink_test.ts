@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { lineSink } from "./log_sink.ts";
+import { lineSink } from "./sink.ts";
 
 Deno.test("a reader who stalls costs lines, which are counted, and nobody waits for it", async () => {
   let release: (() => void) | undefined;

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { Log } from "../plugins/host/leaves.ts";
-import type { Json } from "../plugins/plugin.ts";
-import { hidden, isSecretKey } from "./config/secrets.ts";
-import type { Config } from "./config/model.ts";
+import type { Log } from "../../plugins/host/leaves.ts";
+import type { Json } from "../../plugins/plugin.ts";
+import { hidden, isSecretKey } from "../config/secrets.ts";
+import type { Config } from "../config/model.ts";
 import { printable, quoted } from "./printable.ts";
 
 /** The longest value and the longest line, in UTF-16 units; what is longer is cut and ends in `…`. */

@@ -1,6 +1,6 @@
 /** How the process is, for those who watch it. @module */
 
-import type { Descriptors } from "./io/descriptors.ts";
+import type { Descriptors } from "../io/descriptors.ts";
 
 /** Figures of the process. */
 export interface Vitals {

@@ -1,7 +1,7 @@
 /** An admin endpoint that can move while it answers. @module */
 
-import type { AdminServer } from "./admin/mod.ts";
-import type { AdminConfig } from "./config/model.ts";
+import type { AdminServer } from "./mod.ts";
+import type { AdminConfig } from "../config/model.ts";
 
 /** One that listens at one place at a time. Disposal gives requests under way two seconds. */
 export interface MovableAdmin extends AsyncDisposable {

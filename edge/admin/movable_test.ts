@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { AdminConfig } from "./config/model.ts";
-import { movableAdmin } from "./movable_admin.ts";
+import type { AdminConfig } from "../config/model.ts";
+import { movableAdmin } from "./movable.ts";
 
 type Listen = AdminConfig["listen"];
 
