@@ -96,7 +96,7 @@ function assemble(
       }
     },
     ...queries,
-    ...makeRequests(context, queries.tunnel),
+    ...makeRequests(context, queries),
     ...makeFileRequests(context, options, moveAdmin, running),
     events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),

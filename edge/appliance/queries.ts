@@ -10,6 +10,7 @@ import type { ApplianceContext } from "./context.ts";
 import type { Down } from "./down.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
+import { makePages, type Pages } from "./pages.ts";
 import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
@@ -19,7 +20,8 @@ export function makeQueries(
   & {
     /** The configuration in force with its static tunnels as they run. */
     running(): Slices<Config>;
-  } {
+  }
+  & Pages {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -27,16 +29,17 @@ export function makeQueries(
     const waiting = down.tunnels().find((each) => each.tunnel.config.name === name);
     if (waiting) return downState(waiting);
     const stats = await statistics(countersOf(tunnels.all.get(name)));
-    const managed = control.states().get(name);
-    if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
+    const entry = tunnels.all.get(name);
+    const managed = control.stateOf(name, entry);
+    if (managed && !entry) return managedState(managed);
     const state = stateOf(findTunnel(tunnels.all, name), stats);
-    return managed ? managedState(managed, state) : state;
+    return managed ? { ...state, control: managed.control } : state;
   };
 
   return {
     config: () => ({
       ...state.inForce,
-      // Most who ask want something else: each request looks up who may ask.
+      // Only for who looks at them: every request looks at something else.
       get tunnels() {
         return atOnce(runningTunnels(context));
       },
@@ -49,16 +52,17 @@ export function makeQueries(
       const managed = control.states();
       const there = [...tunnels.all.values()].map((tunnel) => {
         const [state, control] = [stateOf(tunnel, stats), managed.get(tunnel.config.name)];
-        return control ? managedState(control, state) : state;
+        return control ? { ...state, control: control.control } : state;
       });
       const others = [...managed.values()].filter(({ config }) => !tunnels.all.has(config.name));
       return [
         ...there,
-        ...others.map((each) => managedState(each, undefined)),
+        ...others.map(managedState),
         ...down.tunnels().map(downState),
       ];
     },
     tunnel: show,
+    ...makePages(context, statistics),
     async datapath() {
       const { drops, io, memory } = await statistics(countersOf(undefined));
       const queued = { "device-queue-full": context.system.deviceQueueDrops() };

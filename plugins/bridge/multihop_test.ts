@@ -172,6 +172,7 @@ Deno.test("rules match what is known of a call, the first that fits", () => {
       name: "lac-7",
       version: 2 as const,
       peer: "10.0.0.1",
+      local: "10.77.0.1",
       hostName: "LAC",
       localHostName: "us",
       peerName: "lac",
