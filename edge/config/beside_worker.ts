@@ -5,6 +5,7 @@
 
 import { builtIn } from "../built_in.ts";
 import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
+import { openLibc } from "../io/libc.ts";
 import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
 import { type LongList, longLists, marksOf, placesOf, type Thing } from "./marks.ts";
@@ -14,6 +15,9 @@ import { readConfig } from "./read.ts";
 /** How many tunnels, peers, sessions and calls are handed over at a time: a millisecond or two to take in. */
 const PIECE = 128;
 
+/** How nice it is to peers and frames, which want the processor, too (nice(2)). */
+const NICE = 10;
+
 const post = (answer: BesideAnswer) => self.postMessage(answer);
 
 /** Goes on with the next piece: they come one by one, so that none has to wait for others in one turn of the reader's. */
@@ -22,6 +26,7 @@ let taken = () => {};
 self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
   if (data === "taken") return taken();
   try {
+    beNice();
     await read(data);
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -29,6 +34,16 @@ self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
     } else post({ kind: "failed", error: error instanceof Error ? error.message : String(error) });
   }
 };
+
+/** Lets other threads go first, where that can be asked for. */
+function beNice(): void {
+  try {
+    using libc = openLibc();
+    libc.call.setpriority(0, 0, NICE);
+  } catch {
+    // Without the permission it is only less polite.
+  }
+}
 
 /** Hands a piece over, and waits until it was taken in. */
 async function hand(piece: BesideAnswer): Promise<void> {
