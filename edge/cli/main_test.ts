@@ -307,7 +307,16 @@ Deno.test("show goes through all pages", async () => {
     ...office!,
     config: { ...office!.config, name: `s${i}`, sessionId: i + 1 as SessionId },
   }));
-  const many = { ...api, tunnels: () => Promise.resolve([{ ...tunnel, sessions }]) };
+  const many: MemoryAppliance = {
+    ...api,
+    sessionPage({ after, limit }) {
+      const from = after?.id ?? 0;
+      const items = sessions.slice(from, from + limit)
+        .map((session) => ({ tunnel: tunnel.config, session }));
+      const next = { tunnelId: tunnel.config.tunnelId, id: from + limit };
+      return Promise.resolve({ items, ...(next.id < sessions.length && { next }) });
+    },
+  };
   await against(many, async (isthmus) => {
     assert.equal(JSON.parse((await isthmus("show session --json")).out).length, 25_000);
   });

@@ -1,5 +1,6 @@
 /** What goes on beside the pings: changes, reloads, kills, and clients of all kinds. @module */
 
+import { checkedFetch } from "../../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import type { Appliance } from "../../interop/support/appliance.ts";
 import { attack } from "../../interop/support/hostile.ts";
@@ -37,7 +38,7 @@ type Ask = (
 function asking({ adminSocket }: Appliance): Ask {
   const ask: Ask = async (method, path, body) => {
     using client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
-    const response = await fetch(`http://localhost${path}`, {
+    const response = await checkedFetch(`http://localhost${path}`, {
       client,
       method,
       ...(body !== undefined && {
@@ -267,7 +268,10 @@ async function follow({ adminSocket }: Appliance, round: number): Promise<void> 
   const leave = new AbortController();
   const timer = setTimeout(() => leave.abort(), 2000 + 1000 * (round % 5));
   try {
-    const response = await fetch(`http://localhost${path}`, { client, signal: leave.signal });
+    const response = await checkedFetch(`http://localhost${path}`, {
+      client,
+      signal: leave.signal,
+    });
     if (response.status !== 503) assert.equal(response.status, 200, path);
     for await (const _ of response.body!);
   } catch (error) {
