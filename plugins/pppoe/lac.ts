@@ -8,15 +8,7 @@
 
 import { CdnResult } from "../../core/errors.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type {
-  CallAvps,
-  CallEnd,
-  PlacedCall,
-  Refusal,
-  Scope,
-  ServerTarget,
-  Target,
-} from "../plugin.ts";
+import type { CallAvps, CallEnd, PlacedCall, Refusal, Scope, Target } from "../plugin.ts";
 import { isRefusal } from "../session.ts";
 import { textOf } from "../line.ts";
 import type {
@@ -27,6 +19,7 @@ import type {
   Grant,
   TerminateCause,
 } from "../ppp/aaa/authenticator.ts";
+import { serverTargetOf } from "../ppp/aaa/target.ts";
 import type { TunnelTarget } from "../ppp/aaa/tunnel.ts";
 import { driveLink, type DrivenLink } from "../ppp/drive.ts";
 import { authEnd, Cause, type LinkEnd } from "../ppp/link/end.ts";
@@ -340,21 +333,11 @@ function waysOf({ client }: AccessSession, options: CarryOptions, { grant, user 
   }));
 }
 
-/** Calls share a tunnel by assignment id, endpoint and what we call ourselves (RFC 2868 §3.7). */
 function wayOfTunnel(tunnel: TunnelTarget): Way {
-  const { assignmentId, clientAuthId, password, preference, privateGroupId, server, serverAuthId } =
-    tunnel;
-  const share = [assignmentId ?? "", server, clientAuthId ?? ""].join("\0");
-  const target: ServerTarget = {
-    server,
-    version: 2,
-    share,
-    ...(password && { secret: new TextDecoder().decode(password) }),
-    ...(clientAuthId !== undefined && { hostName: clientAuthId }),
-    ...(serverAuthId !== undefined && { peerHostName: serverAuthId }),
-  };
+  const { preference, privateGroupId, server } = tunnel;
+  const target = serverTargetOf(tunnel);
   return {
-    key: share,
+    key: target.share,
     peer: server,
     name: server,
     tunnel,
