@@ -4,8 +4,9 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeConfig } from "../config/mod.ts";
+import { viewTag } from "./etag.ts";
 import { httpProblem } from "./problem.ts";
-import { explain, json, problems, type RouteContext, unread } from "./route.ts";
+import { explain, json, problems, type RouteContext, tagged, unread } from "./route.ts";
 import {
   configView,
   datapathView,
@@ -22,7 +23,7 @@ const config = createRoute({
   path: "/v1/config",
   operationId: "getConfig",
   summary: "Show the configuration in force",
-  responses: { 200: json(configView, "The configuration."), ...problems() },
+  responses: { 200: tagged(configView, "The configuration."), ...problems() },
 });
 
 const reload = createRoute({
@@ -116,7 +117,10 @@ export interface OperationsOptions {
 export function addOperationRoutes(context: RouteContext, options: OperationsOptions): void {
   const { app, api } = context;
 
-  app.openapi(config, (c) => c.json(describeConfig(api.config()) as JsonObject, 200));
+  app.openapi(config, (c) => {
+    const inForce = describeConfig(api.config());
+    return c.json(inForce as JsonObject, 200, { etag: viewTag(inForce) });
+  });
 
   app.openapi(reload, async (c) => {
     const { confirm, "dry-run": dryRun, force } = c.req.valid("query");
