@@ -53,7 +53,7 @@ const kinds: readonly Kind[] = [
   {
     kind: "managed",
     peers: Array.from({ length: 200 }, (_, i) => `
-  p${i}: { addresses: [10.${i}.0.0/16], secret: "a secret of peer ${i}", proto-version: 3 }`)
+  p${i}: { address: [10.${i}.0.0/16], secret: "a secret of peer ${i}", proto-version: 3 }`)
       .join(""),
     tunnel: (i, changed) => `
   t${i}:
