@@ -28,7 +28,7 @@ if (import.meta.main) {
     env: (name) => Deno.env.get(name),
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
-    terminal: Deno.stdout.isTerminal(),
+    columns: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined,
     sleep: (ms) => new Promise((resolve) => setTimeout(() => resolve(true), ms)),
     create: (path) => writer(path === "-" ? Deno.stdout : Deno.openSync(path, fresh)),
   });

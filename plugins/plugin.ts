@@ -40,6 +40,11 @@ export interface Plugin<Options = object, Section = object, PortOptions = object
   readonly section?: { readonly key: string; readonly schema: Schema<Section> };
   /** Plugins whose services it uses ({@linkcode Scope.service}): started before it, and started anew with it. */
   readonly uses?: readonly string[];
+  /**
+   * Plugins whose services it asks where they are there: {@linkcode Scope.service} throws `unavailable` while one is not, and
+   * nothing of this plugin begins or ends with them. What was had is good for the moment: ask each time.
+   */
+  readonly asks?: readonly string[];
   /** Vendors' AVPs that it understands: a mandatory one that no plugin does refuses its message (RFC 2661 §4.2). */
   readonly vendorAvps?: readonly Pick<RawAvp, "vendorId" | "type">[];
   /** Columns of a session, filled by {@linkcode Attachment.show}. */
@@ -75,7 +80,7 @@ export interface Service<Options = object, Section = object, PortOptions = objec
    * it gets the previous section.
    */
   reconfigure?(section: Section): boolean | Promise<boolean>;
-  /** What plugins get that name this one in {@linkcode Plugin.uses}. */
+  /** What plugins get that name this one in {@linkcode Plugin.uses} or {@linkcode Plugin.asks}. */
   readonly shared?: unknown;
   /** The rows of a view, of one thing in it where `name` is given. */
   show?(view: string, name?: string): AsyncIterable<Row>;

@@ -59,7 +59,7 @@ export interface Scope {
    * `begin` never runs before `keep` has returned.
    */
   keep(label: string, begin: (scope: Scope) => Promise<void>): Endable;
-  /** What a plugin that this one names in `uses` shares. */
+  /** What a plugin that this one names in `uses` or `asks` shares. */
   service(plugin: string): unknown;
   /**
    * Undoing that only the plugin knows (a farewell, an accounting record): in order with everything else. It has 2 s;

@@ -30,6 +30,8 @@ export interface Session {
   readonly tunnel?: SessionTunnel;
   /** All that the peer has said so far. */
   readonly said: CallAvps;
+  /** Call Serial Number, whoever gave it (RFC 2661 §4.4.4, RFC 3931 §5.4.4); absent: it is no call. */
+  readonly serial?: number;
   /** Its end in the datapath. */
   readonly port: Port;
   /** Whether frames can flow; {@linkcode SessionEvents.changed} tells. */
@@ -59,6 +61,10 @@ export interface SessionTunnel {
   readonly version: ProtoVersion;
   /** The peer's address. */
   readonly peer: string;
+  /** Our own. */
+  readonly local: string;
+  /** Resolves when it has left; absent: it is static. */
+  readonly gone?: Promise<void>;
   /** What the peer calls itself; empty for a static tunnel. */
   readonly hostName: string;
   /** What we call ourselves to it; empty for a static tunnel. */
@@ -147,6 +153,8 @@ export interface Channel extends Pick<Session, "name" | "pseudowireType" | "said
 export interface Refusal {
   /** What the CDN says. */
   readonly refuse: CallEnd;
+  /** There was no tunnel to place the call in. */
+  readonly noTunnel?: true;
 }
 
 /** Whether an answer is a refusal. */

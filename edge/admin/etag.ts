@@ -6,11 +6,11 @@
  */
 
 import { createHash } from "node:crypto";
-import type { SessionState, TunnelState } from "../config/model.ts";
+import type { SessionState, TunnelSummary } from "../config/model.ts";
 import { PreconditionError } from "./problem.ts";
 
 /** The version of a tunnel, apart from its sessions. */
-export function tunnelTag({ config, origin, createdAt }: TunnelState): string {
+export function tunnelTag({ config, origin, createdAt }: TunnelSummary): string {
   return tag({ ...config, sessions: undefined }, origin, createdAt);
 }
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { ApplianceApi } from "../appliance/api.ts";
-import type { TunnelState } from "../config/model.ts";
+import type { ApplianceApi, TunnelPlace } from "../appliance/api.ts";
+import type { TunnelSummary } from "../config/model.ts";
 import type { Vitals } from "../process/vitals.ts";
 import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
@@ -29,7 +29,7 @@ export interface Metrics {
   /** Counts what was not even a request, by a word. */
   refused(reason: string): void;
   /** Takes in what a tunnel has counted, for one that is about to be deleted. */
-  see(tunnel: TunnelState): void;
+  see(tunnel: TunnelSummary): void;
   /** All metrics as they are now. */
   read(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -71,12 +71,10 @@ export function createMetrics(
         for (const [labels, value] of samples) metric.inc(labels, value);
       };
       const [tunnels, datapath, others] = await Promise.all([
-        api.tunnels(),
+        allTunnels(api),
         api.datapath(),
         api.metrics(),
       ]);
-      const status = { up: 0, down: 0 };
-      for (const tunnel of tunnels) for (const session of tunnel.sessions) status[session.status]++;
 
       add("gauge", "isthmus_build_info", "Always 1; the version is in the label.", [[
         { version },
@@ -92,7 +90,12 @@ export function createMetrics(
       const refusedHelp = "Connections to the admin endpoint that were ended, by reason.";
       add("counter", "isthmus_http_refused_total", refusedHelp, by("reason", refusals));
       add("gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.length));
-      add("gauge", "isthmus_sessions", "Sessions by status.", by("status", status));
+      add(
+        "gauge",
+        "isthmus_sessions",
+        "Sessions by status.",
+        by("status", { ...api.sessionCounts() }),
+      );
       add(
         "gauge",
         "isthmus_connections",
@@ -124,6 +127,20 @@ export function createMetrics(
       return { text: await registry.metrics(), contentType: registry.contentType };
     },
   };
+}
+
+/** How many tunnels are looked at in one go: others have their turn in between. */
+const AT_ONCE = 1000;
+
+async function allTunnels(api: Pick<ApplianceApi, "tunnelPage">): Promise<TunnelSummary[]> {
+  const tunnels: TunnelSummary[] = [];
+  let after: TunnelPlace | undefined;
+  do {
+    const { items, next } = await api.tunnelPage({ after, limit: AT_ONCE });
+    tunnels.push(...items);
+    after = next;
+  } while (after);
+  return tunnels;
 }
 
 /** What became of requests. */

@@ -2,14 +2,14 @@
 
 import type { Counters } from "../../wasm/mod.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
-import type { TunnelState } from "../config/model.ts";
+import type { TunnelSummary } from "../config/model.ts";
 import { by, type Metric, one } from "./metrics_samples.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 
 /** @param sums of all tunnels that there ever were */
 export function datapathMetrics(
   { drops, io, pathErrors }: Awaited<ReturnType<ApplianceApi["datapath"]>>,
-  tunnels: readonly TunnelState[],
+  tunnels: readonly TunnelSummary[],
   sums: Readonly<Counters>,
 ): readonly Metric[] {
   const grouping = { on: 0, limited: 0, off: 0, never: 0 };

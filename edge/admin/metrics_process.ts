@@ -1,7 +1,7 @@
 /** Metrics of the process, of reloads and of peers. @module */
 
 import type { ApplianceApi } from "../appliance/api.ts";
-import type { TunnelState } from "../config/model.ts";
+import type { TunnelSummary } from "../config/model.ts";
 import type { DatapathMemory } from "../datapath/datapath.ts";
 import type { Vitals } from "../process/vitals.ts";
 import { by, type Metric, one } from "./metrics_samples.ts";
@@ -66,7 +66,7 @@ export function reloadMetrics(
 /** How many tunnels of each peer are up and down. */
 export function peerMetrics(
   api: Pick<ApplianceApi, "config">,
-  tunnels: readonly TunnelState[],
+  tunnels: readonly TunnelSummary[],
 ): readonly Metric[] {
   const counts = new Map(
     api.config().peers.map((

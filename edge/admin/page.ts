@@ -1,6 +1,7 @@
 /** Lists in pages: keyset pagination, so that what comes and goes between two pages disturbs neither. Pure. @module */
 
 import { z } from "@hono/zod-openapi";
+import type { PageAsked, SessionPlace, TunnelPlace } from "../appliance/api.ts";
 import { FaultsError } from "./problem.ts";
 
 /** The largest page, and the size of one that was not asked for by size. */
@@ -19,40 +20,38 @@ export const pageQuery = z.object({
 }).strict();
 export type PageQuery = z.output<typeof pageQuery>;
 
-/** An item's place in the list, most significant number first. */
-type Key = readonly number[];
-
-/** The items after the cursor, by ascending key, and the next page's cursor if there is one. */
-export function page<Item>(
-  items: readonly Item[],
-  keyOf: (item: Item) => Key,
-  { limit, cursor }: PageQuery,
-): { readonly items: Item[]; readonly next?: string } {
-  const after = cursor === undefined ? undefined : parseCursor(cursor);
-  const rest: { readonly item: Item; readonly key: Key }[] = [];
-  for (const item of items) {
-    const key = keyOf(item);
-    if (after === undefined || compare(key, after) > 0) rest.push({ item, key });
-  }
-  const taken = rest.sort((a, b) => compare(a.key, b.key)).slice(0, limit);
-  const last = taken.at(-1);
-  return {
-    items: taken.map(({ item }) => item),
-    ...(last && rest.length > limit && { next: last.key.join(".") }),
-  };
+/** Places in a list as text, which clients hand back as they got it. */
+export interface Places<Place> {
+  format(place: Place): string;
+  /** Undefined where it is none. */
+  parse(text: string): Place | undefined;
 }
 
-function parseCursor(cursor: string): Key {
-  if (!/^\d{1,10}(\.\d{1,10})?$/.test(cursor)) {
-    throw new FaultsError([{ attribute: "cursor", message: "expected the next of another page" }]);
-  }
-  return cursor.split(".").map(Number);
-}
+/** `<tunnel id>.<name>`. */
+export const tunnelPlaces: Places<TunnelPlace> = {
+  format: ({ id, name }) => `${id}.${name}`,
+  parse(text) {
+    const [, id, name] = /^(\d{1,10})\.(.{0,253})$/.exec(text) ?? [];
+    return id === undefined ? undefined : { id: Number(id), name: name! };
+  },
+};
 
-function compare(a: Key, b: Key): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = a[i]! - (b[i] ?? -1);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+/** `<tunnel id>.<session id>`. */
+export const sessionPlaces: Places<SessionPlace> = {
+  format: ({ id, tunnelId }) => `${tunnelId}.${id}`,
+  parse(text) {
+    const [, tunnelId, id] = /^(\d{1,10})\.(\d{1,10})$/.exec(text) ?? [];
+    return id === undefined ? undefined : { tunnelId: Number(tunnelId), id: Number(id) };
+  },
+};
+
+/** What a query asks for. @throws {FaultsError} where its cursor is none */
+export function askedFor<Place>(
+  { cursor, limit }: PageQuery,
+  places: Places<Place>,
+): PageAsked<Place> {
+  if (cursor === undefined) return { limit };
+  const after = places.parse(cursor);
+  if (after !== undefined) return { after, limit };
+  throw new FaultsError([{ attribute: "cursor", message: "expected the next of another page" }]);
 }

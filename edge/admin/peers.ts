@@ -104,14 +104,15 @@ export function addPeerRoutes({ app, api, change: inTurn }: RouteContext): void 
     if (found) return found;
     throw new ApplianceError("not-found", undefined, `there is no peer ${name}`);
   };
-  const view = (name: string) => ({
-    name,
-    ...describePeer(find(name)) as Record<string, JSONValue>,
+  const viewOf = (peer: PeerConfig) => ({
+    name: peer.name,
+    ...describePeer(peer) as Record<string, JSONValue>,
   });
+  const view = (name: string) => viewOf(find(name));
 
   app.openapi(
     list,
-    (c) => c.json({ peers: api.config().peers.map(({ name }) => view(name)) }, 200),
+    (c) => c.json({ peers: api.config().peers.map(viewOf) }, 200),
   );
 
   app.openapi(create, async (c) => {

@@ -45,7 +45,7 @@ async function bench() {
       env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
       stdout: (text) => out += text,
       stderr: (text) => out += text,
-      terminal: false,
+      columns: () => undefined,
       sleep: () => Promise.resolve(false),
       create: () => assert.fail("nothing is to be written"),
     });

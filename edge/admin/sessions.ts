@@ -2,13 +2,12 @@
 
 import { createRoute } from "@hono/zod-openapi";
 import { ApplianceError } from "../appliance/errors.ts";
-import type { SessionState, TunnelState } from "../config/model.ts";
 import type { Edit } from "../config/edit.ts";
 import { addition, changesTo, makeEdits } from "./edits.ts";
 import { checkMatch, sessionTag } from "./etag.ts";
 import { newSession, sessionPatch } from "./input.ts";
 import { callKeys, isManaged } from "./managed.ts";
-import { page, type PageQuery, pageQuery } from "./page.ts";
+import { askedFor, type PageQuery, pageQuery, sessionPlaces } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
@@ -96,20 +95,40 @@ const remove = createRoute({
 
 /** Adds the routes. */
 export function addSessionRoutes(context: RouteContext): void {
-  const { app, api, plugins } = context;
+  addReading(context);
+  addChanging(context);
+}
+
+function addReading({ api, app }: RouteContext): void {
+  const sessionsOf = async (query: PageQuery, tunnel?: string) => {
+    const { items, next } = await api.sessionPage(askedFor(query, sessionPlaces), tunnel);
+    return {
+      sessions: items.map(({ session, tunnel }) => viewSession(tunnel, session)),
+      ...(next && { next: sessionPlaces.format(next) }),
+    };
+  };
 
   app.openapi(listAll, async (c) => {
-    return c.json(sessionsOf(await api.tunnels(), c.req.valid("query")), 200);
+    return c.json(await sessionsOf(c.req.valid("query")), 200);
   }, explain({ query: pageQuery }));
 
   app.openapi(list, async (c) => {
-    const tunnel = await api.tunnel(c.req.valid("param").tunnel);
-    return c.json(sessionsOf([tunnel], c.req.valid("query")), 200);
+    return c.json(await sessionsOf(c.req.valid("query"), c.req.valid("param").tunnel), 200);
   }, explain({ query: pageQuery }));
 
+  app.openapi(get, async (c) => {
+    const { tunnel, session } = c.req.valid("param");
+    const found = await api.session(tunnel, session);
+    const etag = sessionTag(found.session);
+    return c.json(viewSession(found.tunnel, found.session), 200, { etag });
+  });
+}
+
+function addChanging(context: RouteContext): void {
+  const { app, api, plugins } = context;
   /** Changes a call of the configuration. Undefined: the tunnel has no control connection. */
   const changeCall = async (tunnel: string, name: string | undefined, edits: CallEdits) => {
-    const { config } = await api.tunnel(tunnel);
+    const { config } = await api.summary(tunnel);
     if (!isManaged(api.config(), config.name)) return undefined;
     if (name === undefined) {
       throw new FaultsError([{ attribute: "name", message: "missing; expected a name" }]);
@@ -129,23 +148,18 @@ export function addSessionRoutes(context: RouteContext): void {
       })
     );
     if (placed) return c.json(placed, 202);
-    const [owner, state] = await context.change(async () => {
-      const { config } = await api.tunnel(tunnel);
+    const created = await context.change(async () => {
+      const { config } = await api.summary(tunnel);
       const session = newSession(config, input, plugins, api.config().circuits);
-      return find(await api.createSession(tunnel, session), session.name);
+      return await api.createSession(tunnel, session);
     });
-    const [t, s] = [owner.config.name, state.config.name].map(encodeURIComponent);
-    return c.json(viewSession(owner.config, state), 201, {
+    const { session } = created;
+    const [t, s] = [created.tunnel.name, session.config.name].map(encodeURIComponent);
+    return c.json(viewSession(created.tunnel, session), 201, {
       location: `/v1/tunnels/${t}/sessions/${s}`,
-      etag: sessionTag(state),
+      etag: sessionTag(session),
     });
   }, explain({ json: sessionInput }));
-
-  app.openapi(get, async (c) => {
-    const { tunnel, session } = c.req.valid("param");
-    const [owner, state] = find(await api.tunnel(tunnel), session);
-    return c.json(viewSession(owner.config, state), 200, { etag: sessionTag(state) });
-  });
 
   app.openapi(change, async (c) => {
     const { tunnel, session } = c.req.valid("param");
@@ -158,62 +172,39 @@ export function addSessionRoutes(context: RouteContext): void {
       })
     );
     if (changed) return c.json(changed, 202);
-    const [owner, state] = await context.change(async () => {
-      const found = find(await api.tunnel(tunnel), session);
-      const [{ config }, now] = found;
+    const after = await context.change(async () => {
+      const found = await api.session(tunnel, session);
+      const { session: now, tunnel: owner } = found;
       checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
-      const patch = sessionPatch(config, now.config, input, plugins, api.config().circuits);
+      const patch = sessionPatch(owner, now.config, input, plugins, api.config().circuits);
       // A session that is down gets another chance at its circuit.
       if (Object.keys(patch).length === 0 && now.status === "up") return found;
-      return find(await api.changeSession(tunnel, session, patch), session);
+      return await api.changeSession(tunnel, session, patch);
     });
-    return c.json(viewSession(owner.config, state), 200, { etag: sessionTag(state) });
+    const etag = sessionTag(after.session);
+    return c.json(viewSession(after.tunnel, after.session), 200, { etag });
   }, explain({ json: sessionInput }));
 
   app.openapi(remove, async (c) => {
     const { tunnel, session } = c.req.valid("param");
     const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
-      const state = await api.tunnel(tunnel);
-      const { name } = state.config;
+      const { config: { name } } = await api.summary(tunnel);
       const path = ["tunnels", name, "sessions", session];
       const added = isManaged(api.config(), name) && api.saidBy(path) === "request";
       // A call that a request made may be on its way, or wait: it is gone all the same.
-      if (!added || state.sessions.some(({ config }) => config.name === session)) {
-        const [, now] = find(state, session);
-        checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
+      const now = await api.session(tunnel, session).catch((error) => {
+        if (added && error instanceof ApplianceError && error.code === "not-found") {
+          return undefined;
+        }
+        throw error;
+      });
+      if (now) {
+        checkMatch(c.req.valid("header")["if-match"], sessionTag(now.session));
         await api.deleteSession(tunnel, session, result);
       }
       if (added) await makeEdits(api, [{ path, value: undefined }]);
     });
     return c.body(null, 204);
   }, explain({ query: resultQuery }));
-}
-
-function sessionsOf(tunnels: readonly TunnelState[], query: PageQuery) {
-  const all = tunnels.flatMap((tunnel) =>
-    tunnel.sessions.map((session) => ({ tunnel: tunnel.config, session }))
-  );
-  const { items, next } = page(
-    all,
-    ({ tunnel, session }) => [tunnel.tunnelId, session.config.sessionId],
-    query,
-  );
-  return {
-    sessions: items.map(({ tunnel, session }) => viewSession(tunnel, session)),
-    ...(next !== undefined && { next }),
-  };
-}
-
-/** The tunnel's session of that id or name. @throws {ApplianceError} */
-function find(tunnel: TunnelState, session: string): readonly [TunnelState, SessionState] {
-  const found = tunnel.sessions.find(({ config }) =>
-    config.name === session || String(config.sessionId) === session
-  );
-  if (found) return [tunnel, found];
-  throw new ApplianceError(
-    "not-found",
-    undefined,
-    `the tunnel ${tunnel.config.name} has no session ${session}`,
-  );
 }

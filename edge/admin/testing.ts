@@ -13,6 +13,7 @@ import type {
   AdminConfig,
   Config,
   SessionConfig,
+  SessionInTunnel,
   SessionState,
   TunnelConfig,
   TunnelState,
@@ -138,6 +139,11 @@ export function memoryAppliance(): MemoryAppliance {
 type TunnelOperation =
   | "tunnels"
   | "tunnel"
+  | "summary"
+  | "session"
+  | "tunnelPage"
+  | "sessionPage"
+  | "sessionCounts"
   | `${"create" | "change" | "delete"}${"Tunnel" | "Session"}`
   | "count";
 
@@ -156,6 +162,42 @@ function tunnelOperations(
   return {
     tunnels: () => Promise.resolve(tunnels.map(tunnelState)),
     tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
+    summary: (key) => attempt(() => tunnelState(findTunnel(key))),
+    session: (key, session) => attempt(() => sessionIn(findTunnel(key), session)),
+    sessionCounts: () => {
+      const all = tunnels.flatMap(({ sessions }) => sessions.map(sessionState));
+      const up = all.filter(({ status }) => status === "up").length;
+      return { up, down: all.length - up };
+    },
+    tunnelPage: ({ after = { id: -1, name: "" }, limit }) =>
+      attempt(() => {
+        const all = tunnels.map(tunnelState)
+          .sort((a, b) => a.config.tunnelId - b.config.tunnelId)
+          .filter(({ config }) => config.tunnelId > after.id);
+        const last = all[limit - 1]?.config;
+        return {
+          items: all.slice(0, limit),
+          ...(last && all.length > limit && { next: { id: last.tunnelId, name: last.name } }),
+        };
+      }),
+    sessionPage: ({ after = { tunnelId: -1, id: 0 }, limit }, key) =>
+      attempt(() => {
+        const owners = key === undefined ? tunnels : [findTunnel(key)];
+        const all = owners
+          .flatMap((tunnel) => tunnel.sessions.map(({ config }) => sessionIn(tunnel, config.name)))
+          .sort((a, b) =>
+            a.tunnel.tunnelId - b.tunnel.tunnelId ||
+            a.session.config.sessionId - b.session.config.sessionId
+          )
+          .filter(({ session, tunnel }) =>
+            tunnel.tunnelId > after.tunnelId ||
+            tunnel.tunnelId === after.tunnelId && session.config.sessionId > after.id
+          );
+        const last = all[limit - 1];
+        const next = last &&
+          { tunnelId: last.tunnel.tunnelId, id: last.session.config.sessionId };
+        return { items: all.slice(0, limit), ...(next && all.length > limit && { next }) };
+      }),
     createTunnel: (config) =>
       attempt(() => {
         for (const { config: other } of tunnels) {
@@ -181,14 +223,14 @@ function tunnelOperations(
           if (other.sessionId === config.sessionId) throw exists("session-id", config.sessionId);
         }
         tunnel.sessions.push({ config, createdAt: now(), counters: zero() });
-        return tunnelState(tunnel);
+        return sessionIn(tunnel, config.name);
       }),
     changeSession: (key, session, patch) =>
       attempt(() => {
         const tunnel = findTunnel(key);
         const found = findSession(tunnel, session);
         found.config = { ...found.config, ...patch };
-        return tunnelState(tunnel);
+        return sessionIn(tunnel, session);
       }),
     deleteSession: (key, session) =>
       attempt(() => {
@@ -293,7 +335,15 @@ function tunnelState({ config, createdAt, counters, sessions }: Tunnel): TunnelS
     origin: "api",
     createdAt,
     counters: { ...counters },
+    sessionCount: states.length,
     sessions: states,
+  };
+}
+
+function sessionIn(tunnel: Tunnel, session: string): SessionInTunnel {
+  return {
+    tunnel: { ...tunnel.config, sessions: [] },
+    session: sessionState(findSession(tunnel, session)),
   };
 }
 

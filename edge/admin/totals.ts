@@ -6,15 +6,15 @@
  */
 
 import type { Counters } from "../../wasm/mod.ts";
-import type { TunnelState } from "../config/model.ts";
+import type { TunnelSummary } from "../config/model.ts";
 import { counterNames } from "./statistics.ts";
 
 /** The sums since it was made. */
 export interface Totals {
   /** Takes in one tunnel as it is, for one that is about to go. */
-  see(tunnel: TunnelState): void;
+  see(tunnel: TunnelSummary): void;
   /** Takes in all tunnels that there are, and gives the sums. */
-  seeAll(tunnels: readonly TunnelState[]): Readonly<Counters>;
+  seeAll(tunnels: readonly TunnelSummary[]): Readonly<Counters>;
 }
 
 /** Starts at zero. */
@@ -22,7 +22,7 @@ export function createTotals(): Totals {
   const sums = Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
   let seen = new Map<string, Counters>();
 
-  function see(tunnel: TunnelState): void {
+  function see(tunnel: TunnelSummary): void {
     const key = keyOf(tunnel);
     const before = seen.get(key);
     for (const name of counterNames) {
@@ -43,6 +43,6 @@ export function createTotals(): Totals {
 }
 
 /** Another tunnel of the same id has another time of making. */
-function keyOf({ config, createdAt }: TunnelState): string {
+function keyOf({ config, createdAt }: TunnelSummary): string {
   return `${config.tunnelId} ${createdAt}`;
 }

@@ -1,13 +1,14 @@
 /** /v1/tunnels. @module */
 
 import { createRoute, type z } from "@hono/zod-openapi";
+import type { ApplianceApi } from "../appliance/api.ts";
 import { ApplianceError } from "../appliance/errors.ts";
-import type { TunnelState } from "../config/model.ts";
+import type { TunnelSummary } from "../config/model.ts";
 import { addition, changesTo, makeEdits } from "./edits.ts";
 import { checkMatch, tunnelTag } from "./etag.ts";
 import { newTunnel, tunnelPatch } from "./input.ts";
 import { isManaged, managedKeys } from "./managed.ts";
-import { page, pageQuery } from "./page.ts";
+import { askedFor, pageQuery, tunnelPlaces } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
@@ -85,29 +86,23 @@ const remove = createRoute({
 /** Adds the routes. */
 export function addTunnelRoutes(context: RouteContext): void {
   const { app, api } = context;
-  const addManaged = async (input: z.output<typeof tunnelInput>): Promise<TunnelState> => {
+  const addManaged = async (input: z.output<typeof tunnelInput>): Promise<TunnelSummary> => {
     const { name } = input;
     if (name === undefined) {
       throw new FaultsError([{ attribute: "name", message: "missing; expected a name" }]);
     }
     const path = ["tunnels", name];
-    if ((await api.tunnels()).some(({ config }) => config.name === name)) {
+    if (await isThere(api, name)) {
       throw new ApplianceError("exists", "name", `there is a tunnel ${name} already`);
     }
     await makeEdits(api, [addition(path, managedKeys(input))], path);
-    return await api.tunnel(name);
+    return await api.summary(name);
   };
 
   app.openapi(list, async (c) => {
-    // Those that are down have no id: they come first, as they stand in the file.
-    const places = new Map(api.config().managed.map(({ name }, i) => [name, i]));
-    const { items, next } = page(
-      await api.tunnels(),
-      ({ config }) => config.tunnelId > 0 ? [config.tunnelId] : [0, places.get(config.name) ?? 0],
-      c.req.valid("query"),
-    );
+    const { items, next } = await api.tunnelPage(askedFor(c.req.valid("query"), tunnelPlaces));
     const tunnels = items.map((state) => viewTunnel(state, context.now()));
-    return c.json({ tunnels, ...(next !== undefined && { next }) }, 200);
+    return c.json({ tunnels, ...(next && { next: tunnelPlaces.format(next) }) }, 200);
   }, explain({ query: pageQuery }));
 
   app.openapi(create, async (c) => {
@@ -122,20 +117,20 @@ export function addTunnelRoutes(context: RouteContext): void {
   }, explain({ json: tunnelInput }));
 
   app.openapi(get, async (c) => {
-    const state = await api.tunnel(c.req.valid("param").tunnel);
+    const state = await api.summary(c.req.valid("param").tunnel);
     return c.json(viewTunnel(state, context.now()), 200, { etag: tunnelTag(state) });
   });
 
   app.openapi(change, async (c) => {
     const { tunnel } = c.req.valid("param");
     const state = await context.change(async () => {
-      const now = await api.tunnel(tunnel);
+      const now = await api.summary(tunnel);
       checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
       const { name } = now.config;
       if (isManaged(api.config(), name)) {
         const path = ["tunnels", name];
         await makeEdits(api, changesTo(path, managedKeys(c.req.valid("json"))), path);
-        return await api.tunnel(name);
+        return await api.summary(name);
       }
       const patch = tunnelPatch(now.config, c.req.valid("json"));
       return Object.keys(patch).length === 0 ? now : await api.changeTunnel(tunnel, patch);
@@ -147,7 +142,7 @@ export function addTunnelRoutes(context: RouteContext): void {
     const { tunnel } = c.req.valid("param");
     const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
-      const now = await api.tunnel(tunnel);
+      const now = await api.summary(tunnel);
       checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
       await api.deleteTunnel(tunnel, result);
       const path = ["tunnels", now.config.name];
@@ -159,4 +154,14 @@ export function addTunnelRoutes(context: RouteContext): void {
     });
     return c.body(null, 204);
   }, explain({ query: resultQuery }));
+}
+
+async function isThere(api: Pick<ApplianceApi, "summary">, tunnel: string): Promise<boolean> {
+  try {
+    await api.summary(tunnel);
+    return true;
+  } catch (error) {
+    if (error instanceof ApplianceError && error.code === "not-found") return false;
+    throw error;
+  }
 }

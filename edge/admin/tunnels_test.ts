@@ -183,11 +183,11 @@ Deno.test("GET /v1/tunnels pages through tunnels by ascending id while they come
   const ids = (body: Record<string, unknown>) =>
     (body.tunnels as Record<string, unknown>[]).map((tunnel) => tunnel["tunnel-id"]);
   const first = await ask("GET", "/v1/tunnels?limit=2");
-  assert.deepEqual([ids(first.body), first.body.next], [[2, 7], "7"]);
+  assert.deepEqual([ids(first.body), first.body.next], [[2, 7], "7.tunnel-7"]);
   await ask("DELETE", "/v1/tunnels/7");
-  const second = await ask("GET", "/v1/tunnels?limit=2&cursor=7");
-  assert.deepEqual([ids(second.body), second.body.next], [[9, 10], "10"]);
-  const last = await ask("GET", "/v1/tunnels?limit=2&cursor=10");
+  const second = await ask("GET", "/v1/tunnels?limit=2&cursor=7.tunnel-7");
+  assert.deepEqual([ids(second.body), second.body.next], [[9, 10], "10.tunnel-10"]);
+  const last = await ask("GET", "/v1/tunnels?limit=2&cursor=10.tunnel-10");
   assert.deepEqual([ids(last.body), last.body.next], [[100], undefined]);
 });
 

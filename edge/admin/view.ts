@@ -16,7 +16,7 @@ import type {
   SessionConfig,
   SessionState,
   TunnelConfig,
-  TunnelState,
+  TunnelSummary,
 } from "../config/model.ts";
 import type { Down } from "../appliance/down.ts";
 import { viewKeepalive } from "./keepalive.ts";
@@ -159,12 +159,12 @@ export function viewFailure({ firstAt, hostName, lastAt, ...failure }: Failure):
 }
 
 /** A tunnel as operators see it at `now`, in Unix milliseconds. */
-export function viewTunnel(state: TunnelState, now: number): TunnelView {
+export function viewTunnel(state: TunnelSummary, now: number): TunnelView {
   return {
     name: state.config.name,
     ...known(tunnelAttributes(state.config)),
     ...(state.pathMtu !== undefined && { "path-mtu": state.pathMtu }),
-    sessions: state.sessions.length,
+    sessions: state.sessionCount,
     status: isUp(state) ? "up" : "down",
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(state.heardAgoMs !== undefined &&
@@ -179,7 +179,7 @@ export function viewTunnel(state: TunnelState, now: number): TunnelView {
   };
 }
 
-function isUp({ control, reason }: TunnelState): boolean {
+function isUp({ control, reason }: TunnelSummary): boolean {
   return control ? control.state === "established" : reason === undefined;
 }
 

@@ -14,8 +14,10 @@ import type {
   AdminConfig,
   Config,
   SessionConfig,
+  SessionInTunnel,
   TunnelConfig,
   TunnelState,
+  TunnelSummary,
 } from "../config/model.ts";
 import type { DatapathMemory } from "../datapath/datapath.ts";
 
@@ -36,6 +38,33 @@ export interface ReloadOptions {
   readonly confirmMs?: number;
 }
 
+/** Where a tunnel stands among all. */
+export interface TunnelPlace {
+  /** Its id; 0: it has none. */
+  readonly id: number;
+  readonly name: string;
+}
+
+/** Where a session stands among all. */
+export interface SessionPlace {
+  readonly tunnelId: number;
+  readonly id: number;
+}
+
+/** Which part of a list is wanted. */
+export interface PageAsked<Place> {
+  /** Those behind this place, whether there is anything at it or not; absent: from the beginning. */
+  readonly after?: Place | undefined;
+  readonly limit: number;
+}
+
+/** A part of a list; what it costs does not depend on how long the list is. */
+export interface Page<Item, Place> {
+  readonly items: readonly Item[];
+  /** The place of the last of them, where there are more. */
+  readonly next?: Place;
+}
+
 /** The operations behind the admin endpoint. Tunnels are named by tunnel id or name, sessions likewise. */
 export interface ApplianceApi {
   /** Unix milliseconds. */
@@ -45,7 +74,20 @@ export interface ApplianceApi {
   /** Whether frames can flow: the datapath gives signs of life. */
   readonly healthy: boolean;
   config(): Config;
+  /** All there is, which takes its time where there is much. */
   tunnels(): Promise<readonly TunnelState[]>;
+  /** Tunnels by ascending id and name; those without an id come first. */
+  tunnelPage(asked: PageAsked<TunnelPlace>): Promise<Page<TunnelSummary, TunnelPlace>>;
+  /** Sessions by ascending ids of their tunnels and of their own: of one tunnel, or of all. */
+  sessionPage(
+    asked: PageAsked<SessionPlace>,
+    tunnel?: string,
+  ): Promise<Page<SessionInTunnel, SessionPlace>>;
+  /** A tunnel without its sessions. */
+  summary(tunnel: string): Promise<TunnelSummary>;
+  session(tunnel: string, session: string): Promise<SessionInTunnel>;
+  /** How many sessions are up, and how many are not. */
+  sessionCounts(): { readonly up: number; readonly down: number };
   tunnel(tunnel: string): Promise<TunnelState>;
   createTunnel(config: TunnelConfig): Promise<TunnelState>;
   changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
@@ -54,8 +96,8 @@ export interface ApplianceApi {
    * down until the next reload.
    */
   deleteTunnel(tunnel: string, result?: Result): Promise<void>;
-  createSession(tunnel: string, config: SessionConfig): Promise<TunnelState>;
-  changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<TunnelState>;
+  createSession(tunnel: string, config: SessionConfig): Promise<SessionInTunnel>;
+  changeSession(tunnel: string, session: string, patch: SessionPatch): Promise<SessionInTunnel>;
   /** @param result what the CDN says; otherwise as for {@linkcode ApplianceApi.deleteTunnel} */
   deleteSession(tunnel: string, session: string, result?: Result): Promise<void>;
   /**

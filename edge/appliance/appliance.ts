@@ -96,7 +96,7 @@ function assemble(
       }
     },
     ...queries,
-    ...makeRequests(context, queries.tunnel),
+    ...makeRequests(context, queries),
     ...makeFileRequests(context, options, moveAdmin, queries.config),
     events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),

@@ -79,6 +79,7 @@ Deno.test("what it counts is seen, and goes on after the session is gone", async
   assert.match(seen!.mac, /^[0-9a-f][26ae]:/);
   await bench.appliance.deleteSession("1", "11");
   assert.deepEqual(bench.appliance.keepalives().states, { waiting: 0, up: 0, lost: 0 });
+  await pass(bench, 3);
   assert.equal(bench.appliance.keepalives().counts.sent, seen!.sent);
   assert.equal(bench.datapath.insides.size, 0);
 });
@@ -108,6 +109,20 @@ Deno.test("a reload adds, changes and takes away a keepalive, and restarts nothi
   assert.equal(carrier(bench), false);
   await reload(plain);
   assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 0]);
+  await reload(kept());
+  bench.file = config([tunnel(1)]);
+  await bench.appliance.reload();
+  assert.deepEqual(bench.appliance.keepalives().states, { waiting: 0, up: 0, lost: 0 });
+});
+
+Deno.test("a session that is down for another reason waits for the first answer, too", async () => {
+  await using bench = await begun(branch(session(11)));
+  bench.file = branch(session(11, { keepalive }));
+  await bench.appliance.reload();
+  assert.equal((await state(bench)).keepalive!.state, "waiting");
+  await pass(bench, 2);
+  const { keepalive: seen, reason } = await state(bench);
+  assert.deepEqual([seen!.state, reason], ["up", "no circuit"]);
 });
 
 Deno.test("an interval that gets shorter counts at once", async () => {
@@ -145,6 +160,11 @@ Deno.test("a keepalive comes and goes with a change that needs the session anew"
   }
   await pass(bench, 2);
   assert.deepEqual([carrier(bench), bench.datapath.insides.size], [true, 1]);
+  bench.file = branch(kept({ source: "10.0.0.9" }, { peerSessionId: 98 }));
+  bench.datapath.refuse = { method: "crossConnect", code: "limit" };
+  await refused(bench, {}, () => bench.appliance.reload());
+  const [inside] = bench.datapath.insides.values();
+  assert.equal(inside!.host.v4, undefined, "as it was before");
   for (const refuse of [true, false]) {
     bench.file = branch(session(11, onTap("office0")));
     if (refuse) {
@@ -162,6 +182,7 @@ Deno.test("a keepalive comes and goes with a change that needs the session anew"
 Deno.test("a circuit that comes late finds its session as the keepalive says", async () => {
   await using bench = await start(branch(), { devices: ["office0"] });
   assert.match((await state(bench)).reason!, /office0/);
+  assert.deepEqual(bench.appliance.down().map((each) => each.path), [path], "listed once");
   await pass(bench, 0.5);
   bench.system.free("office0");
   await pass(bench, 3);
@@ -181,6 +202,7 @@ Deno.test("what cannot be carried out changes nothing, and leaves nothing behind
   assert.equal(bench.datapath.insides.size, 0);
   bench.datapath.refuse = { method: "addInside", code: "limit" };
   await refused(bench, {}, () => bench.appliance.createSession("1", session(12, { keepalive })));
+  assert.deepEqual(bench.appliance.keepalives().states, { waiting: 0, up: 0, lost: 0 });
   await bench.appliance.reload();
   await pass(bench, 2);
   bench.datapath.refuse = { method: "addInside", code: "limit" };

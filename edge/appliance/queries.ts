@@ -9,11 +9,14 @@ import type { ApplianceContext } from "./context.ts";
 import type { Down } from "./down.ts";
 import { asApplianceErrors } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
+import { makePages, type Pages } from "./pages.ts";
 import { countersOf, downState, managedState, stateOf } from "./view.ts";
 
 export function makeQueries(
   context: ApplianceContext,
-): Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down"> {
+):
+  & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down">
+  & Pages {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
@@ -21,36 +24,41 @@ export function makeQueries(
     const waiting = down.tunnels().find((each) => each.tunnel.config.name === name);
     if (waiting) return downState(waiting);
     const stats = await statistics(countersOf(tunnels.all.get(name)));
-    const managed = control.states().get(name);
-    if (managed && !tunnels.all.has(name)) return managedState(managed, undefined);
+    const entry = tunnels.all.get(name);
+    const managed = control.stateOf(name, entry);
+    if (managed && !entry) return managedState(managed);
     const state = stateOf(findTunnel(tunnels.all, name), stats);
-    return managed ? managedState(managed, state) : state;
+    return managed ? { ...state, control: managed.control } : state;
   };
 
   return {
     config: () => ({
       ...state.inForce,
-      tunnels: [
-        ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-          .map((tunnel) => asWritten(configOf(tunnel))),
-        ...down.tunnels().map(downState).map(({ config }) => config),
-      ],
+      // Only for who looks at them: every request looks at something else.
+      get tunnels() {
+        return [
+          ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
+            .map((tunnel) => asWritten(configOf(tunnel))),
+          ...down.tunnels().map(downState).map(({ config }) => config),
+        ];
+      },
     }),
     async tunnels() {
       const stats = await statistics();
       const managed = control.states();
       const there = [...tunnels.all.values()].map((tunnel) => {
         const [state, control] = [stateOf(tunnel, stats), managed.get(tunnel.config.name)];
-        return control ? managedState(control, state) : state;
+        return control ? { ...state, control: control.control } : state;
       });
       const others = [...managed.values()].filter(({ config }) => !tunnels.all.has(config.name));
       return [
         ...there,
-        ...others.map((each) => managedState(each, undefined)),
+        ...others.map(managedState),
         ...down.tunnels().map(downState),
       ];
     },
     tunnel: show,
+    ...makePages(context, statistics),
     async datapath() {
       const { drops, io, memory } = await statistics(countersOf(undefined));
       const queued = { "device-queue-full": context.system.deviceQueueDrops() };

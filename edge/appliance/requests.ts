@@ -21,9 +21,8 @@ type Requests = Pick<
 /** The name of the tunnel that a request means by its name or tunnel id. */
 export function tunnelName({ down, tunnels }: ApplianceContext, tunnel: string): string {
   if (tunnels.all.has(tunnel)) return tunnel;
-  for (const { config } of tunnels.all.values()) {
-    if (String(config.tunnelId) === tunnel) return config.name;
-  }
+  const found = tunnels.all.byId(/^[1-9]\d*$/.test(tunnel) ? Number(tunnel) : 0);
+  if (found) return found.config.name;
   const waiting = down.tunnels().map((each) => each.tunnel.config);
   return waiting.find(({ tunnelId }) => String(tunnelId) === tunnel)?.name ?? tunnel;
 }
@@ -34,15 +33,15 @@ export function refuseStopped({ state }: ApplianceContext): void {
   throw new ApplianceError("unavailable", undefined, "the appliance has stopped");
 }
 
-/** @param show the tunnel as it is after a change */
+/** @param queries tell how a tunnel or session is after a change */
 export function makeRequests(
   context: ApplianceContext,
-  show: (tunnel: string) => Promise<TunnelState>,
+  queries: Pick<ApplianceApi, "tunnel" | "session">,
 ): Requests {
   const changes = makeChanges(context);
   return {
-    ...tunnelRequests(context, changes, show),
-    ...sessionRequests(context, changes, show),
+    ...tunnelRequests(context, changes, queries.tunnel),
+    ...sessionRequests(context, changes, queries.session),
   };
 }
 
@@ -141,7 +140,7 @@ function tunnelRequests(
 function sessionRequests(
   context: ApplianceContext,
   { change, refuseFixed, refuseResult }: Changes,
-  show: (tunnel: string) => Promise<TunnelState>,
+  show: ApplianceApi["session"],
 ) {
   const { control, down, log, sessions, tunnels } = context;
   return {
@@ -152,7 +151,7 @@ function sessionRequests(
         (name, tx) => sessions.add(findTunnel(tunnels.all, name), config, "api", tx),
       );
       log.info("session created", { path: `tunnels/${name}/sessions/${config.name}` });
-      return await show(name);
+      return await show(name, config.name);
     },
     async changeSession(tunnel: string, session: string, patch: SessionPatch) {
       refuseFixed(tunnel);
@@ -166,7 +165,7 @@ function sessionRequests(
         await sessions.change(owner, entry, next, tx);
       });
       log.info("session changed", { path, attributes: Object.keys(patch) });
-      return await show(name);
+      return await show(name, session);
     },
     async deleteSession(tunnel: string, session: string, result?: Result) {
       refuseStopped(context);

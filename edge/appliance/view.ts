@@ -4,8 +4,15 @@ import type { Counters } from "../../wasm/mod.ts";
 import type { Down, DownTunnel } from "./down.ts";
 import type { ManagedState } from "../control/mod.ts";
 import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
-import type { Grouping, SessionState, TunnelConfig, TunnelState } from "../config/model.ts";
+import type {
+  Grouping,
+  SessionState,
+  TunnelConfig,
+  TunnelState,
+  TunnelSummary,
+} from "../config/model.ts";
 import { canGroup } from "../sessions/tunnel_routes.ts";
+import type { OwnedSession } from "../sessions/tunnels.ts";
 import { configOf, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
 
 /** Whose counters a tunnel's state needs. */
@@ -19,10 +26,19 @@ export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
 
 /** A tunnel as the API shows it. */
 export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
+  return {
+    ...summaryOf(tunnel, stats),
+    config: configOf(tunnel),
+    sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
+  };
+}
+
+/** The same without its sessions. */
+export function summaryOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelSummary {
   const { createdAt, handle, lease, origin, pathErrors, pathMtu } = tunnel;
   const heardAgoMs = stats.heardAgoMs.get(handle);
   return {
-    config: configOf(tunnel),
+    config: tunnel.config,
     origin,
     createdAt,
     ...(pathMtu !== undefined && { pathMtu }),
@@ -31,7 +47,7 @@ export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState 
     grouping: groupingOf(tunnel.config, stats.grouping.get(handle)),
     pathErrors: { ...pathErrors },
     socketDrops: stats.socketDrops.get(lease.socket) ?? 0,
-    sessions: [...tunnel.sessions.values()].map((session) => sessionStateOf(session, stats)),
+    sessionCount: tunnel.sessions.size,
   };
 }
 
@@ -41,13 +57,10 @@ function groupingOf(config: TunnelConfig, limit: GroupingState | undefined): Gro
   return { state: limit.longest === 0 ? "off" : "limited", ...limit };
 }
 
-/** A managed tunnel as the API shows it; `there` is its part in the datapath, while there is one. */
-export function managedState(
-  { config, control, createdAt }: ManagedState,
-  there: TunnelState | undefined,
-): TunnelState {
-  if (there) return { ...there, control };
-  return { config, control, createdAt, origin: "config", counters: zeroCounters, sessions: [] };
+/** A managed tunnel that is not in the datapath as the API shows it. */
+export function managedState({ config, control, createdAt }: ManagedState): TunnelState {
+  const none = { counters: zeroCounters, sessionCount: 0, sessions: [] };
+  return { config, control, createdAt, origin: "config", ...none };
 }
 
 /** A tunnel of the file that cannot be had yet. */
@@ -59,18 +72,25 @@ export function downState({ reason, since, tunnel }: Down & { tunnel: DownTunnel
     createdAt: since,
     reason,
     counters: zeroCounters,
-    sessions: sessions.map(({ config, origin }) => ({
-      config,
-      origin,
-      createdAt: since,
-      counters: zeroCounters,
-      status: "down",
-      reason: "its tunnel is down",
-    })),
+    sessionCount: sessions.length,
+    sessions: sessions.map((session) => downSession(session, since)),
   };
 }
 
-function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
+/** A session of such a tunnel. */
+export function downSession({ config, origin }: OwnedSession, since: number): SessionState {
+  return {
+    config,
+    origin,
+    createdAt: since,
+    counters: zeroCounters,
+    status: "down",
+    reason: "its tunnel is down",
+  };
+}
+
+/** A session as the API shows it. */
+export function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
   const { circuit, config, createdAt, keepalive, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
   const shown = attachment?.show?.();

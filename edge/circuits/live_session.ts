@@ -19,6 +19,9 @@ export interface CallFacts {
   readonly peerName?: string;
   /** What the peer has said so far. */
   readonly said?: CallAvps;
+  readonly serial?: number;
+  /** Resolves when its tunnel has left. */
+  readonly tunnelGone?: Promise<void>;
   /** {@linkcode Session.tell}; absent: there is no peer to tell. */
   readonly tell?: SessionFacts["tell"];
   /** {@linkcode Session.carrier} for the peer. */
@@ -64,10 +67,13 @@ export function liveSession(host: PluginHost, given: CircuitSession, id: string)
     name,
     pseudowireType,
     ...(request && { request }),
+    ...(given.serial !== undefined && { serial: given.serial }),
     tunnel: {
       name: tunnel.name,
       version: tunnel.version,
       peer: tunnel.remote.address,
+      local: tunnel.local.address,
+      ...(given.tunnelGone && { gone: given.tunnelGone }),
       hostName: given.hostName ?? "",
       localHostName: given.localHostName ?? "",
       peerName: given.peerName ?? "",

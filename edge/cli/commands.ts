@@ -67,8 +67,9 @@ export async function perform(
   }
 }
 
-function print({ json, text }: Shown, options: GlobalOptions, { stdout }: Deps): void {
-  stdout(options.json ? `${JSON.stringify(json ?? null, null, 2)}\n` : text);
+function print({ json, text }: Shown, options: GlobalOptions, { columns, stdout }: Deps): void {
+  if (options.json) return stdout(`${JSON.stringify(json ?? null, null, 2)}\n`);
+  stdout(typeof text === "string" ? text : text(columns()));
 }
 
 /** With `--watch` in place on a terminal, elsewhere one after the other. */
@@ -82,7 +83,7 @@ async function shownOnceOrMore(
   const { watch } = action;
   do {
     const found = await show(client, action);
-    if (watch !== undefined && deps.terminal) deps.stdout(CLEAR);
+    if (watch !== undefined && deps.columns() !== undefined) deps.stdout(CLEAR);
     print(found, options, deps);
   } while (watch !== undefined && await deps.sleep(watch * 1000));
   return 0;

@@ -16,8 +16,8 @@ export interface Deps {
   env(name: string): string | undefined;
   stdout(text: string): void;
   stderr(text: string): void;
-  /** Whether standard output is a terminal. */
-  readonly terminal: boolean;
+  /** How many columns the terminal has that is standard output; undefined: it is none. */
+  columns(): number | undefined;
   /** Waits; false: enough was waited for. */
   sleep(ms: number): Promise<boolean>;
   /** Opens a file to be written anew, or `-`, standard output. @throws {Error} where it cannot be written */

@@ -35,7 +35,7 @@ Deno.test("every command of cli.md works and prints what is shown", async () => 
         env: (name) => name === "ISTHMUS_URL" ? server.url : undefined,
         stdout: (text) => out += text,
         stderr: (text) => out += text,
-        terminal: false,
+        columns: () => undefined,
         sleep: () => Promise.resolve(false),
         create: () => assert.fail("nothing is to be written"),
       });

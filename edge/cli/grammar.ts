@@ -83,10 +83,15 @@ function addShow(program: Commander, choose: Choose): void {
   for (const [what, description] of Object.entries(plainShows) as [Showable, string][]) {
     const command = watched(show.command(what).description(description));
     if (what === "peer" || what === "circuit") command.argument("[name]", "only this one");
+    if (what === "peer") command.option("-d, --details", "all keys");
+    if (what === "drops" || what === "datapath") command.option("-d, --details", "those of 0, too");
+    if (what === "down" || what === "failures") {
+      command.option("-o, --output <columns>", "wide: all columns; or which, separated by commas");
+    }
     command.action((...given: unknown[]) => {
-      const { watch } = given.at(-2) as ShowOptions;
+      const { details = false, ...options } = given.at(-2) as ShowOptions;
       const words = given.slice(0, -2).filter(isText);
-      choose({ do: "show", what, words, details: false, ...(watch !== undefined && { watch }) });
+      choose({ do: "show", what, words, details, ...options });
     });
   }
 
@@ -192,9 +197,9 @@ const selectors = { tunnel: tunnelSelectors, session: sessionSelectors, peer: pe
 const keywords = { tunnel: tunnelKeywords, session: sessionKeywords, peer: peerKeywords };
 
 const verbs = {
-  add: "add a tunnel, session or peer",
-  set: "change a tunnel, session or peer while it runs",
-  del: "delete a tunnel, session or peer",
+  add: "add a tunnel, session, peer, bridge, or port of a switch",
+  set: "change a tunnel, session, peer, port, or what is logged, while it runs",
+  del: "delete a tunnel, session, peer, bridge, or port of a switch",
 };
 
 const configCommands = {

@@ -3,7 +3,7 @@
 import type { Client } from "./client.ts";
 import { RequestError, UsageError } from "./errors.ts";
 import type { Shown } from "./shown.ts";
-import { type Column, formatTable } from "./table.ts";
+import { type Column, fitTable } from "./table.ts";
 import { formatTree } from "./tree.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export async function showCircuits(client: Client, name?: string): Promise<Shown
   if (name !== undefined && circuits.length === 0) {
     throw new RequestError(`there is no circuit ${name}`);
   }
-  return { json: circuits, text: formatTable(circuitColumns, circuits) };
+  return { json: circuits, text: fitTable(circuitColumns, circuits) };
 }
 
 /** A table of a plugin, one thing of it, or the names of all tables. */
@@ -63,12 +63,12 @@ export async function doWord(
   return { json: answer, text: answer === null ? "" : formatTree(answer) };
 }
 
-function table(names: readonly string[], rows: readonly Row[]): string {
+function table(names: readonly string[], rows: readonly Row[]): Shown["text"] {
   const columns = names.map((name): Column<Row> => ({
     heading: name.toUpperCase(),
     cell: (row) => typeof row[name] === "number" ? row[name] : text(row[name]),
   }));
-  return formatTable(columns, rows);
+  return fitTable(columns, rows);
 }
 
 function text(value: unknown): string | undefined {

@@ -16,7 +16,7 @@ import { type Attributes, attributesOf, type Keyword, parsePairs } from "./keywo
 import { hint } from "../config/suggest.ts";
 import { sessionFilters } from "./session_words.ts";
 import { showCircuits, showView } from "./plugin_words.ts";
-import { chooseColumns, type Column, formatTable } from "./table.ts";
+import { chooseColumns, type Column, fitTable, formatTable } from "./table.ts";
 import type { Shown } from "./shown.ts";
 import { formatTree } from "./tree.ts";
 import { tunnelFilters } from "./tunnel_words.ts";
@@ -45,11 +45,7 @@ export async function show(client: Client, asked: Show): Promise<Shown> {
       return shown(sessions, columns, asked);
     }
     case "peer": {
-      const { peers: all } = await client.request("GET", "/v1/peers") as {
-        peers: readonly { readonly name: string }[];
-      };
-      const peers = named("peer", words[0], all, ({ name }) => [name]);
-      return { json: peers, text: blocks(peers) };
+      return await showPeers(client, asked);
     }
     case "circuit":
       return await showCircuits(client, words[0]);
@@ -61,17 +57,49 @@ export async function show(client: Client, asked: Show): Promise<Shown> {
     }
     case "down": {
       const { down } = await client.request("GET", "/v1/down") as { readonly down: DownView[] };
-      return { json: down, text: formatTable(downColumns, down) };
+      return shown(down, downColumns, asked);
     }
     case "failures": {
       const answer = await client.request("GET", "/v1/failures") as FailureList;
-      return { json: answer, text: formatTable(failureColumns, answer.failures) };
+      return { json: answer, text: shown(answer.failures, failureColumns, asked).text };
     }
     case "drops":
-      return counters(await client.request("GET", "/v1/datapath"), "drops", "REASON", "FRAMES");
+      return await counters(client, "drops", ["REASON", "FRAMES"], asked);
     case "datapath":
-      return counters(await client.request("GET", "/v1/datapath"), "io", "COUNTER", "VALUE");
+      return await counters(client, "io", ["COUNTER", "VALUE"], asked);
   }
+}
+
+interface PeerRow {
+  readonly name: string;
+  readonly address?: readonly string[];
+  readonly "proto-version": number;
+  /** Its tunnels, with what those that are down say of it. */
+  readonly tunnels: readonly TunnelView[];
+}
+
+const isUp = ({ control }: TunnelView) => control?.state === "established";
+
+const peerColumns: readonly Column<PeerRow>[] = [
+  { heading: "PEER", cell: ({ name }) => name },
+  { heading: "VERSION", cell: (peer) => peer["proto-version"] },
+  { heading: "ADDRESS", cell: ({ address = [] }) => address.join(",") || "any" },
+  { heading: "UP", cell: ({ tunnels }) => tunnels.filter(isUp).length },
+  { heading: "DOWN", cell: ({ tunnels }) => tunnels.filter((one) => !isUp(one)).length },
+  { heading: "SESSIONS", cell: (peer) => peer.tunnels.reduce((sum, one) => sum + one.sessions, 0) },
+  { heading: "REASON", cell: (peer) => peer.tunnels.find((one) => !isUp(one))?.control?.reason },
+];
+
+/** A line a peer, with what becomes of its tunnels; one that is named, or all with `--details`, with all of its keys. */
+async function showPeers(client: Client, asked: Show): Promise<Shown> {
+  const [name] = asked.words;
+  const answer = await client.request("GET", "/v1/peers") as { peers: readonly PeerRow[] };
+  const peers = named("peer", name, answer.peers, (peer) => [peer.name]);
+  if (name !== undefined || asked.details) return { json: peers, text: blocks(peers) };
+  const tunnels = await list<TunnelView>(client, "/v1/tunnels", "tunnels", {});
+  const byPeer = Map.groupBy(tunnels, ({ control }) => control?.peer);
+  const rows = peers.map((peer) => ({ ...peer, tunnels: byPeer.get(peer.name) ?? [] }));
+  return { json: peers, text: fitTable(peerColumns, rows) };
 }
 
 /** A name, where there is an odd word, and the pairs that follow. @throws {UsageError} */
@@ -101,7 +129,12 @@ function shown<Item extends object>(
   { details, output }: Show,
 ): Shown {
   const chosen = chooseColumns(columns, output);
-  return { json: items, text: details ? blocks(items) : formatTable(chosen, items) };
+  if (details) return { json: items, text: blocks(items) };
+  // Who asked for columns gets them.
+  return {
+    json: items,
+    text: output === undefined ? fitTable(chosen, items) : formatTable(chosen, items),
+  };
 }
 
 /** What circuits tell of their sessions, a column each; who and where, if they know, wherever there is room. */
@@ -171,23 +204,37 @@ const keepaliveColumn: Column<SessionView> = {
 
 const downColumns: readonly Column<DownView>[] = [
   { heading: "DOWN", cell: ({ path }) => path },
-  { heading: "SINCE", cell: ({ since }) => since },
+  { heading: "FOR", cell: ({ since }) => age(since) },
+  { heading: "SINCE", cell: ({ since }) => since, wide: true },
   { heading: "REASON", cell: ({ reason }) => reason },
 ];
 
 type FailureList = { readonly failures: readonly FailureView[] };
 
 const failureColumns: readonly Column<FailureView>[] = [
-  { heading: "LAST", cell: (failure) => failure["last-at"] },
+  { heading: "AGO", cell: (failure) => age(failure["last-at"]) },
+  { heading: "LAST", cell: (failure) => failure["last-at"], wide: true },
   { heading: "STAGE", cell: ({ stage }) => stage },
-  { heading: "REASON", cell: ({ reason }) => reason },
+  { heading: "OF", cell: whose },
   { heading: "TIMES", cell: ({ count }) => count },
-  { heading: "REMOTE", cell: ({ remote }) => remote },
-  { heading: "PEER", cell: (failure) => failure.peer ?? failure["host-name"] },
-  { heading: "TUNNEL", cell: ({ tunnel }) => tunnel },
-  { heading: "SESSION", cell: ({ session }) => session },
+  { heading: "REASON", cell: ({ reason }) => reason },
+  { heading: "REMOTE", cell: ({ remote }) => remote, wide: true },
+  { heading: "PEER", cell: (failure) => failure.peer ?? failure["host-name"], wide: true },
+  { heading: "TUNNEL", cell: ({ tunnel }) => tunnel, wide: true },
+  { heading: "SESSION", cell: ({ session }) => session, wide: true },
   { heading: "MESSAGE", cell: ({ message }) => message },
 ];
+
+/** What failed, as narrowly as is known: a call, a tunnel, a peer, or whoever sent something. */
+function whose({ "host-name": hostName, peer, remote, session, tunnel }: FailureView) {
+  const call = session === undefined ? tunnel : `${tunnel ?? peer ?? ""}/${session}`;
+  return call ?? peer ?? hostName ?? remote;
+}
+
+/** How long ago something was, by this machine's clock. */
+function age(time: string): string | undefined {
+  return uptime(Math.max(0, (Date.now() - Date.parse(time)) / 1000));
+}
 
 const stepColumns: readonly Column<ReloadView["steps"][number]>[] = [
   { heading: "STEP", cell: ({ step }) => step },
@@ -198,7 +245,9 @@ const stepColumns: readonly Column<ReloadView["steps"][number]>[] = [
 /** What a reload did, and what is down after it. */
 export function reloadText({ down, kept, steps }: ReloadView): string {
   const done = steps.length > 0 ? formatTable(stepColumns, steps) : "";
-  return `${done}kept: ${kept}\n${down.length > 0 ? `\n${formatTable(downColumns, down)}` : ""}`;
+  return `${done}kept: ${kept}\n${
+    down.length > 0 ? `\n${formatTable(chooseColumns(downColumns, undefined), down)}` : ""
+  }`;
 }
 
 /** How many items to ask for at a time: as many as the endpoint gives. */
@@ -240,12 +289,19 @@ function blocks(items: readonly object[]): string {
   return items.map((item) => formatTree(item)).join("\n");
 }
 
-/** Counters, the largest first. */
-function counters(datapath: unknown, key: string, name: string, value: string): Shown {
+/** Counters, the largest first; those that are not 0, unless all are asked for. */
+async function counters(
+  client: Client,
+  key: string,
+  [name, value]: readonly [string, string],
+  { details }: Show,
+): Promise<Shown> {
+  const datapath = await client.request("GET", "/v1/datapath");
   const found = isRecord(datapath) ? datapath[key] : undefined;
   if (!isRecord(found)) throw foreign();
   const rows = Object.entries(found)
     .map(([name, value]) => ({ name, value: Number(value) }))
+    .filter(({ value }) => details || value !== 0)
     .sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : 1));
   const columns: readonly Column<typeof rows[number]>[] = [
     { heading: name, cell: (row) => row.name },

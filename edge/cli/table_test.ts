@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseYaml } from "../config/yaml.ts";
-import { formatTable } from "./table.ts";
+import { fitTable, formatTable } from "./table.ts";
 import { formatTree } from "./tree.ts";
 
 Deno.test("formatTable() aligns text to the left, numbers to the right, and marks what is absent", () => {
@@ -76,4 +76,29 @@ Deno.test("formatTree() prints what the configuration's reader reads back", () =
     assert.deepEqual(problems, []);
     assert.deepEqual(JSON.parse(JSON.stringify(document!.value)), value);
   }));
+});
+
+Deno.test("fitTable() leaves out what says nothing and folds the last column, on a terminal that is too narrow for more", () => {
+  const rows = [
+    { name: "branch", user: undefined, reason: "the address is not there yet" },
+    { name: "x", user: "", reason: undefined },
+  ];
+  const columns = [
+    { heading: "NAME", cell: (row: typeof rows[number]) => row.name },
+    { heading: "USER", cell: (row: typeof rows[number]) => row.user },
+    { heading: "REASON", cell: (row: typeof rows[number]) => row.reason },
+  ];
+  const table = fitTable(columns, rows);
+  const whole = formatTable(columns, rows);
+  assert.equal(table(undefined), whole);
+  assert.equal(table(42), whole);
+  const less = "NAME    REASON\nbranch  the address is not there yet\nx       -\n";
+  assert.equal(table(41), less);
+  assert.equal(table(36), less);
+  assert.equal(
+    table(30),
+    "NAME    REASON\nbranch  the address is not\n        there yet\nx       -\n",
+  );
+  assert.equal(table(25), less, "a last column of no width is left to the terminal");
+  assert.equal(fitTable(columns, [])(10), "NAME  USER  REASON\n", "nothing to leave out");
 });

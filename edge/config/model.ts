@@ -203,8 +203,8 @@ export type Grouping =
     readonly retryInMs: number;
   };
 
-/** A tunnel as it is. */
-export interface TunnelState {
+/** A tunnel as it is, without its sessions. */
+export interface TunnelSummary {
   /** Of managed tunnels; those that are not up have ids of 0. */
   readonly control?: ControlState;
   readonly config: TunnelConfig;
@@ -224,7 +224,20 @@ export interface TunnelState {
   readonly pathErrors?: Readonly<Record<string, number>>;
   /** Datagrams that the kernel dropped at the tunnel's socket, which it may share with others. */
   readonly socketDrops?: number;
+  /** How many sessions it has. */
+  readonly sessionCount: number;
+}
+
+/** A tunnel as it is. */
+export interface TunnelState extends TunnelSummary {
   readonly sessions: readonly SessionState[];
+}
+
+/** A session as it is, and its tunnel. */
+export interface SessionInTunnel {
+  /** Without sessions. */
+  readonly tunnel: TunnelConfig;
+  readonly session: SessionState;
 }
 
 /** A session as it is. */

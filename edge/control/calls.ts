@@ -109,6 +109,8 @@ class CallHandler {
       localHostName: connection?.settings.hostName ?? "",
       peerName: link.peer,
       said: of.said,
+      serial: of.said.callSerialNumber ?? of.serial,
+      tunnelGone: link.gone.promise,
       tell: (message, said) =>
         void driver.act((lcce, now) => lcce.tell(event.call, message, said, now)),
       carrier: (up) => driver.act((lcce, now) => lcce.setCircuitStatus(event.call, up, now)),

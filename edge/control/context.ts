@@ -57,6 +57,8 @@ export interface ControlState {
   /** Servers that plugins call and no file names, by the names of their tunnels. */
   readonly servers: Map<string, CalledServer>;
   readonly links: Map<ConnectionHandle, ManagedConnection>;
+  /** The connection of each tunnel in the datapath that has one. */
+  readonly linkOf: WeakMap<TunnelEntry, ManagedConnection>;
   /** How many connections are established, by peer. */
   readonly established: Map<string, number>;
   /** Peers at their tunnel limit whose connections are being asked whether they are there, for the sake of a newer one. */

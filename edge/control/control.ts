@@ -29,7 +29,8 @@ import { bufferedRandom } from "./random.ts";
 import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { CallTemplate } from "./call_template.ts";
-import { type ManagedState, statesOf } from "./status.ts";
+import type { TunnelEntry } from "../sessions/table.ts";
+import { type ManagedState, stateOfOne, statesOf, wantedIn } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
 import { type Trace, Tracer } from "./trace.ts";
 import type {
@@ -47,6 +48,10 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   owns(tunnel: string): boolean;
   /** All managed tunnels: those that are up, dialed or waiting. */
   states(): ReadonlyMap<string, ManagedState>;
+  /** One of them; `entry` is its part in the datapath, while there is one. */
+  stateOf(name: string, entry?: TunnelEntry): ManagedState | undefined;
+  /** Those that are there whether they are up or not: their names, and the ids that they have at this end, or 0. */
+  wanted(): Iterable<readonly [name: string, tunnelId: number]>;
   /** Ends a tunnel with a StopCCN; resolves once it has left the datapath. One that we dial stays down until a reload. */
   closeTunnel(tunnel: string, result: Result): Promise<void>;
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
@@ -90,6 +95,7 @@ class LcceControl implements ControlPlane {
     managedTunnels: new Map(),
     servers: new Map(),
     links: new Map(),
+    linkOf: new WeakMap(),
     established: new Map(),
     asking: new Set(),
     config: { peers: [], managed: [], hostName: "", routerId: 0 },
@@ -159,6 +165,15 @@ class LcceControl implements ControlPlane {
   states(): ReadonlyMap<string, ManagedState> {
     const { clock, wallClock } = this.#context;
     return statesOf(this.#state, this.#lcce, clock.now(), wallClock());
+  }
+
+  stateOf(name: string, entry?: TunnelEntry): ManagedState | undefined {
+    const { clock, wallClock } = this.#context;
+    return stateOfOne(this.#state, this.#lcce, { name, entry }, clock.now(), wallClock());
+  }
+
+  wanted(): Iterable<readonly [string, number]> {
+    return wantedIn(this.#state, this.#lcce);
   }
 
   async closeTunnel(tunnel: string, result: Result): Promise<void> {
@@ -241,6 +256,7 @@ class LcceControl implements ControlPlane {
     return makeManagedConnections({
       ...dependencies,
       driver,
+      linkOf: this.#state.linkOf,
       outerOf: (peer) => {
         const { dscp, ttl } = this.#state.peers.get(peer)?.config ?? {};
         return { ...(dscp !== undefined && { dscp }), ...(ttl !== undefined && { ttl }) };

@@ -39,6 +39,8 @@ export interface ManagedConnectionDependencies {
   readonly sessions: Sessions;
   readonly sockets: Sockets;
   readonly tunnels: Tunnels;
+  /** Is told of each tunnel's connection. */
+  readonly linkOf: WeakMap<TunnelEntry, ManagedConnection>;
   /** What the outer headers to a peer of that name shall say. */
   outerOf(peer: string): Pick<TunnelConfig, "dscp" | "ttl">;
 }
@@ -249,7 +251,9 @@ class DatapathConnections implements ManagedConnections {
     const { log, tunnels } = this.#dependencies;
     try {
       await transaction(log, (tx) => tunnels.add(config, "control", [], tx, lease));
-      return link.entry = tunnels.all.get(config.name);
+      link.entry = tunnels.all.get(config.name);
+      if (link.entry) this.#dependencies.linkOf.set(link.entry, link);
+      return link.entry;
     } catch (error) {
       this.#endConnection(link, messageOf(error));
       return undefined;

@@ -24,6 +24,12 @@ const REPLACED: Result = {
   message: "replaced by a newer control connection",
 };
 
+/**
+ * So many milliseconds a connection has its place in peace: another one of the same peer that comes before is more
+ * likely one of several than the same one again, and two that live would take the place from each other for ever.
+ */
+const PEACE_MS = 60_000;
+
 type PlaceDependencies = Pick<ControlContext, "driver" | "links" | "log" | "state" | "takeover">;
 type Found = (link: ManagedConnection, connection: Connection) => void;
 
@@ -62,7 +68,7 @@ class Places {
       const former = this.#formerOf(place);
       return !place.link || !former || hasEnded(former.state);
     });
-    const place = (beyond ? undefined : free) ?? this.#oldestOf(places, connection);
+    const place = (beyond ? undefined : free) ?? this.#oldestOf(places, connection, now);
     if (place) {
       this.#take(link, place, now);
       return this.#done(link, connection);
@@ -87,12 +93,17 @@ class Places {
     return link && this.#lcce.connection(link.handle);
   }
 
-  /** Of the places that the peer itself has, as is proven, the one that it has had for longest. */
-  #oldestOf(places: readonly ManagedTunnel[], connection: Connection): ManagedTunnel | undefined {
+  /** Of the places that the peer itself has, as is proven, and not just now, the one that it has had for longest. */
+  #oldestOf(
+    places: readonly ManagedTunnel[],
+    connection: Connection,
+    now: number,
+  ): ManagedTunnel | undefined {
     return places
       .filter((place) => {
         const former = this.#formerOf(place);
-        return former && isProvenSame(connection, former);
+        const since = place.link?.upSince ?? now;
+        return former && isProvenSame(connection, former) && now - since >= PEACE_MS;
       })
       .sort((a, b) => (a.link?.upSince ?? 0) - (b.link?.upSince ?? 0))[0];
   }

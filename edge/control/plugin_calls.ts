@@ -56,7 +56,7 @@ export class PluginCalls {
     const { driver, state } = this.#context;
     if (state.stopping) return refuse("we are stopping");
     const found = this.#find(target);
-    if ("refuse" in found) return found;
+    if ("refuse" in found) return { ...found, noTunnel: true };
     const managed = "link" in found ? found.link.managed : found.managed;
     if (managed) managed.callers++;
     const release = () => {
@@ -68,7 +68,7 @@ export class PluginCalls {
       const link = "link" in found ? found.link : await this.#dialed(found.managed, signal);
       if ("refuse" in link) {
         release();
-        return link;
+        return { ...link, noTunnel: true };
       }
       return await this.#place(link, say, request, signal, release);
     } catch (error) {

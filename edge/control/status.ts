@@ -5,6 +5,7 @@ import type { Lcce } from "../../core/lcce.ts";
 import { isName } from "../config/dns_name.ts";
 import type { ControlState as ControlView, TunnelConfig } from "../config/model.ts";
 import type { ControlState, ManagedConnection, ManagedTunnel } from "./context.ts";
+import type { TunnelEntry } from "../sessions/table.ts";
 import { isWanted } from "./dialer.ts";
 
 /** A managed tunnel. */
@@ -26,35 +27,77 @@ export function statesOf(
   const states = new Map<string, ManagedState>();
   const called = Array.from(servers.values(), ({ managed }) => managed);
   for (const managed of [...managedTunnels.values(), ...called]) {
-    const { config, createdAt, settings } = managed;
-    const first = managed.target?.endpoint ?? config.remotes[0]?.endpoint;
-    const remote = first && !isName(first) ? first : { address: "0.0.0.0", port: 0 };
-    states.set(config.name, {
-      createdAt,
-      config: {
-        name: config.name,
-        version: settings.version,
-        tunnelId: 0 as TunnelId,
-        peerTunnelId: 0 as TunnelId,
-        encap: config.encap,
-        local: config.local,
-        remote,
-        checksum: { udp: config.encap === "udp", zero6Tx: false, zero6Rx: false },
-        sessions: [],
-        ...(managed.link && idsOf(managed.link, lcce)),
-      },
-      control: viewOf(lcce, managed.link, managed, now, wall),
-    });
+    states.set(managed.config.name, managedState(managed, lcce, now, wall));
   }
   for (const link of links.values()) {
-    if (link.managed || !link.entry) continue;
-    states.set(link.name, {
-      createdAt: link.entry.createdAt,
-      config: link.entry.config,
-      control: viewOf(lcce, link, undefined, now, wall),
-    });
+    if (!link.managed && link.entry) {
+      states.set(link.name, acceptedState(link, link.entry, lcce, now, wall));
+    }
   }
   return states;
+}
+
+/** The one of that name; `entry` is its part in the datapath. */
+export function stateOfOne(
+  { linkOf, managedTunnels, servers }: ControlState,
+  lcce: Lcce,
+  { entry, name }: { readonly name: string; readonly entry: TunnelEntry | undefined },
+  now: number,
+  wall: number,
+): ManagedState | undefined {
+  const managed = managedTunnels.get(name) ?? servers.get(name)?.managed;
+  if (managed) return managedState(managed, lcce, now, wall);
+  const link = entry && linkOf.get(entry);
+  return link?.entry && acceptedState(link, link.entry, lcce, now, wall);
+}
+
+/** Those that are there whether they are up or not, with the ids that they have at this end, or 0. */
+export function* wantedIn(
+  { managedTunnels, servers }: ControlState,
+  lcce: Lcce,
+): Iterable<readonly [name: string, tunnelId: number]> {
+  const idOf = ({ link }: ManagedTunnel) =>
+    link === undefined ? 0 : lcce.connection(link.handle)?.localId ?? 0;
+  for (const [name, managed] of managedTunnels) yield [name, idOf(managed)];
+  for (const [name, { managed }] of servers) yield [name, idOf(managed)];
+}
+
+function managedState(
+  managed: ManagedTunnel,
+  lcce: Lcce,
+  now: number,
+  wall: number,
+): ManagedState {
+  const { config, createdAt, settings } = managed;
+  const first = managed.target?.endpoint ?? config.remotes[0]?.endpoint;
+  const remote = first && !isName(first) ? first : { address: "0.0.0.0", port: 0 };
+  return {
+    createdAt,
+    config: {
+      name: config.name,
+      version: settings.version,
+      tunnelId: 0 as TunnelId,
+      peerTunnelId: 0 as TunnelId,
+      encap: config.encap,
+      local: config.local,
+      remote,
+      checksum: { udp: config.encap === "udp", zero6Tx: false, zero6Rx: false },
+      sessions: [],
+      ...(managed.link && idsOf(managed.link, lcce)),
+    },
+    control: viewOf(lcce, managed.link, managed, now, wall),
+  };
+}
+
+/** Of a connection whose peer dialed, and for which no tunnel is configured. */
+function acceptedState(
+  link: ManagedConnection,
+  { config, createdAt }: TunnelEntry,
+  lcce: Lcce,
+  now: number,
+  wall: number,
+): ManagedState {
+  return { createdAt, config, control: viewOf(lcce, link, undefined, now, wall) };
 }
 
 function idsOf({ handle }: ManagedConnection, lcce: Lcce): Partial<TunnelConfig> {

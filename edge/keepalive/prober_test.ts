@@ -229,6 +229,47 @@ Deno.test("an echo reply counts once, from the target, with the identifier and c
   assert.deepEqual([answered, late], [1, 1]);
 });
 
+Deno.test("questions and answers about others are strays, and answered by nobody", () => {
+  const arp = (operation: number, sender: string, target: string) =>
+    hex(`020000000009 020000000002 0806 0001 0800 06 04 000${operation}
+      020000000002 ${sender} 020000000009 ${target}`);
+  const alone = probe(arpOnly);
+  alone.tick();
+  alone.take(arp(2, "0a000007", "00000000"));
+  alone.take(arp(1, "0a000002", "0a000003"));
+  assert.deepEqual([alone.prober.state, alone.prober.figures().counts.stray], ["waiting", 2]);
+  const four = probe(ping4);
+  assert.deepEqual(four.take(arp(1, "0a000002", "0a000004")).send, []);
+  const six = probe(ping6);
+  const from = { ...ping6, mac: farMac, source: linkLocalOf(farMac) };
+  const [asked] = probe({ ...from, target: ip("fe80::77") }).tick();
+  assert.deepEqual(six.take(asked!).send, []);
+  const [, pinged] = probe({ ...from, target: ip("fe80::77") }).tick(farHost("fe80::77"));
+  assert.deepEqual(six.take(pinged!).send, [], "a ping to another address");
+  assert.equal(six.prober.figures().counts.stray, 2);
+  const claimed = farHost("fe80::ff:fe00:9")(
+    probe({ ...from, target: linkLocalOf(mac) }).tick()[0]!,
+  );
+  six.take(claimed!);
+  const { conflicts, stray } = six.prober.figures().counts;
+  assert.deepEqual([conflicts, stray], [1, 3], "an advertisement of our own address");
+});
+
+Deno.test("where ARP is all, the second answer to a question is late", () => {
+  const one = probe(arpOnly);
+  const [asked] = one.tick(farHost("10.0.0.2"));
+  one.take(farHost("10.0.0.2")(asked!)!);
+  const { answered, late } = one.prober.figures().counts;
+  assert.deepEqual([answered, late], [1, 1]);
+});
+
+Deno.test("a tag has all twelve bits of its VLAN", () => {
+  const tagged = insertTag(hex("020000000009 020000000002 0806 0102"), 0xabc);
+  assert.equal(tagged.toHex(), "020000000009020000000002" + "81000abc" + "08060102");
+  assert.equal(untagged(tagged).vid, 0xabc);
+  assert.equal(untagged(hex("020000000009 020000000002 8100 f00a 0806")).vid, 10, "but priority");
+});
+
 Deno.test("another station with the probe's address is told of, and given no way", () => {
   const four = probe(ping4);
   const answer = four.take(hex(`ffffffffffff 020000000002 0806 0001 0800 06 04 0001

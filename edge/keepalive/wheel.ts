@@ -21,6 +21,8 @@ export class Wheel {
   /** The turn that the timer is for. */
   #next = Infinity;
   #timer: Disposable | undefined;
+  /** All was put off when the timer came last. */
+  #stoodStill = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -61,7 +63,9 @@ export class Wheel {
     const now = this.#clock.now();
     const [reached, next] = [Math.floor(now / TURN_MS), this.#next];
     this.#next = -Infinity; // nothing is wound up meanwhile
-    if (reached - next > LATE_TURNS) this.#stood(reached - next + 1);
+    // Never twice in a row: who is always late would never do anything.
+    this.#stoodStill = !this.#stoodStill && reached - next > LATE_TURNS;
+    if (this.#stoodStill) this.#stood(reached - next + 1);
     while (this.#turn < reached) {
       const slot = this.#slots[++this.#turn % SLOTS]!;
       for (const what of [...slot]) {

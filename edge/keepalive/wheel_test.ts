@@ -134,3 +134,15 @@ Deno.test("a timer that is a little late is no standstill", () => {
   one.stand(500 + 3 * TURN_MS);
   assert.equal(called.length, 1);
 });
+
+Deno.test("where the process is always late, everything has its turn all the same", () => {
+  const one = bench();
+  let count = 0;
+  const again: Due = (now) => {
+    count++;
+    one.wheel.set(again, now + 100);
+  };
+  one.wheel.set(again, 1100);
+  for (let i = 0; i < 40; i++) one.stand(300);
+  assert.ok(count >= 15, `${count}`);
+});

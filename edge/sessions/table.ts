@@ -77,6 +77,15 @@ export interface SessionTable {
   add(session: SessionEntry): void;
   delete(session: SessionEntry): void;
   values(): IterableIterator<SessionEntry>;
+  /** All, by ascending session id. */
+  inOrder(): readonly SessionEntry[];
+}
+
+/** Tunnels that run, by name; also by tunnel id. */
+export interface TunnelTable extends ReadonlyMap<string, TunnelEntry> {
+  byId(id: number): TunnelEntry | undefined;
+  /** All, by ascending tunnel id. */
+  inOrder(): readonly TunnelEntry[];
 }
 
 /** Where a session is, for people and for reports. */
@@ -88,6 +97,7 @@ export function sessionPath(tunnel: TunnelConfig, session: SessionConfig): strin
 export function makeSessionTable(): SessionTable {
   const names = new Map<string, SessionEntry>();
   const ids = new Map<number, SessionEntry>();
+  let ordered: SessionEntry[] | undefined;
   return {
     get size() {
       return names.size;
@@ -97,27 +107,63 @@ export function makeSessionTable(): SessionTable {
     add(session) {
       names.set(session.config.name, session);
       ids.set(session.config.sessionId, session);
+      ordered = undefined;
     },
     delete({ config }) {
       names.delete(config.name);
       ids.delete(config.sessionId);
+      ordered = undefined;
     },
     values: () => names.values(),
+    inOrder: () =>
+      ordered ??= [...names.values()].sort((a, b) => a.config.sessionId - b.config.sessionId),
   };
 }
 
+/** The same of tunnels; put in order only where somebody asks for that. */
+export class RunningTunnels extends Map<string, TunnelEntry> implements TunnelTable {
+  readonly #byId = new Map<number, TunnelEntry>();
+  #ordered: TunnelEntry[] | undefined;
+
+  override set(name: string, tunnel: TunnelEntry): this {
+    this.#byId.set(tunnel.config.tunnelId, tunnel);
+    this.#ordered = undefined;
+    return super.set(name, tunnel);
+  }
+
+  override delete(name: string): boolean {
+    const tunnel = this.get(name);
+    const id = tunnel?.config.tunnelId;
+    if (id !== undefined && this.#byId.get(id) === tunnel) this.#byId.delete(id);
+    this.#ordered = undefined;
+    return super.delete(name);
+  }
+
+  byId(id: number): TunnelEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  inOrder(): readonly TunnelEntry[] {
+    return this.#ordered ??= [...this.values()]
+      .sort((a, b) => a.config.tunnelId - b.config.tunnelId);
+  }
+}
+
+/** An id as it is written; 0: it is none. */
+function idIn(text: string): number {
+  return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : 0;
+}
+
 /** The tunnel of that name, or else of that tunnel id. @throws {ApplianceError} */
-export function findTunnel(tunnels: ReadonlyMap<string, TunnelEntry>, tunnel: string): TunnelEntry {
-  const found = tunnels.get(tunnel) ??
-    [...tunnels.values()].find(({ config }) => String(config.tunnelId) === tunnel);
+export function findTunnel(tunnels: TunnelTable, tunnel: string): TunnelEntry {
+  const found = tunnels.get(tunnel) ?? tunnels.byId(idIn(tunnel));
   if (found) return found;
   throw new ApplianceError("not-found", undefined, `there is no tunnel ${tunnel}`);
 }
 
 /** The session of that name, or else of that session id. @throws {ApplianceError} */
 export function findSession(tunnel: TunnelEntry, session: string): SessionEntry {
-  const id = /^[1-9]\d*$/.test(session) ? Number(session) : 0;
-  const found = tunnel.sessions.byName(session) ?? tunnel.sessions.byId(id);
+  const found = tunnel.sessions.byName(session) ?? tunnel.sessions.byId(idIn(session));
   if (found) return found;
   const message = `the tunnel ${tunnel.config.name} has no session ${session}`;
   throw new ApplianceError("not-found", undefined, message);

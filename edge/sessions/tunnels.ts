@@ -4,7 +4,13 @@ import { ApplianceError, asApplianceErrors } from "../appliance/errors.ts";
 import { DatapathError } from "../datapath/datapath.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { SocketLease } from "./sockets.ts";
-import { makeSessionTable, sessionPath, type TunnelEntry } from "./table.ts";
+import {
+  makeSessionTable,
+  RunningTunnels,
+  sessionPath,
+  type TunnelEntry,
+  type TunnelTable,
+} from "./table.ts";
 import { forEach, type Transaction } from "../appliance/transaction.ts";
 
 /** How many sessions of a tunnel are made at a time. */
@@ -28,7 +34,7 @@ export interface OwnedSession {
 /** The operations. Those that take a {@linkcode Transaction} throw {@linkcode ApplianceError}s and are taken back by it. */
 export interface Tunnels extends TunnelRoutes {
   /** The tunnels that run, by name. */
-  readonly all: ReadonlyMap<string, TunnelEntry>;
+  readonly all: TunnelTable;
   /** @param lease the socket, where that is known; it is the tunnel's from then on, and let go of on failure */
   add(
     config: TunnelConfig,
@@ -46,7 +52,7 @@ export interface Tunnels extends TunnelRoutes {
 /** No tunnels yet. */
 export function makeTunnels(dependencies: TunnelDependencies): Tunnels {
   const { datapath, log, remoteNames, sessions, wallClock } = dependencies;
-  const all = new Map<string, TunnelEntry>();
+  const all = new RunningTunnels();
   const names = makeTunnelNames();
   const { change, followPath, lease, pathMtu, settle } = makeTunnelRoutes(dependencies);
 

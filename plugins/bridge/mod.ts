@@ -24,6 +24,7 @@ export const bridge: Plugin<BridgeOptions> = {
   summary: "sessions joined with sessions: two of one circuit, calls placed on, or by hand",
   pseudowireTypes: [PseudowireType.Ethernet, PseudowireType.EthernetVlan, PseudowireType.Ppp],
   options: bridgeOptions,
+  asks: ["ppp"],
   columns: [{ name: "far", help: "the session at the other end" }],
   views: [{
     name: "bridge",
@@ -47,14 +48,16 @@ export const bridge: Plugin<BridgeOptions> = {
   ],
   check: (_section, circuits, { peers }) =>
     circuits.flatMap(({ name, options }) => [
-      ...(options.rules ?? []).flatMap(({ to }) => [to].flat())
+      ...(options.rules ?? []).flatMap(({ to }) => to ?? [])
         .flatMap((target) =>
           "peer" in target && !peers.includes(target.peer)
             ? [`${name}: there is no peer ${target.peer}`]
             : []
         ),
       ...(options["wait-for-far-leg"] && needsConnected(options)
-        ? [`${name}: a realm is known from ICCN only, so nothing can wait-for-far-leg`]
+        ? [
+          `${name}: a realm and proxy-auth are known from ICCN only, so nothing can wait-for-far-leg`,
+        ]
         : []),
     ]),
   start(scope) {

@@ -18,6 +18,7 @@ import type {
   Session,
 } from "../plugin.ts";
 import { isRefusal } from "../session.ts";
+import type { Way } from "./ask.ts";
 import { hopsOf, news, outgoing, passable, ruleFor } from "./avps.ts";
 import type { Board } from "./board.ts";
 import { type BridgeOptions, needsConnected, type Rule } from "./options.ts";
@@ -25,6 +26,7 @@ import { type BridgeOptions, needsConnected, type Rule } from "./options.ts";
 /** Frames that either leg's peer may send before the other's was told to go on. */
 const HELD = 64;
 const NO_RULE: CallEnd = { result: 6, message: "no rule for this call" };
+const NO_LNS: CallEnd = { result: 6, message: "no LNS is named for this call" };
 const LOOP: CallEnd = { result: 4, message: "the call would go round in a circle" };
 
 /** A circuit that places calls on. */
@@ -128,9 +130,11 @@ class Hop {
     const passed = count ? hopsOf(said, count) + 1 : 0;
     if (count && passed > count.limit) return { refuse: LOOP };
     const say = outgoing(said, rule, count && { count, passed });
-    let last: Refusal = { refuse: NO_RULE };
-    for (const target of [rule.to].flat()) {
-      const far = await this.#life.place(target, say, {
+    const ways = await this.#ways(rule, said);
+    if ("refuse" in ways) return ways;
+    let last: Refusal = { refuse: ways.length > 0 ? NO_RULE : NO_LNS };
+    for (const { say: more, target } of ways) {
+      const far = await this.#life.place(target, { ...say, ...more }, {
         pseudowireType: near.pseudowireType,
         request: near.request ?? "ICRQ",
         ...(rule.sequencing !== undefined && { sequencing: rule.sequencing }),
@@ -143,6 +147,15 @@ class Hop {
       if (!isRefusal(far)) far.end(LOOP);
     }
     return last;
+  }
+
+  /** Where a rule says that a call goes, or where who is asked says it. */
+  async #ways({ ask, to = [] }: Rule, said: CallAvps): Promise<readonly Way[] | Refusal> {
+    const own = [to].flat().map((target) => ({ target }));
+    if (!ask) return own;
+    const { askedWays } = await import("./ask.ts");
+    const asked = await askedWays(this.#near, this.#life, ask, said);
+    return "refuse" in asked || asked.length > 0 ? asked : own;
   }
 
   #heardFar(message: CallMessage, said: CallAvps): void {

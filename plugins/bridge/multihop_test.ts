@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { PseudowireType } from "../../core/pseudowire.ts";
+import type { Plugin } from "../plugin.ts";
+import type { Asked, CallFacts } from "../ppp/aaa/authenticator.ts";
 import { isRefusal } from "../session.ts";
 import { startPlugins, WHY } from "../testing/bench.ts";
 import { makeSession, type TestSessionOptions } from "../testing/session.ts";
@@ -172,6 +174,7 @@ Deno.test("rules match what is known of a call, the first that fits", () => {
       name: "lac-7",
       version: 2 as const,
       peer: "10.0.0.1",
+      local: "10.77.0.1",
       hostName: "LAC",
       localHostName: "us",
       peerName: "lac",
@@ -246,4 +249,148 @@ Deno.test("a call does not go back to its caller, nor to ourselves", async () =>
     await host.end(WHY);
     assert.deepEqual(world.leftovers(), []);
   }
+});
+
+/** An authenticator that answers what the test says. */
+function answering(answer: { kind: string; [key: string]: unknown } | undefined) {
+  const asked: { asked: Asked; calledNumber: string | undefined }[] = [];
+  const plugin: Plugin = {
+    name: "ppp",
+    summary: "answers what the test says",
+    pseudowireTypes: [],
+    start: () => ({
+      shared: {
+        check(given: Asked, { calledNumber }: CallFacts) {
+          asked.push({ asked: given, calledNumber });
+          return Promise.resolve(answer);
+        },
+      },
+    }),
+  };
+  return { asked, plugin };
+}
+
+async function asking(
+  options: BridgeOptions,
+  answer: { kind: string; [key: string]: unknown } | undefined,
+) {
+  const { asked, plugin } = answering(answer);
+  const { host, world } = await startPlugins(answer ? [plugin, bridge] : [bridge]);
+  const circuit = host.circuit("bridge", "circuit hop", options);
+  await circuit.first;
+  const near = makeSession(world, host, {
+    pseudowireType: Ppp,
+    request: "ICRQ",
+    said: { calledNumber: "77" },
+  });
+  return { asked, circuit, host, near, world };
+}
+
+const tunnels = [
+  {
+    tag: 1,
+    type: 3,
+    server: "10.9.9.9",
+    password: bytes("hush"),
+    assignmentId: "gold",
+    clientAuthId: "us",
+  },
+  { tag: 2, type: 3, server: "10.9.9.8", privateGroupId: bytes("blue") },
+];
+
+/** Who is asked is loaded when somebody asks: by the clock on the wall. */
+async function until(done: () => boolean) {
+  for (let turn = 0; turn < 1000 && !done(); turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+Deno.test("a rule that asks places a call where the answer says, in its order, by what the LAC heard", async () => {
+  const { asked, circuit, host, near, world } = await asking(
+    { rules: [{ ask: "proxy-auth", to }] },
+    { kind: "accept", grant: { user: "bob", tunnels } },
+  );
+  world.placed = (call) => world.calls.length === 1 ? call.refuse({ result: 4 }) : call.agree();
+  await near.attach(circuit);
+  assert.equal(world.calls.length, 0, "who it is, ICCN says");
+  const response = new Uint8Array(16).fill(7);
+  const challenge = bytes("challenge");
+  await near.connect({
+    proxyAuth: { type: 2, name: bytes("bob@isp"), id: 9, challenge, response },
+  });
+  await until(() => world.calls.length === 2);
+  assert.deepEqual(asked, [{
+    asked: { kind: "chap-md5", name: bytes("bob@isp"), id: 9, challenge, response },
+    calledNumber: "77",
+  }]);
+  assert.deepEqual(world.calls.map(({ target }) => target), [
+    {
+      server: "10.9.9.9",
+      version: 2,
+      share: "gold\0" + "10.9.9.9\0us",
+      secret: "hush",
+      hostName: "us",
+    },
+    { server: "10.9.9.8", version: 2, share: "\0" + "10.9.9.8\0" },
+  ]);
+  const [first, second] = world.calls;
+  assert.equal(first!.say.privateGroupId, undefined);
+  assert.deepEqual(second!.say.privateGroupId, bytes("blue"));
+  assert.ok(second!.proceeded?.proxyAuth, "the LNS hears it, too");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("by the called number a call is asked for before its ICRP; without a name there, the file's own count", async () => {
+  for (const named of [true, false]) {
+    const { asked, circuit, host, near, world } = await asking(
+      { rules: [{ ask: "called-number", to }] },
+      { kind: "accept", grant: { user: "77", ...(named && { tunnels }) } },
+    );
+    await near.attach(circuit);
+    assert.deepEqual(asked[0]!.asked, { kind: "none", name: bytes("77") });
+    const [{ target } = {}] = world.calls;
+    assert.deepEqual(named ? "server" in target! : target, named ? true : to);
+    await host.end(WHY);
+  }
+});
+
+Deno.test("a call is refused where the answer is no, where nobody answers or names an LNS, and where nobody is there", async () => {
+  const ask = "called-number";
+  for (
+    const [answer, options, expected] of [
+      [{ kind: "reject", reason: "no such number" }, { rules: [{ ask, to }] }, [
+        3,
+        "no such number",
+      ]],
+      [{ kind: "unreachable", reason: "nobody" }, { rules: [{ ask, to }] }, [4, "nobody"]],
+      [{ kind: "accept", grant: { user: "77" } }, { rules: [{ ask }] }, [
+        6,
+        "no LNS is named for this call",
+      ]],
+      [undefined, { rules: [{ ask, to }] }, [4, "nobody can be asked: there is no plugin ppp"]],
+    ] as const
+  ) {
+    const { circuit, host, near, world } = await asking(
+      options as unknown as BridgeOptions,
+      answer,
+    );
+    const refusal = await circuit.attach(near.facts, {}, () => {});
+    assert.ok(isRefusal(refusal));
+    assert.deepEqual([refusal.refuse.result, refusal.refuse.message], expected);
+    assert.equal(world.calls.length, 0);
+    await host.end(WHY);
+  }
+});
+
+Deno.test("a caller that did not say who it is gets a CDN where that is asked for", async () => {
+  const { asked, circuit, host, near } = await asking(
+    { rules: [{ ask: "proxy-auth" }] },
+    { kind: "accept", grant: { user: "bob", tunnels } },
+  );
+  await near.attach(circuit);
+  await near.connect({ proxyAuth: { type: 4 } });
+  await until(() => near.ended !== undefined);
+  assert.deepEqual([near.ended?.result, asked.length], [4, 0]);
+  await host.end(WHY);
 });

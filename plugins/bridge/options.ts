@@ -46,7 +46,10 @@ const rule = z.strictObject({
   "host-name": glob.optional(),
   to: z.union([target, z.array(target).min(1)], {
     error: "expected { peer: NAME }, { tunnel: NAME }, or a list of them",
-  }),
+  }).optional(),
+  ask: z.enum(["proxy-auth", "called-number"], {
+    error: "expected proxy-auth or called-number",
+  }).optional(),
   set: z.strictObject({
     "called-number": text.optional(),
     "calling-number": text.optional(),
@@ -56,7 +59,9 @@ const rule = z.strictObject({
   }).optional(),
   remove: z.array(z.enum(removable)).optional(),
   sequencing: z.boolean().optional(),
-}, { error: "expected the keys called-number, peer, to, set" });
+}, { error: "expected the keys called-number, peer, to, set" }).refine(({ ask, to }) => ask || to, {
+  error: "expected to, ask, or both",
+});
 
 /** A rule of a multihop. */
 export type Rule = z.infer<typeof rule>;
@@ -83,5 +88,5 @@ export type HopCount = NonNullable<BridgeOptions["hop-count"]>;
 
 /** Whether some rule needs what only ICCN says. */
 export function needsConnected({ rules = [] }: BridgeOptions): boolean {
-  return rules.some(({ realm }) => realm !== undefined);
+  return rules.some(({ ask, realm }) => realm !== undefined || ask === "proxy-auth");
 }

@@ -205,7 +205,13 @@ class Host implements PluginHost {
       opened: this.#opened,
       service: (name) => {
         if (plugin.uses?.includes(name)) return this.#serviceOf(name).shared;
-        throw new Failure("invalid", `${plugin.name} does not name ${name} in \`uses\``);
+        const asked = plugin.asks?.includes(name);
+        if (asked && this.#entries.has(name)) return this.#serviceOf(name).shared;
+        if (asked) throw new Failure("unavailable", `there is no plugin ${name}`);
+        throw new Failure(
+          "invalid",
+          `${plugin.name} names ${name} in neither \`uses\` nor \`asks\``,
+        );
       },
       store: () => this.#storeOf(plugin.name),
     };

@@ -441,3 +441,20 @@ Deno.test("who uses a service waits for it, and begins anew with it at once", as
   assert.ok(circuit.up);
   await host.end(WHY);
 });
+
+Deno.test("who asks a plugin lives on while that is away, and asks again when it is back", async () => {
+  const ppp = scripted("ppp");
+  const bridge = scripted("bridge", { asks: ["ppp", "absent"] });
+  const { host, world } = await startPlugins([bridge.plugin, ppp.plugin]);
+  const [scope] = bridge.seen.scopes.service;
+  assert.equal(scope!.service("ppp"), "ppp's");
+  assert.throws(() => scope!.service("absent"), { code: "unavailable" });
+  assert.throws(() => scope!.service("other"), { code: "invalid" });
+  ppp.seen.scopes.service[0]!.fail(new Error("it broke"));
+  await settle();
+  assert.throws(() => scope!.service("ppp"), { code: "unavailable" });
+  await world.advance(FIRST_PAUSE_MS);
+  assert.equal(scope!.service("ppp"), "ppp's");
+  assert.equal(bridge.seen.scopes.service.length, 1, "it was never begun anew");
+  await host.end(WHY);
+});

@@ -14,7 +14,7 @@ import { terminate } from "./terminate.ts";
 import { makeSubscriber } from "./testing.ts";
 
 /** A termination whose authenticator answers when the test says so, and keeps what it is told. */
-async function lns() {
+async function lns(more: object = {}) {
   const asked: { readonly name: string; answer(answer: Answer): void }[] = [];
   const accounts: string[] = [];
   let usage: () => Promise<Usage> = () => Promise.reject(new Error("no account yet"));
@@ -54,7 +54,13 @@ async function lns() {
     "ppp",
     "circuit lns",
     pppOptions.parse({
-      terminate: { tun: { name: "ppp0" }, address: "10.64.0.1", pools: ["main"], ipv6: false },
+      terminate: {
+        tun: { name: "ppp0" },
+        address: "10.64.0.1",
+        pools: ["main"],
+        ipv6: false,
+        ...more,
+      },
     }),
   );
   await circuit.first;
@@ -85,6 +91,34 @@ Deno.test("a client that asks again while its answer is awaited is asked about o
   await call.end();
   assert.deepEqual(accounts.slice(1), ["stop bob lost-carrier 120"]);
   await host.end(WHY);
+});
+
+Deno.test("a subscriber is asked again at intervals: while it knows the secret nothing else happens, and then it is out", async () => {
+  const { accounts, asked, call, host, world } = await lns({ "chap-interval": 60 });
+  const subscriber = makeSubscriber(world, call, { methods: ["chap-md5"] });
+  subscriber.open();
+  await subscriber.talk(1000);
+  asked[0]!.answer(accept("bob"));
+  await subscriber.talk(1000);
+  assert.ok(subscriber.happened.includes("ipcp up"));
+  const before = subscriber.happened.length;
+  for (const answer of [accept("bob"), { kind: "unreachable", reason: "nobody" }] as const) {
+    const seen = asked.length;
+    await subscriber.talk(80_000);
+    assert.ok(asked.length > seen, "it was challenged again, and answered");
+    for (const { answer: tell } of asked.slice(seen)) tell(answer);
+    await subscriber.talk(100);
+  }
+  assert.deepEqual(accounts, ["start bob 10.64.0.2"], "one session all the time");
+  assert.deepEqual(subscriber.happened.slice(before), []);
+  const seen = asked.length;
+  await subscriber.talk(80_000);
+  asked.slice(seen).at(-1)!.answer({ kind: "reject", reason: "the account is closed" });
+  await subscriber.talk(2000);
+  assert.match(accounts.at(-1)!, /^stop bob/);
+  assert.ok(call.ended);
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
 });
 
 Deno.test("an answer to a login that LCP has overtaken counts for nothing", async () => {

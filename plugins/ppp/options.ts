@@ -129,6 +129,9 @@ export const terminateSchema = z.strictObject({
     .describe("What we call ourselves in a CHAP challenge"),
   authenticate: z.array(method).default(["mschapv2", "chap-md5", "pap"])
     .describe("How subscribers prove who they are, the best first; empty: they need not"),
+  "chap-interval": z.int().min(0).max(604_800).default(0).describe(
+    "Seconds until a subscriber that proved itself by CHAP has to prove it again, a quarter more or less (RFC 1994 §2); 0: never",
+  ),
   profile: name.exactOptional().describe("What subscribers get where nobody chooses otherwise"),
   "peer-profiles": z.record(z.string(), name).default({})
     .describe("Profiles by what the peer (the LAC) calls itself"),

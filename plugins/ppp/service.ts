@@ -3,6 +3,7 @@
 import type { CallEnd, Scope, Session } from "../plugin.ts";
 import type { TerminateCause, Usage } from "./aaa/authenticator.ts";
 import type { PppSection } from "./options.ts";
+import { Groups } from "./groups.ts";
 import { Memory } from "./memory.ts";
 import { Pools } from "./pools.ts";
 
@@ -52,7 +53,7 @@ export class Subscribers {
   readonly failures: FailedLogin[] = [];
   /** By Session.id. */
   readonly present = new Map<string, Present>();
-  readonly #byUser = new Map<string, Set<Present>>();
+  readonly #byUser = new Groups<Present>();
   section: PppSection;
   /** Sessions that have not authenticated yet; all sessions. */
   starting = 0;
@@ -89,17 +90,15 @@ export class Subscribers {
   }
 
   of(user: string): Present[] {
-    return [...this.#byUser.get(user) ?? []];
+    return this.#byUser.get(user);
   }
 
   enter(one: Present): () => void {
     this.present.set(one.session.id, one);
-    const own = this.#byUser.get(one.user) ?? new Set();
-    this.#byUser.set(one.user, own.add(one));
+    this.#byUser.add(one.user, one);
     return () => {
       if (this.present.get(one.session.id) === one) this.present.delete(one.session.id);
-      own.delete(one);
-      if (own.size === 0) this.#byUser.delete(one.user);
+      this.#byUser.remove(one.user, one);
     };
   }
 

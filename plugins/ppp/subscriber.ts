@@ -62,6 +62,10 @@ export class SubscriberSession implements Present, LinkSink, Attachment {
     return this.#subscription?.user ?? "";
   }
 
+  get admitted(): boolean {
+    return this.#subscription !== undefined;
+  }
+
   get address(): string | undefined {
     return this.#subscription?.addresses.ipv4;
   }

@@ -106,6 +106,7 @@ function linkSettingsOf(options: TerminateOptions, mru: number): LinkSettings {
   return {
     lcp: { mru, largestMru: options.mru, authenticate, answer: [] },
     name,
+    againMs: options["chap-interval"] * 1000,
     echo: { intervalMs: options["echo-interval"] * 1000, failures: options["echo-failures"] },
   };
 }

@@ -8,15 +8,7 @@
 
 import { CdnResult } from "../../core/errors.ts";
 import { PseudowireType } from "../../core/pseudowire.ts";
-import type {
-  CallAvps,
-  CallEnd,
-  PlacedCall,
-  Refusal,
-  Scope,
-  ServerTarget,
-  Target,
-} from "../plugin.ts";
+import type { CallAvps, CallEnd, PlacedCall, Refusal, Scope, Target } from "../plugin.ts";
 import { isRefusal } from "../session.ts";
 import { textOf } from "../line.ts";
 import type {
@@ -27,6 +19,7 @@ import type {
   Grant,
   TerminateCause,
 } from "../ppp/aaa/authenticator.ts";
+import { serverTargetOf } from "../ppp/aaa/target.ts";
 import type { TunnelTarget } from "../ppp/aaa/tunnel.ts";
 import { driveLink, type DrivenLink } from "../ppp/drive.ts";
 import { authEnd, Cause, type LinkEnd } from "../ppp/link/end.ts";
@@ -36,10 +29,12 @@ import { callEndOf } from "../ppp/why.ts";
 import type { AccessSession } from "./access.ts";
 import type { Counters } from "./counters.ts";
 import { type Lns, LnsChooser, type LnsDenial, type LnsFailure } from "./lns.ts";
+import { idOf, linkOf, lostOf } from "./link_facts.ts";
 import type { CarryOptions } from "./options.ts";
 import { answerOf } from "./replay.ts";
 import { factsOf, saidOf, templateValues } from "./subscriber.ts";
 import { fillTemplate, realmOf } from "./template.ts";
+import { TunnelAccounts } from "./tunnel_accounts.ts";
 
 /** Frames of a client that are kept while its LNS is called: it repeats what is not answered, a few times in all. */
 const HELD_FRAMES = 64;
@@ -70,6 +65,8 @@ interface Carried {
 /** What is looked at when the LNS ends a call, while its counters are there still. */
 interface LastLook {
   look?(): void;
+  /** Its tunnel ended. */
+  lost?: boolean;
 }
 
 /** What a client proved, or was taken to be. */
@@ -84,10 +81,12 @@ export class Lac {
   readonly #authenticator: Authenticator;
   readonly #counters: Counters;
   readonly #chooser = new LnsChooser();
+  readonly #tunnels: TunnelAccounts;
 
-  constructor(authenticator: Authenticator, counters: Counters) {
+  constructor(scope: Scope, authenticator: Authenticator, counters: Counters) {
     this.#authenticator = authenticator;
     this.#counters = counters;
+    this.#tunnels = new TunnelAccounts(authenticator, scope);
   }
 
   /** Carries a session; returns when it is carried, or is about to end. */
@@ -235,6 +234,7 @@ export class Lac {
       const { refuse } = answer;
       await life.end(refuse);
       this.#failed(session, options, way, refuse);
+      if (known.grant) this.#tunnels.rejected(linkOf(session, known.grant, way), answer);
     }
     return undefined;
   }
@@ -252,6 +252,7 @@ export class Lac {
       pseudowireType: PseudowireType.Ppp,
       ended: (why, lost) => {
         last.look?.();
+        last.lost = lost;
         // It comes back at once: an LNS that is gone costs it no more time.
         if (lost) this.#chooser.failed(way, { kind: "timeout" }, denialOf(options), scope.now());
         void scope.end(why);
@@ -274,39 +275,26 @@ export class Lac {
     this.#chooser.failed(way, failureOf(refuse), denialOf(options), scope.now());
   }
 
-  /** Accounts for a session that is carried (RFC 2867). */
+  /** Accounts for a session that is carried, for its link and its tunnel (RFC 2867). */
   #account(
     session: AccessSession,
     grant: Grant,
     { last, life, placed: call, way }: Carried,
   ): void {
-    const { client, device, name, scope } = session;
-    const said = saidOf(client, templateValues(client, device, grant.user), {
-      calling: "{mac}",
-      called: "{service-name}",
-      line: true,
-    });
-    const facts = factsOf(client, { id: idOf(session), name, device }, said);
-    let usage = carriedOf(undefined);
+    const { scope } = session;
+    const facts = linkOf(session, grant, way, call);
+    let [usage, dropped] = [carriedOf(undefined), 0];
     // Its L2TP leg has counters, its PPPoE leg has none.
     const read = async () => {
       const now = await call.port.statistics().catch(() => undefined);
+      dropped = now ? lostOf(now) : dropped;
       return usage = carriedOf(now, usage);
     };
     let looked: Promise<unknown> | undefined;
     last.look = () => void (looked = read());
     let cause: TerminateCause = "user-request";
     const account: Account = this.#authenticator.account({
-      call: {
-        ...facts,
-        tunnel: {
-          ...(call.tunnel &&
-            { serverEndpoint: call.tunnel.peer, serverAuthId: call.tunnel.hostName }),
-          assignmentId: way.tunnel?.assignmentId ?? call.tunnel?.name ?? way.name,
-          connection: call.id,
-        },
-      },
-      grant,
+      ...facts,
       authentic: "radius",
       framed: () => ({}),
       read,
@@ -316,10 +304,13 @@ export class Lac {
         void scope.end({ result: 3, message: "ended by the RADIUS server" });
       },
     });
+    const link = this.#tunnels.begun(facts, call);
     // Of the call's life: it ends before the session's, and its counters with it.
     life.defer(async () => {
       await looked;
-      account.stop(cause, await read());
+      const carried = await read();
+      account.stop(cause, carried);
+      link.stop(last.lost ? "lost-carrier" : cause, carried, dropped);
     });
   }
 }
@@ -342,21 +333,11 @@ function waysOf({ client }: AccessSession, options: CarryOptions, { grant, user 
   }));
 }
 
-/** Calls share a tunnel by assignment id, endpoint and what we call ourselves (RFC 2868 §3.7). */
 function wayOfTunnel(tunnel: TunnelTarget): Way {
-  const { assignmentId, clientAuthId, password, preference, privateGroupId, server, serverAuthId } =
-    tunnel;
-  const share = [assignmentId ?? "", server, clientAuthId ?? ""].join("\0");
-  const target: ServerTarget = {
-    server,
-    version: 2,
-    share,
-    ...(password && { secret: new TextDecoder().decode(password) }),
-    ...(clientAuthId !== undefined && { hostName: clientAuthId }),
-    ...(serverAuthId !== undefined && { peerHostName: serverAuthId }),
-  };
+  const { preference, privateGroupId, server } = tunnel;
+  const target = serverTargetOf(tunnel);
   return {
-    key: share,
+    key: target.share,
     peer: server,
     name: server,
     tunnel,
@@ -384,16 +365,6 @@ function howOf(options: CarryOptions) {
     called: options["called-number"],
     line: options["access-line"],
   };
-}
-
-/** Acct-Session-Id: unique over restarts. */
-const ids = new WeakMap<AccessSession, string>();
-function idOf(session: AccessSession): string {
-  const known = ids.get(session);
-  if (known !== undefined) return known;
-  const id = session.scope.random(8).toHex();
-  ids.set(session, id);
-  return id;
 }
 
 /** At least 0 and below 1. */

@@ -202,6 +202,7 @@ class PppoeService implements Service<PppoeOptions, PppoeSection> {
   async #carrier(options: NonNullable<AccessOptions["lac"]>): Promise<Carry> {
     const { Lac } = await import("./lac.ts");
     const lac = this.#lac ??= new Lac(
+      this.#scope,
       this.#scope.service("ppp") as Authenticator,
       this.#counters,
     );

@@ -40,8 +40,8 @@ export interface WorldCall {
   readonly ended: CallEnd | undefined;
   /** The peer agrees (ICRP, OCRP). */
   agree(said?: CallAvps, hostName?: string): void;
-  /** The peer refuses. */
-  refuse(why: CallEnd): void;
+  /** The peer refuses, or there is no tunnel to it. */
+  refuse(why: CallEnd, noTunnel?: boolean): void;
   /** The peer says more (OCCN, SLI, WEN). */
   hear(message: CallMessage, said: CallAvps): void;
   /** The peer ends it, or its tunnel ends: `lost`. */
@@ -56,6 +56,8 @@ export interface CallsWorld {
   readonly circuits: ReadonlyMap<string, HostedCircuit>;
   /** Called with each new call; where it does nothing, the peer agrees in its time. */
   readonly placed: ((call: WorldCall) => void) | undefined;
+  /** Resolved when the tunnel of all calls is gone. */
+  readonly tunnelGone: PromiseWithResolvers<void>;
   host(): PluginHost;
   nextId(): number;
   operate(what: string): Promise<void>;
@@ -108,6 +110,7 @@ class OwnCall implements WorldCall {
   readonly #world: CallsWorld;
   readonly #options: PlaceEvents & Pick<PlaceOptions, "pseudowireType" | "request">;
   readonly #connected = Promise.withResolvers<CallAvps>();
+  readonly #tunnelGone: PromiseWithResolvers<void>;
   #said: CallAvps = {};
   #over = false;
   #endPort = () => {};
@@ -124,6 +127,7 @@ class OwnCall implements WorldCall {
     this.say = say;
     this.request = options.request ?? "ICRQ";
     this.#connected.promise.catch(() => {});
+    this.#tunnelGone = world.tunnelGone;
   }
 
   agree(said: CallAvps = {}, hostName = "far"): void {
@@ -146,10 +150,13 @@ class OwnCall implements WorldCall {
       name,
       pseudowireType,
       request: this.request,
+      serial: 77,
       tunnel: {
         name: "far",
         version: 2,
         peer: "10.77.0.9",
+        local: "10.77.0.1",
+        gone: this.#tunnelGone.promise,
         hostName,
         localHostName: "us",
         peerName: "far",
@@ -171,10 +178,10 @@ class OwnCall implements WorldCall {
     });
   }
 
-  refuse(why: CallEnd): void {
+  refuse(why: CallEnd, noTunnel = false): void {
     this.#over = true;
     this.#world.trace.push("-call");
-    this.answer.resolve({ refuse: why });
+    this.answer.resolve({ refuse: why, ...(noTunnel && { noTunnel }) });
   }
 
   hear(message: CallMessage, said: CallAvps): void {

@@ -72,6 +72,7 @@ export function makeSession(
       name: name.split("/")[0]!,
       version: 3,
       peer: "10.77.0.2",
+      local: "10.77.0.1",
       hostName: "peer",
       localHostName: "us",
       peerName: "branch",

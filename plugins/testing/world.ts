@@ -67,6 +67,8 @@ export interface World {
   readonly calls: readonly WorldCall[];
   /** Is told of each new call, and says what the peer does; at first it agrees at once. */
   placed: ((call: WorldCall) => void) | undefined;
+  /** Resolved by a test: the tunnel of all calls is gone. */
+  readonly tunnelGone: PromiseWithResolvers<void>;
   /** Named circuits that ports may be attached to. */
   readonly circuits: Map<string, HostedCircuit>;
   /** The host on this world: whoever makes it says so. */
@@ -120,6 +122,7 @@ class MemoryWorld implements World {
   readonly streams: (WorldStream & { open: boolean })[] = [];
   readonly calls: WorldCall[] = [];
   readonly circuits = new Map<string, HostedCircuit>();
+  readonly tunnelGone = Promise.withResolvers<void>();
   placed: ((call: WorldCall) => void) | undefined = (call) => call.agree();
   host: PluginHost | undefined;
   readonly sockets: WorldUdp[] = [];
@@ -302,6 +305,7 @@ class MemoryWorld implements World {
       trace: this.trace,
       calls: this.calls,
       circuits: this.circuits,
+      tunnelGone: this.tunnelGone,
       get placed() {
         return placed();
       },

@@ -51,7 +51,7 @@ tunnels:
       env: () => undefined,
       stdout: (said) => text += said,
       stderr: (said) => text += said,
-      terminal: false,
+      columns: () => undefined,
       sleep: () => Promise.resolve(false),
       create: () => {
         throw new Error("nothing is to be written");

@@ -104,7 +104,7 @@ Deno.test("/metrics and /v1/datapath count connections and refused control messa
   assert.match(metrics, /^isthmus_connections\{state="established"\} 1$/m);
   assert.match(metrics, /^isthmus_drops_total\{reason="control-overload"\} 0$/m);
   const tunnels = await (await fetch(`${all.server.url}/v1/tunnels?limit=1`)).json();
-  assert.deepEqual([tunnels.tunnels[0].name, tunnels.next], ["quiet", "0.1"]);
-  const rest = await (await fetch(`${all.server.url}/v1/tunnels?cursor=0.1`)).json();
+  assert.deepEqual([tunnels.tunnels[0].name, tunnels.next], ["quiet", "0.quiet"]);
+  const rest = await (await fetch(`${all.server.url}/v1/tunnels?cursor=0.quiet`)).json();
   assert.deepEqual(rest.tunnels.map(({ name }: { name: string }) => name), ["to-hq"]);
 });

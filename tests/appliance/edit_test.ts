@@ -13,7 +13,13 @@ Deno.test("set peer changes a living tunnel's peer in place, and a reload puts i
   assert.deepEqual(await all.isthmus("set", "peer", "hq", "hello", "7", "tunnel-limit", "3"), ok);
   const peer = () => all.caller.appliance.config().peers[0]!;
   assert.deepEqual([peer().settings.helloMs, peer().tunnelLimit], [7000, 3]);
-  assert.match((await all.isthmus("show", "peer")).text, /hello: 7/);
+  assert.match(
+    (await all.isthmus("show", "peer")).text,
+    /^PEER +VERSION +ADDRESS +UP +DOWN +SESSIONS +REASON\nhq +3 +any +1 +1 +2 +-\n$/,
+  );
+  for (const which of ["hq", "--details"]) {
+    assert.match((await all.isthmus("show", "peer", which)).text, /^name: hq\n[^]*hello: 7/);
+  }
   const reload = await all.isthmus("reload");
   assert.match(reload.text, /peers\/hq.*puts back what a request changed/);
   assert.deepEqual([peer().settings.helloMs, peer().tunnelLimit], [60_000, 100]);

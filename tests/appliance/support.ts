@@ -61,9 +61,9 @@ export interface Node extends AsyncDisposable {
 }
 
 /** Starts an appliance from the text of a configuration file. */
-export async function startNode(first: string): Promise<Node> {
+export async function startNode(first: string, more: readonly Plugin[] = []): Promise<Node> {
   const { plugin, ends } = framesPlugin();
-  const plugins: readonly Plugin[] = [bridge, ethernet, probe, sink, plugin];
+  const plugins: readonly Plugin[] = [bridge, ethernet, probe, sink, plugin, ...more];
   const lines: string[] = [];
   const file = textFile(first, plugins);
   const { config, commit } = await file.document.load();

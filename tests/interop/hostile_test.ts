@@ -120,7 +120,7 @@ function startAttack({ here }: Pair, { listen }: Near) {
       await child.stdin.close();
       await reading;
       await child.status;
-      return JSON.parse(text.slice(text.indexOf("{"))) as Attacked;
+      return JSON.parse(/^{.*$/m.exec(text)![0]) as Attacked;
     },
   };
 }

@@ -280,6 +280,24 @@ test("a subscriber that is cut off is noticed by LCP echoes, and its address is 
   });
 });
 
+test("pppd is challenged again and again by chap-interval, and its packets pass meanwhile", async (lab) => {
+  for (const refused of ["refuse-mschap-v2", "refuse-chap"]) {
+    await using appliance = await startLns(lab, { more: "        chap-interval: 1" });
+    await dial(lab, { more: ["refuse-pap", "refuse-mschap", refused] });
+    try {
+      await untilPppd(lab, /remote IP address/);
+      const challenges = /(?:rcvd \[CHAP Challenge[^]*){4}/;
+      const [sent] = await Promise.all([ping(lab, "10.64.0.2"), untilPppd(lab, challenges)]);
+      assertNoLoss(sent, "while it is challenged");
+      await untilPppd(lab, /(?:CHAP authentication succeeded[^]*){2}/);
+      const [row] = await sessionsOf(appliance);
+      assert.equal(row!["circuit-state"]!["stage"], "up");
+    } finally {
+      await stopXl2tpdInGuest(lab);
+    }
+  }
+});
+
 test("LCP negotiated anew on an open link: pppd logs in again, in the same session and with the same address", async (lab) => {
   await using appliance = await startLns(lab);
   await dial(lab);

@@ -59,11 +59,12 @@ ppp:
   radius:
     nas-identifier: lac
     nas-ip-address: 127.0.0.1
+    tunnel-accounting: true
     servers:
       one: { address: 127.0.0.1, auth-port: ${authPort}, acct-port: ${acctPort}, secret: "${SECRET}" }
 pppoe:
   access:
-    street: { interface: street, lac: { ask: true } }
+    street: { interface: street, lac: { ask: true, deny-time: 0 } }
 `;
 
 const lnsText = (users: string) => (adminSocket: string) => `
@@ -123,11 +124,25 @@ test("FreeRADIUS names the LNS that a subscriber is carried to, and is told of t
       "/v1/views/pppoe",
     );
     assert.deepEqual([row?.user, row?.to], ["everything", "10.77.0.2"]);
-    await until("the Start is told", async () => (await recordsOf(server)).length === 1);
+    const told = async () => (await recordsOf(server)).map((one) => one["Acct-Status-Type"]);
+    await until("all Starts are told", async () => (await told()).length === 3);
+    assert.deepEqual((await told()).sort(), ["Start", "Tunnel-Link-Start", "Tunnel-Start"]);
   }
-  await until("the Stop is told", async () => (await recordsOf(server)).length === 2, 20_000);
-  const [start, stop] = await recordsOf(server);
-  assert.deepEqual([start, stop].map((one) => one!["Acct-Status-Type"]), ["Start", "Stop"]);
+  await until("both Stops are told", async () => (await recordsOf(server)).length === 5, 20_000);
+  const of = await byStatus(server);
+  const [start, stop] = [of.get("Start"), of.get("Stop")];
+  const [link, linkStop] = [of.get("Tunnel-Link-Start")!, of.get("Tunnel-Link-Stop")!];
+  const tunnel = of.get("Tunnel-Start")!;
+  assert.equal(linkStop["Acct-Session-Id"], start!["Acct-Session-Id"], "link and session are one");
+  assert.equal(linkStop["Acct-Tunnel-Packets-Lost"], "0");
+  assert.equal(linkStop["Acct-Input-Octets"], stop!["Acct-Input-Octets"]);
+  for (const record of [link, linkStop, tunnel]) {
+    assert.equal(record["Acct-Multi-Session-Id"], tunnel["Acct-Session-Id"]);
+    assert.equal(record["Tunnel-Client-Endpoint:0"], "10.77.0.1");
+    assert.equal(record["Tunnel-Client-Auth-Id:0"], "lac7");
+  }
+  // The Call Serial Number, by which the LNS's records are found, too.
+  assert.match(start!["Acct-Tunnel-Connection"]!, /^[1-9]\d*$/);
   for (const record of [start!, stop!]) {
     assert.equal(record["Tunnel-Type:0"], "L2TP");
     assert.equal(record["Tunnel-Medium-Type:0"], "IPv4");
@@ -164,6 +179,42 @@ test("where the LNS ends a call, what it carried is told too", async ({ home, ln
     assert(Number(stop[counter]) > 5 * 1400, JSON.stringify(stop));
   }
 });
+
+test("a tunnel that its LNS ends is told of, and a link that it rejects then", async ({ home, lac, lns, server }) => {
+  await using _ = await startAppliance(home, subscriberText);
+  await until("the line is up", async () => {
+    const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
+    return (await home.tryHere(argv)).code === 0;
+  }, 30_000);
+  const before = (await recordsOf(server)).length;
+  await lns.cli("do", "drain");
+  const [tunnel] = await lns.get<{ tunnels: { name: string }[] }>("/v1/tunnels")
+    .then(({ tunnels }) => tunnels);
+  const { code, stderr } = await lns.cli("del", "tunnel", tunnel!.name);
+  assert.equal(code, 0, stderr);
+  try {
+    await until("the end and a rejection are told", async () => {
+      const statuses = (await recordsOf(server)).slice(before).map((one) =>
+        one["Acct-Status-Type"]
+      );
+      return ["Tunnel-Link-Stop", "Tunnel-Stop", "Tunnel-Link-Reject"].every((
+        one,
+      ) => statuses.includes(one));
+    }, 90_000);
+  } catch (error) {
+    const told = (await recordsOf(server)).slice(before).map((one) => one["Acct-Status-Type"]);
+    throw new Error(`${error}\n${told}\n${await lac.process.log()}`);
+  }
+  const stop = (await recordsOf(server)).findLast((one) =>
+    one["Acct-Status-Type"] === "Tunnel-Stop"
+  )!;
+  assert.equal(stop["Acct-Terminate-Cause"], "Lost-Carrier");
+  assert(Number(stop["Acct-Input-Octets"]) > 3 * 1400, JSON.stringify(stop));
+});
+
+async function byStatus(server: FreeRadius) {
+  return new Map((await recordsOf(server)).map((one) => [one["Acct-Status-Type"], one]));
+}
 
 async function recordsOf(server: FreeRadius) {
   return (await server.records()).filter((one) => one["User-Name"] === "everything");

@@ -49,6 +49,8 @@ test(
     }
     over.abort();
     await churning;
+    say(`done: ${record.summary}`);
+    for (const fault of record.faults) say(`WRONG: ${fault}`);
     await putBack(scene);
     await untilAllUp(scene);
     const lost = await endPings(pings);
@@ -59,7 +61,6 @@ test(
       say(`${who}, the least of each minute, MiB:\n${table(samples[who])}`);
       say(floorsLine(who, judged(samples[who])));
     }
-    say(`done: ${record.summary}`);
     say(`descriptors before ${JSON.stringify(quiet)}\n       and after ${JSON.stringify(after)}`);
     say(`drops: ${JSON.stringify(await dropsOf(edge))}`);
     const wrong = [
@@ -69,7 +70,6 @@ test(
       ...risen("steady", judged(samples.steady)),
       ...logs,
     ];
-    for (const one of wrong) say(`WRONG: ${one}`);
     assert.deepEqual(after, quiet, "descriptors");
     assert.deepEqual(wrong, []);
     edge.process.kill("SIGTERM");

@@ -627,7 +627,7 @@ impl World {
             (0..2, _) => core.hold(a, random.below(20) as u32),
             (2, _) => core.release(a),
             (3, _) => core.set_receiver(a, b),
-            (8, _) => core.put_inside(a, b, inside),
+            (7, _) => core.put_inside(a, b, inside),
             (4, _) => core.hold_first(a, &frame).map(|()| *controls += 1),
             (5..7, Some(tunnel)) => core.expect_session(tunnel, id),
             (_, Some(tunnel)) => core.unexpect_session(tunnel, id),

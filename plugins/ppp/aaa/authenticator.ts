@@ -9,6 +9,8 @@
 import type { CallFacts } from "./call.ts";
 import type { TunnelTarget } from "./tunnel.ts";
 
+export type { CallFacts };
+
 /** What a client said to prove who it is. Holds passwords and answers to challenges: secrets. */
 export type Asked =
   /** It was not asked: the name follows from the line. */
@@ -192,6 +194,26 @@ export interface Account {
   stop(cause: TerminateCause, usage: Usage): void;
 }
 
+/** What is accounted for beside sessions (RFC 2867): tunnels, links in them, and that there was none. */
+export type TunnelRecordKind = "tunnel" | "link" | "tunnel-reject" | "link-reject";
+
+/** A tunnel, or a link in one. */
+export interface TunnelRecord {
+  readonly kind: TunnelRecordKind;
+  /** Its `id` is the record's own; what a subscriber's session and its link say is of one. */
+  readonly call: CallFacts;
+  /** Of the subscriber that it is for: a tunnel's first. */
+  readonly grant: Grant;
+  /** The tunnel's id. */
+  readonly of?: string;
+}
+
+/** The account of a tunnel or link. */
+export interface TunnelAccount {
+  /** It ended, or was refused; only the first stop counts. `lost` are packets. */
+  stop(cause: TerminateCause, usage: Usage, lost: number): void;
+}
+
 /** Who may come in, and who is told of it. */
 export interface Authenticator {
   /**
@@ -201,4 +223,6 @@ export interface Authenticator {
   check(asked: Asked, call: CallFacts, signal: AbortSignal): Promise<Answer>;
   /** Opens an account: the Start is told, Interims follow by themselves, CoA and Disconnect find the session. */
   account(subscriber: Subscriber): Account;
+  /** Opens an account of a tunnel or link; of a rejection, its `stop` is all. Absent, or undefined: nobody wants to know. */
+  tunnel?(record: TunnelRecord): TunnelAccount | undefined;
 }

@@ -8,7 +8,7 @@ import { NO_ACCOUNT, nobodyAsked } from "./none.ts";
 import type { AaaOptions, RadiusOptions } from "./options.ts";
 
 export * from "./authenticator.ts";
-export { type CallFacts, type CallTunnel, factsOf } from "./call.ts";
+export { type CallTunnel, factsOf } from "./call.ts";
 
 /** All of it, with what operators see. */
 export interface Aaa extends Authenticator {
@@ -66,6 +66,7 @@ export async function openAaa(scope: Scope, { aaa, radius }: AaaSetting): Promis
       return answer;
     },
     account: (subscriber) => servers?.account(subscriber) ?? NO_ACCOUNT,
+    tunnel: (record) => servers?.tunnel(record),
     rows: () => servers?.rows() ?? [],
     async reconfigure(next) {
       if (!isDeepStrictEqual(next.aaa, aaa)) return false;

@@ -184,6 +184,10 @@ export const radiusOptions = z.strictObject({
     .describe("Days that an account is kept for which no server answers"),
   "accounting-on": z.boolean().default(true)
     .describe("Tell servers when we begin and end (Accounting-On, Accounting-Off)"),
+  "tunnel-accounting": z.boolean().default(false)
+    .describe(
+      "Tell servers of tunnels to LNSes and of links in them, too: Tunnel-Start to Tunnel-Link-Reject (RFC 2867)",
+    ),
   coa: coaOptions.exactOptional().describe("Who may change and end sessions (RFC 5176)"),
   dictionaries: z.array(filePath).max(64).default([])
     .describe("Dictionaries in FreeRADIUS's format, for names in `map`"),

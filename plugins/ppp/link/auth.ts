@@ -28,9 +28,11 @@ export interface AuthEnd {
 /** The end that asks. */
 export interface Checker extends AuthEnd {
   /** The client is who it says: it is told, and told again where it asks again. */
-  accept(message: string): void;
+  accept(message: string, now: number): void;
   /** It is not. */
   reject(message: string): void;
+  /** Nobody can say now whether it is, who was let in before: it is asked again later. */
+  postpone(now: number): void;
   /** Takes what the client said to another (RFC 2661 §4.4.5), in place of {@linkcode AuthEnd.start}; it is told as asked. */
   adopt(asked: Asked, id: number): void;
 }

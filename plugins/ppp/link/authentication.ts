@@ -20,6 +20,8 @@ export interface Said {
 export interface AuthSettings {
   /** What we call ourselves in a Challenge. */
   readonly name: string;
+  /** Milliseconds until a client that proved itself by CHAP is challenged again; absent or 0: never. */
+  readonly againMs?: number;
   /** Who we say to be, where the peer asks. A secret. */
   readonly credentials?: Credentials;
 }
@@ -50,7 +52,7 @@ export class Authentication implements CheckerSink, ProverSink {
 
   constructor(link: AuthLink, { answer, authenticate }: LcpAgreed, settings: AuthSettings) {
     this.#link = link;
-    this.#checker = authenticate && this.#makeChecker(authenticate, settings.name);
+    this.#checker = authenticate && this.#makeChecker(authenticate, settings);
     this.#prover = answer && this.#makeProver(answer, settings.credentials ?? NOBODY);
     this.#missing = 1 + (this.#checker ? 1 : 0) + (this.#prover ? 1 : 0);
   }
@@ -75,9 +77,9 @@ export class Authentication implements CheckerSink, ProverSink {
   }
 
   /** The client is who it says. */
-  accept(message: string): void {
+  accept(message: string, now: number): void {
     if (!this.#checker) return;
-    this.#checker.accept(message);
+    this.#checker.accept(message, now);
     // Nobody is told of it any more: it is a secret, and takes room.
     this.#said = undefined;
     this.#proved();
@@ -86,6 +88,12 @@ export class Authentication implements CheckerSink, ProverSink {
   /** It is not. */
   reject(message: string): void {
     this.#checker?.reject(message);
+  }
+
+  /** Nobody can say whether a client that was let in is who it says now. */
+  postpone(now: number): void {
+    this.#said = undefined;
+    this.#checker?.postpone(now);
   }
 
   /** Whether it is a protocol by which one of both ends proves itself. */
@@ -144,9 +152,9 @@ export class Authentication implements CheckerSink, ProverSink {
     if (--this.#missing === 0) this.#link.proved();
   }
 
-  #makeChecker(method: AuthMethod, name: string): Checker {
+  #makeChecker(method: AuthMethod, { againMs, name }: AuthSettings): Checker {
     if (method === "pap") return new PapChecker(this);
-    return new ChapChecker(method, name, this.#link.random, this);
+    return new ChapChecker(method, name, this.#link.random, this, againMs);
   }
 
   #makeProver(method: AuthMethod, credentials: Credentials): AuthEnd {

@@ -62,27 +62,45 @@ export class ChapChecker implements Checker {
   readonly #name: string;
   readonly #random: (length: number) => Uint8Array;
   readonly #sink: CheckerSink;
+  readonly #againMs: number;
   #id = 0;
   #challenge = new Uint8Array();
   #tries = 0;
   #asked = false;
   #answer: Uint8Array | undefined;
+  /** It has been let in, and is left alone for a while. */
+  #resting = false;
 
-  /** @param name what we call ourselves in a Challenge */
+  /**
+   * @param name what we call ourselves in a Challenge
+   * @param againMs milliseconds until a client that was let in is challenged again, a quarter more or less; 0: never
+   */
   constructor(
     kind: ChapKind,
     name: string,
     random: (length: number) => Uint8Array,
     sink: CheckerSink,
+    againMs = 0,
   ) {
     this.#kind = kind;
     this.#name = name;
     this.#random = random;
     this.#sink = sink;
+    this.#againMs = againMs;
   }
 
   start(now: number): void {
     this.#id = this.#random(1)[0]!;
+    this.#challenge = new Uint8Array(this.#random(CHALLENGE_LENGTH));
+    this.#send(now);
+  }
+
+  /** RFC 1994 §2: another identifier, the next one, and another challenge. */
+  #again(now: number): void {
+    this.#resting = this.#asked = false;
+    this.#answer = undefined;
+    this.#tries = 0;
+    this.#id = (this.#id + 1) & 0xff;
     this.#challenge = new Uint8Array(this.#random(CHALLENGE_LENGTH));
     this.#send(now);
   }
@@ -116,16 +134,26 @@ export class ChapChecker implements Checker {
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
     this.deadline = undefined;
+    if (this.#resting) return this.#again(now);
     if (this.#tries < MAX_TRIES) return this.#send(now);
     this.#sink.silent(this.protocol, "the client does not answer the challenge");
   }
 
-  accept(message: string): void {
+  accept(message: string, now: number): void {
+    if (!this.#asked || this.#answer) return;
     this.#tell(Code.Success, message);
+    this.postpone(now);
   }
 
   reject(message: string): void {
-    this.#tell(Code.Failure, message);
+    if (this.#asked && !this.#answer) this.#tell(Code.Failure, message);
+  }
+
+  postpone(now: number): void {
+    if (this.#againMs === 0) return;
+    this.#resting = true;
+    // Many that came at once are not challenged at once.
+    this.deadline = now + this.#againMs * (0.75 + this.#random(1)[0]! / 512);
   }
 
   #send(now: number): void {

@@ -35,7 +35,7 @@ export interface LinkIo {
 
 /** Who is told what happens on a link. */
 export interface LinkSink {
-  /** The client has said who it is: {@linkcode Link.accept} or {@linkcode Link.reject} answers. Again, where LCP was negotiated anew. */
+  /** The client has said who it is: {@linkcode Link.accept} or {@linkcode Link.reject} answers. Again, where LCP was negotiated anew, or it was challenged again. */
   asked(asked: Asked): void;
   /** Both ends know who the other is, as far as they care; {@linkcode Link.network} lets the network protocols begin. */
   authenticated(): void;
@@ -80,6 +80,8 @@ export interface Link {
   closeNetwork(protocol: number, reason: string, now: number): void;
   /** The client is who it says. @param message for it; of MS-CHAPv2 the whole of the Success packet (`S=…`) */
   accept(message: string, now: number): void;
+  /** Nobody can say whether a client that was let in is: it is left alone, and asked again later. */
+  postpone(now: number): void;
   /** The client is not, or may not come in: it is told, and the link ends. */
   reject(message: string, end: LinkEnd, now: number): void;
   /** Ends the link, and tells the peer. */
@@ -193,12 +195,13 @@ class OwnLink implements Link, LineLink, AuthLink, NetworkLink {
 
   accept(message: string, now: number): void {
     this.#now = now;
-    if (this.#phase === "authenticate") this.#authentication?.accept(message);
+    // While it lives, too: a client may be asked again.
+    this.#authentication?.accept(message, now);
   }
 
   reject(message: string, end: LinkEnd, now: number): void {
     this.#now = now;
-    if (this.#phase === "authenticate") this.#authentication?.reject(message);
+    this.#authentication?.reject(message);
     this.terminate(end, now);
   }
 
@@ -210,6 +213,11 @@ class OwnLink implements Link, LineLink, AuthLink, NetworkLink {
     const { negotiation } = this.#line;
     negotiation.close(end.reason, now);
     if (negotiation.state === "initial" || negotiation.state === "closed") this.#over();
+  }
+
+  postpone(now: number): void {
+    this.#now = now;
+    this.#authentication?.postpone(now);
   }
 
   heard(): void {

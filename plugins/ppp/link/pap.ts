@@ -87,6 +87,9 @@ export class PapChecker implements Checker {
     this.#sink.silent(this.protocol, "the client sends no PAP request");
   }
 
+  /** PAP asks once. */
+  postpone(): void {}
+
   accept(message: string): void {
     this.#answer = { code: Code.Ack, message };
     this.#tell();

@@ -18,6 +18,8 @@ export interface LoginSession {
   readonly driven: DrivenLink;
   /** Makes a place for a subscriber; a text says why there is none. One that is here already stays as it is. */
   admit(grant: Grant): Promise<string | undefined>;
+  /** It has been let in before. */
+  readonly admitted: boolean;
   /** It may not come in. */
   failed(user: string, stage: string, reason: string): void;
 }
@@ -68,6 +70,10 @@ export class Login {
     termination.authenticator.check(asked, call, asking.signal).then(async (answer) => {
       if (isOver()) return;
       this.#asking = undefined;
+      // Who was let in is not put out because nobody can be asked.
+      if (answer.kind === "unreachable" && this.#own.admitted) {
+        return driven.run((link, now) => link.postpone(now));
+      }
       if (answer.kind !== "accept") return this.#rejected(user, answer);
       const { grant } = answer;
       const refusal = await this.#own.admit(grant);

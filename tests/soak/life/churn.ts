@@ -1,9 +1,10 @@
 /** What goes on beside the pings: changes, reloads, kills, and clients of all kinds. @module */
 
+import { checkedFetch } from "../../../edge/admin/promised.ts";
 import assert from "node:assert/strict";
 import type { Appliance } from "../../interop/support/appliance.ts";
 import { attack } from "../../interop/support/hostile.ts";
-import { sleep, until } from "../../interop/support/process.ts";
+import { type Outcome, sleep, until } from "../../interop/support/process.ts";
 import type { Mortal, Scene } from "./scene.ts";
 import { edgeText } from "./texts.ts";
 import { scrape } from "./vitals.ts";
@@ -35,9 +36,9 @@ type Ask = (
 ) => Promise<{ status: number; text: string }>;
 
 function asking({ adminSocket }: Appliance): Ask {
-  return async (method, path, body) => {
+  const ask: Ask = async (method, path, body) => {
     using client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
-    const response = await fetch(`http://localhost${path}`, {
+    const response = await checkedFetch(`http://localhost${path}`, {
       client,
       method,
       ...(body !== undefined && {
@@ -47,7 +48,21 @@ function asking({ adminSocket }: Appliance): Ask {
     });
     return { status: response.status, text: await response.text() };
   };
+  // Clients that behave badly take the endpoint's connections: one may be refused, and comes again.
+  return async (...request) => {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await ask(...request);
+      } catch (error) {
+        if (attempt === 10 || !lostConnection.test(String(error))) throw error;
+        await sleep(300);
+      }
+    }
+  };
 }
+
+const lostConnection =
+  /error sending request|fetch failed|connection (closed|error|reset)|ECONN|EPIPE/;
 
 /** Runs all of it until `signal` says that it is over, and then waits until nothing is under way. */
 export async function churn(scene: Scene, record: Record, over: AbortSignal): Promise<void> {
@@ -57,12 +72,8 @@ export async function churn(scene: Scene, record: Record, over: AbortSignal): Pr
         await step(round);
         record.done(name);
       } catch (error) {
-        // Clients that behave badly take the endpoint's connections: one may be refused, and comes again.
-        if (
-          /error sending request|fetch failed|connection (closed|error)|ECONN/.test(String(error))
-        ) {
-          record.done(`${name} (connection refused)`);
-        } else record.fault(`${name}, round ${round}: ${error}`);
+        if (lostConnection.test(String(error))) record.done(`${name} (connection lost)`);
+        else record.fault(`${name}, round ${round}: ${error}`);
       }
       await rest(everyMs, over);
     }
@@ -109,6 +120,7 @@ async function changeByApi(ask: Ask, round: number): Promise<void> {
   const circuits = [{ tap: { name: `api${id}` } }, { sink: {} }, {
     probe: { address: "10.1.1.1/24" },
   }];
+  await clear(ask, `api${id}`, `/v1/peers/peer${id}`);
   await want(201, "POST", "/v1/tunnels", {
     name: `api${id}`,
     "tunnel-id": id,
@@ -149,12 +161,21 @@ async function changeByApi(ask: Ask, round: number): Promise<void> {
   await want(204, "DELETE", tunnel);
 }
 
+/** Deletes what a round left that was cut off. */
+async function clear(ask: Ask, tunnel: string, ...others: string[]): Promise<void> {
+  for (const path of [`/v1/tunnels/${tunnel}`, ...others]) {
+    const { status, text } = await ask("DELETE", path);
+    assert.ok(status === 204 || status === 404, `DELETE ${path}: ${status} ${text}`);
+  }
+}
+
 async function changeByCli(edge: Appliance, round: number): Promise<void> {
   const want = async (code: number, ...words: string[]) => {
-    const outcome = await edge.cli(...words);
+    const outcome = await cli(edge, ...words);
     assert.equal(outcome.code, code, `isthmus ${words.join(" ")}: ${outcome.stderr}`);
   };
   const id = String(6000 + round % 50);
+  await clear(asking(edge), `cli${id}`);
   const ends = ["local", "10.77.0.1", "remote", "10.77.0.3", "udp-sport", id, "udp-dport", id];
   await want(
     0,
@@ -176,6 +197,17 @@ async function changeByCli(edge: Appliance, round: number): Promise<void> {
   await want(0, "del", "tunnel", "tunnel-id", id);
 }
 
+/** The command line; once more where the endpoint had no connection left for it. */
+async function cli(edge: Appliance, ...words: string[]): Promise<Outcome> {
+  for (let attempt = 1;; attempt++) {
+    const outcome = await edge.cli(...words);
+    if (attempt === 10 || !/cannot reach|cannot ask|no answer|connection/i.test(outcome.stderr)) {
+      return outcome;
+    }
+    await sleep(300);
+  }
+}
+
 /** Reloads what is unchanged, changed, and wrong. The first is put back at the end of each four. */
 async function reload({ edge, pair, with: present }: Scene, round: number): Promise<void> {
   const text = (variant: number) => edgeText(pair.here.folder, present, variant)(edge.adminSocket);
@@ -193,9 +225,9 @@ async function reload({ edge, pair, with: present }: Scene, round: number): Prom
     edge.process.kill("SIGHUP");
     await sleep(1500);
   } else {
-    const { code, stderr } = await edge.cli("reload", ...kind === 2 ? ["--confirm", "60"] : []);
+    const { code, stderr } = await cli(edge, "reload", ...kind === 2 ? ["--confirm", "60"] : []);
     assert.equal(code, good ? 0 : 1, `reload ${kind}: ${stderr}`);
-    if (kind === 2) assert.equal((await edge.cli("confirm")).code, 0);
+    if (kind === 2) assert.equal((await cli(edge, "confirm")).code, 0);
   }
 }
 
@@ -236,7 +268,10 @@ async function follow({ adminSocket }: Appliance, round: number): Promise<void> 
   const leave = new AbortController();
   const timer = setTimeout(() => leave.abort(), 2000 + 1000 * (round % 5));
   try {
-    const response = await fetch(`http://localhost${path}`, { client, signal: leave.signal });
+    const response = await checkedFetch(`http://localhost${path}`, {
+      client,
+      signal: leave.signal,
+    });
     if (response.status !== 503) assert.equal(response.status, 200, path);
     for await (const _ of response.body!);
   } catch (error) {
@@ -271,6 +306,8 @@ async function killAndStart(mortal: Mortal, round: number, over: AbortSignal): P
 /** Puts the first configuration back. */
 export async function putBack({ edge, pair, with: present }: Scene): Promise<void> {
   await Deno.writeTextFile(edge.file, edgeText(pair.here.folder, present, 0)(edge.adminSocket));
+  const { tunnels } = await edge.get<{ tunnels: { name: string }[] }>("/v1/tunnels");
+  for (const { name } of tunnels) if (/^(api|cli)\d/.test(name)) await clear(asking(edge), name);
   let last = "";
   await until("the first configuration is in force", async () => {
     const { code, stderr } = await edge.cli("reload", "--force");

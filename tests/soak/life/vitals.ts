@@ -1,5 +1,6 @@
 /** What a process holds, minute by minute, and whether it grows. @module */
 
+import { checkedFetch } from "../../../edge/admin/promised.ts";
 import type { Appliance } from "../../interop/support/appliance.ts";
 
 /** What a process held at one moment; sizes in MiB. */
@@ -27,7 +28,7 @@ const MIB = 1024 * 1024;
 /** Reads `/metrics` of an appliance over its socket. */
 export async function scrape({ adminSocket }: Appliance): Promise<string> {
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
-  const response = await fetch("http://localhost/metrics", { client });
+  const response = await checkedFetch("http://localhost/metrics", { client });
   return await response.text();
 }
 

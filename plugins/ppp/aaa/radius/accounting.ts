@@ -8,9 +8,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import {
   type Account,
+  type Framed,
   type Subscriber,
   TERMINATE_CAUSES,
   type TerminateCause,
+  type TunnelAccount,
+  type TunnelRecordKind,
   type Usage,
 } from "../authenticator.ts";
 import { sealRequest } from "./authenticity.ts";
@@ -18,8 +21,8 @@ import type { Client } from "./client.ts";
 import type { Io } from "./exchange.ts";
 import { DUE, type Entry, Ledger } from "./ledger.ts";
 import type { RadiusMeters } from "./meters.ts";
-import { type Attribute, CODE, emitPacket, HEADER, type VendorFormats } from "./packet.ts";
-import { framedAttributes, number, octets, text } from "./requests.ts";
+import { type Attribute, AttributeWriter, CODE, type VendorFormats } from "./packet.ts";
+import { framedAttributes, number, text } from "./requests.ts";
 import { Teller } from "./teller.ts";
 
 /** How accounts are kept. */
@@ -63,6 +66,7 @@ export class Accounting {
   readonly #io: AccountingIo;
   #client: Client;
   readonly #meters: RadiusMeters;
+  #writer: AttributeWriter;
   readonly #ledger: Ledger;
   readonly #live = new Map<string, Entry>();
   readonly #tellers = new Map<string, Teller>();
@@ -83,6 +87,7 @@ export class Accounting {
     this.#io = io;
     this.#client = client;
     this.#meters = meters;
+    this.#writer = new AttributeWriter(setting.formats);
     this.#ledger = new Ledger(db, io, meters.dropped);
     this.#followClient();
   }
@@ -110,6 +115,7 @@ export class Accounting {
   /** Goes on with other settings and servers: what is due is told to these. */
   use(setting: AccountingSetting, client: Client): void {
     this.#setting = setting;
+    this.#writer = new AttributeWriter(setting.formats);
     this.#client = client;
     this.#followClient();
     if (this.#going) { for (const teller of this.#tellers.values()) teller.go(); }
@@ -126,62 +132,97 @@ export class Accounting {
     return this.#ledger.count();
   }
 
-  /** Opens an account and tells the Start. */
+  /** Opens an account and tells the Start. @param fixed attributes of all of its records, as packets have them */
   open(
     subscriber: Subscriber,
-    fixed: readonly Attribute[],
+    fixed: Uint8Array,
     servers: readonly string[] | undefined,
   ): RadiusAccount {
-    let classes = subscriber.grant.class ?? [];
-    const changing = () =>
-      this.#octets([
-        ...classes.map((value) => octets(25, value)),
-        ...framedAttributes(subscriber.framed()),
-      ]);
+    const account = new OpenAccount(this, subscriber, fixed, servers);
+    this.#open(account.entry);
+    account.next();
+    return account;
+  }
+
+  // ── What open accounts ask ──
+
+  get io(): AccountingIo {
+    return this.#io;
+  }
+
+  get setting(): AccountingSetting {
+    return this.#setting;
+  }
+
+  /** What changes of an account: classes and addresses, as packets have them. */
+  changing(classes: readonly Uint8Array[], framed: Framed): Uint8Array {
+    const writer = this.#writer.begin();
+    for (const value of classes) writer.octets(25, value);
+    for (const attribute of framedAttributes(framed)) writer.add(attribute);
+    return writer.end();
+  }
+
+  /** Something is due of an account. */
+  due(entry: Entry, what: number): void {
+    if (this.#closed) return;
+    entry.due |= what;
+    this.#tell(entry);
+  }
+
+  /** An account is over: from here on the ledger has it, memory need not. */
+  over(entry: Entry, cause: TerminateCause): void {
+    entry.cause = TERMINATE_CAUSES[cause];
+    entry.due = (entry.due & DUE.start) | DUE.stop;
+    this.#ledger.put(entry);
+    this.#ledger.flush();
+    this.#live.delete(entry.id);
+    this.#teller(entry.servers).add(entry.id);
+  }
+
+  #open(entry: Entry): void {
+    this.#live.set(entry.id, entry);
+    this.#tell(entry);
+  }
+
+  #tell(entry: Entry): void {
+    this.#ledger.put(entry);
+    this.#teller(entry.servers).add(entry.id);
+  }
+
+  /** Opens an account of a tunnel or link (RFC 2867), or of a rejection, which its `stop` tells. */
+  openTunnel(
+    kind: TunnelRecordKind,
+    id: string,
+    fixed: Uint8Array,
+    servers: readonly string[] | undefined,
+  ): TunnelAccount {
     const began = this.#io.now();
+    const isReject = kind === "tunnel-reject" || kind === "link-reject";
     const entry: Entry = {
-      id: subscriber.call.id,
+      id: `${kind}:${id}`,
       ...(servers && { servers }),
-      fixed: this.#octets(fixed),
-      changing: changing(),
+      fixed,
+      changing: new Uint8Array(),
       began: this.#io.date(),
       at: this.#io.date(),
       seconds: 0,
       usage: NOTHING,
-      due: DUE.start,
+      due: isReject ? 0 : DUE.start,
     };
-    this.#live.set(entry.id, entry);
-    this.#ledger.put(entry);
-    const teller = this.#teller(servers);
-    teller.add(entry.id);
-    const read = (usage: Usage) => {
-      entry.usage = usage;
-      entry.at = this.#io.date();
-      entry.seconds = Math.max(0, Math.round((this.#io.now() - began) / 1000));
-    };
-    const interim = async () => {
-      const usage = await subscriber.read();
-      if (entry.cause !== undefined || this.#closed) return;
-      read(usage);
-      entry.due |= DUE.interim;
-      this.#ledger.put(entry);
-      teller.add(entry.id);
-    };
-    const timer = this.#interims(subscriber, interim);
+    if (!isReject) this.#open(entry);
     return {
-      changed: () => {
-        entry.changing = changing();
-        void interim();
-      },
-      classify(given) {
-        classes = given;
-        entry.changing = changing();
-      },
-      stop: (cause, usage) => {
+      stop: (cause, usage, lost) => {
         if (entry.cause !== undefined) return;
-        timer.cancel();
-        read(usage);
-        this.#stop(entry, cause, teller);
+        entry.usage = usage;
+        entry.at = this.#io.date();
+        entry.seconds = Math.max(0, Math.round((this.#io.now() - began) / 1000));
+        // Acct-Tunnel-Packets-Lost (RFC 2867 §4.2).
+        if (kind === "link") {
+          const writer = this.#writer.begin();
+          writer.number(86, lost % 0x1_0000_0000);
+          entry.changing = writer.end();
+        }
+        this.over(entry, cause);
       },
     };
   }
@@ -203,40 +244,8 @@ export class Accounting {
     this.#ledger.flush();
   }
 
-  #stop(entry: Entry, cause: TerminateCause, teller: Teller): void {
-    entry.cause = TERMINATE_CAUSES[cause];
-    entry.due = (entry.due & DUE.start) | DUE.stop;
-    this.#ledger.put(entry);
-    // From here on the ledger has it: memory need not.
-    this.#ledger.flush();
-    this.#live.delete(entry.id);
-    teller.add(entry.id);
-  }
-
-  /** Calls `interim` again and again; a part of the time by chance, so that sessions that began together do not stay so. */
-  #interims(subscriber: Subscriber, interim: () => Promise<void>): { cancel(): void } {
-    const { interimS, jitterPercent, leastInterimS } = this.#setting;
-    const asked = subscriber.grant.interimIntervalS;
-    const seconds = asked === undefined ? interimS : Math.max(asked, leastInterimS);
-    if (seconds === 0 || !Number.isFinite(seconds)) return { cancel() {} };
-    let timer: { cancel(): void };
-    let began = this.#io.now();
-    const next = () => {
-      const chance = this.#io.random(1)[0]! / 255 * 2 - 1;
-      const wait = seconds * 1000 * (1 + chance * jitterPercent / 100);
-      timer = this.#io.timer(began + wait, () => {
-        began += seconds * 1000;
-        if (this.#closed) return;
-        void interim();
-        next();
-      });
-    };
-    next();
-    return { cancel: () => timer.cancel() };
-  }
-
   #teller(servers: readonly string[] | undefined): Teller {
-    const key = JSON.stringify(servers ?? null);
+    const key = servers ? JSON.stringify(servers) : "";
     let teller = this.#tellers.get(key);
     if (!teller) {
       teller = new Teller({
@@ -321,16 +330,92 @@ export class Accounting {
       });
     });
   }
+}
 
-  #octets(attributes: readonly Attribute[]): Uint8Array {
-    const header = { code: 0, id: 0, authenticator: NO_AUTHENTICATOR };
-    return emitPacket({ ...header, attributes }, this.#setting.formats).subarray(HEADER);
+/** The account of a session that lives. */
+class OpenAccount implements RadiusAccount {
+  readonly entry: Entry;
+  readonly #accounting: Accounting;
+  readonly #subscriber: Subscriber;
+  #classes: readonly Uint8Array[];
+  /** When it began, and when its last Interim was to be, in the clock's time. */
+  readonly #began: number;
+  #interim: number;
+  #timer: { cancel(): void } | undefined;
+
+  constructor(
+    accounting: Accounting,
+    subscriber: Subscriber,
+    fixed: Uint8Array,
+    servers: readonly string[] | undefined,
+  ) {
+    this.#accounting = accounting;
+    this.#subscriber = subscriber;
+    this.#classes = subscriber.grant.class ?? NO_CLASSES;
+    this.#began = this.#interim = accounting.io.now();
+    const date = accounting.io.date();
+    this.entry = {
+      id: subscriber.call.id,
+      ...(servers && { servers }),
+      fixed,
+      changing: this.#changing(),
+      began: date,
+      at: date,
+      seconds: 0,
+      usage: NOTHING,
+      due: DUE.start,
+    };
+  }
+
+  changed(): void {
+    this.entry.changing = this.#changing();
+    void this.#tellInterim();
+  }
+
+  classify(classes: readonly Uint8Array[]): void {
+    this.#classes = classes;
+    this.entry.changing = this.#changing();
+  }
+
+  stop(cause: TerminateCause, usage: Usage): void {
+    if (this.entry.cause !== undefined) return;
+    this.#timer?.cancel();
+    this.#read(usage);
+    this.#accounting.over(this.entry, cause);
+  }
+
+  /** Waits for the next Interim; a part of the time by chance, so that sessions that began together do not stay so. */
+  next(): void {
+    const { io, setting: { interimS, jitterPercent, leastInterimS } } = this.#accounting;
+    const asked = this.#subscriber.grant.interimIntervalS;
+    const seconds = asked === undefined ? interimS : Math.max(asked, leastInterimS);
+    if (seconds === 0 || !Number.isFinite(seconds)) return;
+    const chance = io.random(1)[0]! / 255 * 2 - 1;
+    const wait = seconds * 1000 * (1 + chance * jitterPercent / 100);
+    this.#timer = io.timer(this.#interim + wait, () => {
+      this.#interim += seconds * 1000;
+      void this.#tellInterim();
+      this.next();
+    });
+  }
+
+  async #tellInterim(): Promise<void> {
+    const usage = await this.#subscriber.read();
+    if (this.entry.cause !== undefined) return;
+    this.#read(usage);
+    this.#accounting.due(this.entry, DUE.interim);
+  }
+
+  #read(usage: Usage): void {
+    const { io } = this.#accounting;
+    this.entry.usage = usage;
+    this.entry.at = io.date();
+    this.entry.seconds = Math.max(0, Math.round((io.now() - this.#began) / 1000));
+  }
+
+  #changing(): Uint8Array {
+    return this.#accounting.changing(this.#classes, this.#subscriber.framed());
   }
 }
 
-const NO_AUTHENTICATOR = new Uint8Array(16);
-
-/** Acct-Authentic (RFC 2866 §5.6). */
-export function authenticAttribute(authentic: Subscriber["authentic"]): Attribute {
-  return number(45, { radius: 1, local: 2, remote: 3 }[authentic]);
-}
+const NO_CLASSES: readonly never[] = [];

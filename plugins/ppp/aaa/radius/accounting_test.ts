@@ -5,7 +5,7 @@ import { Accounting, type AccountingSetting } from "./accounting.ts";
 import { builtInDictionary } from "./builtin.ts";
 import { Client, type ServerSetting } from "./client.ts";
 import { makeMeters } from "./meters.ts";
-import { CODE, type Packet, readNumber } from "./packet.ts";
+import { type Attribute, AttributeWriter, CODE, type Packet, readNumber } from "./packet.ts";
 import { text } from "./requests.ts";
 import { accept, MemoryNetwork, SECRET } from "./testing.ts";
 
@@ -97,6 +97,13 @@ const brief = (network: MemoryNetwork) =>
   records(network).map(({ id, status }) => `${id} ${status}`);
 
 /** A network whose servers acknowledge all. */
+/** Attributes as packets have them. */
+function written(...attributes: Attribute[]): Uint8Array {
+  const writer = new AttributeWriter(new Map());
+  for (const attribute of attributes) writer.add(attribute);
+  return writer.end();
+}
+
 function answering(): MemoryNetwork {
   const network = new MemoryNetwork();
   network.answer = (heard) => accept(heard);
@@ -111,10 +118,11 @@ Deno.test("a session is told of: Start, Interims, Stop, with counters of 64 bits
     framed: { address: "10.0.0.7", delegatedPrefixes: ["2001:db8:100::/56"] } as Framed,
   };
   const classes = [Uint8Array.of(1, 2), Uint8Array.of(3)];
-  const account = accounting.open(subscriber("s1", { class: classes }, state), [
-    text(44, "s1"),
-    text(1, "alice"),
-  ], undefined);
+  const account = accounting.open(
+    subscriber("s1", { class: classes }, state),
+    written(text(44, "s1"), text(1, "alice")),
+    undefined,
+  );
   await network.advance(60_000);
   state.usage = usage(5_000_000_000);
   await network.advance(60_000);
@@ -144,7 +152,7 @@ Deno.test("while servers are dead nothing is lost, and each record is told once 
   const { accounting } = await run(new DatabaseSync(":memory:"), { network, interimS: 10 });
   const state = { usage: usage(100), framed: {} };
   const open = (id: string) =>
-    accounting.open(subscriber(id, {}, state), [text(44, id)], undefined);
+    accounting.open(subscriber(id, {}, state), written(text(44, id)), undefined);
   const accounts = Array.from({ length: 200 }, (_, i) => open(`s${i}`));
   await network.advance(30_000);
   state.usage = usage(700);
@@ -173,7 +181,7 @@ Deno.test("a restart tells what was not told; a crash ends sessions with their l
   const first = await run(db, { interimS: 10 });
   const state = { usage: usage(300), framed: {} };
   const open = (id: string) =>
-    first.accounting.open(subscriber(id, {}, state), [text(44, id)], undefined);
+    first.accounting.open(subscriber(id, {}, state), written(text(44, id)), undefined);
   open("stays");
   open("ends").stop("user-request", usage(200));
   await first.network.advance(25_000);
@@ -205,7 +213,7 @@ Deno.test("Accounting-On comes before all else, Accounting-Off after it", async 
     on: true,
     servers: [server("a"), server("b")],
   });
-  const account = accounting.open(subscriber("s", {}), [text(44, "s")], undefined);
+  const account = accounting.open(subscriber("s", {}), written(text(44, "s")), undefined);
   await network.advance(1000);
   account.stop("user-request", usage(0));
   const ended = accounting.end();
@@ -218,7 +226,7 @@ Deno.test("Accounting-On comes before all else, Accounting-Off after it", async 
 Deno.test("no Accounting-Off closes sessions whose Stops are not told, and no late Accounting-On those that were", async () => {
   const network = new MemoryNetwork();
   const { accounting, client } = await run(new DatabaseSync(":memory:"), { network, on: true });
-  accounting.open(subscriber("s", {}), [text(44, "s")], undefined);
+  accounting.open(subscriber("s", {}), written(text(44, "s")), undefined);
   await network.advance(6000);
   assert.ok(records(network).every(({ status }) => status === "on" || status === "start"));
   const ended = accounting.end();
@@ -252,7 +260,7 @@ Deno.test("Interims follow the reply's interval, not below the least, and with j
   });
   for (let i = 0; i < 50; i++) {
     const grant = { interimIntervalS: i < 25 ? 5 : 120 };
-    accounting.open(subscriber(`s${i}`, grant), [text(44, `s${i}`)], undefined);
+    accounting.open(subscriber(`s${i}`, grant), written(text(44, `s${i}`)), undefined);
   }
   await network.advance(1_190_000);
   const interims = network.heard.filter(({ packet }) => said(packet).status === "interim");
@@ -267,7 +275,7 @@ Deno.test("Interims follow the reply's interval, not below the least, and with j
 Deno.test("a change of addresses is told at once, and new classes are echoed", async () => {
   const { network, accounting } = await run(new DatabaseSync(":memory:"), { network: answering() });
   const state = { usage: usage(1000), framed: {} as Framed };
-  const account = accounting.open(subscriber("s", {}, state), [text(44, "s")], undefined);
+  const account = accounting.open(subscriber("s", {}, state), written(text(44, "s")), undefined);
   await network.advance(1000);
   state.framed = { delegatedPrefixes: ["2001:db8:100::/56"] };
   account.classify([Uint8Array.of(9)]);
@@ -287,7 +295,9 @@ Deno.test("only some servers are told where a realm says so", async () => {
     network: answering(),
     servers: [server("a"), server("b")],
   });
-  for (let i = 0; i < 4; i++) accounting.open(subscriber(`s${i}`), [text(44, `s${i}`)], ["b"]);
+  for (let i = 0; i < 4; i++) {
+    accounting.open(subscriber(`s${i}`), written(text(44, `s${i}`)), ["b"]);
+  }
   await network.advance(1000);
   assert.deepEqual(network.heard.map(({ to }) => to.address), Array(4).fill("10.0.0.2"));
 });
@@ -296,7 +306,7 @@ Deno.test("more than memory lists are told from the table, no more at once than 
   const network = new MemoryNetwork();
   const { accounting } = await run(new DatabaseSync(":memory:"), { network, inFlight: 10 });
   for (let i = 0; i < 6000; i++) {
-    accounting.open(subscriber(`s${i}`), [text(44, `s${i}`)], undefined)
+    accounting.open(subscriber(`s${i}`), written(text(44, `s${i}`)), undefined)
       .stop("user-request", usage(i));
   }
   await network.advance(5000);
@@ -320,7 +330,10 @@ Deno.test("accounts that no server took are given up after days, and counted", a
   const db = new DatabaseSync(":memory:");
   const network = new MemoryNetwork();
   const { accounting } = await run(db, { network, keepDays: 1 });
-  accounting.open(subscriber("old"), [text(44, "old")], undefined).stop("user-request", usage(0));
+  accounting.open(subscriber("old"), written(text(44, "old")), undefined).stop(
+    "user-request",
+    usage(0),
+  );
   await network.advance(23 * 3_600_000);
   assert.equal(accounting.pending(), 1);
   await network.advance(3 * 3_600_000);
@@ -332,7 +345,7 @@ Deno.test("what was read while an Interim was on its way is told after it", asyn
   const network = answering();
   const { accounting } = await run(new DatabaseSync(":memory:"), { network });
   const state = { usage: usage(100), framed: {} };
-  const account = accounting.open(subscriber("s", {}, state), [text(44, "s")], undefined);
+  const account = accounting.open(subscriber("s", {}, state), written(text(44, "s")), undefined);
   await network.advance(1000);
   network.delayMs = 500;
   account.changed();
@@ -345,7 +358,7 @@ Deno.test("what was read while an Interim was on its way is told after it", asyn
 
 Deno.test("a session ends once, however often that is said", async () => {
   const { accounting, network } = await run(new DatabaseSync(":memory:"), { network: answering() });
-  const account = accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  const account = accounting.open(subscriber("s"), written(text(44, "s")), undefined);
   await network.advance(1000);
   account.stop("user-request", usage(100));
   await network.advance(1000);
@@ -359,7 +372,7 @@ Deno.test("a server that takes records but no Accounting-On is left in peace", a
   const network = new MemoryNetwork();
   network.answer = (heard) => said(heard.packet).status === "on" ? undefined : accept(heard);
   const { accounting } = await run(new DatabaseSync(":memory:"), { network, on: true });
-  accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  accounting.open(subscriber("s"), written(text(44, "s")), undefined);
   await network.advance(9000);
   assert.ok(brief(network).includes("s start"));
   const ons = () => records(network).filter(({ status }) => status === "on").length;
@@ -370,7 +383,55 @@ Deno.test("a server that takes records but no Accounting-On is left in peace", a
 
 Deno.test("an account that is open is never too old", async () => {
   const { accounting, network } = await run(new DatabaseSync(":memory:"), { keepDays: 1 });
-  accounting.open(subscriber("s"), [text(44, "s")], undefined);
+  accounting.open(subscriber("s"), written(text(44, "s")), undefined);
   await network.advance(30 * 3_600_000);
   assert.equal(accounting.pending(), 1);
+});
+
+Deno.test("tunnels and links are told of in RFC 2867's words, each until it is acknowledged, over a restart too", async () => {
+  const db = new DatabaseSync(":memory:");
+  const { network, accounting } = await run(db, { network: answering() });
+  const fixed = [text(44, "s1"), text(1, "alice")] as const;
+  const session = accounting.open(subscriber("s1"), written(...fixed), undefined);
+  const tunnel = accounting.openTunnel(
+    "tunnel",
+    "t1",
+    written(text(44, "t1"), text(50, "t1")),
+    undefined,
+  );
+  const link = accounting.openTunnel("link", "s1", written(...fixed, text(50, "t1")), undefined);
+  for (const kind of ["tunnel-reject", "link-reject"] as const) {
+    accounting.openTunnel(kind, "r", written(text(44, "r")), undefined)
+      .stop("service-unavailable", usage(0), 0);
+  }
+  await network.advance(5000);
+  link.stop("lost-carrier", usage(100), 7);
+  link.stop("user-request", usage(200), 9);
+  session.stop("user-request", usage(100));
+  await network.advance(1000);
+  const statuses = () => records(network).map(({ number }) => number(40)).sort((a, b) => a! - b!);
+  assert.deepEqual(statuses(), [1, 2, 9, 11, 12, 13, 14]);
+  // RFC 2867 §3, octet by octet: Acct-Status-Type, Acct-Terminate-Cause, Acct-Tunnel-Packets-Lost.
+  const octets = network.heard.map(({ packet }) => packet).find((packet) =>
+    said(packet).number(40) === 13
+  )!;
+  const [linkStop] = [said(octets)];
+  assert.deepEqual(
+    [40, 49, 86].map((type) => linkStop.all(type).map(({ value }) => value.toHex())),
+    [["0000000d"], ["00000002"], ["00000007"]],
+  );
+  assert.equal(new TextDecoder().decode(linkStop.all(50)[0]!.value), "t1");
+  assert.deepEqual([linkStop.up, linkStop.down, linkStop.number(46)], [100, 200, 5]);
+  for (const status of [11, 14]) {
+    const reject = records(network).find(({ number }) => number(40) === status)!;
+    assert.deepEqual([reject.number(49), reject.all(42).length, reject.all(46).length], [15, 0, 0]);
+  }
+  // Nobody stopped the tunnel: the next run does.
+  await accounting.end();
+  const next = await run(db, { network: answering() });
+  await next.network.advance(6000);
+  const [stop] = records(next.network);
+  assert.deepEqual([stop!.id, stop!.number(40), stop!.number(49)], ["t1", 10, 11]);
+  tunnel.stop("port-unneeded", usage(0), 0);
+  await next.accounting.end();
 });

@@ -48,12 +48,12 @@ export function md5(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** An Access-Request or Status-Server: Message-Authenticator first, under a random authenticator of 16 octets. */
 export function sealAccessRequest(
-  packet: Pick<Packet, "code" | "id" | "authenticator" | "attributes">,
+  packet: PacketDraft,
   secret: Secret,
   formats: VendorFormats,
 ): Uint8Array<ArrayBuffer> {
-  const attributes = [UNSIGNED, ...packet.attributes];
-  const octets = emitPacket({ ...packet, attributes }, formats);
+  const written = [UNSIGNED_OCTETS, ...packet.written ?? []];
+  const octets = emitPacket({ ...packet, written }, formats);
   octets.set(sign(octets, packet.authenticator, secret), HEADER + 2);
   return octets;
 }

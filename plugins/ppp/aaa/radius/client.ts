@@ -58,6 +58,8 @@ const ANSWERS: Readonly<Record<Purpose, readonly number[]>> = {
 /** The servers. */
 export class Client {
   readonly servers: readonly Server[];
+  /** Those that are asked for each purpose. */
+  readonly #able: Readonly<Record<Purpose, readonly Server[]>>;
   readonly #meters: RadiusMeters;
 
   /** @param status attributes of Status-Server packets (NAS-Identifier and the like) */
@@ -92,6 +94,8 @@ export class Client {
       const exchanges = { ...make("authentication"), ...make("accounting") };
       return { setting, exchanges, owed: 0 };
     });
+    const able = (purpose: Purpose) => this.servers.filter(({ exchanges }) => exchanges[purpose]);
+    this.#able = { authentication: able("authentication"), accounting: able("accounting") };
   }
 
   /** Opens a socket for each. Rejects where one cannot be had. */
@@ -113,7 +117,7 @@ export class Client {
 
   /** Whether someone is there to be asked. */
   alive(purpose: Purpose, names?: readonly string[]): boolean {
-    return this.#able(purpose, names).some(({ exchanges }) => exchanges[purpose]!.alive);
+    return this.#asked(purpose, names).some(({ exchanges }) => exchanges[purpose]!.alive);
   }
 
   /**
@@ -128,38 +132,38 @@ export class Client {
     build: BuildFor,
     signal?: AbortSignal,
   ): Promise<Answered | undefined> {
-    const left = new Set(this.#able(purpose, names));
+    let left = this.#asked(purpose, names);
     // A login cannot wait; a record can, and is asked for again by who keeps it.
     let again = purpose === "authentication";
-    while (left.size > 0 && !signal?.aborted) {
+    while (left.length > 0 && !signal?.aborted) {
       const server = this.#choose(left, purpose);
-      left.delete(server);
       const exchange = server.exchanges[purpose]!;
-      if (!exchange.alive) left.clear();
+      left = exchange.alive ? left.filter((other) => other !== server) : [];
       const { secret, name } = server.setting;
       const outcome: Outcome = await exchange.request(build(secret), signal);
       if (outcome.kind === "answer") return { ...outcome, secret, server: name };
       // It was found to be dead just now, maybe a moment after this began: without another, that is no reason to give up.
-      if (outcome.kind === "dead" && left.size === 0 && again) left.add(server);
+      if (outcome.kind === "dead" && left.length === 0 && again) left = [server];
       again &&= outcome.kind !== "dead";
     }
     if (!signal?.aborted && purpose === "authentication") this.#meters.unreachable.add();
     return undefined;
   }
 
-  #able(purpose: Purpose, names: readonly string[] | undefined): Server[] {
-    const able = this.servers.filter(({ exchanges }) => exchanges[purpose]);
-    const named = able.filter(({ setting }) => names?.includes(setting.name));
+  #asked(purpose: Purpose, names: readonly string[] | undefined): readonly Server[] {
+    const able = this.#able[purpose];
+    const named = names ? able.filter(({ setting }) => names.includes(setting.name)) : able;
     // An account may outlive the servers that its realm had.
     return named.length > 0 ? named : able;
   }
 
-  #choose(among: ReadonlySet<Server>, purpose: Purpose): Server {
-    const all = [...among];
-    const alive = all.filter(({ exchanges }) => exchanges[purpose]!.alive);
-    const first = alive.length > 0 ? alive : all;
-    const regular = first.filter(({ setting }) => !setting.backup);
-    const group = regular.length > 0 ? regular : first;
+  #choose(among: readonly Server[], purpose: Purpose): Server {
+    if (among.length === 1) return among[0]!;
+    // Those that are alive come first, backups after others.
+    const rank = ({ exchanges, setting }: Server) =>
+      (exchanges[purpose]!.alive ? 0 : 2) + (setting.backup ? 1 : 0);
+    const first = Math.min(...among.map(rank));
+    const group = among.filter((server) => rank(server) === first);
     let [best, sum] = [group[0]!, 0];
     for (const server of group) {
       server.owed += server.setting.weight;

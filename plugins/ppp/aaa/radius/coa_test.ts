@@ -59,7 +59,8 @@ function world(more: Partial<ChangeSetting> = {}, signed = false) {
       },
       end: (cause) => void session.ends.push(cause),
     };
-    sessions.add({ subscriber, name, texts: { 31: `c${id}` } });
+    const text = (type: number) => type === 31 ? `c${id}` : undefined;
+    sessions.add({ id, subscriber, name, account: undefined, text });
     return session;
   };
   let last = 0;

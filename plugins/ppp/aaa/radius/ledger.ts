@@ -14,7 +14,7 @@ export const DUE = { start: 1, interim: 2, stop: 4 } as const;
 
 /** An account. */
 export interface Entry {
-  /** Acct-Session-Id. */
+  /** Unique: Acct-Session-Id; of tunnels and links (RFC 2867) what it is before it, and a colon: `link:…`. */
   readonly id: string;
   /** The servers that are told; absent: all. */
   readonly servers?: readonly string[];

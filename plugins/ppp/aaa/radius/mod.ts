@@ -11,10 +11,14 @@ import type {
   Grant,
   Rejection,
   Subscriber,
+  TerminateCause,
+  TunnelAccount,
+  TunnelRecord,
+  Usage,
 } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
 import type { RadiusOptions } from "../options.ts";
-import { Accounting, type AccountingSetting, authenticAttribute } from "./accounting.ts";
+import { Accounting, type AccountingSetting, type RadiusAccount } from "./accounting.ts";
 import { makeSecret, sealAccessRequest, type Secret } from "./authenticity.ts";
 import { type Answered, Client, type ServerSetting } from "./client.ts";
 import { Changes } from "./coa.ts";
@@ -23,10 +27,18 @@ import { GrantMap } from "./grants.ts";
 import { makeMeters, type RadiusMeters } from "./meters.ts";
 import { CODE, joined } from "./packet.ts";
 import { route, type Routed } from "./realms.ts";
-import { isProvable, nasAttributes, proof, Requests, type RequestSetting } from "./requests.ts";
+import {
+  authenticAttribute,
+  isProvable,
+  nasAttributes,
+  proof,
+  Requests,
+  type RequestSetting,
+  text,
+} from "./requests.ts";
 import { builtInDictionary } from "./builtin.ts";
-import { Sessions } from "./sessions.ts";
-import { fill, unknownParts } from "./templates.ts";
+import { type Known, Sessions } from "./sessions.ts";
+import { unknownParts } from "./templates.ts";
 import { utf8 } from "./text.ts";
 import { readTunnels } from "./tunnels.ts";
 import { parseIp } from "../../../../core/endpoint.ts";
@@ -34,6 +46,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** RADIUS, with what operators see of it. */
 export interface Radius extends Authenticator {
+  tunnel(record: TunnelRecord): TunnelAccount | undefined;
   /** A row for each server and purpose. */
   rows(): Row[];
   /** Takes other options; sessions and accounts stay. Where it rejects, nothing has changed, but for where changes come in. */
@@ -223,13 +236,13 @@ class RadiusAuthenticator implements Radius {
     // A name that is no UTF-8 goes as it came.
     const user = routed.name === name ? asked.name : utf8(routed.name);
     if (user.length === 0 || user.length > 253) return reject("the name has 1 to 253 octets");
-    const attributes = requests.call("access", call, user);
     if (!isProvable(asked)) {
       return reject("no request can carry such a proof");
     }
+    const written = [requests.access(call, user)];
     const build = (secret: Secret) => (id: number, authenticator: Uint8Array) => {
-      const all = [...proof(asked, authenticator, secret), ...attributes];
-      const packet = { code: CODE.accessRequest, id, authenticator, attributes: all };
+      const attributes = proof(asked, authenticator, secret);
+      const packet = { code: CODE.accessRequest, id, authenticator, attributes, written };
       return sealAccessRequest(packet, secret, dictionary.formats);
     };
     const answer = await client.ask("authentication", routed.servers, build, signal);
@@ -243,37 +256,36 @@ class RadiusAuthenticator implements Radius {
   }
 
   account(subscriber: Subscriber): Account {
-    const { requests, setting } = this.#gear;
-    const accounting = this.#accounting;
-    const { call, grant } = subscriber;
+    const { requests } = this.#gear;
+    const { authentic, call, grant } = subscriber;
     const ours = this.#routes.get(grant);
-    const routed = ours ?? this.#route(grant.user, false);
-    const template = (text: string) => fill(text, call, routed.name);
-    const account = accounting?.open(
-      subscriber,
-      [
-        ...requests.call("accounting", call, utf8(routed.name)),
-        authenticAttribute(ours ? "radius" : subscriber.authentic),
-      ],
+    const { name, servers } = ours ?? this.#route(grant.user, false);
+    const written = requests.accounting(
+      call,
+      utf8(name),
+      authenticAttribute(ours ? "radius" : authentic),
+    );
+    const account = this.#accounting?.open(subscriber, written, servers);
+    const known = new KnownSession(this.#sessions, requests, { subscriber, call, name, account });
+    this.#sessions.add(known);
+    return known;
+  }
+
+  tunnel({ call, grant, kind, of }: TunnelRecord): TunnelAccount | undefined {
+    const { options, requests } = this.#gear;
+    if (!options["tunnel-accounting"]) return undefined;
+    const routed = this.#routes.get(grant) ?? this.#route(grant.user, false);
+    return this.#accounting?.openTunnel(
+      kind,
+      call.id,
+      requests.accounting(
+        call,
+        utf8(routed.name),
+        // Acct-Multi-Session-Id: what is of one tunnel. It is 50 (RFC 2866 §5.11), though RFC 2867 writes 51.
+        ...(of === undefined ? [] : [text(50, of)]),
+      ),
       routed.servers,
     );
-    const remove = this.#sessions.add({
-      subscriber,
-      name: routed.name,
-      texts: {
-        30: template(setting.calledStationId),
-        31: template(setting.callingStationId),
-        87: template(setting.nasPortId),
-      },
-      ...(account && { account }),
-    });
-    return {
-      changed: () => account?.changed(),
-      stop(cause, usage) {
-        remove();
-        account?.stop(cause, usage);
-      },
-    };
   }
 
   rows(): Row[] {
@@ -342,6 +354,47 @@ class RadiusAuthenticator implements Radius {
       ...(message !== undefined && { message }),
       ...(bare && { msChapError: decoder.decode(bare) }),
     };
+  }
+}
+
+/** A session that servers may change, and its account where it has one. */
+class KnownSession implements Known, Account {
+  readonly id: string;
+  readonly name: string;
+  readonly subscriber: Subscriber;
+  readonly account: RadiusAccount | undefined;
+  readonly #sessions: Sessions;
+  readonly #requests: Requests;
+
+  constructor(
+    sessions: Sessions,
+    requests: Requests,
+    { account, call, name, subscriber }: {
+      readonly subscriber: Subscriber;
+      readonly call: CallFacts;
+      readonly name: string;
+      readonly account: RadiusAccount | undefined;
+    },
+  ) {
+    this.#sessions = sessions;
+    this.#requests = requests;
+    this.id = call.id;
+    this.name = name;
+    this.subscriber = subscriber;
+    this.account = account;
+  }
+
+  text(type: 30 | 31 | 87): string | undefined {
+    return this.#requests.text(type, this.subscriber.call, this.name);
+  }
+
+  changed(): void {
+    this.account?.changed();
+  }
+
+  stop(cause: TerminateCause, usage: Usage): void {
+    this.#sessions.remove(this);
+    this.account?.stop(cause, usage);
   }
 }
 

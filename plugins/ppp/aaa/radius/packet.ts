@@ -163,6 +163,70 @@ export function emitPacket(
   return octets.slice(0, at);
 }
 
+/** Attributes as octets, written one behind the other into room that is used again and again. */
+export class AttributeWriter {
+  readonly #formats: VendorFormats;
+  readonly #octets = new Uint8Array(LONGEST);
+  #at = 0;
+
+  constructor(formats: VendorFormats) {
+    this.#formats = formats;
+  }
+
+  /** Begins anew, whatever became of what was written before. */
+  begin(): this {
+    this.#at = 0;
+    return this;
+  }
+
+  /** One of any vendor. @throws {RangeError} where there is more than a packet takes */
+  add(attribute: Attribute): void {
+    this.#at = emitAttribute(this.#octets, this.#at, attribute, this.#formats);
+  }
+
+  /** One of the IETF's, with a text. */
+  text(type: number, value: string): void {
+    const at = this.#at;
+    const [octets, end] = [this.#octets, at + 2 + value.length];
+    if (value.length > LONGEST_VALUE || end > LONGEST) return this.#long(type, value);
+    for (let i = 0; i < value.length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit > 0x7f) return this.#long(type, value);
+      octets[at + 2 + i] = unit;
+    }
+    octets[at] = type;
+    octets[at + 1] = 2 + value.length;
+    this.#at = end;
+  }
+
+  /** One of the IETF's, with a number of 32 bits. */
+  number(type: number, value: number): void {
+    const [octets, at] = [this.#octets, this.#at];
+    if (at + 6 > LONGEST) throw new RangeError("longer than a packet may be");
+    octets[at] = type;
+    octets[at + 1] = 6;
+    writeNumber(octets, at + 2, 4, value);
+    this.#at = at + 6;
+  }
+
+  /** One of the IETF's, with octets. */
+  octets(type: number, value: Uint8Array): void {
+    this.add({ vendor: 0, type, value });
+  }
+
+  /** What was written since {@linkcode begin}, as a copy. */
+  end(): Uint8Array<ArrayBuffer> {
+    return this.#octets.slice(0, this.#at);
+  }
+
+  /** What is of several octets a character, or of several attributes. */
+  #long(type: number, value: string): void {
+    this.octets(type, encoder.encode(value));
+  }
+}
+
+const encoder = new TextEncoder();
+
 function emitAttribute(
   octets: Uint8Array,
   start: number,

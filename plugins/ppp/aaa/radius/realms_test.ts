@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { RealmOptions } from "../options.ts";
 import { realmOf, route } from "./realms.ts";
-import { fill, unknownParts } from "./templates.ts";
+import { readTemplate, unknownParts } from "./templates.ts";
 
 const rules: RealmOptions[] = [
   { realm: "isp.example", strip: true, servers: ["a"], profile: "gold" },
@@ -43,9 +43,9 @@ Deno.test("MS-CHAPv2 keeps a realm that its proof covers", () => {
 Deno.test("templates say what a call was, or nothing", () => {
   const line = [{ type: 1, value: new TextEncoder().encode("eth 1/2") }];
   const call = { id: "1", name: "t/1", portType: 5, callingNumber: "555", vlans: [7, 9], line };
-  assert.equal(fill("{calling-number}:{user}@{vlan}", call, "bob"), "555:bob@7.9");
-  assert.equal(fill("{circuit-id}", call, "bob"), "eth 1/2");
-  assert.equal(fill("x{called-number}", call, "bob"), undefined);
-  assert.equal(fill("", call, "bob"), undefined);
+  assert.equal(readTemplate("{calling-number}:{user}@{vlan}")(call, "bob"), "555:bob@7.9");
+  assert.equal(readTemplate("{circuit-id}")(call, "bob"), "eth 1/2");
+  assert.equal(readTemplate("x{called-number}")(call, "bob"), undefined);
+  assert.equal(readTemplate("")(call, "bob"), undefined);
   assert.deepEqual(unknownParts("{user}{nothing}"), ["nothing"]);
 });

@@ -2,14 +2,14 @@
 
 import { concat } from "../../../../core/wire/bytes.ts";
 import { parseIp } from "../../../../core/endpoint.ts";
-import type { Asked, Framed, Usage } from "../authenticator.ts";
+import type { Asked, Framed, Subscriber, Usage } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
 import type { MapOptions } from "../options.ts";
 import type { Secret } from "./authenticity.ts";
 import { type Definition, type Dictionary, DictionaryError } from "./dictionary.ts";
 import { hidePassword, LONGEST_PASSWORD } from "./hiding.ts";
-import type { Attribute } from "./packet.ts";
-import { fill } from "./templates.ts";
+import { type Attribute, AttributeWriter } from "./packet.ts";
+import { readTemplate, type Template } from "./templates.ts";
 import { utf8 } from "./text.ts";
 import { encodeValue } from "./values.ts";
 
@@ -48,53 +48,85 @@ export function nasAttributes({ nasIdentifier, nasAddress }: RequestSetting): At
   ];
 }
 
-/** Makes attributes of calls. */
+/** Makes attributes of calls, as packets have them. */
 export class Requests {
-  readonly #setting: RequestSetting;
+  readonly #writer: AttributeWriter;
+  readonly #portId: Template;
+  readonly #calling: Template;
+  readonly #called: Template;
   /** Of every call. */
   readonly #same: readonly Attribute[];
-  readonly #sent: readonly { definition: Definition; template: string; in: readonly string[] }[];
+  readonly #sent: readonly {
+    readonly definition: Definition;
+    readonly template: Template;
+    readonly in: readonly string[];
+  }[];
 
   /** @throws {DictionaryError} where the map names an attribute that no dictionary has */
   constructor(setting: RequestSetting, dictionary: Dictionary) {
-    this.#setting = setting;
+    this.#writer = new AttributeWriter(dictionary.formats);
+    this.#portId = readTemplate(setting.nasPortId);
+    this.#calling = readTemplate(setting.callingStationId);
+    this.#called = readTemplate(setting.calledStationId);
     this.#same = [...nasAttributes(setting), number(6, FRAMED), number(7, PPP)];
     this.#sent = setting.map.flatMap(({ attribute, send, in: where }) => {
       if (send === undefined) return [];
       const definition = dictionary.named(attribute);
       if (!definition) throw new DictionaryError(`no dictionary has an attribute ${attribute}`);
-      return [{ definition, template: send, in: where }];
+      return [{ definition, template: readTemplate(send), in: where }];
     });
   }
 
-  /** Of every request for a call; `user` as the server is to see it. */
-  call(purpose: "access" | "accounting", call: CallFacts, user: Uint8Array): Attribute[] {
-    const { callingStationId, calledStationId, nasPortId } = this.#setting;
-    const name = decoder.decode(user);
-    const filled = (type: number, template: string) => {
-      const value = fill(template, call, name);
-      return value === undefined ? [] : [text(type, value)];
-    };
-    return [
-      octets(1, user),
-      ...this.#same,
-      ...(call.port === undefined ? [] : [number(5, call.port)]),
-      number(61, call.portType),
-      ...filled(87, nasPortId),
-      text(44, call.id),
-      ...filled(31, callingStationId),
-      ...filled(30, calledStationId),
-      ...speeds(call),
-      ...tunnel(call, purpose),
-      ...line(call, purpose),
-      ...this.#sent.flatMap(({ definition, template, in: where }) => {
-        const value = where.includes(purpose) ? fill(template, call, name) : undefined;
-        const encoded = value === undefined ? undefined : encodeValue(definition, value);
-        const { vendor, type } = definition;
-        return encoded ? [{ vendor, type, value: encoded }] : [];
-      }),
-    ];
+  /** Of every Access-Request for a call; `user` as the server is to see it. */
+  access(call: CallFacts, user: Uint8Array): Uint8Array<ArrayBuffer> {
+    this.#call("access", call, user);
+    return this.#writer.end();
   }
+
+  /** Of every record of an account. */
+  accounting(
+    call: CallFacts,
+    user: Uint8Array,
+    ...more: readonly Attribute[]
+  ): Uint8Array<ArrayBuffer> {
+    this.#call("accounting", call, user);
+    for (const attribute of more) this.#writer.add(attribute);
+    return this.#writer.end();
+  }
+
+  /** Calling-Station-Id, Called-Station-Id and NAS-Port-Id, by their types. */
+  text(type: 30 | 31 | 87, call: CallFacts, user: string): string | undefined {
+    const template = type === 30 ? this.#called : type === 31 ? this.#calling : this.#portId;
+    return template(call, user);
+  }
+
+  #call(purpose: "access" | "accounting", call: CallFacts, user: Uint8Array): void {
+    const writer = this.#writer.begin();
+    const name = decoder.decode(user);
+    writer.octets(1, user);
+    for (const attribute of this.#same) writer.add(attribute);
+    if (call.port !== undefined) writer.number(5, call.port);
+    writer.number(61, call.portType);
+    writer.text(44, call.id);
+    for (const type of [87, 31, 30] as const) {
+      const value = this.text(type, call, name);
+      if (value !== undefined) writer.text(type, value);
+    }
+    writeSpeeds(writer, call);
+    writeTunnel(writer, call, purpose);
+    writeLine(writer, call, purpose);
+    for (const { definition, template, in: where } of this.#sent) {
+      const value = where.includes(purpose) ? template(call, name) : undefined;
+      const encoded = value === undefined ? undefined : encodeValue(definition, value);
+      const { type, vendor } = definition;
+      if (encoded) writer.add({ vendor, type, value: encoded });
+    }
+  }
+}
+
+/** Acct-Authentic (RFC 2866 §5.6). */
+export function authenticAttribute(authentic: Subscriber["authentic"]): Attribute {
+  return number(45, { radius: 1, local: 2, remote: 3 }[authentic]);
 }
 
 const decoder = new TextDecoder();
@@ -143,35 +175,44 @@ export function proof(asked: Asked, authenticator: Uint8Array, secret: Secret): 
 }
 
 /** Connect-Info: bits a second, to the client and from it. */
-function speeds({ txSpeed, rxSpeed }: CallFacts): Attribute[] {
-  if (txSpeed === undefined) return [];
-  return [text(77, rxSpeed === undefined ? `${txSpeed}` : `${txSpeed}/${rxSpeed}`)];
+function writeSpeeds(writer: AttributeWriter, { txSpeed, rxSpeed }: CallFacts): void {
+  if (txSpeed === undefined) return;
+  writer.text(77, rxSpeed === undefined ? `${txSpeed}` : `${txSpeed}/${rxSpeed}`);
 }
 
 /** RFC 2868 and 2867: the tunnel that the call came in by. */
-function tunnel({ tunnel }: CallFacts, purpose: "access" | "accounting"): Attribute[] {
-  if (!tunnel) return [];
-  const tagged = (type: number, value: string | undefined) =>
-    value === undefined || value === "" ? [] : [text(type, `\0${value}`)];
+function writeTunnel(
+  writer: AttributeWriter,
+  { tunnel }: CallFacts,
+  purpose: "access" | "accounting",
+): void {
+  if (!tunnel) return;
+  const tagged = (type: number, value: string | undefined) => {
+    if (value !== undefined && value !== "") writer.text(type, `\0${value}`);
+  };
   const medium = (tunnel.clientEndpoint ?? tunnel.serverEndpoint ?? "").includes(":") ? 2 : 1;
-  return [
-    number(64, L2TP),
-    number(65, medium),
-    ...tagged(66, tunnel.clientEndpoint),
-    ...tagged(67, tunnel.serverEndpoint),
-    ...tagged(82, tunnel.assignmentId),
-    ...tagged(90, tunnel.clientAuthId),
-    ...tagged(91, tunnel.serverAuthId),
-    ...(purpose === "accounting" && tunnel.connection !== undefined
-      ? [text(68, tunnel.connection)]
-      : []),
-  ];
+  writer.number(64, L2TP);
+  writer.number(65, medium);
+  tagged(66, tunnel.clientEndpoint);
+  tagged(67, tunnel.serverEndpoint);
+  tagged(82, tunnel.assignmentId);
+  tagged(90, tunnel.clientAuthId);
+  tagged(91, tunnel.serverAuthId);
+  if (purpose === "accounting" && tunnel.connection !== undefined) {
+    writer.text(68, tunnel.connection);
+  }
 }
 
 /** RFC 4679 §4: 131 to 142 are for accounting alone. */
-function line({ line }: CallFacts, purpose: "access" | "accounting"): Attribute[] {
-  return (line ?? []).filter(({ type }) => purpose === "accounting" || type < 131 || type > 142)
-    .map(({ type, value }) => ({ vendor: ADSL_FORUM, type, value }));
+function writeLine(
+  writer: AttributeWriter,
+  { line }: CallFacts,
+  purpose: "access" | "accounting",
+): void {
+  for (const { type, value } of line ?? []) {
+    if (purpose === "access" && type >= 131 && type <= 142) continue;
+    writer.add({ vendor: ADSL_FORUM, type, value });
+  }
 }
 
 /** A session's addresses, for accounting. */

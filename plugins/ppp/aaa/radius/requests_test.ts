@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { builtInDictionary } from "./builtin.ts";
 import { DictionaryError } from "./dictionary.ts";
+import { AttributeWriter, emitPacket, parsePacket } from "./packet.ts";
 import { isProvable, proof, Requests, type RequestSetting, usageAttributes } from "./requests.ts";
 import { SECRET } from "./testing.ts";
 
@@ -12,24 +13,36 @@ const setting: RequestSetting = {
   map: [{ attribute: "4711:1", send: "{mac}", in: ["access"] }],
 };
 const bytes = (text: string) => new TextEncoder().encode(text);
-const requests = new Requests(setting, builtInDictionary());
+const dictionary = builtInDictionary();
+const requests = new Requests(setting, dictionary);
+/** What a request of a call says. */
+function sent(purpose: "access" | "accounting") {
+  const written = purpose === "access"
+    ? requests.access(call, bytes("bob"))
+    : requests.accounting(call, bytes("bob"));
+  const header = { code: 4, id: 1, authenticator: new Uint8Array(16), attributes: [] };
+  const octets = emitPacket({ ...header, written: [written] }, dictionary.formats);
+  const packet = parsePacket(octets, dictionary.formats);
+  assert.ok(typeof packet !== "string");
+  return packet.attributes;
+}
 const line = [1, 129, 130, 131, 142, 144].map((type) => ({ type, value: Uint8Array.of(type) }));
 const call = { id: "1", name: "lac/1", portType: 5, mac: "02:00:00:00:00:07", line };
 
 Deno.test("an Access-Request has of the line what RFC 4679 allows, accounting has all of it", () => {
   const types = (purpose: "access" | "accounting") =>
-    requests.call(purpose, call, bytes("bob")).filter(({ vendor }) => vendor === 3561)
+    sent(purpose).filter(({ vendor }) => vendor === 3561)
       .map(({ type }) => type);
   assert.deepEqual(types("access"), [1, 129, 130, 144]);
   assert.deepEqual(types("accounting"), [1, 129, 130, 131, 142, 144]);
 });
 
 Deno.test("the map sends what it says, where it says", () => {
-  const sent = (purpose: "access" | "accounting") =>
-    requests.call(purpose, call, bytes("bob")).filter(({ vendor }) => vendor === 4711)
+  const own = (purpose: "access" | "accounting") =>
+    sent(purpose).filter(({ vendor }) => vendor === 4711)
       .map(({ value }) => new TextDecoder().decode(value));
-  assert.deepEqual(sent("access"), ["02:00:00:00:00:07"]);
-  assert.deepEqual(sent("accounting"), []);
+  assert.deepEqual(own("access"), ["02:00:00:00:00:07"]);
+  assert.deepEqual(own("accounting"), []);
   const wrong = { ...setting, map: [{ attribute: "No-Such", send: "x", in: ["access" as const] }] };
   assert.throws(() => new Requests(wrong, builtInDictionary()), DictionaryError);
 });
@@ -62,4 +75,18 @@ Deno.test("counters of 64 bits are in two attributes each", () => {
     [47, "00000008"],
     [48, "00000009"],
   ]);
+});
+
+Deno.test("long texts and those of other alphabets are written as octets, of as many attributes as it takes", () => {
+  const writer = new AttributeWriter(dictionary.formats);
+  writer.text(18, "grün");
+  writer.number(27, 0x1020304);
+  assert.equal(writer.end().toHex(), "12076772c3bc6e" + "1b0601020304");
+  writer.begin().text(18, "x".repeat(300));
+  const long = writer.end();
+  assert.deepEqual([long.length, long[1], long[256]], [304, 255, 49]);
+  assert.throws(() => {
+    for (let i = 0; i < 50; i++) writer.text(18, "x".repeat(200));
+  }, RangeError);
+  assert.equal(writer.begin().end().length, 0, "what was too much is forgotten");
 });

@@ -1,6 +1,7 @@
 /** The sessions that servers may change and end, and which of them a request means (RFC 5176 §3). @module */
 
 import { canonicalIp, formatIp } from "../../../../core/endpoint.ts";
+import { Groups } from "../../groups.ts";
 import type { Subscriber } from "../authenticator.ts";
 import type { RadiusAccount } from "./accounting.ts";
 import type { Attribute } from "./packet.ts";
@@ -8,12 +9,14 @@ import { decodeValue } from "./values.ts";
 
 /** A session, and its account where it has one. */
 export interface Known {
+  /** Acct-Session-Id. */
+  readonly id: string;
   readonly subscriber: Subscriber;
-  readonly account?: RadiusAccount;
+  readonly account: RadiusAccount | undefined;
   /** User-Name as servers know it. */
   readonly name: string;
-  /** Calling-Station-Id, Called-Station-Id and NAS-Port-Id as servers know them. */
-  readonly texts: Readonly<Record<number, string | undefined>>;
+  /** Calling-Station-Id, Called-Station-Id or NAS-Port-Id as servers know it, by its type. */
+  text(type: 30 | 31 | 87): string | undefined;
 }
 
 /** Whether an attribute's value is the session's; undefined: it identifies no session. */
@@ -32,11 +35,11 @@ const MATCHES: Readonly<Record<number, Match>> = {
   5: ({ subscriber }, value) =>
     subscriber.call.port !== undefined && subscriber.call.port === decodeValue("integer", value),
   8: ({ subscriber }, value) => subscriber.framed().address === addressOf(value),
-  30: sameText(({ texts }) => texts[30]),
-  31: sameText(({ texts }) => texts[31]),
+  30: sameText((known) => known.text(30)),
+  31: sameText((known) => known.text(31)),
   44: sameText(({ subscriber }) => subscriber.call.id),
   61: ({ subscriber }, value) => subscriber.call.portType === decodeValue("integer", value),
-  87: sameText(({ texts }) => texts[87]),
+  87: sameText((known) => known.text(87)),
   96: ({ subscriber }, value) => subscriber.framed().interfaceId?.toHex() === value.toHex(),
   97: prefix(({ subscriber }) => subscriber.framed().ipv6Prefixes),
   123: prefix(({ subscriber }) => subscriber.framed().delegatedPrefixes),
@@ -55,21 +58,16 @@ export function identifies({ vendor, type }: Attribute): boolean {
 /** See the module. */
 export class Sessions {
   readonly #byId = new Map<string, Known>();
-  readonly #byName = new Map<string, Set<Known>>();
+  readonly #byName = new Groups<Known>();
 
-  /** Adds a session; the result takes it out. */
-  add(known: Known): () => void {
-    const { id } = known.subscriber.call;
-    this.#byId.set(id, known);
-    const others = this.#byName.get(known.name) ?? new Set();
-    this.#byName.set(known.name, others.add(known));
-    return () => {
-      if (this.#byId.get(id) === known) this.#byId.delete(id);
-      others.delete(known);
-      if (others.size === 0 && this.#byName.get(known.name) === others) {
-        this.#byName.delete(known.name);
-      }
-    };
+  add(known: Known): void {
+    this.#byId.set(known.id, known);
+    this.#byName.add(known.name, known);
+  }
+
+  remove(known: Known): void {
+    if (this.#byId.get(known.id) === known) this.#byId.delete(known.id);
+    this.#byName.remove(known.name, known);
   }
 
   /** Those that all the identifying attributes fit; undefined: none of these says which. */
@@ -84,7 +82,7 @@ export class Sessions {
     const candidates = id !== undefined
       ? [this.#byId.get(id)].filter((one) => one !== undefined)
       : name !== undefined
-      ? [...this.#byName.get(name) ?? []]
+      ? this.#byName.get(name)
       : [...this.#byId.values()];
     return candidates.filter((known) =>
       asked.every(({ type, value }) => MATCHES[type]!(known, value))

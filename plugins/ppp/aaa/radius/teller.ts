@@ -36,8 +36,14 @@ export interface TellerSetting {
   acknowledged(server: string): void;
 }
 
-/** Acct-Status-Type by what is due. */
-const STATUS = { [DUE.start]: 1, [DUE.stop]: 2, [DUE.interim]: 3 } as const;
+/** Acct-Status-Type by what is due of what: of sessions (RFC 2866 §5.1), of tunnels and links (RFC 2867 §3). */
+const STATUS: Readonly<Record<string, Readonly<Partial<Record<1 | 2 | 4, number>>>>> = {
+  session: { [DUE.start]: 1, [DUE.stop]: 2, [DUE.interim]: 3 },
+  tunnel: { [DUE.start]: 9, [DUE.stop]: 10 },
+  "tunnel-reject": { [DUE.stop]: 11 },
+  link: { [DUE.start]: 12, [DUE.stop]: 13 },
+  "link-reject": { [DUE.stop]: 14 },
+};
 
 /** See the module. */
 export class Teller {
@@ -189,11 +195,14 @@ function recordOf(entry: Entry, bit: 1 | 2 | 4): {
   attributes: Attribute[];
   written: Uint8Array[];
 } {
+  const colon = entry.id.indexOf(":");
+  const kind = colon < 0 ? "session" : entry.id.slice(0, colon);
+  const carriedNothing = bit === DUE.start || kind.endsWith("-reject");
   const attributes: Attribute[] = [
     number(55, Math.floor(timeOf(entry, bit) / 1000)),
-    ...(bit === DUE.start ? [] : usageAttributes(entry.usage, entry.seconds)),
+    ...(carriedNothing ? [] : usageAttributes(entry.usage, entry.seconds)),
     ...(bit === DUE.stop ? [number(49, entry.cause ?? 0)] : []),
   ];
-  const status = Uint8Array.of(40, 6, 0, 0, 0, STATUS[bit]);
+  const status = Uint8Array.of(40, 6, 0, 0, 0, STATUS[kind]?.[bit] ?? 0);
   return { attributes, written: [status, entry.fixed, entry.changing] };
 }

@@ -23,15 +23,22 @@ export function unknownParts(template: string): readonly string[] {
   return [...template.matchAll(PART)].map(([, name]) => name!).filter((name) => !(name in PARTS));
 }
 
-/** The text; undefined where it is empty, or a part of it is not known of this call. */
-export function fill(template: string, call: CallFacts, user: string): string | undefined {
-  let known = true;
-  const text = template.replaceAll(PART, (_, name: string) => {
-    const part = PARTS[name]?.(call, user);
-    known &&= part !== undefined;
-    return part ?? "";
-  });
-  return known && text !== "" ? text : undefined;
+/** A template, read once; gives undefined where the text is empty, or a part of it is not known of this call. */
+export type Template = (call: CallFacts, user: string) => string | undefined;
+
+/** Reads a template. */
+export function readTemplate(template: string): Template {
+  // Texts and the names between them take turns.
+  const parts = template.split(PART).map((text, i) => i % 2 === 0 ? text : PARTS[text]);
+  return (call, user) => {
+    let filled = "";
+    for (const part of parts) {
+      const text = typeof part === "string" ? part : part?.(call, user);
+      if (text === undefined) return undefined;
+      filled += text;
+    }
+    return filled === "" ? undefined : filled;
+  };
 }
 
 function lineText({ line }: CallFacts, type: number): string | undefined {

@@ -1,0 +1,130 @@
+/**
+ * Tunnel switching by RADIUS: a subscriber's call comes from a LAC, and FreeRADIUS says by the LAC's proxy authentication to
+ * which LNS it is placed on (RFC 2868). Subscriber, LAC, switch and LNS are appliances.
+ */
+
+import assert from "node:assert/strict";
+import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { type FreeRadius, SECRET, startFreeradius } from "./support/freeradius.ts";
+import { quickTimers } from "./support/managed.ts";
+import { device, makePair, type Place } from "./support/place.ts";
+import { until } from "./support/process.ts";
+import { makeStreet } from "./support/street.ts";
+import { suite } from "./support/suite.ts";
+import { assertNoLoss, ping } from "./support/traffic.ts";
+
+const [authPort, acctPort] = [1812, 1813];
+
+const reply = `
+Tunnel-Type:1 := L2TP
+Tunnel-Medium-Type:1 := IPv4
+Tunnel-Server-Endpoint:1 := "10.77.0.3"
+Tunnel-Password:1 := "between switch and LNS"
+Tunnel-Client-Auth-Id:1 := "switch3"
+Tunnel-Server-Auth-Id:1 := "lns3"
+`;
+
+const subscriberText = (user: string) => (adminSocket: string) => `
+admin: { listen: "unix:${adminSocket}" }
+circuits:
+  line:
+    ppp:
+      client: { tun: { name: wan0 }, user: ${user}, secret: pass, routes: [10.64.0.0/24], ipv6: false }
+pppoe:
+  clients:
+    wan: { interface: eth0, circuit: line, retry: 0.2 }
+`;
+
+const lacText = (adminSocket: string) => `
+listen: [{ udp: "10.77.0.1:1701" }]
+admin: { listen: "unix:${adminSocket}" }
+peers: { switch: { address: 10.77.0.2, proto-version: 2, secret: street, ${quickTimers} } }
+tunnels: { switch: { peer: switch, mode: on-demand, remote: 10.77.0.2 } }
+pppoe:
+  access:
+    street: { interface: street, lac: { servers: [{ peer: switch }], authenticate: [chap-md5] } }
+`;
+
+/** No LNS is named in the file. */
+const switchText = ({ folder }: Place) => (adminSocket: string) => `
+listen: [{ udp: "10.77.0.2:1701" }]
+admin: { listen: "unix:${adminSocket}" }
+state-folder: ${folder}
+peers:
+  lac: { address: 10.77.0.1, proto-version: 2, secret: street, ${quickTimers}, accept: [{ circuit: hop }] }
+circuits:
+  hop: { bridge: { rules: [{ ask: proxy-auth }] } }
+ppp:
+  aaa: { authenticate: [radius] }
+  radius:
+    servers:
+      one: { address: 127.0.0.1, auth-port: ${authPort}, acct-port: ${acctPort}, secret: "${SECRET}" }
+`;
+
+const lnsText = (users: string) => (adminSocket: string) => `
+listen: [{ udp: "10.77.0.3:1701" }]
+admin: { listen: "unix:${adminSocket}" }
+host-name: lns3
+ppp:
+  aaa: { users: "${users}" }
+  pools: { homes: { ranges: [10.64.0.0/24] } }
+circuits:
+  homes:
+    ppp:
+      terminate: { tun: { name: subs0 }, address: 10.64.0.1, pools: [homes], ipv6: false }
+peers:
+  hop: { address: 10.77.0.2, host-name: switch3, proto-version: 2, secret: "between switch and LNS", ${quickTimers}, accept: [{ circuit: homes }] }
+`;
+
+interface Context {
+  readonly home: Place;
+  readonly server: FreeRadius;
+  readonly hop: Appliance;
+  readonly lns: Appliance;
+}
+
+const { test } = suite<Context>(
+  import.meta.url,
+  ["root", "tun", "ip", "ss", "ethtool", "ping", "freeradius"],
+  async (stack) => {
+    const pair = stack.use(await makePair());
+    await pair.there.here("ip", "addr", "add", "10.77.0.3/24", "dev", device);
+    const home = await makeStreet(stack, pair);
+    const users = `${pair.here.folder}/users.yaml`;
+    await Deno.writeTextFile(users, "everything: { password: pass }\n", { mode: 0o600 });
+    const folder = `${pair.there.folder}/freeradius`;
+    const server = stack.use(
+      await startFreeradius(folder, { authPort, acctPort, reply, place: pair.there }),
+    );
+    const lns = stack.use(await startAppliance(pair.there, lnsText(users)));
+    const hop = stack.use(await startAppliance(pair.there, switchText(pair.there)));
+    stack.use(await startAppliance(pair.here, lacText));
+    return { home, server, hop, lns };
+  },
+);
+
+test("FreeRADIUS says by proxy authentication where a call is placed on", async ({ home, hop, lns }) => {
+  await using subscriber = await startAppliance(home, subscriberText("everything"));
+  try {
+    await until("the line is up", async () => {
+      const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
+      return (await home.tryHere(argv)).code === 0;
+    }, 30_000);
+  } catch (error) {
+    const logs = await Promise.all([subscriber, hop, lns].map(({ process }) => process.log()));
+    throw new Error(`${error}\n${logs.join("\n---\n")}`);
+  }
+  assertNoLoss(await ping(home, "10.64.0.1", "-s", "1400"), "to the LNS");
+  const { rows } = await hop.get<{ rows: object[] }>("/v1/views/bridge");
+  assert.equal(rows.length, 1);
+});
+
+test("whom FreeRADIUS rejects is not placed on", async ({ home, hop }) => {
+  await using _ = await startAppliance(home, subscriberText("reject"));
+  await until(
+    "it is refused",
+    async () => (await hop.process.log()).includes("is not placed on"),
+    30_000,
+  );
+  assert.match(await hop.process.log(), /a call is not placed on .*reason="?one rejected it/);
+});
