@@ -11,8 +11,8 @@ import type { Cause } from "../../core/events.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import type { ManagedTunnelConfig } from "../config/model.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type {
+  CallTemplate,
   Dialer,
   ManagedCall,
   ManagedConnection,

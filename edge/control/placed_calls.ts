@@ -4,8 +4,9 @@ import { CdnResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
 import type { Circuits } from "../circuits/circuits.ts";
 import type { Logger } from "../log/log.ts";
-import { type CallTemplate, isBroken, provision } from "./call_template.ts";
+import { isBroken, provision } from "./call_template.ts";
 import type {
+  CallTemplate,
   Dialer,
   ManagedCall,
   ManagedConnection,

@@ -1,5 +1,8 @@
 /** Figures: medians, spreads, and the CPU time of a process. @module */
 
+import { existsSync } from "node:fs";
+import { libcPaths } from "../../edge/io/libc.ts";
+
 /** The middle of several measurements, and their ends. */
 export interface Spread {
   readonly median: number;
@@ -21,16 +24,27 @@ export function quantile(sorted: readonly number[], q: number): number {
   return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at));
 }
 
-/**
- * Nanoseconds of CPU, user and system, that all threads of a process have used (`/proc/PID/task/…/schedstat`).
- * A thread that runs now is known to the last timer tick.
- */
+/** Nanoseconds of CPU, user and system, that all threads of a process have used, those that have ended included. */
 export function cpuTime(pid: number): number {
-  let total = 0;
-  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    total += Number(Deno.readTextFileSync(`/proc/${pid}/task/${name}/schedstat`).split(" ")[0]);
+  const clock = ~pid << 3 | cpuClockOfProcess;
+  const time = new BigInt64Array(2); // struct timespec
+  if (clockGettime(clock, time) !== 0) throw new Error(`process ${pid} tells no CPU time`);
+  return Number(time[0]! * 1_000_000_000n + time[1]!);
+}
+
+/** What clock_getcpuclockid(3) makes of a process id. */
+const cpuClockOfProcess = 2;
+
+function clockGettime(clock: number, time: BigInt64Array<ArrayBuffer>): number {
+  const path = libcPaths.find((path) => existsSync(path));
+  if (path === undefined) throw new Error(`there is no C library at ${libcPaths.join(", ")}`);
+  const definition = { parameters: ["i32", "buffer"], result: "i32" } as const;
+  const library = Deno.dlopen(path, { clock_gettime: definition });
+  try {
+    return library.symbols.clock_gettime(clock, time);
+  } finally {
+    library.close();
   }
-  return total;
 }
 
 /** Milliseconds without work. */

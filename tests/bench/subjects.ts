@@ -140,7 +140,7 @@ export async function startDatapathProcess(
   const stop = async () => {
     const { io } = JSON.parse(await program.ask("stats")) as { io: Record<string, number> };
     await program.stop();
-    const batches = io["rx-batches"], packets = io["rx-packets"];
+    const batches = io["rx-batches"], packets = io["rx-datagrams"];
     return batches && packets ? packets / batches : undefined;
   };
   return { ...subject(lab, program, path, port, tap, stop), program };

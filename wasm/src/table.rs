@@ -60,10 +60,10 @@ impl<K: Key> Table<K> {
         ((key ^ key >> 15).wrapping_mul(0x9E37_79B1) >> (32 - self.bits)) as usize
     }
 
-    /// Brings the entry at [`Table::home`] into the cache. Gives what it read, to keep the read alive.
+    /// Where the search from [`Table::home`] on reads first.
     #[inline]
-    pub fn touch(&self, home: usize) -> u32 {
-        self.entries[home].index
+    pub fn index_at(&self, home: usize) -> &u32 {
+        &self.entries[home].index
     }
 
     /// The index stored under `key`, or [`EMPTY`].

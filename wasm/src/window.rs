@@ -175,20 +175,22 @@ impl Window {
         self.len > 0
     }
 
-    /// Finds the sessions of what is left in the window. The loops that touch memory are as short as can be: the more
-    /// of their rounds the processor has under way at a time, the more waits overlap.
+    /// Finds the sessions of what is left in the window. Where to look is worked out before anything is read: the shorter
+    /// the loop that waits for memory, the more of its rounds the processor has under way at a time.
     fn look_up(&mut self, cursor: &Cursor, messages: &Messages, core: &Core) {
         self.epoch = core.epoch;
         let left = &mut self.entries[self.next..self.len];
+        let (rx, tx) = (&core.sessions.rx, &core.sessions.tx);
         let mut homes = [0; WINDOW];
-        let mut touched = 0;
-        for (entry, home) in left.iter().zip(&mut homes) {
+        let mut places = [&NONE; WINDOW];
+        for ((entry, home), place) in left.iter().zip(&mut homes).zip(&mut places) {
             if let Ok(Class::Data(data)) = entry.what {
                 let table = core.table(data.version);
                 *home = table.home(data.key);
-                touched ^= table.touch(*home);
+                *place = table.index_at(*home);
             }
         }
+        touch(&places[..left.len()]);
         let mut sessions = [NONE; WINDOW];
         let mut known = 0;
         for (entry, home) in left.iter_mut().zip(homes) {
@@ -199,25 +201,22 @@ impl Window {
                     session = core.twins.first(data.key, socket, kind, messages, entry.message as usize);
                 }
                 entry.session = session;
-                sessions[known] = entry.session;
-                known += usize::from(entry.session != NONE);
+                if session != NONE {
+                    sessions[known] = session;
+                    places[known] = &rx[session].tunnel;
+                    known += 1;
+                }
             }
         }
-        let sessions = &mut sessions[..known];
-        for session in sessions.iter() {
-            touched ^= core.sessions.rx[*session].tunnel;
-        }
-        known = 0;
-        for at in 0..sessions.len() {
-            if let Forwarder::CrossConnect(Port::Session(out)) = core.sessions.rx[sessions[at]].forwarder {
-                sessions[known] = out;
-                known += 1;
-            }
-        }
+        touch(&places[..known]);
+        let mut joined = 0;
         for session in &sessions[..known] {
-            touched ^= core.sessions.tx[*session].tunnel;
+            if let Forwarder::CrossConnect(Port::Session(out)) = rx[*session].forwarder {
+                places[joined] = &tx[out].tunnel;
+                joined += 1;
+            }
         }
-        std::hint::black_box(touched); // what is never used is never read
+        touch(&places[..joined]);
     }
 
     /// The next datagram. Those that were looked up before sessions came or went are looked up again.
@@ -239,6 +238,13 @@ impl Window {
             entry.advance(count);
         }
     }
+}
+
+/// Brings what lies at `places` into the cache.
+#[inline]
+fn touch(places: &[&u32]) {
+    let read = places.iter().fold(0, |read, place| read ^ **place);
+    std::hint::black_box(read); // what is never used is never read
 }
 
 impl Default for Window {
