@@ -154,11 +154,9 @@ class DatapathConnections implements ManagedConnections {
     this.#expect(link, call, true);
   }
 
-  /** At once where the tunnel is there: its peer may be quick. */
+  /** Calls are placed in tunnels only that are there. */
   #expect(link: ManagedConnection, { handle: { localSessionId } }: ManagedCall, on: boolean): void {
-    const { sessions } = this.#dependencies;
-    if (link.entry) return sessions.expect(link.entry, localSessionId, on);
-    void link.opening?.then((entry) => entry && sessions.expect(entry, localSessionId, on));
+    if (link.entry) this.#dependencies.sessions.expect(link.entry, localSessionId, on);
   }
 
   openCall: ManagedConnections["openCall"] = (link, call, agreed, facts, ready) => {
