@@ -9,6 +9,8 @@ import { httpProblem } from "./problem.ts";
 
 /** The largest request body, in bytes. */
 export const maxBody = 1024 * 1024;
+/** The most colons in one: more keys than that take longer to read than others may wait. */
+const maxKeys = 10_000;
 
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -84,6 +86,11 @@ export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
     // Whoever sent it is gone, or was too slow: no fault of ours, and nobody reads this.
     if (body === "cut off") return httpProblem(c, 400, "the body ended before its end");
     if (!body) return httpProblem(c, 413, `the body is larger than ${maxBody} bytes`);
+    if (hasMany(body, COLON, maxKeys)) {
+      const detail = `the body has more than ${maxKeys} keys; expected several requests, ` +
+        "or a change of the configuration file";
+      return httpProblem(c, 413, detail);
+    }
     // A patch of nothing is none; other requests may have no body.
     if (type === undefined && (body.length > 0 || (method === "PATCH" && isRoute(c)))) {
       return notJson(c);
@@ -91,6 +98,16 @@ export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
     c.req.raw = new Request(raw.url, { method, headers: raw.headers, body });
     return await next();
   };
+}
+
+const COLON = 0x3a;
+
+function hasMany(bytes: Uint8Array, octet: number, most: number): boolean {
+  let count = 0;
+  for (let at = bytes.indexOf(octet); at >= 0; at = bytes.indexOf(octet, at + 1)) {
+    if (++count > most) return true;
+  }
+  return false;
 }
 
 function notJson(c: Context): Response {

@@ -33,7 +33,7 @@ export const keepaliveView = z.object({
   ...Object.fromEntries(
     countNames.map((name) => [name, count.describe(countHelp[name])]),
   ) as Record<keyof ProbeCounts, z.ZodInt>,
-}).openapi("KeepaliveState");
+}).meta({ id: "KeepaliveState" });
 
 export function viewKeepalive(
   { lastRttMs, since, ...same }: KeepaliveView,

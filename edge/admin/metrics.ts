@@ -62,9 +62,10 @@ export function createMetrics(
       const registers = [registry];
       const add = (type: "counter" | "gauge", name: string, help: string, samples: Samples) => {
         const labelNames = Object.keys(samples[0]?.[0] ?? {});
+        const sentence = `${help.charAt(0).toUpperCase()}${help.slice(1)}`.replace(/[^.]$/, "$&.");
         const metric = new (type === "counter" ? Counter : Gauge)({
           name,
-          help,
+          help: sentence,
           labelNames,
           registers,
         });

@@ -3,7 +3,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
-import { describeConfig } from "../config/mod.ts";
+import { describeInParts } from "../config/mod.ts";
+import type { Json } from "../../plugins/plugin.ts";
+import { answerInPieces } from "./pieces.ts";
 import { httpProblem } from "./problem.ts";
 import { explain, json, problems, type RouteContext, unread } from "./route.ts";
 import {
@@ -116,7 +118,13 @@ export interface OperationsOptions {
 export function addOperationRoutes(context: RouteContext, options: OperationsOptions): void {
   const { app, api } = context;
 
-  app.openapi(config, (c) => c.json(describeConfig(api.config()) as JsonObject, 200));
+  app.openapi(config, (c) => {
+    const { maps, rest } = describeInParts(api.config());
+    return answerInPieces(c, rest, {
+      peers: { entries: maps.peers() },
+      tunnels: { entries: maps.tunnels() },
+    }) as never;
+  });
 
   app.openapi(reload, async (c) => {
     const { confirm, "dry-run": dryRun, force } = c.req.valid("query");
@@ -128,7 +136,8 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
       })
     );
     const { down, kept, steps } = report;
-    return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
+    const long = { steps: { items: steps as Iterable<Json> }, down: { items: down.map(viewDown) } };
+    return answerInPieces(c, { kept }, long) as never;
   }, explain({ query: reloadQuery }));
 
   app.openapi(confirm, (c) => {

@@ -68,7 +68,7 @@ const refusals = {
   404: { description: "There is no such thing." },
   409: { description: "It clashes with what there is." },
   412: { description: "If-Match names another version." },
-  413: { description: "The body is larger than 1 MiB." },
+  413: { description: "The body is larger than 1 MiB, or has more than 10,000 keys." },
   415: {
     description: "The body is not declared as application/json.",
     headers: z.object({

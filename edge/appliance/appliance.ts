@@ -73,7 +73,7 @@ function assemble(
     if (responsive) log.info("the datapath gives signs of life again");
     else log.error("the datapath gives no sign of life: no frames flow");
   };
-  const queries = makeQueries(context);
+  const { running, ...queries } = makeQueries(context);
   const moveAdmin = async (admin: AdminConfig) => await appliance.onAdminChange?.(admin);
   const began = performance.now();
   let stopped: Promise<void> | undefined;
@@ -97,7 +97,7 @@ function assemble(
     },
     ...queries,
     ...makeRequests(context, queries),
-    ...makeFileRequests(context, options, moveAdmin, queries.config),
+    ...makeFileRequests(context, options, moveAdmin, running),
     events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),
     connections: () => control.connections(),

@@ -1,6 +1,7 @@
 /** What a change of the configuration would end, before it is made: more than half needs to be asked for twice. Pure. @module */
 
 import { ApplianceError } from "./errors.ts";
+import { each, type Slices } from "../slices.ts";
 import type { ReloadStep } from "./part.ts";
 
 /** A tunnel that is there, and the names of its sessions. */
@@ -16,17 +17,21 @@ export interface Toll {
 }
 
 /** Counts. */
-export function tollOf(there: readonly Established[], steps: readonly ReloadStep[]): Toll {
-  const ending = new Set(
-    steps.filter(({ step }) => step === "removed" || step === "restarted").map(({ path }) => path),
-  );
+export function* tollOf(
+  there: readonly Established[],
+  steps: readonly ReloadStep[],
+): Slices<Toll> {
+  const ending = new Set<string>();
+  yield* each(steps, ({ path, step }) => {
+    if (step === "removed" || step === "restarted") ending.add(path);
+  });
   let [established, ends] = [0, 0];
-  for (const { sessions, tunnel } of there) {
+  yield* each(there, ({ sessions, tunnel }) => {
     established += 1 + sessions.length;
     const path = `tunnels/${tunnel}`;
     if (ending.has(path)) ends += 1 + sessions.length;
     else ends += sessions.filter((name) => ending.has(`${path}/sessions/${name}`)).length;
-  }
+  });
   return { established, ends };
 }
 

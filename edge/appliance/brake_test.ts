@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { atOnce } from "../slices.ts";
 import { brake, tollOf } from "./brake.ts";
+
+const toll = (...of: Parameters<typeof tollOf>) => atOnce(tollOf(...of));
 
 const there = [
   { tunnel: "a", sessions: ["1", "2"] },
@@ -8,7 +11,7 @@ const there = [
 
 Deno.test("tollOf() counts a tunnel with its sessions, once, and what is only changed not at all", () => {
   assert.deepEqual(
-    tollOf(there, [
+    toll(there, [
       { path: "tunnels/a", step: "restarted" },
       { path: "tunnels/a/sessions/1", step: "restarted" },
       { path: "tunnels/b", step: "changed" },
@@ -18,7 +21,7 @@ Deno.test("tollOf() counts a tunnel with its sessions, once, and what is only ch
     ]),
     { established: 5, ends: 4 },
   );
-  assert.deepEqual(tollOf([], []), { established: 0, ends: 0 });
+  assert.deepEqual(toll([], []), { established: 0, ends: 0 });
 });
 
 Deno.test("brake() lets half go, and not more", () => {

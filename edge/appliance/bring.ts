@@ -11,7 +11,7 @@ import type { ApplianceApi, ReloadOptions } from "./api.ts";
 import { brake, type Established, tollOf } from "./brake.ts";
 import type { ApplianceContext, ApplianceOptions } from "./context.ts";
 import { adopt, unsaved, untouched } from "./edits.ts";
-import { inSlices, mapped } from "../slices.ts";
+import { each, filtered, inSlices, mapped, type Slices } from "../slices.ts";
 import { listenerPart } from "./listeners.ts";
 import { makeSteps, type Part, type Steps } from "./part.ts";
 import { foresee, reconcile, type ReloadReport } from "./reconcile.ts";
@@ -25,7 +25,7 @@ export function makeFileRequests(
   context: ApplianceContext,
   { document }: Pick<ApplianceOptions, "document">,
   changeAdmin: MoveAdmin,
-  running: () => Config,
+  running: () => Slices<Config>,
 ): Pick<ApplianceApi, "reload" | "lastReload" | "confirmReload" | "edit" | "saidBy" | "save"> {
   const { confirmation, log, queues, state, tunnels } = context;
   /** Puts back what was in force before a reload that nobody confirmed. */
@@ -34,7 +34,7 @@ export function makeFileRequests(
       if (!state.running) return;
       const report = await bringTo(context, former.config, changeAdmin);
       former.commit();
-      told(log, report);
+      await told(log, report);
       log.warn("the reload was not confirmed and is undone; the file still says otherwise");
     }).catch((error: unknown) => log.error("cannot undo a reload", { error: String(error) }));
   };
@@ -46,15 +46,15 @@ export function makeFileRequests(
     for (const warning of warnings) log.warn(warning);
     const way = await wayTo(context, config, changeAdmin);
     if (dryRun || braked) {
-      const foreseen = foresee(way.parts, { ...context, steps: makeSteps() });
-      if (dryRun) return withReasons(foreseen, putBack);
-      brake(tollOf(established(context), foreseen.steps));
+      const foreseen = await foresee(way.parts, { ...context, steps: makeSteps() });
+      if (dryRun) return await withReasons(foreseen, putBack);
+      brake(await inSlices(tollOf(await inSlices(established(context)), foreseen.steps)));
     }
     const report = await go(context, config, way);
     commit();
     if (former) confirmation.await(confirmMs!, () => undo(former));
     else confirmation.confirm();
-    return told(log, withReasons(report, putBack));
+    return await told(log, await withReasons(report, putBack));
   };
   return {
     reload: (how = {}) =>
@@ -78,18 +78,19 @@ export function makeFileRequests(
       queues.exclusive(async () => {
         refuseStopped(context);
         const { commit, config } = await document.edit(edits);
-        const report = await bringTo(context, untouched(context, config, edits), changeAdmin);
+        const next = await inSlices(untouched(context, config, edits));
+        const report = await bringTo(context, next, changeAdmin);
         state.inForce = config;
         commit();
-        return told(log, report);
+        return await told(log, report);
       }),
     saidBy: (path) => document.origin(path),
     save: () =>
       queues.exclusive(async () => {
-        const saved = await document.save(unsaved(context));
+        const saved = await document.save(await inSlices(unsaved(context)));
         if (saved.refused === undefined) {
-          for (const tunnel of tunnels.all.values()) adopt(tunnel);
-          state.inForce = running();
+          await inSlices(each(tunnels.all.values(), adopt));
+          state.inForce = await inSlices(running());
           log.info("configuration saved");
         }
         return saved;
@@ -98,8 +99,8 @@ export function makeFileRequests(
 }
 
 /** The tunnels that are there, with their sessions. */
-function established({ tunnels }: ApplianceContext): Established[] {
-  return Array.from(tunnels.all.values(), ({ config, sessions }) => ({
+function established({ tunnels }: ApplianceContext): Slices<Established[]> {
+  return mapped(tunnels.all.values(), ({ config, sessions }) => ({
     tunnel: config.name,
     sessions: Array.from(sessions.values(), (session) => session.config.name),
   }));
@@ -134,7 +135,9 @@ async function wayTo(
   const { control, down, state, tunnels } = context;
   const before = state.inForce;
   const steps = makeSteps();
-  const ofFile = [...tunnels.all.values()].filter(({ origin }) => origin === "config");
+  const ofFile = await inSlices(
+    filtered(tunnels.all.values(), ({ origin }) => origin === "config"),
+  );
   const running = [
     ...await inSlices(
       mapped(ofFile, (tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
@@ -147,37 +150,38 @@ async function wayTo(
     circuitPart(before, next, context, steps),
     listenerPart(before.listen, next.listen, context, steps),
     await staticPart({ running, lastFile: before.tunnels, wanted: next.tunnels }, context, steps),
-    control.part(next, down, steps),
+    await control.part(next, down, steps),
   ];
   return { parts, steps };
 }
 
 /** What requests had changed, and is now as the file has it, says so. */
-function withReasons(report: ReloadReport, putBack: readonly string[]): ReloadReport {
-  const steps = report.steps.map((step) =>
-    putBack.includes(step.path)
-      ? { ...step, why: [step.why, "puts back what a request changed"].filter(Boolean).join(": ") }
-      : step
+async function withReasons(
+  report: ReloadReport,
+  putBack: readonly string[],
+): Promise<ReloadReport> {
+  if (putBack.length === 0) return report;
+  const back = new Set(putBack);
+  const steps = await inSlices(
+    mapped(report.steps, (step) =>
+      back.has(step.path)
+        ? {
+          ...step,
+          why: [step.why, "puts back what a request changed"].filter(Boolean).join(": "),
+        }
+        : step),
   );
   return { ...report, steps };
 }
 
-function told(log: ApplianceContext["log"], report: ReloadReport): ReloadReport {
-  logReport(log, report);
-  return report;
-}
-
-function logReport(log: ApplianceContext["log"], { down, kept, steps }: ReloadReport): void {
-  const count = (step: string) => steps.filter((each) => each.step === step).length;
-  for (const { path, step, why } of steps) {
+/** Logs a report: a line for each step. */
+async function told(log: ApplianceContext["log"], report: ReloadReport): Promise<ReloadReport> {
+  const { down, kept, steps } = report;
+  const counts = { added: 0, changed: 0, restarted: 0, removed: 0 };
+  await inSlices(each(steps, ({ path, step, why }) => {
+    counts[step]++;
     log.info(step, { path, ...(why !== undefined && { why }) });
-  }
-  log.info("configuration reloaded", {
-    added: count("added"),
-    changed: count("changed"),
-    restarted: count("restarted"),
-    removed: count("removed"),
-    kept,
-    down: down.length,
-  });
+  }));
+  log.info("configuration reloaded", { ...counts, kept, down: down.length });
+  return report;
 }

@@ -68,11 +68,24 @@ interface Entry extends Down, Retry {
 /** A list of nothing. */
 export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencies): DownList {
   const entries = new Map<string, Entry>();
+  /** By what they are in: `tunnels/branch`. Very many may be down when very many are taken out. */
+  const within = new Map<string, Set<Entry>>();
   let disposed = false;
 
   const remove = (entry: Entry) => {
     entry.timer?.[Symbol.dispose]();
-    if (entries.get(entry.path) === entry) entries.delete(entry.path);
+    if (entries.get(entry.path) !== entry) return;
+    entries.delete(entry.path);
+    const owner = ownerOf(entry.path);
+    const siblings = within.get(owner);
+    siblings?.delete(entry);
+    if (siblings?.size === 0) within.delete(owner);
+  };
+  const insert = (entry: Entry) => {
+    entries.set(entry.path, entry);
+    const siblings = within.get(ownerOf(entry.path));
+    if (siblings) siblings.add(entry);
+    else within.set(ownerOf(entry.path), new Set([entry]));
   };
   const wait = (entry: Entry) => {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** entry.failures++, LONGEST_PAUSE_MS);
@@ -115,7 +128,7 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
       const reason = messageOf(error);
       const since = former?.since ?? wallClock();
       const entry: Entry = { ...retry, path, reason, since, failures: 0, timer: undefined };
-      entries.set(path, entry);
+      insert(entry);
       log.warn("down, and tried again", { path, reason });
       if (!disposed) wait(entry);
     },
@@ -124,7 +137,7 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
       if (entry) remove(entry);
     },
     deleteAll(path) {
-      for (const entry of [...entries.values()]) {
+      for (const entry of [...within.get(ownerOf(path)) ?? []]) {
         if (entry.path === path || entry.path.startsWith(`${path}/`)) remove(entry);
       }
     },
@@ -145,6 +158,11 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
       for (const entry of [...entries.values()]) remove(entry);
     },
   };
+}
+
+/** What something is in, or it itself: the first two names of its path. */
+function ownerOf(path: string): string {
+  return path.split("/", 2).join("/");
 }
 
 function messageOf(error: unknown): string {

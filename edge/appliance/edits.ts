@@ -6,45 +6,54 @@ import type { Config, TunnelConfig } from "../config/model.ts";
 import { configOf, type TunnelEntry } from "../sessions/table.ts";
 import type { ApplianceContext } from "./context.ts";
 import { same } from "../config/same.ts";
+import { each, type Slices } from "../slices.ts";
 
 /** A configuration with those static tunnels as they run that no edit is about: what requests made of them stays. */
-export function untouched(
+export function* untouched(
   { down, state, tunnels }: ApplianceContext,
   config: Config,
   edits: readonly Edit[],
-): Config {
-  const touched = new Set(edits.flatMap(({ path: [section, name] }) => {
-    if (section !== "tunnels") return [];
-    return name === undefined ? config.tunnels.map(({ name }) => name) : [name];
-  }));
-  const before = new Set(state.inForce.tunnels.map(({ name }) => name));
-  const kept = (tunnel: TunnelConfig): readonly TunnelConfig[] => {
-    if (touched.has(tunnel.name) || !before.has(tunnel.name)) return [tunnel];
-    const running = tunnels.all.get(tunnel.name);
-    if (running) return [configOf(running, ({ origin }) => origin === "config")];
+): Slices<Config> {
+  const touched = new Set<string>();
+  let all = false;
+  for (const { path: [section, name] } of edits) {
+    if (section !== "tunnels") continue;
+    if (name === undefined) all = true;
+    else touched.add(name);
+  }
+  if (all) return config;
+  const before = new Set<string>();
+  yield* each(state.inForce.tunnels, ({ name }) => void before.add(name));
+  const kept: TunnelConfig[] = [];
+  yield* each(config.tunnels, (tunnel) => {
+    const { name } = tunnel;
+    if (touched.has(name) || !before.has(name)) return kept.push(tunnel);
+    const running = tunnels.all.get(name);
+    if (running) kept.push(configOf(running, ({ origin }) => origin === "config"));
     // Neither there nor waited for: a request has deleted it.
-    return down.get(`tunnels/${tunnel.name}`)?.tunnel ? [tunnel] : [];
-  };
-  return { ...config, tunnels: config.tunnels.flatMap(kept) };
+    else if (down.get(`tunnels/${name}`)?.tunnel) kept.push(tunnel);
+  });
+  return { ...config, tunnels: kept };
 }
 
 /** What requests made of static tunnels, as changes to the file. */
-export function unsaved({ down, state, tunnels }: ApplianceContext): Edit[] {
+export function* unsaved({ down, state, tunnels }: ApplianceContext): Slices<Edit[]> {
   const edits: Edit[] = [];
-  const file = new Map(state.inForce.tunnels.map((tunnel) => [tunnel.name, tunnel]));
-  for (const entry of tunnels.all.values()) {
-    if (entry.origin === "control") continue;
+  const file = new Map<string, TunnelConfig>();
+  yield* each(state.inForce.tunnels, (tunnel) => void file.set(tunnel.name, tunnel));
+  yield* each(tunnels.all.values(), (entry) => {
+    if (entry.origin === "control") return;
     const now = configOf(entry);
     const before = file.get(now.name);
-    if (before && same(before, now)) continue;
+    if (before && same(before, now)) return;
     edits.push(
       ...changes(["tunnels", now.name], before && describeTunnel(before), describeTunnel(now)),
     );
-  }
-  for (const { name } of state.inForce.tunnels) {
-    if (tunnels.all.has(name) || down.get(`tunnels/${name}`)?.tunnel) continue;
+  });
+  yield* each(file.keys(), (name) => {
+    if (tunnels.all.has(name) || down.get(`tunnels/${name}`)?.tunnel) return;
     edits.push({ path: ["tunnels", name], value: undefined });
-  }
+  });
   return edits;
 }
 

@@ -1,6 +1,7 @@
 /** What the parts of the appliance have in common on the way from one configuration to another. @module */
 
 import { ApplianceError } from "./errors.ts";
+import type { Slices } from "../slices.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A step that was carried out. */
@@ -45,19 +46,20 @@ export function makeSteps(): Steps {
 
 /**
  * A part of the appliance on its way to another configuration. All parts go through one method before any goes on to
- * the next; a part that has nothing to do in one of them leaves it out.
+ * the next; a part that has nothing to do in one of them leaves it out. None of them does more in one turn of the event
+ * loop than some milliseconds' worth: what goes through many things does so in slices.
  */
 export interface Part {
   /** What is let go of on the way: tunnels and circuits, by their paths. */
   readonly leaving?: ReadonlySet<string>;
   /** Notes the steps that it would carry out, as far as they can be foreseen, and touches nothing. */
-  foresee(steps: Steps): void;
+  foresee(steps: Steps): Slices<void> | void;
   /**
    * Finds what waiting cannot mend, and touches nothing.
    * @param leaving that of all parts
    * @throws {ApplianceError}
    */
-  check?(leaving: ReadonlySet<string>): void;
+  check?(leaving: ReadonlySet<string>): Slices<void> | void;
   /** Opens what needs nothing freed, and changes in place what can be. @throws {ApplianceError} and is taken back */
   open?(tx: Transaction): Promise<void>;
   /** Ends what can be begun again if the reload fails, and begins what waited for that. @throws {ApplianceError} likewise */

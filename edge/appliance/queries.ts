@@ -1,9 +1,10 @@
 /** What of the appliance is to be seen, while it runs. @module */
 
-import type { TunnelState } from "../config/model.ts";
+import type { Config, TunnelConfig, TunnelState } from "../config/model.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
+import { atOnce, each, type Slices } from "../slices.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import type { Down } from "./down.ts";
@@ -16,6 +17,10 @@ export function makeQueries(
   context: ApplianceContext,
 ):
   & Pick<ApplianceApi, "config" | "tunnels" | "tunnel" | "datapath" | "keepalives" | "down">
+  & {
+    /** The configuration in force with its static tunnels as they run. */
+    running(): Slices<Config>;
+  }
   & Pages {
   const { control, datapath, down, state, tunnels } = context;
   const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
@@ -36,13 +41,12 @@ export function makeQueries(
       ...state.inForce,
       // Only for who looks at them: every request looks at something else.
       get tunnels() {
-        return [
-          ...[...tunnels.all.values()].filter(({ origin }) => origin !== "control")
-            .map((tunnel) => asWritten(configOf(tunnel))),
-          ...down.tunnels().map(downState).map(({ config }) => config),
-        ];
+        return atOnce(runningTunnels(context));
       },
     }),
+    *running() {
+      return { ...state.inForce, tunnels: yield* runningTunnels(context) };
+    },
     async tunnels() {
       const stats = await statistics();
       const managed = control.states();
@@ -75,6 +79,16 @@ export function makeQueries(
     }),
     down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
   };
+}
+
+/** Static tunnels as they run, those that are down among them. */
+function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConfig[]> {
+  const configs: TunnelConfig[] = [];
+  yield* each(tunnels.all.values(), (tunnel) => {
+    if (tunnel.origin !== "control") configs.push(asWritten(configOf(tunnel)));
+  });
+  for (const waiting of down.tunnels()) configs.push(downState(waiting).config);
+  return configs;
 }
 
 /** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */

@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from "../log/log.ts";
+import { each, inSlices, type Slices } from "../slices.ts";
 import type { Down, DownList } from "./down.ts";
 import type { Part, ReloadStep, Steps } from "./part.ts";
 import { transaction } from "./transaction.ts";
@@ -28,8 +29,7 @@ export async function reconcile(
   parts: readonly Part[],
   { down, log, steps }: { readonly down: DownList; readonly log: Logger; readonly steps: Steps },
 ): Promise<ReloadReport> {
-  const leaving = new Set(parts.flatMap((part) => [...part.leaving ?? []]));
-  for (const part of parts) part.check?.(leaving);
+  await inSlices(checkAll(parts));
   const before = down.all().map(({ path }) => path);
   await transaction(log, async (tx) => {
     for (const part of parts) await part.open?.(tx);
@@ -43,16 +43,26 @@ export async function reconcile(
   return { steps: steps.all, kept: steps.kept, down: down.all() };
 }
 
+function* foreseeing(part: Part, steps: Steps): Slices<void> {
+  yield* part.foresee(steps) ?? [];
+}
+
+/** @throws {ApplianceError} */
+function* checkAll(parts: readonly Part[]): Slices<void> {
+  const leaving = new Set<string>();
+  for (const part of parts) yield* each(part.leaving ?? [], (path) => void leaving.add(path));
+  for (const part of parts) yield* part.check?.(leaving) ?? [];
+}
+
 /**
  * What {@linkcode reconcile} would do, as far as that can be foreseen; touches nothing.
  * @throws {ApplianceError} where something can be mended by nothing but another file
  */
-export function foresee(
+export async function foresee(
   parts: readonly Part[],
   { down, steps }: { readonly down: DownList; readonly steps: Steps },
-): ReloadReport {
-  const leaving = new Set(parts.flatMap((part) => [...part.leaving ?? []]));
-  for (const part of parts) part.check?.(leaving);
-  for (const part of parts) part.foresee(steps);
+): Promise<ReloadReport> {
+  await inSlices(checkAll(parts));
+  for (const part of parts) await inSlices(foreseeing(part, steps));
   return { steps: steps.all, kept: steps.kept, down: down.all() };
 }

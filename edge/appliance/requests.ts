@@ -84,7 +84,7 @@ function tunnelRequests(
   { change, refuseFixed, refuseResult }: Changes,
   show: (tunnel: string) => Promise<TunnelState>,
 ) {
-  const { control, down, log, tunnels } = context;
+  const { control, down, log, queues, tunnels } = context;
   /** Names and ids of tunnels that are down are not free. */
   const refuseTaken = ({ name, tunnelId }: TunnelConfig) => {
     if (control.owns(name)) {
@@ -124,7 +124,9 @@ function tunnelRequests(
       refuseStopped(context);
       const owned = tunnelName(context, tunnel);
       if (control.owns(owned)) {
-        return await control.closeTunnel(owned, result ?? { result: StopResult.Clear });
+        // After a reload under way, which would have it dialed again.
+        const said = result ?? { result: StopResult.Clear };
+        return await queues.run(owned, () => control.closeTunnel(owned, said));
       }
       refuseResult(result);
       const name = await change(tunnel, async (name) => {
@@ -142,7 +144,7 @@ function sessionRequests(
   { change, refuseFixed, refuseResult }: Changes,
   show: ApplianceApi["session"],
 ) {
-  const { control, down, log, sessions, tunnels } = context;
+  const { control, down, log, queues, sessions, tunnels } = context;
   return {
     async createSession(tunnel: string, config: SessionConfig) {
       refuseFixed(tunnel);
@@ -172,7 +174,7 @@ function sessionRequests(
       const owned = tunnelName(context, tunnel);
       if (control.owns(owned)) {
         const said = result ?? { result: CdnResult.Administrative };
-        if (await control.closeSession(owned, session, said)) return;
+        if (await queues.run(owned, () => control.closeSession(owned, session, said))) return;
         const message = `the tunnel ${owned} has no session ${session}`;
         throw new ApplianceError("not-found", undefined, message);
       }

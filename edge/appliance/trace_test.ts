@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TunnelState } from "../config/model.ts";
+import type { Config, TunnelState } from "../config/model.ts";
 import { MOST_ADDRESSES } from "../io/wiretap.ts";
 import { traceOf } from "./trace.ts";
 
@@ -21,8 +21,9 @@ function bench(more: readonly string[] = []) {
     system: { openWiretap: (...asked: unknown[]) => (seen.push(asked), from) },
     control: { trace: (...asked: unknown[]) => (seen.push(asked), {}) },
   } as unknown as Context;
+  const config = () => ({ peers: [{ name: "silent" }, { name: "hq" }] }) as unknown as Config;
   const trace = (of?: string, snap?: number) =>
-    traceOf(context, { tunnels: () => Promise.resolve(tunnels) }, of, snap);
+    traceOf(context, { config, tunnels: () => Promise.resolve(tunnels) }, of, snap);
   return { from, seen, trace };
 }
 
@@ -51,7 +52,15 @@ Deno.test("traceOf() taps nothing where no packets are asked for, or of nobody, 
   );
   await trace(undefined);
   await trace("hq");
+  await trace("silent");
+  await trace("hq-1");
+  await trace("10.9.9.9");
+  assert.deepEqual(seen.splice(2), [["silent"], ["hq-1"], ["10.9.9.9"]]);
   assert.deepEqual(seen, [[undefined], ["hq"]]);
+  await assert.rejects(trace("nobody"), {
+    code: "not-found",
+    message: "there is no tunnel or peer nobody",
+  });
   await assert.rejects(trace(undefined, 96), { code: "invalid", attribute: "data" });
   await assert.rejects(trace("many", 96), { code: "invalid", attribute: "data" });
   assert.equal(seen.length, 2);

@@ -1,6 +1,7 @@
 /** Several steps of which either all happen or none. @module */
 
 import type { Log } from "../../plugins/host/leaves.ts";
+import { makePace, type Pace } from "../slices.ts";
 
 const COMMIT_FAILED = "cannot let go of what a change replaced";
 const UNDO_FAILED = "cannot take back a step of a change that failed";
@@ -40,7 +41,9 @@ export async function transaction<T>(
 }
 
 async function runAll(log: Log, steps: readonly Step[], complaint: string): Promise<void> {
+  const pace = makePace();
   for (const step of steps) {
+    if (pace.over) await pace.rest();
     try {
       await step();
     } catch (error) {
@@ -50,13 +53,14 @@ async function runAll(log: Log, steps: readonly Step[], complaint: string): Prom
 }
 
 /**
- * Runs `work` on every item, at most `width` at a time. After a failure no more are begun, those begun are waited
- * for, and the first failure passes on.
+ * Runs `work` on every item, at most `width` at a time, in slices: work that waits for nothing lets others have their
+ * turn, too. After a failure no more are begun, those begun are waited for, and the first failure passes on.
  */
 export async function forEach<T>(
   items: Iterable<T>,
   width: number,
   work: (item: T) => Promise<unknown>,
+  pace: Pace = makePace(),
 ): Promise<void> {
   const rest = items[Symbol.iterator]();
   const failures: unknown[] = [];
@@ -71,6 +75,7 @@ export async function forEach<T>(
       } catch (error) {
         failures.push(error);
       }
+      if (pace.over) await pace.rest();
     }
   };
   const lanes: Promise<void>[] = [];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { makeLog } from "../log/log.ts";
+import { makePace } from "../slices.ts";
 import { forEach, transaction } from "./transaction.ts";
 
 const lines: string[] = [];
@@ -47,4 +49,44 @@ Deno.test("forEach() keeps to its width, begins no more after a failure, and wai
   assert.equal(running, 0);
   assert.equal(most, 4);
   assert.ok(begun < 20);
+});
+
+Deno.test("forEach() lets others have their turn though its work waits for nothing", async () => {
+  let now = 0;
+  let done = 0;
+  const seen: number[] = [];
+  const look = () => {
+    seen.push(done);
+    if (done < 100) setImmediate(look);
+  };
+  setImmediate(look);
+  const work = () => Promise.resolve(void (now++, done++));
+  await forEach(Array.from({ length: 100 }), 4, work, makePace(() => now));
+  assert.ok(seen[0]! > 0 && seen[0]! <= 8, `${seen}`);
+  assert.ok(seen.length >= 10, `${seen}`);
+});
+
+Deno.test("steps to commit or to take back let others have their turn", async () => {
+  for (const fails of [false, true]) {
+    let done = 0;
+    let turns = 0;
+    const busy = () => {
+      const end = performance.now() + 1;
+      while (performance.now() < end);
+      done++;
+    };
+    const look = () => {
+      turns++;
+      if (done < 60) setImmediate(look);
+    };
+    setImmediate(look);
+    await transaction(log, (tx) => {
+      for (let i = 0; i < 60; i++) {
+        if (fails) tx.undo(busy);
+        else tx.commit(busy);
+      }
+      return fails ? Promise.reject(new Error("no")) : Promise.resolve();
+    }).catch(() => {});
+    assert.ok(turns >= 3, `${turns} turns`);
+  }
 });

@@ -6,6 +6,7 @@ import type { Part, Steps } from "../appliance/part.ts";
 import type { Config, NamedCircuit } from "../config/model.ts";
 import type { Circuits } from "./circuits.ts";
 import { same } from "../config/same.ts";
+import { each, makePace } from "../slices.ts";
 
 export interface CircuitPartDependencies {
   readonly circuits: Circuits;
@@ -28,17 +29,17 @@ export function circuitPart(
   const restarted: NamedCircuit[] = [];
 
   return {
-    foresee(steps) {
+    *foresee(steps) {
       for (const [plugin, { value }] of Object.entries(after.sections)) {
         if (same(before.sections[plugin]?.value ?? {}, value)) continue;
         steps.note(`plugins/${plugin}`, "changed", OR_RESTARTED);
       }
-      for (const circuit of wanted.values()) {
+      yield* each(wanted.values(), (circuit) => {
         const former = old.get(circuit.name);
         if (!former) steps.note(pathOf(circuit), "added");
         else if (same(former, circuit)) steps.keep(1);
         else steps.note(pathOf(circuit), "changed", OR_RESTARTED);
-      }
+      });
       for (const circuit of removed) steps.note(pathOf(circuit), "removed");
     },
     check() {
@@ -54,7 +55,9 @@ export function circuitPart(
         tx.undo(() => host.reconfigure(plugin, former));
         steps.note(`plugins/${plugin}`, how);
       }
+      const pace = makePace();
       for (const circuit of wanted.values()) {
+        if (pace.over) await pace.rest();
         const former = old.get(circuit.name);
         if (!former) {
           await circuits.begin(circuit);

@@ -39,9 +39,7 @@ const changeMs = 600_000;
 /** Makes a client for `http://host:port`, `https://…` or `unix:/path`. @throws {UsageError} when `url` is none of these */
 export function openClient(url: string, token?: string): Client {
   const { base, path } = target(url);
-  const client = path === undefined
-    ? undefined
-    : Deno.createHttpClient({ proxy: { transport: "unix", path } });
+  const client = path === undefined ? undefined : socketClient(url, path);
 
   async function send(
     method: string,
@@ -64,7 +62,7 @@ export function openClient(url: string, token?: string): Client {
         ...(client && { client }),
       });
     } catch (error) {
-      throw new RequestError(`cannot reach isthmus at ${url}: ${reason(error)}`, { cause: error });
+      throw unreachable(url, error);
     }
   }
 
@@ -114,6 +112,19 @@ async function* serverSentEvents(
   }
 }
 
+/** @throws {RequestError} where Deno does not allow it */
+function socketClient(url: string, path: string): Deno.HttpClient {
+  try {
+    return Deno.createHttpClient({ proxy: { transport: "unix", path } });
+  } catch (error) {
+    throw unreachable(url, error);
+  }
+}
+
+function unreachable(url: string, error: unknown): RequestError {
+  return new RequestError(`cannot reach isthmus at ${url}: ${reason(error)}`, { cause: error });
+}
+
 function target(url: string): { readonly base: string; readonly path?: string } {
   if (url.startsWith("unix:")) {
     const path = url.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
@@ -157,7 +168,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/permission denied/i, "permission denied; expected root, or a user of the socket's group"],
   [
     /requires .*access/i,
-    "Deno may not open it; expected --allow-write for its folder, as the launcher says",
+    "Deno may not open it; expected ISTHMUS_WRITE=FOLDER for the launcher, or --allow-write",
   ],
   [/dns error|failed to lookup/i, "there is no such host"],
   [/unreachable/i, "no route to the host"],

@@ -76,11 +76,12 @@ function __isthmus_at
   set -l known ${paths(places)}
   set -l path
   for word in (commandline -opc)[2..-1]
-    set -l next (string join / $path $word)
+    set -l next (string join -- / $path $word)
     contains -- $next $known; and set path $next
   end
   test "$path" = "$argv[1]"
 end
+complete -c isthmus -n 'not __isthmus_at run; and not __isthmus_at check' -f
 ${
       places.flatMap(({ path, words }) =>
         words.map(({ help, word }) => {

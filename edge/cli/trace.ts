@@ -3,6 +3,7 @@
 import { formatEndpoint } from "../../core/endpoint.ts";
 import type { EventView } from "../admin/schemas.ts";
 import type { PacketView, TraceView } from "../admin/trace.ts";
+import { meaningOf } from "./avp_words.ts";
 import type { Client } from "./client.ts";
 import { clock, eventText } from "./events.ts";
 import { type CapturedMessage, CaptureFile } from "./pcapng.ts";
@@ -63,7 +64,7 @@ function packet({ direction, length, octets, time }: PacketView) {
 
 function messageText(view: TraceView): string {
   const { avps = [], problem } = view;
-  const all = avps.map(avpLine);
+  const all = avps.map((avp) => avpLine(avp, view.type ?? ""));
   if (problem !== undefined) all.push(["", problem]);
   const width = Math.max(0, ...all.map(([name]) => name.length));
   return `${headLine(view)}\n` +
@@ -92,11 +93,16 @@ function headLine(view: TraceView): string {
   return printable(words.join(" "));
 }
 
-function avpLine(avp: NonNullable<TraceView["avps"]>[number]): readonly [string, string] {
+function avpLine(
+  avp: NonNullable<TraceView["avps"]>[number],
+  message: string,
+): readonly [string, string] {
   const vendor = avp["vendor-id"] === 0 ? "" : `${avp["vendor-id"]}/`;
   const name = avp.name ?? `avp-${vendor}${avp.type}`;
   const value = avp.problem ??
-    (avp.secret ? `(a secret of ${avp.octets} octets)` : valueText(avp.value));
+    (avp.secret
+      ? `(a secret of ${avp.octets} octets)`
+      : meaningOf(name, message, avp.value) ?? valueText(avp.value));
   const notes = [
     ...(avp.hidden ? ["hidden"] : []),
     ...(avp.mandatory ? [] : ["optional"]),

@@ -1,31 +1,42 @@
 /** What the main isolate and the worker that reads large configurations say to each other. @module */
 
-import type { Edit } from "./edit.ts";
+import type { LongList, Marks, Thing } from "./marks.ts";
 import type { Config } from "./model.ts";
 import type { ConfigProblem } from "./problem.ts";
-import type { ParseOptions } from "./reading.ts";
+import type { ReadRequest } from "./read.ts";
 
-/** What is read. */
-export interface BesideRequest {
-  readonly text: string;
-  readonly edits: readonly Edit[];
-  readonly file: string;
-  readonly defaults: ParseOptions["defaults"];
+/** A list in a thing of the configuration that may be long, too. */
+export type Inner = "accept" | "calls" | "sessions";
+
+/** What is read; `known` is what the main isolate has already, and need not be handed over. */
+export interface BesideRequest extends ReadRequest {
+  readonly known: Marks | undefined;
 }
 
-/** What came of it. */
-export interface Reading {
-  readonly config: Config;
-  readonly warnings: readonly string[];
-}
-
-/** What the worker says: a configuration in parts, none of which takes long to take in. */
+/** What the worker says: a configuration in pieces, none of which takes long to take in. */
 export type BesideAnswer =
+  /** A list: where its things are among those that are known; -1: they come as parts, in order. */
   | {
-    readonly kind: "part";
-    readonly key: "tunnels" | "managed" | "peers";
-    readonly items: Config["tunnels"] | Config["managed"] | Config["peers"];
+    readonly kind: "list";
+    readonly key: LongList;
+    readonly places: Int32Array<ArrayBuffer>;
+    readonly marks: Uint8Array<ArrayBuffer>;
   }
-  | { readonly kind: "whole"; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly kind: "part"; readonly key: LongList; readonly items: readonly Thing[] }
+  /** More of a list in the last thing of the part before. */
+  | {
+    readonly kind: "more";
+    readonly key: LongList;
+    readonly inner: Inner;
+    readonly items: readonly unknown[];
+  }
+  /** All the rest. */
+  | {
+    readonly kind: "whole";
+    readonly config: Config;
+    readonly warnings: readonly string[];
+    readonly stands: readonly boolean[];
+    readonly text: string | undefined;
+  }
   | { readonly kind: "wrong"; readonly problems: readonly ConfigProblem[]; readonly more: number }
   | { readonly kind: "failed"; readonly error: string };

@@ -4,25 +4,29 @@
 /// <reference lib="deno.worker" />
 
 import { builtIn } from "../built_in.ts";
-import type { BesideAnswer, BesideRequest } from "./beside_protocol.ts";
-import { editText } from "./edit.ts";
-import { exposedSecrets } from "./exposed.ts";
+import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
+import { openLibc } from "../io/libc.ts";
 import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
-import { parseConfig } from "./parse.ts";
+import { type LongList, longLists, marksOf, placesOf, type Thing } from "./marks.ts";
 import { ConfigError } from "./problem.ts";
+import { readConfig } from "./read.ts";
 
-/** How many tunnels or peers are handed over at a time: some milliseconds' worth. */
-const PART = 250;
+/** How many tunnels, peers, sessions and calls are handed over at a time: a millisecond or two to take in. */
+const PIECE = 128;
+
+/** How nice it is to peers and frames, which want the processor, too (nice(2)). */
+const NICE = 10;
 
 const post = (answer: BesideAnswer) => self.postMessage(answer);
 
-/** Goes on with the next part: they come one by one, so that none has to wait for others in one turn of the reader's. */
+/** Goes on with the next piece: they come one by one, so that none has to wait for others in one turn of the reader's. */
 let taken = () => {};
 
 self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
   if (data === "taken") return taken();
   try {
+    beNice();
     await read(data);
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -31,29 +35,69 @@ self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
   }
 };
 
-/** Hands a part over, and waits until it was taken in. */
-async function hand(part: BesideAnswer): Promise<void> {
+/** Lets other threads go first, where that can be asked for. */
+function beNice(): void {
+  try {
+    using libc = openLibc();
+    libc.call.setpriority(0, 0, NICE);
+  } catch {
+    // Without the permission it is only less polite.
+  }
+}
+
+/** Hands a piece over, and waits until it was taken in. */
+async function hand(piece: BesideAnswer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   taken = resolve;
-  post(part);
+  post(piece);
   await promise;
 }
 
-async function read({ defaults, edits, file, text }: BesideRequest): Promise<void> {
+async function read(request: BesideRequest): Promise<void> {
+  const { file, known, text } = request;
   const plugins = [...builtIn, ...await loadPlugins(text, file, builtIn)];
-  const secretFiles: string[] = [];
-  const readFile = (path: string) => {
-    secretFiles.push(path);
-    return Deno.readTextFileSync(path);
-  };
-  const whole = edits.length > 0 ? editText(text, edits) : text;
-  const config = parseConfig(whole, { file, plugins, defaults, readFile });
-  for (const key of ["peers", "tunnels", "managed"] as const) {
-    const items = config[key];
-    for (let i = 0; i < items.length; i += PART) {
-      await hand({ kind: "part", key, items: items.slice(i, i + PART) as typeof items });
+  const reading = readConfig(request, { plugins, modeOf, readSecret: Deno.readTextFileSync });
+  for (const key of longLists) await handList(key, reading.config[key], known?.[key]);
+  const config = { ...reading.config, peers: [], tunnels: [], managed: [], circuits: [] };
+  const { stands, warnings } = reading;
+  post({
+    kind: "whole",
+    config,
+    warnings,
+    stands,
+    text: reading.text === text ? undefined : reading.text,
+  });
+}
+
+/** Hands over what of a list is not known. */
+async function handList(
+  key: LongList,
+  items: readonly Thing[],
+  known: Uint8Array<ArrayBuffer> | undefined,
+): Promise<void> {
+  const marks = marksOf(items);
+  const places = placesOf(marks, known ?? new Uint8Array());
+  await hand({ kind: "list", key, places, marks });
+  let piece: Thing[] = [], weight = 0;
+  for (const [i, item] of items.entries()) {
+    if (places[i]! >= 0) continue;
+    const [inner, list] = innerOf(item);
+    piece.push(list.length > PIECE ? { ...item, [inner]: list.slice(0, PIECE) } : item);
+    weight += 1 + list.length;
+    if (weight < PIECE) continue;
+    await hand({ kind: "part", key, items: piece });
+    [piece, weight] = [[], 0];
+    for (let from = PIECE; from < list.length; from += PIECE) {
+      await hand({ kind: "more", key, inner, items: list.slice(from, from + PIECE) });
     }
   }
-  const warnings = exposedSecrets(file, text, secretFiles, modeOf);
-  post({ kind: "whole", config: { ...config, peers: [], tunnels: [], managed: [] }, warnings });
+  if (piece.length > 0) await hand({ kind: "part", key, items: piece });
+}
+
+/** The list in a thing that may be long. */
+function innerOf(thing: Thing): readonly [Inner, readonly unknown[]] {
+  if ("sessions" in thing) return ["sessions", thing.sessions];
+  if ("calls" in thing) return ["calls", thing.calls];
+  if ("accept" in thing) return ["accept", thing.accept];
+  return ["sessions", []];
 }

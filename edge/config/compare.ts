@@ -4,7 +4,7 @@ import { sessionOptions, tunnelOptions } from "./attributes.ts";
 import type { SessionConfig, TunnelConfig } from "./model.ts";
 import type { Table } from "./option.ts";
 import { same } from "./same.ts";
-import { atOnce, type Slices } from "../slices.ts";
+import { each, type Slices } from "../slices.ts";
 
 /** One thing as it was and as it shall be. */
 export interface Changed<T> {
@@ -46,25 +46,15 @@ export interface ComparedKeys<T> {
   readonly aside: readonly (keyof T)[];
 }
 
-/**
- * Compares lists whose names are unique in each.
- */
-export function compare<T extends { readonly name: string }>(
-  before: readonly T[],
-  after: readonly T[],
-  keys: ComparedKeys<T>,
-): Comparison<T> {
-  return atOnce(comparing(before, after, keys));
-}
-
-/** As {@linkcode compare}, in slices. */
+/** Compares lists whose names are unique in each, in slices. */
 export function* comparing<T extends { readonly name: string }>(
   before: readonly T[],
   after: readonly T[],
   { identity, aside }: ComparedKeys<T>,
 ): Slices<Comparison<T>> {
   let count = 0;
-  const old = new Map(before.map((item) => [item.name, item]));
+  const old = new Map<string, T>();
+  yield* each(before, (item) => void old.set(item.name, item));
   const [kept, added]: T[][] = [[], []];
   const [changed, replaced]: Changed<T>[][] = [[], []];
   for (const next of after) {
@@ -96,8 +86,14 @@ export function changedKeys<T extends object>(
   after: T,
   aside: readonly (keyof T)[] = [],
 ): (keyof T & string)[] {
-  const keys = Object.keys({ ...before, ...after }) as (keyof T & string)[];
-  return keys.filter((key) => !aside.includes(key) && !same(before[key], after[key]));
+  if (before === after) return [];
+  const changed: (keyof T & string)[] = [];
+  const look = (key: keyof T & string) => {
+    if (!aside.includes(key) && !same(before[key], after[key])) changed.push(key);
+  };
+  for (const key in before) look(key);
+  for (const key in after) if (!(key in before)) look(key);
+  return changed;
 }
 
 /** Keys as operators write them: `peer-tunnel-id`. */

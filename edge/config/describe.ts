@@ -22,8 +22,26 @@ import { hidden, maskSecrets } from "./secrets.ts";
  * `<hidden>`. Cookies are not secrets: they keep stray packets out, and cross the wire in the clear.
  */
 export function describeConfig(config: Config): Record<string, Json> {
-  const { listen, admin, log, offload, hostName, routerId, peers, tunnels, managed } = config;
+  const { maps, rest } = describeInParts(config);
   return {
+    ...rest,
+    ...Object.fromEntries(
+      Object.entries(maps).map(([key, entries]) => [key, Object.fromEntries(entries())]),
+    ),
+  };
+}
+
+/** A configuration in the file's own shape: maps that may have very many entries, and all the rest. */
+export interface DescribedConfig {
+  readonly rest: Record<string, Json>;
+  /** Each entry is described when it is asked for. */
+  readonly maps: Readonly<Record<"peers" | "tunnels", () => Iterable<readonly [string, Json]>>>;
+}
+
+/** As {@linkcode describeConfig}, for who cannot do all of it at once. */
+export function describeInParts(config: Config): DescribedConfig {
+  const { listen, admin, log, offload, hostName, routerId, peers, tunnels, managed } = config;
+  const rest = {
     listen: listen.map(({ encap, device, marks, ...endpoint }) => ({
       [encap]: formatEndpoint(endpoint),
       ...(device !== undefined && { device }),
@@ -48,11 +66,18 @@ export function describeConfig(config: Config): Record<string, Json> {
     }),
     ...(Object.keys(config.hooks).length > 0 && { hooks: config.hooks }),
     "state-folder": config.stateFolder,
-    peers: Object.fromEntries(peers.map((peer) => [peer.name, describePeer(peer)])),
-    tunnels: Object.fromEntries([
-      ...tunnels.map((tunnel) => [tunnel.name, describeTunnel(tunnel)] as const),
-      ...managed.map((tunnel) => [tunnel.name, describeManagedTunnel(tunnel)] as const),
-    ]),
+  };
+  return {
+    rest,
+    maps: {
+      *peers() {
+        for (const peer of peers) yield [peer.name, describePeer(peer)];
+      },
+      *tunnels() {
+        for (const tunnel of tunnels) yield [tunnel.name, describeTunnel(tunnel)];
+        for (const tunnel of managed) yield [tunnel.name, describeManagedTunnel(tunnel)];
+      },
+    },
   };
 }
 

@@ -2,14 +2,11 @@
 
 import type { Plugin } from "../../plugins/plugin.ts";
 import { BESIDE_LENGTH } from "./beside.ts";
-import type { BesideRequest, Reading } from "./beside_protocol.ts";
-import { type Edit, editText, withoutSuperseded } from "./edit.ts";
-import { exposedSecrets } from "./exposed.ts";
+import { type Edit, withoutSuperseded } from "./edit.ts";
 import type { Config } from "./model.ts";
-import { parseConfig } from "./parse.ts";
 import { ConfigError } from "./problem.ts";
+import { readConfig, type Reading, type ReadRequest } from "./read.ts";
 import { NotUtf8 } from "./utf8.ts";
-import { parseYaml } from "./yaml.ts";
 
 /** A configuration that may come into force; what was before stays until it does. */
 export interface Candidate {
@@ -36,7 +33,10 @@ export interface ConfigDocument {
   current(): Promise<Candidate>;
   /** What is in force with further changes. @throws {ConfigError} where it is wrong then */
   edit(edits: readonly Edit[]): Promise<Candidate>;
-  /** Who has what is in force say something at a path, the file or a request; undefined: it says nothing. */
+  /**
+   * Who has what is in force say something of a peer, a circuit, a tunnel or a session, by its path, the file or a
+   * request; undefined: it says nothing.
+   */
   origin(path: readonly string[]): "file" | "request" | undefined;
   /** Writes what is in force, and `more`, into the file; where it cannot be written, says why. Comments are kept. */
   save(more: readonly Edit[]): Promise<Saved>;
@@ -64,10 +64,20 @@ export interface DocumentOptions {
   writeText(text: string): Promise<void>;
   /** Reads a file with a secret in it. */
   readSecret(path: string): string;
-  /** Reads large texts beside; absent: they are read here, too. @throws {ConfigError} */
-  readBeside?(request: BesideRequest): Promise<Reading>;
+  /** Reads large texts beside, and shares with `known` what did not change; absent: they are read here, too. @throws {ConfigError} */
+  readBeside?(request: ReadRequest, known: Reading | undefined): Promise<Reading>;
   /** A file's permissions; undefined where they cannot be had. */
   modeOf?(path: string): number | undefined;
+}
+
+/** A text that may come into force, and what was read from it. */
+interface Held {
+  readonly text: string;
+  /** What requests changed since it was read. */
+  readonly edits: readonly Edit[];
+  /** What the text says without these, and with them. */
+  readonly ofFile: Reading | undefined;
+  readonly reading: Reading | undefined;
 }
 
 /** A document that has not been read yet. */
@@ -78,30 +88,24 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
     ...(stateFolder && { stateFolder }),
     ...(adminSocket && { adminSocket }),
   };
-  let text = "";
-  let edits: readonly Edit[] = [];
-  const readHere = (text: string, edits: readonly Edit[]): Reading => {
-    const secretFiles: string[] = [];
-    const readFile = (path: string) => {
-      secretFiles.push(path);
-      return readSecret(path);
-    };
-    const whole = edits.length > 0 ? editText(text, edits) : text;
-    const config = parseConfig(whole, { file, plugins, defaults, readFile });
-    const modeOf = options.modeOf ?? (() => undefined);
-    return { config, warnings: exposedSecrets(file, text, secretFiles, modeOf) };
+  const modeOf = options.modeOf ?? (() => undefined);
+  let held: Held = { text: "", edits: [], ofFile: undefined, reading: undefined };
+  const read = async (
+    text: string,
+    edits: readonly Edit[],
+    asked: ReadRequest["asked"] = [],
+    known = held.reading,
+  ): Promise<Reading> => {
+    const request = { text, edits, asked, file, defaults };
+    return isLarge(text, edits) && options.readBeside
+      ? await options.readBeside(request, known)
+      : readConfig(request, { plugins, readSecret, modeOf });
   };
-  const read = async (text: string, edits: readonly Edit[] = []): Promise<Reading> =>
-    text.length >= BESIDE_LENGTH && options.readBeside
-      ? await options.readBeside({ text, edits, file, defaults })
-      : readHere(text, edits);
-  const candidate = async (
-    next: { text: string; edits: readonly Edit[] },
-    putBack: string[] = [],
-  ): Promise<Candidate> => ({
-    ...await read(next.text, next.edits),
+  const candidate = (next: Held, reading: Reading, putBack: string[] = []): Candidate => ({
+    config: reading.config,
+    warnings: reading.warnings,
     putBack,
-    commit: () => void ([text, edits] = [next.text, next.edits]),
+    commit: () => void (held = { ...next, reading }),
   });
   return {
     file,
@@ -116,30 +120,46 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
         const message = "the file is empty; expected a configuration, or {} for one of nothing";
         throw new ConfigError([{ file, line: 1, column: 1, path: "", message }]);
       }
+      const { edits } = held;
       // Positions in messages are those of the file: it must be right by itself, before anything is added to it.
-      const reading = await read(now);
-      const added = edits.filter(({ path }) => !stands(now, resourceOf(path)));
-      const dropped = edits.filter((edit) => !added.includes(edit));
+      const ofFile = await read(now, [], edits.map(({ path }) => resourceOf(path)));
+      const added = edits.filter((_, i) => !ofFile.stands[i]);
+      const dropped = edits.filter((_, i) => ofFile.stands[i]);
       const putBack = [...new Set(dropped.map(({ path }) => resourceOf(path).join("/")))];
-      if (added.length > 0) return await candidate({ text: now, edits: added }, putBack);
-      return { ...reading, putBack, commit: () => void ([text, edits] = [now, added]) };
+      const next: Held = { text: now, edits: added, ofFile, reading: ofFile };
+      const reading = added.length > 0 ? await read(now, added, [], ofFile) : ofFile;
+      return candidate(next, reading, putBack);
     },
-    current: () => candidate({ text, edits }),
-    edit: (more) => candidate({ text, edits: withoutSuperseded([...edits, ...more]) }),
-    origin: (path) =>
-      stands(text, path) ? "file" : stands(editText(text, edits), path) ? "request" : undefined,
+    async current() {
+      return candidate(held, held.reading ?? await read(held.text, held.edits));
+    },
+    async edit(more) {
+      const edits = withoutSuperseded([...held.edits, ...more]);
+      return candidate({ ...held, edits }, await read(held.text, edits));
+    },
+    origin(path) {
+      if (says(held.ofFile?.config, path)) return "file";
+      return says(held.reading?.config, path) ? "request" : undefined;
+    },
     async save(more) {
-      const next = editText(text, [...edits, ...more]);
-      await read(next);
+      const reading = await read(held.text, [...held.edits, ...more]);
+      const { text } = reading;
       try {
-        await options.writeText(next);
+        await options.writeText(text);
       } catch (error) {
-        return { text: next, refused: error instanceof Error ? error.message : String(error) };
+        return { text, refused: error instanceof Error ? error.message : String(error) };
       }
-      [text, edits] = [next, []];
-      return { text: next };
+      held = { text, edits: [], ofFile: reading, reading };
+      return { text };
     },
   };
+}
+
+/** Whether a text and changes to it take longer to read than others may wait. */
+function isLarge(text: string, edits: readonly Edit[]): boolean {
+  if (text.length >= BESIDE_LENGTH) return true;
+  let length = text.length;
+  return edits.some((edit) => (length += JSON.stringify(edit).length) >= BESIDE_LENGTH);
 }
 
 /** Whether a text says nothing: comments and document markers aside. */
@@ -154,11 +174,17 @@ function resourceOf(path: readonly string[]): readonly string[] {
   return path.slice(0, deep ? 4 : 2);
 }
 
-function stands(text: string, path: readonly string[]): boolean {
-  let value = parseYaml(text).document?.value;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return false;
-    value = (value as Record<string, unknown>)[key];
-  }
-  return true;
+/** Whether a configuration has a peer, a circuit, a tunnel or a session: what {@linkcode resourceOf} is about. */
+function says(config: Config | undefined, path: readonly string[]): boolean {
+  const [section, name, , session] = path;
+  const called = <T extends { readonly name: string }>(list: readonly T[], name: string) =>
+    list.find((each) => each.name === name);
+  if (!config || name === undefined) return false;
+  if (section === "peers") return called(config.peers, name) !== undefined;
+  if (section === "circuits") return called(config.circuits, name) !== undefined;
+  if (section !== "tunnels") return false;
+  const [tunnel, managed] = [called(config.tunnels, name), called(config.managed, name)];
+  if (session === undefined) return (tunnel ?? managed) !== undefined;
+  const inside: readonly { readonly name: string }[] = tunnel?.sessions ?? managed?.calls ?? [];
+  return called(inside, session) !== undefined;
 }

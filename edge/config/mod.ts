@@ -9,7 +9,7 @@ export {
 export { buildSession, buildTunnel, type Built, l2tpPort } from "./build.ts";
 export { checkSession, checkTunnel, type Problem } from "./checks.ts";
 export { checkCircuit, claimsOf, parseCircuit } from "./circuit.ts";
-export { describeConfig } from "./describe.ts";
+export { describeConfig, describeInParts } from "./describe.ts";
 export { parseConfig } from "./parse.ts";
 export type { ParseOptions } from "./reading.ts";
 export { ConfigError, type ConfigProblem, formatProblem } from "./problem.ts";

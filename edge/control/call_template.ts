@@ -1,22 +1,12 @@
 /** Templates of calls: each is provisioned once, and any number of its calls attach to its circuit. @module */
 
-import type { Circuits, SharedCircuit } from "../circuits/circuits.ts";
+import type { Circuits } from "../circuits/circuits.ts";
 import type { CallConfig } from "../config/model.ts";
-
-/** A template that runs. */
-export interface CallTemplate {
-  call: CallConfig;
-  /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
-  path: string;
-  /** Undefined: it wants none, or could not have it, or it broke. */
-  circuit: SharedCircuit | undefined;
-  /** The circuit is being made. */
-  making: Promise<void> | undefined;
-}
+import type { CallTemplate } from "./context.ts";
 
 /** A template without its circuit. */
 export function makeCallTemplate(path: string, call: CallConfig): CallTemplate {
-  return { call, path, circuit: undefined, making: undefined };
+  return { call, path, circuit: undefined, making: undefined, calls: new Map() };
 }
 
 /** Whether a template lacks the circuit that it asks for. */

@@ -11,7 +11,7 @@ import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Attachment } from "../../plugins/plugin.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
-import type { CallFacts, Circuits, RunningCircuit } from "../circuits/circuits.ts";
+import type { CallFacts, Circuits, RunningCircuit, SharedCircuit } from "../circuits/circuits.ts";
 import type {
   CallConfig,
   Config,
@@ -28,7 +28,6 @@ import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
 import type { Failures } from "./failures.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type { PeerIndex } from "./peer_index.ts";
 
 /** What the control plane is made from. */
@@ -88,6 +87,19 @@ export interface CalledServer {
   readonly key: string;
   readonly peer: PeerConfig;
   readonly managed: ManagedTunnel;
+}
+
+/** A template of calls that runs. */
+export interface CallTemplate {
+  call: CallConfig;
+  /** Where it stands: `peers/hq/accept/0`, `tunnels/to-hq/sessions/office`. */
+  path: string;
+  /** Undefined: it wants none, or could not have it, or it broke. */
+  circuit: SharedCircuit | undefined;
+  /** The circuit is being made. */
+  making: Promise<void> | undefined;
+  /** The calls that are made by it, and whose they are. */
+  readonly calls: Map<ManagedCall, ManagedConnection>;
 }
 
 /** A peer that runs. */

@@ -28,12 +28,12 @@ import { type Hearing, makeHearing } from "./hearing.ts";
 import { bufferedRandom } from "./random.ts";
 import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type { TunnelEntry } from "../sessions/table.ts";
 import { type ManagedState, stateOfOne, statesOf, wantedIn } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
 import { type Trace, Tracer } from "./trace.ts";
 import type {
+  CallTemplate,
   ControlContext,
   ControlDependencies,
   ControlState,
@@ -300,11 +300,9 @@ class LcceControl implements ControlPlane {
   }
 
   #endCalls(template: CallTemplate, result: Result): void {
-    for (const link of this.#state.links.values()) {
-      for (const call of link.calls.values()) {
-        if (call.template !== template) continue;
-        this.#context.driver.act((lcce, now) => lcce.closeCall(call.handle, result, now));
-      }
+    // There may be very many: the driver does as much in a turn as is good for others.
+    for (const { handle } of template.calls.keys()) {
+      this.#context.driver.defer((lcce, now) => lcce.closeCall(handle, result, now));
     }
   }
 

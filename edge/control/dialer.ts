@@ -11,8 +11,8 @@ import type { Cause } from "../../core/events.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import type { ManagedTunnelConfig } from "../config/model.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type {
+  CallTemplate,
   Dialer,
   ManagedCall,
   ManagedConnection,
@@ -131,13 +131,15 @@ class TunnelDialer implements Dialer {
     managed.lost = true;
     managed.held = false;
     managed.reason = undefined;
-    // The names and circuits of the last connection's calls are free once that has left.
-    void (managed.leaving ?? Promise.resolve()).then(() => {
+    // Who answers a call may send at once, so the datapath has to have the tunnel before any is placed. It has so once the
+    // names and circuits of the last connection's calls are free.
+    const { link } = managed;
+    void link?.opening?.then((entry) => {
+      if (!entry || managed.link !== link || !link.established) return;
       for (const placed of managed.placedCalls.values()) {
         this.#dependencies.driver.defer(() => this.place(placed));
       }
-      const { link } = managed;
-      if (link?.established) { for (const waiter of [...managed.waiting]) waiter.up(link); }
+      for (const waiter of [...managed.waiting]) waiter.up(link);
     });
   }
 

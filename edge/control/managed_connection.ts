@@ -21,8 +21,8 @@ import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
 import { transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
 import { endFor } from "./call_ends.ts";
-import type { CallTemplate } from "./call_template.ts";
 import type {
+  CallTemplate,
   ManagedCall,
   ManagedConnection,
   ManagedConnections,
@@ -100,6 +100,7 @@ export function makeManagedCall(
     onGone: undefined,
   };
   link.calls.set(localSessionId, call);
+  template.calls.set(call, link);
   link.names.add(name);
   return call;
 }
@@ -153,11 +154,9 @@ class DatapathConnections implements ManagedConnections {
     this.#expect(link, call, true);
   }
 
-  /** At once where the tunnel is there: its peer may be quick. */
+  /** Calls are placed in tunnels only that are there. */
   #expect(link: ManagedConnection, { handle: { localSessionId } }: ManagedCall, on: boolean): void {
-    const { sessions } = this.#dependencies;
-    if (link.entry) return sessions.expect(link.entry, localSessionId, on);
-    void link.opening?.then((entry) => entry && sessions.expect(entry, localSessionId, on));
+    if (link.entry) this.#dependencies.sessions.expect(link.entry, localSessionId, on);
   }
 
   openCall: ManagedConnections["openCall"] = (link, call, agreed, facts, ready) => {
@@ -209,6 +208,7 @@ class DatapathConnections implements ManagedConnections {
     void call.circuit?.detach(why);
     call.onSettled?.();
     link.calls.delete(call.handle.localSessionId);
+    call.template.calls.delete(call);
     const left = (async () => {
       const session = await call.work;
       if (session && link.entry) await this.#dependencies.sessions.remove(link.entry, session);

@@ -14,6 +14,7 @@ import type { Expected } from "../../core/limits.ts";
 import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { PeerConfig } from "../config/model.ts";
 import { globMatches } from "../../plugins/glob.ts";
+import { atOnce, each, type Slices } from "../slices.ts";
 
 /** Somebody who asks for a control connection. */
 export interface Caller {
@@ -49,12 +50,17 @@ interface Glob {
 
 /** Makes the index. */
 export function indexPeers(peers: readonly PeerConfig[]): PeerIndex {
+  return atOnce(indexing(peers));
+}
+
+/** As {@linkcode indexPeers}, in slices. */
+export function* indexing(peers: readonly PeerConfig[]): Slices<PeerIndex> {
   const anywhere = new HostNames();
   const networks = new Networks();
-  for (const [place, { addresses, hostName, settings }] of peers.entries()) {
+  yield* each(peers.entries(), ([place, { addresses, hostName, settings }]) => {
     const where = addresses.length === 0 ? [anywhere] : addresses.map((one) => networks.at(one));
     for (const names of where) names.add(hostName, settings.version, place);
-  }
+  });
   const isOpen = peers.some(({ addresses }) => addresses.length === 0);
   return {
     expects(address) {

@@ -10,7 +10,7 @@ import { globMatches } from "../../plugins/glob.ts";
 /** Our Vendor Name (RFC 2661 §4.4.3). */
 const vendorName = "isthmus";
 /** The pseudowire types that a session of the file can be of. */
-const possible: readonly number[] = [PseudowireType.Ethernet, PseudowireType.Ppp];
+const possible: readonly number[] = Object.values(PseudowireType);
 
 /** What is offered to peers (RFC 3931 §5.4.3): what the circuits of some plugin can carry. */
 export function offered(plugins: readonly Pick<Plugin, "pseudowireTypes">[]): readonly number[] {

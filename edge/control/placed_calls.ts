@@ -4,8 +4,9 @@ import { CdnResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
 import type { Circuits } from "../circuits/circuits.ts";
 import type { Logger } from "../log/log.ts";
-import { type CallTemplate, isBroken, provision } from "./call_template.ts";
+import { isBroken, provision } from "./call_template.ts";
 import type {
+  CallTemplate,
   Dialer,
   ManagedCall,
   ManagedConnection,
@@ -69,7 +70,8 @@ class Placing implements PlacedCalls {
     const { driver, random } = this.#dependencies;
     const { managed, template } = placed;
     const { link } = managed;
-    if (placed.call || placed.gone || placed.held || !link?.established) return;
+    // What is not there yet places its calls when it is.
+    if (placed.call || placed.gone || placed.held || !link?.established || !link.entry) return;
     placed.retryAt = undefined;
     // Its last session is still on its way out, or the peer's call has the name.
     if (link.names.has(template.call.name)) return this.#retry(placed);
@@ -79,10 +81,6 @@ class Placing implements PlacedCalls {
     if (full) {
       this.#complain(placed, full.message ?? "the circuit refuses it");
       return this.#retry(placed);
-    }
-    if (call.direction === "outgoing" && !link.entry && link.opening) {
-      // Who answers may send at once: the datapath has to have the tunnel before it is asked.
-      return void link.opening.then((entry) => entry && this.place(placed));
     }
     try {
       const parameters = callParameters(call, link.version, random);

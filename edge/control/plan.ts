@@ -4,16 +4,22 @@ import { wayOptions } from "../config/attributes.ts";
 import {
   type Changed,
   changedKeys,
-  compare,
+  comparing,
   keyWords,
   managedIdentity,
 } from "../config/compare.ts";
 import type { CallConfig, Config, ManagedTunnelConfig, PeerConfig } from "../config/model.ts";
-import type { CallTemplate } from "./call_template.ts";
-import type { ControlState, ManagedConnection, ManagedTunnel, PeerEntry } from "./context.ts";
+import type {
+  CallTemplate,
+  ControlState,
+  ManagedConnection,
+  ManagedTunnel,
+  PeerEntry,
+} from "./context.ts";
 import { agreedKeys } from "./parameters.ts";
 import { fitsPeer } from "./peers.ts";
 import { same } from "../config/same.ts";
+import { each, mapped, type Slices } from "../slices.ts";
 
 /** What decides which way the datagrams of a dialed tunnel take. */
 const wayKeys: readonly string[] = [
@@ -63,42 +69,43 @@ export interface ControlPlan {
   /** By the names of peers and of managed tunnels that stay. */
   readonly accepted: ReadonlyMap<string, TemplatePlan>;
   readonly placed: ReadonlyMap<string, TemplatePlan>;
-  /** Connections of what stays that must end all the same. */
-  readonly endings: readonly Ending[];
 }
 
-/** @param callerOf who the other end of a connection is */
-export function planControl(
-  state: ControlState,
+/** Who the other end of a connection is. */
+export type CallerOf = (
+  link: ManagedConnection,
+) => { readonly address: string; readonly hostName: string };
+
+/** In slices: there may be very many. What connections it ends, {@linkcode endingsOf} says when it comes to that. */
+export function* planControl(
+  state: Pick<ControlState, "managedTunnels" | "peers">,
   next: Pick<Config, "managed" | "peers">,
-  callerOf: (link: ManagedConnection) => { readonly address: string; readonly hostName: string },
-): ControlPlan {
-  const entries = [...state.peers.values()];
-  const peers = compare(entries.map(({ config }) => config), next.peers, {
-    identity: [],
-    aside: ["accept"],
-  });
-  const running = [...state.managedTunnels.values()];
-  const tunnels = compare(running.map(({ config }) => config), next.managed, {
+): Slices<ControlPlan> {
+  const entries = yield* mapped(state.peers.values(), ({ config }) => config);
+  const peers = yield* comparing(entries, next.peers, { identity: [], aside: ["accept"] });
+  const running = yield* mapped(state.managedTunnels.values(), ({ config }) => config);
+  const tunnels = yield* comparing(running, next.managed, {
     identity: managedIdentity,
     aside: ["calls"],
   });
-  const accepted = new Map(
-    next.peers.filter(({ name }) => state.peers.has(name))
-      .map((peer) => [peer.name, planAccepted(state.peers.get(peer.name)!, peer)]),
-  );
-  const staying = [...tunnels.kept, ...tunnels.changed.map(({ after }) => after)];
-  const placed = new Map(
-    staying.map((tunnel) => [
-      tunnel.name,
-      planPlaced(state.managedTunnels.get(tunnel.name)!, tunnel),
-    ]),
-  );
+  let kept = peers.kept.length + tunnels.kept.length;
+  const accepted = new Map<string, TemplatePlan>();
+  for (const peer of next.peers) {
+    const entry = state.peers.get(peer.name);
+    if (!entry) continue;
+    const plan = yield* planAccepted(entry, peer);
+    accepted.set(peer.name, plan);
+    kept += plan.kept;
+  }
+  const placed = new Map<string, TemplatePlan>();
+  for (const tunnel of [...tunnels.kept, ...tunnels.changed.map(({ after }) => after)]) {
+    const plan = yield* planPlaced(state.managedTunnels.get(tunnel.name)!, tunnel);
+    placed.set(tunnel.name, plan);
+    kept += plan.kept;
+  }
   const gone = [...tunnels.removed, ...tunnels.replaced.map(({ before }) => before)];
-  const templates = [...accepted.values(), ...placed.values()];
   return {
-    kept: peers.kept.length + tunnels.kept.length +
-      templates.reduce((sum, { kept }) => sum + kept, 0),
+    kept,
     peers: {
       ...peers,
       removed: peers.removed.map(({ name }) => state.peers.get(name)!),
@@ -109,75 +116,84 @@ export function planControl(
     },
     accepted,
     placed,
-    endings: [
-      ...endingsOfPeers(state, peers.changed, peers.removed, callerOf),
-      ...endingsOfTunnels(state, tunnels.changed, callerOf),
-    ],
   };
 }
 
-/** A connection outlives all that was only of use to set it up. */
-function endingsOfPeers(
-  { links }: ControlState,
-  changed: readonly Changed<PeerConfig>[],
-  removed: readonly PeerConfig[],
-  callerOf: (link: ManagedConnection) => { readonly address: string; readonly hostName: string },
-): Ending[] {
-  const changes = new Map(changed.map((change) => [change.after.name, change]));
-  const gone = new Set(removed.map(({ name }) => name));
-  return [...links.values()].flatMap((link) => {
-    if (gone.has(link.peer)) return { link, why: "its peer is not in the configuration any more" };
-    const change = changes.get(link.peer);
-    if (!change) return [];
-    const { after, before } = change;
-    const [former, settings] = [before.settings, after.settings];
-    const speaks = settings.version === link.version ||
-      settings.fallback === true && link.version === 2;
-    if (!speaks || former.version !== settings.version && !link.established) {
-      return { link, why: "the peer's proto-version changed" };
-    }
-    const known = link.established && fitsPeer(before, callerOf(link));
-    if (known && !fitsPeer(after, callerOf(link))) {
-      return { link, why: "the peer's address or host-name is another now" };
-    }
-    return [];
+/** Connections of what stays that must end all the same. */
+export function* endingsOf(
+  { links, managedTunnels }: Pick<ControlState, "links" | "managedTunnels">,
+  { peers, tunnels }: ControlPlan,
+  callerOf: CallerOf,
+): Slices<Ending[]> {
+  const endings: Ending[] = [];
+  const gone = new Set(peers.removed.map(({ config: { name } }) => name));
+  const changes = new Map(peers.changed.map((change) => [change.after.name, change]));
+  if (gone.size + changes.size > 0) {
+    yield* each([...links.values()], (link) => {
+      const change = changes.get(link.peer);
+      const why = gone.has(link.peer)
+        ? "its peer is not in the configuration any more"
+        : change && whyOfPeer(link, change, callerOf);
+      if (why !== undefined) endings.push({ link, why });
+    });
+  }
+  yield* each(tunnels.changed, (change) => {
+    const link = managedTunnels.get(change.after.name)?.link;
+    const why = link && whyOfTunnel(link, change, callerOf);
+    if (link && why !== undefined) endings.push({ link, why });
   });
+  return endings;
 }
 
-function endingsOfTunnels(
-  { managedTunnels }: ControlState,
-  changed: readonly Changed<ManagedTunnelConfig>[],
-  callerOf: (link: ManagedConnection) => { readonly address: string },
-): Ending[] {
-  return changed.flatMap(({ after, keys }) => {
-    const { link } = managedTunnels.get(after.name)!;
-    if (!link) return [];
-    const way = keys.filter((key) => wayKeys.includes(key));
-    if (way.length > 0) return { link, why: `${keyWords(way)} changed` };
-    if (!keys.includes("remotes") || after.remotes.length === 0) return [];
-    const { address } = callerOf(link);
-    const still = after.remotes.some(({ endpoint }) => endpoint.address === address);
-    return still ? [] : { link, why: "remote changed" };
-  });
+/** Why a connection with a peer that changed cannot go on: it outlives all that was only of use to set it up. */
+function whyOfPeer(
+  link: ManagedConnection,
+  { after, before }: Changed<PeerConfig>,
+  callerOf: CallerOf,
+): string | undefined {
+  const [former, settings] = [before.settings, after.settings];
+  const speaks = settings.version === link.version ||
+    settings.fallback === true && link.version === 2;
+  if (!speaks || former.version !== settings.version && !link.established) {
+    return "the peer's proto-version changed";
+  }
+  const known = link.established && fitsPeer(before, callerOf(link));
+  if (known && !fitsPeer(after, callerOf(link))) {
+    return "the peer's address or host-name is another now";
+  }
 }
 
-function planAccepted({ config, templates }: PeerEntry, next: PeerConfig): TemplatePlan {
-  const pairs = pairUp(config.accept, next.accept);
-  const path = (index: number) => `peers/${next.name}/accept/${index}`;
-  return planTemplates(
-    pairs.map(({ before, after, index }) => ({
+function whyOfTunnel(
+  link: ManagedConnection,
+  { after, keys }: Changed<ManagedTunnelConfig>,
+  callerOf: CallerOf,
+): string | undefined {
+  const way = keys.filter((key) => wayKeys.includes(key));
+  if (way.length > 0) return `${keyWords(way)} changed`;
+  if (!keys.includes("remotes") || after.remotes.length === 0) return;
+  const { address } = callerOf(link);
+  if (!after.remotes.some(({ endpoint }) => endpoint.address === address)) return "remote changed";
+}
+
+function* planAccepted({ config, templates }: PeerEntry, next: PeerConfig): Slices<TemplatePlan> {
+  const pairs = yield* pairUp(config.accept, next.accept);
+  return yield* planTemplates(
+    yield* mapped(pairs, ({ after, before, index }): TemplatePair => ({
       template: before && templates.get(before),
       after,
-      path: path(index),
+      path: `peers/${next.name}/accept/${index}`,
     })),
   );
 }
 
-function planPlaced({ placedCalls }: ManagedTunnel, next: ManagedTunnelConfig): TemplatePlan {
+function* planPlaced(
+  { placedCalls }: ManagedTunnel,
+  next: ManagedTunnelConfig,
+): Slices<TemplatePlan> {
   const wanted = new Map(next.calls.map((call) => [call.name, call]));
   const names = new Set([...placedCalls.keys(), ...wanted.keys()]);
-  return planTemplates(
-    [...names].map((name) => ({
+  return yield* planTemplates(
+    yield* mapped(names, (name): TemplatePair => ({
       template: placedCalls.get(name)?.template,
       after: wanted.get(name),
       path: `tunnels/${next.name}/sessions/${name}`,
@@ -185,13 +201,14 @@ function planPlaced({ placedCalls }: ManagedTunnel, next: ManagedTunnelConfig): 
   );
 }
 
-function planTemplates(
-  pairs: readonly {
-    readonly template: CallTemplate | undefined;
-    readonly after: CallConfig | undefined;
-    readonly path: string;
-  }[],
-): TemplatePlan {
+/** A template that runs, and what it shall be. */
+interface TemplatePair {
+  readonly template: CallTemplate | undefined;
+  readonly after: CallConfig | undefined;
+  readonly path: string;
+}
+
+function* planTemplates(pairs: readonly TemplatePair[]): Slices<TemplatePlan> {
   let kept = 0;
   const changed: TemplateChange[] = [];
   const removed: CallTemplate[] = [];
@@ -207,6 +224,7 @@ function planTemplates(
       if (keys.length === 0) kept++;
       else changed.push({ template, next: after, keys, anew });
     }
+    yield;
   }
   return { kept, assigned, changed, removed, added };
 }
@@ -218,20 +236,26 @@ interface Pair {
 }
 
 /** Entries have no names of their own: first those that are equal belong together, then those for the same calls. */
-function pairUp(before: readonly CallConfig[], after: readonly CallConfig[]) {
+function* pairUp(before: readonly CallConfig[], after: readonly CallConfig[]): Slices<Pair[]> {
   const left = new Set(before);
-  const take = (fits: (call: CallConfig) => boolean) => {
-    for (const call of left) if (fits(call)) return left.delete(call), call;
+  const alike = Map.groupBy(before, ({ name }) => name);
+  const take = (name: string, fits: (call: CallConfig) => boolean) => {
+    for (const call of alike.get(name) ?? []) {
+      if (left.has(call) && fits(call)) return left.delete(call), call;
+    }
   };
-  const equal = after.map((call) => take((other) => same(other, call)));
-  const pairs: Pair[] = after.map(
-    (call, index) => {
-      const former = equal[index] ?? take((other) => other.name === call.name);
-      return { ...(former && { before: former }), after: call, index };
-    },
+  const equal = yield* mapped(
+    after,
+    (call) => take(call.name, (other) => same(other, call)),
   );
-  const alone = [...left].map((call): Pair => ({ before: call, index: before.indexOf(call) }));
-  return [...pairs, ...alone];
+  const pairs = yield* mapped([...after.entries()], ([index, call]): Pair => {
+    const former = equal[index] ?? take(call.name, () => true);
+    return { ...(former && { before: former }), after: call, index };
+  });
+  for (const [index, call] of before.entries()) {
+    if (left.has(call)) pairs.push({ before: call, index });
+  }
+  return pairs;
 }
 
 /** What changed, in the file's words. A peer's settings are not nested there. */

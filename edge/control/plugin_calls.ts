@@ -70,6 +70,13 @@ export class PluginCalls {
         release();
         return { ...link, noTunnel: true };
       }
+      // Who answers may send at once: the datapath has to have the tunnel before.
+      const entry = link.entry ?? await link.opening;
+      if (!entry || !isUp(link) || signal.aborted) {
+        release();
+        if (signal.aborted) return { refuse: CALLED_OFF };
+        return { ...refuse(`the tunnel ${link.name} ended`), noTunnel: true };
+      }
       return await this.#place(link, say, request, signal, release);
     } catch (error) {
       release();
@@ -157,7 +164,7 @@ export class PluginCalls {
     const calledOff = () => settle({ refuse: CALLED_OFF });
     const waiter = {
       up: (link: ManagedConnection) => settle(link),
-      failed: (reason: string) => settle(unanswered(`the tunnel did not come up: ${reason}`)),
+      failed: (reason: string) => settle(refuse(`the tunnel did not come up: ${reason}`)),
     };
     if (signal.aborted) calledOff();
     else {
@@ -186,8 +193,6 @@ export class PluginCalls {
   ): Promise<PlacedLeaf | Refusal> {
     const { circuits, driver, random } = this.#context;
     const outgoing = request.request === "OCRQ";
-    // Who answers one may send at once: the datapath has to have the tunnel before.
-    if (outgoing && !link.entry) await link.opening;
     const called = nameOf(say, link);
     const config = plainCall(called, link.version, request.pseudowireType as PseudowireType, {
       sequencing: request.sequencing === true,
@@ -279,11 +284,6 @@ function isUp({ closing, established, managed }: ManagedConnection): boolean {
 
 function refuse(message: string): Refusal {
   return { refuse: { result: CdnResult.NoFacilitiesNow, message } };
-}
-
-/** Nobody is there, as far as can be told. */
-function unanswered(message: string): Refusal {
-  return { refuse: { result: CdnResult.TimedOut, message } };
 }
 
 /** What the peer shall know the call by: Remote End ID (v3), Called Number (v2). */

@@ -11,23 +11,34 @@ import type { DownList } from "../appliance/down.ts";
 import type { Part, Steps } from "../appliance/part.ts";
 import { forEach } from "../appliance/transaction.ts";
 import { keyWords } from "../config/compare.ts";
-import type { CallConfig, Config } from "../config/model.ts";
-import { type CallTemplate, release } from "./call_template.ts";
+import type { CallConfig, Config, ManagedTunnelConfig } from "../config/model.ts";
+import { release } from "./call_template.ts";
 import type {
+  CallTemplate,
   ControlContext,
+  ControlState,
   ManagedConnection,
   ManagedTunnel,
   PeerEntry,
   PlacedCall,
 } from "./context.ts";
-import { indexPeers } from "./peer_index.ts";
+import { indexing } from "./peer_index.ts";
 import { settingsFor } from "./peers.ts";
-import { changeWords, type ControlPlan, planControl, type TemplatePlan } from "./plan.ts";
+import {
+  type CallerOf,
+  changeWords,
+  type ControlPlan,
+  type Ending,
+  endingsOf,
+  planControl,
+  type TemplatePlan,
+} from "./plan.ts";
+import { each, inSlices, mapped, type Slices } from "../slices.ts";
 import { type TemplatePart, templatePart } from "./template_part.ts";
 
 export interface Reconciler {
   /** The way to `next`. */
-  part(next: Config, down: DownList, steps: Steps): Part;
+  part(next: Config, down: DownList, steps: Steps): Promise<Part>;
   /** Lets go of all circuits. */
   releaseAll(): Promise<void>;
 }
@@ -39,47 +50,48 @@ const ENDED: Result = { result: StopResult.Clear, message: "the configuration ch
 
 export function makeReconciler(context: ControlContext): Reconciler {
   const { driver, state } = context;
+  const callerOf: CallerOf = ({ handle }) =>
+    driver.act((lcce) => {
+      const connection = lcce.connection(handle);
+      const address = connection?.path.remote.address ?? "";
+      return { address, hostName: connection?.peer?.hostName ?? "" };
+    });
   return {
-    part(next, down, steps) {
-      const plan = driver.act((lcce) =>
-        planControl(state, next, ({ handle }) => {
-          const connection = lcce.connection(handle);
-          const address = connection?.path.remote.address ?? "";
-          return { address, hostName: connection?.peer?.hostName ?? "" };
-        })
-      );
-      const templates = templatePart(templatesOf(plan), context, down, steps);
+    async part(next, down, steps) {
+      const plan = await inSlices(planControl(state, next));
+      const templates = await inSlices(templatePart(templatesOf(plan), context, down, steps));
       return {
-        foresee(steps) {
+        *foresee(steps) {
           steps.keep(plan.kept);
-          noteChanges(plan, state.config, next, steps);
+          const endings = yield* endingsOf(state, plan, callerOf);
+          yield* noteChanges(plan, endings, state.config, next, steps);
           const removed = new Set(plan.tunnels.removed);
-          for (const { link: { managed, name }, why } of plan.endings) {
-            if (managed && removed.has(managed)) continue;
+          yield* each(endings, ({ link: { managed, name }, why }) => {
+            if (managed && removed.has(managed)) return;
             steps.note(`tunnels/${name}`, managed ? "restarted" : "removed", why);
-          }
-          templates.foresee(steps);
+          });
+          yield* templates.foresee(steps);
         },
-        leaving: leavingOf(plan),
+        leaving: await inSlices(leavingOf(plan)),
         check: templates.check,
         async open(tx) {
           steps.keep(plan.kept);
           await templates.open(tx);
         },
         async end() {
-          noteChanges(plan, state.config, next, steps);
-          takeOver(context, plan, next, templates);
-          await endConnections(context, plan, steps);
-          changeLiving(context, plan);
+          const before = state.config;
+          const takeOver = await inSlices(preparing(context, plan, next, templates));
+          takeOver();
+          // Who came since it was planned counts, too; who comes from now on comes under the new configuration.
+          const endings = await inSlices(endingsOf(state, plan, callerOf));
+          await inSlices(noteChanges(plan, endings, before, next, steps));
+          await endConnections(context, plan, endings, steps);
+          await inSlices(changeLiving(context, plan));
           await templates.end();
         },
         async begin() {
           await templates.begin();
-          const begun = beginTunnels(context, next, templates, steps);
-          for (const managed of state.managedTunnels.values()) {
-            if (managed.redialAt === undefined) driver.defer(() => context.dialer.dial(managed));
-          }
-          for (const placed of begun) driver.defer(() => context.dialer.place(placed));
+          await inSlices(beginTunnels(context, next, templates, steps));
         },
       };
     },
@@ -95,7 +107,7 @@ export function makeReconciler(context: ControlContext): Reconciler {
 }
 
 /** The plans of what stays, and what comes and goes with peers and tunnels. */
-function templatesOf({ accepted, peers, placed, tunnels }: ControlPlan) {
+function* templatesOf({ accepted, peers, placed, tunnels }: ControlPlan): Iterable<TemplatePlan> {
   const entering = (path: string, calls: readonly CallConfig[], names: boolean): TemplatePlan => ({
     kept: 0,
     changed: [],
@@ -108,15 +120,14 @@ function templatesOf({ accepted, peers, placed, tunnels }: ControlPlan) {
     removed,
     added: [],
   });
-  const begun = [...tunnels.added, ...tunnels.replaced.map(({ after }) => after)];
-  return [
-    ...accepted.values(),
-    ...placed.values(),
-    ...peers.added.map(({ accept, name }) => entering(`peers/${name}/accept`, accept, false)),
-    ...begun.map(({ calls, name }) => entering(`tunnels/${name}/sessions`, calls, true)),
-    ...peers.removed.map(({ templates }) => leaving([...templates.values()])),
-    ...tunnels.removed.map((managed) => leaving(templatesOfTunnel(managed))),
-  ];
+  yield* accepted.values();
+  yield* placed.values();
+  for (const { accept, name } of peers.added) yield entering(`peers/${name}/accept`, accept, false);
+  for (const { calls, name } of [...tunnels.added, ...tunnels.replaced.map(({ after }) => after)]) {
+    yield entering(`tunnels/${name}/sessions`, calls, true);
+  }
+  for (const { templates } of peers.removed) yield leaving([...templates.values()]);
+  for (const managed of tunnels.removed) yield leaving(templatesOfTunnel(managed));
 }
 
 function templatesOfTunnel({ placedCalls }: ManagedTunnel): CallTemplate[] {
@@ -124,33 +135,36 @@ function templatesOfTunnel({ placedCalls }: ManagedTunnel): CallTemplate[] {
 }
 
 /** What is let go of in the end: tunnels, and circuits by the paths of their templates. */
-function leavingOf({ accepted, peers, placed, tunnels }: ControlPlan): Set<string> {
-  const plans = [...accepted.values(), ...placed.values()];
-  const templates = [
-    ...plans.flatMap(({ changed, removed }) => [
-      ...removed,
-      ...changed.map(({ template }) => template),
-    ]),
-    ...peers.removed.flatMap(({ templates }) => [...templates.values()]),
-    ...tunnels.removed.flatMap(templatesOfTunnel),
-  ];
-  return new Set([
-    ...templates.map(({ path }) => path),
-    ...tunnels.removed.map(({ config }) => `tunnels/${config.name}`),
-  ]);
+function* leavingOf({ accepted, peers, placed, tunnels }: ControlPlan): Slices<Set<string>> {
+  const leaving = new Set<string>();
+  const add = ({ path }: CallTemplate) => void leaving.add(path);
+  for (const plans of [accepted, placed]) {
+    for (const { changed, removed } of plans.values()) {
+      yield* each(removed, add);
+      yield* each(changed, ({ template }) => add(template));
+      yield;
+    }
+  }
+  for (const { templates } of peers.removed) yield* each(templates.values(), add);
+  for (const managed of tunnels.removed) {
+    yield* each(templatesOfTunnel(managed), add);
+    leaving.add(`tunnels/${managed.config.name}`);
+    yield;
+  }
+  return leaving;
 }
 
-/** Puts the new configuration in force: from here on it decides on what comes and what is dialed. */
-function takeOver(
+/**
+ * Prepares, in slices, what puts the new configuration in force in one turn: from then on it decides on what comes and
+ * what is dialed.
+ */
+function* preparing(
   { pseudowires, state }: ControlContext,
   plan: ControlPlan,
   next: Config,
   templates: TemplatePart,
-): void {
-  for (const { config } of plan.peers.removed) state.peers.delete(config.name);
-  for (const config of next.peers) {
-    const settings = settingsFor(next, config, pseudowires);
-    const known = state.peers.get(config.name);
+): Slices<() => void> {
+  const entries = yield* mapped(next.peers, (config): PeerEntry => {
     const assigned = plan.accepted.get(config.name)?.assigned;
     const accepted = config.accept.map((call, i): [CallConfig, CallTemplate] => {
       const path = `peers/${config.name}/accept/${i}`;
@@ -159,73 +173,101 @@ function takeOver(
       template.path = path;
       return [call, template];
     });
-    const entry: PeerEntry = { config, settings, templates: new Map(accepted) };
-    if (known) Object.assign(known, entry);
-    else state.peers.set(config.name, entry);
-  }
-  for (const managed of plan.tunnels.removed) {
-    managed.gone = true;
-    for (const placed of managed.placedCalls.values()) placed.gone = true;
-    state.managedTunnels.delete(managed.config.name);
-  }
-  for (const config of next.managed) {
-    const managed = state.managedTunnels.get(config.name);
-    if (!managed) continue;
-    // The next round begins with whom the new configuration prefers.
-    if (managed.config.remotes !== config.remotes) managed.left = [];
-    managed.config = config;
-    managed.settings = state.peers.get(config.peer)!.settings;
-    for (const [name, placed] of [...managed.placedCalls]) {
-      const template = templates.successor(placed.template);
-      if (template) placed.template = template;
-      else {
-        placed.gone = true;
-        managed.placedCalls.delete(name);
-      }
+    const settings = settingsFor(next, config, pseudowires);
+    return { config, settings, templates: new Map(accepted) };
+  });
+  const index = yield* indexing(next.peers);
+  return () => {
+    for (const { config } of plan.peers.removed) state.peers.delete(config.name);
+    for (const entry of entries) {
+      const known = state.peers.get(entry.config.name);
+      if (known) Object.assign(known, entry);
+      else state.peers.set(entry.config.name, entry);
     }
-  }
-  state.config = next;
-  state.index = indexPeers(next.peers);
+    for (const managed of plan.tunnels.removed) {
+      managed.gone = true;
+      for (const placed of managed.placedCalls.values()) placed.gone = true;
+      state.managedTunnels.delete(managed.config.name);
+    }
+    for (const config of next.managed) {
+      const managed = state.managedTunnels.get(config.name);
+      if (managed) assign(managed, config, state, plan, templates);
+    }
+    state.config = next;
+    state.index = index;
+  };
 }
 
-function noteChanges(
-  { peers, tunnels, endings }: ControlPlan,
+/** A managed tunnel is as the new configuration has it. */
+function assign(
+  managed: ManagedTunnel,
+  config: ManagedTunnelConfig,
+  { peers }: ControlState,
+  { placed }: ControlPlan,
+  templates: TemplatePart,
+): void {
+  // The next round begins with whom the new configuration prefers.
+  if (managed.config.remotes !== config.remotes) managed.left = [];
+  managed.config = config;
+  managed.settings = peers.get(config.peer)!.settings;
+  const { changed, removed } = placed.get(config.name)!;
+  if (changed.length + removed.length === 0) return;
+  for (const [name, placed] of [...managed.placedCalls]) {
+    const template = templates.successor(placed.template);
+    if (template) placed.template = template;
+    else {
+      placed.gone = true;
+      managed.placedCalls.delete(name);
+    }
+  }
+}
+
+function* noteChanges(
+  { peers, tunnels }: ControlPlan,
+  endings: readonly Ending[],
   before: Pick<Config, "hostName" | "routerId">,
   next: Config,
   steps: Steps,
-): void {
+): Slices<void> {
   const later = "for connections from now on";
   if (before.hostName !== next.hostName) steps.note("host-name", "changed", later);
   if (before.routerId !== next.routerId) steps.note("router-id", "changed", later);
-  for (const { config } of peers.removed) steps.note(`peers/${config.name}`, "removed");
-  for (const change of peers.changed) {
+  yield* each(peers.removed, ({ config }) => steps.note(`peers/${config.name}`, "removed"));
+  yield* each(peers.changed, (change) => {
     steps.note(`peers/${change.after.name}`, "changed", changeWords(change));
-  }
-  for (const { name } of peers.added) steps.note(`peers/${name}`, "added");
+  });
+  yield* each(peers.added, ({ name }) => steps.note(`peers/${name}`, "added"));
   const restarted = new Set(endings.map(({ link }) => link.managed?.config.name));
-  for (const { after, keys } of tunnels.changed) {
-    if (restarted.has(after.name)) continue;
-    steps.note(`tunnels/${after.name}`, "changed", keyWords(keys));
-  }
+  yield* each(tunnels.changed, ({ after, keys }) => {
+    if (!restarted.has(after.name)) {
+      steps.note(`tunnels/${after.name}`, "changed", keyWords(keys));
+    }
+  });
   const replaced = new Map(tunnels.replaced.map((change) => [change.after.name, change]));
-  for (const { config: { name } } of tunnels.removed) {
+  yield* each(tunnels.removed, ({ config: { name } }) => {
     if (!replaced.has(name)) steps.note(`tunnels/${name}`, "removed");
-  }
-  for (const [name, { keys }] of replaced) {
+  });
+  yield* each(replaced, ([name, { keys }]) => {
     steps.note(`tunnels/${name}`, "restarted", `${keyWords(keys)} changed`);
-  }
-  for (const { name } of tunnels.added) steps.note(`tunnels/${name}`, "added");
+  });
+  yield* each(tunnels.added, ({ name }) => steps.note(`tunnels/${name}`, "added"));
 }
 
 /** Ends connections, and waits until their tunnels have left the datapath. */
 async function endConnections(
   { driver }: ControlContext,
-  { endings, tunnels }: ControlPlan,
+  { tunnels }: ControlPlan,
+  endings: readonly Ending[],
   steps: Steps,
 ): Promise<void> {
-  const ending: ManagedConnection[] = [];
-  for (const { link, why } of endings) {
-    if (link.closing) continue;
+  const ending = new Set<ManagedConnection>();
+  const end = (link: ManagedConnection) => {
+    if (ending.has(link)) return;
+    ending.add(link);
+    driver.defer((lcce, now) => lcce.closeConnection(link.handle, ENDED, now));
+  };
+  await inSlices(each(endings, ({ link, why }) => {
+    if (link.closing) return;
     const { managed } = link;
     if (managed && !managed.gone) {
       // It is dialed anew at once, and takes its place when this one has left.
@@ -236,36 +278,37 @@ async function endConnections(
     }
     if (!managed?.gone) steps.note(`tunnels/${link.name}`, managed ? "restarted" : "removed", why);
     if (managed) managed.leaving = link.gone.promise;
-    ending.push(link);
-  }
-  for (const { link } of tunnels.removed) if (link && !link.closing) ending.push(link);
-  const all = new Set(ending);
-  driver.act((lcce, now) => {
-    for (const { handle } of all) lcce.closeConnection(handle, ENDED, now);
-  });
-  const established = [...all].filter(({ established }) => established);
+    end(link);
+  }));
+  await inSlices(each(tunnels.removed, ({ link }) => {
+    if (link && !link.closing) end(link);
+  }));
+  const established = [...ending].filter(({ established }) => established);
   await Promise.all(established.map(({ gone }) => gone.promise));
 }
 
 /** Hands changed settings to connections that are up. */
-function changeLiving({ driver, state }: ControlContext, { peers }: ControlPlan): void {
+function* changeLiving(
+  { driver, state }: ControlContext,
+  { peers }: ControlPlan,
+): Slices<void> {
   const changed = new Set(peers.changed.map(({ after }) => after.name));
-  driver.act((lcce, now) => {
-    for (const { handle, peer } of state.links.values()) {
-      if (changed.has(peer)) lcce.reconfigure(handle, state.peers.get(peer)!.settings, now);
-    }
+  if (changed.size === 0) return;
+  yield* each([...state.links.values()], ({ handle, peer }) => {
+    const settings = changed.has(peer) && state.peers.get(peer)?.settings;
+    if (settings) driver.act((lcce, now) => lcce.reconfigure(handle, settings, now));
   });
 }
 
-/** Makes new tunnels and calls; those that an operator ended are wanted again. The result holds calls to be placed. */
-function beginTunnels(
-  { dialer, state }: ControlContext,
+/** Makes new tunnels and calls; those that an operator ended are wanted again. All of them are dialed and placed. */
+function* beginTunnels(
+  { dialer, driver, state }: ControlContext,
   next: Config,
   templates: TemplatePart,
   steps: Steps,
-): PlacedCall[] {
+): Slices<void> {
   const begun: PlacedCall[] = [];
-  for (const config of next.managed) {
+  yield* each(next.managed, (config) => {
     const { settings } = state.peers.get(config.peer)!;
     const known = state.managedTunnels.get(config.name);
     const managed = known ?? dialer.makeManagedTunnel(config, settings);
@@ -282,6 +325,9 @@ function beginTunnels(
       managed.placedCalls.set(name, placed);
       if (!placed.call) begun.push(placed);
     }
-  }
-  return begun;
+  });
+  yield* each(state.managedTunnels.values(), (managed) => {
+    if (managed.redialAt === undefined) driver.defer(() => dialer.dial(managed));
+  });
+  yield* each(begun, (placed) => driver.defer(() => dialer.place(placed)));
 }

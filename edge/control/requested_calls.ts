@@ -6,8 +6,8 @@ import type { CallHandle, Cause, LcceEvent } from "../../core/events.ts";
 import type { Lcce } from "../../core/lcce.ts";
 import { reasonOf } from "../../core/refusals.ts";
 import { nameSchema } from "../config/attributes.ts";
-import { type CallTemplate, isBroken, provision } from "./call_template.ts";
-import type { ControlContext, ManagedCall, ManagedConnection, PlacedCall } from "./context.ts";
+import { isBroken, provision } from "./call_template.ts";
+import type { CallTemplate, ControlContext, ManagedConnection, PlacedCall } from "./context.ts";
 import { endingOf } from "./events.ts";
 import { makeManagedCall } from "./managed_connection.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
@@ -127,12 +127,12 @@ class RequestedCalls {
   ): boolean {
     const { state, takeover } = this.#context;
     const newer = this.#lcce.connection(link.handle);
-    const holders = [...state.links.values()].filter((other) =>
-      other !== link && other.established && callsOf(other, template).length > 0
-    );
-    const leaving = [...state.links.values()].filter(({ leaving }) => leaving.size > 0);
-    if (!newer || holders.length + leaving.length === 0) return false;
+    const holders = [...new Set(template.calls.values())]
+      .filter((other) => other !== link && other.established);
+    if (!newer) return false;
     if (holders.length === 0) {
+      const leaving = [...state.links.values()].filter(({ leaving }) => leaving.size > 0);
+      if (leaving.length === 0) return false;
       this.#decideAfter(leaving, event);
       return true;
     }
@@ -141,8 +141,8 @@ class RequestedCalls {
       return older && isProvenSame(newer, older);
     });
     if (own) {
-      for (const { handle } of callsOf(own, template)) {
-        this.#lcce.closeCall(handle, TAKEN_OVER, now);
+      for (const [{ handle }, holder] of [...template.calls]) {
+        if (holder === own) this.#lcce.closeCall(handle, TAKEN_OVER, now);
       }
       this.#lcce.ask(own.handle, SILENCE_MS, now);
       this.#decideAfter([own], event);
@@ -184,10 +184,6 @@ function configured(
     if (placed.template.call.remoteEndId !== name) continue;
     if (!placed.call && !placed.gone) return placed;
   }
-}
-
-function callsOf({ calls }: ManagedConnection, template: CallTemplate): ManagedCall[] {
-  return [...calls.values()].filter((call) => call.template === template);
 }
 
 /** What the peer calls it, where that can be a name and is none yet in this tunnel; else by its id. */

@@ -7,16 +7,11 @@ import type { Steps } from "../appliance/part.ts";
 import { forEach, type Transaction } from "../appliance/transaction.ts";
 import { keyWords } from "../config/compare.ts";
 import { located } from "../sessions/tunnels.ts";
-import {
-  type CallTemplate,
-  isBroken,
-  makeCallTemplate,
-  provision,
-  release,
-} from "./call_template.ts";
-import type { ControlContext, ManagedCall } from "./context.ts";
+import { isBroken, makeCallTemplate, provision, release } from "./call_template.ts";
+import type { CallTemplate, ControlContext, ManagedCall } from "./context.ts";
 import type { TemplateChange, TemplatePlan } from "./plan.ts";
 import { same } from "../config/same.ts";
+import { each, inSlices, type Slices } from "../slices.ts";
 
 /** How many circuits are made or let go of at a time. */
 const WIDTH = 16;
@@ -29,9 +24,9 @@ const CALL_ENDED: Result = {
 /** The templates of all peers and tunnels that stay; those of others come and go through here, too. */
 export interface TemplatePart {
   /** Notes what it would do, to calls that peers placed too. */
-  foresee(steps: Steps): void;
+  foresee(steps: Steps): Slices<void>;
   /** @throws {ApplianceError} */
-  check(freed: ReadonlySet<string>): void;
+  check(freed: ReadonlySet<string>): Slices<void>;
   open(tx: Transaction): Promise<void>;
   /** Ends calls that cannot go on, lets go of circuits, and changes the rest in place. */
   end(): Promise<void>;
@@ -43,23 +38,28 @@ export interface TemplatePart {
   readonly added: ReadonlyMap<string, CallTemplate>;
 }
 
-export function templatePart(
-  plans: readonly TemplatePlan[],
+export function* templatePart(
+  plans: Iterable<TemplatePlan>,
   context: ControlContext,
   down: DownList,
   steps: Steps,
-): TemplatePart {
+): Slices<TemplatePart> {
   const { circuits, links } = context;
   const { openOrWait, tryOpen } = makeOpenings(context, down);
-  const { callsOf, drop, endAll } = makeEndings(context, down);
-  const changes = plans.flatMap(({ changed }) => changed);
-  const removed = new Set(plans.flatMap((plan) => plan.removed));
+  const { drop, endAll } = makeEndings(context, down);
+  const changes: TemplateChange[] = [];
+  const removed = new Set<CallTemplate>();
   /** In the place of those whose circuits cannot take their new options. */
   const replaced = new Map<CallTemplate, CallTemplate>();
-  const added = new Map(
-    plans.flatMap((plan) => plan.added)
-      .map(({ call, path }) => [path, makeCallTemplate(path, call)]),
-  );
+  const added = new Map<string, CallTemplate>();
+  for (const plan of plans) {
+    yield* each(plan.changed, (change) => void changes.push(change));
+    yield* each(plan.removed, (template) => void removed.add(template));
+    yield* each(plan.added, ({ call, path }) => {
+      added.set(path, makeCallTemplate(path, call));
+    });
+    yield;
+  }
 
   const openChange = async ({ next, template }: TemplateChange, tx: Transaction) => {
     const { circuit: former } = template.call;
@@ -81,42 +81,38 @@ export function templatePart(
     if (again) await drop(template);
     else if (anew) await endAll(template);
     if (again || anew) return steps.note(template.path, "restarted", `${words} changed`);
-    const calls = callsOf(template);
-    for (const { call, link } of calls) links.changeCall(link, call);
-    // Those that still come up are not waited for: they are told once they are there.
-    const up = calls.filter(({ call }) => call.upSince !== undefined);
-    await Promise.all(up.map(({ call }) => call.work));
+    await forEach([...template.calls], WIDTH, async ([call, link]) => {
+      if (call.closed) return;
+      links.changeCall(link, call);
+      // Those that still come up are not waited for: they are told once they are there.
+      if (call.upSince !== undefined) await call.work;
+    });
     steps.note(template.path, "changed", words);
-  };
-
-  const foreseeCalls = (template: CallTemplate, step: "removed" | "restarted", steps: Steps) => {
-    for (const { call, link } of callsOf(template)) {
-      const path = `tunnels/${link.name}/sessions/${call.name}`;
-      if (path !== template.path) steps.note(path, step, `as ${template.path}`);
-    }
   };
 
   return {
     added,
-    foresee(steps) {
+    *foresee(steps) {
       for (const template of removed) {
         steps.note(template.path, "removed");
-        foreseeCalls(template, "removed", steps);
+        yield* foreseeCalls(template, "removed", steps);
+        yield;
       }
       for (const { anew, keys, template } of changes) {
         const words = keyWords(keys);
         if (anew) steps.note(template.path, "restarted", `${words} changed`);
         else steps.note(template.path, "changed", words);
-        if (anew) foreseeCalls(template, "restarted", steps);
+        if (anew) yield* foreseeCalls(template, "restarted", steps);
+        yield;
       }
     },
-    check(freed) {
-      for (const { next, template } of changes) {
+    *check(freed) {
+      yield* each(changes, ({ next, template }) => {
         if (next.circuit) circuits.check(template.path, next.circuit, freed);
-      }
-      for (const { call, path } of added.values()) {
+      });
+      yield* each(added.values(), ({ call, path }) => {
         if (call.circuit) circuits.check(path, call.circuit, freed);
-      }
+      });
     },
     async open(tx) {
       await forEach(changes, WIDTH, (change) => openChange(change, tx));
@@ -132,10 +128,21 @@ export function templatePart(
     async begin() {
       const fresh = [...replaced.values(), ...added.values()];
       await forEach(fresh.filter(isBroken), WIDTH, openOrWait);
-      for (const { path } of added.values()) steps.note(path, "added");
+      await inSlices(each(added.values(), ({ path }) => steps.note(path, "added")));
     },
     successor: (template) => removed.has(template) ? undefined : replaced.get(template) ?? template,
   };
+}
+
+function foreseeCalls(
+  template: CallTemplate,
+  step: "removed" | "restarted",
+  steps: Steps,
+): Slices<void> {
+  return each([...template.calls], ([call, link]) => {
+    const path = `tunnels/${link.name}/sessions/${call.name}`;
+    if (path !== template.path) steps.note(path, step, `as ${template.path}`);
+  });
 }
 
 /** How templates get their circuits. */
@@ -165,11 +172,11 @@ function makeOpenings(
         queue: template.path,
         async retry() {
           await open(template);
-          for (const { placedCalls } of state.managedTunnels.values()) {
+          await inSlices(each(state.managedTunnels.values(), ({ placedCalls }) => {
             for (const placed of placedCalls.values()) {
               if (placed.template === template) driver.defer(() => dialer.place(placed));
             }
-          }
+          }));
         },
       });
     }
@@ -179,15 +186,10 @@ function makeOpenings(
 }
 
 /** How calls of templates end, and templates let go of their circuits. */
-function makeEndings({ endCalls, state }: ControlContext, down: DownList) {
-  const callsOf = (template: CallTemplate) =>
-    [...state.links.values()].flatMap((link) =>
-      [...link.calls.values()].filter((call) => call.template === template)
-        .map((call) => ({ link, call }))
-    );
+function makeEndings({ endCalls }: ControlContext, down: DownList) {
   /** Ends all calls of a template, and waits until their sessions have left the datapath. */
   const endAll = async (template: CallTemplate) => {
-    const gone = callsOf(template).map(({ call }) => goneOf(call));
+    const gone = Array.from(template.calls.keys(), goneOf);
     endCalls(template, CALL_ENDED);
     await Promise.all(gone);
   };
@@ -197,7 +199,7 @@ function makeEndings({ endCalls, state }: ControlContext, down: DownList) {
     down.delete(template.path);
   };
 
-  return { callsOf, drop, endAll };
+  return { drop, endAll };
 }
 
 /** Resolves once a call's session has left the datapath. */

@@ -259,7 +259,7 @@ class OneWorkerDatapath implements Datapath {
     await this.#worker.request("removePort", { port: toIx(id) });
     const port = this.#ports.get(id);
     this.#ports.delete(id);
-    if (port?.kind === "device") this.#libc.call.close(port.fd);
+    if (port?.kind === "device") await this.#libc.call.closeBeside(port.fd);
   }
 
   async crossConnect(a: PortId, b: PortId): Promise<void> {

@@ -22,6 +22,8 @@ const definitions = {
   // Files. open and ioctl are variadic; Linux passes integers of those as it does fixed ones.
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  /** In a thread of its own: a device that goes with its descriptor keeps who closes it for tens of milliseconds. */
+  closeBeside: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   dup3: { parameters: ["i32", "i32", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   readAt: { name: "read", parameters: ["i32", "u64", "u64"], result: "i32" },
@@ -47,6 +49,8 @@ const definitions = {
   sendmmsgAt: { name: "sendmmsg", parameters: ["i32", "u64", "u32", "i32"], result: "i32" },
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   if_indextoname: { parameters: ["u32", "buffer"], result: "u64" },
+  /** Of the calling thread, where `who` is 0 (`PRIO_PROCESS` is 0, too). */
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   // Waiting.
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   epoll_create1: { parameters: ["i32"], result: "i32" },

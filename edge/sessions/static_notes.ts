@@ -3,34 +3,35 @@
 import type { Steps } from "../appliance/part.ts";
 import type { TunnelConfig } from "../config/model.ts";
 import type { StaticPlan, Task } from "./static_plan.ts";
+import { each, type Slices } from "../slices.ts";
 import { sessionPath } from "./table.ts";
 
 /** Notes all that a plan is going to do. */
-export function foreseeStatic(
+export function* foreseeStatic(
   plan: StaticPlan,
   { running, wanted }: {
     readonly running: readonly TunnelConfig[];
     readonly wanted: readonly TunnelConfig[];
   },
   steps: Steps,
-): void {
+): Slices<void> {
   steps.keep(plan.kept);
   const next = new Map(wanted.map((tunnel) => [tunnel.name, tunnel]));
   const noteTunnel = makeNote(running, steps);
-  for (const { item, step, tunnel } of plan.removedSessions) {
+  yield* each(plan.removedSessions, ({ item, step, tunnel }) => {
     if (step === "removed") steps.note(sessionPath(tunnel, item), step);
-  }
-  for (const tunnel of plan.removed) noteRemoved(tunnel, next.get(tunnel.name), steps);
-  for (const { item, step, why } of plan.changed) {
+  });
+  yield* each(plan.removed, (tunnel) => noteRemoved(tunnel, next.get(tunnel.name), steps));
+  yield* each(plan.changed, ({ item, step, why }) => {
     steps.note(`tunnels/${item.after.name}`, step, why);
-  }
-  for (const { item, step, tunnel, why } of plan.changedSessions) {
+  });
+  yield* each(plan.changedSessions, ({ item, step, tunnel, why }) => {
     steps.note(sessionPath(tunnel, item.after), step, why);
-  }
-  for (const task of plan.added) noteTunnel(task);
-  for (const { item, step, tunnel, why } of plan.addedSessions) {
+  });
+  yield* each(plan.added, noteTunnel);
+  yield* each(plan.addedSessions, ({ item, step, tunnel, why }) => {
     steps.note(sessionPath(tunnel, item), step, why);
-  }
+  });
 }
 
 /** Notes what became of a tunnel that was made, and of its sessions. */
@@ -54,8 +55,9 @@ export function noteRemoved(
   steps: Steps,
 ): void {
   if (!next) steps.note(`tunnels/${name}`, "removed");
+  const again = new Set(next?.sessions.map(({ name }) => name));
   for (const session of sessions) {
-    if (next?.sessions.some((other) => other.name === session.name)) continue;
+    if (again.has(session.name)) continue;
     steps.note(`tunnels/${name}/sessions/${session.name}`, "removed");
   }
 }

@@ -3,7 +3,8 @@
 import { ApplianceError, isPassing } from "../appliance/errors.ts";
 import { isClash, type Part, type Steps } from "../appliance/part.ts";
 import { forEach, irrevocable, nested, type Transaction } from "../appliance/transaction.ts";
-import { inSlices } from "../slices.ts";
+import type { TunnelConfig } from "../config/model.ts";
+import { each, inSlices, type Slices } from "../slices.ts";
 import { sessionPath } from "./table.ts";
 import { type Job, makeJobs, type StaticDependencies } from "./static_jobs.ts";
 import { removeSessions, removeTunnels } from "./static_removals.ts";
@@ -35,7 +36,7 @@ export async function staticPart(
   }));
   const jobs = makeJobs({ ...dependencies, orphans, running: situation.running, steps });
   const removed = [...plan.removed];
-  const own = leavingOf(plan, tunnels);
+  const own = await inSlices(leavingOf(plan, tunnels));
   /** Something of other parts leaves once this one is done with what can be taken back. */
   let othersLeave = false;
   /** What could not be done before something ends: of ours, and of other parts. */
@@ -61,7 +62,7 @@ export async function staticPart(
     leaving: own,
     check(leaving) {
       othersLeave = leaving.size > own.size;
-      refuseClashes(plan, leaving, dependencies);
+      return refuseClashes(plan, leaving, dependencies);
     },
     async open(tx) {
       steps.keep(plan.kept);
@@ -103,40 +104,47 @@ export async function staticPart(
 }
 
 /** The sessions whose circuits make room for others. */
-function leavingOf(plan: StaticPlan, { all }: Tunnels): Set<string> {
-  return new Set([
-    ...plan.removed.flatMap((tunnel) =>
-      [...all.get(tunnel.name)?.sessions.values() ?? []]
-        .map(({ config }) => sessionPath(tunnel, config))
-    ),
-    ...plan.removedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item)),
-    ...plan.changedSessions.map(({ item, tunnel }) => sessionPath(tunnel, item.after)),
-  ]);
+function* leavingOf(plan: StaticPlan, { all }: Tunnels): Slices<Set<string>> {
+  const leaving = new Set<string>();
+  for (const tunnel of plan.removed) {
+    const sessions = all.get(tunnel.name)?.sessions.values() ?? [];
+    yield* each(sessions, ({ config }) => void leaving.add(sessionPath(tunnel, config)));
+    yield;
+  }
+  yield* each(plan.removedSessions, ({ item, tunnel }) => {
+    leaving.add(sessionPath(tunnel, item));
+  });
+  yield* each(plan.changedSessions, ({ item, tunnel }) => {
+    leaving.add(sessionPath(tunnel, item.after));
+  });
+  return leaving;
 }
 
 /** Finds what would fail because of tunnels that the file does not know, before anything is touched. */
-function refuseClashes(
+function* refuseClashes(
   plan: StaticPlan,
   leaving: ReadonlySet<string>,
   { sessions, tunnels }: StaticDependencies,
-): void {
-  const others = [...tunnels.all.values()].filter(({ origin }) => origin === "api");
+): Slices<void> {
+  const names = new Map<string, TunnelConfig>();
+  const ids = new Map<number, TunnelConfig>();
+  yield* each(tunnels.all.values(), ({ config, origin }) => {
+    if (origin === "api") names.set(config.name, config), ids.set(config.tunnelId, config);
+  });
   for (const { item: tunnel } of plan.added) {
-    for (const { config } of others) {
-      const attribute = config.name === tunnel.name
-        ? "name"
-        : config.tunnelId === tunnel.tunnelId
-        ? "tunnel-id"
-        : undefined;
-      if (attribute === undefined) continue;
-      const message = `tunnels/${tunnel.name}: a request made the tunnel ${config.name}, ` +
-        `tunnel-id ${config.tunnelId}; delete that one or change this one's ${attribute}`;
+    const [named, numbered] = [names.get(tunnel.name), ids.get(tunnel.tunnelId)];
+    const other = named ?? numbered;
+    if (other) {
+      const attribute = named ? "name" : "tunnel-id";
+      const message = `tunnels/${tunnel.name}: a request made the tunnel ${other.name}, ` +
+        `tunnel-id ${other.tunnelId}; delete that one or change this one's ${attribute}`;
       throw new ApplianceError("exists", attribute, message);
     }
+    yield* each(tunnel.sessions, (session) => sessions.check(tunnel, session, leaving));
+    yield;
   }
-  for (const { item: tunnel } of plan.added) {
-    for (const session of tunnel.sessions) sessions.check(tunnel, session, leaving);
-  }
-  for (const { item, tunnel } of plan.addedSessions) sessions.check(tunnel, item, leaving);
-  for (const { item, tunnel } of plan.changedSessions) sessions.check(tunnel, item.after, leaving);
+  yield* each(plan.addedSessions, ({ item, tunnel }) => sessions.check(tunnel, item, leaving));
+  yield* each(plan.changedSessions, ({ item, tunnel }) => {
+    sessions.check(tunnel, item.after, leaving);
+  });
 }

@@ -3,7 +3,6 @@
 import type { ReloadStep } from "../appliance/part.ts";
 import {
   type Changed,
-  compare,
   comparing,
   keyWords,
   sessionIdentity,
@@ -11,7 +10,7 @@ import {
 } from "../config/compare.ts";
 import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 import { same } from "../config/same.ts";
-import { mapped, type Slices } from "../slices.ts";
+import { each, type Slices } from "../slices.ts";
 
 /** Something to do, and how it is reported. */
 export interface Task<T> {
@@ -53,73 +52,88 @@ const sessionKeys = { identity: sessionIdentity, aside: [] } as const;
 export function* planStatic(
   { isDown, lastFile, running, wanted }: StaticSituation,
 ): Slices<StaticPlan> {
-  const last = new Map(lastFile.map((tunnel) => [tunnel.name, tunnel]));
+  const last = yield* byName(lastFile);
+  const before = yield* byName(running);
   const tunnels = yield* comparing(running, wanted, tunnelKeys);
-  const before = new Map(running.map((tunnel) => [tunnel.name, tunnel]));
   const restarted = tunnels.replaced.map((change) => restart(change));
   const changed: Task<Changed<TunnelConfig>>[] = [];
-  const kept: TunnelConfig[] = [];
-  for (const change of tunnels.changed) {
-    if (isDown(change.after.name)) restarted.push(restart(change));
-    else {changed.push({
-        item: change,
-        step: "changed",
-        why: whatChanged(change, last.get(change.after.name)),
-      });}
-  }
-  for (const [i, tunnel] of tunnels.kept.entries()) {
-    if (i % 32 === 0) yield;
+  const staying: TunnelConfig[] = [];
+  let kept = 0;
+  yield* each(tunnels.kept, (tunnel) => {
     const former = before.get(tunnel.name)!;
-    const differs = !same(former.sessions, tunnel.sessions);
-    if (differs && isDown(tunnel.name)) {
+    if (isDown(tunnel.name) && !same(former.sessions, tunnel.sessions)) {
       restarted.push(restart({ before: former, after: tunnel, keys: ["sessions"] }));
-    } else kept.push(tunnel);
+    } else kept = staying.push(tunnel);
+  });
+  yield* each(tunnels.changed, (change) => {
+    const { after } = change;
+    if (isDown(after.name)) return restarted.push(restart(change));
+    changed.push({ item: change, step: "changed", why: whatChanged(change, last.get(after.name)) });
+    staying.push(after);
+  });
+  const sessions = emptySessionPlan();
+  let count = 0;
+  for (const tunnel of staying) {
+    yield* planSessions(before.get(tunnel.name)!, tunnel, last.get(tunnel.name), sessions);
+    if (++count % 32 === 0) yield;
   }
-  const staying = [...kept, ...changed.map(({ item }) => item.after)];
-  const sessions = yield* mapped(
-    staying,
-    (tunnel) => planSessions(before.get(tunnel.name)!, tunnel, last.get(tunnel.name)),
-  );
   return {
-    kept: kept.length + sessions.reduce((sum, each) => sum + each.kept, 0),
+    ...sessions,
+    kept: kept + sessions.kept,
     removed: [...tunnels.removed, ...restarted.map(({ before }) => before)],
     changed,
     added: [
       ...tunnels.added.map((item) => added(item, last.get(item.name))),
       ...restarted.map(({ task }) => task),
     ],
-    removedSessions: sessions.flatMap(({ removed }) => removed),
-    changedSessions: sessions.flatMap(({ changed }) => changed),
-    addedSessions: sessions.flatMap(({ added }) => added),
   };
 }
 
-function planSessions(before: TunnelConfig, tunnel: TunnelConfig, last: TunnelConfig | undefined) {
-  const lastFile = new Map(last?.sessions.map((session) => [session.name, session]));
-  const sessions = compare(before.sessions, tunnel.sessions, sessionKeys);
-  const restarted = sessions.replaced.map((change) => restart(change));
-  return {
-    kept: sessions.kept.length,
-    removed: [
-      ...sessions.removed.map((item) => ({ tunnel, item, step: "removed" as const, why: "" })),
-      ...restarted.map(({ before }) => ({
-        tunnel,
-        item: before,
-        step: "restarted" as const,
-        why: "",
-      })),
-    ],
-    changed: sessions.changed.map((item) => ({
-      tunnel,
-      item,
-      step: "changed" as const,
-      why: whatChanged(item, lastFile.get(item.after.name)),
-    })),
-    added: [
-      ...sessions.added.map((item) => ({ tunnel, ...added(item, lastFile.get(item.name)) })),
-      ...restarted.map(({ task }) => ({ tunnel, ...task })),
-    ],
-  };
+/** What is to do in tunnels that stay. */
+interface SessionPlan {
+  kept: number;
+  readonly removedSessions: SessionTask<SessionConfig>[];
+  readonly changedSessions: SessionTask<Changed<SessionConfig>>[];
+  readonly addedSessions: SessionTask<SessionConfig>[];
+}
+
+function emptySessionPlan(): SessionPlan {
+  return { kept: 0, removedSessions: [], changedSessions: [], addedSessions: [] };
+}
+
+/** Adds to `plan` what is to do in one tunnel. */
+function* planSessions(
+  before: TunnelConfig,
+  tunnel: TunnelConfig,
+  last: TunnelConfig | undefined,
+  plan: SessionPlan,
+): Slices<void> {
+  const sessions = yield* comparing(before.sessions, tunnel.sessions, sessionKeys);
+  plan.kept += sessions.kept.length;
+  if (sessions.kept.length === before.sessions.length && sessions.added.length === 0) return;
+  const lastFile = yield* byName(last?.sessions ?? []);
+  const { addedSessions, changedSessions, removedSessions } = plan;
+  yield* each(sessions.removed, (item) => {
+    removedSessions.push({ tunnel, item, step: "removed", why: "" });
+  });
+  yield* each(sessions.changed, (item) => {
+    const why = whatChanged(item, lastFile.get(item.after.name));
+    changedSessions.push({ tunnel, item, step: "changed", why });
+  });
+  yield* each(sessions.added, (item) => {
+    addedSessions.push({ tunnel, ...added(item, lastFile.get(item.name)) });
+  });
+  yield* each(sessions.replaced, (change) => {
+    const { before, task } = restart(change);
+    removedSessions.push({ tunnel, item: before, step: "restarted", why: "" });
+    addedSessions.push({ tunnel, ...task });
+  });
+}
+
+function* byName<T extends { readonly name: string }>(items: readonly T[]): Slices<Map<string, T>> {
+  const map = new Map<string, T>();
+  yield* each(items, (item) => void map.set(item.name, item));
+  return map;
 }
 
 function restart<T>(change: Changed<T>): { readonly before: T; readonly task: Task<T> } {

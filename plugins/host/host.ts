@@ -173,8 +173,10 @@ class Host implements PluginHost {
     const { data, error, success } = found.thing.given.safeParse(given);
     if (!success) {
       const [issue] = error.issues;
-      throw new Failure("invalid", issue?.message ?? "wrong", {
-        option: issue?.path.map(String).join(".") ?? "",
+      const path = issue?.path.map(String) ?? [];
+      const missing = path.length === 1 && !(path[0]! in given);
+      throw new Failure("invalid", missing ? "missing" : issue?.message ?? "wrong", {
+        option: path.join("."),
       });
     }
     return await this.#serviceOf(found.plugin.name).run?.(word, data) ?? null;

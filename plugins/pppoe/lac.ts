@@ -231,9 +231,8 @@ export class Lac {
       const last: LastLook = {};
       const answer = await this.#place(session, options, known, { way, life, last });
       if (!isRefusal(answer)) return { placed: answer, way, life, last };
-      const { refuse } = answer;
-      await life.end(refuse);
-      this.#failed(session, options, way, refuse);
+      await life.end(answer.refuse);
+      this.#failed(session, options, way, answer);
       if (known.grant) this.#tunnels.rejected(linkOf(session, known.grant, way), answer);
     }
     return undefined;
@@ -263,16 +262,16 @@ export class Lac {
     return await placed.proceed(connected) ?? placed;
   }
 
-  #failed({ scope }: AccessSession, options: CarryOptions, way: Way, refuse: CallEnd): void {
+  #failed({ scope }: AccessSession, options: CarryOptions, way: Way, answer: Refusal): void {
     this.#counters.refused.add();
-    const { error, message, result } = refuse;
+    const { error, message, result } = answer.refuse;
     scope.log("warn", "an LNS did not take a call", {
       lns: way.name,
       result,
       error: error ?? null,
       reason: message ?? null,
     });
-    this.#chooser.failed(way, failureOf(refuse), denialOf(options), scope.now());
+    this.#chooser.failed(way, failureOf(answer), denialOf(options), scope.now());
   }
 
   /** Accounts for a session that is carried, for its link and its tunnel (RFC 2867). */
@@ -348,8 +347,8 @@ function wayOfTunnel(tunnel: TunnelTarget): Way {
 }
 
 /** What a refusal tells of the LNS: where nobody answered, or its tunnel is gone, nothing of its tunnels is of use now. */
-function failureOf({ error, result }: CallEnd): LnsFailure {
-  if (result === CdnResult.TimedOut || result === CdnResult.LossOfCarrier) {
+function failureOf({ noTunnel, refuse: { error, result } }: Refusal): LnsFailure {
+  if (noTunnel || result === CdnResult.TimedOut || result === CdnResult.LossOfCarrier) {
     return { kind: "timeout" };
   }
   return { kind: "result", result, ...(error !== undefined && { error }) };

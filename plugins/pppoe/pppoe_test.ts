@@ -343,6 +343,27 @@ Deno.test("an LNS whose tunnel is lost under a subscriber is passed over when th
   }
 });
 
+Deno.test("an LNS to which there is no tunnel is passed over, whatever refusals are to do that", async () => {
+  for (const noTunnel of [true, false]) {
+    const scene = await bench({ lac: { servers, authenticate: ["pap"], "deny-results": [] } });
+    const { dial, dialer, host, talk, world } = scene;
+    const peers = () => world.calls.map(({ target }) => (target as { peer: string }).peer);
+    world.placed = (call) =>
+      (call.target as { peer: string }).peer === "one"
+        ? call.refuse({ result: 4 }, noTunnel)
+        : call.agree();
+    for (let i = 0; i < 2; i++) {
+      await dial();
+      await client(scene).open();
+      dialer.end();
+      await talk();
+    }
+    assert.deepEqual(peers(), noTunnel ? ["one", "two", "two"] : ["one", "two", "one", "two"]);
+    await host.end(WHY);
+    assert.deepEqual(world.leftovers(), []);
+  }
+});
+
 Deno.test("where no LNS takes the call the client gets a PADT; attempts are bounded", async () => {
   const many = [..."abcdefg"].map((peer) => ({ peer }));
   const scene = await bench({ lac: { servers: many, authenticate: ["pap"], attempts: 3 } });

@@ -49,7 +49,7 @@ export class TunnelAccounts {
   /** A call did not come up: there was no tunnel for it, or its LNS refused it there. */
   rejected({ call, grant }: LinkFacts, { noTunnel, refuse: { result } }: Refusal): void {
     const kind = noTunnel ? "tunnel-reject" : "link-reject";
-    const silent = result === CdnResult.TimedOut || result === CdnResult.LossOfCarrier;
+    const silent = noTunnel || result === CdnResult.TimedOut || result === CdnResult.LossOfCarrier;
     this.#authenticator.tunnel?.({ kind, call: { ...call, id: this.#id() }, grant })
       ?.stop(silent ? "lost-service" : "service-unavailable", NOTHING, 0);
   }

@@ -89,7 +89,7 @@ Deno.test("a tunnel that is lost says so, and one that is dialed again is anothe
 
 Deno.test("a refusal is of the tunnel where there was none, else of the link", () => {
   const { accounts, told } = bench();
-  accounts.rejected(factsOf("a"), { refuse: { result: 10 }, noTunnel: true });
+  accounts.rejected(factsOf("a"), { refuse: { result: 4 }, noTunnel: true });
   accounts.rejected(factsOf("a"), { refuse: { result: 4 } });
   assert.deepEqual(told, [
     "tunnel-reject ends lost-service 0 0 0 a",

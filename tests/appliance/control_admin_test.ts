@@ -103,6 +103,14 @@ Deno.test("/metrics and /v1/datapath count connections and refused control messa
   const metrics = await (await fetch(`${all.server.url}/metrics`)).text();
   assert.match(metrics, /^isthmus_connections\{state="established"\} 1$/m);
   assert.match(metrics, /^isthmus_drops_total\{reason="control-overload"\} 0$/m);
+  for (const [, name, help] of metrics.matchAll(/^# HELP (\S+) (.*)$/gm)) {
+    assert.match(help!, /^[A-Z0-9].*\.$/, name);
+    assert.doesNotMatch(help!, /What the datapath counts as/, name);
+  }
+  for (const [, name, type] of metrics.matchAll(/^# TYPE (\S+) (.*)$/gm)) {
+    assert.equal(name!.endsWith("_total"), type === "counter", name);
+    assert.doesNotMatch(name!, /_(ms|millis|kb|kbit|minutes|percent|count)(_|$)/, name);
+  }
   const tunnels = await (await fetch(`${all.server.url}/v1/tunnels?limit=1`)).json();
   assert.deepEqual([tunnels.tunnels[0].name, tunnels.next], ["quiet", "0.quiet"]);
   const rest = await (await fetch(`${all.server.url}/v1/tunnels?cursor=0.quiet`)).json();

@@ -2,6 +2,7 @@
 
 import type { FailureEvent, StateEvent } from "../../edge/control/mod.ts";
 import { textFile } from "../../edge/testing/document.ts";
+import type { ApplianceOptions } from "../../edge/appliance/context.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
 import { makeLog } from "../../edge/log/log.ts";
@@ -34,6 +35,7 @@ export async function startControlNode(
   first: string,
   clock?: Clock,
   more: readonly Plugin[] = [],
+  startDatapath?: ApplianceOptions["startDatapath"],
 ): Promise<ControlNode> {
   const plugins = [...common, ...more];
   const lines: string[] = [];
@@ -48,6 +50,7 @@ export async function startControlNode(
     document: file.document,
     log: makeLog(config.log, { write: (line) => void lines.push(line) }),
     ...(clock && { clock }),
+    ...(startDatapath && { startDatapath }),
   });
   const subscription = appliance.events();
   const listening = (async () => {

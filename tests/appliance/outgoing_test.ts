@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { type ProtoVersion, PseudowireType } from "../../core/pseudowire.ts";
 import { testCall, testSettings } from "../../core/testing.ts";
+import { startDatapath } from "../../edge/datapath/client.ts";
+import { isRefusal } from "../../plugins/session.ts";
+import type { Plugin } from "../../plugins/plugin.ts";
 import { startControlNode } from "./control_support.ts";
 import { startRawPeer } from "./raw_peer.ts";
 import { loopback, until } from "./support.ts";
@@ -114,4 +117,74 @@ Deno.test("the first frame behind OCCN is carried, whoever asked for the call", 
       await until(() => peer.frames.length === 1);
     }
   }
+});
+
+Deno.test("no call is asked for before the datapath has its tunnel, be it of the file or a plugin's, incoming or outgoing", async () => {
+  const [a, b] = [loopback(181), loopback(182)];
+  const gate = Promise.withResolvers<void>();
+  const slow = async () => {
+    const datapath = await startDatapath();
+    const { addTunnel } = datapath;
+    return Object.assign(datapath, {
+      async addTunnel(...args: Parameters<typeof addTunnel>) {
+        await gate.promise;
+        return await addTunnel.apply(datapath, args);
+      },
+    });
+  };
+  /** Places calls through whatever there is from its start on. */
+  const caller: Plugin = {
+    name: "caller",
+    summary: "places calls",
+    pseudowireTypes: [],
+    start(scope) {
+      for (const request of ["ICRQ", "OCRQ"] as const) {
+        scope.keep(request, async (life) => {
+          const placed = await life.place({ peer: "lac" }, { calledNumber: `plugin ${request}` }, {
+            pseudowireType: PseudowireType.Ppp,
+            request,
+          });
+          if (isRefusal(placed)) throw life.failure("unavailable", placed.refuse.message ?? "");
+        });
+      }
+      return {};
+    },
+  };
+  await using raw = await startRawPeer(a, b, testSettings({ version: 2, hostName: "lac" }));
+  const asked: string[] = [];
+  raw.onEvent = (event) => {
+    if (event.type !== "call-requested") return;
+    asked.push(`${event.role} ${event.said.calledNumber}`);
+  };
+  await using _caller = await startControlNode(
+    `
+listen: [{ udp: "${b}:1701" }]
+host-name: lns
+peers: { lac: { proto-version: 2 } }
+tunnels:
+  to-lac:
+    peer: lac
+    local: "${b}:1701"
+    remote: ${a}
+    sessions:
+      in: { remote-end-id: "file in", pw-type: ppp, circuit: { sink: {} } }
+      out: { direction: outgoing, remote-end-id: "file out", pw-type: ppp, circuit: { sink: {} } }
+`,
+    undefined,
+    [caller],
+    slow,
+  );
+  const up = () =>
+    raw.events.some((event) => event.type === "connection-state" && event.state === "established");
+  await until(up);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.deepEqual(asked, []);
+  gate.resolve();
+  await until(() => asked.length === 4);
+  assert.deepEqual(asked.sort(), [
+    "incoming-answerer file in",
+    "incoming-answerer plugin ICRQ",
+    "outgoing-answerer file out",
+    "outgoing-answerer plugin OCRQ",
+  ]);
 });

@@ -16,6 +16,7 @@ import { lateness } from "./rows/lateness.ts";
 import { lns, lnsMany } from "./rows/lns.ts";
 import { lnsTcp } from "./rows/lns_tcp.ts";
 import { latency, uncoalesced } from "./rows/lone.ts";
+import { reload } from "./rows/reload.ts";
 import { setupSessions, setupTunnels } from "./rows/setup.ts";
 import { strangersCost } from "./rows/strangers.ts";
 import { tcp, tcpSwitched, udp } from "./rows/tcp.ts";
@@ -40,6 +41,7 @@ const rows = new Map<string, Row>([
   ["memory", { lab: false, measure: memory }],
   ["lateness", { lab: true, measure: (effort, lab) => lateness(lab, effort) }],
   ["strangers", { lab: false, measure: strangersCost }],
+  ["reload", { lab: false, measure: reload }],
   ["start", { lab: false, measure: start }],
   ["idle", { lab: false, measure: idle }],
   ["setup-tunnels", { lab: false, measure: setupTunnels }],

@@ -8,7 +8,7 @@ packages=(
   l2tpns softether-vpnserver softether-vpncmd                       # peers that run here
   dnsmasq-base                                                      # a name server
   wide-dhcpv6-client dhcpcd-base                                    # clients of DHCPv6 prefix delegation
-  chromium                                                          # the page for people
+  chromium fish zsh                                                 # the page for people, and shells that complete commands
   prometheus                                                        # promtool
   python3-venv                                                      # schemathesis, see below
   debootstrap                                                       # a Debian with a systemd of its own

@@ -109,6 +109,12 @@ test("2,000 sessions are shown, live, and nothing complains", async ({ appliance
     async () => /to-hq/.test(await page.evaluate<string>(text("events"))),
   );
 
+  assert.equal(
+    await page.evaluate<string>(`document.querySelector('nav a[href="#down"]').innerText`),
+    "Down 1",
+    "the top tells of what is further down",
+  );
+
   // What changes is shown without being asked for.
   await isthmus(appliance, "del", "session", "tunnel", "site-1", "name", "line-1");
   await until(

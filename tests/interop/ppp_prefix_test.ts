@@ -32,6 +32,11 @@ ${
 
 const prefix = /2001:db8:80[0-9a-f]{2}(?::[0-9a-f]{1,4})?::\/56/;
 
+/** Nothing that the guest's client says to a server leaves. */
+const deaf = `nft add table inet deaf
+nft add chain inet deaf out '{ type filter hook output priority 0; }'
+nft add rule inet deaf out udp dport 547 drop`;
+
 /** How a client is started in the guest, and what it says of its prefix. */
 const clients = {
   "wide-dhcpv6-client": {
@@ -43,6 +48,7 @@ mkdir -p /var/lib/dhcpv6
 setsid dhcp6c -f -D -c /tmp/dhcp6c.conf ppp0 < /dev/null > /lab/client.log 2>&1 &`,
     stop: "kill -9 $(pidof dhcp6c); sleep 0.2",
     renewed: /send renew/i,
+    rebound: /send rebind/i,
   },
   dhcpcd: {
     start: `cat > /tmp/dhcpcd.conf <<'END'
@@ -57,49 +63,70 @@ mkdir -p /var/lib/dhcpcd /run/dhcpcd
 setsid dhcpcd -B -d -6 -f /tmp/dhcpcd.conf ppp0 < /dev/null > /lab/client.log 2>&1 &`,
     stop: "kill -9 $(pidof dhcpcd); sleep 0.2",
     renewed: /RENEW6/,
+    rebound: undefined,
   },
 } as const;
 
 for (const [title, client] of Object.entries(clients)) {
-  test(`${title}: a prefix is delegated and routed; it stays after a RENEW, and after a restart of the LNS`, async (lab) => {
-    const first = await startLns(lab);
-    await startXl2tpdInGuest(lab, xl2tpdConfig({ role: "lac" }, "/lab", "/lab/ppp.options"), {
-      more: ["+ipv6"],
-    });
-    let delegated: string;
-    const log = () => Deno.readTextFile(`${lab.shared}/client.log`).catch(() => "");
-    const explain = async (work: () => Promise<void>) => {
+  test(
+    `${title}: a prefix is delegated and routed; it stays after a RENEW${
+      client.rebound ? " and a REBIND" : ""
+    }, and after a restart of the LNS`,
+    async (lab) => {
+      const first = await startLns(lab);
+      await startXl2tpdInGuest(lab, xl2tpdConfig({ role: "lac" }, "/lab", "/lab/ppp.options"), {
+        more: ["+ipv6"],
+      });
+      let delegated: string;
+      const log = () => Deno.readTextFile(`${lab.shared}/client.log`).catch(() => "");
+      const explain = async (work: () => Promise<void>) => {
+        try {
+          await work();
+        } catch (error) {
+          throw new Error(`${error}\n${(await log()).slice(-4000)}`);
+        }
+      };
       try {
-        await work();
-      } catch (error) {
-        throw new Error(`${error}\n${(await log()).slice(-4000)}`);
+        await untilPppd(lab, /remote LL address/);
+        await lab.guest(client.start);
+        await explain(async () => void (delegated = await untilDelegated(first)));
+        delegated = await untilDelegated(first);
+        await explain(() => assertReached(lab, delegated));
+        await explain(() =>
+          until("it renews", async () => client.renewed.test(await log()), 40_000)
+        );
+        assert.equal(await untilDelegated(first), delegated);
+        await assertReached(lab, delegated);
+        const { rebound } = client;
+        if (rebound) {
+          // We are gone, for all that it can tell, until it asks anybody (T2, RFC 8415 §18.2.5); then we are back.
+          await lab.guest(deaf);
+          await explain(() => until("it rebinds", async () => rebound.test(await log()), 60_000));
+          const asked = (await log()).length;
+          await lab.guest("nft delete table inet deaf");
+          const answered = async () =>
+            /get .*reply|received reply/i.test((await log()).slice(asked));
+          await explain(() => until("it is answered", answered, 40_000));
+          assert.equal(await untilDelegated(first), delegated);
+          await assertReached(lab, delegated);
+        }
+      } finally {
+        await first[Symbol.asyncDispose]();
       }
-    };
-    try {
-      await untilPppd(lab, /remote LL address/);
-      await lab.guest(client.start);
-      await explain(async () => void (delegated = await untilDelegated(first)));
-      delegated = await untilDelegated(first);
-      await explain(() => assertReached(lab, delegated));
-      await explain(() => until("it renews", async () => client.renewed.test(await log()), 40_000));
-      assert.equal(await untilDelegated(first), delegated);
-      await assertReached(lab, delegated);
-    } finally {
-      await first[Symbol.asyncDispose]();
-    }
-    await using second = await startLns(lab);
-    try {
-      // pppd is gone with its session; xl2tpd dials again, and the client is started anew, as hook scripts do.
-      await lab.tryGuest(client.stop);
-      await untilPppd(lab, /(?:remote LL address[^]*){2}/, 60_000);
-      await lab.guest(client.start);
-      await explain(async () => void await untilDelegated(second));
-      await explain(async () => assertReached(lab, await untilDelegated(second)));
-    } finally {
-      await lab.tryGuest(client.stop);
-      await stopXl2tpdInGuest(lab);
-    }
-  });
+      await using second = await startLns(lab);
+      try {
+        // pppd is gone with its session; xl2tpd dials again, and the client is started anew, as hook scripts do.
+        await lab.tryGuest(client.stop);
+        await untilPppd(lab, /(?:remote LL address[^]*){2}/, 60_000);
+        await lab.guest(client.start);
+        await explain(async () => void await untilDelegated(second));
+        await explain(async () => assertReached(lab, await untilDelegated(second)));
+      } finally {
+        await lab.tryGuest(client.stop);
+        await stopXl2tpdInGuest(lab);
+      }
+    },
+  );
 }
 
 async function untilDelegated(appliance: Appliance): Promise<string> {

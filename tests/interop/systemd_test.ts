@@ -40,6 +40,7 @@ Deno.test({
       "a test library is fetched, too",
     );
     await using debian = await boot(tree);
+    const before = await inventory(debian);
 
     await t.step("install", async () => {
       for (const line of commands("# Install")) {
@@ -49,6 +50,7 @@ Deno.test({
       assert.match(await debian.sh("isthmus show tunnel"), /branch/);
     });
     await t.step("it is confined", () => confined(debian));
+    await t.step("what the unit closes to it is closed", () => isClosed(debian));
     await t.step("what is down waits for its address, and a ping crosses", () => carries(debian));
     await t.step("reload", () => reloads(debian));
     await t.step("save", async () => {
@@ -77,10 +79,11 @@ Deno.test({
     });
     await t.step("uninstall", async () => {
       for (const line of commands("## Uninstall")) await debian.sh(line);
-      const left = await debian.sh(
-        "find / -xdev -name '*isthmus*' -not -path '/proc/*' -not -path '/var/log/journal/*'; getent passwd isthmus || true",
-      );
-      assert.equal(left, "");
+      const after = await inventory(debian);
+      assert.deepEqual(after.filter((line) => !before.includes(line)), [], "left behind");
+      // What it was installed from, and what it was installed with.
+      const gone = before.filter((line) => !after.includes(line) && !brought.test(line));
+      assert.deepEqual(gone, [], "taken away");
     });
   },
 });
@@ -107,6 +110,7 @@ async function confined(debian: Booted): Promise<void> {
     "systemd-analyze security --offline=true /etc/systemd/system/isthmus.service | tail -1",
   );
   const exposure = Number(/: ([\d.]+)/.exec(security)![1]);
+  say(`  systemd-analyze security: ${exposure}`);
   assert.ok(exposure < 4, security);
   // The log has its priorities: what is down is a warning, 4.
   const file = "/etc/isthmus/isthmus.yaml";
@@ -118,18 +122,111 @@ async function confined(debian: Booted): Promise<void> {
   assert.ok(!/ info /.test(await debian.sh("journalctl -u isthmus -p warning -o cat")));
 }
 
+/** The other end is a namespace with an appliance of the example that the chapter names. */
 async function carries(debian: Booted): Promise<void> {
-  await debian.sh("ip link set lo up");
-  await debian.sh(
-    "ip link add under0 type veth peer name under1 && ip addr add 10.77.0.1/24 dev under0",
+  const folder = "/tmp/hq";
+  for (
+    const line of [
+      `mkdir ${folder} && ip link set lo up && ip netns add hq`,
+      "ip link add under0 type veth peer name under1 netns hq",
+      "ip -n hq addr add 10.77.0.2/24 dev under1 && ip -n hq link set under1 up",
+      `echo 'admin: { listen: "unix:${folder}/admin.sock" }' > ${folder}/hq.yaml`,
+      `cat /opt/isthmus/docs/examples/headquarters.yaml >> ${folder}/hq.yaml`,
+      `ISTHMUS_WRITE=${folder} ip netns exec hq isthmus run ${folder}/hq.yaml > ${folder}/log 2>&1 & echo $! > ${folder}/pid`,
+      "ip addr add 10.77.0.1/24 dev under0 && ip link set under0 up",
+    ]
+  ) await debian.sh(line);
+  try {
+    await until("the tunnel has its address", async () => {
+      const { stdout } = await debian.attempt("isthmus --json show down");
+      return stdout.trim() === "[]";
+    }, 60_000);
+    assert.match(await debian.sh("systemctl show isthmus -p NRestarts --value"), /^0$/m);
+    assert.match(await debian.sh("ip -br addr show office0"), /192\.168\.7\.1\/24/);
+    await until(
+      "headquarters is there",
+      async () => (await debian.attempt("ip netns exec hq ip link show office0")).code === 0,
+      60_000,
+    );
+    for (const line of commands("## Try it")) {
+      assert.match(await debian.sh(line), /3 received/);
+    }
+  } finally {
+    await debian.attempt(
+      `kill $(cat ${folder}/pid); sleep 1; ip netns del hq; umount /run/netns; rmdir /run/netns; rm -r ${folder}`,
+    );
+  }
+}
+
+/** Tried from inside of a service with the same lines, what each of them shall refuse. */
+const tries = `
+$| = 1;
+chomp(my $core = \`sh -c "ulimit -c"\`);
+print "core $core\\n";
+print "tun ", (open(my $tun, "+<", "/dev/net/tun") ? "open" : $!), "\\n";
+print "device ", (open(my $other, "<", "/dev/other") ? "open" : 0 + $!), "\\n";
+print "protocol 115 ", (socket(my $raw, 2, 3, 115) ? "open" : $!), "\\n";
+print "packets ", (socket(my $packets, 17, 3, 0) ? "open" : $!), "\\n";
+print "vsock ", (socket(my $vsock, 40, 1, 0) ? "open" : 0 + $!), "\\n";
+print "ptrace ", (syscall(\`uname -m\` =~ /x86/ ? 101 : 117, 0, 0, 0, 0) == 0 ? "done" : 0 + $!), "\\n";
+print "usr ", (open(my $usr, ">", "/usr/local/bin/x") ? "open" : $!{EROFS} ? "read-only" : $!), "\\n";
+print "home ", (opendir(my $root, "/root") ? "open" : 0 + $!), "\\n";
+`;
+
+async function isClosed(debian: Booted): Promise<void> {
+  const write = (path: string, text: string) =>
+    debian.sh(`cat > ${path} <<'END'\n${text.trim()}\nEND`);
+  await write("/var/cache/isthmus/try.pl", tries);
+  // A device that DeviceAllow does not name: there may be none behind it, which would be another error.
+  await debian.sh("mknod -m 666 /dev/other c 10 229");
+  const unit = (await debian.sh("cat /etc/systemd/system/isthmus.service")).split("\n")
+    .filter((line) => !/^(Exec|Restart|WatchdogSec|NotifyAccess|Type|RuntimeDirectory=)/.test(line))
+    .join("\n");
+  await write(
+    "/run/systemd/system/try.service",
+    unit.replace(
+      "[Service]",
+      "[Service]\nType=oneshot\nExecStart=/usr/bin/perl -MErrno /var/cache/isthmus/try.pl",
+    ),
   );
-  await debian.sh("ip link set under0 up && ip link set under1 up");
-  await until("the tunnel has its address", async () => {
-    const { stdout } = await debian.attempt("isthmus --json show down");
-    return stdout.trim() === "[]";
-  }, 60_000);
-  assert.match(await debian.sh("ip -br addr show office0"), /192\.168\.7\.1\/24/);
-  assert.match(await debian.sh("ping -c 1 -W 2 192.168.7.1"), /1 received/);
+  await debian.sh("systemctl daemon-reload && systemctl start try");
+  const said = await debian.sh("journalctl -u try -o cat");
+  // EPERM is 1, EACCES 13, EAFNOSUPPORT 97.
+  for (
+    const line of [
+      "core 0",
+      "tun open",
+      "device 1",
+      "protocol 115 open",
+      "packets open",
+      "vsock 97",
+      "ptrace 1",
+      "usr read-only",
+      "home 13",
+    ]
+  ) assert.ok(said.split("\n").includes(line), `${line}\n${said}`);
+  await debian.sh("rm /run/systemd/system/try.service /var/cache/isthmus/try.pl /dev/other");
+  await debian.sh("systemctl daemon-reload");
+}
+
+/** What comes and goes by itself: journals, tickets and backups of useradd. */
+const volatile =
+  /^\/(var\/log|var\/lib\/systemd|etc\/(passwd|group|shadow|gshadow|subuid|subgid)-?$|etc\/\.pwd\.lock|run\/(systemd|log|udev|user|dbus|utmp)|tmp\/systemd-private|var\/tmp\/systemd-private)/;
+/** What the test itself put there before it began. */
+const brought = /^\/(opt|var\/cache)\/isthmus/;
+
+/** All files, users, groups, control groups, devices and sockets of the tree. */
+async function inventory(debian: Booted): Promise<string[]> {
+  const files = await debian.sh(
+    "find / -xdev -path /proc -prune -o -path /sys -prune -o -print; find /run /tmp /dev/shm /sys/fs/cgroup -type d -o -type s",
+  );
+  const others = await debian.sh(
+    "getent passwd; getent group; ip -br link | cut -d' ' -f1; ip netns; ss -Hlnx | tr -s ' ' | cut -d' ' -f5",
+  );
+  return [
+    ...files.split("\n").filter((path) => !volatile.test(path)),
+    ...others.split("\n"),
+  ];
 }
 
 async function reloads(debian: Booted): Promise<void> {

@@ -70,10 +70,16 @@ impl Core {
     /// A frame of a session is in order: counts it and passes it on.
     #[inline]
     pub fn deliver(&mut self, session: u32, mut frame: Frame) {
-        let Receiving { guarded, forwarder, .. } = self.sessions.rx[session];
+        let Receiving { guard, forwarder, .. } = self.sessions.rx[session];
         // Of a member, only its packets are held to the policy: it asks for itself.
-        if guarded && !matches!(forwarder, Forwarder::Ppp(_)) && !self.admit(session, &mut frame) {
-            return;
+        if guard.any() && !matches!(forwarder, Forwarder::Ppp(_)) {
+            // What is for a host inside is held to nothing: it has a budget of its own.
+            if guard.may_be_inside(frame.bytes()) && self.take_inside(session, &frame) {
+                return;
+            }
+            if guard.policed() && !self.admit(session, &mut frame) {
+                return;
+            }
         }
         self.count_delivered(session, 1, frame.len());
         self.forward(forwarder, frame);

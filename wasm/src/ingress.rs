@@ -132,7 +132,7 @@ impl Core {
         let (plain, frame_type) = (ns.is_none() && rx.plain, rx.frame_type);
         let place = Place { floor, start: header + start, end: header + end };
         let about = About::plain(Port::Session(at), frame_type, origin.now, entry.message);
-        if !plain || rx.guarded {
+        if !plain || rx.guard.any() {
             let frame = Frame { buffer: slot, place, about };
             if plain {
                 self.deliver(at, frame);

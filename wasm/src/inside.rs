@@ -140,6 +140,13 @@ pub struct Inside {
     budgets: [Bucket; 2],
 }
 
+impl Inside {
+    /// The last octet of its MAC address.
+    pub fn last_octet(&self) -> u8 {
+        self.identity.mac[5]
+    }
+}
+
 impl Core {
     /// Puts a host inside a session of Ethernet frames: a host port that gets what comes for it, and whose frames leave
     /// by the session. It goes with either.
@@ -189,6 +196,7 @@ impl Core {
     }
 
     /// Hands a frame that is for the host inside a session to TypeScript; true: it is for nobody else.
+    #[cold]
     pub fn take_inside(&mut self, session: u32, frame: &Frame) -> bool {
         let Some(inside) = &mut self.sessions.rare_mut(session).inside else { return false };
         let whose = inside.identity.takes(frame.bytes());

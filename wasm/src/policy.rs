@@ -1,7 +1,7 @@
 //! What a session's frames are held to beside its own header: rates, sources, and TCP's segment size. A third cache line,
-//! which is looked at only where [`Receiving::guarded`] or [`Sending::guarded`] says so.
+//! which is looked at only where [`Receiving::guard`] or [`Sending::guarded`] says so.
 //!
-//! [`Receiving::guarded`]: crate::session::Receiving::guarded
+//! [`Receiving::guard`]: crate::session::Receiving::guard
 //! [`Sending::guarded`]: crate::session::Sending::guarded
 
 use crate::checksum;
@@ -207,13 +207,9 @@ impl Policy {
 }
 
 impl Core {
-    /// Whether a frame that came from a session's peer may go on; what may not is counted. What is for a host inside is
-    /// held to nothing: it has a budget of its own.
+    /// Whether a frame that came from a session's peer may go on; what may not is counted.
     #[cold]
     pub fn admit(&mut self, session: u32, frame: &mut Frame) -> bool {
-        if self.take_inside(session, frame) {
-            return false;
-        }
         let Some(policy) = self.sessions.policy_mut(session) else { return true };
         let (frame_type, now, length) = (frame.about.frame_type, frame.about.now, frame.len());
         if !policy.source.allows(frame_type, frame.bytes()) {

@@ -273,7 +273,7 @@ impl Core {
         let rx = &mut self.sessions.rx[session];
         let tunnel = &mut self.tunnels[rx.tunnel];
         tunnel.last_heard = Some(frame.about.now);
-        if rx.guarded || !frame.about.offload.is_none() {
+        if rx.guard.any() || !frame.about.offload.is_none() {
             return self.deliver(session, frame);
         }
         let len = frame.len();

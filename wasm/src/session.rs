@@ -81,8 +81,44 @@ pub struct Receiving {
     pub waiting: bool,
     /// Whether frames without a number just pass: none of the above says otherwise.
     pub plain: bool,
-    /// Whether the session's [`Policy`] is to be asked.
-    pub guarded: bool,
+    /// Which frames need a look.
+    pub guard: Guard,
+}
+
+/// Which frames of a session need a look before they go on, in one octet.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Guard(u8);
+
+impl Guard {
+    const POLICED: u8 = 1;
+    const INSIDE: u8 = 2;
+    /// Bits of the last octet of a MAC address.
+    const STATION: u8 = 0xfc;
+
+    /// `inside`: the last octet of the MAC address of a host inside.
+    pub fn new(policed: bool, inside: Option<u8>) -> Self {
+        let policed = if policed { Self::POLICED } else { 0 };
+        Self(policed | inside.map_or(0, |last| Self::INSIDE | last << 2))
+    }
+
+    /// Whether any do.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether the session's [`Policy`] is to be asked of all.
+    #[inline]
+    pub fn policed(self) -> bool {
+        self.0 & Self::POLICED != 0
+    }
+
+    /// Whether a frame may be for a host inside: most of the others are told from its by a few bits.
+    #[inline]
+    pub fn may_be_inside(self, frame: &[u8]) -> bool {
+        let [first, _, _, _, _, last, ..] = frame else { return false };
+        self.0 & Self::INSIDE != 0 && (first & 1 == 1 || (last << 2 ^ self.0) & Self::STATION == 0)
+    }
 }
 
 impl Receiving {
@@ -218,7 +254,7 @@ impl Sessions {
     }
 
     fn guard(&mut self, at: u32, policy: Policy) {
-        self.rx[at].guarded = policy.guards_rx() || self.slab[at].inside.is_some();
+        self.rx[at].guard = self.guard_of(at, &policy);
         self.tx[at].guarded = policy.guards_tx() || self.slab[at].member;
         if policy != Policy::default() || self.policies.get(at).is_some() {
             *self.policies.make(at) = policy;
@@ -233,8 +269,13 @@ impl Sessions {
 
     /// Puts a host inside a session, which has a look at each frame that comes then, or takes it out. Gives the former one.
     pub fn set_inside(&mut self, at: u32, inside: Option<Box<Inside>>) -> Option<Box<Inside>> {
-        self.rx[at].guarded = self.policy(at).guards_rx() || inside.is_some();
-        std::mem::replace(&mut self.slab[at].inside, inside)
+        let former = std::mem::replace(&mut self.slab[at].inside, inside);
+        self.rx[at].guard = self.guard_of(at, &self.policy(at));
+        former
+    }
+
+    fn guard_of(&self, at: u32, policy: &Policy) -> Guard {
+        Guard::new(policy.guards_rx(), self.slab[at].inside.as_ref().map(|inside| inside.last_octet()))
     }
 
     /// Removes a session. Gives what may wait in its reorder queue.
@@ -349,6 +390,27 @@ impl TunnelShape {
 mod tests {
     use super::*;
     use std::mem::size_of;
+
+    #[test]
+    fn a_guard_passes_over_no_frame_of_a_host_inside() {
+        for last in 0..=255 {
+            let guard = Guard::new(false, Some(last));
+            assert!(guard.any() && !guard.policed());
+            for other in 0..=255u8 {
+                let frame = [2, 0, 0, 0, 0, other, 0, 0];
+                assert_eq!(
+                    guard.may_be_inside(&frame),
+                    (last ^ other).trailing_zeros() >= 6,
+                    "{last} {other}"
+                );
+                assert!(guard.may_be_inside(&[3, 0, 0, 0, 0, other]), "one to a group");
+            }
+            assert!(!guard.may_be_inside(&[2, 0, 0, 0, 0]));
+        }
+        let policed = Guard::new(true, None);
+        assert!(policed.any() && policed.policed() && !policed.may_be_inside(&[3; 14]));
+        assert!(!Guard::default().any());
+    }
 
     #[test]
     fn each_direction_fits_a_cache_line() {

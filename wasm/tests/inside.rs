@@ -139,7 +139,7 @@ fn a_policy_that_goes_leaves_the_host_where_it_is() {
     sessions.hold_to(at, Policy::default());
     assert_eq!(bench.take(&ours, 0).0.len(), 1);
     bench.lab.datapath.core.remove_port(bench.host).unwrap();
-    assert!(!bench.lab.datapath.core.sessions.rx[at].guarded, "nobody has a look any more");
+    assert!(!bench.lab.datapath.core.sessions.rx[at].guard.any(), "nobody has a look any more");
     assert_eq!(bench.take(&ours, 0), (vec![], 1));
 }
 

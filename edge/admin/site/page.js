@@ -67,6 +67,9 @@ class Table {
       ? `${items.length}`
       : `${rows.length} of ${items.length}`;
     this.#section.querySelector("small").textContent = count + (this.#truncated ? " and more" : "");
+    // Whoever looks at the top sees that there is trouble further down.
+    const badge = document.querySelector(`nav a[href="#${this.#section.id}"] b`);
+    if (badge) badge.textContent = items.length === 0 ? "" : `${items.length}`;
     if (rows.length === 0) return this.#clear();
     this.#body ??= this.#begin();
     const kept = new Map();

@@ -44,7 +44,9 @@ const NOBODY: Credentials = { name: "", secret: "" };
 /** The phase, from LCP's opening to its end: answers that were lost are given again. */
 export class Authentication implements CheckerSink, ProverSink {
   readonly #link: AuthLink;
-  readonly #checker: Checker | undefined;
+  #checker: Checker | undefined;
+  /** The protocol by which the client has proved itself, once what it said is forgotten. */
+  #settled: number | undefined;
   readonly #prover: AuthEnd | undefined;
   /** What does not yet hold: that it has begun, and a proof of each end that has to give one. */
   #missing: number;
@@ -96,14 +98,24 @@ export class Authentication implements CheckerSink, ProverSink {
     this.#checker?.postpone(now);
   }
 
+  /**
+   * A network is up: the client knows that it is in. What it said is a secret, takes room, and where it is not challenged
+   * again is not needed any more.
+   */
+  settle(): void {
+    if (!this.#checker || this.#checker.deadline !== undefined) return;
+    this.#settled = this.#checker.protocol;
+    this.#checker = undefined;
+  }
+
   /** Whether it is a protocol by which one of both ends proves itself. */
   speaks(protocol: number): boolean {
-    return this.#checker?.protocol === protocol || this.#prover?.protocol === protocol;
+    return this.asksBy(protocol) || this.#prover?.protocol === protocol;
   }
 
   /** Whether it is the protocol by which the client proves itself. */
   asksBy(protocol: number): boolean {
-    return this.#checker?.protocol === protocol;
+    return (this.#checker?.protocol ?? this.#settled) === protocol;
   }
 
   /** A packet came of a protocol that it speaks. */
@@ -112,7 +124,7 @@ export class Authentication implements CheckerSink, ProverSink {
     const forChecker = packet.code === (protocol === Protocol.Pap ? 1 : 2);
     const end = forChecker ? this.#checker : this.#prover;
     if (end?.protocol === protocol) end.input(packet, now);
-    else this.ignored("an authentication packet of the wrong end");
+    else this.ignored("an authentication packet that nobody waits for");
   }
 
   timeout(now: number): void {

@@ -97,14 +97,15 @@ const table: Readonly<Record<Event, string>> = {
 export const events = Object.keys(table) as readonly Event[];
 
 const transitions = new Map(
-  events.flatMap((event) =>
-    table[event].trim().split(/\s+/).map((cell, i) => [`${states[i]} ${event}`, parseCell(cell)])
-  ),
+  events.map((event) => {
+    const cells = table[event].trim().split(/\s+/);
+    return [event, new Map(cells.map((cell, i) => [states[i]!, parseCell(cell)]))];
+  }),
 );
 
 /** What `event` leads to in `state`; undefined: it cannot happen there (a lower layer that is not up, §4.1). */
 export function transition(state: State, event: Event): Transition | undefined {
-  return transitions.get(`${state} ${event}`);
+  return transitions.get(event)!.get(state);
 }
 
 /** Whether a timer runs in the state (§4.2). */

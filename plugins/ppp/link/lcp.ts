@@ -78,6 +78,11 @@ export class LcpOptions implements OptionPolicy {
     this.#magic = this.#newMagic();
   }
 
+  /** Our number; 0: the peer rejects that we have one. */
+  get magic(): number {
+    return this.#refused.includes(Type.Magic) ? 0 : this.#magic;
+  }
+
   /** What holds now; true once the layer is up. */
   get agreed(): LcpAgreed {
     const { mru, ...peer } = this.#peer;
@@ -85,7 +90,7 @@ export class LcpOptions implements OptionPolicy {
       peerMru: mru,
       authenticate: this.#method(),
       answer: peer.answer,
-      magic: this.#refused.includes(Type.Magic) ? 0 : this.#magic,
+      magic: this.magic,
       peerMagic: peer.magic,
       pfc: peer.pfc,
       acfc: peer.acfc,

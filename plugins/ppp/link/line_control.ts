@@ -144,7 +144,7 @@ export class LineControl implements NegotiationSink, EchoSink {
   }
 
   sendEcho(): void {
-    const data = u32(this.agreed.magic);
+    const data = u32(this.#options.magic);
     this.send(emitPacket({ code: Code.EchoRequest, id: this.#nextId(), data }));
   }
 
@@ -225,7 +225,7 @@ export class LineControl implements NegotiationSink, EchoSink {
 
   #answerEcho({ data, id }: Packet): void {
     if (data.length < 4) return this.ignored("an Echo-Request without a number");
-    const { magic, peerMru } = this.agreed;
+    const { magic, peerMru } = this.#options;
     if (magic !== 0 && numberOf(data.subarray(0, 4)) === magic) {
       if (++this.#ownEchoes >= MAX_OWN_ECHOES) {
         this.#link.end(lcpEnd("the line is looped back", Cause.Looped));

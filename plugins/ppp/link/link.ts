@@ -337,6 +337,10 @@ class OwnLink implements Link, LineLink, AuthLink, NetworkLink {
     this.end(authEnd(reason, protocol, Cause.AuthUnacceptable, Direction.Peer));
   }
 
+  settled(): void {
+    this.#authentication?.settle();
+  }
+
   unanswered(): void {
     this.#sink.unanswered();
   }

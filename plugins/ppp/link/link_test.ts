@@ -228,6 +228,36 @@ Deno.test("CCP, EAP and what else is not spoken is rejected by its protocol, and
   assert.equal(count(lns, "ipcp down"), 0);
 });
 
+Deno.test("an answer to a login that was lost is given again until a network is up; then the login is forgotten", () => {
+  for (const method of ["pap", "chap-md5"] as const) {
+    const protocol = method === "pap" ? Protocol.Pap : Protocol.Chap;
+    const line = new Line();
+    const lns = line.add(server({ authenticate: [method] }));
+    const peer = line.add(client());
+    const { given } = addNetworks(lns, peer);
+    begin(line);
+    while (lns.asked.length === 0) line.pass(1);
+    const own = parseFrame(
+      peer.sent.findLast((frame) => parseFrame(frame)!.protocol === protocol)!,
+    )!;
+    const again = () => {
+      const before = lns.sent.length;
+      lns.link.input(emitFrame(protocol, own.payload), line.now);
+      return lns.sent.slice(before).map((frame) => parseFrame(frame)!.protocol);
+    };
+    assert.deepEqual(again(), [], `${method}: it is not decided yet`);
+    line.pass(6);
+    assert.equal(given.client, undefined);
+    assert.deepEqual(again(), [protocol], `${method}: the answer may be lost`);
+    line.pass(1000);
+    assert.equal(count(lns, "ipcp up"), 1);
+    assert.deepEqual(again(), [], `${method}: neither answered nor rejected`);
+    assert.ok(lns.happened.includes("ignored an authentication packet that nobody waits for"));
+    assert.deepEqual(lns.link.said, { proxyLcp: {}, proxyAuth: undefined });
+    assert.equal(lns.asked.length, 1);
+  }
+});
+
 Deno.test("IPCP comes up while the peer's CCP is still in flight", () => {
   const line = new Line();
   const lns = line.add(server({ authenticate: [] }));

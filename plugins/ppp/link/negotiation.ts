@@ -104,11 +104,11 @@ export class Negotiation {
   #reason = "no answer";
   #id: number;
   /** Our last Configure-Request, until it is answered. */
-  #requested: { readonly id: number; readonly options: readonly Option[] } | undefined;
+  #requested: { readonly id: number; readonly data: Uint8Array } | undefined;
   #naks = 0;
   #rounds = 0;
   #upSince: number | undefined;
-  /** The last request that was acknowledged, and when. */
+  /** Our last Configure-Ack, and when it left. */
   #acked: { readonly packet: Uint8Array; readonly at: number; repeats: number } | undefined;
   /** Our Terminate-Request or Code-Reject counter shares the identifiers. */
   #terminateId = 0;
@@ -224,7 +224,7 @@ export class Negotiation {
         return;
       case "ack":
         this.#answer = emitPacket({ code: Code.ConfigureAck, id, data: packet.data });
-        this.#acked = { packet: emitPacket(packet), at: this.#now, repeats: 0 };
+        this.#acked = { packet: this.#answer, at: this.#now, repeats: 0 };
         this.#naks = 0;
         return this.#do("RCR+");
       case "nak":
@@ -244,9 +244,11 @@ export class Negotiation {
   #repeats(packet: Packet): boolean {
     const acked = this.#acked;
     if (this.#state !== "opened" || !acked || this.#now - acked.at > CROSSING_MS) return false;
-    if (acked.repeats > 0 || !equalBytes(acked.packet, emitPacket(packet))) return false;
+    const same = acked.packet[1] === packet.id &&
+      equalBytes(acked.packet.subarray(PACKET_HEADER), packet.data);
+    if (acked.repeats > 0 || !same) return false;
     acked.repeats++;
-    this.#sink.send(emitPacket({ ...packet, code: Code.ConfigureAck }));
+    this.#sink.send(acked.packet);
     return true;
   }
 
@@ -258,9 +260,7 @@ export class Negotiation {
       }
       return this.#sink.ignored("an answer to no Configure-Request of ours");
     }
-    const options = parseOptions(data);
-    if (!options) return this.#sink.ignored("an answer with half an option");
-    const refusal = this.#hear(code, options, requested.options);
+    const refusal = this.#hear(code, data, requested.data);
     if (refusal === null) return;
     this.#requested = undefined;
     if (refusal !== undefined) return this.close(refusal, this.#now);
@@ -269,13 +269,14 @@ export class Negotiation {
   }
 
   /** Tells the policy; null: the answer is not one to what was asked. */
-  #hear(
-    code: number,
-    options: readonly Option[],
-    asked: readonly Option[],
-  ): string | undefined | null {
+  #hear(code: number, data: Uint8Array, asked: Uint8Array): string | undefined | null {
+    const options = parseOptions(data);
+    if (!options) {
+      this.#sink.ignored("an answer with half an option");
+      return null;
+    }
     if (code === Code.ConfigureAck) {
-      if (!equalBytes(emitOptions(options), emitOptions(asked))) {
+      if (!equalBytes(data, asked)) {
         this.#sink.ignored("a Configure-Ack of something else than was asked for");
         return null;
       }
@@ -283,9 +284,10 @@ export class Negotiation {
       return undefined;
     }
     if (code === Code.ConfigureNak) return this.#policy.naked(options);
+    const ours = parseOptions(asked)!;
     const known = options.length > 0 &&
       options.every((one) =>
-        asked.some((other) => one.type === other.type && equalBytes(one.value, other.value))
+        ours.some((other) => one.type === other.type && equalBytes(one.value, other.value))
       );
     if (!known) {
       this.#sink.ignored("a Configure-Reject of something else than was asked for");
@@ -382,12 +384,11 @@ export class Negotiation {
   }
 
   #sendRequest(): void {
-    const options = this.#policy.request();
-    const data = emitOptions(options);
+    const data = emitOptions(this.#policy.request());
     const before = this.#requested;
     // The same request again keeps its identifier, so that an answer that was long on its way still counts.
-    const same = before && equalBytes(emitOptions(before.options), data);
-    if (!same) this.#requested = { id: this.#nextId(), options };
+    const same = before && equalBytes(before.data, data);
+    if (!same) this.#requested = { id: this.#nextId(), data };
     this.#restarts--;
     this.#deadline = this.#now + this.#limits.restartMs;
     this.#sink.send(emitPacket({ code: Code.ConfigureRequest, id: this.#requested!.id, data }));

@@ -19,6 +19,8 @@ export interface NetworkLink {
   mayAnswer(): boolean;
   /** The largest packet that the peer takes. */
   readonly peerMru: number;
+  /** A network is up. */
+  settled(): void;
   ignored(what: string): void;
 }
 
@@ -78,6 +80,7 @@ export class Network implements NegotiationSink {
   }
 
   up(): void {
+    this.#link.settled();
     this.#sink.up();
   }
 

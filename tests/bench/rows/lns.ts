@@ -30,7 +30,12 @@ interface Result {
   readonly up: readonly number[];
   readonly down: readonly number[];
   readonly lost: number;
+  /** Percent of a core while nothing happens but LCP echoes; undefined: it was not measured. */
+  readonly idle: number | undefined;
 }
+
+/** As long as the longer of both LNSs' intervals between echoes: what came up together is heard together. */
+const IDLE_MS = 30_000;
 
 /** The figures of an LNS with 10,000 sessions. */
 export async function lns(effort: Effort, lab: Lab): Promise<Figure[]> {
@@ -52,7 +57,8 @@ async function measureLns(
   const results: Record<Way, Result[]> = { ours: [], l2tpns: [] };
   for (let round = 0; round < Math.ceil(effort.rounds / 3); round++) {
     for (const way of ways) {
-      results[way].push(await measure(way, lab, sessions, tunnels, effort.scale));
+      const idle = round === 0;
+      results[way].push(await measure(way, lab, { sessions, tunnels, idle }, effort.scale));
     }
   }
   return figures(results, sessions);
@@ -61,8 +67,11 @@ async function measureLns(
 async function measure(
   way: Way,
   lab: Lab,
-  sessions: number,
-  tunnels: number,
+  { idle, sessions, tunnels }: {
+    readonly sessions: number;
+    readonly tunnels: number;
+    readonly idle: boolean;
+  },
   scale: number,
 ): Promise<Result> {
   await using stack = new AsyncDisposableStack();
@@ -94,7 +103,15 @@ async function measure(
       result.lost += lost;
     }
   }
-  return { perSecond: fresh / seconds, cpuMs, bytes, ...result };
+  const rest = idle ? await restingCpu(lns.pid) : undefined;
+  return { perSecond: fresh / seconds, cpuMs, bytes, idle: rest, ...result };
+}
+
+/** Percent of a core that a process takes which nobody asks anything. */
+async function restingCpu(pid: number): Promise<number> {
+  const [began, before] = [performance.now(), cpuTime(pid)];
+  await sleep(IDLE_MS);
+  return (cpuTime(pid) - before) / 1e4 / (performance.now() - began);
 }
 
 /** Sets sessions up, and gives in how many seconds. @throws {Error} where one failed */
@@ -164,6 +181,15 @@ function figures(results: Record<Way, Result[]>, sessions: number): Figure[] {
       unit: "bytes",
       value: spread(ours.map((r) => r.bytes)),
       note: beside((r) => r.bytes, 0),
+    },
+    {
+      row,
+      what: `${sessions} sessions at rest, LCP echoes at the LNS's own interval: CPU`,
+      unit: "%",
+      value: spread(ours.flatMap(({ idle }) => idle ?? [])),
+      note: both
+        ? `l2tpns ${spread(l2tpns.flatMap(({ idle }) => idle ?? [])).median.toFixed(1)} %`
+        : "no l2tpns here",
     },
     ...(["up", "down"] as const).flatMap((way) =>
       sizes.map((size, i): Figure => ({

@@ -79,7 +79,7 @@ impl Core {
         if tun == NONE {
             return self.no_packet(Reason::NoForwarder, frame);
         }
-        if self.sessions.rx[session].guarded && !self.admit_packet(session, frame) {
+        if self.sessions.rx[session].guard.policed() && !self.admit_packet(session, frame) {
             return None;
         }
         frame.place.start += link;
