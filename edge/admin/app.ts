@@ -187,13 +187,19 @@ function explainError(error: Error, c: Context, log: Pick<Log, "error">): Respon
   return httpProblem(c, 500, "an error in isthmus; its log tells more");
 }
 
-/** 405 with what is allowed where the path exists, else 404. */
+/** What is allowed where the path exists, to who asks for that or for something else; else 404. */
 function noRoute(app: OpenAPIHono, c: Context): Response {
   const methods = ["GET", "POST", "PATCH", "DELETE"].filter((method) =>
     pattern(app, method, c.req.path) !== undefined
   );
-  if (methods.length === 0) return httpProblem(c, 404, `there is nothing at ${c.req.path}`);
-  const allow = methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]);
+  if (methods.length === 0) {
+    return httpProblem(c, 404, `there is nothing at ${c.req.path}; / lists what there is`);
+  }
+  const allow = [
+    ...methods.flatMap((method) => method === "GET" ? ["GET", "HEAD"] : [method]),
+    "OPTIONS",
+  ];
+  if (c.req.method === "OPTIONS") return c.body(null, 204, { allow: allow.join(", ") });
   return httpProblem(c, 405, `${c.req.method} is not among ${allow.join(", ")}`, {
     allow: allow.join(", "),
   });

@@ -95,6 +95,8 @@ Deno.test("malformed JSON is 400, whatever kind of it", async () => {
   }
 });
 
+const mergePatch = "application/json, application/merge-patch+json";
+
 Deno.test("a body that is not declared as JSON is 415", async () => {
   const ask = asking(await branchOffice());
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) {
@@ -102,7 +104,7 @@ Deno.test("a body that is not declared as JSON is 415", async () => {
     const post = await ask("POST", "/v1/tunnels", { raw: "{}", headers });
     assert.deepEqual([post.status, post.headers.get("accept-post")], [415, "application/json"]);
     const patch = await ask("PATCH", "/v1/tunnels/1", { raw: "{}", headers });
-    assert.deepEqual([patch.status, patch.headers.get("accept-patch")], [415, "application/json"]);
+    assert.deepEqual([patch.status, patch.headers.get("accept-patch")], [415, mergePatch]);
   }
   const headers = { "content-type": "application/json; charset=utf-8" };
   assert.equal((await ask("PATCH", "/v1/tunnels/1", { raw: "{}", headers })).status, 200);
@@ -125,9 +127,15 @@ Deno.test("an unknown path is 404, an unknown method 405 with what is allowed", 
   assert.deepEqual([missing.status, missing.body.title], [404, "Not Found"]);
   assert.equal(missing.headers.get("content-type"), "application/problem+json");
   const put = await ask("PUT", "/v1/tunnels/1");
-  assert.deepEqual([put.status, put.headers.get("allow")], [405, "GET, HEAD, PATCH, DELETE"]);
-  assert.equal((await ask("DELETE", "/v1/tunnels")).headers.get("allow"), "GET, HEAD, POST");
-  assert.equal((await ask("OPTIONS", "/v1/reload")).headers.get("allow"), "POST");
+  assert.deepEqual([put.status, put.headers.get("allow")], [
+    405,
+    "GET, HEAD, PATCH, DELETE, OPTIONS",
+  ]);
+  assert.equal(
+    (await ask("DELETE", "/v1/tunnels")).headers.get("allow"),
+    "GET, HEAD, POST, OPTIONS",
+  );
+  assert.equal((await ask("OPTIONS", "/v1/reload")).headers.get("allow"), "POST, OPTIONS");
 });
 
 Deno.test("an unforeseen error is logged and told to nobody", async () => {

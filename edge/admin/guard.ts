@@ -81,7 +81,9 @@ export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
     const { method, raw } = c.req;
     if (method !== "POST" && method !== "PATCH") return await next();
     const type = c.req.header("content-type");
-    if (type !== undefined && !isJson(type)) return notJson(c);
+    if (type !== undefined && !isJson(type, method)) return notJson(c);
+    const coding = c.req.header("content-encoding") ?? "identity";
+    if (coding.toLowerCase() !== "identity") return encoded(c, coding);
     const body = await readBounded(raw, maxBody).catch(() => "cut off" as const);
     // Whoever sent it is gone, or was too slow: no fault of ours, and nobody reads this.
     if (body === "cut off") return httpProblem(c, 400, "the body ended before its end");
@@ -111,10 +113,18 @@ function hasMany(bytes: Uint8Array, octet: number, most: number): boolean {
 }
 
 function notJson(c: Context): Response {
-  const accept = c.req.method === "PATCH" ? "accept-patch" : "accept-post";
-  return httpProblem(c, 415, "expected the header Content-Type: application/json", {
-    [accept]: "application/json",
+  const detail = "expected the header Content-Type: application/json, in UTF-8";
+  return httpProblem(c, 415, detail, {
+    ...(c.req.method === "PATCH"
+      ? { "accept-patch": "application/json, application/merge-patch+json" }
+      : { "accept-post": "application/json" }),
   });
+}
+
+/** RFC 9110 §12.5.3: what codings a body may have. */
+function encoded(c: Context, coding: string): Response {
+  const detail = `got the Content-Encoding ${coding}; expected a body that is not compressed`;
+  return httpProblem(c, 415, detail, { "accept-encoding": "identity" });
 }
 
 /** The whole body; undefined as soon as it turns out to be longer than `limit` bytes. */
@@ -139,8 +149,12 @@ async function readBounded(
   return whole;
 }
 
-function isJson(type: string): boolean {
-  return /^application\/json *(;.*)?$/i.test(type);
+/** Changes are JSON Merge Patches (RFC 7396), and may be called so; JSON is in UTF-8 (RFC 8259 §8.1). */
+function isJson(type: string, method: string): boolean {
+  const [, name, rest] = /^application\/(json|merge-patch\+json) *(;.*)?$/i.exec(type) ?? [];
+  if (name === undefined || name.length > 4 && method !== "PATCH") return false;
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(rest ?? "")?.[1] ?? "utf-8";
+  return /^utf-?8$/i.test(charset);
 }
 
 function crossOrigin(c: Context, host: string): boolean {

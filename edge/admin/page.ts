@@ -4,16 +4,21 @@ import { z } from "@hono/zod-openapi";
 import type { PageAsked, SessionPlace, TunnelPlace } from "../appliance/api.ts";
 import { FaultsError } from "./problem.ts";
 
+/** A number in a query: digits, and nothing else that could be read as one. */
+export function wholeParameter(min: number, max: number, error: string) {
+  return z.preprocess(
+    (given) => typeof given === "string" && /^\d{1,15}$/.test(given) ? Number(given) : given,
+    z.int({ error }).min(min, { error }).max(max, { error }),
+  );
+}
+
 /** The largest page, and the size of one that was not asked for by size. */
 export const maxLimit = 10_000;
 const defaultLimit = 1000;
 
 /** The query parameters of every list. */
 export const pageQuery = z.object({
-  limit: z.coerce.number({ error: `expected a whole number from 1 to ${maxLimit}` })
-    .int({ error: `expected a whole number from 1 to ${maxLimit}` })
-    .min(1, { error: `expected a whole number from 1 to ${maxLimit}` })
-    .max(maxLimit, { error: `expected a whole number from 1 to ${maxLimit}` })
+  limit: wholeParameter(1, maxLimit, `expected a whole number from 1 to ${maxLimit}`)
     .default(defaultLimit)
     .describe("How many items the page may hold."),
   cursor: z.string().optional().describe("The `next` of the page before."),

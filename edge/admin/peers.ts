@@ -5,8 +5,19 @@ import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describePeer } from "../config/describe.ts";
 import type { PeerConfig } from "../config/model.ts";
+import { checkMatch, viewTag } from "./etag.ts";
 import { addition, changesTo, makeEdits, mergePatch } from "./edits.ts";
-import { body, json, problems, type RouteContext, unread } from "./route.ts";
+import {
+  body,
+  conditions,
+  created,
+  json,
+  patch as patchBody,
+  problems,
+  type RouteContext,
+  tagged,
+  unread,
+} from "./route.ts";
 import { reloadView } from "./schemas.ts";
 import { viewDown } from "./view.ts";
 
@@ -37,7 +48,7 @@ const create = createRoute({
   operationId: "createPeer",
   summary: "Add a peer, which is tried after all others",
   request: { body: body(newPeer) },
-  responses: { 201: json(peerView, "The peer."), ...problems(...unread, 409, 507) },
+  responses: { 201: created(peerView, "The peer."), ...problems(...unread, 409, 507) },
 });
 
 const get = createRoute({
@@ -46,7 +57,7 @@ const get = createRoute({
   operationId: "getPeer",
   summary: "Show a peer",
   request: { params: peerParam },
-  responses: { 200: json(peerView, "The peer."), ...problems(404) },
+  responses: { 200: tagged(peerView, "The peer."), ...problems(404) },
 });
 
 const change = createRoute({
@@ -54,10 +65,10 @@ const change = createRoute({
   path: "/v1/peers/{peer}",
   operationId: "changePeer",
   summary: "Change a peer; what needs no agreement changes in living tunnels",
-  request: { params: peerParam, body: body(peerPatch) },
+  request: { params: peerParam, headers: conditions, body: patchBody(peerPatch) },
   responses: {
-    200: json(peerView, "The peer as it is now."),
-    ...problems(...unread, 404, 409, 507),
+    200: tagged(peerView, "The peer as it is now."),
+    ...problems(...unread, 404, 409, 412, 507),
   },
 });
 
@@ -66,8 +77,8 @@ const remove = createRoute({
   path: "/v1/peers/{peer}",
   operationId: "deletePeer",
   summary: "Delete a peer; tunnels that it dialed end, tunnels that name it must go first",
-  request: { params: peerParam },
-  responses: { 204: { description: "The peer is gone." }, ...problems(404, 409, 507) },
+  request: { params: peerParam, headers: conditions },
+  responses: { 204: { description: "The peer is gone." }, ...problems(404, 409, 412, 507) },
 });
 
 const patch = createRoute({
@@ -75,8 +86,8 @@ const patch = createRoute({
   path: "/v1/config",
   operationId: "changeConfig",
   summary: "Change anything that the configuration file can say (a JSON Merge Patch, RFC 7396)",
-  request: { body: body(keys) },
-  responses: { 200: json(reloadView, "What was done."), ...problems(...unread, 409, 507) },
+  request: { headers: conditions, body: patchBody(keys) },
+  responses: { 200: json(reloadView, "What was done."), ...problems(...unread, 409, 412, 507) },
 });
 
 const save = createRoute({
@@ -124,34 +135,43 @@ export function addPeerRoutes({ app, api, change: inTurn }: RouteContext): void 
       }
       await makeEdits(api, [addition(path, given)], path);
     });
-    return c.json(view(name), 201);
+    const created = view(name);
+    const location = `/v1/peers/${encodeURIComponent(name)}`;
+    return c.json(created, 201, { location, etag: viewTag(created) });
   });
 
-  app.openapi(get, (c) => c.json(view(c.req.valid("param").peer), 200));
+  app.openapi(get, (c) => {
+    const found = view(c.req.valid("param").peer);
+    return c.json(found, 200, { etag: viewTag(found) });
+  });
 
   app.openapi(change, async (c) => {
     const { peer } = c.req.valid("param");
     const path = ["peers", peer];
     await inTurn(async () => {
-      find(peer);
+      checkMatch(c.req.valid("header"), viewTag(view(peer)));
       await makeEdits(api, changesTo(path, c.req.valid("json")), path);
     });
-    return c.json(view(peer), 200);
+    const changed = view(peer);
+    return c.json(changed, 200, { etag: viewTag(changed) });
   });
 
   app.openapi(remove, async (c) => {
     const { peer } = c.req.valid("param");
     await inTurn(async () => {
-      find(peer);
+      checkMatch(c.req.valid("header"), viewTag(view(peer)));
       await makeEdits(api, [{ path: ["peers", peer], value: undefined }]);
     });
     return c.body(null, 204);
   });
 
   app.openapi(patch, async (c) => {
-    const { down, kept, steps } = await inTurn(() =>
-      makeEdits(api, mergePatch(c.req.valid("json")))
-    );
+    const conditions = c.req.valid("header");
+    const { down, kept, steps } = await inTurn(async () => {
+      // All of it has no version that would be cheap to tell: no tag is that of what is in force.
+      checkMatch(conditions, "none");
+      return await makeEdits(api, mergePatch(c.req.valid("json")));
+    });
     return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
   });
 

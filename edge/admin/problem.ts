@@ -18,7 +18,7 @@ export const problemSchema = z.object({
   title: z.string().describe("The kind of problem; the same for every problem of its type."),
   status: z.int().describe("The HTTP status."),
   detail: z.string().describe("What went wrong this time."),
-  instance: z.string().describe("The path that was asked for."),
+  instance: z.string().meta({ format: "uri-reference" }).describe("The path that was asked for."),
   errors: z.array(z.object({ attribute: z.string(), message: z.string() })).optional()
     .describe("What is wrong in which attribute: the first 20."),
   more: z.int().optional().describe("How many more there are."),
@@ -128,7 +128,7 @@ function respond(
   more = 0,
 ): Response {
   const body = {
-    ...{ type, title, status, detail, instance: c.req.path },
+    ...{ type, title, status, detail, instance: new URL(c.req.url).pathname },
     ...(errors && { errors }),
     ...(more > 0 && { more }),
   };

@@ -23,7 +23,15 @@ export interface Answered {
 
 /** Headers that mean something to clients, and are therefore described wherever they come. */
 const meaningful = [
-  ...["etag", "location", "retry-after", "www-authenticate", "accept-patch", "accept-post"],
+  ...[
+    "etag",
+    "location",
+    "retry-after",
+    "www-authenticate",
+    "accept-patch",
+    "accept-post",
+    "accept-encoding",
+  ],
 ];
 /** What is answered where the description has nothing: no such path, method or host, no token. */
 const elsewhere: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 413, 415]);
@@ -71,6 +79,9 @@ export function contract(document: ApiDocument): Contract {
         return assert.equal(headers.get("content-type"), assets[path], what);
       }
       const [pattern, item] = find(document, path) ?? [];
+      if (method === "OPTIONS" && pattern && status === 204) {
+        return assert.ok(headers.get("allow")?.includes("OPTIONS") && text === "", what);
+      }
       const name = method === "HEAD" ? "get" : method.toLowerCase();
       const operation = item?.[name];
       if (!pattern || !operation) {

@@ -72,6 +72,7 @@ const refusals = {
   415: {
     description: "The body is not declared as application/json.",
     headers: z.object({
+      "accept-encoding": z.string().optional(),
       "accept-patch": z.string().optional(),
       "accept-post": z.string().optional(),
     }),
@@ -106,9 +107,17 @@ export function problems<Status extends Refusal>(...statuses: readonly Status[])
   };
 }
 
-/** The request header that makes a change conditional. */
-export const ifMatch = z.object({
+/** The request body of a change. */
+export function patch<Schema extends z.ZodType>(schema: Schema) {
+  const content = { "application/json": { schema }, "application/merge-patch+json": { schema } };
+  return { required: true, content };
+}
+
+/** The request headers that make a change conditional (RFC 9110 §13.1). */
+export const conditions = z.object({
   "if-match": z.string().optional().describe("Refuse with 412 unless this is still the ETag."),
+  "if-none-match": z.string().optional()
+    .describe("Refuse with 412 if this is still the ETag, or with `*` in any case."),
 });
 
 export const tunnelParam = z.object({

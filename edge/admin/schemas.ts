@@ -12,6 +12,7 @@ import {
 } from "../config/attributes.ts";
 import { optionalShape, type Table } from "../config/option.ts";
 import type { SessionCounter } from "../../wasm/mod.ts";
+import { wholeParameter } from "./page.ts";
 import { keepaliveView } from "./keepalive.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 
@@ -89,11 +90,9 @@ const sessionIds = {
 
 /** What a StopCCN or CDN shall say, as query parameters of a deletion. */
 export const resultQuery = z.object({
-  result: z.coerce.number({ error: "expected a result code from 1 to 65535" })
-    .int().min(1).max(0xffff).optional()
+  result: wholeParameter(1, 0xffff, "expected a result code from 1 to 65535").optional()
     .describe("The Result Code of the StopCCN or CDN (RFC 2661 §4.4.2, RFC 3931 §5.4.2)."),
-  error: z.coerce.number({ error: "expected an error code from 0 to 65535" })
-    .int().min(0).max(0xffff).optional()
+  error: wholeParameter(0, 0xffff, "expected an error code from 0 to 65535").optional()
     .describe("Its Error Code; needs a result."),
   message: z.string().max(255).optional().describe("Its Error Message; needs a result."),
 }).strict();
@@ -263,11 +262,7 @@ export const reloadQuery = z.object({
   "dry-run": yesNo.optional().describe("true: says what would be done, and does nothing."),
   force: yesNo.optional()
     .describe("true: even if more than half of the tunnels and sessions that are up would end."),
-  confirm: z.coerce.number({ error: "expected seconds, from 1 to 3600" })
-    .int({ error: "expected seconds, from 1 to 3600" })
-    .min(1, { error: "expected seconds, from 1 to 3600" })
-    .max(3600, { error: "expected seconds, from 1 to 3600" })
-    .optional()
+  confirm: wholeParameter(1, 3600, "expected seconds, from 1 to 3600").optional()
     .describe("Undoes it after so many seconds, unless it is confirmed before."),
 }).strict();
 

@@ -83,10 +83,16 @@ export async function serveAdmin(
     });
   });
   server.on("clientError", (error: Error & { code?: string }, socket: Socket) => {
-    const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
-    refused(late ? "too-slow" : "malformed");
-    const status = late ? "408 Request Timeout" : "400 Bad Request";
-    if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
+    const [reason, status, title, detail] = noRequests[error.code ?? ""] ?? noRequest;
+    refused(reason);
+    const body = JSON.stringify({ type: "about:blank", title, status, detail });
+    const head = [
+      `HTTP/1.1 ${status} ${title}`,
+      "content-type: application/problem+json",
+      `content-length: ${body.length}`,
+      "connection: close",
+    ];
+    if (socket.writable) socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
     socket.destroy();
   });
   listening = await keepListening(
@@ -97,6 +103,17 @@ export async function serveAdmin(
   );
   return running(listening, connections, ending);
 }
+
+type NoRequest = readonly [reason: string, status: number, title: string, detail: string];
+const noRequest: NoRequest = ["malformed", 400, "Bad Request", "this is no request of HTTP/1.1"];
+/** Why Node does not take a request, by its error code. */
+const noRequests: Readonly<Record<string, NoRequest>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ["too-slow", 408, "Request Timeout", "the request took too long"],
+  HPE_HEADER_OVERFLOW: [
+    ...["malformed", 431, "Request Header Fields Too Large"] as const,
+    `the request's target and headers are longer than ${MAX_HEADER_BYTES} octets`,
+  ],
+};
 
 /** From Node's requests to the app, and back. */
 function answering(

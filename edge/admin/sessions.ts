@@ -11,10 +11,11 @@ import { askedFor, type PageQuery, pageQuery, sessionPlaces } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
+  conditions,
   created,
   explain,
-  ifMatch,
   json,
+  patch,
   problems,
   resultOf,
   type RouteContext,
@@ -76,7 +77,7 @@ const change = createRoute({
   path: `${path}/{session}`,
   operationId: "changeSession",
   summary: "Change some attributes of a session while it runs; a circuit is replaced whole",
-  request: { params: sessionParam, headers: ifMatch, body: body(sessionInput) },
+  request: { params: sessionParam, headers: conditions, body: patch(sessionInput) },
   responses: {
     200: tagged(sessionView, "The session as it is now."),
     202: json(reloadView, "A call, which is changed in place or placed anew."),
@@ -89,7 +90,7 @@ const remove = createRoute({
   path: `${path}/{session}`,
   operationId: "deleteSession",
   summary: "Delete a session; a call is ended with a CDN",
-  request: { params: sessionParam, headers: ifMatch, query: resultQuery },
+  request: { params: sessionParam, headers: conditions, query: resultQuery },
   responses: { 204: { description: "The session is gone." }, ...problems(404, 409, 412, 507) },
 });
 
@@ -175,7 +176,7 @@ function addChanging(context: RouteContext): void {
     const after = await context.change(async () => {
       const found = await api.session(tunnel, session);
       const { session: now, tunnel: owner } = found;
-      checkMatch(c.req.valid("header")["if-match"], sessionTag(now));
+      checkMatch(c.req.valid("header"), sessionTag(now));
       const patch = sessionPatch(owner, now.config, input, plugins, api.config().circuits);
       // A session that is down gets another chance at its circuit.
       if (Object.keys(patch).length === 0 && now.status === "up") return found;
@@ -200,7 +201,7 @@ function addChanging(context: RouteContext): void {
         throw error;
       });
       if (now) {
-        checkMatch(c.req.valid("header")["if-match"], sessionTag(now.session));
+        checkMatch(c.req.valid("header"), sessionTag(now.session));
         await api.deleteSession(tunnel, session, result);
       }
       if (added) await makeEdits(api, [{ path, value: undefined }]);

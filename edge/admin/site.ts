@@ -62,9 +62,17 @@ function page(c: Context, text: string, type: string): Response {
   });
 }
 
-/** Browsers ask for HTML by name; programs take what there is. */
+/** Browsers ask for HTML by name, and at least as much as for JSON; programs take what there is. */
 function wantsPage(c: Context): boolean {
-  return /\btext\/html\b/.test(c.req.header("accept") ?? "");
+  const weights = new Map(
+    (c.req.header("accept") ?? "").split(",").map((range) => {
+      const [type = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+      const weight = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+      return [type, weight === undefined ? 1 : Number(weight)];
+    }),
+  );
+  const html = weights.get("text/html") ?? 0;
+  return html > 0 && html >= (weights.get("application/json") ?? 0);
 }
 
 /** What can be asked. */

@@ -7,6 +7,7 @@ import { environmentOf } from "./client.ts";
 import { commentText, follow, type ServerSentEvent } from "./follow.ts";
 import { explain, problems, type RouteContext } from "./route.ts";
 import { tooManyStreams } from "./streams.ts";
+import { wholeParameter } from "./page.ts";
 import { eventView } from "./schemas.ts";
 import { viewEvent } from "./view.ts";
 
@@ -66,8 +67,8 @@ const streamed = z.union([
 ]);
 
 const query = z.object({
-  data: z.coerce.number({ error: "expected how many octets of each packet, 64 to 65535" })
-    .int().min(64).max(65_535).optional()
+  data: wholeParameter(64, 65_535, "expected how many octets of each packet, 64 to 65535")
+    .optional()
     .describe("Data packets of the peer, too (needs of): so many octets of each."),
   of: z.string().optional().describe(
     "Only messages of this tunnel, peer or peer's address; absent: all, strangers' too.",

@@ -12,10 +12,11 @@ import { askedFor, pageQuery, tunnelPlaces } from "./page.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
+  conditions,
   created,
   explain,
-  ifMatch,
   json,
+  patch,
   problems,
   resultOf,
   type RouteContext,
@@ -61,7 +62,7 @@ const change = createRoute({
   path: "/v1/tunnels/{tunnel}",
   operationId: "changeTunnel",
   summary: "Change some attributes of a tunnel while it runs",
-  request: { params: tunnelParam, headers: ifMatch, body: body(tunnelInput) },
+  request: { params: tunnelParam, headers: conditions, body: patch(tunnelInput) },
   responses: {
     200: tagged(tunnelView, "The tunnel as it is now."),
     ...problems(...unread, 404, 409, 412, 507),
@@ -73,7 +74,7 @@ const remove = createRoute({
   path: "/v1/tunnels/{tunnel}",
   operationId: "deleteTunnel",
   summary: "Delete a tunnel with its sessions; a control connection is ended with a StopCCN",
-  request: { params: tunnelParam, headers: ifMatch, query: resultQuery },
+  request: { params: tunnelParam, headers: conditions, query: resultQuery },
   responses: {
     204: {
       description:
@@ -125,7 +126,7 @@ export function addTunnelRoutes(context: RouteContext): void {
     const { tunnel } = c.req.valid("param");
     const state = await context.change(async () => {
       const now = await api.summary(tunnel);
-      checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
+      checkMatch(c.req.valid("header"), tunnelTag(now));
       const { name } = now.config;
       if (isManaged(api.config(), name)) {
         const path = ["tunnels", name];
@@ -143,7 +144,7 @@ export function addTunnelRoutes(context: RouteContext): void {
     const result = resultOf(c.req.valid("query"));
     await context.change(async () => {
       const now = await api.summary(tunnel);
-      checkMatch(c.req.valid("header")["if-match"], tunnelTag(now));
+      checkMatch(c.req.valid("header"), tunnelTag(now));
       await api.deleteTunnel(tunnel, result);
       const path = ["tunnels", now.config.name];
       // One of the file is back with the next reload; one that a request made is gone.
