@@ -144,6 +144,20 @@ Deno.test("an accept entry changes its circuit in place; one on which both ends 
   assert.ok(endings(hq).every(({ type }) => type === "call-state"));
 });
 
+Deno.test("an option of calls without a circuit changes under them", async () => {
+  const accept = (mtu: number) => `{ name: "*", mtu: ${mtu} }`;
+  await using hq = await startControlNode(called("proto-version: 3", { accept: accept(1400) }));
+  await using branch = await startControlNode(caller("proto-version: 3"));
+  await until(async () => (await branch.up("to-hq")).length === 2);
+  hq.text = called("proto-version: 3", { accept: accept(1300) });
+  assert.deepEqual((await hq.appliance.reload()).steps, [
+    { path: "peers/branch/accept/0", step: "changed", why: "mtu" },
+  ]);
+  const [tunnel] = await hq.appliance.tunnels();
+  assert.deepEqual(tunnel!.sessions.map(({ config }) => config.mtu), [1300, 1300]);
+  assert.deepEqual(endings(hq), []);
+});
+
 Deno.test("one more entry, peer or listener touches nothing that is up", async () => {
   const one = '{ name: "*", circuit: { sink: {} } }';
   await using hq = await startControlNode(called("proto-version: 3", { accept: one }));
