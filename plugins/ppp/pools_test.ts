@@ -63,6 +63,8 @@ Deno.test("what a user wished for and got is the user's next time as well", () =
   assert.equal(one.claimFrom(["p"], "10.0.0.5", "b"), false);
   one.give("10.0.0.5");
   assert.equal(take(one, "p", "a"), "10.0.0.5");
+  one.give("10.0.0.5");
+  // It is free, but whoever wished for it in vain has no more claim to it than others.
   assert.notEqual(take(one, "p", "b"), "10.0.0.5");
 });
 

@@ -548,9 +548,13 @@ Deno.test("a client's session is handed to its circuit, dialed again when it end
   await talk();
   assert.deepEqual([begun.length, sessions.length], [1, 1]);
   assert.equal(sessions[0]!.session.port.frameMtu, 1496);
+  const shown = async () =>
+    (await Array.fromAsync(host.show("pppoe-client"))).map((row) => [row["client"], row["id"]]);
+  assert.deepEqual(await shown(), [["wan", begun[0]!.sessionId]]);
   ac.end(begun[0]!, world.now);
   await talk();
   assert.ok(sessions[0]!.ended);
+  assert.deepEqual(await shown(), []);
   forget();
   await world.advance(1500);
   await talk();

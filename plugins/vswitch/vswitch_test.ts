@@ -158,3 +158,24 @@ Deno.test("a port that is blocked tells its peer, and the operator", async () =>
   assert.deepEqual(first!.carriers, [false, true]);
   await host.end(WHY);
 });
+
+Deno.test("a port is shown as it carries VLANs, whether the file says how or not", async () => {
+  const { circuit, host, sessions: [first], world } = await bench(
+    { lan: { ports: { access: { tap: "a0", tag: 10 }, trunk: { tap: "t0", trunks: [10, 20] } } } },
+    { switch: "lan", tag: 7, "vlan-mode": "native-untagged" },
+  );
+  await first!.attach(circuit);
+  const [known] = world.forwarders.values();
+  const ports = ["access", "trunk", "t/0"].map((name) => (
+    { name, stations: 0, blockedMs: 0, counters: {} }
+  ));
+  known!.answer = { stations: 0, ports };
+  const rows = await Array.fromAsync(host.show("port"));
+  const shown = rows.map((row) => [row["port"], row["vlan-mode"], row["tag"], row["trunks"]]);
+  assert.deepEqual(shown, [
+    ["access", "access", 10, null],
+    ["trunk", "trunk", null, "10,20"],
+    ["t/0", "native-untagged", 7, null],
+  ]);
+  await host.end(WHY);
+});

@@ -158,8 +158,7 @@ test("an interface that is down waits, one that vanishes is missed and comes bac
   await pair.here.here("ip", "link", "set", "one", "down");
   await sleep(300);
   await pair.here.here("ip", "link", "set", "one", "up");
-  await sleep(300);
-  assert.equal(await status(), "up");
+  await until("the session is up", async () => await status() === "up");
   const one = [frame("8100000a", 1)];
   assert.deepEqual(await between(pair, "one", one), one);
   await pair.here.here("ip", "link", "del", "one");
