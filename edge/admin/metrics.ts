@@ -11,6 +11,7 @@ import type { Vitals } from "../process/vitals.ts";
 import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
+import { inSlices } from "../slices.ts";
 import { by, one, type Samples } from "./metrics_samples.ts";
 import { createTotals } from "./totals.ts";
 
@@ -121,7 +122,7 @@ export function createMetrics(
         ...reloadMetrics(api),
         ...peerMetrics(api, tunnels),
         ...keepaliveMetrics(api),
-        ...datapathMetrics(datapath, tunnels, totals.seeAll(tunnels)),
+        ...datapathMetrics(datapath, tunnels, await inSlices(totals.seeAll(tunnels))),
       ];
       for (const metric of more) add(...metric);
       for (const { type, name, help, value } of others) add(type, name, help, one(value));

@@ -7,20 +7,21 @@
 
 import type { Counters } from "../../wasm/mod.ts";
 import type { TunnelSummary } from "../config/model.ts";
+import { each, type Slices } from "../slices.ts";
 import { counterNames } from "./statistics.ts";
 
 /** The sums since it was made. */
 export interface Totals {
   /** Takes in one tunnel as it is, for one that is about to go. */
   see(tunnel: TunnelSummary): void;
-  /** Takes in all tunnels that there are, and gives the sums. */
-  seeAll(tunnels: readonly TunnelSummary[]): Readonly<Counters>;
+  /** Takes in all tunnels that there are, and gives the sums; in slices. */
+  seeAll(tunnels: readonly TunnelSummary[]): Slices<Readonly<Counters>>;
 }
 
 /** Starts at zero. */
 export function createTotals(): Totals {
   const sums = Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
-  let seen = new Map<string, Counters>();
+  const seen = new Map<string, Counters>();
 
   function see(tunnel: TunnelSummary): void {
     const key = keyOf(tunnel);
@@ -33,10 +34,15 @@ export function createTotals(): Totals {
 
   return {
     see,
-    seeAll(tunnels) {
-      for (const tunnel of tunnels) see(tunnel);
-      const there = new Set(tunnels.map(keyOf));
-      seen = new Map([...seen].filter(([key]) => there.has(key)));
+    *seeAll(tunnels) {
+      const there = new Set<string>();
+      yield* each(tunnels, (tunnel) => {
+        see(tunnel);
+        there.add(keyOf(tunnel));
+      });
+      yield* each(seen.keys(), (key) => {
+        if (!there.has(key)) seen.delete(key);
+      });
       return sums;
     },
   };

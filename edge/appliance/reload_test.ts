@@ -125,3 +125,30 @@ Deno.test("reload() gives a session whose device vanished another chance", async
   }]);
   assert.equal((await appliance.tunnel("1")).sessions[0]?.status, "up");
 });
+
+Deno.test("what is asked for while a reload is under way comes after it, and is not lost", async () => {
+  await using bench = await start(config([branch, tunnel(2)]));
+  const { appliance } = bench;
+  const moving = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  appliance.onAdminChange = () => (reached.resolve(), moving.promise);
+  bench.file = config([branch, tunnel(2), tunnel(3)], {
+    admin: { listen: { host: "127.0.0.1", port: 1 }, tokens: [] },
+  });
+  const reload = appliance.reload();
+  await reached.promise;
+  const asked = [
+    appliance.createTunnel(tunnel(5)),
+    appliance.deleteTunnel("2"),
+    appliance.changeSession("1", "11", { sendSeq: true }),
+    appliance.deleteTunnel("tunnel-3"),
+  ];
+  const names = () => appliance.config().tunnels.map(({ name }) => name).sort();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(names(), ["tunnel-1", "tunnel-2"]);
+  moving.resolve();
+  assert.deepEqual(pathsOf(await reload, "added"), ["tunnels/tunnel-3"]);
+  await Promise.all(asked);
+  assert.deepEqual(names(), ["tunnel-1", "tunnel-5"]);
+  assert.equal((await appliance.tunnel("1")).sessions[0]?.config.sendSeq, true);
+});

@@ -178,6 +178,15 @@ Deno.test("session.end() ends one session for its reason, before and after it is
   await early.host.end(WHY);
 });
 
+Deno.test("who ends a session is not told that it ended", async () => {
+  const { circuit, host, session } = await bench();
+  await session.attach(circuit);
+  await session.end();
+  assert.equal(session.ended, undefined);
+  assert.equal(circuit.sessions, 0);
+  await host.end(WHY);
+});
+
 Deno.test("a fault in attach rejects, and one afterwards ends the session with CDN 2, error 6", async () => {
   const { circuit, host, seen, session, steps } = await bench({
     attach: () => Promise.reject(new Failure("limit", "the pool is empty")),

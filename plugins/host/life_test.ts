@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Failure } from "../failure.ts";
 import { makeWorld, settle } from "../testing/world.ts";
 import { type Life, makeLife, UNDO_MS } from "./life.ts";
+import { makeScope, type ScopeSetting } from "./scope.ts";
 
 const WHY = { result: 3, message: "enough" };
 
@@ -142,4 +143,27 @@ Deno.test("what was taken back is not undone", async () => {
   back();
   await life.end(WHY);
   assert.deepEqual(trace, ["kept"]);
+});
+
+Deno.test("a timer that was called or cancelled is no more a part of its scope", async () => {
+  const { life, world } = bench();
+  let had = 0;
+  const counted = Object.assign(Object.create(life) as Life, {
+    label: "test",
+    add: () => void had++,
+    drop: () => void had--,
+  });
+  const scope = makeScope(counted, { leaves: world.leaves } as ScopeSetting);
+  const { timer } = scope;
+  let called = 0;
+  const [first, second] = [timer(10, () => called++), timer(20, () => called++)];
+  assert.equal(had, 2);
+  await world.advance(10);
+  assert.deepEqual([called, had], [1, 1]);
+  second.cancel();
+  await world.advance(20);
+  assert.deepEqual([called, had], [1, 0]);
+  first.cancel();
+  await life.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
 });

@@ -15,13 +15,17 @@ import { makeSubscriber } from "./testing.ts";
 
 /** A termination whose authenticator answers when the test says so, and keeps what it is told. */
 async function lns(more: object = {}) {
-  const asked: { readonly name: string; answer(answer: Answer): void }[] = [];
+  const asked: {
+    readonly name: string;
+    readonly signal: AbortSignal;
+    answer(answer: Answer): void;
+  }[] = [];
   const accounts: string[] = [];
   let usage: () => Promise<Usage> = () => Promise.reject(new Error("no account yet"));
   const authenticator: Authenticator = {
-    check({ name }) {
+    check({ name }, _call, signal) {
       const { promise, resolve } = Promise.withResolvers<Answer>();
-      asked.push({ name: new TextDecoder().decode(name), answer: resolve });
+      asked.push({ name: new TextDecoder().decode(name), signal, answer: resolve });
       return promise;
     },
     account(subscriber): Account {
@@ -130,6 +134,7 @@ Deno.test("an answer to a login that LCP has overtaken counts for nothing", asyn
   second.open();
   await second.talk(4000);
   assert.deepEqual(asked.map(({ name }) => name), ["bob", "alice"]);
+  assert.deepEqual(asked.map(({ signal }) => signal.aborted), [true, false], "nobody waits for it");
   asked[0]!.answer(accept("bob"));
   await second.talk(100);
   assert.ok(!second.happened.includes("authenticated"));

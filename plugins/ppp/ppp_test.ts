@@ -530,11 +530,22 @@ Deno.test("lns: other pools and profiles end no session, and count for the next 
   const first = await up(bench);
   const pools = { ...section.pools, second: { ranges: ["10.99.0.0/24"] } };
   assert.equal(await bench.host.reconfigure("ppp", { ...section, pools }).then(() => true), true);
-  const next = { ...options.terminate, ipv6: false, pools: ["second"], "rate-up": 64_000 };
+  const next = {
+    ...options.terminate,
+    ipv6: false,
+    pools: ["second"],
+    "rate-up": 64_000,
+    authenticate: ["pap"],
+  };
   assert.equal(await bench.circuit.reconfigure(circuitOptions({ terminate: next })), true);
   assert.equal(first.call.ended, undefined);
   assert.equal(bench.member(first.call)!["addresses"]?.toString(), "10.64.0.2");
-  const second = await up(bench, { name: "alice", secret: "secret" });
+  const second = await up(bench, {
+    name: "alice",
+    secret: "secret",
+    methods: ["mschapv2", "pap"],
+  });
+  assert.equal(second.subscriber.link.agreed.answer, "pap");
   assert.equal(second.subscriber.ipcp.got.address.join("."), "10.99.0.1");
   assert.equal(bench.world.ports.get(second.call.id)!.limit!.rx, 64);
   assert.deepEqual(bench.world.routes.map(({ prefix }) => prefix), ["10.99.0.1/32"]);

@@ -247,3 +247,48 @@ Deno.test("a managed tunnel whose remote or local changes begins anew at once; m
     return Object.keys(ids).length === 2 && ids["lab1"] !== before["lab1"];
   });
 });
+
+/** Has a reload with another admin endpoint wait where nothing is done yet that has no way back. */
+function holdReload({ appliance }: ControlNode) {
+  const held = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  appliance.onAdminChange = () => (reached.resolve(), held.promise);
+  return { reached: reached.promise, goOn: held.resolve };
+}
+
+const elsewhere = (text: string) =>
+  `${text}\nadmin: { listen: "127.0.0.1:1", token: a-token-for-these-tests }\n`;
+
+Deno.test("a tunnel or call that is ended while a reload is under way stays ended", async () => {
+  await using hq = await startControlNode(called("proto-version: 3"));
+  await using branch = await startControlNode(caller("proto-version: 3"));
+  await bothUp(hq, branch);
+  const { goOn, reached } = holdReload(branch);
+  branch.text = elsewhere(caller("proto-version: 3"));
+  const reload = branch.appliance.reload();
+  await Promise.race([reached, reload]);
+  const session = branch.appliance.deleteSession("to-hq", "lab1");
+  const tunnel = branch.appliance.deleteTunnel("to-hq");
+  await sleep(50);
+  assert.equal((await branch.up("to-hq")).length, 2);
+  goOn();
+  assert.deepEqual((await reload).steps, [{ path: "admin", step: "changed" }]);
+  await Promise.all([session, tunnel]);
+  await sleep(200);
+  assert.equal((await branch.tunnel("to-hq"))?.control?.state, "idle");
+});
+
+Deno.test("a connection that comes up while its peer is on the way out ends with it", async () => {
+  await using hq = await startControlNode(called("proto-version: 3"));
+  const { goOn, reached } = holdReload(hq);
+  hq.text = elsewhere(called("proto-version: 3").replace("  branch:", "  other:"));
+  const reload = hq.appliance.reload();
+  await Promise.race([reached, reload]);
+  await using branch = await startControlNode(caller("proto-version: 3"));
+  await bothUp(hq, branch);
+  goOn();
+  const { steps } = await reload;
+  const why = "its peer is not in the configuration any more";
+  assert.deepEqual(steps.find((step) => step.why === why)?.step, "removed");
+  assert.equal(endings(hq).some(({ type }) => type === "connection-state"), true);
+});

@@ -10,23 +10,26 @@ import { TextLineStream } from "./lines.ts";
 const TIMER_MS = 5;
 const schedstat = `/proc/${Deno.pid}/task/${Deno.pid}/schedstat`;
 
-/** A timer: how late it was, and for how much of that its thread was ready to run and another had the processor. */
-let late: [lateMs: number, waitedMs: number][] = [];
+/** A timer: how late it was, how long its thread meanwhile waited for a processor, and how long it worked. */
+export type Timer = readonly [lateMs: number, waitedMs: number, workedMs: number];
+
+let late: Timer[] = [];
 let due = performance.now() + TIMER_MS;
-let waited = waitedMs();
+let [worked, waited] = spent();
 
 function look(): void {
   const now = performance.now();
-  const all = waitedMs();
-  late.push([Math.max(0, now - due), all - waited]);
-  waited = all;
+  const [allWorked, allWaited] = spent();
+  late.push([Math.max(0, now - due), allWaited - waited, allWorked - worked]);
+  [worked, waited] = [allWorked, allWaited];
   due = performance.now() + TIMER_MS;
   Deno.unrefTimer(setTimeout(look, TIMER_MS));
 }
 
-/** Milliseconds that this thread, the process's first, waited for a processor so far (`/proc/PID/task/…/schedstat`). */
-function waitedMs(): number {
-  return Number(Deno.readTextFileSync(schedstat).split(" ")[1]) / 1e6;
+/** Milliseconds that this thread, the process's first, worked and waited for a processor (`/proc/PID/task/…/schedstat`). */
+function spent(): [workedMs: number, waitedMs: number] {
+  const [worked, waited] = Deno.readTextFileSync(schedstat).split(" ");
+  return [Number(worked) / 1e6, Number(waited) / 1e6];
 }
 
 async function answer(): Promise<void> {

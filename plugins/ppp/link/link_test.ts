@@ -228,6 +228,24 @@ Deno.test("CCP, EAP and what else is not spoken is rejected by its protocol, and
   assert.equal(count(lns, "ipcp down"), 0);
 });
 
+Deno.test("a Configure-Request that crossed its Ack is acknowledged again; one with another number begins anew", () => {
+  for (const more of [0, 1]) {
+    const line = new Line();
+    const { lns, peer } = opened(line);
+    const request = peer.sent.map((frame) => parseFrame(frame)!)
+      .filter(({ protocol }) => protocol === Protocol.Lcp)
+      .map(({ payload }) => parsePacket(payload)!)
+      .findLast(({ code }) => code === Code.ConfigureRequest)!;
+    const before = sentCodes(lns, Protocol.Lcp).length;
+    const id = (request.id + more) & 0xff;
+    lns.link.input(frameOf(Protocol.Lcp, request.code, id, request.data), line.now);
+    const answers = sentCodes(lns, Protocol.Lcp).slice(before);
+    assert.ok(answers.includes(Code.ConfigureAck));
+    assert.equal(answers.includes(Code.ConfigureRequest), more > 0);
+    assert.equal(count(lns, "restarted"), more);
+  }
+});
+
 Deno.test("an answer to a login that was lost is given again until a network is up; then the login is forgotten", () => {
   for (const method of ["pap", "chap-md5"] as const) {
     const protocol = method === "pap" ? Protocol.Pap : Protocol.Chap;

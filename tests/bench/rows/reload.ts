@@ -4,6 +4,7 @@ import type { Effort } from "../compare.ts";
 import type { Figure } from "../figure.ts";
 import { quantile, sleep, spread } from "../measure.ts";
 import { pinging } from "../pinging.ts";
+import type { Timer } from "../late_timers.ts";
 import { type Program, startProgram } from "../programs.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
@@ -14,8 +15,8 @@ const TUNNELS = 20_000;
 
 /** An appliance with a large configuration, and what is asked of it. */
 interface Subject extends AsyncDisposable {
-  /** Its timers since the last time: milliseconds late, and milliseconds of these that it waited for a processor. */
-  late(): Promise<[lateMs: number, waitedMs: number][]>;
+  /** Its timers since the last time. */
+  late(): Promise<Timer[]>;
   write(text: string): Promise<void>;
   /** @throws {Error} where the answer has another status */
   ask(method: string, path: string, status?: number, body?: string): Promise<string | undefined>;
@@ -53,7 +54,7 @@ const kinds: readonly Kind[] = [
   {
     kind: "managed",
     peers: Array.from({ length: 200 }, (_, i) => `
-  p${i}: { addresses: [10.${i}.0.0/16], secret: "a secret of peer ${i}", proto-version: 3 }`)
+  p${i}: { address: [10.${i}.0.0/16], secret: "a secret of peer ${i}", proto-version: 3 }`)
       .join(""),
     tunnel: (i, changed) => `
   t${i}:
@@ -155,7 +156,7 @@ ${kind.peers && `peers:${kind.peers}\n`}tunnels:${pings.tunnel}${tunnels.join(""
 function figuresOf(
   what: string,
   seconds: number,
-  timers: readonly (readonly [lateMs: number, waitedMs: number])[],
+  timers: readonly Timer[],
   pings: readonly number[],
 ): Figure[] {
   const of = (values: readonly number[], q: number) =>
@@ -176,7 +177,13 @@ function figuresOf(
   const took = `p99 ${of(pings, 0.99).toFixed(1)}, max ${of(pings, 1).toFixed(1)} ms`;
   return [
     figure("timers (p99)", 0.99, 10, `in ${seconds.toFixed(1)} s`),
-    figure("the latest timer", 1, 50, `pings through a probe ${took}`),
+    figure(
+      "the latest timer",
+      1,
+      50,
+      `the most work in one turn ${of(timers.map(([, , worked]) => worked), 1).toFixed(1)} ms; ` +
+        `pings through a probe ${took}`,
+    ),
   ];
 }
 

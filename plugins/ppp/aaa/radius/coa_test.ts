@@ -8,7 +8,7 @@ import { GrantMap } from "./grants.ts";
 import { makeMeters } from "./meters.ts";
 import { type Attribute, CODE, joined, parsePacket, readNumber } from "./packet.ts";
 import { number, octets, text } from "./requests.ts";
-import { Sessions } from "./sessions.ts";
+import { type Known, Sessions } from "./sessions.ts";
 import { MemoryNetwork, SECRET, settle } from "./testing.ts";
 
 const dictionary = builtInDictionary();
@@ -40,6 +40,7 @@ function world(more: Partial<ChangeSetting> = {}, signed = false) {
     makeMeters(network),
     network,
   );
+  const known = new Map<string, Known>();
   const add = (id: string, name: string, address: string, refuses = false): Session => {
     const session: Session = { changes: [], ends: [] };
     const subscriber: Subscriber = {
@@ -60,7 +61,8 @@ function world(more: Partial<ChangeSetting> = {}, signed = false) {
       end: (cause) => void session.ends.push(cause),
     };
     const text = (type: number) => type === 31 ? `c${id}` : undefined;
-    sessions.add({ id, subscriber, name, account: undefined, text });
+    known.set(id, { id, subscriber, name, account: undefined, text });
+    sessions.add(known.get(id)!);
     return session;
   };
   let last = 0;
@@ -86,7 +88,8 @@ function world(more: Partial<ChangeSetting> = {}, signed = false) {
   };
   const coa = (...attributes: Attribute[]) => ask(CODE.coaRequest, attributes);
   const disconnect = (...attributes: Attribute[]) => ask(CODE.disconnectRequest, attributes);
-  return { network, changes, add, ask, coa, disconnect };
+  const remove = (id: string) => sessions.remove(known.get(id)!);
+  return { network, changes, add, remove, ask, coa, disconnect };
 }
 
 const brief = (answer: { code: number; cause: number | undefined } | undefined) =>
@@ -116,6 +119,17 @@ Deno.test("a change finds its session by each of its names, and is acknowledged 
     }]);
     assert.deepEqual(bob.changes, []);
   }
+});
+
+Deno.test("a session that has ended is found by none of its names", async () => {
+  const { add, disconnect, remove } = world();
+  const [one, two] = [add("1", "alice", "10.0.0.1"), add("2", "alice", "10.0.0.2")];
+  remove("1");
+  assert.deepEqual(brief(await disconnect(text(44, "1"))), [CODE.disconnectNak, 503]);
+  assert.deepEqual(brief(await disconnect(text(1, "alice"))), [CODE.disconnectAck, undefined]);
+  remove("2");
+  assert.deepEqual(brief(await disconnect(text(1, "alice"))), [CODE.disconnectNak, 503]);
+  assert.deepEqual([one.ends, two.ends], [[], ["admin-reset"]]);
 });
 
 Deno.test("a Disconnect ends all sessions that it names, and no other", async () => {
