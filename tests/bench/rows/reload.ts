@@ -59,13 +59,10 @@ const kinds: readonly Kind[] = [
     tunnel: (i, changed) => `
   t${i}:
     peer: p${i % 200}
-    mode: on-demand
+    mode: passive
     encap: udp
-    remote: 10.${i % 200}.${i >> 8 & 255}.${i & 255}:1701
     sessions:
       one:
-        pseudowire-type: ethernet
-        direction: in
         remote-end-id: "site ${i}"
         seq: ${changed ? "both" : "none"}`,
   },
