@@ -191,7 +191,7 @@ impl Datapath {
             if !core.can_go_on() {
                 break false;
             }
-            let Some(entry) = window.next(&batch.cursor, messages, core) else {
+            let Some(entry) = window.next(&batch.cursor, slots, messages, core) else {
                 if window.fill(&mut batch.cursor, slots, messages, core) {
                     continue;
                 }

@@ -138,10 +138,10 @@ impl Fdb {
         (mixed >> (64 - self.bits)) as usize
     }
 
-    /// Brings the place where the search for a station starts into the cache. Gives what it read, to keep the read alive.
+    /// Where the search for a station reads first: the port of who is there.
     #[inline]
-    pub fn touch(&self, station: Station) -> u64 {
-        self.entries[self.home(station)].station
+    pub fn home_of(&self, station: Station) -> &u32 {
+        &self.entries[self.home(station)].member
     }
 
     #[inline]

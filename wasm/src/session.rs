@@ -2,7 +2,7 @@
 //! many sessions the pages that are touched count too.
 
 use crate::counters::Counters;
-use crate::header::{Cookie, Encap, V2_NUMBERS, V3_NUMBERS, Version};
+use crate::header::{Cookie, Data, Encap, V2_NUMBERS, V3_NUMBERS, Version};
 use crate::inside::Inside;
 use crate::policy::{Bucket, Policy};
 use crate::port::{Forwarder, FrameType};
@@ -122,6 +122,12 @@ impl Guard {
 }
 
 impl Receiving {
+    /// Bytes before the frame in a data message that asks for nothing optional.
+    #[inline]
+    pub fn header(&self, data: &Data) -> usize {
+        usize::from(data.ids) + self.cookie.bytes().len() + if self.l2spec { 4 } else { 0 }
+    }
+
     /// Counts frames of `len` bytes that are in order.
     #[inline]
     pub fn deliver(&mut self, count: u32, len: usize) {

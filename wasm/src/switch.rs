@@ -310,6 +310,24 @@ impl Switches {
         Ok(())
     }
 
+    /// Where it will be looked for who sent a frame that comes in at a port, and for who is to have it: the ports of who is
+    /// there. Where the port translates VLANs, it is elsewhere.
+    #[inline]
+    pub fn stations(&self, at: u32, frame: &[u8]) -> Option<[&u32; 2]> {
+        let (destination, rest) = frame.split_first_chunk()?;
+        let (source, rest) = rest.split_first_chunk()?;
+        let member = &self.members[at];
+        let vid = member.options.vlans.expected(rest.first_chunk()?);
+        let fdb = &self.switches[member.switch].fdb;
+        Some([source, destination].map(|mac| fdb.home_of(station(vid, mac))))
+    }
+
+    /// What is read first of a port that a frame leaves by.
+    #[inline]
+    pub fn port_of(&self, at: u32) -> &Port {
+        &self.members[at].port
+    }
+
     /// A frame comes in at a port of a switch.
     fn enter(&mut self, at: u32, seen: &Seen, tags: Tags, depth: u32) -> Result<(), SwitchCount> {
         let frames = u64::from(seen.frames);
@@ -351,7 +369,7 @@ impl Switches {
         let (from, vid) = (member.switch, tags.vid());
         let (sender, destination) = (station(vid, &seen.source), station(vid, &seen.destination));
         // Both are waited for at once.
-        std::hint::black_box(switch.fdb.touch(sender) ^ switch.fdb.touch(destination));
+        std::hint::black_box(switch.fdb.home_of(sender) ^ switch.fdb.home_of(destination));
         let floods = switch.options.flood.has(vid);
         if !floods {
             self.learn(at, sender, seen);

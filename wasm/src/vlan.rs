@@ -307,6 +307,20 @@ impl PortVlans {
         Self::new(Mode::Trunk, 0, [&[], &[]], S_TAG, PriorityTags::Never, 2)
     }
 
+    /// The VLAN that a frame is put into if it may come in and its tags are not translated, by what stands behind its
+    /// addresses.
+    #[inline]
+    pub fn expected(&self, behind: &[u8; TAG]) -> u16 {
+        let [a, b, c, d] = *behind;
+        let tagged = matches!(u16::from_be_bytes([a, b]), C_TAG | S_TAG);
+        let vid = if tagged { u16::from_be_bytes([c, d]) & VID } else { 0 };
+        match self.mode {
+            Mode::Access | Mode::Dot1qTunnel => self.tag & VID,
+            Mode::NativeTagged | Mode::NativeUntagged if vid == 0 => self.tag & VID,
+            _ => vid,
+        }
+    }
+
     /// A frame comes in: puts it into its VLAN, or says why it may not come. `Ok(true)`: a tag of its own was deleted, as
     /// Open vSwitch does it where a tunnel's tag is one too many.
     pub fn enter(&self, tags: &mut Tags) -> Result<bool, SwitchCount> {
@@ -497,6 +511,25 @@ mod tests {
             let vids = |list: &[(u16, u16, u16)]| list.iter().map(|tag| tag.2).collect::<Vec<_>>();
             assert_eq!(vids(&list(&tags)), vids(before));
         }
+    }
+
+    #[test]
+    fn a_frames_vlan_is_as_expected() {
+        let modes = [Mode::Access, Mode::Trunk, Mode::NativeTagged, Mode::NativeUntagged, Mode::Dot1qTunnel];
+        let mut entered = 0;
+        for (mode, tag) in modes.into_iter().flat_map(|mode| [(mode, 0), (mode, 9)]) {
+            let port = PortVlans::new(mode, tag, [&[], &[]], S_TAG, PriorityTags::Never, 2);
+            for before in [&[][..], &[(C_TAG, 3, 0)], &[(C_TAG, 3, 7)], &[(S_TAG, 0, 5), (C_TAG, 0, 7)]] {
+                let mut tags = tags(before);
+                let (tpid, pcp, vid) = before.first().copied().unwrap_or((0x0800, 2, 0x345));
+                let [[a, b], [c, d]] = [tpid, pcp << 13 | vid].map(u16::to_be_bytes);
+                if port.enter(&mut tags).is_ok() {
+                    entered += 1;
+                    assert_eq!(port.expected(&[a, b, c, d]), tags.vid(), "{mode:?} {tag} {before:?}");
+                }
+            }
+        }
+        assert!(entered > 25, "{entered}");
     }
 
     #[test]

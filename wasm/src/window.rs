@@ -44,6 +44,8 @@ pub struct Cursor {
     message: usize,
     /// Where in the message to go on.
     offset: usize,
+    /// Bytes of each datagram of the message.
+    size: usize,
     /// Super-datagrams passed.
     pub joined: u64,
 }
@@ -70,7 +72,7 @@ impl Entry {
 impl Cursor {
     /// The start of a batch.
     pub fn new(socket: u32, kind: SocketKind, count: usize) -> Self {
-        Self { socket, kind, count, message: 0, offset: 0, joined: 0 }
+        Self { socket, kind, count, message: 0, offset: 0, size: 0, joined: 0 }
     }
 
     /// Puts the next datagram into `entry`, its session not looked up; false when there is none.
@@ -82,7 +84,10 @@ impl Cursor {
         }
         let total = messages.len(message);
         let cut = messages.is_cut(message);
-        let size = if cut { total } else { segment_size(messages, message, total) };
+        if self.offset == 0 {
+            self.size = if cut { total } else { segment_size(messages, message, total) };
+        }
+        let size = self.size;
         let (from, to) = (self.offset, total.min(self.offset + size));
         entry.message = message as u32;
         let floor = if from == 0 { 0 } else { HEADROOM + from };
@@ -171,13 +176,13 @@ impl Window {
             }
             self.len += 1;
         }
-        self.look_up(cursor, messages, core);
+        self.look_up(cursor, slots, messages, core);
         self.len > 0
     }
 
     /// Finds the sessions of what is left in the window. Where to look is worked out before anything is read: the shorter
     /// the loop that waits for memory, the more of its rounds the processor has under way at a time.
-    fn look_up(&mut self, cursor: &Cursor, messages: &Messages, core: &Core) {
+    fn look_up(&mut self, cursor: &Cursor, slots: &Slots, messages: &Messages, core: &Core) {
         self.epoch = core.epoch;
         let left = &mut self.entries[self.next..self.len];
         let (rx, tx) = (&core.sessions.rx, &core.sessions.tx);
@@ -209,21 +214,65 @@ impl Window {
             }
         }
         touch(&places[..known]);
-        let mut joined = 0;
+        let (mut joined, mut switched) = (0, false);
         for session in &sessions[..known] {
-            if let Forwarder::CrossConnect(Port::Session(out)) = rx[*session].forwarder {
-                places[joined] = &tx[out].tunnel;
-                joined += 1;
+            match rx[*session].forwarder {
+                Forwarder::CrossConnect(Port::Session(out)) => {
+                    places[joined] = &tx[out].tunnel;
+                    joined += 1;
+                }
+                forwarder => switched |= matches!(forwarder, Forwarder::Switch(_)),
             }
         }
         touch(&places[..joined]);
+        if switched {
+            self.look_up_stations(slots, core);
+        }
+    }
+
+    /// Brings into the cache where a switch will look for who sent the frames that are left, and for who is to have them;
+    /// then the port and the session that they leave by.
+    #[inline(never)]
+    fn look_up_stations(&self, slots: &Slots, core: &Core) {
+        let mut stations = [[&NONE; 2]; WINDOW];
+        let mut known = 0;
+        for entry in &self.entries[self.next..self.len] {
+            let Ok(Class::Data(data)) = entry.what else { continue };
+            if entry.session == NONE {
+                continue;
+            }
+            let rx = &core.sessions.rx[entry.session];
+            if let Forwarder::Switch(member) = rx.forwarder {
+                let start = entry.place.start + rx.header(&data);
+                let frame = slots.slot(entry.message as usize)[..entry.place.end].get(start..);
+                if let Some(found) = frame.and_then(|frame| core.switches.stations(member, frame)) {
+                    stations[known] = found;
+                    known += 1;
+                }
+            }
+        }
+        touch(stations[..known].as_flattened());
+        let mut places = [&NONE; WINDOW];
+        let ports = stations[..known].iter().map(|[_, to]| core.switches.port_of(**to));
+        for (place, port) in places.iter_mut().zip(ports) {
+            if let Port::Session(out) = port {
+                *place = &core.sessions.tx[*out].tunnel;
+            }
+        }
+        touch(&places[..known]);
     }
 
     /// The next datagram. Those that were looked up before sessions came or went are looked up again.
     #[inline]
-    pub fn next(&mut self, cursor: &Cursor, messages: &Messages, core: &Core) -> Option<&Entry> {
+    pub fn next(
+        &mut self,
+        cursor: &Cursor,
+        slots: &Slots,
+        messages: &Messages,
+        core: &Core,
+    ) -> Option<&Entry> {
         if self.epoch != core.epoch {
-            self.look_up(cursor, messages, core);
+            self.look_up(cursor, slots, messages, core);
         }
         self.entries[..self.len].get(self.next)
     }
