@@ -378,10 +378,10 @@ test("switches, ports and MAC tables are shown and changed by the command line",
   assert.match(await isthmus("show", "switch"), /^SWITCH +PORTS +MACS/);
   await isthmus("add", "port", "lan", "h6", "tap", "h6", "tag", "6");
   await until("the port is there", async () => {
-    return /h6 +tap h6 +access +6/.test(await isthmus("show", "port", "lan"));
+    return /h6 +tap h6 +up +access +6/.test(await isthmus("show", "port", "lan"));
   });
   await isthmus("set", "port", "lan", "h6", "tag", "7");
-  assert.match(await isthmus("show", "port", "lan"), /h6 +tap h6 +access +7/);
+  assert.match(await isthmus("show", "port", "lan"), /h6 +tap h6 +up +access +7/);
   await isthmus("add", "fdb", "lan", "h6", "7", "02:00:00:00:07:07");
   assert.match(await isthmus("show", "fdb", "lan"), /lan +h6 +7 +02:00:00:00:07:07 +static/);
   await isthmus("flush", "fdb", "lan");
