@@ -59,7 +59,10 @@ export const vswitch: Plugin<CircuitOptions, Section, PortOptions> = {
         { name: "switch", help: "its switch" },
         { name: "port", help: "its name" },
         { name: "kind", help: "session, tap, interface or patch" },
-        { name: "status", help: "up, blocked because of a loop, or down with its session" },
+        {
+          name: "status",
+          help: "up, blocked because of a loop, or down with its session or device",
+        },
         { name: "vlan-mode", help: "what it does with tags" },
         { name: "tag", help: "its own VLAN" },
         { name: "trunks", help: "the VLANs that it carries" },
@@ -143,9 +146,9 @@ function circuit(
           kind: "session",
           options: wanted().port,
           up: () => session.up || !connected,
+          carrier: session.carrier,
         },
         () => session.port.frameMtu - ETHERNET_HEADER,
-        ({ what }) => followLoop(session, what),
       );
       session.connected().then(() => {
         connected = true;
@@ -188,11 +191,6 @@ function chosen(
   if (!fits) return { switch: otherwise, port: { ...common, ...own } };
   const { "host-name": _host, "remote-end-id": _id, switch: at, ...port } = fits;
   return { switch: at, port: { ...common, ...port, ...own } };
-}
-
-/** A port that is blocked carries nothing. */
-function followLoop(session: Session, what: string): void {
-  if (what === "loop" || what === "loop-over") session.carrier(what === "loop-over");
 }
 
 async function* rows(

@@ -108,6 +108,7 @@ const declared = z.strictObject({
   "forward-bpdu": z.boolean().exactOptional(),
   "forward-reserved": z.array(z.int().min(0).max(15)).max(16).exactOptional(),
   loop: loop.exactOptional(),
+  autostate: z.boolean().exactOptional(),
   ports: z.record(name, localPort).exactOptional(),
 });
 /** A switch of the file. */

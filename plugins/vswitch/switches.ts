@@ -8,9 +8,9 @@ import type {
   Endable,
   Member,
   PacketOptions,
+  PacketPort,
   Port,
   Scope,
-  SwitchEvent,
   SwitchFigures,
   SwitchForwarder,
   SwitchPortOptions,
@@ -47,6 +47,8 @@ interface PortOf {
   readonly kind: string;
   readonly options: PortOptions;
   up?(): boolean;
+  /** Is told whether frames can flow beyond it: it is not blocked and, where the switch has `autostate`, not alone. */
+  carrier?(up: boolean): void;
 }
 
 /** A switch that is there. */
@@ -60,14 +62,12 @@ export interface Running {
    * Joins a port for as long as a scope lasts.
    * @param mtu octets of the largest packet that leaves by it whole
    * @param of `up`: whether anything is behind it; absent: something is
-   * @param told is told what happens at it
    */
   join(
     life: Scope,
     port: Port,
     of: PortOf,
     mtu: () => number | undefined,
-    told?: (event: SwitchEvent) => void,
   ): Promise<Joined>;
   figures(): Promise<SwitchFigures>;
 }
@@ -161,7 +161,8 @@ interface Entry extends Row {
   /** The device whose MTU follows that of the others. */
   readonly follows: DevicePort | undefined;
   mtu(): number | undefined;
-  readonly told: ((event: SwitchEvent) => void) | undefined;
+  readonly carrier: ((up: boolean) => void) | undefined;
+  blocked: boolean;
 }
 
 class OneSwitch implements Running {
@@ -195,7 +196,9 @@ class OneSwitch implements Running {
         const message = "a port is blocked: a station is heard at it and at another in turn";
         life.log("warn", message, { switch: name, ...detail });
       }
-      made.running?.rows.get(event.port)?.told?.(event);
+      if (what === "loop" || what === "loop-over") {
+        made.running?.block(event.port, what === "loop");
+      }
     });
     life.defer(ended);
     made.running = new OneSwitch(name, life, forwarder, declared);
@@ -222,14 +225,14 @@ class OneSwitch implements Running {
     }
     this.#declared = next;
     await this.#bringPorts(next);
+    this.#tellCarriers();
   }
 
   async join(
     life: Scope,
     port: Port,
-    { kind, name, options: first, up = () => true }: PortOf,
+    { carrier, kind, name, options: first, up = () => true }: PortOf,
     mtu: () => number | undefined,
-    told?: (event: SwitchEvent) => void,
     follows?: DevicePort,
   ): Promise<Joined> {
     let options = first;
@@ -243,14 +246,26 @@ class OneSwitch implements Running {
       said = next;
       await member.change(next);
     };
-    const entry = { kind, options: () => options, up, member, refit, follows, mtu, told };
+    const entry: Entry = {
+      kind,
+      options: () => options,
+      up,
+      member,
+      refit,
+      follows,
+      mtu,
+      carrier,
+      blocked: false,
+    };
     this.rows.set(name, entry);
     life.defer(async () => {
       if (this.rows.get(name) !== entry) return;
       this.rows.delete(name);
+      this.#tellCarriers();
       await this.#fit().catch(() => {});
     });
     await this.#fit();
+    this.#tellCarriers();
     return {
       change: async (next) => {
         if (!isDeepStrictEqual(next.translate, options.translate)) {
@@ -262,8 +277,27 @@ class OneSwitch implements Running {
       refit: async () => {
         await refit();
         await this.#fit();
+        this.#tellCarriers();
       },
     };
+  }
+
+  /** A port was blocked for a loop, or is so no more. */
+  block(name: string, blocked: boolean): void {
+    const entry = this.rows.get(name);
+    if (!entry) return;
+    entry.blocked = blocked;
+    this.#tellCarriers();
+  }
+
+  /** What is behind a session's end is the rest of the switch. */
+  #tellCarriers(): void {
+    const entries = [...this.rows.values()];
+    const up = entries.filter((entry) => entry.up()).length;
+    for (const entry of entries) {
+      const alone = this.#declared.autostate === true && up === (entry.up() ? 1 : 0);
+      entry.carrier?.(!entry.blocked && !alone);
+    }
   }
 
   /** Gives devices whose MTU nobody said the least of the others'. */
@@ -302,7 +336,13 @@ class OneSwitch implements Running {
         const { port, follows, kind } = await openLocal(life, kept.was);
         const mtu = () => follows ? undefined : port.frameMtu - ETHERNET_HEADER;
         const options = optionsOf(kept.was);
-        kept.joined = await this.join(life, port, { name, kind, options }, mtu, undefined, follows);
+        let running = true;
+        const up = () => running;
+        kept.joined = await this.join(life, port, { name, kind, options, up }, mtu, follows);
+        await life.follow(port, (now) => {
+          running = now;
+          kept.joined?.refit().catch(life.fail);
+        });
       }),
     };
     this.#local.set(name, kept);
@@ -321,7 +361,7 @@ function optionsOf({ tap: _tap, interface: _device, patch: _patch, ...options }:
 async function openLocal(
   life: Scope,
   { interface: device, tap }: LocalPort,
-): Promise<{ port: Port; kind: string; follows?: DevicePort }> {
+): Promise<{ port: DevicePort | PacketPort; kind: string; follows?: DevicePort }> {
   if (tap !== undefined) {
     const options = typeof tap === "string" ? { name: tap } : tap;
     const port = await life.open("tap", options);

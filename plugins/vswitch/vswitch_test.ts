@@ -159,6 +159,34 @@ Deno.test("a port that is blocked tells its peer, and the operator", async () =>
   await host.end(WHY);
 });
 
+Deno.test("with autostate a session alone in its switch has no carrier: what is up beside it counts, devices and sessions", async () => {
+  const section: Section = { lan: { autostate: true, ports: { office: { tap: "office0" } } } };
+  const { circuit, host, sessions: [first, second], world } = await bench(section, {
+    switch: "lan",
+  });
+  await settle();
+  const tap = [...world.ports.values()].find(({ tap }) => tap)!.tap!;
+  const says = async () => {
+    await world.advance(1000);
+    return first!.carriers.at(-1) ?? true;
+  };
+  await first!.attach(circuit);
+  assert.equal(await says(), true);
+  tap.set(false);
+  assert.equal(await says(), false);
+  await second!.attach(circuit);
+  assert.equal(await says(), true, "the other session is behind it");
+  await second!.set({ up: false });
+  assert.equal(await says(), false, "whose peer's circuit is down");
+  tap.set(true);
+  assert.equal(await says(), true);
+  await host.reconfigure("switch", { lan: { ports: section["lan"]!.ports! } });
+  tap.set(false);
+  assert.equal(await says(), true, "it is not asked for any more");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
 Deno.test("a port is shown as it carries VLANs, whether the file says how or not", async () => {
   const { circuit, host, sessions: [first], world } = await bench(
     { lan: { ports: { access: { tap: "a0", tag: 10 }, trunk: { tap: "t0", trunks: [10, 20] } } } },

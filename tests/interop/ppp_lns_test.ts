@@ -280,16 +280,20 @@ test("a subscriber that is cut off is noticed by LCP echoes, and its address is 
   });
 });
 
-test("pppd is challenged again and again by chap-interval, and its packets pass meanwhile", async (lab) => {
+test("pppd is challenged again and again by chap-interval, and its packets pass meanwhile; compression is rejected", async (lab) => {
   for (const refused of ["refuse-mschap-v2", "refuse-chap"]) {
     await using appliance = await startLns(lab, { more: "        chap-interval: 1" });
-    await dial(lab, { more: ["refuse-pap", "refuse-mschap", refused] });
+    const compresses = ["deflate 15,15", "bsdcomp 12,12"];
+    await dial(lab, { more: ["refuse-pap", "refuse-mschap", refused, ...compresses] });
     try {
       await untilPppd(lab, /remote IP address/);
+      // CCP (RFC 1962), which we do not speak: a Protocol-Reject of 80FD.
+      await untilPppd(lab, /sent \[CCP ConfReq/);
+      await untilPppd(lab, /rcvd \[LCP ProtRej id=\S+ 80 fd/);
       const challenges = /(?:rcvd \[CHAP Challenge[^]*){4}/;
       const [sent] = await Promise.all([ping(lab, "10.64.0.2"), untilPppd(lab, challenges)]);
       assertNoLoss(sent, "while it is challenged");
-      await untilPppd(lab, /(?:CHAP authentication succeeded[^]*){2}/);
+      await untilPppd(lab, /(?:rcvd \[CHAP Success[^]*){3}/);
       const [row] = await sessionsOf(appliance);
       assert.equal(row!["circuit-state"]!["stage"], "up");
     } finally {
