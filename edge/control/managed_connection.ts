@@ -296,7 +296,8 @@ class DatapathConnections implements ManagedConnections {
     const { driver, log } = this.#dependencies;
     const message = messageOf(error);
     const path = `tunnels/${link.name}/sessions/${call.name}`;
-    log.warn("cannot create a session", { path, reason: message });
+    // Of a call that is over already, its end was told.
+    log[call.closed ? "debug" : "warn"]("cannot create a session", { path, reason: message });
     const end = error instanceof CircuitRefusal
       ? endFor(link.version, error.end)
       : { result: CdnResult.NoFacilitiesNow, message };

@@ -248,12 +248,12 @@ Deno.test("a managed tunnel whose remote or local changes begins anew at once; m
   });
 });
 
-/** Has a reload with another admin endpoint wait where nothing is done yet that has no way back. */
+/** Has a reload with another admin endpoint wait where nothing is done yet that has no way back; disposal lets it go on. */
 function holdReload({ appliance }: ControlNode) {
   const held = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   appliance.onAdminChange = () => (reached.resolve(), held.promise);
-  return { reached: reached.promise, goOn: held.resolve };
+  return { reached: reached.promise, goOn: held.resolve, [Symbol.dispose]: held.resolve };
 }
 
 const elsewhere = (text: string) =>
@@ -263,15 +263,15 @@ Deno.test("a tunnel or call that is ended while a reload is under way stays ende
   await using hq = await startControlNode(called("proto-version: 3"));
   await using branch = await startControlNode(caller("proto-version: 3"));
   await bothUp(hq, branch);
-  const { goOn, reached } = holdReload(branch);
+  using hold = holdReload(branch);
   branch.text = elsewhere(caller("proto-version: 3"));
   const reload = branch.appliance.reload();
-  await Promise.race([reached, reload]);
+  await Promise.race([hold.reached, reload]);
   const session = branch.appliance.deleteSession("to-hq", "lab1");
   const tunnel = branch.appliance.deleteTunnel("to-hq");
   await sleep(50);
   assert.equal((await branch.up("to-hq")).length, 2);
-  goOn();
+  hold.goOn();
   assert.deepEqual((await reload).steps, [{ path: "admin", step: "changed" }]);
   await Promise.all([session, tunnel]);
   await sleep(200);
@@ -280,13 +280,13 @@ Deno.test("a tunnel or call that is ended while a reload is under way stays ende
 
 Deno.test("a connection that comes up while its peer is on the way out ends with it", async () => {
   await using hq = await startControlNode(called("proto-version: 3"));
-  const { goOn, reached } = holdReload(hq);
+  using hold = holdReload(hq);
   hq.text = elsewhere(called("proto-version: 3").replace("  branch:", "  other:"));
   const reload = hq.appliance.reload();
-  await Promise.race([reached, reload]);
+  await Promise.race([hold.reached, reload]);
   await using branch = await startControlNode(caller("proto-version: 3"));
   await bothUp(hq, branch);
-  goOn();
+  hold.goOn();
   const { steps } = await reload;
   const why = "its peer is not in the configuration any more";
   assert.deepEqual(steps.find((step) => step.why === why)?.step, "removed");

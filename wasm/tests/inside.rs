@@ -162,6 +162,9 @@ fn host_and_receiver_are_beside_each_other() {
     assert_eq!(record(&mut bench, &others), Some(receiver.to_number()));
     bench.lab.datapath.core.remove_port(bench.host).unwrap();
     assert_eq!(record(&mut bench, &ours), Some(receiver.to_number()), "the receiver stays");
+    bench.lab.datapath.core.cross_connect(bench.session, bench.device).unwrap();
+    bench.lab.datapath.core.disconnect(bench.device).unwrap();
+    assert_eq!(record(&mut bench, &others), Some(receiver.to_number()), "also after a join");
     let host = bench.lab.datapath.core.add_host_port(FrameType::Ethernet).unwrap();
     bench.lab.datapath.core.put_inside(bench.session, host, ME).unwrap();
     bench.lab.datapath.core.remove_port(receiver).unwrap();

@@ -116,7 +116,7 @@ ${kind.peers && `peers:${kind.peers}\n`}tunnels:${pings.tunnel}${tunnels.join(""
     }],
     ["POST with 80,000 unknown keys", async (subject) => {
       const keys = Array.from({ length: 80_000 }, (_, i) => `"k${i}":0`);
-      await subject.ask("POST", "/v1/tunnels", 422, `{${keys.join(",")}}`);
+      await subject.ask("POST", "/v1/tunnels", 413, `{${keys.join(",")}}`);
     }],
     ["GET of all pages of /v1/tunnels", async (subject) => {
       let cursor: string | undefined = "";

@@ -272,7 +272,9 @@ async function follow({ adminSocket }: Appliance, round: number): Promise<void> 
       client,
       signal: leave.signal,
     });
-    if (response.status !== 503) assert.equal(response.status, 200, path);
+    // A peer that is away has no address whose packets could be looked at.
+    const away = response.status === 404 && path.includes("of=rash&data");
+    if (response.status !== 503 && !away) assert.equal(response.status, 200, path);
     for await (const _ of response.body!);
   } catch (error) {
     if (!leave.signal.aborted) throw error;
