@@ -162,3 +162,18 @@ Deno.test("whatever of a placed call is refused, nothing of it is left", async (
     if (!refused) break;
   }
 });
+
+Deno.test("a session has all that is known of it: nothing of its facts is left out", async () => {
+  const { attached, host, scope, world } = await bench();
+  world.placed = (call) => call.agree({ calledNumber: "77" });
+  const placed = await scope.place(peer, {}, { pseudowireType: 7 });
+  assert.ok(!isRefusal(placed));
+  assert.deepEqual([placed.serial, placed.request, placed.said.calledNumber], [77, "ICRQ", "77"]);
+  assert.ok(placed.tunnel?.gone);
+  const session = makeSession(world, host, { pseudowireType: 7, request: "ICRQ" });
+  await session.attach(world.circuits.get("lns")!);
+  for (const name of Object.keys(session.facts) as (keyof typeof session.facts)[]) {
+    assert.notEqual(attached[0]!.session[name], undefined, name);
+  }
+  await host.end(WHY);
+});

@@ -15,6 +15,7 @@ export class HostedSession implements Session {
   readonly pseudowireType: number;
   declare readonly request?: "ICRQ" | "OCRQ";
   declare readonly tunnel?: SessionTunnel;
+  declare readonly serial?: number;
   readonly port: Port;
   readonly #facts: SessionFacts;
   readonly #own: Endable;
@@ -29,6 +30,7 @@ export class HostedSession implements Session {
     this.pseudowireType = facts.pseudowireType;
     if (facts.request) this.request = facts.request;
     if (facts.tunnel) this.tunnel = facts.tunnel;
+    if (facts.serial !== undefined) this.serial = facts.serial;
     this.port = facts.port;
     this.#facts = facts;
     this.#own = own;
