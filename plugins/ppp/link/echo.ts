@@ -16,7 +16,10 @@ export interface EchoSink {
   unanswered(): void;
 }
 
-/** Counts what was not answered. */
+/**
+ * Counts what was not answered. Requests go out at whole hundredths of the interval: those of many links leave together,
+ * and their answers come together, so that either thread wakes up a few times a second and not once for each link.
+ */
 export class Echo {
   deadline: number | undefined;
   readonly #settings: EchoSettings;
@@ -30,7 +33,7 @@ export class Echo {
 
   start(now: number): void {
     this.#unanswered = 0;
-    if (this.#settings.intervalMs > 0) this.deadline = now + this.#settings.intervalMs;
+    if (this.#settings.intervalMs > 0) this.#wait(now);
   }
 
   stop(): void {
@@ -44,9 +47,16 @@ export class Echo {
 
   timeout(now: number): void {
     if (this.deadline === undefined || now < this.deadline) return;
-    this.deadline = now + this.#settings.intervalMs;
+    this.#wait(now);
     if (this.#unanswered >= this.#settings.failures) return this.#sink.unanswered();
     this.#unanswered++;
     this.#sink.sendEcho();
+  }
+
+  /** Until the last hundredth of the interval that is no later than an interval from now. */
+  #wait(now: number): void {
+    const { intervalMs } = this.#settings;
+    const step = intervalMs / 100;
+    this.deadline = Math.floor((now + intervalMs) / step) * step;
   }
 }
