@@ -30,6 +30,12 @@ const watched = {
   Interface: ["name", "ofport", "error"],
 };
 
+/** What a transaction answers to one of its operations. */
+interface Result {
+  readonly error?: string;
+  readonly rows?: readonly { readonly next_cfg: number }[];
+}
+
 /** The key that marks rows as ours. */
 const MARK = "isthmus";
 
@@ -133,11 +139,17 @@ export class Database {
     ]);
   }
 
-  /** Takes a port of ours out, wherever it is. */
-  async remove(name: string): Promise<void> {
+  /** The number of the configuration that Open vSwitch has put in force. */
+  get looked(): number {
+    const [row] = this.#table("Open_vSwitch").values();
+    return Number(row?.["cur_cfg"] ?? 0);
+  }
+
+  /** Takes a port of ours out, wherever it is. @returns which configuration is without it; undefined: all are */
+  async remove(name: string): Promise<number | undefined> {
     const port = this.#uuidOf("Port", name);
-    if (port === undefined || !this.ours().includes(name)) return;
-    await this.#transact(undefined, [{
+    if (port === undefined || !this.ours().includes(name)) return undefined;
+    return await this.#transact(undefined, [{
       op: "mutate",
       table: "Bridge",
       where: [["ports", "includes", ["uuid", port]]],
@@ -145,18 +157,24 @@ export class Database {
     }]);
   }
 
-  /** Makes a change, and has Open vSwitch look. @param waits what it means where a `wait` fails */
-  async #transact(waits: string | undefined, operations: readonly object[]): Promise<void> {
+  /**
+   * Makes a change, and has Open vSwitch look.
+   *
+   * @param waits what it means where a `wait` fails
+   * @returns the number of the configuration with the change
+   */
+  async #transact(waits: string | undefined, operations: readonly object[]): Promise<number> {
     const looked = [
       { op: "mutate", table: "Open_vSwitch", where: [], mutations: [["next_cfg", "+=", 1]] },
+      { op: "select", table: "Open_vSwitch", where: [], columns: ["next_cfg"] },
     ];
     const params = ["Open_vSwitch", ...operations, ...looked] as unknown as Json;
-    const results = await this.#rpc.ask("transact", params) as ({ error?: string } | null)[];
+    const results = await this.#rpc.ask("transact", params) as (Result | null)[];
     // What fails at the commit is told behind the answers to all operations.
     const failed = results.find((result) => result?.error) as
       | { error: string; details?: string }
       | undefined;
-    if (!failed) return;
+    if (!failed) return results[operations.length + 1]?.rows?.[0]?.next_cfg ?? 0;
     const isWait = waits !== undefined && failed.error === "timed out";
     throw new Error(isWait ? waits : [failed.error, failed.details].filter(Boolean).join(": "));
   }

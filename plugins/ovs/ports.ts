@@ -37,6 +37,10 @@ class Ports implements OvsPorts {
   readonly #errors = new Map<string, string>();
   /** Columns that Open vSwitch does not have yet. */
   readonly #stale = new Set<string>();
+  /** Ports that were added for a device of this life: others' devices are gone, though Open vSwitch may not know yet. */
+  readonly #ours = new Set<string>();
+  /** Ports that were taken out, and the configuration that is without them. */
+  readonly #leaving = new Map<string, number>();
   readonly #cleanFrom: number;
   #database: Database | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -91,12 +95,29 @@ class Ports implements OvsPorts {
     this.#wanted.delete(name);
     this.#errors.delete(name);
     await this.#working;
-    await this.#database?.remove(name).catch((error) =>
+    if (!this.#database) return;
+    await this.#takeOut(this.#database, name).catch((error) =>
       this.#scope.log("warn", "cannot take a port out of Open vSwitch", {
         port: name,
         error: asError(error).message,
       })
     );
+  }
+
+  async #takeOut(database: Database, name: string): Promise<void> {
+    this.#ours.delete(name);
+    const configuration = await database.remove(name);
+    if (configuration !== undefined) this.#leaving.set(name, configuration);
+  }
+
+  /** Adds a port once Open vSwitch has let go of the device that had its name before: it would read on from that. */
+  async #putIn(database: Database, wanted: Wanted): Promise<void> {
+    const { name } = wanted;
+    const without = this.#leaving.get(name) ?? 0;
+    await this.#until(() => this.#database !== database || database.looked >= without);
+    this.#leaving.delete(name);
+    await database.add(wanted);
+    this.#ours.add(name);
   }
 
   found(name: string): Found & { away?: boolean } {
@@ -112,13 +133,18 @@ class Ports implements OvsPorts {
 
   /** Waits until Open vSwitch has a port, has refused it, went away, or is too slow. */
   #settled(name: string): Promise<void> {
-    const isSettled = () => {
+    return this.#until(() => {
       const { away, error, ofport } = this.found(name);
       return away || error !== undefined || ofport !== undefined;
-    };
+    });
+  }
+
+  /** Waits until something is so, or for as long as Open vSwitch may take. */
+  #until(isSo: () => boolean): Promise<void> {
+    if (isSo()) return Promise.resolve();
     return new Promise((resolve) => {
       const look = () => {
-        if (!isSettled()) return;
+        if (!isSo()) return;
         timer.cancel();
         this.#watchers = this.#watchers.filter((one) => one !== look);
         resolve();
@@ -153,14 +179,16 @@ class Ports implements OvsPorts {
     if (!database) return;
     for (const name of database.ours()) {
       const wanted = this.#wanted.get(name);
-      const moved = wanted && !database.has(name, wanted.bridge);
-      if (moved || (!wanted && this.#scope.now() >= this.#cleanFrom)) await database.remove(name);
+      const moved = wanted && !(this.#ours.has(name) && database.has(name, wanted.bridge));
+      if (moved || (!wanted && this.#scope.now() >= this.#cleanFrom)) {
+        await this.#takeOut(database, name);
+      }
     }
     let failed = false;
     for (const wanted of this.#wanted.values()) {
       const { bridge, name } = wanted;
       try {
-        if (!database.has(name, bridge)) await database.add(wanted);
+        if (!database.has(name, bridge)) await this.#putIn(database, wanted);
         else if (this.#stale.has(name)) await database.change(wanted);
         this.#stale.delete(name);
         this.#errors.delete(name);
