@@ -58,7 +58,12 @@ export async function startAppliance(
   const process = place.background("isthmus", ...isthmus, "run", "--config", file);
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: adminSocket } });
   const get = async <T>(path: string): Promise<T> => {
-    const response = await checkedFetch(`http://localhost${path}`, { client });
+    const ask = () => checkedFetch(`http://localhost${path}`, { client });
+    // A connection that was idle for as long as the appliance keeps one may be closed just as it is asked by.
+    const response = await ask().catch((error) => {
+      if (error instanceof TypeError) return ask();
+      throw error;
+    });
     const body = await response.text();
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${body}`);
     return JSON.parse(body) as T;
