@@ -57,6 +57,7 @@ test("SoftEther as LCCE: calls of types 5 and 4, HELLO, our CDN, its StopCCN, it
     assert.equal(after.control!.messages!.retransmitted, 0, "each was acknowledged in time");
     await peer.endTunnels();
     assert.match(await untilDown(appliance, "t"), /ended by the peer/);
+    assert.match(await appliance.process.log(), /tunnel lost .*ended by the peer/);
     await startPeer(pair);
     await untilUp(appliance, "t", calls - 1);
   }
