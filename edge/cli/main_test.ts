@@ -453,6 +453,16 @@ Deno.test("what a change of the file refuses is named by the keywords of a port,
   }
 });
 
+Deno.test("a value of do that is JSON says each key once", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.deepEqual(await isthmus('do word given {"a":{"b":1,"b":2}}'), {
+      status: 2,
+      out: "",
+      err: "isthmus: a.b: given twice; expected each key once\n",
+    });
+  });
+});
+
 Deno.test("the token comes from a file or the environment", async () => {
   const api = await branchOffice();
   api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };
