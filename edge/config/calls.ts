@@ -18,10 +18,10 @@ import { asObject, directionsOf, type ParseOptions, readCircuit } from "./readin
 import type { Report } from "./report.ts";
 import { mapSchema } from "./schema.ts";
 
-/** Reads a peer's `accept:`. */
+/** Reads a peer's `accept:`. @param version as that of {@linkcode readPlacedCalls} */
 export function readAccept(
   value: unknown,
-  version: ProtoVersion,
+  version: ProtoVersion | undefined,
   path: Path,
   options: ParseOptions,
   report: Report,
@@ -34,8 +34,8 @@ export function readAccept(
     const circuit = readOwnCircuit(entry, own, options, report);
     const file = report.check(acceptSchema, entry, own);
     if (!file) continue;
-    const call = buildCall(file.name, "", version, file, circuit);
-    checkCall(call, version, own, options, report);
+    const call = buildCall(file.name, "", version ?? 3, file, circuit);
+    if (version !== undefined) checkCall(call, version, own, options, report);
     const key = JSON.stringify([call.name, call.pseudowireType]);
     const other = seen.get(key);
     if (other === undefined) seen.set(key, index);

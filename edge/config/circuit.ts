@@ -11,6 +11,9 @@ import type { Path } from "./problem.ts";
 import { maskSecrets } from "./secrets.ts";
 import { hint } from "./suggest.ts";
 
+/** The circuits that have names; `unknown` where the file cannot be asked. Those that are wrong have no plugin. */
+export type KnownCircuits = ReadonlyMap<string, NamedCircuit> | "unknown";
+
 /**
  * Reads `{ <plugin>: <options> }`, or `<circuit>` and `{ <circuit>: <port options> }` of a named one. Options left empty are none; those returned are the plugin's schema's output.
  *
@@ -20,10 +23,11 @@ export function parseCircuit(
   value: unknown,
   plugins: readonly Plugin[],
   at: Path = ["circuit"],
-  circuits: ReadonlyMap<string, NamedCircuit> = new Map(),
+  known: KnownCircuits = new Map(),
 ): Checked<CircuitConfig> {
   const isName = typeof value === "string" && !plugins.some(({ name }) => name === value);
-  if (isName && !circuits.has(value)) {
+  const circuits = known === "unknown" ? new Map<string, NamedCircuit>() : known;
+  if (isName && !circuits.has(value) && known !== "unknown") {
     const message = `no such circuit${hint(value, circuits.keys())}`;
     return { ok: false, issues: [{ path: [], message, at: "value" }] };
   }
@@ -34,15 +38,21 @@ export function parseCircuit(
   if (named) return parsePortOptions(named, options ?? {}, plugins, [...at, name]);
   const withCircuits = plugins.filter(({ options }) => options);
   const plugin = withCircuits.find((candidate) => candidate.name === name);
+  if (!plugin && known === "unknown") return parsePortOptions(wrong(name), {}, plugins, at);
   if (!plugin) {
-    const known = [...withCircuits.map((each) => each.name), ...circuits.keys()];
-    const message = `no such plugin${circuits.size > 0 ? " or circuit" : ""}${hint(name, known)}`;
+    const names = [...withCircuits.map((each) => each.name), ...circuits.keys()];
+    const message = `no such plugin${circuits.size > 0 ? " or circuit" : ""}${hint(name, names)}`;
     return { ok: false, issues: [{ path: [name], message, at: "key" }] };
   }
   const checked = check(plugin.options!, options ?? {}, [...at, name]);
   if (checked.ok) return { ok: true, value: { plugin: name, options: checked.value as Row } };
   const issues = checked.issues.map((issue) => ({ ...issue, path: [name, ...issue.path] }));
   return { ok: false, issues };
+}
+
+/** A circuit of which no more is known than its name: what is wrong with it is told where it stands. */
+export function wrong(name: string): NamedCircuit {
+  return { name, plugin: "", options: {} };
 }
 
 /** What a session says beside a circuit's name. */
@@ -52,6 +62,7 @@ function parsePortOptions(
   plugins: readonly Plugin[],
   at: Path,
 ): Checked<CircuitConfig> {
+  if (pluginName === "") return { ok: true, value: wrong(name) };
   const schema = plugins.find((each) => each.name === pluginName)?.portOptions ?? nothingToSay;
   const checked = check(schema, options, at);
   if (checked.ok) {

@@ -31,13 +31,13 @@ export function readManagedTunnel(
   name: string,
   entry: unknown,
   path: Path,
-  peers: ReadonlyMap<string, ReadPeer>,
+  peers: ReadonlyMap<string, ReadPeer> | undefined,
   options: ParseOptions,
   report: Report,
 ): { readonly tunnel?: ManagedTunnelConfig; readonly placed: readonly PlacedCall[] } {
   const raw = asObject(entry) ?? {};
   const encap = raw["encap"] === "ip" ? "ip" : "udp";
-  const peer = typeof raw["peer"] === "string" ? peers.get(raw["peer"]) : undefined;
+  const peer = typeof raw["peer"] === "string" ? peers?.get(raw["peer"]) : undefined;
   const remotes = readRemotes(raw["remote"], encap, [...path, "remote"], report);
   const placed = readPlacedCalls(
     raw["sessions"],
@@ -48,7 +48,7 @@ export function readManagedTunnel(
   );
   const file = report.check(managedTunnelSchema, entry, path);
   if (!file) return { placed };
-  if (!peer) report.add([...path, "peer"], unknownPeer(file.peer, peers));
+  if (peers && !peer) report.add([...path, "peer"], unknownPeer(file.peer, peers));
   if (file.encap === "ip" && peer?.version === 2) {
     report.add(
       [...path, "encap"],
@@ -206,12 +206,12 @@ function checkPolicy(
 /** Tunnels beyond the `tunnel-limit` of their peer are told at the first that is too many. */
 export function checkTunnelLimits(
   tunnels: readonly ManagedTunnelConfig[],
-  peers: ReadonlyMap<string, ReadPeer>,
+  peers: ReadonlyMap<string, ReadPeer> | undefined,
   report: Report,
 ): void {
   const counts = new Map<string, number>();
   for (const { name, peer } of tunnels) {
-    const limit = peers.get(peer)?.config?.tunnelLimit ?? Infinity;
+    const limit = peers?.get(peer)?.config?.tunnelLimit ?? Infinity;
     const count = (counts.get(peer) ?? 0) + 1;
     counts.set(peer, count);
     if (count !== limit + 1) continue;

@@ -55,7 +55,7 @@ export function parseConfig(text: string, given: ParseOptions): Config {
   report.check(fileSchema(sectionKeys(given.plugins)), document.value ?? {}, []);
   const sections = asObject(document.value) ?? {};
   const circuits = readNamedCircuits(sections["circuits"], given.plugins, report);
-  const options = { ...given, circuits };
+  const options = { ...given, circuits: circuits ?? "unknown" as const };
   const listen = readListeners(sections["listen"], report);
   const admin = readAdmin(sections["admin"], options, report);
   const log = report.check(logSchema, sections["log"] ?? {}, ["log"]);
@@ -68,9 +68,11 @@ export function parseConfig(text: string, given: ParseOptions): Config {
     options,
     report,
   );
-  report.addAll(rawSocketConflicts(listen, tunnels));
+  if (listen) report.addAll(rawSocketConflicts(listen, tunnels));
   const own = readSections(sections, given.plugins, report);
-  checkPlugins(own, circuits, [...peers.keys()], given.plugins, report);
+  if (circuits && peers) {
+    checkPlugins(own, sections, circuits, [...peers.keys()], given.plugins, report);
+  }
   const plugins = report.check(pluginListSchema, sections["plugins"] ?? [], ["plugins"]) ?? [];
   const hooks = report.check(hooksSchema, sections["hooks"] ?? {}, ["hooks"]) ?? {};
   const stateFolder = report.check(
@@ -78,7 +80,9 @@ export function parseConfig(text: string, given: ParseOptions): Config {
     sections["state-folder"] ?? given.defaults.stateFolder ?? "/var/lib/isthmus",
     ["state-folder"],
   )!;
-  if (report.failed || !admin || !log || !offload || !identity) throw report.error();
+  if (report.failed || !listen || !admin || !log || !offload || !identity || !peers || !circuits) {
+    throw report.error();
+  }
   return {
     listen,
     admin,
@@ -114,10 +118,11 @@ function routerIdFrom(value: string | number | undefined): number | undefined {
   return new DataView(parseIp(value)!.buffer).getUint32(0);
 }
 
-function readListeners(value: unknown, report: Report): readonly Listener[] {
+/** Undefined where some of them are wrong, so that nobody knows what they cover. */
+function readListeners(value: unknown, report: Report): readonly Listener[] | undefined {
   const found: [number, Listener][] = [];
-  const entries = report.check(listSchema, value ?? [], ["listen"]) ?? [];
-  for (const [index, entry] of entries.entries()) {
+  const entries = report.check(listSchema, value ?? [], ["listen"]);
+  for (const [index, entry] of (entries ?? []).entries()) {
     const listener = report.check(listenerSchema, entry, ["listen", index]);
     if (!listener) continue;
     const encap = listener.udp === undefined ? "ip" : "udp";
@@ -137,24 +142,25 @@ function readListeners(value: unknown, report: Report): readonly Listener[] {
     }]);
   }
   report.addAll(listenerConflicts(found));
-  return found.map(([, listener]) => listener);
+  return found.length === entries?.length ? found.map(([, listener]) => listener) : undefined;
 }
 
 function readTunnels(
   value: unknown,
-  peers: ReadonlyMap<string, ReadPeer>,
+  peers: ReadonlyMap<string, ReadPeer> | undefined,
   options: ParseOptions,
   report: Report,
 ): { tunnels: TunnelConfig[]; managed: ManagedTunnelConfig[] } {
   const tunnels: TunnelConfig[] = [];
   const managed: ManagedTunnelConfig[] = [];
+  const named = options.circuits === "unknown" ? undefined : options.circuits;
   const everySession: Placed[] = [
-    ...[...options.circuits?.values() ?? []].map((circuit) => ({
+    ...[...named?.values() ?? []].map((circuit) => ({
       path: ["circuits", circuit.name],
       circuitAt: ["circuits", circuit.name],
       session: { circuit: { plugin: circuit.plugin, options: circuit.options } },
     })),
-    ...[...peers.values()].flatMap(({ placed }) => placed),
+    ...[...peers?.values() ?? []].flatMap(({ placed }) => placed),
   ];
   const entries = report.check(mapSchema, value ?? {}, ["tunnels"]) ?? {};
   for (const [name, entry] of Object.entries(entries)) {

@@ -11,7 +11,7 @@ import { zoneProblems } from "./checks.ts";
 import { canonicalNetwork } from "./network.ts";
 import { readOptions } from "./option.ts";
 import type { Path } from "./problem.ts";
-import { asObject, type ParseOptions, readSecret } from "./reading.ts";
+import { asObject, type ParseOptions, readSecret, versionOf } from "./reading.ts";
 import type { Report } from "./report.ts";
 import { mapSchema } from "./schema.ts";
 
@@ -19,7 +19,8 @@ type PeerFile = z.output<typeof peerSchema>;
 
 /** A peer of the file; without a configuration where it is wrong. */
 export interface ReadPeer {
-  readonly version: ProtoVersion;
+  /** Undefined where what it says of it is wrong: then nothing is checked that hangs on it. */
+  readonly version: ProtoVersion | undefined;
   readonly config?: PeerConfig;
   /** The calls that it may place. */
   readonly placed: readonly PlacedCall[];
@@ -31,14 +32,18 @@ export interface ReadPeer {
  */
 const capabilities = { framing: 3, bearer: 0 } as const;
 
-/** Every peer of the file by its name, those that are wrong too: tunnels may speak of them. */
+/**
+ * Every peer of the file by its name, those that are wrong too: tunnels may speak of them. Undefined: it is no map, and
+ * nobody knows who is in it.
+ */
 export function readPeers(
   value: unknown,
   options: ParseOptions,
   report: Report,
-): ReadonlyMap<string, ReadPeer> {
+): ReadonlyMap<string, ReadPeer> | undefined {
+  const entries = report.check(mapSchema, value ?? {}, ["peers"]);
+  if (!entries) return undefined;
   const peers = new Map<string, ReadPeer>();
-  const entries = report.check(mapSchema, value ?? {}, ["peers"]) ?? {};
   for (const [name, entry] of Object.entries(entries)) {
     const path = ["peers", name];
     report.checkName(name, path);
@@ -55,11 +60,11 @@ function readPeer(
   report: Report,
 ): ReadPeer {
   const raw = asObject(entry) ?? {};
-  const version = raw["proto-version"] === 2 ? 2 : 3;
+  const version = versionOf(entry);
   const addresses = readAddresses(raw["address"], [...path, "address"], report);
   const placed = readAccept(raw["accept"], version, [...path, "accept"], options, report);
   const file = report.check(peerSchema, entry, path);
-  if (!file) return { version, placed };
+  if (!file || version === undefined) return { version, placed };
   const secrets = readSecrets(file, path, options, report);
   checkAuthentication(file, path, report);
   if (file.fallback && version === 2) {

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { Plugin, Row } from "../../plugins/plugin.ts";
-import { parseCircuit } from "./circuit.ts";
+import { parseCircuit, wrong } from "./circuit.ts";
 import { check } from "./issues.ts";
 import type { Config, NamedCircuit, PluginSection } from "./model.ts";
 import type { Path } from "./problem.ts";
@@ -58,16 +58,16 @@ export function readSections(
   return sections;
 }
 
-/** `circuits:`, by name; those that are wrong have no plugin. */
+/** `circuits:`, by name; those that are wrong have no plugin. Undefined: it is no map, and nobody knows what is in it. */
 export function readNamedCircuits(
   value: unknown,
   plugins: readonly Plugin[],
   report: Report,
-): ReadonlyMap<string, NamedCircuit> {
+): ReadonlyMap<string, NamedCircuit> | undefined {
+  const entries = report.check(mapSchema, value ?? {}, ["circuits"]);
+  if (!entries) return undefined;
   const circuits = new Map<string, NamedCircuit>();
-  for (
-    const [name, entry] of Object.entries(report.check(mapSchema, value ?? {}, ["circuits"]) ?? {})
-  ) {
+  for (const [name, entry] of Object.entries(entries)) {
     const path = ["circuits", name];
     report.checkName(name, path);
     if (plugins.some((plugin) => plugin.name === name)) {
@@ -77,7 +77,7 @@ export function readNamedCircuits(
     if (circuit.ok) circuits.set(name, { name, ...circuit.value });
     else {
       // Sessions that name it are not wrong for that.
-      circuits.set(name, { name, plugin: "", options: {} });
+      circuits.set(name, wrong(name));
       for (const issue of circuit.issues) {
         report.add([...path, ...issue.path], issue.message, issue.at);
       }
@@ -86,9 +86,14 @@ export function readNamedCircuits(
   return circuits;
 }
 
-/** What is wrong between plugins' sections, their circuits and what else the file names. */
+/**
+ * What is wrong between plugins' sections, their circuits and what else the file names.
+ *
+ * @param given the file's sections: what is wrong by itself is told already, and nothing is told of what depends on it
+ */
 export function checkPlugins(
   sections: Config["sections"],
+  given: Readonly<Record<string, unknown>>,
   circuits: ReadonlyMap<string, NamedCircuit>,
   peers: readonly string[],
   plugins: readonly Plugin[],
@@ -99,7 +104,8 @@ export function checkPlugins(
     const own = [...circuits.values()].filter((circuit) => circuit.plugin === plugin.name);
     const section = sections[plugin.name];
     if (plugin.section && !section) {
-      for (const { name } of own) {
+      const isThere = (given[plugin.section.key] ?? undefined) !== undefined;
+      for (const { name } of isThere ? [] : own) {
         report.add(["circuits", name], `${plugin.name} needs the section ${plugin.section.key}`);
       }
       continue;

@@ -43,6 +43,13 @@ const plugins: readonly Plugin[] = [
     section: { key: "needs", schema: z.strictObject({ server: z.string() }) },
     start,
   },
+  {
+    name: "frames",
+    summary: "PPP only",
+    pseudowireTypes: [7],
+    options: z.strictObject({}),
+    start,
+  },
 ];
 
 const parse = (text: string) =>
@@ -101,6 +108,50 @@ Deno.test("a session names a circuit alone, or says more", () => {
   assert.deepEqual(circuit("office"), { name: "office", plugin: "tap", options: {} });
   assert.deepEqual(circuit("{ office: }"), { name: "office", plugin: "tap", options: {} });
   assert.deepEqual(circuit("{ tap: { name: b0 } }"), { plugin: "tap", options: { name: "b0" } });
+});
+
+Deno.test("what is wrong is told where it stands, and nothing is told of what names it", () => {
+  const managed = (more: string) =>
+    `tunnels: { t: { peer: p, remote: 10.0.0.1, sessions: { s: { ${more} } } } }`;
+  const wrong: [string, RegExp][] = [
+    // A section that is there and wrong is not missing.
+    ["needs: { server: 7 }\ncircuits: { n: { needy: {} } }", /needs\.server: got 7/],
+    ["needs: 7\ncircuits: { n: { needy: {} } }", /needs: got 7/],
+    ["switches: { names: 7 }\ncircuits: { lan: { switch: { of: br0 } } }", /switches\.names/],
+    // A circuit, whatever a session says beside its name.
+    [`circuits: { lan: { tap: 7 } }\n${session("{ lan: { tag: 7 } }")}`, /circuits\.lan\.tap/],
+    // All circuits, or all peers.
+    [`circuits: 7\n${session("lan")}`, /circuits: got 7/],
+    [`circuits: 7\n${session("{ lan: { tag: 7 } }")}`, /circuits: got 7/],
+    [`peers: 7\n${managed("")}`, /peers: got 7/],
+    // A peer's version, which says what a call is by default and what it may be.
+    [
+      `peers: { p: { proto-version: "2", accept: [{ circuit: { frames: {} } }] } }\n` +
+      managed("circuit: { frames: {} }"),
+      /peers\.p\.proto-version/,
+    ],
+    [
+      session("{ frames: {} }").replace("remote:", `proto-version: "2"\n    remote:`),
+      /proto-version/,
+    ],
+    // A listener, whose packets a tunnel's socket would get too.
+    [
+      `listen: [{ ip: 0.0.0.0, device: 7 }]
+tunnels:
+  a: { static: { tunnel-id: 1, peer-tunnel-id: 2 }, encap: ip, local: 10.0.0.9, remote: 10.0.0.1 }
+  b: { static: { tunnel-id: 3, peer-tunnel-id: 4 }, encap: ip, local: 0.0.0.0, remote: 10.0.0.1 }
+`,
+      /listen\[0\]\.device/,
+    ],
+  ];
+  for (const [text, expected] of wrong) {
+    const found = errors(text);
+    assert.equal(found.length, 1, `${text}\n${found.join("\n")}`);
+    assert.match(found[0]!, expected);
+  }
+  // One that is not there is missing still.
+  assert.equal(errors("needs:\ncircuits: { n: { needy: {} } }").length, 1);
+  assert.equal(errors(managed("")).length, 1);
 });
 
 Deno.test("what is wrong with circuits, sections and hooks is told with its place", () => {

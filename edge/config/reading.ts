@@ -2,9 +2,10 @@
 
 import { dirname, resolve } from "node:path";
 import { parseEndpoint } from "../../core/endpoint.ts";
+import type { ProtoVersion } from "../../core/pseudowire.ts";
 import type { Plugin } from "../../plugins/plugin.ts";
-import { parseCircuit } from "./circuit.ts";
-import type { CircuitConfig, NamedCircuit } from "./model.ts";
+import { type KnownCircuits, parseCircuit } from "./circuit.ts";
+import type { CircuitConfig } from "./model.ts";
 import type { Path } from "./problem.ts";
 import type { Report } from "./report.ts";
 
@@ -22,7 +23,7 @@ export interface ParseOptions {
     readonly adminSocket?: string;
   };
   /** The circuits that the file names; read from it. */
-  readonly circuits?: ReadonlyMap<string, NamedCircuit>;
+  readonly circuits?: KnownCircuits;
   /** Reads a file with a secret in it; absent: such files cannot be had. Throws where the file cannot be read. */
   readonly readFile?: (path: string) => string;
 }
@@ -32,6 +33,12 @@ export function asObject(value: unknown): Readonly<Record<string, unknown>> | un
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? value as Record<string, unknown>
     : undefined;
+}
+
+/** The version that a tunnel or peer speaks; undefined where what it says is wrong. */
+export function versionOf(entry: unknown): ProtoVersion | undefined {
+  const given = asObject(entry)?.["proto-version"] ?? 3;
+  return given === 2 || given === 3 ? given : undefined;
 }
 
 /** An endpoint that its schema accepted; the port only where one was written. */

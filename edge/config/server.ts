@@ -31,7 +31,7 @@ export function serverConfig(
     options,
     report,
   );
-  const peer = peers.get(name)?.config;
+  const peer = peers?.get(name)?.config;
   const entry = { peer: name, mode: "on-demand", remote: server };
   const path = ["tunnels", name];
   const { tunnel } = readManagedTunnel(name, entry, path, peers, options, report);

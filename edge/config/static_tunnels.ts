@@ -9,7 +9,14 @@ import { checkCircuit } from "./circuit.ts";
 import { type PlacedSession, sessionIdConflicts } from "./conflicts.ts";
 import type { Path } from "./problem.ts";
 import { parseNamed } from "./dns_name.ts";
-import { asObject, directionsOf, endpointOf, type ParseOptions, readCircuit } from "./reading.ts";
+import {
+  asObject,
+  directionsOf,
+  endpointOf,
+  type ParseOptions,
+  readCircuit,
+  versionOf,
+} from "./reading.ts";
 import type { Report } from "./report.ts";
 import { mapSchema, sessionSchema, tunnelSchema } from "./schema.ts";
 
@@ -26,7 +33,7 @@ export function readStaticTunnel(
 ): { readonly tunnel?: TunnelConfig; readonly placed: readonly PlacedSession[] } {
   const tunnel = readTunnel(name, entry, path, report);
   const raw = asObject(entry) ?? {};
-  const version = tunnel?.version ?? (raw["proto-version"] === 2 ? 2 : 3);
+  const version = versionOf(entry);
   const placed = readSessions(raw["sessions"], version, [...path, "sessions"], options, report);
   report.addAll(sessionIdConflicts(placed));
   if (!tunnel) return { placed };
@@ -74,7 +81,7 @@ function readTunnel(
 
 function readSessions(
   value: unknown,
-  version: ProtoVersion,
+  version: ProtoVersion | undefined,
   path: Path,
   options: ParseOptions,
   report: Report,
@@ -93,14 +100,15 @@ function readSessions(
 function readSession(
   name: string,
   entry: unknown,
-  version: ProtoVersion,
+  version: ProtoVersion | undefined,
   path: Path,
   options: ParseOptions,
   report: Report,
 ): SessionConfig | undefined {
   const circuit = readCircuit(asObject(entry)?.["circuit"], options, [...path, "circuit"], report);
   const file = report.check(sessionSchema, entry, path);
-  if (!file) return undefined;
+  // What else is right hangs on the version.
+  if (!file || version === undefined) return undefined;
   const built = buildSession(name, version, { ...file, ...directionsOf(file.seq) }, circuit);
   if (!built.ok) {
     report.addProblems(built.problems, path);

@@ -6,6 +6,7 @@ import { settle } from "../testing/world.ts";
 import type { Json } from "../plugin.ts";
 import { JsonRpc, JsonStream } from "./jsonrpc.ts";
 import { ovs } from "./mod.ts";
+import { answerAsOvs } from "./testing.ts";
 
 testPlugin({
   plugin: ovs,
@@ -71,6 +72,46 @@ Deno.test("without Open vSwitch a session is up, and says that it is away", asyn
   await session.set({ up: false });
   assert.ok(!tap.carrier);
   assert.equal(attachment.show!()["bridge"], "br0");
+  await host.end(WHY);
+  assert.deepEqual(world.leftovers(), []);
+});
+
+Deno.test("a port is added again only once Open vSwitch has let go of the device that had its name", async () => {
+  const { host, world } = await startPlugins([ovs], {
+    ovs: { socket: "/run/db.sock", owner: "us" },
+  });
+  const circuit = host.circuit("ovs", "circuit", { bridge: "br0" });
+  await circuit.first;
+  await settle();
+  const db = await answerAsOvs(world, "br0");
+  const first = makeSession(world, host, { pseudowireType: 5 });
+  const attaching = first.attach(circuit);
+  await settle();
+  await db.look();
+  const { attachment } = await attaching;
+  const name = attachment.ifname!;
+  assert.equal(attachment.show!()["ofport"], 1);
+  await first.end();
+  assert.deepEqual(db.done, [`+${name}`, `-${name}`]);
+
+  const second = makeSession(world, host, { pseudowireType: 5 });
+  const again = second.attach(circuit);
+  await world.advance(4000);
+  assert.deepEqual(db.done, [`+${name}`, `-${name}`], "Open vSwitch still reads from the old one");
+  await db.look();
+  assert.deepEqual(db.done, [`+${name}`, `-${name}`, `+${name}`]);
+  await db.look();
+  const { attachment: next } = await again;
+  assert.equal(next.ifname, name);
+  assert.equal(next.show!()["ofport"], 2);
+
+  await second.end();
+  const third = makeSession(world, host, { pseudowireType: 5 });
+  const last = third.attach(circuit);
+  await world.advance(5000);
+  assert.equal(db.done.at(-1), `+${name}`, "one that never says so is waited for no longer");
+  await db.look();
+  await last;
   await host.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });

@@ -1,7 +1,10 @@
 /** What an operator is told of who is turned away. */
 
 import assert from "node:assert/strict";
+import { CdnResult } from "../../core/errors.ts";
+import { testCall, testSettings } from "../../core/testing.ts";
 import { type ControlNode, startControlNode } from "./control_support.ts";
+import { startRawPeer } from "./raw_peer.ts";
 import { loopback, until } from "./support.ts";
 
 const lns = (at: string, more: string) => `
@@ -78,5 +81,33 @@ Deno.test("each refusal is kept, told of as an event and a line, and counted wit
     await until(() => called.failures.some((event) => event.reason === reason));
     assert.ok(called.lines.some((line) => line.includes(`${one.says["stage"]} refused`)), what);
     assert.equal(called.lines.join("").includes("right"), false, "and no secret is");
+  }
+});
+
+Deno.test("a call that its peer ends with an error is lost if it was up, else refused", async () => {
+  const [a, b] = [loopback(197), loopback(198)];
+  await using node = await startControlNode(lns(b, "accept: [{ name: '*' }]"));
+  const settings = testSettings({ version: 3, hostName: "lac" });
+  await using peer = await startRawPeer(a, b, settings);
+  // The one ends before its ICCN, the other behind it.
+  const ends = { refused: "wait-proceed", lost: "established" } as const;
+  peer.onEvent = (event) => {
+    if (event.type !== "call-state") return;
+    const name = peer.lcce.call(event.call)?.parameters?.name as keyof typeof ends;
+    if (event.state === ends[name]) {
+      const result = { result: CdnResult.GeneralError, error: 6, message: "its board broke" };
+      peer.lcce.closeCall(event.call, result, peer.now());
+    } else if (event.state === "wait-proceed") peer.lcce.proceed(event.call, peer.now());
+  };
+  const connection = peer.act((lcce, now) => lcce.dial(settings, peer.path(), now));
+  for (const [name, line] of [["refused", /call refused/], ["lost", /call lost/]] as const) {
+    peer.act((lcce, now) => {
+      lcce.placeCall(connection, "incoming-caller", testCall({ name, sequencing: false }), now);
+    });
+    await until(() =>
+      node.lines.some((each) => each.includes("its board broke") && line.test(each))
+    );
+    const lines = node.lines.filter((each) => each.includes("its board broke"));
+    assert.equal(lines.filter((each) => line.test(each)).length, 1);
   }
 });

@@ -6,8 +6,14 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
-import { assertSame } from "./support/control_suite.ts";
-import { isthmus, type ManagedTunnel, quickTimers, tunnelOf, untilUp } from "./support/managed.ts";
+import {
+  assertSame,
+  isthmus,
+  type ManagedTunnel,
+  quickTimers,
+  tunnelOf,
+  untilUp,
+} from "./support/managed.ts";
 import { device, makePair, type Pair } from "./support/place.ts";
 import { sleep } from "./support/process.ts";
 import { say, suite } from "./support/suite.ts";

@@ -7,9 +7,17 @@ import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { captureHere } from "./support/capture.ts";
 import { assertClean, controlMessages } from "./support/control_capture.ts";
-import { isthmus, quickTimers, untilDown, untilUp } from "./support/managed.ts";
+import {
+  assertSame,
+  isthmus,
+  quickTimers,
+  untilDown,
+  untilGreeted,
+  untilNew,
+  untilUp,
+} from "./support/managed.ts";
 import { device, makePair, type Pair } from "./support/place.ts";
-import { sleep, until } from "./support/process.ts";
+import { until } from "./support/process.ts";
 import { say, suite } from "./support/suite.ts";
 import { assertNoLoss, iperfBetween, ping } from "./support/traffic.ts";
 
@@ -146,12 +154,9 @@ for (const way of ways) {
 
 test("HELLOs keep all of them up", async ({ dialing }) => {
   const before = await Promise.all(ways.map(({ name }) => untilUp(dialing, name, 1)));
-  await sleep(3500);
+  await Promise.all(ways.map(({ name }, i) => untilGreeted(dialing, name, before[i]!)));
   const after = await Promise.all(ways.map(({ name }) => untilUp(dialing, name, 1)));
-  for (const [i, { control }] of after.entries()) {
-    assert.equal(control!["established-at"], before[i]!.control!["established-at"]);
-    assert.equal(control!.messages!.retransmitted, before[i]!.control!.messages!.retransmitted);
-  }
+  for (const [i, tunnel] of after.entries()) assertSame(tunnel, before[i]!);
 });
 
 test("a CDN and a StopCCN of either side are heeded", async ({ answering, dialing }) => {
@@ -164,17 +169,18 @@ test("a CDN and a StopCCN of either side are heeded", async ({ answering, dialin
     return tunnels.find((tunnel) => tunnel["tunnel-id"] === id)!.name;
   };
   await isthmus(answering, "del", "session", "tunnel", await peers(), "name", first!.name);
-  await until(
-    "the dialer heard of it",
-    async () =>
-      /call closed path=tunnels\/udp4.*ended by the peer/.test(await dialing.process.log()),
-  );
-  await untilUp(dialing, first!.name, 1);
+  await until("the dialer heard of it, and called again", async () => {
+    const log = await dialing.process.log();
+    return /call closed path=(tunnels\/udp4\S*) .*ended by the peer[^]*call established path=\1 /
+      .test(log);
+  });
+  const before = await untilUp(dialing, first!.name, 1);
   await isthmus(answering, "del", "tunnel", await peers(), "result", "6");
-  assert.match(await untilDown(dialing, first!.name), /ended by the peer: result 6/);
-  await untilUp(dialing, first!.name, 1);
+  assert.match(await untilDown(dialing, first!.name, before), /ended by the peer: result 6/);
+  await untilNew(dialing, first!.name, 1, before);
+  const other = await untilUp(dialing, second!.name, 1);
   await isthmus(dialing, "del", "tunnel", second!.name);
-  await untilDown(dialing, second!.name);
+  await untilDown(dialing, second!.name, other);
   await isthmus(dialing, "reload");
   await untilUp(dialing, second!.name, 1);
 });

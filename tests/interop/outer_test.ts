@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { device, makePair, type Pair } from "./support/place.ts";
-import { quickTimers, untilDown, untilUp } from "./support/managed.ts";
+import { quickTimers, untilDown, untilNew, untilUp } from "./support/managed.ts";
 import { sleep, until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 import { ping } from "./support/traffic.ts";
@@ -182,7 +182,7 @@ test("a dialed tunnel has DF set on its messages and its frames", async ({ pair,
 });
 
 test("a dialed tunnel has its mark on what leaves, and asks it of the answers", async ({ pair, near }) => {
-  await untilUp(near, "marked", 1);
+  let before = await untilUp(near, "marked", 1);
   await until("frames pass", async () => (await ping(pair.here, "192.168.12.2")).received === 5);
   const { mark, grouping } = await near.get<{ mark: number; grouping: { state: string } }>(
     "/v1/tunnels/marked",
@@ -190,12 +190,12 @@ test("a dialed tunnel has its mark on what leaves, and asks it of the answers", 
   assert.deepEqual([mark, grouping.state], [78, "never"]);
   await pair.here.here("ip", "rule", "add", "fwmark", "78", "blackhole");
   try {
-    await untilDown(near, "marked");
+    await untilDown(near, "marked", before);
     await untilUp(near, "df", 1);
   } finally {
     await pair.here.here("ip", "rule", "del", "fwmark", "78", "blackhole");
   }
-  await untilUp(near, "marked", 1);
+  before = await untilNew(near, "marked", 1, before);
   await pair.here.here("nft", "flush table inet m"); // answers without the mark are nobody's
-  await untilDown(near, "marked");
+  await untilDown(near, "marked", before);
 });

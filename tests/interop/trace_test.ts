@@ -87,9 +87,9 @@ for (const version of [2, 3] as const) {
     await isthmus(context.hq, "set", "log", "level", "debug", "of", peer);
     {
       await using branch = await startAppliance(pair.here, dialing(version));
-      await untilUp(branch, "hq", 1);
+      const before = await untilUp(branch, "hq", 1);
       await isthmus(branch, "del", "tunnel", "hq");
-      await untilDown(branch, "hq");
+      await untilDown(branch, "hq", before);
     }
     await until("the farewell was seen", async () => /StopCCN/.test(await text.log()));
     const said = await text.log();

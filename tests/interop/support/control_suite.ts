@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { type Appliance, assertRuns, startAppliance } from "./appliance.ts";
 import { captureHere } from "./capture.ts";
 import { assertClean, type ControlMessage, controlMessages } from "./control_capture.ts";
-import { type ManagedTunnel, untilDown } from "./managed.ts";
+import { assertSame, type ManagedTunnel, tunnelOf, untilDown, untilGreeted } from "./managed.ts";
 import { device, makePair, type Pair, type Place } from "./place.ts";
-import { sleep } from "./process.ts";
+import { sleep, until } from "./process.ts";
 import type { Need } from "./programs.ts";
 import { type Suite, suite } from "./suite.ts";
 
@@ -44,45 +44,58 @@ export function controlSuite<Peer>(
   });
 }
 
-/** The control messages of one type that we sent so far. */
-export async function sent(capture: string, type: ControlMessage["type"]) {
-  return (await controlMessages(capture)).filter((message) =>
-    message.type === type && message.from === here
-  );
+/**
+ * Waits until the capture has so many control messages of one type that we sent over a tunnel's connection, and gives
+ * them. One that was sent again has the same Ns, and counts once.
+ */
+export async function untilSent(
+  { capture }: ControlContext<unknown>,
+  tunnel: ManagedTunnel,
+  type: ControlMessage["type"],
+  count = 1,
+): Promise<ControlMessage[]> {
+  // A peer may give an id of its own again: what was sent before concerns another connection.
+  const since = Date.parse(tunnel.control!["established-at"]!);
+  let messages: ControlMessage[] = [];
+  await until(`${count} ${type} were captured`, async () => {
+    const all = (await controlMessages(capture)).filter((message) =>
+      message.type === type && message.from === here && message.time >= since &&
+      message.connectionId === tunnel["peer-tunnel-id"]
+    );
+    messages = [...new Map(all.map((message) => [message.ns, message])).values()];
+    return messages.length >= count;
+  }, 60_000);
+  return messages;
 }
 
 /**
- * Asserts that three HELLO intervals pass without a new connection and without a retransmission. A peer that sends data
- * meanwhile is heard, and gets fewer HELLOs (RFC 2661 §5.5): l2tpns asks for PPP every 3 s.
+ * Asserts that HELLOs are sent and acknowledged, for one goes only after the last was, and that the connection stays. A
+ * peer that sends data meanwhile is heard, and gets fewer HELLOs (RFC 2661 §5.5): l2tpns asks for PPP every 3 s.
  */
 export async function assertHellosKeepUp(
-  { capture }: ControlContext<unknown>,
+  context: ControlContext<unknown>,
   up: () => Promise<ManagedTunnel>,
 ): Promise<void> {
   const before = await up();
-  const earlier = (await sent(capture, "HELLO")).length;
-  await sleep(3500);
-  const hellos = (await sent(capture, "HELLO")).length - earlier;
-  assert(hellos >= 2, `${hellos} HELLOs`);
-  const after = await up();
-  assertSame(after, before);
-  assert.equal(after.control!.messages!.retransmitted, before.control!.messages!.retransmitted);
+  await untilSent(context, before, "HELLO", 2);
+  assertSame(await up(), before);
 }
 
-/** Asserts that nothing but a retransmission comes of an outage of 1.5 s. */
+/** Asserts that nothing but a retransmission comes of an outage that lasts until there is one. */
 export async function assertOutlastsOutage(
-  { pair }: ControlContext<unknown>,
+  { appliance, pair }: ControlContext<unknown>,
   up: () => Promise<ManagedTunnel>,
 ): Promise<void> {
   const before = await up();
+  const again = before.control!.messages!.retransmitted;
   await pair.setWire("down");
-  await sleep(1500);
+  await until("something was sent again", async () => {
+    const { control } = await tunnelOf(appliance, "t");
+    return control!.messages!.retransmitted > again;
+  });
   await pair.setWire("up");
-  await sleep(3500);
-  const after = await up();
-  assertSame(after, before);
-  const again = after.control!.messages!.retransmitted - before.control!.messages!.retransmitted;
-  assert(again > 0, "no HELLO was sent again");
+  await untilGreeted(appliance, "t", await tunnelOf(appliance, "t"));
+  assertSame(await up(), before);
 }
 
 /** Cuts the wire for so long that the peer counts as gone, does `meanwhile`, and mends it. */
@@ -91,17 +104,13 @@ export async function cutWire(
   tunnel: string,
   meanwhile: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
+  const before = await tunnelOf(appliance, tunnel);
   const mended = performance.now() + outageMs;
   await pair.setWire("down");
   await meanwhile();
-  assert.match(await untilDown(appliance, tunnel), /timed out/);
+  assert.match(await untilDown(appliance, tunnel, before), /timed out/);
   await sleep(Math.max(0, mended - performance.now()));
   await pair.setWire("up");
-}
-
-/** Asserts that it is the same control connection. */
-export function assertSame(after: ManagedTunnel, before: ManagedTunnel): void {
-  assert.equal(after.control!["established-at"], before.control!["established-at"]);
 }
 
 /** Asserts that the appliance runs, and that tshark has nothing to say against any control message of its. */

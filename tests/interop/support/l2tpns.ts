@@ -23,7 +23,7 @@ export async function startL2tpns(
   await Deno.remove(`${folder}/l2tpns.log`).catch(() => {});
   const printed = await launch(place, "l2tpns", withMounts([[folder, "/etc/l2tpns"]], "l2tpns"));
   const log = () => Deno.readTextFile(`${folder}/l2tpns.log`).catch(printed);
-  await until("l2tpns is master", async () => (await log()).includes("the master!"), 20_000);
+  await until("l2tpns is master", async () => (await log()).includes("the master!"), 60_000);
   const ask = (...commands: string[]) => place.here("perl", cli, "enable", ...commands);
   /** The rows that follow a table's heading; their columns. */
   const rows = async (command: string) =>
@@ -41,7 +41,7 @@ export async function startL2tpns(
       // It drops no session without PPP on command, but loses patience with those that send none.
       const before = await calls();
       await setPatience(1);
-      await until("l2tpns ended a call", async () => await calls() < before, 10_000);
+      await until("l2tpns ended a call", async () => await calls() < before, 60_000);
       await setPatience(patience);
     },
     async endTunnels() {

@@ -4,15 +4,22 @@ import assert from "node:assert/strict";
 import {
   assertHellosKeepUp,
   assertOutlastsOutage,
-  assertSame,
   assertSoundMessages,
   type ControlContext,
   controlSuite,
   cutWire,
   here,
-  sent,
+  untilSent,
 } from "./control_suite.ts";
-import { isthmus, type ManagedTunnel, quickTimers, tunnelOf, untilUp } from "./managed.ts";
+import {
+  assertSame,
+  isthmus,
+  type ManagedTunnel,
+  quickTimers,
+  tunnelOf,
+  untilDown,
+  untilUp,
+} from "./managed.ts";
 import { killAll } from "./place.ts";
 import { until } from "./process.ts";
 import type { Suite } from "./suite.ts";
@@ -48,37 +55,45 @@ export function lacTests(file: string, options: LacOptions): void {
 /** Calls and tunnels end on purpose, by either side. */
 function endTests({ test }: Suite<Context>, title: string): void {
   test(`${title}: our CDN ends its call`, async (context) => {
-    const { appliance, capture, peer } = context;
+    const { appliance, peer } = context;
     const before = await oneUp(context);
+    await until("the peer has it too", async () => await peer.calls!() === 1);
+    const [pppd] = await peer.standIns();
     const { sessions: [session] } = await appliance.get<{ sessions: { name: string }[] }>(
       "/v1/tunnels/t/sessions",
     );
     await isthmus(appliance, "del", "session", "tunnel", "t", "name", session!.name);
-    assertSame(await untilUp(appliance, "t", 0), before);
-    await until("the peer ended it too", async () => await peer.calls!() === 0);
-    const results = (await sent(capture, "CDN")).map(({ result }) => result);
+    await until("the peer ended it too", async () => !(await peer.standIns()).includes(pppd!));
+    const results = (await untilSent(context, before, "CDN")).map(({ result }) => result);
     assert.deepStrictEqual(results, [3], "one, administrative");
+    // It calls again after a second, which may be over.
+    assert.match(
+      await appliance.process.log(),
+      new RegExp(`call closed path=tunnels/t/sessions/${session!.name} .*ended here`),
+    );
+    assertSame(await oneUp(context), before);
   });
 
   test(`${title}: after our StopCCN it dials again`, async (context) => {
-    const { appliance, capture } = context;
+    const { appliance } = context;
     const before = await oneUp(context);
     await isthmus(appliance, "del", "tunnel", "t", "result", "6", "message", "maintenance");
     await untilNew(context, before);
-    assert.equal((await sent(capture, "StopCCN")).at(-1)?.result, 6);
+    const results = (await untilSent(context, before, "StopCCN")).map(({ result }) => result);
+    assert.deepStrictEqual(results, [6]);
   });
 
   test(`${title}: its CDN ends its call, its StopCCN its tunnel, and it may dial again`, async (context) => {
     const { appliance, peer } = context;
     const before = await oneUp(context);
     await peer.endCalls!();
-    assertSame(await untilUp(appliance, "t", 0), before);
-    assert.match(await appliance.process.log(), /call closed.*ended by the peer/);
-    await peer.endTunnels();
     await until(
-      "the tunnel ended",
-      async () => /connection closed.*ended by the peer/.test(await appliance.process.log()),
+      "the call ended",
+      async () => /call closed.*ended by the peer/.test(await appliance.process.log()),
     );
+    assertSame(await untilUp(appliance, "t", 0), before);
+    await peer.endTunnels();
+    assert.match(await untilDown(appliance, "t", before), /ended by the peer/);
     await untilNew(context, before);
   });
 }
@@ -113,7 +128,7 @@ async function oneUp({ appliance }: Context): Promise<ManagedTunnel> {
   await until("a tunnel with a call is up", async () => {
     tunnel = await tunnelOf(appliance, "t");
     return tunnel.control?.state === "established" && tunnel.sessions > 0;
-  }, 20_000);
+  }, 60_000);
   return tunnel!;
 }
 
@@ -122,7 +137,7 @@ async function untilNew(context: Context, before: ManagedTunnel): Promise<void> 
   await until("a new tunnel is up", async () => {
     const { control } = await oneUp(context);
     return control!["established-at"] !== before.control!["established-at"];
-  }, 30_000);
+  }, 60_000);
 }
 
 function config({ secret }: LacOptions, adminSocket: string): string {

@@ -4,21 +4,22 @@ import assert from "node:assert/strict";
 import {
   assertHellosKeepUp,
   assertOutlastsOutage,
-  assertSame,
   assertSoundMessages,
   type ControlContext,
   controlSuite,
   cutWire,
   here,
-  sent,
   there,
+  untilSent,
 } from "./control_suite.ts";
 import {
   assertFirstFrames,
+  assertSame,
   isthmus,
   quickTimers,
   tunnelOf,
   untilDown,
+  untilNew,
   untilUp,
 } from "./managed.ts";
 import type { Peer } from "./peer.ts";
@@ -52,8 +53,7 @@ export function lnsTests(file: string, lns: Lns): void {
   const tests = controlSuite(file, lns.needs, (socket) => config(lns, socket), lns.start);
   tests.test(`${title}: a tunnel and ${count} calls come up`, async (context) => {
     await allUp(context);
-    const { calls } = context.peer;
-    if (calls) await until("the peer has them too", async () => await calls() === count);
+    await untilPeerHas(context, count);
   });
   if (!lns.waits) {
     tests.test(`${title}: the first frame of each call is carried`, async (context) => {
@@ -81,15 +81,13 @@ export function lnsTests(file: string, lns: Lns): void {
 /** Calls and tunnels end on purpose, by either side. */
 function endTests({ test }: Suite<ControlContext<Peer>>, { title, endsCalls, start }: Lns): void {
   test(`${title}: our CDN ends one call, and a reload places it again`, async (context) => {
-    const { appliance, capture, peer } = context;
-    await allUp(context);
-    const before = await peer.calls?.();
+    const { appliance } = context;
+    const before = await allUp(context);
+    await untilPeerHas(context, count);
     await isthmus(appliance, "del", "session", "tunnel", "t", "name", "c7");
-    await untilUp(appliance, "t", count - 1);
-    if (before !== undefined) {
-      await until("the peer ended it too", async () => await peer.calls!() === before - 1);
-    }
-    const results = (await sent(capture, "CDN")).map(({ result }) => result);
+    assertSame(await untilUp(appliance, "t", count - 1), before);
+    await untilPeerHas(context, count - 1);
+    const results = (await untilSent(context, before, "CDN")).map(({ result }) => result);
     assert.deepStrictEqual(results, [3], "one, administrative");
     await isthmus(appliance, "reload");
     await allUp(context);
@@ -100,33 +98,32 @@ function endTests({ test }: Suite<ControlContext<Peer>>, { title, endsCalls, sta
       const { appliance, peer } = context;
       const before = await allUp(context);
       await peer.endCalls!();
-      await until(
-        "the call ended",
-        async () => /call closed.*ended by the peer/.test(await appliance.process.log()),
-      );
+      await until("the call ended, and is up again", async () => {
+        const log = await appliance.process.log();
+        return /call closed path=(\S+) .*ended by the peer[^]*call established path=\1 /.test(log);
+      });
       assertSame(await allUp(context), before);
     });
   }
 
   test(`${title}: our StopCCN ends all, and a reload dials again`, async (context) => {
-    const { appliance, capture, peer } = context;
-    await allUp(context);
+    const { appliance } = context;
+    const before = await allUp(context);
     await isthmus(appliance, "del", "tunnel", "t", "result", "6", "message", "maintenance");
-    await untilDown(appliance, "t");
-    if (peer.calls) {
-      await until("the peer ended its calls", async () => await peer.calls!() === 0);
-    }
-    assert.equal((await sent(capture, "StopCCN")).at(-1)?.result, 6);
+    await untilDown(appliance, "t", before);
+    await untilPeerHas(context, 0);
+    const results = (await untilSent(context, before, "StopCCN")).map(({ result }) => result);
+    assert.deepStrictEqual(results, [6]);
     await isthmus(appliance, "reload");
     await allUp(context);
   });
 
   test(`${title}: after the peer's StopCCN it is dialed again`, async (context) => {
-    await allUp(context);
+    const before = await allUp(context);
     const fate = await context.peer.endTunnels();
-    assert.match(await untilDown(context.appliance, "t"), /ended by the peer/);
+    assert.match(await untilDown(context.appliance, "t", before), /ended by the peer/);
     if (fate === "ended") context.peer = await start(context.pair.there);
-    await allUp(context);
+    await untilNew(context.appliance, "t", count, before);
   });
 }
 
@@ -136,26 +133,31 @@ function lossTests({ test }: Suite<ControlContext<Peer>>, { title, start }: Lns)
     assertHellosKeepUp(context, () => allUp(context)));
 
   test(`${title}: killed and started again, it is dialed again`, async (context) => {
-    await allUp(context);
+    const before = await allUp(context);
     await killAll(context.pair.there);
-    assert.match(await untilDown(context.appliance, "t"), /timed out/);
+    assert.match(await untilDown(context.appliance, "t", before), /timed out/);
     context.peer = await start(context.pair.there);
-    await allUp(context);
+    await untilNew(context.appliance, "t", count, before);
   });
 
   test(`${title}: a short outage changes nothing`, (context) =>
     assertOutlastsOutage(context, () => allUp(context)));
 
   test(`${title}: after a long outage it is dialed again`, async (context) => {
-    await allUp(context);
+    const before = await allUp(context);
     await cutWire(context, "t");
-    await allUp(context);
+    await untilNew(context.appliance, "t", count, before);
   });
 }
 
-/** Dialing again is put off for up to half a minute after a long outage. */
 function allUp({ appliance }: ControlContext<Peer>) {
-  return untilUp(appliance, "t", count, 60_000);
+  return untilUp(appliance, "t", count);
+}
+
+/** Waits until the peer has so many calls, too, where it tells of them. */
+async function untilPeerHas({ peer }: ControlContext<Peer>, calls: number): Promise<void> {
+  if (!peer.calls) return;
+  await until(`the peer has ${calls} calls`, async () => await peer.calls!() === calls);
 }
 
 function config({ secret }: Lns, adminSocket: string): string {

@@ -27,7 +27,7 @@ export async function untilUp(
   appliance: Appliance,
   name: string,
   sessions: number,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<ManagedTunnel> {
   let last: ManagedTunnel | string = "nothing";
   try {
@@ -42,19 +42,66 @@ export async function untilUp(
   return last as unknown as ManagedTunnel;
 }
 
-/** Waits until a tunnel's control connection is gone, and gives the reason. */
+/**
+ * Waits until a tunnel's control connection ended, and gives the log's line of it, which has the reason. Who asks for the
+ * state may come too late: a tunnel that was up is dialed again after a tenth of a second.
+ *
+ * @param before the tunnel with that connection
+ */
 export async function untilDown(
   appliance: Appliance,
   name: string,
-  timeoutMs = 20_000,
+  before: ManagedTunnel,
 ): Promise<string> {
-  let reason = "";
+  const since = before.control!["established-at"]!;
+  const ended = new RegExp(`control connection (stopping|closed) path=tunnels/${name} .*reason=`);
+  let line: string | undefined;
   await until(`${name} is down`, async () => {
-    const { control } = await tunnelOf(appliance, name);
-    reason = control?.reason ?? "";
-    return control?.state !== "established";
-  }, timeoutMs);
-  return reason;
+    const lines = (await appliance.process.log()).split("\n");
+    // Both times are of one clock, and written in the same way.
+    line = lines.find((line) => line.slice(0, since.length) >= since && ended.test(line));
+    return line !== undefined;
+  }, 60_000);
+  return line!;
+}
+
+/** Waits until a tunnel has another control connection than before, with so many sessions. */
+export async function untilNew(
+  appliance: Appliance,
+  name: string,
+  sessions: number,
+  before: ManagedTunnel,
+): Promise<ManagedTunnel> {
+  let after = before;
+  await until(`${name} is up anew`, async () => {
+    after = await untilUp(appliance, name, sessions, 60_000);
+    return after.control!["established-at"] !== before.control!["established-at"];
+  }, 60_000);
+  return after;
+}
+
+/** Asserts that it is the same control connection. */
+export function assertSame(after: ManagedTunnel, before: ManagedTunnel): void {
+  assert.equal(after.control!["established-at"], before.control!["established-at"]);
+}
+
+/**
+ * Waits until two more messages went out over a tunnel's control connection than before: HELLOs, where nothing happens.
+ * One goes only when the last was acknowledged, however late that was on a busy machine.
+ */
+export async function untilGreeted(
+  appliance: Appliance,
+  name: string,
+  before: ManagedTunnel,
+): Promise<ManagedTunnel> {
+  const enough = before.control!.messages!.sent + 2;
+  let after = before;
+  await until(`HELLOs of ${name} are acknowledged`, async () => {
+    after = await tunnelOf(appliance, name);
+    assertSame(after, before);
+    return after.control!.messages!.sent >= enough;
+  }, 60_000);
+  return after;
 }
 
 /** Runs the command line's client, which has to succeed. */

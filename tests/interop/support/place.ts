@@ -91,15 +91,18 @@ export async function makePair(): Promise<Pair> {
 export async function killAll({ namespace }: Place): Promise<void> {
   await until("all programs ended, and their ports are free", async () => {
     const pids = await programsIn(namespace);
-    for (const pid of pids) {
-      try {
-        Deno.kill(pid, "SIGKILL");
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error; // it was quicker
-      }
-    }
+    for (const pid of pids) tell(pid, "SIGKILL");
     return pids.length === 0 && await output(["ss", "-N", namespace, "-Hlnu"]) === "";
   });
+}
+
+/** Sends a program a signal; it may be gone already. */
+export function tell(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** The process ids of all programs in a network namespace. */

@@ -47,7 +47,7 @@ export async function output(argv: readonly string[], options?: RunOptions): Pro
   return stdout;
 }
 
-/** A program that runs in the background; disposal ends it with SIGTERM (SIGKILL after 10 s) and waits for it. */
+/** A program that runs in the background; disposal ends it with SIGTERM (SIGKILL after 30 s) and waits for it. */
 export interface Background extends AsyncDisposable {
   readonly pid: number;
   /** Undefined while it runs. */
@@ -81,7 +81,7 @@ export function start(argv: readonly string[], logFile: string): Background {
     async [Symbol.asyncDispose]() {
       if (code !== undefined) return;
       child.kill("SIGTERM");
-      const watchdog = setTimeout(() => child.kill("SIGKILL"), 10_000);
+      const watchdog = setTimeout(() => child.kill("SIGKILL"), 30_000);
       await ended;
       clearTimeout(watchdog);
     },
@@ -92,7 +92,7 @@ export function start(argv: readonly string[], logFile: string): Background {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 5_000,
+  timeoutMs = 20_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!await condition()) {

@@ -1,7 +1,7 @@
 /** SoftEther VPN server as an L2TPv2 LNS without IPsec. @module */
 
 import type { Peer } from "./peer.ts";
-import { launch, type Place, programsIn, withMounts } from "./place.ts";
+import { launch, type Place, programsIn, tell, withMounts } from "./place.ts";
 import { output, until } from "./process.ts";
 
 /** Where Debian puts it. */
@@ -31,11 +31,11 @@ export async function startSoftether(place: Place, more: readonly string[] = [])
     log,
     async endTunnels() {
       // A watcher and the server itself: each ends when told to, the server with a word to its peers.
-      for (const pid of await programsIn(place.namespace)) Deno.kill(pid, "SIGTERM");
+      for (const pid of await programsIn(place.namespace)) tell(pid, "SIGTERM");
       await until(
         "SoftEther ended",
         async () => (await programsIn(place.namespace)).length === 0,
-        20_000,
+        60_000,
       );
       return "ended";
     },

@@ -17,8 +17,9 @@ export interface Suite<Context> {
 }
 
 /**
- * Tests that share what `setup` makes once, before the first of them; what it puts on the stack is disposed of after the
- * last. Where the machine lacks one of `needs`, all are ignored and the reason is printed.
+ * Tests that share what `setup` makes before the first of them; what it puts on the stack is disposed of after the last.
+ * After a test that failed it is made anew, so that the next one stands for itself; a setup that failed is not tried
+ * again. Where the machine lacks one of `needs`, all are ignored and the reason is printed.
  */
 export function suite<Context>(
   file: string,
@@ -28,13 +29,23 @@ export function suite<Context>(
   const name = file.slice(file.lastIndexOf("/") + 1);
   const lacking = missing(needs);
   const ignore = lacking.length > 0;
-  const stack = new AsyncDisposableStack();
   const started = performance.now();
+  let stack = new AsyncDisposableStack();
   let context: { readonly value: Context } | undefined;
+  let [added, begun, sound] = [0, 0, true];
   if (ignore) say(`SKIPPED ${name}: ${lacking.join(", ")}`);
 
-  Deno.test.beforeAll(async () => {
+  const make = async () => {
     if (!ignore) context = { value: await setup(stack) };
+  };
+  Deno.test.beforeAll(make);
+  // Here and not before the next test, which would be held to account for what it neither opened nor closed.
+  Deno.test.afterEach(async () => {
+    if (sound || !context || begun === added) return;
+    context = undefined;
+    await stack.disposeAsync();
+    stack = new AsyncDisposableStack();
+    await make().catch((error) => say(`the setup of ${name} failed after a failed test: ${error}`));
   });
   Deno.test.afterAll(async () => {
     await stack.disposeAsync();
@@ -42,12 +53,19 @@ export function suite<Context>(
   });
   return {
     test(title, body, sanitized = true) {
+      added++;
       Deno.test({
         name: title,
         ignore,
         sanitizeOps: sanitized,
         sanitizeResources: sanitized,
-        fn: (t) => body(context!.value, t),
+        async fn(t) {
+          if (!context) throw new Error("no setup: it failed after the last failed test");
+          begun++;
+          sound = false;
+          await body(context.value, t);
+          sound = true;
+        },
       });
     },
   };

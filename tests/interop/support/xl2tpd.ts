@@ -6,7 +6,7 @@
  */
 
 import type { Peer } from "./peer.ts";
-import { launch, type Place, programsIn, withMounts } from "./place.ts";
+import { launch, type Place, programsIn, tell, withMounts } from "./place.ts";
 import { until } from "./process.ts";
 
 /** What xl2tpd is to do. */
@@ -22,6 +22,8 @@ export interface Xl2tpdOptions {
 export interface Xl2tpd extends Peer {
   /** Says a line to it, as `xl2tpd-control` does. */
   command(line: string): Promise<void>;
+  /** The process ids of the stand-ins for pppd: one for each call that is up. */
+  standIns(): Promise<number[]>;
 }
 
 /** The configuration of either role; the LAC dials by itself, again a second after it lost its tunnel. */
@@ -70,7 +72,8 @@ const standIn = `#!/usr/bin/perl
 $SIG{TERM} = sub { exit 16 };
 # LCP Configure-Request without options, in HDLC's asynchronous framing (RFC 1662 §4).
 syswrite(STDOUT, pack("H*", "7eff7d23c0217d217d217d207d24d1b57e"));
-sleep 3600;
+# A signal just before it falls asleep wakes nobody up.
+sleep 1 while 1;
 `;
 
 let runs = 0;
@@ -105,27 +108,48 @@ export async function startXl2tpd(place: Place, options: Xl2tpdOptions): Promise
     await place.here("sh", "-c", 'printf "%s" "$1" > "$2"', "sh", line, control);
   };
   const tunnel = async () => {
-    const established = [...(await log()).matchAll(/Connection established to .* Local: (\d+)/g)];
-    return established.at(-1)?.[1] ?? "none";
+    let id: string | undefined;
+    await until("xl2tpd has a tunnel", async () => {
+      id = [...(await log()).matchAll(/Connection established to .* Local: (\d+)/g)].at(-1)?.[1];
+      return id !== undefined;
+    });
+    return id!;
   };
   return {
     log,
     calls: async () => (await standIns()).length,
     async endCalls() {
-      Deno.kill((await standIns())[0]!, "SIGTERM");
+      let pid: number | undefined;
+      await until("a stand-in for pppd minds signals", async () => {
+        pid = (await standIns()).find(mindsTerm);
+        return pid !== undefined;
+      });
+      tell(pid!, "SIGTERM");
     },
     async endTunnels() {
       await command(`d ${await tunnel()}`);
       return "running";
     },
     command,
+    standIns,
   };
 }
 
 function nameOf(pid: number): string {
+  return about(pid, "comm").trim();
+}
+
+/** Whether a program has a handler of its own for SIGTERM. */
+function mindsTerm(pid: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(about(pid, "status"))?.[1] ?? "0";
+  return (BigInt(`0x${caught}`) & 1n << 14n) !== 0n;
+}
+
+/** What the kernel tells of a program; nothing once it is gone. */
+function about(pid: number, file: string): string {
   try {
-    return Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+    return Deno.readTextFileSync(`/proc/${pid}/${file}`);
   } catch {
-    return ""; // gone meanwhile
+    return "";
   }
 }
