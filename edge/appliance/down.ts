@@ -135,9 +135,7 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
     tunnel({ name, tunnelId }) {
       const named = name !== undefined && entries.get(`tunnels/${name}`);
       if (named && isTunnel(named)) return named;
-      if (tunnelId === undefined) return undefined;
-      const [found] = tunnels.from(({ tunnel }) => tunnel.config.tunnelId >= tunnelId);
-      return found?.tunnel.config.tunnelId === tunnelId ? found : undefined;
+      return tunnelId === undefined ? undefined : numbered(tunnels, tunnelId);
     },
     add(path, error, retry) {
       const former = entries.get(path);
@@ -175,6 +173,11 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
       for (const entry of [...entries.values()]) remove(entry);
     },
   };
+}
+
+function numbered(tunnels: Sorted<DownOne>, id: number): DownOne | undefined {
+  const [found] = tunnels.from(({ tunnel }) => tunnel.config.tunnelId >= id);
+  return found?.tunnel.config.tunnelId === id ? found : undefined;
 }
 
 function isTunnel(entry: Entry): entry is Entry & { tunnel: DownTunnel } {
