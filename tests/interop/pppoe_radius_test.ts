@@ -114,7 +114,7 @@ test("FreeRADIUS names the LNS that a subscriber is carried to, and is told of t
       await until("the line is up", async () => {
         const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
         return (await home.tryHere(argv)).code === 0;
-      }, 30_000);
+      });
     } catch (error) {
       const logs = await Promise.all([subscriber, lac, lns].map(({ process }) => process.log()));
       throw new Error(`${error}\n${logs.join("\n---\n")}`);
@@ -125,10 +125,10 @@ test("FreeRADIUS names the LNS that a subscriber is carried to, and is told of t
     );
     assert.deepEqual([row?.user, row?.to], ["everything", "10.77.0.2"]);
     const told = async () => (await recordsOf(server)).map((one) => one["Acct-Status-Type"]);
-    await until("all Starts are told", async () => (await told()).length === 3);
+    await until("all Starts are told", async () => (await told()).length >= 3);
     assert.deepEqual((await told()).sort(), ["Start", "Tunnel-Link-Start", "Tunnel-Start"]);
   }
-  await until("both Stops are told", async () => (await recordsOf(server)).length === 5, 20_000);
+  await until("both Stops are told", async () => (await recordsOf(server)).length >= 5);
   const of = await byStatus(server);
   const [start, stop] = [of.get("Start"), of.get("Stop")];
   const [link, linkStop] = [of.get("Tunnel-Link-Start")!, of.get("Tunnel-Link-Stop")!];
@@ -167,13 +167,13 @@ test("where the LNS ends a call, what it carried is told too", async ({ home, ln
   await until("the line is up", async () => {
     const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
     return (await home.tryHere(argv)).code === 0;
-  }, 30_000);
+  });
   assertNoLoss(await ping(home, "10.64.0.1", "-s", "1400"), "to the LNS");
   const { code, stderr } = await lns.cli("do", "disconnect", "user", "everything");
   assert.equal(code, 0, stderr);
   const stopOf = async () =>
     (await recordsOf(server)).slice(before).find((one) => one["Acct-Status-Type"] === "Stop");
-  await until("the Stop is told", async () => await stopOf() !== undefined, 20_000);
+  await until("the Stop is told", async () => await stopOf() !== undefined);
   const stop = (await stopOf())!;
   for (const counter of ["Acct-Input-Octets", "Acct-Output-Octets"]) {
     assert(Number(stop[counter]) > 5 * 1400, JSON.stringify(stop));
@@ -185,7 +185,7 @@ test("a tunnel that its LNS ends is told of, and a link that it rejects then", a
   await until("the line is up", async () => {
     const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
     return (await home.tryHere(argv)).code === 0;
-  }, 30_000);
+  });
   const before = (await recordsOf(server)).length;
   await lns.cli("do", "drain");
   const [tunnel] = await lns.get<{ tunnels: { name: string }[] }>("/v1/tunnels")

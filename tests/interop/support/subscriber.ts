@@ -64,7 +64,6 @@ export async function startSubscriber(
         await until(
           `ppp${unit} is up`,
           async () => /local +IP address/.test(await log()),
-          30_000,
         );
       } catch (error) {
         throw new Error(`${error}\n${await log()}`);
