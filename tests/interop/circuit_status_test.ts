@@ -7,8 +7,9 @@ import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { captureHere } from "./support/capture.ts";
 import { makePair, type Pair, type Place } from "./support/place.ts";
-import { output, sleep, until } from "./support/process.ts";
+import { sleep, until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
+import { tshark } from "./support/tshark.ts";
 
 const near = (adminSocket: string) => `
 admin: { listen: "unix:${adminSocket}" }
@@ -79,12 +80,11 @@ interface Row {
 
 /** The Circuit Status of each SLI of a capture; what was sent again, with the same Ns, counts once. */
 async function slis(file: string): Promise<string[]> {
-  const said = await output([
-    ...["tshark", "-n", "-r", file, "-Y", "l2tp.avp.message_type == 16", "-T", "fields"],
-    ...["l2tp.Ns", "l2tp.avp.circuit_status", "l2tp.avp.circuit_type"].flatMap((
-      name,
-    ) => ["-e", name]),
-  ]);
+  const said = await tshark(
+    file,
+    ...["-Y", "l2tp.avp.message_type == 16", "-T", "fields"],
+    ...["-e", "l2tp.Ns", "-e", "l2tp.avp.circuit_status", "-e", "l2tp.avp.circuit_type"],
+  );
   const lines = said.replaceAll("False", "0").replaceAll("True", "1").split("\n").filter(Boolean);
   const byNs = new Map(lines.map((line) => [line.slice(0, line.indexOf("\t")), line]));
   return [...byNs].map(([ns, line]) => line.slice(ns.length + 1));

@@ -10,6 +10,7 @@ import { numbered, sendFrames, type SentFrame, tagsOf, type Where } from "./supp
 import { makePair, type Pair } from "./support/place.ts";
 import { output, until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
+import { tshark } from "./support/tshark.ts";
 import { ping } from "./support/traffic.ts";
 
 const table = await Deno.readTextFile(
@@ -267,11 +268,12 @@ test("a VLAN pseudowire rewrites the id at its end and takes nothing else", asyn
   const fields = ["l2tp.sid", "vlan.id", "vlan.priority"].flatMap((field) => ["-e", field]);
   let tags: string[][] = [];
   await until("two frames were captured", async () => {
-    const decoded = await output([
-      ...["tshark", "-n", "-r", capture, "-d", "udp.port==1701,l2tp", "-d", "l2tp.pw_type==0,eth"],
+    const decoded = await tshark(
+      capture,
+      ...["-d", "udp.port==1701,l2tp", "-d", "l2tp.pw_type==0,eth"],
       ...["-o", "l2tp.cookie_size:None", "-o", "l2tp.l2_specific:Default L2-Specific"],
       ...["-Y", "vlan", "-T", "fields", ...fields],
-    ]);
+    );
     tags = decoded.trim().split("\n").map((line) => line.split("\t").slice(1));
     return tags.length >= 2;
   });

@@ -8,8 +8,9 @@ import assert from "node:assert/strict";
 import { type Appliance, root, startAppliance } from "./support/appliance.ts";
 import { isthmus, quickTimers, untilDown, untilUp } from "./support/managed.ts";
 import { makePair, type Pair } from "./support/place.ts";
-import { output, until } from "./support/process.ts";
+import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
+import { tshark } from "./support/tshark.ts";
 
 const secret = "a-long-interop-secret";
 const policy = `${quickTimers}, secret: ${secret}, hide-avps: true`;
@@ -111,7 +112,7 @@ for (const version of [2, 3] as const) {
 
     const checks = ["-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"];
     const dissect = (...how: string[]) =>
-      output(["tshark", "-n", "-r", file, "-o", `l2tp.shared_secret:${secret}`, ...checks, ...how]);
+      tshark(file, "-o", `l2tp.shared_secret:${secret}`, ...checks, ...how);
     await until("the file has all that was said", async () => {
       const types = (await dissect("-T", "fields", "-e", "l2tp.avp.message_type")).split("\n");
       return ["1", "2", "3", "10", "11", "12", "4"].every((type) => types.includes(type));
@@ -161,7 +162,7 @@ test("data packets are shown where they are asked for, the first octets of each,
   let data: string[][] = [];
   await until("the file has pings, both ways", async () => {
     const filter = "!l2tp.avp.message_type && frame.len > 100";
-    const seen = await output(["tshark", "-n", "-r", file, "-Y", filter, ...fields]);
+    const seen = await tshark(file, "-Y", filter, ...fields);
     data = seen.split("\n").filter((line) => line !== "").map((line) => line.split("\t"));
     return data.length > 3 && new Set(data.map(([, , from]) => from)).size > 1;
   });
