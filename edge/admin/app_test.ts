@@ -255,6 +255,37 @@ Deno.test("of very many faults the first twenty are told, and how many more ther
   }
 });
 
+Deno.test("a body that says a key twice is refused, and nothing is changed", async () => {
+  const api = await branchOffice();
+  const ask = asking(api);
+  const cases: [string, string, string, string][] = [
+    ["POST", "/v1/tunnels", '{"tunnel-id":7,"peer-tunnel-id":1,"tunnel-id":8}', "tunnel-id"],
+    ["PATCH", "/v1/tunnels/branch", '{"udp-csum":true,"udp\\u002dcsum":false}', "udp-csum"],
+    ["PATCH", "/v1/config", '{"peers":{"hq":{"hello":1,\n"hello":2}}}', "peers.hq.hello"],
+    ["POST", "/v1/words/none", '{"of":[{"a":1},{"a":1,"a":2}]}', "of[1].a"],
+  ];
+  for (const [method, path, body, key] of cases) {
+    const answer = await ask(method, path, {
+      raw: body,
+      headers: { "content-type": "application/json" },
+    });
+    assert.equal(answer.status, 400, path);
+    assert.equal(answer.body["type"], "urn:isthmus:problem:repeated-key");
+    const [error] = answer.body["errors"] as { attribute: string; message: string }[];
+    assert.equal(error!.attribute, key);
+    assert.match(error!.message, /^given twice, again at line [12], column \d+; expected/);
+  }
+  assert.deepEqual(api.edits, []);
+  // A key that no key looks like may be a secret that lost its quotes.
+  const { text } = await ask("PATCH", "/v1/config", {
+    raw: '{"secret:hunter2":1,"secret:hunter2":2}',
+    headers: { "content-type": "application/json" },
+  });
+  assert.ok(!text.includes("hunter2"));
+  const deep = { raw: "[".repeat(100_000), headers: { "content-type": "application/json" } };
+  assert.equal((await ask("PATCH", "/v1/config", deep)).status, 400);
+});
+
 Deno.test("the description tells every number that is taken, and every word that is shown", async () => {
   const ask = asking(await branchOffice());
   const { body, text } = await ask("GET", "/openapi.json");

@@ -5,7 +5,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback, isWildcard, parseIp } from "../../core/endpoint.ts";
 import type { AdminConfig } from "../config/model.ts";
 import { cameWith } from "./audit.ts";
-import { httpProblem } from "./problem.ts";
+import { httpProblem, repeatedProblem } from "./problem.ts";
+import { maxJsonDepth, repeatedKey } from "../config/repeated_keys.ts";
 
 /** The largest request body, in bytes. */
 export const maxBody = 1024 * 1024;
@@ -73,7 +74,7 @@ export function bearer(admin: () => AdminConfig, open: ReadonlySet<string>): Mid
 }
 
 /**
- * Refuses bodies that are too large or not JSON, before anything parses them.
+ * Refuses bodies that are too large, not JSON, or say a key twice, before anything parses them.
  * @param isRoute whether anybody answers a request at all
  */
 export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
@@ -93,6 +94,11 @@ export function jsonBody(isRoute: (c: Context) => boolean): MiddlewareHandler {
         "or a change of the configuration file";
       return httpProblem(c, 413, detail);
     }
+    const repeated = repeatedKey(new TextDecoder().decode(body));
+    if (repeated === "too-deep") {
+      return httpProblem(c, 400, `the body nests deeper than ${maxJsonDepth} levels`);
+    }
+    if (repeated) return repeatedProblem(c, repeated);
     // A patch of nothing is none; other requests may have no body.
     if (type === undefined && (body.length > 0 || (method === "PATCH" && isRoute(c)))) {
       return notJson(c);

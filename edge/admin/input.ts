@@ -41,10 +41,10 @@ export function newSession(
 /** What changes in a tunnel when some attributes are given anew. @throws {FaultsError} */
 export function tunnelPatch(now: TunnelConfig, input: TunnelInput): TunnelPatch {
   refuseManagedKeys(input);
+  refuseFixed(tunnelOptions, now, input);
   const after = built(
     buildTunnel(input.name ?? now.name, { ...sameFamily(tunnelAttributes(now), input), ...input }),
   );
-  refuse(tunnelOptions, now, after);
   return difference(now, after, [
     ...fieldsThat(tunnelOptions, "live"),
     "local",
@@ -62,13 +62,13 @@ export function sessionPatch(
   circuits: Config["circuits"],
 ): SessionPatch {
   refuseManagedKeys(input);
+  refuseFixed(sessionOptions, now, input);
   const before = sessionAttributes(now);
   const circuit = circuitOf(input, plugins, circuits) ?? now.circuit;
   const after = carried(
     built(buildSession(input.name ?? now.name, tunnel.version, { ...before, ...input }, circuit)),
     plugins,
   );
-  refuse(sessionOptions, now, after);
   return difference(now, after, [...fieldsThat(sessionOptions, "live"), "circuit"]);
 }
 
@@ -122,17 +122,18 @@ function sameFamily(
   return stays;
 }
 
-const nameRow: { readonly field: string; readonly show?: (value: unknown) => unknown } = {
-  field: "name",
-};
+type FixedRow = Pick<Table[string], "read" | "show"> & { readonly field: string };
+const nameRow: FixedRow = { field: "name" };
 
-/** Refuses a change of what only a new tunnel or session can have. */
-function refuse(table: Table, now: object, after: object): void {
+/** Refuses a change of what only a new tunnel or session can have, before anything is said of what hangs on it. */
+function refuseFixed(table: Table, now: object, input: object): void {
   const faults: Fault[] = [];
-  const fixed = Object.entries(table).filter(([, row]) => row.change === "identity");
-  for (const [attribute, { field, show }] of [["name", nameRow] as const, ...fixed]) {
-    const [was, is] = [now, after].map((config) => (config as Record<string, unknown>)[field]);
-    if (was === is) continue;
+  const fixed: [string, FixedRow][] = Object.entries(table)
+    .filter(([, row]) => row.change === "identity");
+  for (const [attribute, { field, read, show }] of [["name", nameRow] as const, ...fixed]) {
+    const given = (input as Record<string, unknown>)[attribute];
+    const was = (now as Record<string, unknown>)[field];
+    if (given === undefined || was === (read?.(given) ?? given)) continue;
     const message = `cannot be changed from ${show?.(was) ?? was}; delete it and create it anew`;
     faults.push({ attribute: attribute as AttributeName, message });
   }

@@ -5,6 +5,8 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "@hono/zod-openapi";
 import { ApplianceError } from "../appliance/errors.ts";
 import { maxIssues } from "../config/issues.ts";
+import { formatPath } from "../config/problem.ts";
+import type { Repeated } from "../config/repeated_keys.ts";
 
 /** One thing wrong with a request, by the attribute or parameter it is in. */
 export interface Fault {
@@ -24,7 +26,7 @@ export const problemSchema = z.object({
   more: z.int().optional().describe("How many more there are."),
 }).meta({ id: "Problem" });
 
-/** The kinds of problem that are isthmus' own: the codes of {@linkcode ApplianceError}, and their HTTP statuses. */
+/** The kinds of problem that are isthmus' own, and their HTTP statuses: the codes of {@linkcode ApplianceError}, and one more. */
 const kinds = {
   "not-found": { status: 404, title: "No such resource" },
   "exists": { status: 409, title: "Already there" },
@@ -34,8 +36,9 @@ const kinds = {
   "unavailable": { status: 503, title: "Unavailable" },
   "needs-force": { status: 409, title: "Ends too much" },
   "not-permitted": { status: 403, title: "Not permitted" },
+  "repeated-key": { status: 400, title: "A key is given twice" },
 } as const satisfies Record<
-  ApplianceError["code"],
+  ApplianceError["code"] | "repeated-key",
   { status: ContentfulStatusCode; title: string }
 >;
 
@@ -68,7 +71,7 @@ export function httpProblem(
 /** A problem of the request's meaning. */
 export function apiProblem(
   c: Context,
-  code: ApplianceError["code"],
+  code: keyof typeof kinds,
   detail: string,
   errors?: readonly Fault[],
   more = 0,
@@ -86,6 +89,13 @@ export function faultsProblem(c: Context, all: readonly Fault[], uncounted = 0):
   const rest = others > 0 ? ` (and ${others} more)` : "";
   const detail = first ? `${label(first)}${first.message}${rest}` : "the request is invalid";
   return apiProblem(c, "invalid", detail, faults, more);
+}
+
+/** A body that says a key twice: which of the two is meant, nobody can know (RFC 8259 §4). */
+export function repeatedProblem(c: Context, { column, line, path }: Repeated): Response {
+  const attribute = formatPath(path);
+  const message = `given twice, again at line ${line}, column ${column}; expected each key once`;
+  return apiProblem(c, "repeated-key", `${attribute}: ${message}`, [{ attribute, message }]);
 }
 
 /** What the appliance refused to do. */

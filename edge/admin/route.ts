@@ -59,7 +59,7 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
 
 /** What statuses mean, and the headers that they come with. */
 const refusals = {
-  400: { description: "The body is not JSON, or ended before its end." },
+  400: { description: "The body is not JSON, says a key twice, or ended before its end." },
   401: {
     description: "The token is missing or wrong.",
     headers: z.object({ "www-authenticate": z.string() }),

@@ -1,13 +1,14 @@
 /** The admin endpoint as the commands ask it. @module */
 
-import { RequestError, UsageError } from "./errors.ts";
+import { Refused, RequestError, UsageError } from "./errors.ts";
 import { isRecord, parseJson } from "./json.ts";
 
 /** A connection to the admin endpoint. */
 export interface Client extends Disposable {
   /**
    * Sends a request and gives the answer's JSON; undefined where there is none.
-   * @throws {RequestError} when it was refused or could not be asked
+   * @throws {Refused} with what is wrong with it
+   * @throws {RequestError} when it was refused otherwise, or could not be asked
    */
   request(
     method: "GET" | "POST" | "PATCH" | "DELETE",
@@ -70,7 +71,7 @@ export function openClient(url: string, token?: string): Client {
     async request(method, path, body) {
       const response = await send(method, path, body);
       const text = await response.text();
-      if (!response.ok) throw new RequestError(refusal(response.status, text));
+      if (!response.ok) throw refusal(response.status, text);
       if (text === "") return undefined;
       const value = parseJson(text);
       if (value === undefined) throw new RequestError(`${url} does not answer as isthmus does`);
@@ -83,7 +84,7 @@ export function openClient(url: string, token?: string): Client {
       try {
         const response = await send("GET", path, undefined, stop.signal);
         clearTimeout(late);
-        if (!response.ok) throw new RequestError(refusal(response.status, await response.text()));
+        if (!response.ok) throw refusal(response.status, await response.text());
         yield* serverSentEvents(response.body!);
       } finally {
         clearTimeout(late);
@@ -139,18 +140,19 @@ function target(url: string): { readonly base: string; readonly path?: string } 
 }
 
 /** What is wrong in which attribute, a line each, or else the problem's detail (RFC 9457). */
-function refusal(status: number, text: string): string {
+function refusal(status: number, text: string): RequestError {
   const problem = parseJson(text);
   if (!isRecord(problem) || typeof problem["detail"] !== "string") {
-    return `the answer was HTTP status ${status}`;
+    return new RequestError(`the answer was HTTP status ${status}`);
   }
   const errors = Array.isArray(problem["errors"]) ? problem["errors"].filter(isRecord) : [];
-  const lines = errors.map(({ attribute, message }) =>
-    attribute === "" ? String(message) : `${attribute}: ${message}`
-  );
-  if (typeof problem["more"] === "number") lines.push(`and ${problem["more"]} more`);
+  const faults = errors.map(({ attribute, message }) => ({
+    attribute: String(attribute),
+    message: String(message),
+  }));
+  if (faults.length > 0) return new Refused(faults, Number(problem["more"] ?? 0));
   const hint = status === 401 ? " (--token-file, ISTHMUS_TOKEN_FILE or ISTHMUS_TOKEN)" : "";
-  return lines.length > 0 ? lines.join("\n") : problem["detail"] + hint;
+  return new RequestError(problem["detail"] + hint);
 }
 
 /** Why a request did not come through, in few words. */

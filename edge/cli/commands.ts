@@ -4,14 +4,21 @@ import { socketsToTry, systemSocket } from "../config/admin_socket.ts";
 import type { Action, GlobalOptions } from "./action.ts";
 import { type Client, openClient } from "./client.ts";
 import { completion } from "./completion.ts";
-import { RequestError, UsageError } from "./errors.ts";
+import { Refused, RequestError, UsageError } from "./errors.ts";
 import { follow } from "./events.ts";
 import { describeGrammar } from "./grammar.ts";
 import { isRecord } from "./json.ts";
-import { logChange } from "./log_words.ts";
+import { inLogWords, logChange } from "./log_words.ts";
 import { manual } from "./manual.ts";
-import { newPeer, peerChange, selectedPeer } from "./peer_words.ts";
-import { newSession, sessionChange, sessionEnd, type SessionPath } from "./session_words.ts";
+import { inKeywords, inPart, type InWords } from "./naming.ts";
+import { newPeer, peerChange, peerKeywords, selectedPeer } from "./peer_words.ts";
+import {
+  inSessionWords,
+  newSession,
+  sessionChange,
+  sessionEnd,
+  type SessionPath,
+} from "./session_words.ts";
 import type { ReloadView } from "../admin/schemas.ts";
 import { doWord } from "./plugin_words.ts";
 import { reloadText, show } from "./show.ts";
@@ -19,7 +26,7 @@ import type { Shown } from "./shown.ts";
 import { printable } from "../log/printable.ts";
 import { portChange } from "./switch_words.ts";
 import { trace } from "./trace.ts";
-import { newTunnel, tunnelChange, tunnelEnd } from "./tunnel_words.ts";
+import { newTunnel, tunnelChange, tunnelEnd, tunnelKeywords } from "./tunnel_words.ts";
 import { web } from "./web.ts";
 import type { Deps } from "./deps.ts";
 
@@ -147,19 +154,12 @@ function plan(
         await client.request("POST", "/v1/reload/confirm");
         return { json: null, text: "" };
       };
-    case "set-log": {
-      const change = logChange(action.words);
-      return async (client) => ({
-        json: await client.request("PATCH", "/v1/config", change),
-        text: "",
-      });
-    }
+    case "set-log":
+      return change(["PATCH", "/v1/config", logChange(action.words), inLogWords]);
     case "port": {
-      const change = portChange(action);
-      return async (client) => ({
-        json: await client.request("PATCH", "/v1/config", change),
-        text: "",
-      });
+      const { name, of } = action;
+      const inWords = inPart(["switches", of, "ports", name], `port ${name}`);
+      return change(["PATCH", "/v1/config", portChange(action), inWords]);
     }
     case "do":
       return (client) => doWord(client, action.word, action.words);
@@ -171,7 +171,7 @@ function plan(
         return { json, text: `# not written: ${refused}\n${text}` };
       };
     default:
-      return change(action);
+      return change(requests[action.what](action.do, action.words));
   }
 }
 
@@ -189,26 +189,36 @@ function reloadQuery({ confirm, dryRun, force }: Extract<Action, { do: "reload" 
 }
 
 /** Changes say nothing when all is well, as `ip l2tp` does; with `--json`, what there is now. */
-function change(
-  { do: verb, what, words }: Extract<Action, { do: "add" | "set" | "del" }>,
-): (client: Client) => Promise<Shown> {
-  const [method, path, body] = requests[what](verb, words);
-  return async (client) => ({ json: await client.request(method, path, body), text: "" });
+function change([method, path, body, inWords]: Request): (client: Client) => Promise<Shown> {
+  return async (client) => {
+    try {
+      return { json: await client.request(method, path, body), text: "" };
+    } catch (error) {
+      if (error instanceof Refused) throw new Refused(error.faults.map(inWords), error.more);
+      throw error;
+    }
+  };
 }
 
 const requests = { tunnel: tunnelRequest, session: sessionRequest, peer: peerRequest };
 
-type Request = readonly ["POST" | "PATCH" | "DELETE", string, unknown];
+/** A change, and what its faults are called on the command line. */
+type Request = readonly ["POST" | "PATCH" | "DELETE", string, unknown, InWords];
+
+const [inTunnelWords, inPeerWords] = [tunnelKeywords, peerKeywords].map(inKeywords) as [
+  InWords,
+  InWords,
+];
 
 function tunnelRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
   const path = (tunnel: string) => `/v1/tunnels/${encodeURIComponent(tunnel)}`;
-  if (verb === "add") return ["POST", "/v1/tunnels", newTunnel(words)];
+  if (verb === "add") return ["POST", "/v1/tunnels", newTunnel(words), inTunnelWords];
   if (verb === "del") {
     const { query, tunnel } = tunnelEnd(words);
-    return ["DELETE", path(tunnel) + query, undefined];
+    return ["DELETE", path(tunnel) + query, undefined, inTunnelWords];
   }
   const { tunnel, body } = tunnelChange(words);
-  return ["PATCH", path(tunnel), body];
+  return ["PATCH", path(tunnel), body, inTunnelWords];
 }
 
 function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
@@ -217,24 +227,26 @@ function sessionRequest(verb: "add" | "set" | "del", words: readonly string[]): 
     `${list(tunnel)}/${encodeURIComponent(session)}`;
   if (verb === "del") {
     // One word alone is a subscriber, all of whose sessions PPP ends.
-    if (words.length === 1) return ["POST", "/v1/words/disconnect", { user: words[0] }];
+    if (words.length === 1) {
+      return ["POST", "/v1/words/disconnect", { user: words[0] }, inSessionWords(words)];
+    }
     const { query, ...which } = sessionEnd(words);
-    return ["DELETE", path(which) + query, undefined];
+    return ["DELETE", path(which) + query, undefined, inSessionWords(words)];
   }
   if (verb === "add") {
     const { tunnel, body } = newSession(words);
-    return ["POST", list(tunnel), body];
+    return ["POST", list(tunnel), body, inSessionWords(words)];
   }
   const { body, ...which } = sessionChange(words);
-  return ["PATCH", path(which), body];
+  return ["PATCH", path(which), body, inSessionWords(words)];
 }
 
 function peerRequest(verb: "add" | "set" | "del", words: readonly string[]): Request {
   const path = (peer: string) => `/v1/peers/${encodeURIComponent(peer)}`;
-  if (verb === "add") return ["POST", "/v1/peers", newPeer(words)];
-  if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined];
+  if (verb === "add") return ["POST", "/v1/peers", newPeer(words), inPeerWords];
+  if (verb === "del") return ["DELETE", path(selectedPeer(words)), undefined, inPeerWords];
   const { peer, body } = peerChange(words);
-  return ["PATCH", path(peer), body];
+  return ["PATCH", path(peer), body, inPeerWords];
 }
 
 /** Where an appliance listens; the system's place where none does. */

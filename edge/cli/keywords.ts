@@ -19,6 +19,8 @@ export interface Keyword {
   readonly repeat?: boolean;
   /** Whether it takes all the words that follow. */
   readonly rest?: boolean;
+  /** What it writes in a request's body, as paths, where that has another name: errors of it name the keyword. */
+  readonly attributes?: readonly string[];
   /**
    * The attributes that a value stands for. Absent: the command itself knows what to do with it.
    * @throws {UsageError} when it is no such value
@@ -120,6 +122,7 @@ export function optionKeywords(table: Table): readonly Keyword[] {
       name,
       value: row.placeholder,
       help: row.help.replaceAll("`", ""),
+      attributes: [attribute],
       read: none ? (given) => given === "none" ? { [attribute]: "" } : read(given) : read,
     };
   });
@@ -150,7 +153,8 @@ export function yamlValue(where: string, text: string): unknown {
 
 /** A keyword for a number, decimal or hexadecimal (0x…). */
 export function numeric(name: string, value: string, help: string, attribute = name): Keyword {
-  return { name, value, help, read: (text) => ({ [attribute]: readNumber(name, text) }) };
+  const read = (text: string) => ({ [attribute]: readNumber(name, text) });
+  return { name, value, help, attributes: [attribute], read };
 }
 
 /** A number, decimal or hexadecimal. @throws {UsageError} which names the keyword */
@@ -169,6 +173,7 @@ export function onOff(
     name,
     value: "on|off",
     help,
+    attributes: Object.keys(attributes(true)),
     read: (text) => attributes(oneOf(name, text, ["on", "off"]) === "on"),
   };
 }
@@ -181,12 +186,13 @@ export function choice<Word extends string>(
   attributes: (word: Word) => Attributes,
 ): Keyword {
   const read = (text: string) => attributes(oneOf(name, text, words));
-  return { name, value: words.join("|"), help, read };
+  const written = words.flatMap((word) => Object.keys(attributes(word)));
+  return { name, value: words.join("|"), help, attributes: [...new Set(written)], read };
 }
 
 /** A keyword for text. */
 export function text(name: string, value: string, help: string, attribute = name): Keyword {
-  return { name, value, help, read: (given) => ({ [attribute]: given }) };
+  return { name, value, help, attributes: [attribute], read: (given) => ({ [attribute]: given }) };
 }
 
 function oneOf<Word extends string>(name: string, text: string, words: readonly Word[]): Word {

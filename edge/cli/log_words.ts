@@ -9,6 +9,7 @@ import {
   parsePairs,
   text,
 } from "./keywords.ts";
+import { inPart, type InWords } from "./naming.ts";
 
 const levels = ["debug", "info", "warn", "error", "none"];
 
@@ -23,6 +24,12 @@ export const logKeywords: readonly Keyword[] = [
   text("of", "NAME", "only of this tunnel or peer"),
   choice("format", ["text", "json"], "how lines look", (format) => ({ format })),
 ];
+
+/** What is wrong with such a change. */
+export const inLogWords: InWords = (fault) => {
+  const { attribute, message } = inPart(["log"], "log")(fault);
+  return { attribute: attribute.startsWith("levels") ? "of" : attribute, message };
+};
 
 /** The change to the configuration. @throws {UsageError} */
 export function logChange(words: readonly string[]): Attributes {

@@ -367,6 +367,102 @@ Deno.test("what the appliance refuses is exit status 1 and names every attribute
   });
 });
 
+/** Command lines that are refused, and how each line about it begins. */
+const refusedLines: readonly (readonly [string, ...string[]])[] = [
+  ["add tunnel tunnel-id 9 peer-tunnel-id 9", "remote: missing"],
+  ["add tunnel tunnel-id 9 peer-tunnel-id 9 remote 224.0.0.1", "remote: multicast"],
+  ["add tunnel tunnel-id 9 peer-tunnel-id 9 remote ::", "remote: expected the address of one"],
+  [
+    "add tunnel tunnel-id 9 peer-tunnel-id 9 remote 10.0.0.1 local fd00::1",
+    "local: the remote address is IPv4",
+  ],
+  [
+    "add tunnel tunnel-id 9 peer-tunnel-id 9 remote 10.0.0.1 encap ip proto-version 2",
+    "encap: L2TPv2 travels over udp only",
+  ],
+  [
+    "add tunnel tunnel-id 9 peer-tunnel-id 9 remote 10.0.0.1 udp6-csum-tx off udp6-csum-rx off",
+    "udp6-csum-tx: for IPv6 only; over IPv4, say udp-csum off",
+    "udp6-csum-rx: for IPv6 only",
+  ],
+  [
+    "add tunnel tunnel-id 9 peer-tunnel-id 9 remote fd00::1 udp-csum off",
+    "udp-csum: for IPv4 only; over IPv6, say udp6-csum-tx off",
+  ],
+  ["set tunnel name branch remote 224.0.0.1", "remote: multicast"],
+  ["set tunnel name branch encap ip", "encap: cannot be changed"],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 seq both l2spec-type none",
+    "seq: sequence numbers need l2spec-type default",
+    "seq: sequence numbers need l2spec-type default",
+  ],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 tap t0 netns blue",
+    "netns: unknown key",
+  ],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 pw-type ppp tap t0",
+    "tap: tap carries ethernet",
+  ],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 circuit tap name t0 addresses [7]",
+    "circuit tap: addresses[0]: ",
+  ],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 circuit tpa name t0",
+    "circuit tpa: no such plugin",
+  ],
+  [
+    "add session tunnel branch session-id 9 peer-session-id 9 pw-type ppp circuit tap name t0",
+    "circuit tap: tap carries ethernet",
+  ],
+  ["set session tunnel branch name office seq both l2spec-type none", "seq: ", "seq: "],
+  ["del session tunnel branch name office error 1", "error: needs a result, too"],
+];
+
+Deno.test("what is refused is named by the keyword that was typed", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    for (const [line, ...expected] of refusedLines) {
+      const { err, status } = await isthmus(line);
+      const lines = err.trimEnd().split("\n");
+      assert.equal(status, 1, `${line}\n${err}`);
+      assert.equal(lines.length, expected.length, `${line}\n${err}`);
+      for (const [i, start] of expected.entries()) {
+        assert.ok(lines[i]!.startsWith(`isthmus: ${start}`), `${line}\n${err}`);
+      }
+    }
+  });
+});
+
+Deno.test("what a change of the file refuses is named by the keywords of a port, the log and a peer", async () => {
+  const api = await branchOffice();
+  const wrong = (path: string) =>
+    new ConfigError([{ file: "f", line: 1, column: 1, path, message: "got 7; expected another" }]);
+  const cases = [
+    ["add port br0 p1 tag 7", "switches.br0.ports.p1.tag", "tag"],
+    ["add port br0 p1 tag 7", "switches.br0.ports.p1", "port p1"],
+    ["set log level debug of branch", "log.levels.branch", "of"],
+    ["add peer hq tie-breaker on", "peers.hq.tie-breaker", "tie-breaker"],
+    ["add tunnel name up peer hq encap ip remote 10.0.0.1", "tunnels.up.encap", "encap"],
+  ] as const;
+  for (const [line, path, word] of cases) {
+    api.edit = () => Promise.reject(wrong(path));
+    await against(api, async (isthmus) => {
+      assert.equal((await isthmus(line)).err, `isthmus: ${word}: got 7; expected another\n`, line);
+    });
+  }
+});
+
+Deno.test("a value of do that is JSON says each key once", async () => {
+  await against(await branchOffice(), async (isthmus) => {
+    assert.deepEqual(await isthmus('do word given {"a":{"b":1,"b":2}}'), {
+      status: 2,
+      out: "",
+      err: "isthmus: a.b: given twice; expected each key once\n",
+    });
+  });
+});
+
 Deno.test("the token comes from a file or the environment", async () => {
   const api = await branchOffice();
   api.admin = { ...api.admin, tokens: [{ name: "t", token: "s3cret" }] };

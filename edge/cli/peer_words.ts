@@ -60,7 +60,8 @@ function named(words: readonly string[]): readonly string[] {
 }
 
 function yaml(keyword: string, value: string, help: string): Keyword {
-  return { name: keyword, value, help, read: (text) => ({ [keyword]: yamlValue(keyword, text) }) };
+  const read = (text: string) => ({ [keyword]: yamlValue(keyword, text) });
+  return { name: keyword, value, help, read };
 }
 
 function orDefault(keyword: Keyword): Keyword {

@@ -1,7 +1,10 @@
 /** `isthmus show circuit`, `show view` and `do`: circuits, and what plugins add. @module */
 
 import type { Client } from "./client.ts";
+import { formatPath } from "../config/problem.ts";
+import { repeatedKey } from "../config/repeated_keys.ts";
 import { RequestError, UsageError } from "./errors.ts";
+import { parseJson } from "./json.ts";
 import type { Shown } from "./shown.ts";
 import { type Column, fitTable } from "./table.ts";
 import { formatTree } from "./tree.ts";
@@ -76,10 +79,11 @@ function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** @throws {UsageError} where it is JSON that says a key twice */
 function value(word: string): unknown {
-  try {
-    return JSON.parse(word);
-  } catch {
-    return word;
-  }
+  const parsed = parseJson(word);
+  if (parsed === undefined) return word;
+  const repeated = repeatedKey(word);
+  if (typeof repeated !== "object") return parsed;
+  throw new UsageError(`${formatPath(repeated.path)}: given twice; expected each key once`);
 }

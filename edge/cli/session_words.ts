@@ -18,6 +18,7 @@ import {
   text,
   yamlValue,
 } from "./keywords.ts";
+import { inCircuit, inKeywords, type InWords, isOf } from "./naming.ts";
 import { idOrName } from "./tunnel_words.ts";
 
 const name = text("name", "NAME", "the session's name");
@@ -74,15 +75,31 @@ export const sessionKeywords: readonly Keyword[] = [
     "sequence numbers: `send` them; `recv`, drop frames without one; or `both`",
     directionsOf,
   ),
-  { name: "tap", value: "IFNAME", help: "end on this TAP device" },
+  {
+    name: "tap",
+    value: "IFNAME",
+    help: "end on this TAP device",
+    attributes: ["circuit"],
+  },
   {
     name: "address",
     value: "PREFIX",
     help: "an address of the TAP; may be repeated",
     repeat: true,
+    attributes: ["circuit.tap.addresses", "circuit.addresses"],
   },
-  { name: "mac", value: "MAC", help: "the TAP's hardware address" },
-  { name: "netns", value: "NAME", help: "the network namespace of the TAP" },
+  {
+    name: "mac",
+    value: "MAC",
+    help: "the TAP's hardware address",
+    attributes: ["circuit.tap.mac", "circuit.mac"],
+  },
+  {
+    name: "netns",
+    value: "NAME",
+    help: "the network namespace of the TAP",
+    attributes: ["circuit.tap.netns", "circuit.netns"],
+  },
   {
     name: "circuit",
     value: "PLUGIN [KEY VALUE]…",
@@ -122,6 +139,15 @@ export function sessionChange(
 export function sessionEnd(words: readonly string[]): SessionPath & { readonly query: string } {
   const given = parsePairs(words, sessionSelectors);
   return { ...selectedSession(given), query: resultQuery(given) };
+}
+
+/** What is wrong with a session that was asked for in such words. */
+export function inSessionWords(words: readonly string[]): InWords {
+  const at = words.indexOf("circuit");
+  const plugin = at % 2 === 0 ? words[at + 1] : undefined;
+  const inWords = inKeywords(sessionKeywords);
+  if (plugin === undefined) return inWords;
+  return (fault) => isOf("circuit", fault) ? inCircuit(plugin)(fault) : inWords(fault);
 }
 
 function itsTunnel(given: Given): string {

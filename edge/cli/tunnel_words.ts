@@ -40,7 +40,13 @@ function end(name: "local" | "remote", help: string): Keyword {
     canonicalIp(given) === undefined
       ? { [name]: given }
       : { [`${given.includes(":") ? "ip6" : "ip"}-${letter}addr`]: given };
-  return { name, value: "ADDR", help: `${help}; with peer, one with a port too`, read };
+  return {
+    name,
+    value: "ADDR",
+    help: `${help}; with peer, one with a port too`,
+    attributes: [`ip-${letter}addr`, `ip6-${letter}addr`, name],
+    read,
+  };
 }
 
 /** What a tunnel can be made from. */

@@ -117,3 +117,13 @@ Deno.test("a merge key is named, and quoted it is a key like any other", () => {
   }]);
   assert.deepEqual(parseYaml('"<<": 1\n').problems, []);
 });
+
+Deno.test("a file in JSON is held to the same: a key twice is a problem where it stands", () => {
+  const { problems } = parseYaml('{"peers": {"hq": {"hello": 1,\n  "h\\u0065llo": 2}}}');
+  assert.deepEqual(problems, [{
+    line: 2,
+    column: 3,
+    path: ["peers", "hq", "hello"],
+    message: "duplicate key; expected each key once",
+  }]);
+});

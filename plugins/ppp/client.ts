@@ -15,7 +15,7 @@ import { octetsOfAddress } from "./addresses.ts";
 import { Client6 } from "./client6.ts";
 import { driveLink, type DrivenLink } from "./drive.ts";
 import { hookOf } from "./hooks.ts";
-import type { LinkEnd } from "./link/end.ts";
+import { type Finish, type LinkEnd, networkEnd } from "./link/end.ts";
 import { IpcpClient } from "./link/ipcp.ts";
 import { emitFrame, Protocol } from "./link/wire.ts";
 import type { Line6 } from "./line6.ts";
@@ -233,7 +233,7 @@ export class ClientSession {
     link.addNetwork(Protocol.Ipcp, this.#ipcp, {
       up: () => void this.#ipcpUp().catch(this.scope.fail),
       down: () => this.#ipcpDown(),
-      finished: (reason) => this.#finished(reason),
+      finished: (reason, how) => this.#finished(reason, how),
     });
     const six = this.#six;
     if (!six) return;
@@ -312,9 +312,10 @@ export class ClientSession {
     this.scope.log("info", "IPv4 on the link is down");
   }
 
-  #finished(reason: string): void {
+  #finished(reason: string, how: Finish): void {
     if (this.#six?.options.peer) return this.scope.log("info", "no IPv4 on the link", { reason });
-    this.run((link, now) => link.terminate({ ...administrative(reason), by: "network" }, now));
+    const end = networkEnd(`no network: IPv4: ${reason}`, Protocol.Ipcp, how);
+    this.run((link, now) => link.terminate(end, now));
   }
 
   async #unanswered(): Promise<void> {

@@ -157,6 +157,72 @@ Deno.test("lns: a wrong password is refused by CHAP and by the CDN's cause, and 
   assert.deepEqual(world.leftovers(), []);
 });
 
+Deno.test("lns: a login that gets no network says of each what it lacks, in log, event, list and CDN", async () => {
+  const noPool = { pools: [] };
+  const cases: [object, Parameters<typeof makeSubscriber>[2], string, object][] = [
+    // It speaks no IPv6; that is not what it lacks.
+    [
+      noPool,
+      { ipv6: false },
+      "no network: IPv4: there is no address for it, neither of its own nor a pool in its profile; " +
+      "IPv6: the peer rejects the protocol",
+      { code: 20, protocol: 0x8021, direction: 2 },
+    ],
+    [
+      { ipv6: false },
+      { ipv4: false },
+      "no network: IPv4: the peer rejects the protocol; IPv6: the termination has ipv6: false",
+      { code: 18, protocol: 0x8021, direction: 0 },
+    ],
+    [
+      {},
+      { ipv4: false, ipv6: false },
+      "no network: IPv4: the peer rejects the protocol; IPv6: the peer rejects the protocol",
+      { code: 18, protocol: 0x8057, direction: 0 },
+    ],
+  ];
+  for (const [more, who, reason, ppp] of cases) {
+    const bench = await lns(more);
+    const { call } = await up(bench, who);
+    await bench.world.advance(7000);
+    const { message, ppp: said } = call.ended!;
+    assert.deepEqual([message, said], [reason, ppp]);
+    const [row] = await Array.fromAsync(bench.host.show("failed-login"));
+    assert.deepEqual([row!["user"], row!["stage"], row!["reason"]], ["bob", "network", reason]);
+    const { reason: told } = bench.world.events.find(({ type }) => type === "ppp-failed")!;
+    assert.equal(told, reason);
+    const line = bench.world.lines.find(({ message }) => message === "a login failed");
+    assert.equal(line!.fields["reason"], reason);
+    await bench.host.end(WHY);
+  }
+});
+
+Deno.test("lns: where there is nothing to give, nobody comes in", async () => {
+  const bench = await lns({ pools: [], ipv6: false });
+  const { call, subscriber } = await up(bench);
+  await subscriber.talk(2000);
+  assert.match(
+    call.ended!.message!,
+    /^no network: IPv4: there is no address.*; IPv6: .*ipv6: false$/,
+  );
+  await bench.host.end(WHY);
+});
+
+Deno.test("lns: a subscriber that gives up its last network has not failed to log in", async () => {
+  const bench = await lns();
+  const { call, subscriber } = await up(bench, { ipv6: false });
+  assert.ok(subscriber.happened.includes("ipcp up"));
+  subscriber.link.closeNetwork(0x8021, "enough", bench.world.now);
+  await subscriber.talk(10_000);
+  assert.deepEqual(call.ended!.ppp, { code: 3, protocol: 0, direction: 1 });
+  assert.equal(
+    call.ended!.message,
+    "no network is left: IPv4: the peer terminates it; IPv6: the peer rejects the protocol",
+  );
+  assert.deepEqual(await Array.fromAsync(bench.host.show("failed-login")), []);
+  await bench.host.end(WHY);
+});
+
 /** A subscriber that is up. */
 async function up(
   bench: Awaited<ReturnType<typeof lns>>,
@@ -420,7 +486,7 @@ Deno.test("lns: a client without IPv4, or that rejects it, has IPv6 alone; one w
   assert.equal(six.call.ended, undefined);
   const none = await up(bench, { ipv4: false, ipv6: false });
   await none.subscriber.talk(40_000);
-  assert.equal(none.call.ended!.ppp!.code, 19);
+  assert.equal(none.call.ended!.ppp!.code, 18);
   await bench.host.end(WHY);
 });
 

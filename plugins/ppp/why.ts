@@ -23,7 +23,7 @@ export function callEndOf({ by, cause, reason }: LinkEnd): CallEnd {
 }
 
 /** What an account says of it. */
-export function terminateCauseOf({ by }: LinkEnd): TerminateCause {
+export function terminateCauseOf({ by, cause }: LinkEnd): TerminateCause {
   switch (by) {
     case "us":
       return "admin-reset";
@@ -33,6 +33,9 @@ export function terminateCauseOf({ by }: LinkEnd): TerminateCause {
       return "lost-carrier";
     case "authentication":
       return "user-error";
+    case "network":
+      // What we do not have is no error of the user's.
+      return cause.code === Cause.NotPermitted ? "service-unavailable" : "user-error";
     default:
       return "port-error";
   }

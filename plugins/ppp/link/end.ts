@@ -48,6 +48,16 @@ export function authEnd(
   return { by: "authentication", reason, cause: { code, protocol, direction } };
 }
 
+/** How a protocol came to its end: `not-agreed` where its options could not be, or we closed it. */
+export type Finish = "no-answer" | "rejected" | "terminated" | "not-agreed";
+
+/** An end for want of a network (RFC 3145 §3.4). @param protocol the control protocol of the one that was lost last */
+export function networkEnd(reason: string, protocol: number, how: Finish): LinkEnd {
+  const code = { "no-answer": Cause.NcpTimeout, rejected: Cause.NoNcp }[how as string] ??
+    Cause.NoAgreement;
+  return { by: "network", reason, cause: { code, protocol, direction: Direction.None } };
+}
+
 /** An end that one of the two wanted. */
 export function normalEnd(by: "us" | "peer", reason: string): LinkEnd {
   const direction = by === "peer" ? Direction.Peer : Direction.Local;

@@ -8,6 +8,7 @@
  */
 
 import { equalBytes } from "../../../core/wire/bytes.ts";
+import type { Finish } from "./end.ts";
 import { type Event, isTimed, type State, transition } from "./automaton.ts";
 import {
   Code,
@@ -54,7 +55,7 @@ export interface NegotiationSink {
   /** This layer is no longer up (tld), and why, where it does not come again. */
   down(reason: string): void;
   /** This layer has no more use for the one below (tlf), and why. */
-  finished(reason: string): void;
+  finished(reason: string, how: Finish): void;
   /** A packet made no sense, and was passed over. */
   ignored(what: string): void;
   /** Whether an answer beyond negotiation (Code-Reject, Terminate-Ack) may leave now. */
@@ -102,6 +103,7 @@ export class Negotiation {
   #restarts = 0;
   /** Why the layer finishes, once that is known. */
   #reason = "no answer";
+  #how: Finish = "no-answer";
   #id: number;
   /** Our last Configure-Request, until it is answered. */
   #requested: { readonly id: number; readonly data: Uint8Array } | undefined;
@@ -145,14 +147,14 @@ export class Negotiation {
   /** Begins to negotiate as soon as the layer below is there. */
   open(now: number): void {
     this.#now = now;
-    this.#reason = "no answer";
+    this.#because("no answer", "no-answer");
     this.#do("open");
   }
 
   /** Ends the layer, and tells the peer. */
   close(reason: string, now: number): void {
     this.#now = now;
-    this.#reason = reason;
+    this.#because(reason, "not-agreed");
     this.#do("close");
   }
 
@@ -167,7 +169,7 @@ export class Negotiation {
   /** The peer does not know this protocol (RXJ-, a Protocol-Reject). */
   protocolRejected(now: number): void {
     this.#now = now;
-    this.#reason = "the peer rejects the protocol";
+    this.#because("the peer rejects the protocol", "rejected");
     this.#do("RXJ-");
   }
 
@@ -193,7 +195,7 @@ export class Negotiation {
       case Code.ConfigureReject:
         return this.#configureAnswer(packet);
       case Code.TerminateRequest:
-        if (this.#state === "opened") this.#reason = "the peer terminates it";
+        if (!isEnding(this.#state)) this.#because("the peer terminates it", "terminated");
         this.#answer = emitPacket({
           code: Code.TerminateAck,
           id: packet.id,
@@ -301,7 +303,7 @@ export class Negotiation {
     const code = data[0];
     if (code === undefined) return this.#sink.ignored("a Code-Reject of nothing");
     if (code > Code.CodeReject) return this.#do("RXJ+");
-    this.#reason = `the peer does not know code ${code}`;
+    this.#because(`the peer does not know code ${code}`, "rejected");
     this.#do("RXJ-");
   }
 
@@ -322,7 +324,13 @@ export class Negotiation {
     if (this.#upSince !== undefined && this.#now - this.#upSince >= SETTLED_MS) this.#rounds = 0;
     this.#policy.reset();
     this.#naks = 0;
-    this.#reason = "no answer";
+    this.#because("no answer", "no-answer");
+  }
+
+  /** Why and how the layer finishes, if it does. */
+  #because(reason: string, how: Finish): void {
+    this.#reason = reason;
+    this.#how = how;
   }
 
   #do(event: Event): void {
@@ -379,7 +387,7 @@ export class Negotiation {
       case "tld":
         return this.#sink.down(this.#reason);
       case "tlf":
-        return this.#sink.finished(this.#reason);
+        return this.#sink.finished(this.#reason, this.#how);
     }
   }
 
@@ -407,6 +415,11 @@ export class Negotiation {
     this.#id = (id + 1) & 0xff;
     return id;
   }
+}
+
+/** Whether it is known already why the layer ends. */
+function isEnding(state: State): boolean {
+  return ["closing", "closed", "stopping", "stopped"].includes(state);
 }
 
 /** A Code-Reject or Protocol-Reject: as much of what was rejected as the peer takes (§5.6, §5.7). */

@@ -1,5 +1,6 @@
 /** One network protocol above a link (RFC 1661 §3.6): IPCP, IPv6CP. @module */
 
+import type { Finish } from "./end.ts";
 import { Negotiation, type NegotiationLimits, type NegotiationSink } from "./negotiation.ts";
 import type { OptionPolicy } from "./negotiation.ts";
 import { parsePacket } from "./wire.ts";
@@ -9,7 +10,7 @@ export interface NetworkSink {
   up(): void;
   down(): void;
   /** It is over, or was never begun; the link lives on. */
-  finished(reason: string): void;
+  finished(reason: string, how: Finish): void;
 }
 
 /** The link below. */
@@ -88,8 +89,8 @@ export class Network implements NegotiationSink {
     this.#sink.down();
   }
 
-  finished(reason: string): void {
-    this.#sink.finished(reason);
+  finished(reason: string, how: Finish): void {
+    this.#sink.finished(reason, how);
   }
 
   ignored(what: string): void {

@@ -19,7 +19,7 @@ import type { Termination } from "../termination.ts";
 import type { Meter } from "../usage.ts";
 import { Addresses } from "./addresses.ts";
 import { Limits } from "./limits.ts";
-import { type NetworkEvents, Networks } from "./networks.ts";
+import { type NetworkEvents, Networks, NO_IPV4, NO_IPV6 } from "./networks.ts";
 
 /** The session that a subscription is of. */
 export interface SubscribedSession {
@@ -82,11 +82,14 @@ export class Subscription implements NetworkEvents, Subscriber {
 
   /** Takes the addresses that were offered; a text says why it cannot. */
   take(): string | undefined {
-    return this.addresses.take4() ?? this.addresses.take6({
+    const refusal = this.addresses.take4() ?? this.addresses.take6({
       scope: this.#own.scope,
       send: (packet) => void this.#own.session.port.send([emitFrame(Protocol.Ipv6, packet)]),
       changed: () => this.addressesChanged(),
     }, () => this.#own.mru);
+    const { hasIpv4, six } = this.addresses;
+    return refusal ??
+      (hasIpv4 || six ? undefined : `no network: IPv4: ${NO_IPV4}; IPv6: ${NO_IPV6}`);
   }
 
   /** Takes its place in the datapath, and its networks begin. Rejects where something cannot be had. */
@@ -137,8 +140,8 @@ export class Subscription implements NetworkEvents, Subscriber {
     });
   }
 
-  networksFailed(reason: string): void {
-    this.#own.failed(this.user, "network", reason);
+  networksFailed(reason: string, had: boolean): void {
+    if (!had) this.#own.failed(this.user, "network", reason);
   }
 
   // ── What its account asks ──
