@@ -149,10 +149,11 @@ Deno.test("where two claim one managed tunnel's place, the newer has it if a sec
   const [a, b] = [loopback(70), loopback(71)];
   const place = "tunnels: { place: { peer: branch, mode: passive } }\n";
   for (const [secret, times] of [["secret: hush", 60], ["secret: hush", 1], ["", 1]] as const) {
-    // On a clock this fast HELLOs would be given up too soon.
+    // On a clock this fast whatever waits for the peer would be given up too soon.
     const peer = `${secret}${secret && ", "}hello: 0`;
+    const patient = "retransmit: 8, attempts: 100, establish-timeout: 3600, call-timeout: 3600";
     await using node = await startControlNode(
-      called(b, peer, place).replace("hello: 60\n    ", ""),
+      called(b, `${peer}, ${patient}`, place).replace("hello: 60\n    ", ""),
       fastClock(times),
     );
     const ours = async () => (await node.tunnel("place"))?.config.tunnelId;
