@@ -46,8 +46,9 @@ export function viewKeepalive(
 }
 
 /** What all keepalives have counted, and how many sessions are in each state. */
-export function keepaliveMetrics(api: Pick<ApplianceApi, "keepalives">): readonly Metric[] {
-  const { counts, states } = api.keepalives();
+export function keepaliveMetrics(
+  { counts, states }: Awaited<ReturnType<ApplianceApi["keepalives"]>>,
+): readonly Metric[] {
   return [
     [
       "gauge",

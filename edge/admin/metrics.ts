@@ -11,9 +11,10 @@ import type { Vitals } from "../process/vitals.ts";
 import { keepaliveMetrics } from "./keepalive.ts";
 import { datapathMetrics } from "./metrics_datapath.ts";
 import { peerMetrics, processMetrics, reloadMetrics } from "./metrics_process.ts";
-import { inSlices } from "../slices.ts";
-import { by, one, type Samples } from "./metrics_samples.ts";
-import { createTotals } from "./totals.ts";
+import { each, inSlices, mapped } from "../slices.ts";
+import { by, type Metric, one, type Samples, type Survey } from "./metrics_samples.ts";
+import { metricText } from "./metrics_text.ts";
+import { createTotals, type Totals } from "./totals.ts";
 
 /** A request that was answered. */
 export interface AnsweredRequest {
@@ -32,7 +33,7 @@ export interface Metrics {
   /** Takes in what a tunnel has counted, for one that is about to be deleted. */
   see(tunnel: TunnelSummary): void;
   /** All metrics as they are now. */
-  read(): Promise<{ readonly text: string; readonly contentType: string }>;
+  read(): Promise<string>;
 }
 
 /** Why connections are ended, none of them yet. */
@@ -44,7 +45,7 @@ const noRefusals = {
   "too-slow": 0,
 };
 
-/** Counts for `read()`, which loads the text format's library: whoever is not scraped starts without it. */
+/** Nothing was counted yet. */
 export function createMetrics(
   api: ApplianceApi,
   version: string,
@@ -52,97 +53,108 @@ export function createMetrics(
 ): Metrics {
   const totals = createTotals();
   const { answered, count, refusals, refused } = requestCounters();
+  const ofEndpoint = (): readonly Metric[] => [
+    ["gauge", "isthmus_build_info", "Always 1; the version is in the label.", [[{ version }, 1]]],
+    [
+      "gauge",
+      "isthmus_start_time_seconds",
+      "When the appliance started, in Unix seconds.",
+      one(api.startedAt / 1000),
+    ],
+    ["counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered()],
+    [
+      "counter",
+      "isthmus_http_refused_total",
+      "Connections to the admin endpoint that were ended, by reason.",
+      by("reason", refusals),
+    ],
+  ];
 
   return {
     count,
     refused,
     see: totals.see,
     async read() {
-      const { Counter, Gauge, Registry } = await import("prom-client");
-      const registry = new Registry();
-      const registers = [registry];
-      const add = (type: "counter" | "gauge", name: string, help: string, samples: Samples) => {
-        const labelNames = Object.keys(samples[0]?.[0] ?? {});
-        const sentence = `${help.charAt(0).toUpperCase()}${help.slice(1)}`.replace(/[^.]$/, "$&.");
-        const metric = new (type === "counter" ? Counter : Gauge)({
-          name,
-          help: sentence,
-          labelNames,
-          registers,
-        });
-        for (const [labels, value] of samples) metric.inc(labels, value);
-      };
-      const [tunnels, datapath, others] = await Promise.all([
-        allTunnels(api),
+      const [tunnels, datapath, others, sessions, connections, keepalives] = await Promise.all([
+        survey(api, totals),
         api.datapath(),
         api.metrics(),
+        api.sessionCounts(),
+        api.connections(),
+        api.keepalives(),
       ]);
 
-      add("gauge", "isthmus_build_info", "Always 1; the version is in the label.", [[
-        { version },
-        1,
-      ]]);
-      add(
-        "gauge",
-        "isthmus_start_time_seconds",
-        "When the appliance started, in Unix seconds.",
-        one(api.startedAt / 1000),
-      );
-      add("counter", "isthmus_http_requests_total", "Requests to the admin endpoint.", answered());
-      const refusedHelp = "Connections to the admin endpoint that were ended, by reason.";
-      add("counter", "isthmus_http_refused_total", refusedHelp, by("reason", refusals));
-      add("gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.length));
-      add(
-        "gauge",
-        "isthmus_sessions",
-        "Sessions by status.",
-        by("status", { ...api.sessionCounts() }),
-      );
-      add(
-        "gauge",
-        "isthmus_connections",
-        "Control connections by state, those that somebody only began among them.",
-        by("state", api.connections()),
-      );
-      const states = { "wait-ctl-reply": 0, established: 0, closed: 0, ...api.entered() };
-      add(
-        "counter",
-        "isthmus_connection_states_total",
-        "How often control connections entered a state: wait-ctl-reply for each time that we dialed.",
-        by("state", states),
-      );
-      add(
-        "counter",
-        "isthmus_failures_total",
-        "Tunnels, calls and control messages that were refused or failed, by reason.",
-        by("reason", api.failures().counts),
-      );
-      const more = [
+      const all: readonly Metric[] = [
+        ...ofEndpoint(),
+        ["gauge", "isthmus_tunnels", "Tunnels.", one(tunnels.count)],
+        ["gauge", "isthmus_sessions", "Sessions by status.", by("status", { ...sessions })],
+        ...connectionMetrics(api, connections),
         ...vitals ? processMetrics(vitals(), datapath.memory) : [],
         ...reloadMetrics(api),
-        ...peerMetrics(api, tunnels),
-        ...keepaliveMetrics(api),
-        ...datapathMetrics(datapath, tunnels, await inSlices(totals.seeAll(tunnels))),
+        ...peerMetrics(api, tunnels.peers),
+        ...keepaliveMetrics(keepalives),
+        ...datapathMetrics(datapath, tunnels),
+        ...others.map(({ type, name, help, value }): Metric => [type, name, help, one(value)]),
       ];
-      for (const metric of more) add(...metric);
-      for (const { type, name, help, value } of others) add(type, name, help, one(value));
-      return { text: await registry.metrics(), contentType: registry.contentType };
+      return (await inSlices(mapped(all, metricText))).join("");
     },
   };
 }
 
-/** How many tunnels are looked at in one go: others have their turn in between. */
-const AT_ONCE = 1000;
+/** Control connections, and what came to nothing. */
+function connectionMetrics(
+  api: Pick<ApplianceApi, "entered" | "failures">,
+  connections: Awaited<ReturnType<ApplianceApi["connections"]>>,
+): readonly Metric[] {
+  const states = { "wait-ctl-reply": 0, established: 0, closed: 0, ...api.entered() };
+  return [
+    [
+      "gauge",
+      "isthmus_connections",
+      "Control connections by state, those that somebody only began among them.",
+      by("state", connections),
+    ],
+    [
+      "counter",
+      "isthmus_connection_states_total",
+      "How often control connections entered a state: wait-ctl-reply for each time that we dialed.",
+      by("state", states),
+    ],
+    [
+      "counter",
+      "isthmus_failures_total",
+      "Tunnels, calls and control messages that were refused or failed, by reason.",
+      by("reason", api.failures().counts),
+    ],
+  ];
+}
 
-async function allTunnels(api: Pick<ApplianceApi, "tunnelPage">): Promise<TunnelSummary[]> {
-  const tunnels: TunnelSummary[] = [];
+/** How many tunnels are looked at in one go: of more, nothing is kept. */
+const AT_ONCE = 500;
+
+/** Looks at all tunnels. */
+async function survey(api: Pick<ApplianceApi, "tunnelPage">, totals: Totals): Promise<Survey> {
+  const grouping = { on: 0, limited: 0, off: 0, never: 0 };
+  const peers = new Map<string, { up: number; down: number }>();
+  const round = totals.begin();
+  let count = 0;
+  const look = (tunnel: TunnelSummary) => {
+    totals.see(tunnel);
+    count++;
+    if (tunnel.grouping) grouping[tunnel.grouping.state]++;
+    if (!tunnel.control) return;
+    const { peer, state } = tunnel.control;
+    const ofPeer = peers.get(peer) ?? { up: 0, down: 0 };
+    ofPeer[state === "established" ? "up" : "down"]++;
+    peers.set(peer, ofPeer);
+  };
   let after: TunnelPlace | undefined;
   do {
     const { items, next } = await api.tunnelPage({ after, limit: AT_ONCE });
-    tunnels.push(...items);
+    await inSlices(each(items, look));
     after = next;
   } while (after);
-  return tunnels;
+  return { count, grouping, peers, sums: await inSlices(totals.end(round)) };
 }
 
 /** What became of requests. */

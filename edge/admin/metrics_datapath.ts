@@ -1,9 +1,7 @@
 /** Metrics of what passes and what is dropped. @module */
 
-import type { Counters } from "../../wasm/mod.ts";
 import type { ApplianceApi } from "../appliance/api.ts";
-import type { TunnelSummary } from "../config/model.ts";
-import { by, type Metric, one } from "./metrics_samples.ts";
+import { by, type Metric, one, type Survey } from "./metrics_samples.ts";
 import { counterHelp, counterNames } from "./statistics.ts";
 
 /** What the datapath counts of itself. */
@@ -39,14 +37,10 @@ const work: Readonly<Record<string, string>> = {
   "tx-grouping-limited": "Times that the kernel refused a group of datagrams.",
 };
 
-/** @param sums of all tunnels that there ever were */
 export function datapathMetrics(
   { drops, io, pathErrors }: Awaited<ReturnType<ApplianceApi["datapath"]>>,
-  tunnels: readonly TunnelSummary[],
-  sums: Readonly<Counters>,
+  { grouping, sums }: Survey,
 ): readonly Metric[] {
-  const grouping = { on: 0, limited: 0, off: 0, never: 0 };
-  for (const tunnel of tunnels) if (tunnel.grouping) grouping[tunnel.grouping.state]++;
   return [
     [
       "counter",

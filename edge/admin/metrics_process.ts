@@ -1,10 +1,9 @@
 /** Metrics of the process, of reloads and of peers. @module */
 
 import type { ApplianceApi } from "../appliance/api.ts";
-import type { TunnelSummary } from "../config/model.ts";
 import type { DatapathMemory } from "../datapath/datapath.ts";
 import type { Vitals } from "../process/vitals.ts";
-import { by, type Metric, one } from "./metrics_samples.ts";
+import { by, type Metric, one, type Survey } from "./metrics_samples.ts";
 
 /** Where there are more peers, they are not told apart: each would be a series for as long as anybody keeps them. */
 const MOST_PEERS = 500;
@@ -66,22 +65,17 @@ export function reloadMetrics(
 /** How many tunnels of each peer are up and down. */
 export function peerMetrics(
   api: Pick<ApplianceApi, "config">,
-  tunnels: readonly TunnelSummary[],
+  counts: Survey["peers"],
 ): readonly Metric[] {
-  const counts = new Map(
-    api.config().peers.map((
-      { name },
-    ): [string, Record<"up" | "down", number>] => [name, { up: 0, down: 0 }]),
-  );
-  if (counts.size > MOST_PEERS) return [];
-  for (const { control } of tunnels) {
-    const count = control && counts.get(control.peer);
-    if (count) count[control.state === "established" ? "up" : "down"]++;
-  }
-  const samples = [...counts].flatMap(([peer, { down, up }]) => [
-    [{ peer, status: "up" }, up] as const,
-    [{ peer, status: "down" }, down] as const,
-  ]);
+  const { peers } = api.config();
+  if (peers.length > MOST_PEERS) return [];
+  const samples = peers.flatMap(({ name: peer }) => {
+    const { down, up } = counts.get(peer) ?? { up: 0, down: 0 };
+    return [
+      [{ peer, status: "up" }, up] as const,
+      [{ peer, status: "down" }, down] as const,
+    ];
+  });
   return [[
     "gauge",
     "isthmus_peer_tunnels",

@@ -1,5 +1,18 @@
 /** What metrics are made of. Pure. @module */
 
+import type { Counters } from "../../wasm/mod.ts";
+import type { Grouping } from "../config/model.ts";
+
+/** What was seen of all tunnels. */
+export interface Survey {
+  readonly count: number;
+  readonly grouping: Readonly<Record<Grouping["state"], number>>;
+  /** Tunnels with a control connection, by peer. */
+  readonly peers: ReadonlyMap<string, { readonly up: number; readonly down: number }>;
+  /** The counters of all tunnels that there ever were. */
+  readonly sums: Readonly<Counters>;
+}
+
 /** A metric's values, each with its labels. */
 export type Samples = readonly (readonly [labels: Record<string, string>, value: number])[];
 

@@ -4,8 +4,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { ApplianceError } from "../appliance/errors.ts";
 import { describeInParts } from "../config/mod.ts";
-import type { Json } from "../../plugins/plugin.ts";
-import { answerInPieces } from "./pieces.ts";
+import { answerInPieces, shown } from "./pieces.ts";
+import { metricsType } from "./metrics_text.ts";
 import { httpProblem } from "./problem.ts";
 import { explain, json, problems, type RouteContext, unread } from "./route.ts";
 import {
@@ -136,7 +136,7 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
       })
     );
     const { down, kept, steps } = report;
-    const long = { steps: { items: steps as Iterable<Json> }, down: { items: down.map(viewDown) } };
+    const long = { steps: shown(steps, (step) => ({ ...step })), down: shown(down, viewDown) };
     return answerInPieces(c, { kept }, long) as never;
   }, explain({ query: reloadQuery }));
 
@@ -147,7 +147,7 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
     return c.body(null, 204);
   });
 
-  app.openapi(down, (c) => c.json({ down: api.down().map(viewDown) }, 200));
+  app.openapi(down, (c) => answerInPieces(c, {}, { down: shown(api.down(), viewDown) }) as never);
 
   app.openapi(failures, (c) => {
     const { counts, latest } = api.failures();
@@ -174,7 +174,6 @@ export function addOperationRoutes(context: RouteContext, options: OperationsOpt
   });
 
   app.openapi(metrics, async (c) => {
-    const { text, contentType } = await context.metrics.read();
-    return c.text(text, 200, { "content-type": contentType });
+    return c.text(await context.metrics.read(), 200, { "content-type": metricsType });
   });
 }

@@ -18,6 +18,7 @@ import {
   tagged,
   unread,
 } from "./route.ts";
+import { answerInPieces, shown } from "./pieces.ts";
 import { reloadView } from "./schemas.ts";
 import { viewDown } from "./view.ts";
 
@@ -123,7 +124,7 @@ export function addPeerRoutes({ app, api, change: inTurn }: RouteContext): void 
 
   app.openapi(
     list,
-    (c) => c.json({ peers: api.config().peers.map(viewOf) }, 200),
+    (c) => answerInPieces(c, {}, { peers: shown(api.config().peers, viewOf) }) as never,
   );
 
   app.openapi(create, async (c) => {
@@ -172,7 +173,8 @@ export function addPeerRoutes({ app, api, change: inTurn }: RouteContext): void 
       checkMatch(conditions, "none");
       return await makeEdits(api, mergePatch(c.req.valid("json")));
     });
-    return c.json({ steps: [...steps], kept, down: down.map(viewDown) }, 200);
+    const long = { steps: shown(steps, (step) => ({ ...step })), down: shown(down, viewDown) };
+    return answerInPieces(c, { kept }, long) as never;
   });
 
   app.openapi(save, async (c) => {

@@ -9,6 +9,18 @@ export type Long =
   | { readonly entries: Iterable<readonly [string, Json]> }
   | { readonly items: Iterable<Json> };
 
+/** A list of what is shown of each. */
+export function shown<T, Shown extends object>(
+  items: Iterable<T>,
+  show: (item: T) => Shown,
+): Long {
+  return { items: shownOf(items, show) };
+}
+
+function* shownOf<T>(items: Iterable<T>, show: (item: T) => object): Generator<Json, void> {
+  for (const item of items) yield show(item) as Json;
+}
+
 /** About how many characters are sent at a time. */
 const PIECE = 32 * 1024;
 

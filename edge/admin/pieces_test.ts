@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { buildSession, buildTunnel } from "../config/build.ts";
+import { checkedAdmin } from "./promised.ts";
 import { jsonPieces } from "./pieces.ts";
+import { memoryAppliance } from "./testing.ts";
 
 Deno.test("pieces are the JSON of the whole, and none of them is long", () => {
   const names = Array.from({ length: 5000 }, (_, i) => `"tunnel" ${i}`);
@@ -33,4 +36,34 @@ Deno.test("pieces are the JSON of the whole, and none of them is long", () => {
   assert.deepEqual(JSON.parse(pieces.join("")), whole);
   assert.equal([...jsonPieces({}, {})].join(""), "{}");
   assert.equal([...jsonPieces({}, { a: { items: [] } })].join(""), '{"a":[]}');
+});
+
+Deno.test("no list leaves in one go, however long it is", async () => {
+  const appliance = memoryAppliance();
+  for (let i = 1; i <= 900; i++) {
+    const tunnel = buildTunnel(`t${i}`, {
+      "tunnel-id": i,
+      "peer-tunnel-id": i,
+      "ip-daddr": "10.0.0.2",
+    });
+    const session = buildSession("one", 3, { "session-id": i, "peer-session-id": i });
+    assert.ok(tunnel.ok && session.ok);
+    await appliance.createTunnel(tunnel.value);
+    await appliance.createSession(`t${i}`, session.value);
+  }
+  const app = checkedAdmin(appliance, {
+    version: "1",
+    plugins: [],
+    log: { error() {}, info() {}, warn() {} },
+  });
+  for (const [path, member] of [["/v1/tunnels", "tunnels"], ["/v1/sessions", "sessions"]]) {
+    const { body } = await app.request(`http://localhost${path}?limit=800`);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of body!) pieces.push(piece);
+    const lengths = pieces.map(({ length }) => length);
+    assert.ok(Math.max(...lengths) < 40 * 1024, `${path}: ${lengths}`);
+    const whole = JSON.parse(await new Blob(pieces as BlobPart[]).text());
+    assert.equal(whole[member!].length, 800);
+    assert.ok(whole.next);
+  }
 });

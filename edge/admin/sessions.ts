@@ -1,6 +1,7 @@
 /** /v1/tunnels/{tunnel}/sessions, and /v1/sessions over all tunnels. @module */
 
 import { createRoute } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { ApplianceError } from "../appliance/errors.ts";
 import type { Edit } from "../config/edit.ts";
 import { addition, changesTo, makeEdits } from "./edits.ts";
@@ -8,6 +9,7 @@ import { checkMatch, sessionTag } from "./etag.ts";
 import { newSession, sessionPatch } from "./input.ts";
 import { callKeys, isManaged } from "./managed.ts";
 import { askedFor, type PageQuery, pageQuery, sessionPlaces } from "./page.ts";
+import { answerInPieces, shown } from "./pieces.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
@@ -101,21 +103,23 @@ export function addSessionRoutes(context: RouteContext): void {
 }
 
 function addReading({ api, app }: RouteContext): void {
-  const sessionsOf = async (query: PageQuery, tunnel?: string) => {
+  const answer = async (c: Context, query: PageQuery, tunnel?: string) => {
     const { items, next } = await api.sessionPage(askedFor(query, sessionPlaces), tunnel);
-    return {
-      sessions: items.map(({ session, tunnel }) => viewSession(tunnel, session)),
-      ...(next && { next: sessionPlaces.format(next) }),
-    };
+    const sessions = shown(items, ({ session, tunnel }) => viewSession(tunnel, session));
+    return answerInPieces(c, next ? { next: sessionPlaces.format(next) } : {}, { sessions });
   };
 
-  app.openapi(listAll, async (c) => {
-    return c.json(await sessionsOf(c.req.valid("query")), 200);
-  }, explain({ query: pageQuery }));
+  app.openapi(
+    listAll,
+    async (c) => await answer(c, c.req.valid("query")) as never,
+    explain({ query: pageQuery }),
+  );
 
-  app.openapi(list, async (c) => {
-    return c.json(await sessionsOf(c.req.valid("query"), c.req.valid("param").tunnel), 200);
-  }, explain({ query: pageQuery }));
+  app.openapi(
+    list,
+    async (c) => await answer(c, c.req.valid("query"), c.req.valid("param").tunnel) as never,
+    explain({ query: pageQuery }),
+  );
 
   app.openapi(get, async (c) => {
     const { tunnel, session } = c.req.valid("param");

@@ -122,7 +122,7 @@ export function memoryAppliance(): MemoryAppliance {
             why: "remote",
           }],
           kept: tunnels.length,
-          down: appliance.down(),
+          down: [...appliance.down()],
         };
       }),
     confirmReload: () => false,
@@ -164,11 +164,12 @@ function tunnelOperations(
     tunnel: (key) => attempt(() => tunnelState(findTunnel(key))),
     summary: (key) => attempt(() => tunnelState(findTunnel(key))),
     session: (key, session) => attempt(() => sessionIn(findTunnel(key), session)),
-    sessionCounts: () => {
-      const all = tunnels.flatMap(({ sessions }) => sessions.map(sessionState));
-      const up = all.filter(({ status }) => status === "up").length;
-      return { up, down: all.length - up };
-    },
+    sessionCounts: () =>
+      attempt(() => {
+        const all = tunnels.flatMap(({ sessions }) => sessions.map(sessionState));
+        const up = all.filter(({ status }) => status === "up").length;
+        return { up, down: all.length - up };
+      }),
     tunnelPage: ({ after = { id: -1, name: "" }, limit }) =>
       attempt(() => {
         const all = tunnels.map(tunnelState)
@@ -272,13 +273,14 @@ const figures: Pick<
   MemoryAppliance,
   "connections" | "failures" | "datapath" | "keepalives" | "down" | "metrics"
 > = {
-  connections: () => ({
-    "wait-ctl-reply": 1,
-    "wait-ctl-conn": 0,
-    established: 2,
-    stopping: 0,
-    closed: 0,
-  }),
+  connections: () =>
+    Promise.resolve({
+      "wait-ctl-reply": 1,
+      "wait-ctl-conn": 0,
+      established: 2,
+      stopping: 0,
+      closed: 0,
+    }),
   failures: () => ({ latest: [], counts: { "digest-wrong": 2, "avp-15": 1 } }),
   datapath: () =>
     Promise.resolve({
@@ -287,10 +289,11 @@ const figures: Pick<
       io: { "rx-batches": 7 },
       memory: { wasm: 65_536, heap: 3000 },
     }),
-  keepalives: () => ({
-    states: { waiting: 0, up: 1, lost: 2 },
-    counts: { ...noCounts(), sent: 9, answered: 7, lost: 2 },
-  }),
+  keepalives: () =>
+    Promise.resolve({
+      states: { waiting: 0, up: 1, lost: 2 },
+      counts: { ...noCounts(), sent: 9, answered: 7, lost: 2 },
+    }),
   down: () => [{
     path: "tunnels/new",
     reason: "the address is not there",

@@ -14,34 +14,34 @@ import { counterNames } from "./statistics.ts";
 export interface Totals {
   /** Takes in one tunnel as it is, for one that is about to go. */
   see(tunnel: TunnelSummary): void;
-  /** Takes in all tunnels that there are, and gives the sums; in slices. */
-  seeAll(tunnels: readonly TunnelSummary[]): Slices<Readonly<Counters>>;
+  /** Begins a round: all tunnels that there are from now on are seen. Several may be under way. */
+  begin(): number;
+  /** Ends a round: forgets those that were not seen since, and gives the sums; in slices. */
+  end(round: number): Slices<Readonly<Counters>>;
 }
 
 /** Starts at zero. */
 export function createTotals(): Totals {
   const sums = Object.fromEntries(counterNames.map((name) => [name, 0])) as Counters;
-  const seen = new Map<string, Counters>();
+  /** What each had when it was last seen, and the latest round by then. */
+  const seen = new Map<string, { readonly counters: Counters; readonly round: number }>();
+  let round = 0;
 
   function see(tunnel: TunnelSummary): void {
     const key = keyOf(tunnel);
-    const before = seen.get(key);
+    const before = seen.get(key)?.counters;
     for (const name of counterNames) {
       sums[name] += Math.max(0, tunnel.counters[name] - (before?.[name] ?? 0));
     }
-    seen.set(key, { ...tunnel.counters });
+    seen.set(key, { counters: { ...tunnel.counters }, round });
   }
 
   return {
     see,
-    *seeAll(tunnels) {
-      const there = new Set<string>();
-      yield* each(tunnels, (tunnel) => {
-        see(tunnel);
-        there.add(keyOf(tunnel));
-      });
-      yield* each(seen.keys(), (key) => {
-        if (!there.has(key)) seen.delete(key);
+    begin: () => ++round,
+    *end(since) {
+      yield* each(seen, ([key, last]) => {
+        if (last.round < since) seen.delete(key);
       });
       return sums;
     },

@@ -9,6 +9,7 @@ import { checkMatch, tunnelTag } from "./etag.ts";
 import { newTunnel, tunnelPatch } from "./input.ts";
 import { isManaged, managedKeys } from "./managed.ts";
 import { askedFor, pageQuery, tunnelPlaces } from "./page.ts";
+import { answerInPieces, shown } from "./pieces.ts";
 import { FaultsError } from "./problem.ts";
 import {
   body,
@@ -102,8 +103,8 @@ export function addTunnelRoutes(context: RouteContext): void {
 
   app.openapi(list, async (c) => {
     const { items, next } = await api.tunnelPage(askedFor(c.req.valid("query"), tunnelPlaces));
-    const tunnels = items.map((state) => viewTunnel(state, context.now()));
-    return c.json({ tunnels, ...(next && { next: tunnelPlaces.format(next) }) }, 200);
+    const tunnels = shown(items, (state) => viewTunnel(state, context.now()));
+    return answerInPieces(c, next ? { next: tunnelPlaces.format(next) } : {}, { tunnels }) as never;
   }, explain({ query: pageQuery }));
 
   app.openapi(create, async (c) => {

@@ -40,7 +40,7 @@ export interface ReloadOptions {
 
 /** Where a tunnel stands among all. */
 export interface TunnelPlace {
-  /** Its id; 0: it has none. */
+  /** Its id; 0: it is not up, and has none for good. */
   readonly id: number;
   readonly name: string;
 }
@@ -76,7 +76,7 @@ export interface ApplianceApi {
   config(): Config;
   /** All there is, which takes its time where there is much. */
   tunnels(): Promise<readonly TunnelState[]>;
-  /** Tunnels by ascending id and name; those without an id come first. */
+  /** Tunnels by ascending id and name; those with a control connection that is not up come first. */
   tunnelPage(asked: PageAsked<TunnelPlace>): Promise<Page<TunnelSummary, TunnelPlace>>;
   /** Sessions by ascending ids of their tunnels and of their own: of one tunnel, or of all. */
   sessionPage(
@@ -87,7 +87,7 @@ export interface ApplianceApi {
   summary(tunnel: string): Promise<TunnelSummary>;
   session(tunnel: string, session: string): Promise<SessionInTunnel>;
   /** How many sessions are up, and how many are not. */
-  sessionCounts(): { readonly up: number; readonly down: number };
+  sessionCounts(): Promise<{ readonly up: number; readonly down: number }>;
   tunnel(tunnel: string): Promise<TunnelState>;
   createTunnel(config: TunnelConfig): Promise<TunnelState>;
   changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
@@ -112,7 +112,7 @@ export interface ApplianceApi {
    */
   trace(of: string | undefined, snap?: number): Promise<Trace>;
   /** Control connections by state, those that somebody only began among them. */
-  connections(): Readonly<Record<ConnectionState, number>>;
+  connections(): Promise<Readonly<Record<ConnectionState, number>>>;
   /** How often control connections entered each state since the start: `wait-ctl-reply` for each time that we dialed. */
   entered(): Readonly<Partial<Record<ConnectionState, number>>>;
   /** Why tunnels and calls were refused, or ended as none should. */
@@ -128,12 +128,12 @@ export interface ApplianceApi {
     }
   >;
   /** How many keepalives are in each state, and what all of them have counted since the start. */
-  keepalives(): {
+  keepalives(): Promise<{
     readonly states: Readonly<Record<ProbeState, number>>;
     readonly counts: Readonly<ProbeCounts>;
-  };
-  /** What the configuration asks for and cannot be had now. */
-  down(): readonly Down[];
+  }>;
+  /** What the configuration asks for and cannot be had now; there may be very much. */
+  down(): Iterable<Down>;
   /**
    * Reads the configuration file again. Confirms a reload that waits for that.
    * @throws {ConfigError | ApplianceError} and changes nothing

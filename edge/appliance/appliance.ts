@@ -14,6 +14,7 @@ import { makeQueries } from "./queries.ts";
 import { traceOf } from "./trace.ts";
 import { makeRequests } from "./requests.ts";
 import { forEach } from "./transaction.ts";
+import { inSlices } from "../slices.ts";
 
 export type { ApplianceOptions } from "./context.ts";
 
@@ -100,7 +101,7 @@ function assemble(
     ...makeFileRequests(context, options, moveAdmin, running),
     events: (after) => control.subscribe(after),
     trace: (of, snap) => traceOf(context, queries, of, snap),
-    connections: () => control.connections(),
+    connections: () => inSlices(control.connections()),
     entered: () => control.entered(),
     failures: () => control.failures(),
     circuits: () => context.circuits.named(),

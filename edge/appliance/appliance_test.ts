@@ -149,13 +149,13 @@ Deno.test("changeSession() changes live what the datapath can, and tells the cir
     cookie: "0011223344556677",
     reorderTimeoutMs: 20,
   });
-  assert.deepEqual(datapath.calls, ["changeSession", "stats"]);
+  assert.deepEqual(datapath.calls, ["changeSession", "counters"]);
   assert.equal(state.session.mtu, 1438);
   const [spec] = datapath.sessions.values();
   assert.deepEqual(spec?.cookie, Uint8Array.of(0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77));
   datapath.calls.length = 0;
   await appliance.changeSession("1", "11", { mtu: 1400 });
-  assert.deepEqual(datapath.calls, ["stats"]);
+  assert.deepEqual(datapath.calls, ["counters"]);
   assert.equal(bench.system.devices.get("office0")?.mtu, 1400);
 });
 

@@ -142,7 +142,7 @@ async function wayTo(
     ...await inSlices(
       mapped(ofFile, (tunnel) => asWritten(configOf(tunnel, ({ origin }) => origin === "config"))),
     ),
-    ...down.tunnels().map(({ tunnel }) => tunnel.config),
+    ...await inSlices(mapped(down.tunnels(), ({ tunnel }) => tunnel.config)),
   ];
   const parts = [
     settingsPart(before, next, { ...context, changeAdmin }, steps),

@@ -2,7 +2,9 @@
 
 import type { Clock, Log } from "../../plugins/host/leaves.ts";
 import type { TunnelConfig } from "../config/model.ts";
+import { byPlace, type TunnelPlace } from "../sessions/table.ts";
 import type { OwnedSession } from "../sessions/tunnels.ts";
+import { Sorted } from "../sorted.ts";
 import { forEach } from "./transaction.ts";
 
 /** Something that is down. */
@@ -19,6 +21,9 @@ export interface DownTunnel {
   readonly config: TunnelConfig;
   readonly sessions: readonly OwnedSession[];
 }
+
+/** A whole tunnel, and why it is down. */
+export type DownOne = Down & { readonly tunnel: DownTunnel };
 
 /** What to do about something that is down. */
 export interface Retry {
@@ -40,9 +45,12 @@ export interface DownDependencies {
 
 /** All that is down. */
 export interface DownList extends Disposable {
-  all(): readonly Down[];
+  all(): Iterable<Down>;
   get(path: string): (Down & Retry) | undefined;
-  tunnels(): readonly (Down & { readonly tunnel: DownTunnel })[];
+  /** The whole tunnels among them behind a place, in order. */
+  tunnels(after?: TunnelPlace): Iterable<DownOne>;
+  /** The whole tunnel of that name, or of that id, among them. */
+  tunnel(of: Partial<TunnelPlace>): DownOne | undefined;
   /** Lists something; it is tried again after a pause that doubles each time. */
   add(path: string, reason: Error, retry: Retry): void;
   /** It is not wanted any more, or it is up by other means. */
@@ -70,12 +78,14 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
   const entries = new Map<string, Entry>();
   /** By what they are in: `tunnels/branch`. Very many may be down when very many are taken out. */
   const within = new Map<string, Set<Entry>>();
+  const tunnels = new Sorted<DownOne>((a, b) => byPlace(a.tunnel.config, b.tunnel.config));
   let disposed = false;
 
   const remove = (entry: Entry) => {
     entry.timer?.[Symbol.dispose]();
     if (entries.get(entry.path) !== entry) return;
     entries.delete(entry.path);
+    if (isTunnel(entry)) tunnels.delete(entry);
     const owner = ownerOf(entry.path);
     const siblings = within.get(owner);
     siblings?.delete(entry);
@@ -83,6 +93,7 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
   };
   const insert = (entry: Entry) => {
     entries.set(entry.path, entry);
+    if (isTunnel(entry)) tunnels.add(entry);
     const siblings = within.get(ownerOf(entry.path));
     if (siblings) siblings.add(entry);
     else within.set(ownerOf(entry.path), new Set([entry]));
@@ -116,12 +127,16 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
   };
 
   return {
-    all: () => [...entries.values()].map(({ path, reason, since }) => ({ path, reason, since })),
+    *all() {
+      for (const { path, reason, since } of entries.values()) yield { path, reason, since };
+    },
     get: (path) => entries.get(path),
-    tunnels: () =>
-      [...entries.values()].filter((entry): entry is Entry & { tunnel: DownTunnel } =>
-        entry.tunnel !== undefined
-      ),
+    tunnels: (after) => tunnels.from(({ tunnel }) => byPlace(tunnel.config, after) > 0),
+    tunnel({ name, tunnelId }) {
+      const named = name !== undefined && entries.get(`tunnels/${name}`);
+      if (named && isTunnel(named)) return named;
+      return tunnelId === undefined ? undefined : numbered(tunnels, tunnelId);
+    },
     add(path, error, retry) {
       const former = entries.get(path);
       if (former) remove(former);
@@ -158,6 +173,15 @@ export function makeDownList({ clock, enqueue, log, wallClock }: DownDependencie
       for (const entry of [...entries.values()]) remove(entry);
     },
   };
+}
+
+function numbered(tunnels: Sorted<DownOne>, id: number): DownOne | undefined {
+  const [found] = tunnels.from(({ tunnel }) => tunnel.config.tunnelId >= id);
+  return found?.tunnel.config.tunnelId === id ? found : undefined;
+}
+
+function isTunnel(entry: Entry): entry is Entry & { tunnel: DownTunnel } {
+  return entry.tunnel !== undefined;
 }
 
 /** What something is in, or it itself: the first two names of its path. */

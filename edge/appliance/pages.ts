@@ -6,23 +6,30 @@
  */
 
 import type { SessionInTunnel, TunnelSummary } from "../config/model.ts";
-import type { DatapathStats, StatsOf } from "../datapath/datapath.ts";
+import type { DatapathCounters, StatsOf } from "../datapath/datapath.ts";
 import { findSession, findTunnel, type SessionEntry, type TunnelEntry } from "../sessions/table.ts";
 import type { OwnedSession } from "../sessions/tunnels.ts";
+import { each, inSlices, makePace, mapped } from "../slices.ts";
+import { byText, merged } from "../sorted.ts";
 import type { ApplianceApi, Page, SessionPlace, TunnelPlace } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
-import type { Down, DownTunnel } from "./down.ts";
+import type { DownOne } from "./down.ts";
 import { ApplianceError } from "./errors.ts";
 import { tunnelName } from "./requests.ts";
-import { downSession, downState, managedState, sessionStateOf, summaryOf } from "./view.ts";
+import {
+  countersOfAll,
+  downSession,
+  downState,
+  managedState,
+  sessionStateOf,
+  summaryOf,
+} from "./view.ts";
 
 /** What this makes. */
 export type Pages = Pick<
   ApplianceApi,
   "tunnelPage" | "sessionPage" | "summary" | "session" | "sessionCounts"
 >;
-
-type DownOne = Down & { readonly tunnel: DownTunnel };
 
 /** A tunnel, wherever it is to be found, before its state is made. */
 interface Found extends TunnelPlace {
@@ -40,30 +47,40 @@ interface FoundSession extends SessionPlace {
 /** @param statistics reads counters of some sessions and tunnels */
 export function makePages(
   context: ApplianceContext,
-  statistics: (of: StatsOf) => Promise<DatapathStats>,
+  statistics: (of: StatsOf) => Promise<DatapathCounters>,
 ): Pages {
   const { control, down, tunnels } = context;
 
-  /** Tunnels that are not in the datapath. */
-  const elsewhere = (): Found[] => [
-    ...Array.from(control.wanted()).filter(([name]) => !tunnels.all.has(name))
-      .map(([name, id]) => ({ name, id })),
-    ...down.tunnels().map((down) => ({ ...placeOf(down.tunnel.config), down })),
-  ];
-  const inOrder = (after: TunnelPlace | undefined) =>
-    merged(
-      behind(tunnels.all.inOrder(), ({ config }) => compare(placeOf(config), after)),
-      elsewhere().filter((each) => compare(each, after) > 0).sort(compare),
+  /** Tunnels with a control connection that is not up, whatever ids they try; undefined: look at the clock. */
+  const dialed = function* (after: TunnelPlace | undefined): Iterable<Found | undefined> {
+    if (after && after.id > 0) return;
+    let passed = 0;
+    for (const name of control.wanted(after?.name ?? "")) {
+      if (!tunnels.all.has(name)) yield { id: 0, name };
+      else if (++passed % 32 === 0) yield undefined;
+    }
+  };
+  const inOrder = function* (after: TunnelPlace | undefined): Iterable<Found | undefined> {
+    yield* dialed(after);
+    const place = after && { tunnelId: after.id, name: after.name };
+    yield* merged<Found>(
+      map(tunnels.all.after(place), (entry) => ({ ...placeOf(entry.config), entry })),
+      map(down.tunnels(place), (down) => ({ ...placeOf(down.tunnel.config), down })),
+      (a, b) => a.id - b.id || byText(a.name, b.name),
     );
+  };
   const find = (tunnel: string): Found => {
     const name = tunnelName(context, tunnel);
-    const waiting = down.tunnels().find((each) => each.tunnel.config.name === name);
+    const waiting = down.tunnel({ name });
     if (waiting) return { ...placeOf(waiting.tunnel.config), down: waiting };
     const entry = tunnels.all.get(name);
     if (!entry && control.stateOf(name)) return { id: 0, name };
     return { name, id: 0, entry: entry ?? findTunnel(tunnels.all, name) };
   };
-  const show = ({ down, entry, name }: Found, stats: DatapathStats): TunnelSummary | undefined => {
+  const show = (
+    { down, entry, name }: Found,
+    stats: DatapathCounters,
+  ): TunnelSummary | undefined => {
     if (down) return downState(down);
     const managed = control.stateOf(name, entry);
     if (!entry) return managed && managedState(managed);
@@ -71,17 +88,22 @@ export function makePages(
     return managed ? { ...state, control: managed.control } : state;
   };
   const showAll = async (found: readonly Found[]) => {
-    const handles = found.flatMap(({ entry }) => entry ? [entry.handle] : []);
-    const stats = await statistics({ sessions: [], tunnels: handles });
-    return found.flatMap((each) => show(each, stats) ?? []);
+    const entries = found.flatMap(({ entry }) => entry ?? []);
+    const stats = await statistics({ sessions: [], ...countersOfAll(entries) });
+    const shown: TunnelSummary[] = [];
+    await inSlices(each(found, (one) => {
+      const state = show(one, stats);
+      if (state) shown.push(state);
+    }));
+    return shown;
   };
   const showSessions = async (found: readonly FoundSession[]): Promise<SessionInTunnel[]> => {
     const ports = found.flatMap(({ entry }) => entry ? [entry.port] : []);
     const stats = await statistics({ sessions: ports, tunnels: [] });
-    return found.map(({ entry, of, owned }) => ({
+    return await inSlices(mapped(found, ({ entry, of, owned }) => ({
       tunnel: of.entry?.config ?? of.down!.tunnel.config,
       session: entry ? sessionStateOf(entry, stats) : downSession(owned!, of.down!.since),
-    }));
+    })));
   };
 
   return {
@@ -89,19 +111,12 @@ export function makePages(
       return await page(inOrder(after), limit, ({ id, name }) => ({ id, name }), showAll);
     },
     async sessionPage({ after, limit }, tunnel) {
-      const from = after && { id: after.tunnelId - 1, name: "\uffff" };
+      const from = after && { id: after.tunnelId, name: "" };
       const owners = tunnel === undefined ? inOrder(from) : [find(tunnel)];
       const sessions = sessionsIn(owners, after);
       return await page(sessions, limit, ({ id, tunnelId }) => ({ id, tunnelId }), showSessions);
     },
-    sessionCounts() {
-      let up = 0;
-      let down = context.down.tunnels().reduce((sum, each) => sum + each.tunnel.sessions.length, 0);
-      for (const { sessions } of tunnels.all.values()) {
-        for (const { reason } of sessions.values()) reason === undefined ? up++ : down++;
-      }
-      return { up, down };
-    },
+    sessionCounts: () => inSlices(sessionCounts(context)),
     async summary(tunnel) {
       const [summary] = await showAll([find(tunnel)]);
       if (summary) return summary;
@@ -123,52 +138,45 @@ export function makePages(
   };
 }
 
+function* sessionCounts({ down, tunnels }: ApplianceContext) {
+  const counts = { up: 0, down: 0 };
+  yield* each(down.tunnels(), ({ tunnel }) => void (counts.down += tunnel.sessions.length));
+  for (const { sessions } of tunnels.all.values()) {
+    yield* each(
+      sessions.values(),
+      ({ reason }) => void counts[reason === undefined ? "up" : "down"]++,
+    );
+    yield;
+  }
+  return counts;
+}
+
 function placeOf(
   { name, tunnelId }: { readonly name: string; readonly tunnelId: number },
 ): TunnelPlace {
   return { id: tunnelId, name };
 }
 
-/** Below 0: `a` comes first. Everything comes behind nothing. */
-function compare(a: TunnelPlace, b: TunnelPlace | undefined): number {
-  if (!b) return 1;
-  return a.id - b.id || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
-}
-
-/** The items of an ordered list from the first for which `side` is above 0. */
-function* behind<Item>(items: readonly Item[], side: (item: Item) => number): Iterable<Item> {
-  let [low, high] = [0, items.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (side(items[middle]!) > 0) high = middle;
-    else low = middle + 1;
-  }
-  for (; low < items.length; low++) yield items[low]!;
-}
-
-/** Two ordered lists as one. */
-function* merged(there: Iterable<TunnelEntry>, others: readonly Found[]): Iterable<Found> {
-  let next = 0;
-  for (const entry of there) {
-    const found = { ...placeOf(entry.config), entry };
-    while (next < others.length && compare(others[next]!, found) < 0) yield others[next++]!;
-    yield found;
-  }
-  while (next < others.length) yield others[next++]!;
+function* map<T, R>(items: Iterable<T>, make: (item: T) => R): Iterable<R> {
+  for (const item of items) yield make(item);
 }
 
 /** The sessions of tunnels, behind a place. */
 function* sessionsIn(
-  owners: Iterable<Found>,
+  owners: Iterable<Found | undefined>,
   after: SessionPlace | undefined,
-): Iterable<FoundSession> {
+): Iterable<FoundSession | undefined> {
+  let passed = 0;
   for (const of of owners) {
+    if (!of || ++passed % 32 === 0) yield undefined;
+    if (!of) continue;
     const tunnelId = of.entry?.config.tunnelId ?? of.id;
     const from = tunnelId === after?.tunnelId ? after.id : 0;
     if (after && tunnelId < after.tunnelId) continue;
     if (of.entry) {
-      const inside = behind(of.entry.sessions.inOrder(), ({ config }) => config.sessionId - from);
-      for (const entry of inside) yield { of, entry, tunnelId, id: entry.config.sessionId };
+      for (const entry of of.entry.sessions.after(from)) {
+        yield { of, entry, tunnelId, id: entry.config.sessionId };
+      }
     }
     const waiting = of.down?.tunnel.sessions.filter(({ config }) => config.sessionId > from) ?? [];
     for (const owned of waiting.sort((a, b) => a.config.sessionId - b.config.sessionId)) {
@@ -177,16 +185,19 @@ function* sessionsIn(
   }
 }
 
-/** The first of `items`, shown. */
+/** The first of `items`, shown; found in slices. */
 async function page<Item, Place, Shown>(
-  items: Iterable<Item>,
+  items: Iterable<Item | undefined>,
   limit: number,
   placeOf: (item: Item) => Place,
   show: (items: readonly Item[]) => Promise<readonly Shown[]>,
 ): Promise<Page<Shown, Place>> {
   const taken: Item[] = [];
   let more = false;
+  const pace = makePace();
   for (const item of items) {
+    if (pace.over) await pace.rest();
+    if (item === undefined) continue;
     more = taken.length === limit;
     if (more) break;
     taken.push(item);

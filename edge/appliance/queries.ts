@@ -4,7 +4,7 @@ import type { Config, TunnelConfig, TunnelState } from "../config/model.ts";
 import type { StatsOf } from "../datapath/datapath.ts";
 import { asWritten } from "../sessions/remote_names.ts";
 import { configOf, findTunnel } from "../sessions/table.ts";
-import { atOnce, each, type Slices } from "../slices.ts";
+import { atOnce, each, inSlices, type Slices } from "../slices.ts";
 import type { ApplianceApi } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
 import type { Down } from "./down.ts";
@@ -23,10 +23,10 @@ export function makeQueries(
   }
   & Pages {
   const { control, datapath, down, state, tunnels } = context;
-  const statistics = (of?: StatsOf) => asApplianceErrors(undefined, () => datapath.stats(of));
+  const statistics = (of: StatsOf) => asApplianceErrors(undefined, () => datapath.counters(of));
   const show = async (tunnel: string): Promise<TunnelState> => {
     const name = tunnelName(context, tunnel);
-    const waiting = down.tunnels().find((each) => each.tunnel.config.name === name);
+    const waiting = down.tunnel({ name });
     if (waiting) return downState(waiting);
     const stats = await statistics(countersOf(tunnels.all.get(name)));
     const entry = tunnels.all.get(name);
@@ -48,7 +48,7 @@ export function makeQueries(
       return { ...state.inForce, tunnels: yield* runningTunnels(context) };
     },
     async tunnels() {
-      const stats = await statistics();
+      const stats = await asApplianceErrors(undefined, () => datapath.stats());
       const managed = control.states();
       const there = [...tunnels.all.values()].map((tunnel) => {
         const [state, control] = [stateOf(tunnel, stats), managed.get(tunnel.config.name)];
@@ -58,13 +58,14 @@ export function makeQueries(
       return [
         ...there,
         ...others.map(managedState),
-        ...down.tunnels().map(downState),
+        ...Array.from(down.tunnels(), downState),
       ];
     },
     tunnel: show,
     ...makePages(context, statistics),
     async datapath() {
-      const { drops, io, memory } = await statistics(countersOf(undefined));
+      const totals = () => datapath.totals();
+      const { drops, io, memory } = await asApplianceErrors(undefined, totals);
       const queued = { "device-queue-full": context.system.deviceQueueDrops() };
       return {
         drops: { ...drops, ...queued, ...control.drops() },
@@ -73,11 +74,15 @@ export function makeQueries(
         memory,
       };
     },
-    keepalives: () => ({
-      states: context.keepalives.states(),
-      counts: context.keepalives.counts(),
-    }),
-    down: () => [...down.all(), ...context.circuitsDown(), ...silent(context)],
+    async keepalives() {
+      const states = await inSlices(context.keepalives.states());
+      return { states, counts: context.keepalives.counts() };
+    },
+    *down() {
+      yield* down.all();
+      yield* context.circuitsDown();
+      yield* silent(context);
+    },
   };
 }
 
@@ -87,11 +92,11 @@ function* runningTunnels({ down, tunnels }: ApplianceContext): Slices<TunnelConf
   yield* each(tunnels.all.values(), (tunnel) => {
     if (tunnel.origin !== "control") configs.push(asWritten(configOf(tunnel)));
   });
-  for (const waiting of down.tunnels()) configs.push(downState(waiting).config);
+  yield* each(down.tunnels(), (waiting) => void configs.push(downState(waiting).config));
   return configs;
 }
 
 /** Sessions that are down because their keepalives are not answered; of others there is a reason in the list already. */
-function silent({ down, keepalives }: ApplianceContext): readonly Down[] {
-  return keepalives.silent().filter(({ path }) => down.get(path) === undefined);
+function* silent({ down, keepalives }: ApplianceContext): Iterable<Down> {
+  for (const one of keepalives.silent()) if (down.get(one.path) === undefined) yield one;
 }

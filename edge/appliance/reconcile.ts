@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from "../log/log.ts";
-import { each, inSlices, type Slices } from "../slices.ts";
+import { each, inSlices, mapped, type Slices } from "../slices.ts";
 import type { Down, DownList } from "./down.ts";
 import type { Part, ReloadStep, Steps } from "./part.ts";
 import { transaction } from "./transaction.ts";
@@ -30,7 +30,7 @@ export async function reconcile(
   { down, log, steps }: { readonly down: DownList; readonly log: Logger; readonly steps: Steps },
 ): Promise<ReloadReport> {
   await inSlices(checkAll(parts));
-  const before = down.all().map(({ path }) => path);
+  const before = await inSlices(mapped(down.all(), ({ path }) => path));
   await transaction(log, async (tx) => {
     for (const part of parts) await part.open?.(tx);
     for (const part of parts) await part.swap?.(tx);
@@ -40,7 +40,12 @@ export async function reconcile(
   for (const { path, reason } of await down.retry(before)) {
     steps.note(path, "restarted", `it was down: ${reason}`);
   }
-  return { steps: steps.all, kept: steps.kept, down: down.all() };
+  return await reported(steps, down);
+}
+
+async function reported(steps: Steps, down: DownList): Promise<ReloadReport> {
+  const all = await inSlices(mapped(down.all(), (one) => one));
+  return { steps: steps.all, kept: steps.kept, down: all };
 }
 
 function* foreseeing(part: Part, steps: Steps): Slices<void> {
@@ -64,5 +69,5 @@ export async function foresee(
 ): Promise<ReloadReport> {
   await inSlices(checkAll(parts));
   for (const part of parts) await inSlices(foreseeing(part, steps));
-  return { steps: steps.all, kept: steps.kept, down: down.all() };
+  return await reported(steps, down);
 }

@@ -21,10 +21,9 @@ type Requests = Pick<
 /** The name of the tunnel that a request means by its name or tunnel id. */
 export function tunnelName({ down, tunnels }: ApplianceContext, tunnel: string): string {
   if (tunnels.all.has(tunnel)) return tunnel;
-  const found = tunnels.all.byId(/^[1-9]\d*$/.test(tunnel) ? Number(tunnel) : 0);
-  if (found) return found.config.name;
-  const waiting = down.tunnels().map((each) => each.tunnel.config);
-  return waiting.find(({ tunnelId }) => String(tunnelId) === tunnel)?.name ?? tunnel;
+  const tunnelId = /^[1-9]\d*$/.test(tunnel) ? Number(tunnel) : 0;
+  const found = tunnels.all.byId(tunnelId) ?? down.tunnel({ tunnelId })?.tunnel;
+  return found?.config.name ?? tunnel;
 }
 
 /** @throws {ApplianceError} */
@@ -90,15 +89,13 @@ function tunnelRequests(
     if (control.owns(name)) {
       throw new ApplianceError("exists", "name", `there is a tunnel ${name} already`);
     }
-    for (const { tunnel: { config } } of down.tunnels()) {
-      if (config.name === name) {
-        throw new ApplianceError("exists", "name", `there is a tunnel ${name} already`);
-      }
-      if (config.tunnelId === tunnelId) {
-        const message = `${tunnelId} is the tunnel-id of ${config.name} already`;
-        throw new ApplianceError("exists", "tunnel-id", message);
-      }
+    if (down.tunnel({ name })) {
+      throw new ApplianceError("exists", "name", `there is a tunnel ${name} already`);
     }
+    const other = down.tunnel({ tunnelId });
+    if (!other) return;
+    const message = `${tunnelId} is the tunnel-id of ${other.tunnel.config.name} already`;
+    throw new ApplianceError("exists", "tunnel-id", message);
   };
   return {
     async createTunnel(config: TunnelConfig) {

@@ -3,7 +3,7 @@
 import type { Counters } from "../../wasm/mod.ts";
 import type { Down, DownTunnel } from "./down.ts";
 import type { ManagedState } from "../control/mod.ts";
-import type { DatapathStats, GroupingState, StatsOf } from "../datapath/datapath.ts";
+import type { DatapathCounters, GroupingState, StatsOf } from "../datapath/datapath.ts";
 import type {
   Grouping,
   SessionState,
@@ -20,12 +20,20 @@ export function countersOf(tunnel: TunnelEntry | undefined): StatsOf {
   if (!tunnel) return { sessions: [], tunnels: [] };
   return {
     sessions: Array.from(tunnel.sessions.values(), ({ port }) => port),
-    tunnels: [tunnel.handle],
+    ...countersOfAll([tunnel]),
+  };
+}
+
+/** Whose counters the states of tunnels need, those of their sessions apart. */
+export function countersOfAll(tunnels: readonly TunnelEntry[]): Omit<StatsOf, "sessions"> {
+  return {
+    tunnels: tunnels.map(({ handle }) => handle),
+    sockets: tunnels.map(({ lease }) => lease.socket),
   };
 }
 
 /** A tunnel as the API shows it. */
-export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState {
+export function stateOf(tunnel: TunnelEntry, stats: DatapathCounters): TunnelState {
   return {
     ...summaryOf(tunnel, stats),
     config: configOf(tunnel),
@@ -34,7 +42,7 @@ export function stateOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelState 
 }
 
 /** The same without its sessions. */
-export function summaryOf(tunnel: TunnelEntry, stats: DatapathStats): TunnelSummary {
+export function summaryOf(tunnel: TunnelEntry, stats: DatapathCounters): TunnelSummary {
   const { createdAt, handle, lease, origin, pathErrors, pathMtu } = tunnel;
   const heardAgoMs = stats.heardAgoMs.get(handle);
   return {
@@ -90,7 +98,7 @@ export function downSession({ config, origin }: OwnedSession, since: number): Se
 }
 
 /** A session as the API shows it. */
-export function sessionStateOf(session: SessionEntry, stats: DatapathStats): SessionState {
+export function sessionStateOf(session: SessionEntry, stats: DatapathCounters): SessionState {
   const { circuit, config, createdAt, keepalive, origin, port, reason } = session;
   const { attachment } = circuit ?? {};
   const shown = attachment?.show?.();

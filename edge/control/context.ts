@@ -11,6 +11,7 @@ import type { PeerSettings, SessionParameters } from "../../core/settings.ts";
 import type { Clock } from "../../plugins/host/leaves.ts";
 import type { Attachment } from "../../plugins/plugin.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
+import type { NamedInOrder } from "../sorted.ts";
 import type { CallFacts, Circuits, RunningCircuit, SharedCircuit } from "../circuits/circuits.ts";
 import type {
   CallConfig,
@@ -52,9 +53,9 @@ export interface ControlDependencies {
 export interface ControlState {
   readonly peers: Map<string, PeerEntry>;
   /** By name. */
-  readonly managedTunnels: Map<string, ManagedTunnel>;
+  readonly managedTunnels: NamedInOrder<ManagedTunnel>;
   /** Servers that plugins call and no file names, by the names of their tunnels. */
-  readonly servers: Map<string, CalledServer>;
+  readonly servers: NamedInOrder<CalledServer>;
   readonly links: Map<ConnectionHandle, ManagedConnection>;
   /** The connection of each tunnel in the datapath that has one. */
   readonly linkOf: WeakMap<TunnelEntry, ManagedConnection>;

@@ -29,7 +29,8 @@ import { bufferedRandom } from "./random.ts";
 import { PluginCalls } from "./plugin_calls.ts";
 import { makeReconciler, type Reconciler } from "./reconcile.ts";
 import type { TunnelEntry } from "../sessions/table.ts";
-import { type ManagedState, stateOfOne, statesOf, wantedIn } from "./status.ts";
+import { byText, merged, NamedInOrder } from "../sorted.ts";
+import { type ManagedState, stateOfOne, statesOf } from "./status.ts";
 import { makeTakeover } from "./takeover.ts";
 import { type Trace, Tracer } from "./trace.ts";
 import type {
@@ -41,6 +42,7 @@ import type {
   ManagedConnection,
   ManagedConnections,
 } from "./context.ts";
+import { each, type Slices } from "../slices.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
 export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable {
@@ -50,8 +52,8 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   states(): ReadonlyMap<string, ManagedState>;
   /** One of them; `entry` is its part in the datapath, while there is one. */
   stateOf(name: string, entry?: TunnelEntry): ManagedState | undefined;
-  /** Those that are there whether they are up or not: their names, and the ids that they have at this end, or 0. */
-  wanted(): Iterable<readonly [name: string, tunnelId: number]>;
+  /** Those that are there whether they are up or not: their names after `name`, in order. */
+  wanted(after: string): Iterable<string>;
   /** Ends a tunnel with a StopCCN; resolves once it has left the datapath. One that we dial stays down until a reload. */
   closeTunnel(tunnel: string, result: Result): Promise<void>;
   /** Ends a call with a CDN, by the session's name or id; false: there is none. */
@@ -67,7 +69,7 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
   publish(name: string, fields: Row): void;
   /** Tells them that a session went down or up. */
   publishSession(event: Omit<SessionEvent, "id" | "time" | "type">): void;
-  connections(): Readonly<Record<ConnectionState, number>>;
+  connections(): Slices<Readonly<Record<ConnectionState, number>>>;
   /** How often control connections entered each state since the start: `wait-ctl-reply` for each time that we dialed. */
   entered(): Readonly<Partial<Record<ConnectionState, number>>>;
   /** Control messages that came to nothing, by reason. */
@@ -92,8 +94,8 @@ class LcceControl implements ControlPlane {
   readonly place: PluginCalls["place"];
   readonly #state: ControlState = {
     peers: new Map(),
-    managedTunnels: new Map(),
-    servers: new Map(),
+    managedTunnels: new NamedInOrder(),
+    servers: new NamedInOrder(),
     links: new Map(),
     linkOf: new WeakMap(),
     established: new Map(),
@@ -172,8 +174,9 @@ class LcceControl implements ControlPlane {
     return stateOfOne(this.#state, this.#lcce, { name, entry }, clock.now(), wallClock());
   }
 
-  wanted(): Iterable<readonly [string, number]> {
-    return wantedIn(this.#state, this.#lcce);
+  wanted(after: string): Iterable<string> {
+    const { managedTunnels, servers } = this.#state;
+    return merged(managedTunnels.namesAfter(after), servers.namesAfter(after), byText);
   }
 
   async closeTunnel(tunnel: string, result: Result): Promise<void> {
@@ -218,7 +221,7 @@ class LcceControl implements ControlPlane {
     this.#context.bus.publish({ type: "session-state", ...event });
   }
 
-  connections(): Readonly<Record<ConnectionState, number>> {
+  *connections(): Slices<Readonly<Record<ConnectionState, number>>> {
     const counts = {
       "wait-ctl-reply": 0,
       "wait-ctl-conn": 0,
@@ -226,7 +229,7 @@ class LcceControl implements ControlPlane {
       stopping: 0,
       closed: 0,
     };
-    for (const { state } of this.#lcce.connections()) counts[state]++;
+    yield* each(this.#lcce.connections(), ({ state }) => void counts[state]++);
     return counts;
   }
 

@@ -32,7 +32,7 @@ export function makeHearing(
     timer = undefined;
     const tunnels = asked;
     asked = new Map();
-    const { heardAgoMs } = await datapath.stats({ sessions: [], tunnels: tunnels.values() });
+    const { heardAgoMs } = await datapath.counters({ sessions: [], tunnels: tunnels.values() });
     driver.act((lcce, now) => {
       for (const [handle, tunnel] of tunnels) {
         const ago = heardAgoMs.get(tunnel);

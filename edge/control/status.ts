@@ -51,17 +51,6 @@ export function stateOfOne(
   return link?.entry && acceptedState(link, link.entry, lcce, now, wall);
 }
 
-/** Those that are there whether they are up or not, with the ids that they have at this end, or 0. */
-export function* wantedIn(
-  { managedTunnels, servers }: ControlState,
-  lcce: Lcce,
-): Iterable<readonly [name: string, tunnelId: number]> {
-  const idOf = ({ link }: ManagedTunnel) =>
-    link === undefined ? 0 : lcce.connection(link.handle)?.localId ?? 0;
-  for (const [name, managed] of managedTunnels) yield [name, idOf(managed)];
-  for (const [name, { managed }] of servers) yield [name, idOf(managed)];
-}
-
 function managedState(
   managed: ManagedTunnel,
   lcce: Lcce,

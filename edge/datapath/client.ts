@@ -21,8 +21,10 @@ import { concatenated, countersByHandle, joined } from "./counters.ts";
 import {
   type ControlDatagram,
   type Datapath,
+  type DatapathCounters,
   DatapathError,
   type DatapathStats,
+  type DatapathTotals,
   type DatapathTunnel,
   type DeviceSpec,
   type SessionStatistics,
@@ -55,6 +57,7 @@ import {
   toTunnelIx,
 } from "./translate.ts";
 import { type WorkerForwarders, workerForwarders } from "./forwarders.ts";
+import { each, inSlices } from "../slices.ts";
 import { startWorker, type WorkerLink, type WorkerTiming } from "./worker_link.ts";
 
 /** What main keeps of a port: a device's descriptor and whom to tell that it is gone, or a host port's receiver. */
@@ -67,6 +70,14 @@ type Port =
     gone: (() => void) | undefined;
   }
   | { readonly kind: "host"; readonly receive: (frames: readonly Uint8Array[]) => void };
+
+/** What main keeps of a socket. */
+interface OpenSocket {
+  readonly fd: number;
+  readonly address: string;
+  /** What the kernel had dropped at it when it was last asked. */
+  drops: number;
+}
 
 /** The WASM module's memory ends there. */
 const maxLimit = 0x7fff_ffff;
@@ -119,7 +130,7 @@ class OneWorkerDatapath implements Datapath {
   onFailure: Datapath["onFailure"] = undefined;
   readonly #libc: Libc;
   #worker!: WorkerLink;
-  readonly #sockets = new Map<SocketId, { readonly fd: number; readonly address: string }>();
+  readonly #sockets = new Map<SocketId, OpenSocket>();
   readonly #ports = new Map<PortId, Port>();
   readonly #drops: Record<ClientDrop, number> = {
     "control-queue-full": 0,
@@ -128,8 +139,8 @@ class OneWorkerDatapath implements Datapath {
   };
   readonly forwarders: WorkerForwarders = workerForwarders(() => this.#worker);
   #open = true;
-  /** Datagrams that the kernel dropped at sockets that are closed. */
-  #closedDrops = 0;
+  /** Datagrams that the kernel dropped at all sockets that there ever were, as far as it was asked. */
+  #lost = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -173,7 +184,7 @@ class OneWorkerDatapath implements Datapath {
   async addSocket(fd: number, kind: SocketKind): Promise<SocketId> {
     const address = readable(() => boundAddress(this.#libc, fd));
     const socket = await this.#worker.request("addSocket", { fd, kind }) as number as SocketId;
-    this.#sockets.set(socket, { fd, address });
+    this.#sockets.set(socket, { fd, address, drops: 0 });
     return socket;
   }
 
@@ -182,7 +193,7 @@ class OneWorkerDatapath implements Datapath {
     const removed = this.#sockets.get(socket);
     this.#sockets.delete(socket);
     if (!removed) return;
-    this.#closedDrops += socketDrops(this.#libc, removed.fd);
+    this.#lookAt(removed);
     this.#libc.call.close(removed.fd);
   }
 
@@ -327,25 +338,28 @@ class OneWorkerDatapath implements Datapath {
       this.#drop("control-queue-full", batch.length);
   }
 
-  async stats(of?: StatsOf): Promise<DatapathStats> {
-    const [totals, { sessions, tunnels }] = await Promise.all([
-      this.#worker.request("totals", {}),
-      of ? this.#askedFor(of) : this.#everything(),
-    ]);
-    const atSockets = new Map(
-      [...this.#sockets].map(([socket, { fd }]) => [socket, socketDrops(this.#libc, fd)]),
-    );
-    const lost = [...atSockets.values()].reduce((sum, count) => sum + count, this.#closedDrops);
+  async counters({ sessions, sockets = [], tunnels }: StatsOf): Promise<DatapathCounters> {
+    const counted = this.#worker.request("counters", {
+      sessions: Array.from(sessions, toIx),
+      tunnels: Array.from(tunnels, toTunnelIx),
+    });
+    return this.#countersIn(await counted, sockets);
+  }
+
+  async totals(): Promise<DatapathTotals> {
+    const { drops, io, memory } = await this.#worker.request("totals", {});
+    // A system call for each, of which there may be very many.
+    await inSlices(each(this.#sockets.values(), (socket) => void this.#lookAt(socket)));
     return {
-      grouping: groupingStates(totals.grouping),
-      socketDrops: atSockets,
-      sessions: countersByHandle<PortId>(sessions),
-      tunnels: countersByHandle<TunnelHandle>(tunnels),
-      heardAgoMs: new Map(heard(tunnels)),
-      drops: { ...addCounts(totals.drops, this.#drops), "receive-buffer-full": lost },
-      io: totals.io,
-      memory: totals.memory,
+      drops: { ...addCounts(drops, this.#drops), "receive-buffer-full": this.#lost },
+      io,
+      memory,
     };
+  }
+
+  async stats(): Promise<DatapathStats> {
+    const [totals, all] = await Promise.all([this.totals(), this.#everything()]);
+    return { ...totals, ...this.#countersIn(all, this.#sockets.keys()) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -396,11 +410,29 @@ class OneWorkerDatapath implements Datapath {
     return false;
   }
 
-  #askedFor(of: StatsOf): Promise<WorkerCounters> {
-    return this.#worker.request("counters", {
-      sessions: Array.from(of.sessions, toIx),
-      tunnels: Array.from(of.tunnels, toTunnelIx),
-    });
+  #countersIn(
+    { sessions, tunnels }: WorkerCounters,
+    sockets: Iterable<SocketId>,
+  ): DatapathCounters {
+    const drops = new Map<SocketId, number>();
+    for (const socket of new Set(sockets)) {
+      const open = this.#sockets.get(socket);
+      if (open) drops.set(socket, this.#lookAt(open));
+    }
+    return {
+      grouping: groupingStates(tunnels.grouping),
+      socketDrops: drops,
+      sessions: countersByHandle<PortId>(sessions),
+      tunnels: countersByHandle<TunnelHandle>(tunnels),
+      heardAgoMs: new Map(heard(tunnels)),
+    };
+  }
+
+  /** Asks the kernel what it has dropped at a socket. */
+  #lookAt(socket: OpenSocket): number {
+    const drops = socketDrops(this.#libc, socket.fd);
+    this.#lost += drops - socket.drops;
+    return socket.drops = drops;
   }
 
   async #everything(): Promise<WorkerCounters> {
@@ -409,7 +441,8 @@ class OneWorkerDatapath implements Datapath {
       slices((from) => this.#worker.request("tunnelSlice", { from })),
     ]);
     const heardAgoMs = concatenated(tunnels.map((slice) => slice.heardAgoMs));
-    return { sessions: joined(sessions), tunnels: { ...joined(tunnels), heardAgoMs } };
+    const grouping = new Map(tunnels.flatMap((slice) => [...slice.grouping]));
+    return { sessions: joined(sessions), tunnels: { ...joined(tunnels), heardAgoMs, grouping } };
   }
 
   /** The worker has ended, one way or the other: if not by itself, its thread may still use numbers of descriptors. */

@@ -28,10 +28,11 @@ export function createCommands(
   figures: () => { drops: Record<string, number>; io: Record<string, number> },
 ): Commands {
   /** The clock of batches and that of main have different origins: only how long ago means the same to both. */
-  const withHeard = <Table extends CounterTable>(table: Table): Table & TunnelTable => {
+  const ofTunnels = <Table extends CounterTable>(table: Table): Table & TunnelTable => {
     const now = performance.now();
     const heardAgoMs = datapath.lastHeard(table.handles).map((heard) => now - heard);
-    return { ...table, heardAgoMs };
+    const handles = Array.from(table.handles, (handle) => handle as TunnelIx);
+    return { ...table, heardAgoMs, grouping: grouping.limits(now, handles) };
   };
   return {
     addSocket({ fd, kind }) {
@@ -95,7 +96,6 @@ export function createCommands(
     totals() {
       const { drops, io } = figures();
       return {
-        grouping: grouping.limits(performance.now()),
         drops: addCounts(datapath.drops(), drops),
         io: addCounts(datapath.io(), io),
         memory: memoryOf(datapath),
@@ -103,10 +103,10 @@ export function createCommands(
     },
     counters: ({ sessions, tunnels }) => ({
       sessions: datapath.counters(sessions),
-      tunnels: withHeard(datapath.counters(tunnels)),
+      tunnels: ofTunnels(datapath.counters(tunnels)),
     }),
     sessionSlice: ({ from }) => datapath.sessionSlice(from, sliceSlots),
-    tunnelSlice: ({ from }) => withHeard(datapath.tunnelSlice(from, sliceSlots)),
+    tunnelSlice: ({ from }) => ofTunnels(datapath.tunnelSlice(from, sliceSlots)),
   };
 }
 

@@ -99,10 +99,12 @@ export interface DeviceSpec {
 export interface StatsOf {
   readonly sessions: Iterable<PortId>;
   readonly tunnels: Iterable<TunnelHandle>;
+  /** Absent: none. */
+  readonly sockets?: Iterable<SocketId>;
 }
 
-/** Counters. Those of all sessions or tunnels are read in slices, so they are not of one instant. */
-export interface DatapathStats {
+/** Counters of sessions, tunnels and sockets; those of very many are read in slices, so they are not of one instant. */
+export interface DatapathCounters {
   readonly sessions: ReadonlyMap<PortId, Counters>;
   /** The sums over a tunnel's sessions, removed ones included. */
   readonly tunnels: ReadonlyMap<TunnelHandle, Counters>;
@@ -112,12 +114,19 @@ export interface DatapathStats {
   readonly socketDrops: ReadonlyMap<SocketId, number>;
   /** How many milliseconds ago a tunnel last received a valid data message; absent: it has not. */
   readonly heardAgoMs: ReadonlyMap<TunnelHandle, number>;
+}
+
+/** What the datapath counts as a whole. */
+export interface DatapathTotals {
   /** Every reason that a frame can be dropped for, with how many were. */
   readonly drops: Readonly<Record<string, number>>;
   /** Frames and system calls of the datapath as a whole (`rx-batches`, `tx-messages`, `tx-segments`, …). */
   readonly io: Readonly<Record<string, number>>;
   readonly memory: DatapathMemory;
 }
+
+/** All that is counted. */
+export type DatapathStats = DatapathCounters & DatapathTotals;
 
 /** What a datapath holds, in bytes. */
 export interface DatapathMemory {
@@ -225,11 +234,12 @@ export interface Datapath extends AsyncDisposable {
   onResponsive: ((responsive: boolean) => void) | undefined;
   /** Called once if the datapath ends by itself: a defect. Everything rejects with `stopped` from then on. */
   onFailure: ((error: Error) => void) | undefined;
-  /**
-   * The counters of what is asked for, without those that there are not; of everything unless told. However much that
-   * is, frames wait for no more than a small part of it.
-   */
-  stats(of?: StatsOf): Promise<DatapathStats>;
+  /** The counters of what is asked for, without those that there are not. */
+  counters(of: StatsOf): Promise<DatapathCounters>;
+  /** What is counted as a whole; costs little however many tunnels, sessions and sockets there are. */
+  totals(): Promise<DatapathTotals>;
+  /** Everything. However much that is, frames wait for no more than a small part of it. */
+  stats(): Promise<DatapathStats>;
 }
 
 /** A session's counters, and those of its IP packets by family if it was ever in a PPP termination. */

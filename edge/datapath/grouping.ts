@@ -30,8 +30,8 @@ export interface Grouping<Tunnel> {
   forgetAll(): void;
   /** The tunnel was changed or removed, and groups as a new one does. */
   forget(tunnel: Tunnel): void;
-  /** The limits in force. */
-  limits(now: number): ReadonlyMap<Tunnel, GroupingLimit>;
+  /** The limits in force of those tunnels that have one. */
+  limits(now: number, of: Iterable<Tunnel>): ReadonlyMap<Tunnel, GroupingLimit>;
   /** How often a tunnel was limited, all together. */
   readonly refusals: number;
 }
@@ -94,13 +94,16 @@ export function createGrouping<Tunnel>(
       next = Infinity;
     },
     forget: (tunnel) => void known.delete(tunnel),
-    limits: (now) =>
-      new Map(
-        [...known].filter(([, { over }]) => !over).map(([tunnel, { longest, errno, until }]) => [
-          tunnel,
-          { longest, errno, retryInMs: Math.max(0, until - now) },
-        ]),
-      ),
+    limits(now, of) {
+      const limits = new Map<Tunnel, GroupingLimit>();
+      for (const tunnel of known.size === 0 ? [] : of) {
+        const found = known.get(tunnel);
+        if (!found || found.over) continue;
+        const { errno, longest, until } = found;
+        limits.set(tunnel, { longest, errno, retryInMs: Math.max(0, until - now) });
+      }
+      return limits;
+    },
   };
 }
 

@@ -199,6 +199,8 @@ export type FromWorker =
 export interface TunnelTable extends CounterTable {
   /** How many milliseconds ago each last received a valid data message; NaN: it has not. */
   readonly heardAgoMs: Float64Array;
+  /** Those whose datagrams are not all grouped. */
+  readonly grouping: ReadonlyMap<TunnelIx, GroupingLimit>;
 }
 
 /** Counters by handle. */
@@ -209,8 +211,6 @@ export interface WorkerCounters {
 
 /** What a worker counts as a whole. */
 export interface WorkerTotals {
-  /** Tunnels whose datagrams are not all grouped. */
-  readonly grouping: ReadonlyMap<TunnelIx, GroupingLimit>;
   readonly drops: Readonly<Record<string, number>>;
   readonly io: Readonly<Record<string, number>>;
   readonly memory: DatapathMemory;

@@ -80,7 +80,7 @@ function joined(
     const drops = Object.entries(datapath.drops()).filter(([, count]) => count > 0);
     return { sent: datapath.sessionCounters(session)["tx-packets"], ...Object.fromEntries(drops) };
   };
-  const limits = (now: number) => [...grouping.limits(now).values()];
+  const limits = (now: number) => [...grouping.limits(now, [tunnel]).values()];
   return {
     asked,
     limits,

@@ -25,6 +25,7 @@ import {
   type ProbeState,
 } from "./prober.ts";
 import { Wheel } from "./wheel.ts";
+import { each, type Slices } from "../slices.ts";
 
 /** What keepalives are made with. */
 export interface KeepaliveDependencies {
@@ -58,11 +59,11 @@ export interface Keepalives {
   /** A keepalive that is not in the datapath yet. @param up the session is up now, and stays so until the path is lost */
   make(config: SessionConfig, place: Place, up: boolean): RunningKeepalive;
   /** How many sessions are in each state. */
-  states(): Readonly<Record<ProbeState, number>>;
+  states(): Slices<Readonly<Record<ProbeState, number>>>;
   /** What all have counted since the start. */
   counts(): Readonly<ProbeCounts>;
   /** Those whose sessions are to be down. */
-  silent(): readonly { readonly path: string; readonly reason: string; readonly since: number }[];
+  silent(): Iterable<{ readonly path: string; readonly reason: string; readonly since: number }>;
 }
 
 /** A keepalive in the hands of its session; every function is to be called in the tunnel's queue. */
@@ -90,16 +91,17 @@ export function makeKeepalives(dependencies: KeepaliveDependencies): Keepalives 
       all.add(running);
       return running;
     },
-    states() {
+    *states() {
       const states = { waiting: 0, up: 0, lost: 0 };
-      for (const { view } of all) states[view.state]++;
+      yield* each(all, ({ state }) => void states[state]++);
       return states;
     },
     counts: () => ({ ...totals }),
-    silent: () =>
-      [...all].flatMap(({ path, silence, view }) =>
-        silence === undefined ? [] : [{ path, reason: silence, since: view.since }]
-      ),
+    *silent() {
+      for (const { path, silence, since } of all) {
+        if (silence !== undefined) yield { path, reason: silence, since };
+      }
+    },
   };
 }
 
@@ -133,6 +135,14 @@ class Running implements RunningKeepalive {
 
   get path(): string {
     return this.#place.path;
+  }
+
+  get state(): ProbeState {
+    return this.#prober.state;
+  }
+
+  get since(): number {
+    return this.#since;
   }
 
   get silence(): string | undefined {

@@ -3,6 +3,7 @@ import type { PortId } from "../../plugins/host/leaves.ts";
 import { makeLog } from "../log/log.ts";
 import { session } from "../testing/appliance.ts";
 import { makeKeepalives } from "./keepalives.ts";
+import { atOnce } from "../slices.ts";
 
 const port = 7 as PortId;
 
@@ -63,7 +64,7 @@ Deno.test("a probe that could not be sent says nothing of the path", async () =>
   datapath.full = true;
   await one.enter();
   pass(10_000);
-  assert.deepEqual([one.silence, keepalives.states().up], [undefined, 1]);
+  assert.deepEqual([one.silence, atOnce(keepalives.states()).up], [undefined, 1]);
   datapath.full = false;
   pass(3000);
   assert.equal(one.silence, "keepalive: no answer from 10.0.0.2");
@@ -87,7 +88,7 @@ Deno.test("one that has ended leaves no timer and no count of itself", async () 
   const all = bench();
   await all.one.enter();
   await all.one.end();
-  assert.deepEqual([all.waits, all.keepalives.states().up, all.keepalives.silent()], [
+  assert.deepEqual([all.waits, atOnce(all.keepalives.states()).up, [...all.keepalives.silent()]], [
     false,
     0,
     [],

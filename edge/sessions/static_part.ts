@@ -26,10 +26,10 @@ export async function staticPart(
   const orphans = new Map<string, readonly OwnedSession[]>();
   /** Tunnels that were down before: nothing of them runs. */
   const wereDown = new Set<string>();
-  for (const { tunnel: { config, sessions } } of down.tunnels()) {
+  await inSlices(each(down.tunnels(), ({ tunnel: { config, sessions } }) => {
     wereDown.add(config.name);
     orphans.set(config.name, sessions.filter(({ origin }) => origin === "api"));
-  }
+  }));
   const plan = await inSlices(planStatic({
     ...situation,
     isDown: (name) => wereDown.has(name),

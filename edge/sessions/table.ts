@@ -6,6 +6,7 @@ import type { CallFacts, RunningCircuit } from "../circuits/circuits.ts";
 import type { PathTrouble, TunnelHandle } from "../datapath/datapath.ts";
 import type { Origin, SessionConfig, TunnelConfig } from "../config/model.ts";
 import type { RunningKeepalive } from "../keepalive/keepalives.ts";
+import { byText, type Order, Sorted } from "../sorted.ts";
 import type { SocketLease } from "./sockets.ts";
 
 /** A tunnel that runs. Changed only by work in its queue. */
@@ -77,15 +78,27 @@ export interface SessionTable {
   add(session: SessionEntry): void;
   delete(session: SessionEntry): void;
   values(): IterableIterator<SessionEntry>;
-  /** All, by ascending session id. */
-  inOrder(): readonly SessionEntry[];
+  /** Those of higher session ids than `id`, in ascending order; what comes and goes meanwhile disturbs nothing. */
+  after(id: number): Iterable<SessionEntry>;
 }
 
 /** Tunnels that run, by name; also by tunnel id. */
 export interface TunnelTable extends ReadonlyMap<string, TunnelEntry> {
   byId(id: number): TunnelEntry | undefined;
-  /** All, by ascending tunnel id. */
-  inOrder(): readonly TunnelEntry[];
+  /** Those behind a place, by ascending tunnel id; what comes and goes meanwhile disturbs nothing. */
+  after(place: TunnelPlace | undefined): Iterable<TunnelEntry>;
+}
+
+/** What tunnels are put in order by: the id first. */
+export interface TunnelPlace {
+  /** 0: it has none. */
+  readonly tunnelId: number;
+  readonly name: string;
+}
+
+/** The order of tunnels; everything comes behind no place. */
+export function byPlace(a: TunnelPlace, b: TunnelPlace | undefined): number {
+  return b ? a.tunnelId - b.tunnelId || byText(a.name, b.name) : 1;
 }
 
 /** Where a session is, for people and for reports. */
@@ -93,11 +106,15 @@ export function sessionPath(tunnel: TunnelConfig, session: SessionConfig): strin
   return `tunnels/${tunnel.name}/sessions/${session.name}`;
 }
 
+/** So many sessions are put in order where somebody asks for that; most tunnels have no more. */
+const FEW = 32;
+
 /** A table without sessions. */
 export function makeSessionTable(): SessionTable {
   const names = new Map<string, SessionEntry>();
   const ids = new Map<number, SessionEntry>();
-  let ordered: SessionEntry[] | undefined;
+  const byId: Order<SessionEntry> = (a, b) => a.config.sessionId - b.config.sessionId;
+  let ordered: Sorted<SessionEntry> | undefined;
   return {
     get size() {
       return names.size;
@@ -107,35 +124,38 @@ export function makeSessionTable(): SessionTable {
     add(session) {
       names.set(session.config.name, session);
       ids.set(session.config.sessionId, session);
-      ordered = undefined;
+      if (ordered) ordered.add(session);
+      else if (names.size > FEW) {
+        ordered = new Sorted(byId);
+        for (const each of names.values()) ordered.add(each);
+      }
     },
-    delete({ config }) {
-      names.delete(config.name);
-      ids.delete(config.sessionId);
-      ordered = undefined;
+    delete(session) {
+      names.delete(session.config.name);
+      ids.delete(session.config.sessionId);
+      ordered?.delete(session);
     },
     values: () => names.values(),
-    inOrder: () =>
-      ordered ??= [...names.values()].sort((a, b) => a.config.sessionId - b.config.sessionId),
+    after: (id) =>
+      ordered?.from(({ config }) => config.sessionId > id) ??
+        [...names.values()].filter(({ config }) => config.sessionId > id).sort(byId),
   };
 }
 
-/** The same of tunnels; put in order only where somebody asks for that. */
+/** The same of tunnels. */
 export class RunningTunnels extends Map<string, TunnelEntry> implements TunnelTable {
   readonly #byId = new Map<number, TunnelEntry>();
-  #ordered: TunnelEntry[] | undefined;
+  readonly #ordered = new Sorted<TunnelEntry>((a, b) => byPlace(a.config, b.config));
 
   override set(name: string, tunnel: TunnelEntry): this {
+    this.#forget(name);
     this.#byId.set(tunnel.config.tunnelId, tunnel);
-    this.#ordered = undefined;
+    this.#ordered.add(tunnel);
     return super.set(name, tunnel);
   }
 
   override delete(name: string): boolean {
-    const tunnel = this.get(name);
-    const id = tunnel?.config.tunnelId;
-    if (id !== undefined && this.#byId.get(id) === tunnel) this.#byId.delete(id);
-    this.#ordered = undefined;
+    this.#forget(name);
     return super.delete(name);
   }
 
@@ -143,9 +163,16 @@ export class RunningTunnels extends Map<string, TunnelEntry> implements TunnelTa
     return this.#byId.get(id);
   }
 
-  inOrder(): readonly TunnelEntry[] {
-    return this.#ordered ??= [...this.values()]
-      .sort((a, b) => a.config.tunnelId - b.config.tunnelId);
+  after(place: TunnelPlace | undefined): Iterable<TunnelEntry> {
+    return this.#ordered.from(({ config }) => byPlace(config, place) > 0);
+  }
+
+  #forget(name: string): void {
+    const tunnel = this.get(name);
+    if (!tunnel) return;
+    const id = tunnel.config.tunnelId;
+    if (this.#byId.get(id) === tunnel) this.#byId.delete(id);
+    this.#ordered.delete(tunnel);
   }
 }
 

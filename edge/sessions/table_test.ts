@@ -14,7 +14,7 @@ const sessionEntry = (id: number) => ({ config: session(id) }) as unknown as Ses
 
 Deno.test("tunnels are found by id and listed in its order, as they are now", () => {
   const all = new RunningTunnels();
-  const ids = () => all.inOrder().map(({ config }) => config.tunnelId);
+  const ids = () => Array.from(all.after(undefined), ({ config }) => config.tunnelId);
   for (const id of [7, 2]) all.set(`tunnel-${id}`, entry(id));
   assert.deepEqual(ids(), [2, 7]);
   all.set("tunnel-5", entry(5));
@@ -35,7 +35,7 @@ Deno.test("tunnels are found by id and listed in its order, as they are now", ()
 
 Deno.test("sessions are listed in the order of their ids, as they are now", () => {
   const table = makeSessionTable();
-  const ids = () => table.inOrder().map(({ config }) => config.sessionId);
+  const ids = () => Array.from(table.after(0), ({ config }) => config.sessionId);
   const [one, four, nine] = [sessionEntry(1), sessionEntry(4), sessionEntry(9)];
   table.add(nine);
   table.add(one);

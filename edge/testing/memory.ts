@@ -6,13 +6,16 @@ import type { TapOptions } from "../../plugins/plugin.ts";
 import type { SessionSpec } from "../../wasm/mod.ts";
 import {
   type Datapath,
+  type DatapathCounters,
   DatapathError,
   type DatapathStats,
+  type DatapathTotals,
   type DatapathTunnel,
   type DeviceSpec,
   type InsideSpec,
   type SessionChange,
   type SocketId,
+  type StatsOf,
   type TunnelHandle,
 } from "../datapath/datapath.ts";
 import { IoError } from "../io/errno.ts";
@@ -305,17 +308,22 @@ class DatapathInMemory implements MemoryDatapath {
     return true;
   }
 
-  stats(): Promise<DatapathStats> {
-    return this.#command("stats", () => ({
+  counters(_of: StatsOf): Promise<DatapathCounters> {
+    return this.#command("counters", () => ({
       sessions: new Map(),
       tunnels: new Map(),
       grouping: new Map(),
       socketDrops: new Map(),
       heardAgoMs: new Map(),
-      drops: {},
-      io: {},
-      memory: { wasm: 0, heap: 0 },
     }));
+  }
+
+  totals(): Promise<DatapathTotals> {
+    return this.#command("totals", () => ({ drops: {}, io: {}, memory: { wasm: 0, heap: 0 } }));
+  }
+
+  async stats(): Promise<DatapathStats> {
+    return { ...await this.totals(), ...await this.counters({ sessions: [], tunnels: [] }) };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -160,7 +160,7 @@ Deno.test("a wrong secret is refused and counted", async () => {
   await until(async () => (await called.appliance.datapath()).drops["control-digest-wrong"]! > 1);
   assert.equal(await accepted(called), undefined);
   assert.equal((await caller.tunnel("to-hq"))?.control?.state, "wait-ctl-reply");
-  assert.equal(called.appliance.connections()["wait-ctl-conn"], 0);
+  assert.equal((await called.appliance.connections())["wait-ctl-conn"], 0);
 });
 
 Deno.test("a stranger gets no answer and is counted", async () => {

@@ -232,7 +232,7 @@ async function start(text: string, port: number): Promise<Subject> {
         ...(body !== undefined && { body }),
       });
       const said = await response.text();
-      if (response.status === status) return /"next":"([^"]+)"/.exec(said.slice(-100))?.[1];
+      if (response.status === status) return /"next":"([^"]+)"/.exec(said.slice(0, 100))?.[1];
       throw new Error(`${method} ${path}: ${response.status} ${said.slice(0, 500)}`);
     };
     await listening(ask, log);
