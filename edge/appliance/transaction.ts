@@ -22,9 +22,18 @@ export interface Transaction {
  * Runs `work`; where it throws, the steps told to `undo` are run, last first, and the error passes on, else those told
  * to `commit`. A step among these that fails is logged, and the others still run.
  */
-export async function transaction<T>(
+export function transaction<T>(
   log: Log,
   work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  return attempt(log, work, (_undo, commit) => runAll(log, commit, COMMIT_FAILED));
+}
+
+/** Runs `work`, and then `done` with the steps that it told; where it throws, its own are taken back, and the error passes on. */
+async function attempt<T>(
+  log: Log,
+  work: (transaction: Transaction) => Promise<T>,
+  done: (undo: readonly Step[], commit: readonly Step[]) => unknown,
 ): Promise<T> {
   const undo: Step[] = [];
   const commit: Step[] = [];
@@ -33,7 +42,7 @@ export async function transaction<T>(
       undo: (step) => void undo.push(step),
       commit: (step) => void commit.push(step),
     });
-    await runAll(log, commit, COMMIT_FAILED);
+    await done(undo, commit);
     return result;
   } catch (error) {
     await runAll(log, undo.reverse(), UNDO_FAILED);
@@ -115,25 +124,15 @@ export function makeLimit(most: number): Limit {
 }
 
 /** Runs `work` as a part of `outer`: where it throws, its own steps are taken back at once, and the error passes on. */
-export async function nested<T>(
+export function nested<T>(
   log: Log,
   outer: Transaction,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const undo: Step[] = [];
-  const commit: Step[] = [];
-  try {
-    const result = await work({
-      undo: (step) => void undo.push(step),
-      commit: (step) => void commit.push(step),
-    });
+  return attempt(log, work, (undo, commit) => {
     for (const step of undo) outer.undo(step);
     for (const step of commit) outer.commit(step);
-    return result;
-  } catch (error) {
-    await runAll(log, undo.reverse(), UNDO_FAILED);
-    throw error;
-  }
+  });
 }
 
 /** Runs `work` whose steps are not taken back: what is itself an undo. Steps told to `commit` are run though it throws. */

@@ -12,7 +12,7 @@ import { endingOf } from "./events.ts";
 import { makeManagedCall } from "./managed_connection.ts";
 import { callParameters, refusalOf } from "./parameters.ts";
 import { matchCall } from "./peers.ts";
-import { isProvenSame, SILENCE_MS } from "./takeover.ts";
+import { isProvenSame, SAME_SILENCE_MS } from "./takeover.ts";
 
 type RequestEvent = Extract<LcceEvent, { type: "call-requested" }>;
 
@@ -50,8 +50,8 @@ class RequestedCalls {
     this.#noteEnd = noteEnd;
   }
 
-  /** Accepts a call, or refuses it. @param again its circuit was claimed before */
-  decide(event: RequestEvent, now: number, again = false): void {
+  /** Accepts a call, or refuses it. @param claimed its circuit was claimed, and who has it is there, or has left */
+  decide(event: RequestEvent, now: number, claimed?: "held" | "left"): void {
     const { random, state } = this.#context;
     const { call: handle, request } = event;
     const link = state.links.get(handle.connection);
@@ -84,7 +84,8 @@ class RequestedCalls {
     const name = placed ? template.call.name : nameFor(link, handle, request);
     const full = template.circuit?.refusal();
     if (full) {
-      if (again || !this.#claim(event, link, template, now)) refuse(full, "circuit");
+      if (claimed === "held") return refuse(heldBy(full), "circuit-held");
+      if (claimed || !this.#claim(event, link, template, now)) refuse(full, "circuit");
       return;
     }
 
@@ -117,7 +118,8 @@ class RequestedCalls {
 
   /**
    * A circuit takes no more sessions: calls of other connections that have it may be of a peer that crashed and is back
-   * (see `takeover.ts`). False: there is none.
+   * (see `takeover.ts`). They are asked, for two tunnels of one peer that both live would take it from each other for
+   * ever. False: there is none.
    */
   #claim(
     event: RequestEvent,
@@ -125,7 +127,7 @@ class RequestedCalls {
     template: CallTemplate,
     now: number,
   ): boolean {
-    const { state, takeover } = this.#context;
+    const { driver, state, takeover } = this.#context;
     const newer = this.#lcce.connection(link.handle);
     const holders = [...new Set(template.calls.values())]
       .filter((other) => other !== link && other.established);
@@ -136,20 +138,36 @@ class RequestedCalls {
       this.#decideAfter(leaving, event);
       return true;
     }
-    const own = holders.find(({ handle }) => {
+    const silent = new Set(holders.filter(({ handle }) => {
       const older = this.#lcce.connection(handle);
       return older && isProvenSame(newer, older);
+    }));
+    for (const own of silent) takeover.ask([own], () => silent.delete(own));
+    takeover.ask(holders, (ended) => {
+      if (ended) this.#decideAfter([ended], event);
+      else driver.defer((_lcce, now) => this.decide(event, now, "held"));
     });
-    if (own) {
-      for (const [{ handle }, holder] of [...template.calls]) {
-        if (holder === own) this.#lcce.closeCall(handle, TAKEN_OVER, now);
-      }
-      this.#lcce.ask(own.handle, SILENCE_MS, now);
-      this.#decideAfter([own], event);
-    } else {
-      takeover.ask(holders, (ended) => this.#decideAfter([ended ?? link], event));
+    if (silent.size > 0) {
+      // A job, so that what it ends is told of before the next one.
+      const take = (_lcce: Lcce, now: number) =>
+        this.#takeFrom([...silent][0], template, event, now);
+      driver.schedule({ due: () => driver.defer(take) }, now + SAME_SILENCE_MS);
     }
     return true;
+  }
+
+  /** The peer's own former connection has been silent: its call gives way, and it is asked on. */
+  #takeFrom(
+    former: ManagedConnection | undefined,
+    { calls }: CallTemplate,
+    event: RequestEvent,
+    now: number,
+  ): void {
+    if (!former || this.#lcce.call(event.call)?.state !== "deciding") return;
+    for (const [{ handle }, holder] of [...calls]) {
+      if (holder === former) this.#lcce.closeCall(handle, TAKEN_OVER, now);
+    }
+    this.#decideAfter([former], event);
   }
 
   /** Decides again once what leaves these connections has left. */
@@ -157,7 +175,7 @@ class RequestedCalls {
     const { driver } = this.#context;
     driver.defer(() =>
       void Promise.all(left.flatMap(({ closing, leaving }) => [closing, ...leaving])).then(() =>
-        driver.defer((_lcce, now) => this.decide(event, now, true))
+        driver.defer((_lcce, now) => this.decide(event, now, "left"))
       )
     );
   }
@@ -173,6 +191,11 @@ class RequestedCalls {
       })
     );
   }
+}
+
+/** What a call is told whose circuit others have, who are there. */
+function heldBy(full: Result): Result {
+  return { ...full, message: `${full.message ?? "the circuit is full"}: who has it is there` };
 }
 
 /** A call of the peer that we would have placed ourselves. */

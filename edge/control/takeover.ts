@@ -1,8 +1,8 @@
 /**
  * What a peer that crashed and is back may take over of its former connection. A newer connection ends no other just for
  * being the same peer's: it takes what it claims (a managed tunnel's place, a circuit that takes so many sessions, room
- * below the tunnel limit), and takes it at once only where a secret proved that it is who had it. Otherwise those who
- * have it are asked by HELLO, and keep it if they are there.
+ * below the tunnel limit). Those who have it are asked by HELLO, and keep it if they are there; where a secret proved that
+ * it is who had it, silence is believed sooner.
  *
  * @module
  */
@@ -14,7 +14,9 @@ import type { ManagedConnection, Takeover } from "./context.ts";
 import type { Driver } from "./driver.ts";
 
 /** How long those may be silent who are asked whether they are there, in milliseconds. */
-export const SILENCE_MS = 3000;
+const SILENCE_MS = 3000;
+/** The same until a circuit is taken from one whose peer has proved on a newer connection that it is there. */
+export const SAME_SILENCE_MS = 1000;
 
 interface Question {
   /** Who has not answered. */

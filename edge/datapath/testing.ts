@@ -98,9 +98,9 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   state: () => string = () => "",
 ): Promise<void> {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 30_000;
   while (!await condition()) {
-    assert.ok(performance.now() < deadline, `not within 5 s: ${condition} ${state()}`);
+    assert.ok(performance.now() < deadline, `not within 30 s: ${condition} ${state()}`);
     await sleep(2);
   }
 }

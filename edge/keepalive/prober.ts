@@ -11,8 +11,16 @@
 
 import { equalBytes } from "../../core/wire/bytes.ts";
 import { isUnicast, type Mac } from "../../plugins/mac.ts";
-import { type Arp, BROADCAST, emitArp, emitEcho, parseFrame } from "../../plugins/probe/wire.ts";
 import {
+  type Arp,
+  BROADCAST,
+  type Echo,
+  emitArp,
+  emitEcho,
+  parseFrame,
+} from "../../plugins/probe/wire.ts";
+import {
+  type Echo6,
   emitAdvertisement,
   emitEcho6,
   emitSolicitation,
@@ -186,19 +194,8 @@ export class Prober {
     if (parsed.kind !== "echo" || !source || parsed.destination !== number(source)) {
       return this.#stray();
     }
-    const from = bytes4(parsed.source);
-    if (parsed.operation === "reply") return this.#answer({ ...parsed, source: from }, now);
-    if (!isUnicast(parsed.sourceMac)) return this.#stray();
-    const { destination, identifier, sequence, data } = parsed;
-    return this.#send(emitEcho(parsed.sourceMac, {
-      operation: "reply",
-      sourceMac: mac,
-      source: destination,
-      destination: parsed.source,
-      identifier,
-      sequence,
-      data,
-    }));
+    if (parsed.operation === "request") return this.#echo(parsed, emitEcho);
+    return this.#answer({ ...parsed, source: bytes4(parsed.source) }, now);
   }
 
   #receiveArp({ operation, senderIp, senderMac, targetIp }: Arp, now: number): Outcome {
@@ -236,17 +233,21 @@ export class Prober {
       return this.#send(emitAdvertisement(mac, parsed));
     }
     if (!equalBytes(parsed.destination, source)) return this.#stray();
-    if (parsed.operation === "reply") return this.#answer(parsed, now);
-    const { destination, identifier, sequence, data } = parsed;
-    return this.#send(emitEcho6(parsed.sourceMac, {
-      operation: "reply",
-      sourceMac: mac,
-      source: destination,
-      destination: parsed.source,
-      identifier,
-      sequence,
-      data,
-    }));
+    return parsed.operation === "request"
+      ? this.#echo(parsed, emitEcho6)
+      : this.#answer(parsed, now);
+  }
+
+  /** Somebody pings us: the same comes back, from us (RFC 792, RFC 4443 §4.2). */
+  #echo<Asked extends Omit<Echo, "kind"> | Omit<Echo6, "kind">>(
+    asked: Asked,
+    emit: (to: Mac, echo: Asked) => Uint8Array,
+  ): Outcome {
+    const { destination: source, source: destination, sourceMac } = asked;
+    if (!isUnicast(sourceMac)) return this.#stray();
+    const { mac } = this.#settings;
+    const reply = { ...asked, operation: "reply", sourceMac: mac, source, destination };
+    return this.#send(emit(sourceMac, reply));
   }
 
   /** The target's MAC address came. Where ARP is all, that is the answer; else the ping that waited for it leaves. */

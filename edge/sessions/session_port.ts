@@ -6,7 +6,7 @@ import { same } from "../config/same.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Keepalives } from "../keepalive/keepalives.ts";
 import type { PortId } from "../../plugins/host/leaves.ts";
-import { specOf } from "./session_spec.ts";
+import { specOf } from "./datapath_words.ts";
 import { noteOutage, type SessionEntry, sessionPath, type TunnelEntry } from "./table.ts";
 
 /** The port of a session that is not in the datapath. */

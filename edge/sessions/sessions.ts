@@ -17,7 +17,7 @@ import {
   type SessionCircuits,
 } from "./session_circuit.ts";
 import { makeSessionPorts, NO_PORT, type SessionPorts } from "./session_port.ts";
-import { liveChange, policyOf, specOf } from "./session_spec.ts";
+import { liveChange, policyOf, specOf } from "./datapath_words.ts";
 import {
   noteOutage,
   outageOf,

@@ -50,7 +50,7 @@ async function up(node: ControlNode): Promise<number[]> {
 }
 
 for (const secret of ["secret: hush", ""]) {
-  const how = secret === "" ? "once its former connection was silent when asked" : "at once";
+  const how = secret === "" ? "once its former connection was silent when asked" : "after a second";
   Deno.test(`a peer that was killed gets its circuit back ${how}`, async () => {
     const [a, b] = [loopback(61), loopback(62)];
     await using node = await startControlNode(called(b, secret));
@@ -78,6 +78,29 @@ Deno.test("who is there keeps its circuit, and the newer call is told so soon", 
   assert.equal((await older.up("to-hq")).length, 1);
   assert.equal((await newer.up("to-hq")).length, 0);
   assert.equal((await tunnels(node)).length, 2, "nobody's tunnel ended");
+});
+
+Deno.test("of two tunnels of one proven peer that are there, the first keeps its circuit, and neither flaps", async () => {
+  const [a, b] = [loopback(199), loopback(200)];
+  const peer = "secret: hush";
+  await using node = await startControlNode(called(b, peer));
+  const text = caller(a, b, peer, "one");
+  // On demand: a tunnel whose only call was refused or ended is dialed anew for the next.
+  const redialing = text.replace("peer: hq\n", "peer: hq\n    mode: on-demand\n");
+  for (const [first, second] of [[text, text], [redialing, redialing]] as const) {
+    await using older = await startControlNode(first);
+    await until(async () => (await older.up("to-hq")).length === 1);
+    await using newer = await startControlNode(second);
+    const refused = () =>
+      newer.events.filter(({ ending, type }) => type === "call-state" && ending?.by === "peer");
+    // It tries again, and again is refused.
+    await until(() => refused().length >= 2);
+    assert.match(refused()[0]!.ending!.message!, /already carries a session: who has it is there/);
+    assert.equal((await older.up("to-hq")).length, 1);
+    assert.deepEqual(reasons(older), [], "it lost nothing");
+    assert.ok(node.appliance.failures().counts["circuit-held"]! >= 2);
+  }
+  assert.doesNotMatch(reasons(node).join("\n"), /taken over/);
 });
 
 Deno.test("two clients with one address, Host Name and secret stay side by side", async () => {
@@ -126,10 +149,11 @@ Deno.test("where two claim one managed tunnel's place, the newer has it if a sec
   const [a, b] = [loopback(70), loopback(71)];
   const place = "tunnels: { place: { peer: branch, mode: passive } }\n";
   for (const [secret, times] of [["secret: hush", 60], ["secret: hush", 1], ["", 1]] as const) {
-    // On a clock this fast HELLOs would be given up too soon.
+    // On a clock this fast whatever waits for the peer would be given up too soon.
     const peer = `${secret}${secret && ", "}hello: 0`;
+    const patient = "retransmit: 8, attempts: 100, establish-timeout: 3600, call-timeout: 3600";
     await using node = await startControlNode(
-      called(b, peer, place).replace("hello: 60\n    ", ""),
+      called(b, `${peer}, ${patient}`, place).replace("hello: 60\n    ", ""),
       fastClock(times),
     );
     const ours = async () => (await node.tunnel("place"))?.config.tunnelId;

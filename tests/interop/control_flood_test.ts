@@ -126,7 +126,7 @@ for (const flood of floods) {
     const during = `during-${kind}`;
     await Deno.writeTextFile(dialer.file, dialing(dialer.adminSocket, [during]));
     await isthmus(dialer, "reload");
-    await untilUp(dialer, during, 1, seconds * 1000);
+    await untilUp(dialer, during, 1);
     const upMs = await dialedFor(dialer, during);
     const { received } = await ping(pair.there, "192.168.9.1", "-c", "20", "-i", "0.2");
     const { code, stdout, stderr } = await sending;

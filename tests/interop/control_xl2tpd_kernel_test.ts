@@ -84,5 +84,5 @@ async function startInGuest(lab: Lab, options: Xl2tpdOptions): Promise<void> {
     mkdir -p /run/xl2tpd /etc/ppp; : > /etc/ppp/options
     setsid xl2tpd -D -c /lab/xl2tpd.conf -s /lab/xl2tpd.secrets -p /lab/xl2tpd.pid -C /run/xl2tpd.control \\
       < /dev/null > /lab/xl2tpd.log 2>&1 &
-    for ((i = 0; i < 100; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
+    for ((i = 0; i < 600; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
 }

@@ -47,7 +47,6 @@ test("xl2tpd as LAC without a secret: its StopCCN ends one, which comes again", 
   await until(
     "another came",
     async () => (await tunnels(context)).some(({ name }) => !before.has(name)),
-    10_000,
   );
   await untilTunnels(context, count);
   assert.match(await context.appliance.process.log(), /connection closed.*ended by the peer/);
@@ -72,6 +71,6 @@ function untilTunnels(context: Context, count: number): Promise<void> {
   return until(
     `${count} tunnels are up`,
     async () => (await tunnels(context)).length === count,
-    30_000,
+    60_000,
   );
 }

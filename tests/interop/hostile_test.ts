@@ -167,9 +167,9 @@ for (const [over, tcp] of [["TCP", true], ["the Unix socket", false]] as const) 
     await using far = await startAppliance(pair.there, (socket) => text(2, `unix:${socket}`));
     const near = await startNear(pair, tcp);
     await using _process = near.process;
-    await until("it answers", () => answers(pair, near), 20_000);
+    await until("it answers", () => answers(pair, near));
     const farLog = () => far.process.log();
-    await until("the call is up", async () => /call established/.test(await farLog()), 20_000);
+    await until("the call is up", async () => /call established/.test(await farLog()));
     const pings = ["10.90.0.2", "10.91.0.2"].map((address) =>
       pair.here.background("ping", "ping", "-q", "-n", "-i", "0.05", address)
     );

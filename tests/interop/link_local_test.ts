@@ -55,7 +55,7 @@ tunnels:
           "/v1/tunnels/t/sessions/s",
         );
         return (session["circuit-state"]?.received ?? 0) > 2;
-      }, 10_000);
+      });
       const { tunnels: [tunnel] } = await answerer.get<View>("/v1/tunnels");
       assert.equal(tunnel?.["ip6-daddr"], here);
       assert.match(await answerer.process.log(), new RegExp(`remote=.*${here}`));

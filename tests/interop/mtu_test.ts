@@ -158,7 +158,7 @@ for (const one of computed) {
 async function assertCarries(lab: Lab, one: Pseudowire, mtu: number): Promise<void> {
   const { here4, there4 } = derived(one);
   // One after the other: UML's long packets fill a ping's receive buffer when they come in a row.
-  const size = ["-M", "do", "-s", `${mtu - echoHeaders}`, "-l", "1", "-i", "0.1"];
+  const size = ["-M", "do", "-s", `${mtu - echoHeaders}`, "-l", "1", "-i", "0.3"];
   assertNoLoss(await ping(lab, there4, ...size), "from us");
   assertNoLoss((await pingFromGuest(lab, [here4], ...size))[0]!, "from the kernel");
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { type FreeRadius, SECRET, startFreeradius } from "./support/freeradius.ts";
+import { homesLnsText, homeText, untilOnline, writeUsers } from "./support/homes.ts";
 import { quickTimers } from "./support/managed.ts";
 import { device, makePair, type Place } from "./support/place.ts";
 import { until } from "./support/process.ts";
@@ -22,17 +23,6 @@ Tunnel-Server-Endpoint:1 := "10.77.0.3"
 Tunnel-Password:1 := "between switch and LNS"
 Tunnel-Client-Auth-Id:1 := "switch3"
 Tunnel-Server-Auth-Id:1 := "lns3"
-`;
-
-const subscriberText = (user: string) => (adminSocket: string) => `
-admin: { listen: "unix:${adminSocket}" }
-circuits:
-  line:
-    ppp:
-      client: { tun: { name: wan0 }, user: ${user}, secret: pass, routes: [10.64.0.0/24], ipv6: false }
-pppoe:
-  clients:
-    wan: { interface: eth0, circuit: line, retry: 0.2 }
 `;
 
 const lacText = (adminSocket: string) => `
@@ -61,20 +51,14 @@ ppp:
       one: { address: 127.0.0.1, auth-port: ${authPort}, acct-port: ${acctPort}, secret: "${SECRET}" }
 `;
 
-const lnsText = (users: string) => (adminSocket: string) => `
-listen: [{ udp: "10.77.0.3:1701" }]
-admin: { listen: "unix:${adminSocket}" }
-host-name: lns3
-ppp:
-  aaa: { users: "${users}" }
-  pools: { homes: { ranges: [10.64.0.0/24] } }
-circuits:
-  homes:
-    ppp:
-      terminate: { tun: { name: subs0 }, address: 10.64.0.1, pools: [homes], ipv6: false }
-peers:
-  hop: { address: 10.77.0.2, host-name: switch3, proto-version: 2, secret: "between switch and LNS", ${quickTimers}, accept: [{ circuit: homes }] }
-`;
+const lnsText = (users: string) =>
+  homesLnsText({
+    at: "10.77.0.3",
+    hostName: "lns3",
+    users,
+    lac:
+      `address: 10.77.0.2, host-name: switch3, proto-version: 2, secret: "between switch and LNS", ${quickTimers}`,
+  });
 
 interface Context {
   readonly home: Place;
@@ -90,8 +74,7 @@ const { test } = suite<Context>(
     const pair = stack.use(await makePair());
     await pair.there.here("ip", "addr", "add", "10.77.0.3/24", "dev", device);
     const home = await makeStreet(stack, pair);
-    const users = `${pair.here.folder}/users.yaml`;
-    await Deno.writeTextFile(users, "everything: { password: pass }\n", { mode: 0o600 });
+    const users = await writeUsers(pair.here, "everything");
     const folder = `${pair.there.folder}/freeradius`;
     const server = stack.use(
       await startFreeradius(folder, { authPort, acctPort, reply, place: pair.there }),
@@ -104,27 +87,18 @@ const { test } = suite<Context>(
 );
 
 test("FreeRADIUS says by proxy authentication where a call is placed on", async ({ home, hop, lns }) => {
-  await using subscriber = await startAppliance(home, subscriberText("everything"));
-  try {
-    await until("the line is up", async () => {
-      const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
-      return (await home.tryHere(argv)).code === 0;
-    }, 30_000);
-  } catch (error) {
-    const logs = await Promise.all([subscriber, hop, lns].map(({ process }) => process.log()));
-    throw new Error(`${error}\n${logs.join("\n---\n")}`);
-  }
+  await using subscriber = await startAppliance(home, homeText("everything"));
+  await untilOnline(home, [subscriber, hop, lns]);
   assertNoLoss(await ping(home, "10.64.0.1", "-s", "1400"), "to the LNS");
   const { rows } = await hop.get<{ rows: object[] }>("/v1/views/bridge");
   assert.equal(rows.length, 1);
 });
 
 test("whom FreeRADIUS rejects is not placed on", async ({ home, hop }) => {
-  await using _ = await startAppliance(home, subscriberText("reject"));
+  await using _ = await startAppliance(home, homeText("reject"));
   await until(
     "it is refused",
     async () => (await hop.process.log()).includes("is not placed on"),
-    30_000,
   );
   assert.match(await hop.process.log(), /a call is not placed on .*reason="?one rejected it/);
 });

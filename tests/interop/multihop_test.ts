@@ -111,14 +111,12 @@ async function assertEnds(context: Context, near: Appliance): Promise<void> {
   await until(
     "the LNS ended its call",
     async () => await ended(lns, "lns-ppp.log") === atLns + 1,
-    20_000,
   );
   await until("its bridge is gone", async () => (await bridges(near)).length === COUNT - 1);
   await lns.guest("kill $(pidof -s pppd)");
   await until(
     "the LAC ended its call",
     async () => await ended(lac, "pppd.log") === atLac + 2,
-    20_000,
   );
 }
 

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { type OpenVSwitch, startOvs } from "./support/ovs.ts";
 import { makePair, type Pair } from "./support/place.ts";
-import { sleep, until } from "./support/process.ts";
+import { until } from "./support/process.ts";
 import { say, suite } from "./support/suite.ts";
-import { ping } from "./support/traffic.ts";
+import { assertNoLoss, ping, reaches } from "./support/traffic.ts";
 
 const tunnel = (mine: 1 | 2, sessions: string) => `
 tunnels:
@@ -91,7 +91,7 @@ const ourPorts = async ({ vsctl }: OpenVSwitch): Promise<string[]> => {
   return listed.split("\n").filter((line) => line !== "").sort();
 };
 
-const reaches = async ({ here }: Pair, id: number) => (await ping(here, `10.6.${id}.2`)).received;
+const carries = ({ here }: Pair) => reaches(here, "10.6.1.2");
 
 test("a pseudowire is a port of a bridge, in its VLAN", async ({ near, ovs, pair }) => {
   await until("two ports are there", async () => (await ourPorts(ovs)).length === 2);
@@ -101,15 +101,16 @@ test("a pseudowire is a port of a bridge, in its VLAN", async ({ near, ovs, pair
     Number(await ovs.vsctl("get", "Interface", ifname, "ofport")),
     state?.["ofport"],
   );
-  assert.equal(await reaches(pair, 1), 5);
-  assert.equal(await reaches(pair, 2), 5);
+  for (const id of [1, 2]) assertNoLoss(await ping(pair.here, `10.6.${id}.2`), `VLAN of ${id}`);
 });
 
 test("a bridge that is not there is said to be missing, and waited for", async ({ near, ovs }) => {
   const status = async () => (await near.session("t", "three")).status;
   assert.equal(await status(), "down");
-  const { down } = await near.get<{ down: { reason: string }[] }>("/v1/down");
-  assert.ok(down.some(({ reason }) => reason.includes("no bridge br9")), JSON.stringify(down));
+  await until("the reason is told", async () => {
+    const { down } = await near.get<{ down: { reason: string }[] }>("/v1/down");
+    return down.some(({ reason }) => reason.includes("no bridge br9"));
+  });
   await ovs.vsctl("add-br", "br9", "--", "set", "bridge", "br9", "datapath_type=netdev");
   await until("it is up", async () => await status() === "up", 40_000);
   await ovs.vsctl("del-br", "br9");
@@ -129,28 +130,30 @@ test("Open vSwitch restarts under traffic, again and again, and its ports carry 
       "10.6.1.2",
     );
     await using _ = answers;
-    await sleep(200);
-    const began = performance.now();
+    /** When each answer came. */
+    const heard = async () =>
+      [...(await answers.log()).matchAll(/^\[(\d+\.\d+)\] 64 bytes/gm)]
+        .map(([, time]) => Number(time) * 1000);
+    await until("it answers", async () => (await heard()).length > 5);
+    const began = Date.now();
     await ovs.restart();
-    const took = performance.now() - began;
-    await sleep(500);
-    const times = [...(await answers.log()).matchAll(/^\[(\d+\.\d+)\] 64 bytes/gm)]
-      .map(([, time]) => Number(time) * 1000);
-    assert.ok(times.length > 10, await answers.log());
+    const over = Date.now();
+    await until("it answers again", async () => (await heard()).some((time) => time > over));
+    const [times, took] = [await heard(), over - began];
     const longest = Math.max(...times.slice(1).map((time, at) => time - times[at]!));
     gaps.push(longest - took);
   }
   gaps.sort((a, b) => a - b);
   say(`  beyond the restart itself: ${gaps.map((gap) => Math.round(gap)).join(" ")} ms`);
-  assert.ok(gaps.at(-1)! < 3000, `${gaps.at(-1)} ms`);
-  assert.equal((await ourPorts(ovs)).length, 2);
+  assert.ok(gaps.at(-1)! < 10_000, `${gaps.at(-1)} ms`);
+  await until("both ports are there", async () => (await ourPorts(ovs)).length === 2);
 });
 
 test("a database that comes back empty gets its ports again, and one that was taken out too", async ({ ovs, pair }) => {
   await ovs.startAnew();
   await addBridge(pair, ovs);
   await until("the ports are there again", async () => (await ourPorts(ovs)).length === 2, 40_000);
-  await until("it carries", async () => await reaches(pair, 1) > 0, 20_000);
+  await until("it carries", () => carries(pair));
   const [name] = await ourPorts(ovs);
   await ovs.vsctl("del-port", "br0", name!);
   await until("it is added again", async () => (await ourPorts(ovs)).length === 2);
@@ -162,14 +165,14 @@ test(
     const { ovs, pair } = context;
     const before = await ourPorts(ovs);
     context.near.process.kill("SIGKILL");
-    await sleep(300);
+    await context.near.process.ended;
     context.near = await startAppliance(
       pair.here,
       (admin) => near(ovs.socket)(admin).replace(/ {6}two: .*\n/, ""),
     );
     await until("only what is wanted is there", async () => (await ourPorts(ovs)).length === 1);
     assert.ok(before.includes((await ourPorts(ovs))[0]!));
-    await until("it carries", async () => await reaches(pair, 1) > 0, 20_000);
+    await until("it carries", () => carries(pair));
     await context.near.process[Symbol.asyncDispose]();
     assert.deepEqual(await ourPorts(ovs), []);
   },

@@ -230,7 +230,7 @@ test("a packet from an address that is not the subscriber's goes no further", as
   const { places: [, home] } = context;
   await using link = await connect(context);
   await home.here("ip", "addr", "add", "10.91.66.1/32", "dev", "lo");
-  const forged = await ping(home, network.v4, "-I", "10.91.66.1");
+  const forged = await ping(home, network.v4, "-I", "10.91.66.1", "-W", "1");
   await home.here("ip", "addr", "del", "10.91.66.1/32", "dev", "lo");
   assert.deepEqual(forged, { sent: 5, received: 0 });
   const { drops } = await link.lns.datapath.stats();

@@ -14,7 +14,7 @@ import {
 } from "./support/pppd.ts";
 import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
-import { assertNoLoss, iperf, ping, pingFromGuest } from "./support/traffic.ts";
+import { assertNoLoss, iperf, ping, pingFromGuest, reaches } from "./support/traffic.ts";
 import { xl2tpdConfig } from "./support/xl2tpd.ts";
 
 const [here] = [wire.here.ip4];
@@ -217,8 +217,7 @@ test("twenty dial at once, each is up and reached, and each first frame is carri
       // pppd says that it is up before its kernel has the address.
       await until(
         `${address} answers`,
-        async () => (await ping(lab, address)).received > 0,
-        20_000,
+        () => reaches(lab, address),
       );
     }
     const { drops } = await appliance.datapath();
@@ -268,7 +267,6 @@ test("a subscriber that is cut off is noticed by LCP echoes, and its address is 
     await until(
       "it is noticed",
       async () => /answers no Echo-Request/.test(await appliance.process.log()),
-      30_000,
     );
   } finally {
     await lab.tryGuest("kill -CONT $(pidof pppd)");
@@ -315,7 +313,7 @@ test("LCP negotiated anew on an open link: pppd logs in again, in the same sessi
       "it is up again",
       async () => (await sessionsOf(appliance))[0]?.["circuit-state"]?.["stage"] === "up",
     );
-    await until("packets pass", async () => (await ping(lab, "10.64.0.2")).received > 0);
+    await until("packets pass", () => reaches(lab, "10.64.0.2"));
     const { sessions: [after] } = await appliance.get<{ sessions: Ids[] }>("/v1/sessions");
     assert.deepEqual([after!["tunnel-id"], after!["session-id"]], [
       before!["tunnel-id"],

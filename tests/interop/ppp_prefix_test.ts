@@ -136,7 +136,7 @@ async function untilDelegated(appliance: Appliance): Promise<string> {
     >("/v1/sessions");
     found = prefix.exec(String(sessions[0]?.["circuit-state"]?.["delegated-prefix"]))?.[0];
     return found !== undefined;
-  }, 30_000);
+  });
   return found!;
 }
 
@@ -153,8 +153,7 @@ async function assertReached(lab: Lab, delegated: string): Promise<void> {
   let last: PingResult = { sent: 0, received: 0 };
   await until(
     `${address} answers`,
-    async () => (last = await ping(lab, address!, "-6")).received > 0,
-    10_000,
+    async () => (last = await ping(lab, address!, "-6", "-W", "1")).received > 0,
   );
   assertNoLoss(last.received === last.sent ? last : await ping(lab, address!, "-6"), address!);
 }

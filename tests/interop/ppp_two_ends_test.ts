@@ -7,7 +7,7 @@ import { isthmus, quickTimers } from "./support/managed.ts";
 import { makePair, type Pair } from "./support/place.ts";
 import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
-import { assertNoLoss, iperfBetween, ping } from "./support/traffic.ts";
+import { assertNoLoss, iperfBetween, ping, reaches } from "./support/traffic.ts";
 
 const { test } = suite<Pair>(
   import.meta.url,
@@ -87,7 +87,7 @@ async function untilLinkUp(appliance: Appliance): Promise<Readonly<Record<string
       return typeof state?.["address"] === "string" &&
         typeof state["delegated-prefix"] === "string" &&
         typeof state["ipv6-prefix"] === "string";
-    }, 30_000);
+    });
   } catch (error) {
     throw new Error(`${error}: ${JSON.stringify(state)}\n${await appliance.process.log()}`);
   }
@@ -106,7 +106,7 @@ for (const way of ways) {
     // The client's own address of the announced prefix, from the LNS's side; and one of the delegated prefix behind it.
     const six = String(state["ipv6-prefix"]).replace("/64", "");
     // The kernel believes in a new carrier, and in addresses on it, within a second.
-    await until(`${six} answers`, async () => (await ping(pair.there, six, "-6")).received > 0);
+    await until(`${six} answers`, () => reaches(pair.there, six, "-6"));
     assertNoLoss(await ping(pair.there, six, "-6"), six);
     await pair.here.here("ip", "addr", "add", "2001:db8:8000:1::1/128", "dev", "lo");
     try {

@@ -56,7 +56,6 @@ async function untilUp(lab: Lab, appliance: Appliance): Promise<void> {
     await until(
       "the line is up",
       async () => (await lab.tryHere(["ping", "-q", "-c", "1", "-W", "1", "10.8.0.1"])).code === 0,
-      30_000,
     );
   } catch (error) {
     const server = await Deno.readTextFile(`${lab.shared}/server-ppp.log`).catch(() => "");
@@ -76,7 +75,7 @@ test("a session with pppoe-server: CHAP, ping, iperf3", async ({ lab, appliance 
 
 test("a concentrator of another name is not taken, and is listed as down", async ({ appliance }) => {
   const listed = async () => JSON.stringify(await appliance.get("/v1/down"));
-  await until("it is listed", async () => (await listed()).includes("client nobody"), 10_000);
+  await until("it is listed", async () => (await listed()).includes("client nobody"));
   assert.match(await listed(), /no access concentrator offers what is asked for/);
 });
 
@@ -86,6 +85,6 @@ test("a server that hangs up is dialed again", async ({ lab, appliance }) => {
   await until("another session is up", async () => {
     const [row] = await clientsOf(appliance);
     return row !== undefined && row.id !== id;
-  }, 20_000);
+  });
   await untilUp(lab, appliance);
 });

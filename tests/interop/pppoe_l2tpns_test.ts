@@ -2,26 +2,15 @@
 
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
+import { homeText, untilOnline } from "./support/homes.ts";
 import { startL2tpns } from "./support/l2tpns.ts";
 import { quickTimers } from "./support/managed.ts";
 import type { Peer } from "./support/peer.ts";
 import { makePair, type Place } from "./support/place.ts";
-import { until } from "./support/process.ts";
 import { startRadiusd } from "./support/radiusd.ts";
 import { makeStreet } from "./support/street.ts";
 import { say, suite } from "./support/suite.ts";
 import { assertNoLoss, iperfBetween, ping } from "./support/traffic.ts";
-
-const subscriberText = (adminSocket: string) => `
-admin: { listen: "unix:${adminSocket}" }
-circuits:
-  line:
-    ppp:
-      client: { tun: { name: wan0 }, user: bob@isp, secret: pass, routes: [10.255.255.0/24], ipv6: false }
-pppoe:
-  clients:
-    wan: { interface: eth0, circuit: line, retry: 0.2 }
-`;
 
 const lacText = (method: string) => (adminSocket: string) => `
 listen: [{ udp: "10.77.0.1:1701" }]
@@ -53,7 +42,9 @@ const { test } = suite<Context>(
     const home = await makeStreet(stack, pair);
     await startRadiusd(pair.there);
     const lns = await startL2tpns(pair.there, "secret");
-    const subscriber = stack.use(await startAppliance(home, subscriberText));
+    const subscriber = stack.use(
+      await startAppliance(home, homeText("bob@isp", "10.255.255.0/24")),
+    );
     return { home, here: pair.here, there: pair.there, lns, subscriber };
   },
 );
@@ -63,13 +54,9 @@ for (const method of ["pap", "chap-md5"]) {
     const { here, home, lns, subscriber, there } = context;
     await using lac = await startAppliance(here, lacText(method));
     try {
-      await until("the line is up", async () => {
-        const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.255.255.1"];
-        return (await home.tryHere(argv)).code === 0;
-      }, 40_000);
+      await untilOnline(home, [lac, subscriber], "10.255.255.1");
     } catch (error) {
-      const logs = await Promise.all([lac, subscriber].map(({ process }) => process.log()));
-      throw new Error(`${error}\n${logs.join("\n---\n")}\n${(await lns.log()).slice(-3000)}`);
+      throw new Error(`${error}\n${(await lns.log()).slice(-3000)}`);
     }
     assertNoLoss(await ping(home, "10.255.255.1", "-s", "1400"), "to the LNS");
     const { bitsPerSecond } = await iperfBetween(home, there, "-c", "10.255.255.1", "-t", "1");

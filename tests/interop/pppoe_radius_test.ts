@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { type FreeRadius, SECRET, startFreeradius } from "./support/freeradius.ts";
+import { homesLnsText, homeText, untilOnline, writeUsers } from "./support/homes.ts";
 import { quickTimers } from "./support/managed.ts";
 import { makePair, type Place } from "./support/place.ts";
 import { until } from "./support/process.ts";
@@ -38,17 +39,6 @@ Tunnel-Preference:3 := 10
 Class := 0x0102
 `;
 
-const subscriberText = (adminSocket: string) => `
-admin: { listen: "unix:${adminSocket}" }
-circuits:
-  line:
-    ppp:
-      client: { tun: { name: wan0 }, user: everything, secret: pass, routes: [10.64.0.0/24], ipv6: false }
-pppoe:
-  clients:
-    wan: { interface: eth0, circuit: line, retry: 0.2 }
-`;
-
 /** No peer, no tunnel: RADIUS says all. */
 const lacText = ({ folder }: Place) => (adminSocket: string) => `
 listen: [{ udp: "10.77.0.1:1701" }]
@@ -67,20 +57,14 @@ pppoe:
     street: { interface: street, lac: { ask: true, deny-time: 0 } }
 `;
 
-const lnsText = (users: string) => (adminSocket: string) => `
-listen: [{ udp: "10.77.0.2:1701" }]
-admin: { listen: "unix:${adminSocket}" }
-host-name: lns7
-ppp:
-  aaa: { users: "${users}" }
-  pools: { homes: { ranges: [10.64.0.0/24] } }
-circuits:
-  homes:
-    ppp:
-      terminate: { tun: { name: subs0 }, address: 10.64.0.1, pools: [homes], ipv6: false }
-peers:
-  lac: { address: 10.77.0.1, host-name: lac7, proto-version: 2, secret: "a tunnel's password, longer than one block", ${quickTimers}, accept: [{ circuit: homes }] }
-`;
+const lnsText = (users: string) =>
+  homesLnsText({
+    at: "10.77.0.2",
+    hostName: "lns7",
+    users,
+    lac:
+      `address: 10.77.0.1, host-name: lac7, proto-version: 2, secret: "a tunnel's password, longer than one block", ${quickTimers}`,
+  });
 
 interface Context {
   readonly home: Place;
@@ -95,8 +79,7 @@ const { test } = suite<Context>(
   async (stack) => {
     const pair = stack.use(await makePair());
     const home = await makeStreet(stack, pair);
-    const users = `${pair.here.folder}/users.yaml`;
-    await Deno.writeTextFile(users, "everything: { password: pass }\n", { mode: 0o600 });
+    const users = await writeUsers(pair.here, "everything");
     const folder = `${pair.here.folder}/freeradius`;
     const server = stack.use(
       await startFreeradius(folder, { authPort, acctPort, reply, place: pair.here }),
@@ -109,26 +92,18 @@ const { test } = suite<Context>(
 
 test("FreeRADIUS names the LNS that a subscriber is carried to, and is told of the tunnel", async ({ home, lac, lns, server }) => {
   {
-    await using subscriber = await startAppliance(home, subscriberText);
-    try {
-      await until("the line is up", async () => {
-        const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
-        return (await home.tryHere(argv)).code === 0;
-      }, 30_000);
-    } catch (error) {
-      const logs = await Promise.all([subscriber, lac, lns].map(({ process }) => process.log()));
-      throw new Error(`${error}\n${logs.join("\n---\n")}`);
-    }
+    await using subscriber = await startAppliance(home, homeText("everything"));
+    await untilOnline(home, [subscriber, lac, lns]);
     assertNoLoss(await ping(home, "10.64.0.1", "-s", "1400"), "to the LNS");
     const { rows: [row] } = await lac.get<{ rows: { user: string; to: string }[] }>(
       "/v1/views/pppoe",
     );
     assert.deepEqual([row?.user, row?.to], ["everything", "10.77.0.2"]);
     const told = async () => (await recordsOf(server)).map((one) => one["Acct-Status-Type"]);
-    await until("all Starts are told", async () => (await told()).length === 3);
+    await until("all Starts are told", async () => (await told()).length >= 3);
     assert.deepEqual((await told()).sort(), ["Start", "Tunnel-Link-Start", "Tunnel-Start"]);
   }
-  await until("both Stops are told", async () => (await recordsOf(server)).length === 5, 20_000);
+  await until("both Stops are told", async () => (await recordsOf(server)).length >= 5);
   const of = await byStatus(server);
   const [start, stop] = [of.get("Start"), of.get("Stop")];
   const [link, linkStop] = [of.get("Tunnel-Link-Start")!, of.get("Tunnel-Link-Stop")!];
@@ -163,17 +138,14 @@ test("FreeRADIUS names the LNS that a subscriber is carried to, and is told of t
 
 test("where the LNS ends a call, what it carried is told too", async ({ home, lns, server }) => {
   const before = (await recordsOf(server)).length;
-  await using _ = await startAppliance(home, subscriberText);
-  await until("the line is up", async () => {
-    const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
-    return (await home.tryHere(argv)).code === 0;
-  }, 30_000);
+  await using subscriber = await startAppliance(home, homeText("everything"));
+  await untilOnline(home, [subscriber, lns]);
   assertNoLoss(await ping(home, "10.64.0.1", "-s", "1400"), "to the LNS");
   const { code, stderr } = await lns.cli("do", "disconnect", "user", "everything");
   assert.equal(code, 0, stderr);
   const stopOf = async () =>
     (await recordsOf(server)).slice(before).find((one) => one["Acct-Status-Type"] === "Stop");
-  await until("the Stop is told", async () => await stopOf() !== undefined, 20_000);
+  await until("the Stop is told", async () => await stopOf() !== undefined);
   const stop = (await stopOf())!;
   for (const counter of ["Acct-Input-Octets", "Acct-Output-Octets"]) {
     assert(Number(stop[counter]) > 5 * 1400, JSON.stringify(stop));
@@ -181,11 +153,8 @@ test("where the LNS ends a call, what it carried is told too", async ({ home, ln
 });
 
 test("a tunnel that its LNS ends is told of, and a link that it rejects then", async ({ home, lac, lns, server }) => {
-  await using _ = await startAppliance(home, subscriberText);
-  await until("the line is up", async () => {
-    const argv = ["ping", "-q", "-c", "1", "-W", "1", "10.64.0.1"];
-    return (await home.tryHere(argv)).code === 0;
-  }, 30_000);
+  await using subscriber = await startAppliance(home, homeText("everything"));
+  await untilOnline(home, [subscriber, lns]);
   const before = (await recordsOf(server)).length;
   await lns.cli("do", "drain");
   const [tunnel] = await lns.get<{ tunnels: { name: string }[] }>("/v1/tunnels")

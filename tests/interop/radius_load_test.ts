@@ -73,7 +73,7 @@ Deno.test("other servers take over while sessions go on: logins in flight are an
   first.delayMs = 500;
   const asked = { kind: "pap", name: text("bob"), password: text("pass") } as const;
   const login = radius.check(asked, { id: "c", name: "lac/c", portType: 5 }, signal);
-  await sleep(100);
+  await until("the login is asked for", () => first.logins === 1);
   await radius.reconfigure(optionsFor(second));
   accounts[0]!.stop("user-request", nothing);
   accounts.push(open(2));

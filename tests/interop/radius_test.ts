@@ -91,7 +91,7 @@ const tests = suite(
           "auth-port": authPort,
           "acct-port": acctPort,
           secret: SECRET,
-          "timeout-ms": 1000,
+          "timeout-ms": 10_000,
           "dead-time-s": 1,
           "status-server-s": 1,
         },
@@ -260,7 +260,7 @@ test("replies without Message-Authenticator count until one came with it", async
           address: "127.0.0.1",
           "auth-port": server.authPort,
           secret: SECRET,
-          "timeout-ms": 300,
+          "timeout-ms": 3000,
           tries: 1,
         },
       },
@@ -361,7 +361,7 @@ test("the server is told what a session was and carried, octet by octet", async 
 
 /** Has radclient ask for something; what it printed. */
 async function radclient(port: number, kind: string, attributes: string): Promise<string> {
-  const argv = ["radclient", "-x", "-r", "1", "-t", "2", `127.0.0.1:${port}`, kind, SECRET];
+  const argv = ["radclient", "-x", "-r", "1", "-t", "20", `127.0.0.1:${port}`, kind, SECRET];
   const { stdout, stderr } = await run(argv, { stdin: attributes });
   return stdout + stderr;
 }

@@ -70,17 +70,17 @@ for (const { title, start } of peers) {
       },
     };
     /** Another tunnel than before, with its session. */
-    const anew = (before: number) => async () => {
+    const anew = (before?: string) => async () => {
       const tunnel = await tunnelOf(appliance, "t").catch(() => undefined);
       return tunnel?.control?.state === "established" && tunnel.sessions === 1 &&
-        tunnel["peer-tunnel-id"] !== before;
+        tunnel.control["established-at"] !== before;
     };
     await lns.start();
     await lac.start();
     try {
       for (const [who, end] of [[lac, "clean"], [lac, "killed"], [lns, "killed"]] as const) {
-        const before = (await untilUp(appliance!, "t", 1))["peer-tunnel-id"];
-        const outage = await restart(who, end, anew(who === lns ? before : -1));
+        const before = (await untilUp(appliance!, "t", 1)).control!["established-at"];
+        const outage = await restart(who, end, anew(before));
         report(`L2TPv2 with ${title} as LNS, ${who.title}, ${end}`, outage);
       }
     } finally {

@@ -101,7 +101,7 @@ for (const { name, id } of tunnels) {
         async () => (await near.datapath()).io["tx-segments"]! > before.io["tx-segments"]! + 3000,
       );
       await router.here("ip", "link", "set", "to2", "mtu", "1320");
-      await until("the path is followed", async () => (await view())["path-mtu"] === 1320, 10_000);
+      await until("the path is followed", async () => (await view())["path-mtu"] === 1320);
     };
     const [{ lost, packets }] = await Promise.all([flow(4), narrow()]);
     const { "path-errors": errors } = await view();
@@ -114,13 +114,11 @@ for (const { name, id } of tunnels) {
     await pair.here.here("ip", id === 4 ? "-4" : "-6", "route", "flush", "cache");
     await until("the path is as wide as before", async () => {
       return (await view())["path-mtu"] === 1500;
-    }, 15_000);
-    const started = performance.now();
+    });
     await until("groups are back", async () => {
       await flow(1);
       return (await view()).grouping.state === "on";
-    }, 20_000);
-    assert(performance.now() - started < 16_000);
+    });
     const counts = (await near.datapath()).io;
     const grouped = await flow(1);
     const after = (await near.datapath()).io;

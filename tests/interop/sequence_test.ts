@@ -11,7 +11,7 @@ import { type Capture, captureHere, captureInGuest } from "./support/capture.ts"
 import { addKernelEnds } from "./support/kernel.ts";
 import { bootLab, type Lab, wire, withoutIpv6 } from "./support/lab.ts";
 import { numberIn } from "./support/numbered.ts";
-import { sleep } from "./support/process.ts";
+import { sleep, until } from "./support/process.ts";
 import { config, derived, type Pseudowire } from "./support/pseudowire.ts";
 import { suite } from "./support/suite.ts";
 
@@ -107,8 +107,8 @@ for (const [at, { what, sent, ours, kernel }] of traces.entries()) {
     const atDevice = await captureInGuest(lab, device, "ether proto 0x88b5");
     await lab.guest(send(ends!.there!, { address: here.address, port: 1701 }, sessionId, sent));
     await lab.here("bash", "-c", send(here, there, peerSessionId, sent));
-    assert.deepStrictEqual(await numbers(atTap), ours, "ours");
-    assert.deepStrictEqual(await numbers(atDevice), kernel, "the kernel's");
+    assert.deepStrictEqual(await numbers(atTap, ours.length), ours, "ours");
+    assert.deepStrictEqual(await numbers(atDevice, kernel.length), kernel, "the kernel's");
   });
 }
 
@@ -127,8 +127,10 @@ function send(from: End, to: End, sessionId: number, sent: readonly number[]): s
   return `perl -e '${program}' ${args.join(" ")}`;
 }
 
-/** The numbers that a capture saw; they are told apart by their last five digits. */
-async function numbers(capture: Capture): Promise<number[]> {
+/** The numbers that a capture saw, once there are so many, and a moment for more; told apart by their last five digits. */
+async function numbers(capture: Capture, count: number): Promise<number[]> {
+  await until("frames were captured", async () => (await capture.seen()).length >= count)
+    .catch(() => {}); // who asked sees what is missing
   await sleep(200);
   const frames = await capture.stop();
   return frames.map(numberIn).filter((number) => number !== undefined).map((number) =>

@@ -111,12 +111,12 @@ test("a termination's TUN is in a VRF, and what is routed to it stands in the VR
 test("a tunnel that is dialed in a VRF comes up and carries frames; one that is not bound does not", async ({ near, appliance }) => {
   const state = async (name: string) =>
     (await appliance.get<TunnelView>(`/v1/tunnels/${name}`)).control?.state;
-  await until("it is up", async () => await state("dialed") === "established", 20_000)
+  await until("it is up", async () => await state("dialed") === "established")
     .catch(async (error) => assert.fail(`${error}\n${await appliance.log()}`));
   await until("frames pass", async () => {
     const [result] = await pingFromGuest(near, ["192.168.7.2"]);
     return result!.received === 5;
-  }, 20_000);
+  });
   assert.match(await near.guest("ss -Huan sport = :1702"), /%blue/);
   assert.equal((await appliance.get<TunnelView>("/v1/tunnels/dialed")).device, "blue");
   assert.notEqual(await state("unbound"), "established");

@@ -36,6 +36,8 @@ interface Result {
 
 /** As long as the longer of both LNSs' intervals between echoes: what came up together is heard together. */
 const IDLE_MS = 30_000;
+/** How long V8 goes on collecting what the set-up left behind. */
+const SETTLE_MS = 45_000;
 
 /** The figures of an LNS with 10,000 sessions. */
 export async function lns(effort: Effort, lab: Lab): Promise<Figure[]> {
@@ -109,6 +111,7 @@ async function measure(
 
 /** Percent of a core that a process takes which nobody asks anything. */
 async function restingCpu(pid: number): Promise<number> {
+  await sleep(SETTLE_MS);
   const [began, before] = [performance.now(), cpuTime(pid)];
   await sleep(IDLE_MS);
   return (cpuTime(pid) - before) / 1e4 / (performance.now() - began);

@@ -40,7 +40,7 @@ export interface DatapathView {
 }
 
 /** The longest that an appliance may take to answer, in milliseconds. */
-const startLimitMs = 20_000;
+const startLimitMs = 60_000;
 
 /** Starts an appliance in a place with the configuration that `text` makes of its admin socket's path. */
 export async function startAppliance(

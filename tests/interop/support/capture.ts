@@ -9,6 +9,8 @@ import { until } from "./process.ts";
 export interface Capture {
   /** Ends it and gives the frames, in the order in which they passed. */
   stop(): Promise<Uint8Array[]>;
+  /** The frames that it has by now. */
+  seen(): Promise<Uint8Array[]>;
   /** The pcap file. */
   readonly file: string;
 }
@@ -30,6 +32,7 @@ export async function captureHere(place: Place, device: string, filter = ""): Pr
       await process[Symbol.asyncDispose]();
       return parsePcap(await Deno.readFile(file));
     },
+    seen: () => seenIn(file),
   };
 }
 
@@ -39,7 +42,7 @@ export async function captureInGuest(lab: Lab, device: string, filter = ""): Pro
   await lab.guest(
     `setsid tcpdump ${options.join(" ")} -i ${device} -w /lab/${name}.pcap '${filter}' \\
        2> /lab/${name}.log & echo $! > /lab/${name}.pid
-     for ((i = 0; i < 100; i++)); do grep -q 'listening on' /lab/${name}.log && exit; sleep 0.05; done
+     for ((i = 0; i < 600; i++)); do grep -q 'listening on' /lab/${name}.log && exit; sleep 0.05; done
      cat /lab/${name}.log >&2; exit 1`,
   );
   const file = `${lab.shared}/${name}.pcap`;
@@ -49,7 +52,14 @@ export async function captureInGuest(lab: Lab, device: string, filter = ""): Pro
       await lab.guest(`p=$(cat /lab/${name}.pid); kill $p; while kill -0 $p; do sleep 0.05; done`);
       return parsePcap(await Deno.readFile(file));
     },
+    seen: () => seenIn(file),
   };
+}
+
+/** The frames that a file has by now; it may be empty yet. */
+async function seenIn(file: string): Promise<Uint8Array[]> {
+  const bytes = await Deno.readFile(file);
+  return bytes.length < 24 ? [] : parsePcap(bytes);
 }
 
 /** The frames of a pcap file (little-endian, as tcpdump writes it here). */
@@ -59,6 +69,7 @@ export function parsePcap(bytes: Uint8Array): Uint8Array[] {
   const frames: Uint8Array[] = [];
   for (let at = 24; at + 16 <= bytes.length;) {
     const length = view.getUint32(at + 8, true);
+    if (at + 16 + length > bytes.length) break; // it is being written
     frames.push(bytes.subarray(at + 16, at + 16 + length));
     at += 16 + length;
   }

@@ -1,7 +1,7 @@
 /** tshark as a judge of control messages. @module */
 
 import assert from "node:assert/strict";
-import { run } from "./process.ts";
+import { tshark } from "./tshark.ts";
 
 /** Message types by their numbers (RFC 2661 §3.2, RFC 3931 §3.1, §6.15). */
 const types: Readonly<Record<string, string>> = {
@@ -66,15 +66,14 @@ export async function controlMessages(
     "udp.check_checksum:TRUE",
     ...(options.secret === undefined ? [] : [`l2tp.shared_secret:${options.secret}`]),
   ];
-  const { code, stdout, stderr } = await run([
-    ...["tshark", "-n", "-r", file, "-Y", "l2tp.type == 1"],
+  const text = await tshark(
+    file,
+    ...["-Y", "l2tp.type == 1"],
     ...preferences.flatMap((preference) => ["-o", preference]),
     ...["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"],
     ...fields.flatMap((field) => ["-e", field]),
-  ]);
-  // A packet that is being written right now is as good as one that comes later.
-  assert(code === 0 || stderr.includes("cut short"), `tshark -r ${file}: ${code}\n${stderr}`);
-  return stdout.split("\n").filter((line) => line !== "").map((line) => {
+  );
+  return text.split("\n").filter((line) => line !== "").map((line) => {
     const [time, ip4, ip6, type, ns, nr, tunnel, ccid, result, error, expert, avps] = line.split(
       "\t",
     );

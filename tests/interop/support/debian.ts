@@ -93,7 +93,7 @@ export async function boot({ path }: Tree): Promise<Booted> {
       if (itsRoot === path) pid = each;
     }
     return pid !== "";
-  }, 30_000);
+  });
   const attempt = (line: string, timeoutMs?: number) =>
     run([
       "nsenter",

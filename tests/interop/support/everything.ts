@@ -90,7 +90,7 @@ export async function startEverything(stack: AsyncDisposableStack): Promise<Appl
     );
     const called = sessions.filter(({ origin }) => origin === "control");
     return new Set(called.map((session) => session["pw-type"])).size === 2;
-  }, 20_000).catch(async (error) => {
+  }).catch(async (error) => {
     throw new Error(`${error}\n${await appliance.process.log()}\n${await other.process.log()}`);
   });
   return appliance;

@@ -1,6 +1,7 @@
 """Sends Ethernet frames by interfaces of several namespaces, and tells at which others each comes out.
 
-Standard input is JSON: {"taps": {name: [namespace, interface]}, "frames": [[name, hexadecimal digits], ...], "wait": seconds}.
+Standard input is JSON: {"taps": {name: [namespace, interface]}, "frames": [[name, hexadecimal digits, [names]], ...], "wait": seconds}.
+A frame that shall come out somewhere is waited for longer there: names, none twice; then `wait` for any other.
 Standard output is JSON: for each frame {name: [hexadecimal digits, ...]}, tags included.
 """
 
@@ -39,14 +40,21 @@ for name, (namespace, interface) in asked["taps"].items():
 
 names = {one.fileno(): name for name, one in sockets.items()}
 results = []
-for sender, digits in asked["frames"]:
+for sender, digits, receivers in asked["frames"]:
     frame = bytes.fromhex(digits)
     marker = frame[-40:]
     sockets[sender].send(frame)
     got = {}
-    until = time.time() + asked["wait"]
-    while (left := until - time.time()) > 0:
-        for one in select.select(list(sockets.values()), [], [], left)[0]:
+    limit = time.time() + 30
+    until = None
+    while True:
+        now = time.time()
+        if until is None and (set(receivers) <= set(got) or now > limit):
+            until = now + asked["wait"]
+        left = (limit if until is None else until) - now
+        if until is not None and left <= 0:
+            break
+        for one in select.select(list(sockets.values()), [], [], max(0, left))[0]:
             data, aux, _, _ = one.recvmsg(65536, 256)
             if marker in data:
                 got.setdefault(names[one.fileno()], []).append(tagged(data, aux).hex())

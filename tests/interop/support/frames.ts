@@ -5,8 +5,8 @@ import { run } from "./process.ts";
 /** A device of a namespace. */
 export type Where = readonly [namespace: string, device: string];
 
-/** A frame, and by which device's host it is sent. */
-export type SentFrame = readonly [by: string, hex: string];
+/** A frame, by which device's host it is sent, and who shall get it: they have all the time that they need. */
+export type SentFrame = readonly [by: string, hex: string, to: readonly string[]];
 
 /** Sends frames one by one. Gives of each who got it, and how it was then. */
 export async function sendFrames(

@@ -57,7 +57,6 @@ export async function startFreeradius(
       if (process.exitCode() !== undefined) throw new Error(`freeradius ended: ${await log()}`);
       return (await log()).includes("Ready to process requests");
     },
-    20_000,
   );
   return {
     authPort,

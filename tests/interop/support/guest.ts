@@ -34,7 +34,6 @@ export async function startInGuest(lab: Lab, text: string): Promise<GuestApplian
     await until(
       "the appliance in the guest answers",
       () => appliance.get("/healthz").then(() => true, () => false),
-      30_000,
     );
   } catch (error) {
     throw new Error(`${error}\n${await log()}`);

@@ -128,7 +128,7 @@ export async function assertFirstFrames(
     >("/v1/sessions?limit=1000");
     return sessions.filter(({ statistics }) => statistics["rx-packets"]! > 0).length;
   };
-  await until("each call brought a frame", async () => await heard() === count, 30_000);
+  await until("each call brought a frame", async () => await heard() === count);
   const { drops } = await appliance.get<{ drops: Record<string, number> }>("/v1/datapath");
   assert.deepStrictEqual([drops["unknown-session"] ?? 0, drops["no-forwarder"] ?? 0], [0, 0]);
 }

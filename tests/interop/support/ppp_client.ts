@@ -60,7 +60,6 @@ export function clientTests(file: string, one: ClientCase): void {
       await until(
         "we know",
         async () => /call closed|link is over/.test(await appliance.process.log()),
-        30_000,
       );
       await untilLinkUp(appliance, peer.log);
       assertNoLoss(await ping(pair.here, one.ping), one.ping);

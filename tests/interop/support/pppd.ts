@@ -49,14 +49,14 @@ export async function startXl2tpdInGuest(
     printf '* * pass *\\n' > /etc/ppp/chap-secrets; cp /etc/ppp/chap-secrets /etc/ppp/pap-secrets; chmod 600 /etc/ppp/*-secrets
     setsid xl2tpd -D -c /lab/xl2tpd.conf -s /lab/xl2tpd.secrets -p /lab/xl2tpd.pid -C /run/xl2tpd.control \\
       < /dev/null > /lab/xl2tpd.log 2>&1 &
-    for ((i = 0; i < 100; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
+    for ((i = 0; i < 600; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
 }
 
 /** Ends it, and all pppds. */
 export async function stopXl2tpdInGuest(lab: Lab): Promise<void> {
   await lab.tryGuest(`
     kill $(cat /lab/xl2tpd.pid)
-    for ((i = 0; i < 100; i++)); do pidof xl2tpd pppd > /dev/null || exit; sleep 0.05; done
+    for ((i = 0; i < 600; i++)); do pidof xl2tpd pppd > /dev/null || exit; sleep 0.05; done
     kill -9 $(pidof xl2tpd pppd); sleep 0.2`);
 }
 

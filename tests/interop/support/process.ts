@@ -92,7 +92,7 @@ export function start(argv: readonly string[], logFile: string): Background {
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!await condition()) {

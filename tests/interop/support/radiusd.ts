@@ -54,6 +54,5 @@ export async function startRadiusd(place: Place): Promise<void> {
   await until(
     "FreeRADIUS is ready",
     async () => (await said()).includes("Ready to process requests"),
-    20_000,
   );
 }

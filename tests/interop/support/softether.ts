@@ -24,9 +24,9 @@ export async function startSoftether(place: Place, more: readonly string[] = [])
   const log = await launch(place, "softether", withMounts(mounts, vpnserver, "execsvc"));
   const listens = async (protocol: "t" | "u", port: number) =>
     (await output(["ss", "-N", place.namespace, `-Hln${protocol}`, `sport = :${port}`])) !== "";
-  await until("SoftEther's administration listens", () => listens("t", 5555), 20_000);
+  await until("SoftEther's administration listens", () => listens("t", 5555));
   await place.here("vpncmd", "localhost", "/SERVER", `/IN:${folder}/set-up`);
-  await until("SoftEther listens for L2TP", () => listens("u", 1701), 20_000);
+  await until("SoftEther listens for L2TP", () => listens("u", 1701));
   return {
     log,
     async endTunnels() {

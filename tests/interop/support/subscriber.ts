@@ -64,7 +64,6 @@ export async function startSubscriber(
         await until(
           `ppp${unit} is up`,
           async () => /local +IP address/.test(await log()),
-          30_000,
         );
       } catch (error) {
         throw new Error(`${error}\n${await log()}`);
@@ -104,5 +103,5 @@ pppoptfile = /lab/lns.options
     printf '* * pass *\\n' | tee /etc/ppp/chap-secrets > /etc/ppp/pap-secrets
     setsid xl2tpd -D -c /lab/xl2tpd.conf -s /lab/xl2tpd.secrets -p /lab/xl2tpd.pid -C /run/xl2tpd.control \\
       < /dev/null > /lab/xl2tpd.log 2>&1 &
-    for ((i = 0; i < 100; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
+    for ((i = 0; i < 600; i++)); do grep -q 'Listening on' /lab/xl2tpd.log && exit; sleep 0.05; done; exit 1`);
 }

@@ -1,6 +1,7 @@
 /** tshark as a judge of what we send. @module */
 
-import { output } from "./process.ts";
+import assert from "node:assert/strict";
+import { run } from "./process.ts";
 import type { Pseudowire } from "./pseudowire.ts";
 
 /** What tshark found in one packet. */
@@ -26,6 +27,13 @@ const fields = [
   "l2tp.l2_spec_sequence",
 ] as const;
 
+/** What tshark prints of a capture, which may be under way: a packet that is being written just now is as good as later. */
+export async function tshark(file: string, ...options: string[]): Promise<string> {
+  const { code, stderr, stdout } = await run(["tshark", "-n", "-r", file, ...options]);
+  assert(code === 0 || stderr.includes("cut short"), `tshark -r ${file}: ${code}\n${stderr}`);
+  return stdout;
+}
+
 /**
  * Decodes the packets of a capture that match a display filter. A static session's shape is nowhere on the wire, so it
  * is told: the cookie's length, the sublayer, and that a pseudowire of unknown type carries Ethernet.
@@ -42,13 +50,14 @@ export async function decode(
     "ip.check_checksum:TRUE",
     "udp.check_checksum:TRUE",
   ];
-  const text = await output([
-    ...["tshark", "-n", "-r", file, "-Y", filter, "-d", "l2tp.pw_type==0,eth"],
+  const text = await tshark(
+    file,
+    ...["-Y", filter, "-d", "l2tp.pw_type==0,eth"],
     ...(there.port === 0 ? [] : ["-d", `udp.port==${there.port},l2tp`]),
     ...preferences.flatMap((preference) => ["-o", preference]),
     ...["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"],
     ...fields.flatMap((field) => ["-e", field]),
-  ]);
+  );
   return text.split("\n").filter((line) => line !== "").map((line) => {
     const [protocols = "", expert = "", sid, cookie = "", s, sequence] = line.split("\t");
     return {

@@ -11,19 +11,18 @@ import type {
   Grant,
   Rejection,
   Subscriber,
-  TerminateCause,
   TunnelAccount,
   TunnelRecord,
-  Usage,
 } from "../authenticator.ts";
 import type { CallFacts } from "../call.ts";
 import type { RadiusOptions } from "../options.ts";
-import { Accounting, type AccountingSetting, type RadiusAccount } from "./accounting.ts";
-import { makeSecret, sealAccessRequest, type Secret } from "./authenticity.ts";
-import { type Answered, Client, type ServerSetting } from "./client.ts";
+import { Accounting, type AccountingSetting } from "./accounting.ts";
+import { sealAccessRequest, type Secret } from "./authenticity.ts";
+import { type Answered, Client } from "./client.ts";
 import { Changes } from "./coa.ts";
-import { Dictionary, DictionaryError } from "./dictionary.ts";
+import type { Dictionary } from "./dictionary.ts";
 import { GrantMap } from "./grants.ts";
+import { KnownSession } from "./known_session.ts";
 import { makeMeters, type RadiusMeters } from "./meters.ts";
 import { CODE, joined } from "./packet.ts";
 import { route, type Routed } from "./realms.ts";
@@ -36,9 +35,15 @@ import {
   type RequestSetting,
   text,
 } from "./requests.ts";
-import { builtInDictionary } from "./builtin.ts";
-import { type Known, Sessions } from "./sessions.ts";
-import { unknownParts } from "./templates.ts";
+import { Sessions } from "./sessions.ts";
+import {
+  accountingSetting,
+  orInvalid,
+  readDictionaries,
+  readSecret,
+  requestSetting,
+  serverSetting,
+} from "./settings.ts";
 import { utf8 } from "./text.ts";
 import { readTunnels } from "./tunnels.ts";
 import { parseIp } from "../../../../core/endpoint.ts";
@@ -118,7 +123,7 @@ class RadiusAuthenticator implements Radius {
     if (!accounts) return;
     const io = ioOf(this.#scope);
     const { client } = this.#gear;
-    const setting = accountingSetting(this.#gear);
+    const setting = this.#accountingSetting();
     const accounting = new Accounting(setting, io, client, this.#meters, openStore(this.#scope));
     this.#accounting = accounting;
     accounting.begin();
@@ -140,10 +145,15 @@ class RadiusAuthenticator implements Radius {
       await failed.life.end(RECONFIGURED);
       throw error;
     }
-    this.#accounting?.use(accountingSetting(this.#gear), this.#gear.client);
+    this.#accounting?.use(this.#accountingSetting(), this.#gear.client);
     // What is in flight is answered yet.
     const scope = this.#scope;
     scope.timer(scope.now() + FAREWELL_MS, () => void before.life.end(RECONFIGURED));
+  }
+
+  #accountingSetting(): AccountingSetting {
+    const { dictionary, options, setting } = this.#gear;
+    return accountingSetting(options, setting, dictionary);
   }
 
   /** Reads what the options name, and opens sockets to the servers. */
@@ -357,62 +367,8 @@ class RadiusAuthenticator implements Radius {
   }
 }
 
-/** A session that servers may change, and its account where it has one. */
-class KnownSession implements Known, Account {
-  readonly id: string;
-  readonly name: string;
-  readonly subscriber: Subscriber;
-  readonly account: RadiusAccount | undefined;
-  readonly #sessions: Sessions;
-  readonly #requests: Requests;
-
-  constructor(
-    sessions: Sessions,
-    requests: Requests,
-    { account, call, name, subscriber }: {
-      readonly subscriber: Subscriber;
-      readonly call: CallFacts;
-      readonly name: string;
-      readonly account: RadiusAccount | undefined;
-    },
-  ) {
-    this.#sessions = sessions;
-    this.#requests = requests;
-    this.id = call.id;
-    this.name = name;
-    this.subscriber = subscriber;
-    this.account = account;
-  }
-
-  text(type: 30 | 31 | 87): string | undefined {
-    return this.#requests.text(type, this.subscriber.call, this.name);
-  }
-
-  changed(): void {
-    this.account?.changed();
-  }
-
-  async stop(cause: TerminateCause, usage: Usage): Promise<void> {
-    this.#sessions.remove(this);
-    await this.account?.stop(cause, usage);
-  }
-}
-
 function reject(reason: string): Rejection {
   return { kind: "reject", reason };
-}
-
-function accountingSetting({ dictionary, options, setting }: Gear): AccountingSetting {
-  return {
-    interimS: options["interim-s"],
-    leastInterimS: options["least-interim-s"],
-    jitterPercent: options["jitter-percent"],
-    inFlight: options["in-flight"],
-    keepDays: options["keep-days"],
-    on: options["accounting-on"],
-    nas: nasAttributes(setting),
-    formats: dictionary.formats,
-  };
 }
 
 /** The plugin's database; where there is none, one in memory, which a restart forgets. */
@@ -424,84 +380,5 @@ function openStore(scope: Scope): DatabaseSync {
       error: error instanceof Error ? error.message : String(error),
     });
     return new DatabaseSync(":memory:");
-  }
-}
-
-function requestSetting(scope: Scope, options: RadiusOptions): RequestSetting {
-  const templates = {
-    callingStationId: options["calling-station-id"],
-    calledStationId: options["called-station-id"],
-    nasPortId: options["nas-port-id"],
-  };
-  const sent = options.map.flatMap(({ send }) => send === undefined ? [] : [send]);
-  for (const template of [...Object.values(templates), ...sent]) {
-    const [unknown] = unknownParts(template);
-    if (unknown !== undefined) {
-      throw scope.failure("invalid", `${template}: nothing is called {${unknown}} here`);
-    }
-  }
-  return {
-    ...templates,
-    nasIdentifier: options["nas-identifier"],
-    map: options.map,
-    ...(options["nas-ip-address"] !== undefined && { nasAddress: options["nas-ip-address"] }),
-  };
-}
-
-function serverSetting(
-  scope: Scope,
-  name: string,
-  options: RadiusOptions["servers"][string],
-): ServerSetting {
-  const [auth, acct] = [options["auth-port"], options["acct-port"]];
-  return {
-    name,
-    address: options.address,
-    ports: {
-      ...(auth !== false && { authentication: auth }),
-      ...(acct !== false && { accounting: acct }),
-    },
-    secret: readSecret(scope, options),
-    weight: options.weight,
-    backup: options.backup,
-    timeoutMs: options["timeout-ms"],
-    tries: options.tries,
-    deadTimeMs: options["dead-time-s"] * 1000,
-    signed: options["message-authenticator"],
-    ...(options.source !== undefined && { local: options.source }),
-    ...(options.netns !== undefined && { netns: options.netns }),
-    ...(options["status-server-s"] !== undefined && { probeMs: options["status-server-s"] * 1000 }),
-  };
-}
-
-function readSecret(
-  scope: Scope,
-  { secret, "secret-file": file }: { secret?: string; "secret-file"?: string },
-): Secret {
-  const text = secret ?? scope.readText(file!).trim();
-  if (text === "") throw scope.failure("invalid", `${file} has no secret in it`, "secret-file");
-  return makeSecret(utf8(text));
-}
-
-function readDictionaries(scope: Scope, files: readonly string[]): Dictionary {
-  const dictionary = builtInDictionary();
-  for (const file of files) {
-    const text = scope.readText(file);
-    orInvalid(scope, () =>
-      dictionary.load(text, file, (name, from) => {
-        const path = name.startsWith("/") ? name : from.replace(/[^/]*$/, name);
-        return { file: path, text: scope.readText(path) };
-      }));
-  }
-  return dictionary;
-}
-
-/** What is wrong with a dictionary, or a name that none has, is the operator's to mend. */
-function orInvalid<T>(scope: Scope, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof DictionaryError) throw scope.failure("invalid", error.message);
-    throw error;
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "../config/testing.ts";
 import type { SessionConfig } from "../config/model.ts";
-import { liveChange, policyOf, specOf } from "./session_spec.ts";
+import { liveChange, policyOf, specOf } from "./datapath_words.ts";
 
 const path = { config: {}, pathMtu: 1500 } as never;
 

@@ -8,7 +8,7 @@
 
 /** Lines of a function, its own first and last among them. */
 const LIMIT = 100;
-const folders = ["core", "edge", "plugins", "wasm", "docs", "demo", "tests"];
+const folders = ["core", "edge", "plugins", "wasm", "docs", "gate", "demo", "tests"];
 const root = new URL("../", import.meta.url);
 
 /** A function, a method, or an arrow function that a name or a property is given to. */
