@@ -295,7 +295,13 @@ export interface ManagedConnections {
   /** Its template changed in what both ends need not agree on. */
   changeCall(link: ManagedConnection, call: ManagedCall): void;
   /** @param why what its circuit is told */
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost?: boolean): void;
+  /** Resolves once nothing of it is left. */
+  closeCall(
+    link: ManagedConnection,
+    call: ManagedCall,
+    why?: CallEnd,
+    lost?: boolean,
+  ): Promise<void>;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }
