@@ -54,7 +54,7 @@ export interface ControlDependencies {
 export interface ControlState {
   readonly peers: Map<string, PeerEntry>;
   /** By name. */
-  readonly managedTunnels: ManagedTunnels;
+  readonly managedTunnels: ManagedTunnels<ManagedTunnel>;
   /** Servers that plugins call and no file names, by the names of their tunnels. */
   readonly servers: NamedInOrder<CalledServer>;
   readonly links: Map<ConnectionHandle, ManagedConnection>;

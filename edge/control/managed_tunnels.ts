@@ -1,20 +1,23 @@
 /** Tunnels of the configuration that have a control connection: by name, in order, and by peer. @module */
 
 import { NamedInOrder } from "../sorted.ts";
-import type { ManagedTunnel } from "./context.ts";
+/** What is known of one. */
+interface OfPeer {
+  readonly config: { readonly name: string; readonly peer: string };
+}
 
-const NONE: ReadonlySet<ManagedTunnel> = new Set();
+const NONE: ReadonlySet<never> = new Set();
 
 /** They keep their peer for as long as they live: with another, a tunnel is another one. */
-export class ManagedTunnels extends NamedInOrder<ManagedTunnel> {
-  readonly #byPeer = new Map<string, Set<ManagedTunnel>>();
+export class ManagedTunnels<T extends OfPeer> extends NamedInOrder<T> {
+  readonly #byPeer = new Map<string, Set<T>>();
 
-  constructor(tunnels: Iterable<ManagedTunnel> = []) {
+  constructor(tunnels: Iterable<T> = []) {
     super();
     for (const tunnel of tunnels) this.set(tunnel.config.name, tunnel);
   }
 
-  override set(name: string, tunnel: ManagedTunnel): this {
+  override set(name: string, tunnel: T): this {
     const { peer } = tunnel.config;
     if (this.get(name) !== tunnel) this.#forget(name);
     const others = this.#byPeer.get(peer);
@@ -29,7 +32,7 @@ export class ManagedTunnels extends NamedInOrder<ManagedTunnel> {
   }
 
   /** Those of one peer, of which all others may have very many. */
-  ofPeer(peer: string): ReadonlySet<ManagedTunnel> {
+  ofPeer(peer: string): ReadonlySet<T> {
     return this.#byPeer.get(peer) ?? NONE;
   }
 

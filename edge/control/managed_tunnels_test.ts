@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { ManagedTunnel } from "./context.ts";
 import { ManagedTunnels } from "./managed_tunnels.ts";
 
-const tunnel = (name: string, peer: string) => ({ config: { name, peer } }) as ManagedTunnel;
+const tunnel = (name: string, peer: string) => ({ config: { name, peer } });
 
 Deno.test("managed tunnels are found by name and by peer, as they are now", () => {
   const all = new ManagedTunnels([tunnel("b", "hq"), tunnel("a", "hq"), tunnel("c", "other")]);
