@@ -23,6 +23,7 @@ import {
   makeManagedConnection,
   makeManagedConnections,
 } from "./managed_connection.ts";
+import { ManagedTunnels } from "./managed_tunnels.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
 import { type Hearing, makeHearing } from "./hearing.ts";
@@ -99,7 +100,7 @@ class LcceControl implements ControlPlane {
   readonly place: PluginCalls["place"];
   readonly #state: ControlState = {
     peers: new Map(),
-    managedTunnels: new NamedInOrder(),
+    managedTunnels: new ManagedTunnels(),
     servers: new NamedInOrder(),
     links: new Map(),
     linkOf: new WeakMap(),

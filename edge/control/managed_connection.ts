@@ -106,7 +106,7 @@ export function makeManagedCall(
 }
 
 /** How many calls leave at a time. */
-const LEAVING = 32;
+const LEAVING = 64;
 
 export function makeManagedConnections(
   dependencies: ManagedConnectionDependencies,
