@@ -15,6 +15,8 @@ import { watchVitals } from "./process/vitals.ts";
 
 /** How long the log may take to be written at the end, in milliseconds. */
 const FLUSH_MS = 1000;
+/** How long tunnels and sessions may take to end, in milliseconds: docs/isthmus.service gives all of us some seconds more. */
+export const STOP_MS = 50_000;
 
 /** What is run. */
 export interface RunOptions {
@@ -82,8 +84,25 @@ export async function run(options: RunOptions): Promise<number> {
   if (typeof reason === "string") log.info("stopping", { signal: reason });
   else log.error("the datapath failed", { error: messageOf(reason) });
   // Peers are told before anybody waits for who still asks something.
-  await appliance[Symbol.asyncDispose]();
-  return typeof reason === "string" ? 0 : 1;
+  const status = typeof reason === "string" ? 0 : 1;
+  if (await within(appliance[Symbol.asyncDispose](), STOP_MS)) return status;
+  log.error("stopping takes too long: what is left ends with the process", {
+    seconds: STOP_MS / 1000,
+    accounts: "those that are open are closed by the next start, with what was read of them last",
+  });
+  await sink.flush(FLUSH_MS);
+  Deno.exit(status);
+}
+
+/** Whether work ends within so many milliseconds. */
+export async function within(work: PromiseLike<void>, ms: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), ms));
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** An admin app that is made when it is first asked, or told to. */

@@ -12,22 +12,28 @@
  * @module
  */
 
-import {
-  drop_names,
-  io_names,
-  Raw,
-  type RawLayout,
-  RawPolicy,
-  RawSession,
-  RawTunnel,
-} from "./pkg/isthmus_datapath.js";
+import { drop_names, io_names, Raw, RawSession } from "./pkg/isthmus_datapath.js";
 import { memory } from "./pkg/isthmus_datapath_bg.wasm";
 import type { FrameType } from "../core/pseudowire.ts";
+import { type CounterSlice, type CounterTable, slice, table } from "./counter_tables.ts";
 import { refused, refusing, WasmError, type WasmErrorCode } from "./error.ts";
 import type { ForwarderDoor, ForwarderKind } from "./door.ts";
 import { forwarderDoors } from "./forwarders.ts";
+import { type Layout, readLayout } from "./layout.ts";
 import { type FamilyCounters, readFamilies } from "./ppp.ts";
 import { type Punt, readPunt, recordSize } from "./punts.ts";
+import {
+  frameTypes,
+  noBytes,
+  rawOptions,
+  rawPolicy,
+  rawTunnel,
+  reasonNumber,
+  socketKinds,
+  u32,
+  vlanOf,
+  vnetBits,
+} from "./raw.ts";
 import { translate, type Translation } from "./switches.ts";
 import {
   type Counters,
@@ -37,7 +43,6 @@ import {
   type PppoeSpec,
   type SessionChange,
   sessionCounters,
-  type SessionPolicy,
   type SessionSpec,
   type SockAddr,
   type SocketIx,
@@ -48,8 +53,10 @@ import {
 } from "./spec.ts";
 
 export type { EncapType, FrameType, L2SpecType, ProtoVersion } from "../core/pseudowire.ts";
+export type { CounterSlice, CounterTable } from "./counter_tables.ts";
 export type { WasmErrorCode } from "./error.ts";
 export type { ForwarderDoor, ForwarderEvent, ForwarderIx, ForwarderKind } from "./door.ts";
+export { type Layout, RX_BATCH } from "./layout.ts";
 export { type FamilyCounters, familyCounters, type MemberOptions } from "./ppp.ts";
 export type { Punt } from "./punts.ts";
 export type {
@@ -71,63 +78,6 @@ export type {
 } from "./spec.ts";
 export type { LoopSpec, SwitchPortSpec, SwitchSpec, Translation } from "./switches.ts";
 export { sessionCounters, WasmError };
-
-/** Messages or frames in a batch. */
-export const RX_BATCH = 64;
-
-/** The numbers that stand for these names in the module. */
-const socketKinds = { udp4: 0, udp6: 1, ip4: 2, ip6: 3 } as const;
-const frameTypes = { ethernet: 0, ppp: 1, ip: 2 } as const;
-const encaps = { udp: 0, ip: 1 } as const;
-const framings = { keep: 0, add: 1, strip: 2 } as const;
-const sourceChecks = { none: 0, address: 1, endpoint: 2 } as const;
-
-const noBytes = new Uint8Array(0);
-
-/** Byte offsets into the memory; fixed for the life of the instance. */
-export interface Layout {
-  /** `mmsghdr[64]`, ready for recvmmsg: name, control buffer and one iovec, which is the slot of the same number. */
-  readonly rxMessages: number;
-  /** The 64 slots: where a device's frame is read to. */
-  readonly rxSlots: readonly number[];
-  /** Room of each slot, in bytes. */
-  readonly rxSlotSize: number;
-  /** `i32[64]`: lengths of the device frames that were read, written by the caller. */
-  readonly rxLengths: number;
-  /** Room for 256 `struct epoll_event`, for the caller. */
-  readonly events: number;
-  /** 4096 bytes, 16-aligned, for the caller. */
-  readonly scratch: number;
-  /** `i32[4][]`: what {@linkcode WasmDatapath.pump} laid out. */
-  readonly txOps: number;
-  /** `mmsghdr[txMessageCount]`. */
-  readonly txMessages: number;
-  /** `iovec[txIovecCount]`. */
-  readonly txIovecs: number;
-  /** How many messages one {@linkcode WasmDatapath.pump} can lay out. */
-  readonly txMessageCount: number;
-  /** How many iovecs one {@linkcode WasmDatapath.pump} can lay out. */
-  readonly txIovecCount: number;
-  /** The first message of a refused group that was split. */
-  readonly txSplit: number;
-}
-
-/**
- * Many counters, cheap to make and to hand to another isolate: those of `handles[i]` are the values from
- * `i * sessionCounters.length` on, in the order of {@linkcode sessionCounters}.
- */
-export interface CounterTable {
-  /** {@linkcode PortIx} or {@linkcode TunnelIx} each. */
-  readonly handles: Float64Array;
-  /** Copies: none is a view of the memory. */
-  readonly values: Float64Array;
-}
-
-/** A part of a table, which may be empty. */
-export interface CounterSlice extends CounterTable {
-  /** Where the next slice starts; undefined: this was the last. */
-  readonly next: number | undefined;
-}
 
 /** What bounds a datapath's memory. */
 export interface WasmOptions {
@@ -522,115 +472,6 @@ export class WasmDatapath {
   free(): void {
     this.#raw.free();
   }
-}
-
-function readLayout(raw: RawLayout): Layout {
-  const { first_slot: first, slot_stride: stride } = raw;
-  return {
-    rxMessages: raw.rx_messages,
-    rxSlots: Array.from({ length: RX_BATCH }, (_, i) => first + i * stride),
-    rxSlotSize: raw.slot_size,
-    rxLengths: raw.rx_lengths,
-    events: raw.events,
-    scratch: raw.scratch,
-    txOps: raw.tx_ops,
-    txMessages: raw.tx_messages,
-    txIovecs: raw.tx_iovecs,
-    txMessageCount: raw.tx_message_count,
-    txIovecCount: raw.tx_iovec_count,
-    txSplit: raw.tx_split,
-  };
-}
-
-function rawTunnel(spec: TunnelSpec): RawTunnel {
-  return Object.assign(new RawTunnel(), {
-    version: spec.version,
-    encap: encaps[spec.encap],
-    tunnel_id: u32(spec.tunnelId, "tunnel id"),
-    peer_tunnel_id: u32(spec.peerTunnelId, "tunnel id"),
-    socket: spec.socket,
-    remote: spec.remote.address,
-    port: spec.remote.port,
-    scope: spec.remote.scopeId ?? 0,
-    local: spec.local ?? noBytes,
-    source_check: sourceChecks[spec.sourceCheck],
-    segment: spec.segment,
-    // The DSCP is the upper six bits of the octet (RFC 2474 §3).
-    tos: spec.dscp === "inherit" ? -2 : spec.dscp === undefined ? -1 : spec.dscp << 2,
-    ttl: spec.ttl ?? 0,
-    mark: spec.mark ?? 0,
-    longest: Math.min(spec.longest ?? 0, 0xffff),
-  });
-}
-
-/** The options that are given, under the module's names. */
-function rawOptions(change: SessionChange): Partial<RawSession> {
-  const { l2spec, peerL2spec = l2spec, cookie, peerCookie, sendSeq, recvSeq, lnsMode } = change;
-  const { addressControl, reorderTimeoutMs, restartAfterMs, restartRun } = change;
-  return {
-    ...(l2spec !== undefined && { l2spec: l2spec === "default" }),
-    ...(peerL2spec !== undefined && { peer_l2spec: peerL2spec === "default" }),
-    ...(cookie && { cookie }),
-    ...(peerCookie && { peer_cookie: peerCookie }),
-    ...(sendSeq !== undefined && { send_seq: sendSeq }),
-    ...(recvSeq !== undefined && { recv_seq: recvSeq }),
-    ...(lnsMode !== undefined && { lns_mode: lnsMode }),
-    ...(reorderTimeoutMs !== undefined && { reorder_timeout_ms: reorderTimeoutMs }),
-    ...(restartAfterMs !== undefined && { restart_after_ms: restartAfterMs }),
-    ...(restartRun !== undefined && { restart_run: restartRun }),
-    ...(addressControl !== undefined && { framing: framings[addressControl] }),
-  };
-}
-
-function rawPolicy({ rateLimit, source, mss }: SessionPolicy): RawPolicy {
-  const number = (value: number | undefined, what: string) => u32(value ?? 0, what);
-  return Object.assign(new RawPolicy(), {
-    rx_rate: number(rateLimit?.rx, "rate"),
-    tx_rate: number(rateLimit?.tx, "rate"),
-    burst: number(rateLimit?.burst, "burst"),
-    mac: source?.mac ?? noBytes,
-    v4: source?.v4 ?? noBytes,
-    v6: source?.v6?.prefix ?? noBytes,
-    v6_bits: source?.v6?.bits ?? 0,
-    mss: typeof mss === "number" ? mss : 0,
-    mss_for_frame: typeof mss === "object" ? Math.min(mss.frame, 0xffff) : 0,
-  });
-}
-
-function vlanOf(vlan: number | "any"): Translation {
-  return { vlan: vlan === "any" ? null : vlan };
-}
-
-/** An id that fits the 32 bits that the module takes; it would wrap silently else. */
-function u32(value: number, what: string): number {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
-    throw new WasmError("invalid", `${value} is no ${what}`);
-  }
-  return value;
-}
-
-/** @throws {WasmError} where there is no such reason: a defect */
-function reasonNumber(reason: string): number {
-  reasons ??= new Map(drop_names().split(" ").map((name, number) => [name, number]));
-  const number = reasons.get(reason);
-  if (number === undefined) throw new WasmError("invalid", `${reason} is no reason for a drop`);
-  return number;
-}
-
-let reasons: ReadonlyMap<string, number> | undefined;
-
-function vnetBits({ checksum, tcp, udp }: VnetSpec): number {
-  return 1 | (checksum ? 2 : 0) | (tcp ? 4 : 0) | (udp ? 8 : 0);
-}
-
-/** Handles, then the counters of each, as the module gives them. */
-function table(numbers: Float64Array): CounterTable {
-  const rows = numbers.length / (1 + sessionCounters.length);
-  return { handles: numbers.slice(0, rows), values: numbers.slice(rows) };
-}
-
-function slice(numbers: Float64Array, next: number, end: number): CounterSlice {
-  return { ...table(numbers), next: next < end ? next : undefined };
 }
 
 function named(names: string, counts: Float64Array): Record<string, number> {

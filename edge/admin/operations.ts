@@ -118,8 +118,8 @@ export interface OperationsOptions {
 export function addOperationRoutes(context: RouteContext, options: OperationsOptions): void {
   const { app, api } = context;
 
-  app.openapi(config, (c) => {
-    const { maps, rest } = describeInParts(api.config());
+  app.openapi(config, async (c) => {
+    const { maps, rest } = describeInParts(await api.running());
     return answerInPieces(c, rest, {
       peers: { entries: maps.peers() },
       tunnels: { entries: maps.tunnels() },

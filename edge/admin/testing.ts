@@ -110,6 +110,7 @@ export function memoryAppliance(): MemoryAppliance {
       stateFolder: "/var/lib/isthmus",
       tunnels: tunnels.map((tunnel) => tunnelState(tunnel).config),
     }),
+    running: () => Promise.resolve(appliance.config()),
     events: (after) => appliance.bus.subscribe(after),
     trace: (of) => Promise.resolve(appliance.tracer.watch(of)),
     reload: () =>

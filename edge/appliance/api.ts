@@ -74,6 +74,8 @@ export interface ApplianceApi {
   /** Whether frames can flow: the datapath gives signs of life. */
   readonly healthy: boolean;
   config(): Config;
+  /** The same, its tunnels as they run: gathered in slices, for there may be very many. */
+  running(): Promise<Config>;
   /** All there is, which takes its time where there is much. */
   tunnels(): Promise<readonly TunnelState[]>;
   /** Tunnels by ascending id and name; those with a control connection that is not up come first. */

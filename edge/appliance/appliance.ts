@@ -97,6 +97,7 @@ function assemble(
       }
     },
     ...queries,
+    running: () => inSlices(running()),
     ...makeRequests(context, queries),
     ...makeFileRequests(context, options, moveAdmin, running),
     events: (after) => control.subscribe(after),

@@ -1,6 +1,7 @@
 /** Several steps of which either all happen or none. @module */
 
 import type { Log } from "../../plugins/host/leaves.ts";
+import { Ring } from "../../core/queues.ts";
 import { makePace, type Pace } from "../slices.ts";
 
 const COMMIT_FAILED = "cannot let go of what a change replaced";
@@ -95,6 +96,31 @@ export async function forEach<T>(
   }
   await Promise.all(lanes);
   if (failures.length > 0) throw failures[0];
+}
+
+/** Has work wait for its turn, in order. */
+export interface Limit {
+  /** Runs it as soon as it may. */
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Runs so much at a time. */
+export function makeLimit(most: number): Limit {
+  const waiting = new Ring<() => void>();
+  let running = 0;
+  return {
+    async run(work) {
+      if (running < most) running++;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        return await work();
+      } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else running--;
+      }
+    },
+  };
 }
 
 /** Runs `work` as a part of `outer`: where it throws, its own steps are taken back at once, and the error passes on. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { makeLog } from "../log/log.ts";
 import { makePace } from "../slices.ts";
-import { forEach, transaction } from "./transaction.ts";
+import { forEach, makeLimit, transaction } from "./transaction.ts";
 
 const lines: string[] = [];
 const log = makeLog({ level: "info", format: "text" }, { write: (line) => void lines.push(line) });
@@ -90,3 +90,29 @@ Deno.test("steps to commit or to take back let others have their turn", async ()
     assert.ok(turns >= 3, `${turns} turns`);
   }
 });
+
+Deno.test("a limit runs so much at a time, in order, and goes on after what failed", async () => {
+  const limit = makeLimit(2);
+  const began: number[] = [];
+  const ends: PromiseWithResolvers<void>[] = [];
+  const all = [0, 1, 2, 3].map((i) =>
+    limit.run(() => {
+      began.push(i);
+      return (ends[i] = Promise.withResolvers<void>()).promise;
+    })
+  );
+  await settled();
+  assert.deepEqual(began, [0, 1]);
+  ends[1]!.reject(new Error("no"));
+  await assert.rejects(all[1]!, /no/);
+  await settled();
+  assert.deepEqual(began, [0, 1, 2]);
+  ends[0]!.resolve();
+  await settled();
+  assert.deepEqual(began, [0, 1, 2, 3]);
+  ends[2]!.resolve();
+  ends[3]!.resolve();
+  await Promise.all([all[0], all[2], all[3]]);
+});
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));

@@ -1,5 +1,6 @@
 /** The world of plugins' host as it is: the datapath, the operating system, the clock. @module */
 
+import { setImmediate } from "node:timers";
 import { asError, Failure } from "../../plugins/failure.ts";
 import { isUnicastMac, parseMac } from "../../plugins/mac.ts";
 import type {
@@ -48,6 +49,7 @@ export function makeLeaves(dependencies: LeafDependencies): Leaves {
   const { clock, datapath, event, hook, log, meters, random, system, wallClock } = dependencies;
   return {
     clock,
+    rest: () => new Promise((resolve) => void setImmediate(resolve)),
     date: wallClock,
     random,
     datapath: {

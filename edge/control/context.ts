@@ -29,6 +29,7 @@ import type { Tunnels } from "../sessions/tunnels.ts";
 import type { Driver, Due } from "./driver.ts";
 import type { EventBus } from "./events.ts";
 import type { Failures } from "./failures.ts";
+import type { ManagedTunnels } from "./managed_tunnels.ts";
 import type { PeerIndex } from "./peer_index.ts";
 
 /** What the control plane is made from. */
@@ -53,7 +54,7 @@ export interface ControlDependencies {
 export interface ControlState {
   readonly peers: Map<string, PeerEntry>;
   /** By name. */
-  readonly managedTunnels: NamedInOrder<ManagedTunnel>;
+  readonly managedTunnels: ManagedTunnels<ManagedTunnel>;
   /** Servers that plugins call and no file names, by the names of their tunnels. */
   readonly servers: NamedInOrder<CalledServer>;
   readonly links: Map<ConnectionHandle, ManagedConnection>;
@@ -295,7 +296,13 @@ export interface ManagedConnections {
   /** Its template changed in what both ends need not agree on. */
   changeCall(link: ManagedConnection, call: ManagedCall): void;
   /** @param why what its circuit is told */
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost?: boolean): void;
+  /** Resolves once nothing of it is left. */
+  closeCall(
+    link: ManagedConnection,
+    call: ManagedCall,
+    why?: CallEnd,
+    lost?: boolean,
+  ): Promise<void>;
   /** The peer says whether its circuit is up. */
   follow(link: ManagedConnection, call: ManagedCall, active: boolean): void;
 }

@@ -10,6 +10,7 @@ import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
 import type { ConnectionState, LcceEvent } from "../../core/events.ts";
 import { type ConnectionRequest, Lcce, type Verdict } from "../../core/lcce.ts";
 import type { PathError } from "../datapath/datapath.ts";
+import { forEach } from "../appliance/transaction.ts";
 import { lookUp } from "../io/lookup.ts";
 import { makeCallHandler } from "./calls.ts";
 import { makeConnectionHandler } from "./connections.ts";
@@ -22,6 +23,7 @@ import {
   makeManagedConnection,
   makeManagedConnections,
 } from "./managed_connection.ts";
+import { ManagedTunnels } from "./managed_tunnels.ts";
 import { indexPeers } from "./peer_index.ts";
 import { TUNNEL_LIMIT } from "./places.ts";
 import { type Hearing, makeHearing } from "./hearing.ts";
@@ -39,10 +41,11 @@ import type {
   ControlDependencies,
   ControlState,
   Dialer,
+  ManagedCall,
   ManagedConnection,
   ManagedConnections,
 } from "./context.ts";
-import { each, type Slices } from "../slices.ts";
+import { each, filtered, inSlices, type Slices } from "../slices.ts";
 
 /** The control plane. Disposal ends every connection with a StopCCN and waits a second at most for the peers. */
 export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable {
@@ -81,6 +84,9 @@ export interface ControlPlane extends Pick<Reconciler, "part">, AsyncDisposable 
 /** Half-open connections in all and of one address, and SCCRQs looked at each second. */
 const LIMITS = { halfOpen: 2048, halfOpenPerAddress: 1024, requestsPerSecond: 2000 };
 
+/** How many calls and connections are closed at a time in the end. */
+const CLOSING = 128;
+
 /** How long peers have to acknowledge that we stop, in milliseconds. */
 const FAREWELL_MS = 1000;
 
@@ -94,7 +100,7 @@ class LcceControl implements ControlPlane {
   readonly place: PluginCalls["place"];
   readonly #state: ControlState = {
     peers: new Map(),
-    managedTunnels: new NamedInOrder(),
+    managedTunnels: new ManagedTunnels(),
     servers: new NamedInOrder(),
     links: new Map(),
     linkOf: new WeakMap(),
@@ -329,13 +335,20 @@ class LcceControl implements ControlPlane {
     driver[Symbol.dispose]();
     bus[Symbol.dispose]();
     this.#tracer[Symbol.dispose]();
-    for (const link of state.links.values()) {
-      for (const call of link.calls.values()) links.closeCall(link, call);
+    // A few at a time: each has its accounts to close, and the datapath answers all of them.
+    await forEach(
+      callsOf(state.links.values()),
+      CLOSING,
+      ([link, call]) => links.closeCall(link, call),
+    );
+    await forEach(state.links.values(), CLOSING, async (link) => {
       links.close(link);
-    }
-    await Promise.all([...state.links.values()].map((link) => link.closing));
+      await link.closing;
+    });
     await this.#reconciler.releaseAll();
-    for (const link of state.links.values()) await link.lease?.[Symbol.asyncDispose]();
+    await forEach(state.links.values(), CLOSING, async ({ lease }) => {
+      await lease?.[Symbol.asyncDispose]();
+    });
   }
 
   /** Waits until every peer acknowledged our farewell, or for as long as is decent. */
@@ -343,18 +356,27 @@ class LcceControl implements ControlPlane {
     const { clock, driver, state } = this.#context;
     state.stopping = true;
     const result = { result: StopResult.ShuttingDown };
-    driver.act((lcce, now) => {
-      for (const handle of state.links.keys()) lcce.closeConnection(handle, result, now);
-    });
+    for (const handle of state.links.keys()) {
+      driver.defer((lcce, now) => lcce.closeConnection(handle, result, now));
+    }
+    await new Promise<void>((resolve) => driver.defer(() => resolve()));
     const deadline = clock.now() + FAREWELL_MS;
-    const pending = () =>
-      [...state.links.values()].some(({ handle, upSince }) =>
-        upSince !== undefined && (this.#lcce.connection(handle)?.state ?? "closed") !== "closed"
-      );
-    while (pending() && clock.now() < deadline) {
+    let waiting = [...state.links.values()].filter(({ upSince }) => upSince !== undefined);
+    const isPending = ({ handle }: ManagedConnection) =>
+      (this.#lcce.connection(handle)?.state ?? "closed") !== "closed";
+    while (clock.now() < deadline) {
+      waiting = await inSlices(filtered(waiting, isPending));
+      if (waiting.length === 0) return;
       await new Promise<void>((resolve) => clock.timer(clock.now() + 5, resolve));
     }
   }
+}
+
+/** All calls of connections; what closes meanwhile is left out. */
+function* callsOf(
+  links: Iterable<ManagedConnection>,
+): Iterable<readonly [ManagedConnection, ManagedCall]> {
+  for (const link of links) for (const call of link.calls.values()) yield [link, call];
 }
 
 function makeLcce(

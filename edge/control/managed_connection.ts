@@ -18,7 +18,7 @@ import type { ManagedTunnelConfig, TunnelConfig } from "../config/model.ts";
 import type { Sessions } from "../sessions/sessions.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type { SessionEntry, TunnelEntry } from "../sessions/table.ts";
-import { transaction } from "../appliance/transaction.ts";
+import { makeLimit, transaction } from "../appliance/transaction.ts";
 import type { Tunnels } from "../sessions/tunnels.ts";
 import { endFor } from "./call_ends.ts";
 import type {
@@ -105,6 +105,9 @@ export function makeManagedCall(
   return call;
 }
 
+/** How many calls leave at a time. */
+const LEAVING = 64;
+
 export function makeManagedConnections(
   dependencies: ManagedConnectionDependencies,
 ): ManagedConnections {
@@ -113,6 +116,8 @@ export function makeManagedConnections(
 
 class DatapathConnections implements ManagedConnections {
   readonly #dependencies: ManagedConnectionDependencies;
+  /** Calls that leave: of very many that end together, what the datapath answers would be a turn's work for seconds. */
+  readonly #leaving = makeLimit(LEAVING);
 
   constructor(dependencies: ManagedConnectionDependencies) {
     this.#dependencies = dependencies;
@@ -198,26 +203,33 @@ class DatapathConnections implements ManagedConnections {
     });
   }
 
-  closeCall(link: ManagedConnection, call: ManagedCall, why?: CallEnd, lost = false): void {
+  closeCall(
+    link: ManagedConnection,
+    call: ManagedCall,
+    why?: CallEnd,
+    lost = false,
+  ): Promise<void> {
     call.closed = true;
     call.rest?.[Symbol.dispose]();
     if (call.expected) this.#expect(link, call, false);
     // Before its port goes: that would be a fault.
     call.owner?.closed(why ?? LET_GO, lost);
-    // It may still be asking its circuit.
-    void call.circuit?.detach(why);
     call.onSettled?.();
     link.calls.delete(call.handle.localSessionId);
     call.template.calls.delete(call);
-    const left = (async () => {
+    const leave = async () => {
+      // It may still be asking its circuit.
+      void call.circuit?.detach(why);
       const session = await call.work;
       if (session && link.entry) await this.#dependencies.sessions.remove(link.entry, session);
       // Only now: until here the name stood for this session.
       link.names.delete(call.name);
       call.onGone?.();
-    })();
+    };
+    // What a plugin placed goes at once: another call's end may wait for it.
+    const left = call.owner ? leave() : this.#leaving.run(leave);
     link.leaving.add(left);
-    void left.finally(() => link.leaving.delete(left));
+    return left.finally(() => link.leaving.delete(left));
   }
 
   hear: ManagedConnections["hear"] = (link, call, message, said) =>

@@ -85,8 +85,7 @@ class Places {
   }
 
   #placesOf(peer: string): ManagedTunnel[] {
-    return [...this.#dependencies.state.managedTunnels.values()]
-      .filter(({ config, gone }) => config.peer === peer && !gone);
+    return [...this.#dependencies.state.managedTunnels.ofPeer(peer)].filter(({ gone }) => !gone);
   }
 
   #formerOf({ link }: ManagedTunnel): Connection | undefined {

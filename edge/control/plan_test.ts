@@ -6,7 +6,7 @@ import { makeCallTemplate } from "./call_template.ts";
 import type { ControlState, ManagedTunnel, PeerEntry, PlacedCall } from "./context.ts";
 import { indexing } from "./peer_index.ts";
 import { planControl } from "./plan.ts";
-import { NamedInOrder } from "../sorted.ts";
+import { ManagedTunnels } from "./managed_tunnels.ts";
 
 /** The most things that are looked at in one slice. */
 const MOST = 64;
@@ -52,11 +52,8 @@ function stateOf(peers: readonly PeerConfig[], managed: readonly ManagedTunnelCo
         config,
       ) => [config.name, { config, templates: new Map() } as unknown as PeerEntry]),
     ),
-    managedTunnels: new NamedInOrder(
-      managed.map((config) => [
-        config.name,
-        { config, placedCalls: new Map(placed(config)) } as ManagedTunnel,
-      ]),
+    managedTunnels: new ManagedTunnels(
+      managed.map((config) => ({ config, placedCalls: new Map(placed(config)) }) as ManagedTunnel),
     ),
   } satisfies Partial<ControlState>;
 }

@@ -126,8 +126,7 @@ export class PluginCalls {
     if ("server" in target) return this.#usable(this.#server(target).managed);
     const { peer } = target;
     if (!peers.has(peer)) return refuse(`there is no peer ${peer}`);
-    const usable = [...managedTunnels.values()].filter(({ config }) => config.peer === peer)
-      .map((managed) => this.#usable(managed));
+    const usable = Array.from(managedTunnels.ofPeer(peer), (managed) => this.#usable(managed));
     // Of very many tunnels most are others': they are looked through only where none of the file's is up.
     const own = usable.flatMap((found) => "link" in found ? [found.link] : []);
     const all = own.length > 0

@@ -138,9 +138,14 @@ class RequestedCalls {
       this.#decideAfter(leaving, event);
       return true;
     }
-    const silent = new Set(holders.filter(({ handle }) => {
-      const older = this.#lcce.connection(handle);
-      return older && isProvenSame(newer, older);
+    // One that is back has a connection that is younger than what it left behind.
+    const heldSince = (holder: ManagedConnection) =>
+      Math.min(
+        ...[...template.calls].map(([call, of]) => of === holder ? call.upSince ?? now : now),
+      );
+    const silent = new Set(holders.filter((holder) => {
+      const older = this.#lcce.connection(holder.handle);
+      return older && isProvenSame(newer, older) && heldSince(holder) <= (link.upSince ?? now);
     }));
     for (const own of silent) takeover.ask([own], () => silent.delete(own));
     takeover.ask(holders, (ended) => {

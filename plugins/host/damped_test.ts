@@ -7,7 +7,7 @@ const WHY = { result: 3 };
 
 function bench() {
   const world = makeWorld();
-  const life = makeLife({ clock: world.leaves.clock, log: world.leaves.log }, "test");
+  const life = makeLife(world.leaves, "test");
   const seen: string[] = [];
   const say = damped(
     timingOf(life, world.leaves.clock),

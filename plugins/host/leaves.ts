@@ -36,6 +36,8 @@ export type PortId = number & { readonly brand: "PortId" };
 /** The world. What rejects leaves nothing behind; what a plugin's options are to blame for is a {@linkcode Failure}. */
 export interface Leaves {
   readonly clock: Clock;
+  /** Has others have their turn, in the midst of work with very many things. */
+  rest(): Promise<void>;
   /** Unix milliseconds. */
   date(): number;
   /** Unpredictable bytes. */

@@ -9,10 +9,13 @@ import type { CallEnd } from "../../core/wire/call_avps.ts";
 import { CdnResult, ErrorCode } from "../../core/errors.ts";
 import { asError, Failure } from "../failure.ts";
 import type { Endable } from "../scope.ts";
-import type { Clock, Log } from "./leaves.ts";
+import type { Clock, Leaves, Log } from "./leaves.ts";
 
 /** How long an undoing of a plugin's own may take, in milliseconds. */
 export const UNDO_MS = 2000;
+
+/** So many lives inside one begin to end in one turn. */
+const AT_ONCE = 64;
 
 /** Something to undo. */
 type Undo = (why: CallEnd) => unknown;
@@ -28,10 +31,7 @@ export interface Had<T> extends Undoable {
 }
 
 /** What lives are made with. */
-export interface LifeSetting {
-  readonly clock: Clock;
-  readonly log: Log;
-}
+export type LifeSetting = Pick<Leaves, "clock" | "log" | "rest">;
 
 /** How long something lives. */
 export interface Life extends Endable {
@@ -192,8 +192,7 @@ class OwnLife implements Life {
   async #finish(why: CallEnd, failure?: Error): Promise<void> {
     this.#abort?.abort(this.#abortReason(why));
     this.#begins?.(why, failure);
-    const inside = [...this.#children ?? []].map((child) => child.end(why));
-    await Promise.all(inside);
+    await this.#endInside(why);
     await Promise.allSettled(this.#pending ?? []);
     while (this.#undos && this.#undos.size > 0) {
       for (const undo of [...this.#undos].reverse()) {
@@ -202,6 +201,18 @@ class OwnLife implements Life {
     }
     this.#isOver = true;
     if (this.#parent) this.#parent.#forget(this);
+  }
+
+  /** Side by side; of very many no more begin to end in one turn than others can wait for. */
+  async #endInside(why: CallEnd): Promise<void> {
+    const ends: Promise<void>[] = [];
+    for (const child of [...this.#children ?? []]) {
+      if (ends.length > 0 && ends.length % AT_ONCE === 0) {
+        await this.#setting.rest();
+      }
+      ends.push(child.end(why));
+    }
+    await Promise.all(ends);
   }
 
   async #quietly(undoable: Undoable, why: CallEnd): Promise<void> {

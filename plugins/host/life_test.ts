@@ -167,3 +167,18 @@ Deno.test("a timer that was called or cancelled is no more a part of its scope",
   await life.end(WHY);
   assert.deepEqual(world.leftovers(), []);
 });
+
+Deno.test("of very many inside, no more begin to end in one turn than others can wait for", async () => {
+  const { leaves } = makeWorld();
+  let began = 0;
+  const turns: number[] = [];
+  const life = makeLife(
+    { ...leaves, rest: () => Promise.resolve(void turns.push(began)) },
+    "a circuit",
+  );
+  for (let i = 0; i < 1000; i++) life.child(`session ${i}`, () => began++);
+  await life.end(WHY);
+  assert.equal(began, 1000);
+  const most = Math.max(...turns.map((n, i) => n - (turns[i - 1] ?? 0)));
+  assert.ok(turns.length > 10 && most <= 64, `${most} in one turn`);
+});

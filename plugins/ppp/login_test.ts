@@ -34,8 +34,10 @@ async function lns(more: object = {}) {
       accounts.push(`start ${user} ${subscriber.framed().address}`);
       return {
         changed: () => void accounts.push(`changed ${user}`),
-        stop: (cause: TerminateCause, { upOctets }: Usage) =>
-          void accounts.push(`stop ${user} ${cause} ${upOctets}`),
+        async stop(cause: TerminateCause, { upOctets }: Usage) {
+          await Promise.resolve();
+          accounts.push(`stop ${user} ${cause} ${upOctets}`);
+        },
       };
     },
   };

@@ -125,7 +125,7 @@ export const ppp: Plugin<PppOptions, PppPluginSection> = {
 const nobody: Aaa = {
   check: () =>
     Promise.resolve({ kind: "unreachable", reason: "the section aaa names nobody to ask" }),
-  account: () => ({ changed() {}, stop() {} }),
+  account: () => ({ changed() {}, stop: () => Promise.resolve() }),
   rows: () => [],
   reconfigure: () => Promise.resolve(false),
 };

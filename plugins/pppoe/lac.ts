@@ -308,8 +308,9 @@ export class Lac {
     life.defer(async () => {
       await looked;
       const carried = await read();
-      account.stop(cause, carried);
+      const kept = account.stop(cause, carried);
       link.stop(last.lost ? "lost-carrier" : cause, carried, dropped);
+      await kept;
     });
   }
 }

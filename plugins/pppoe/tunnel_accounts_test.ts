@@ -15,7 +15,7 @@ function bench() {
   const records: TunnelRecord[] = [];
   const authenticator: Authenticator = {
     check: () => Promise.reject(new Error("nobody asks")),
-    account: () => ({ changed() {}, stop() {} }),
+    account: () => ({ changed() {}, stop: () => Promise.resolve() }),
     tunnel(record) {
       const { call, kind } = record;
       records.push(record);

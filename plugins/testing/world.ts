@@ -208,6 +208,7 @@ class MemoryWorld implements World {
 
   #makeLeaves(): Leaves {
     return {
+      rest: () => Promise.resolve(),
       clock: {
         now: () => this.#now,
         timer: (at, callback) => {

@@ -12,6 +12,8 @@ export interface RawPeer extends AsyncDisposable {
   readonly events: LcceEvent[];
   /** Data messages that came, whole. */
   readonly frames: Uint8Array[];
+  /** How long a datagram is under way to it, in milliseconds; 0 at first. */
+  lag: number;
   /** Called with each control message that comes. */
   heard: ((message: Uint8Array) => void) | undefined;
   /** Called for each event as it comes; may act on the LCCE. */
@@ -24,14 +26,15 @@ export interface RawPeer extends AsyncDisposable {
   act<T>(work: (lcce: Lcce, now: number) => T): T;
 }
 
-/** Binds `local` to port 1701 and talks to `remote`'s port 1701, on loopback. */
+/** Binds `local` to a port (1701) and talks to `remote`'s port 1701, on loopback. */
 export async function startRawPeer(
   local: string,
   remote: string,
   settings: PeerSettings,
+  port = 1701,
 ): Promise<RawPeer> {
   const socket = createSocket("udp4");
-  socket.bind(1701, local);
+  socket.bind(port, local);
   await once(socket, "listening");
   socket.connect(1701, remote);
   await once(socket, "connect");
@@ -74,15 +77,21 @@ export async function startRawPeer(
   socket.on("message", (message) => {
     const data = Uint8Array.from(message);
     if ((data[0]! & 0x80) === 0) return void peer.frames.push(data);
-    peer.heard?.(data);
-    lcce.receive(data, path(), now());
-    drain();
+    const take = () => {
+      if (closed) return;
+      peer.heard?.(data);
+      lcce.receive(data, path(), now());
+      drain();
+    };
+    if (peer.lag === 0) take();
+    else setTimeout(take, peer.lag);
   });
 
   const peer: RawPeer = {
     lcce,
     events: [],
     frames: [],
+    lag: 0,
     heard: undefined,
     onEvent: undefined,
     now,

@@ -1,7 +1,9 @@
 /** A peer that was killed and is back takes over what it claims; nobody else loses anything by it. */
 
 import assert from "node:assert/strict";
+import { testCall, testSettings } from "../../core/testing.ts";
 import { type ControlNode, fastClock, spawnPeer, startControlNode } from "./control_support.ts";
+import { type RawPeer, startRawPeer } from "./raw_peer.ts";
 import { loopback, sleep, until } from "./support.ts";
 
 /** The one that is called; its probe takes one session, its sink any number. */
@@ -101,6 +103,53 @@ Deno.test("of two tunnels of one proven peer that are there, the first keeps its
     assert.ok(node.appliance.failures().counts["circuit-held"]! >= 2);
   }
   assert.doesNotMatch(reasons(node).join("\n"), /taken over/);
+});
+
+Deno.test("two slow tunnels of one proven peer do not take a circuit from each other for ever", async () => {
+  const [a, b] = [loopback(201), loopback(202)];
+  await using node = await startControlNode(called(b, "secret: hush"));
+  const secret = new TextEncoder().encode("hush");
+  const settings = testSettings({ version: 3, hostName: "branch", routerId: 7, secret });
+  const dial = async (port: number) => {
+    const peer = await startRawPeer(a, b, settings, port);
+    const connection = peer.act((lcce, now) => lcce.dial(settings, peer.path(), now));
+    const isUp = () => peer.lcce.connection(connection)?.state === "established";
+    peer.onEvent = (event) => {
+      if (event.type !== "call-state" || event.state !== "wait-proceed") return;
+      peer.lcce.proceed(event.call, peer.now());
+    };
+    await until(isUp);
+    const call = () =>
+      peer.act((lcce, now) => {
+        const parameters = testCall({ name: "one", sequencing: false });
+        return lcce.placeCall(connection, "incoming-caller", parameters, now);
+      });
+    return { peer, call };
+  };
+  const states = ({ events }: RawPeer) =>
+    events.flatMap((event) => event.type === "call-state" ? [event.state] : []);
+  const older = await dial(1701);
+  await using _older = older.peer;
+  older.call();
+  await until(() => states(older.peer).includes("established"));
+  // All is said that the two have to say, so that nothing but an answer to HELLO is a sign of life.
+  const slow = async ({ peer }: typeof older) => {
+    await sleep(500);
+    peer.lag = 2000;
+  };
+  await slow(older);
+  // Whose tunnel came up later may be the same one again.
+  const newer = await dial(1702);
+  await using _newer = newer.peer;
+  newer.call();
+  await until(() => states(newer.peer).includes("established"));
+  await until(() => states(older.peer).includes("closed"));
+  // Whose tunnel is older than the call cannot be.
+  await slow(newer);
+  older.call();
+  await until(() => states(older.peer).filter((state) => state === "closed").length === 2);
+  assert.ok(!states(newer.peer).includes("closed"), "it answered, if late");
+  assert.equal(node.appliance.failures().counts["circuit-held"], 1);
 });
 
 Deno.test("two clients with one address, Host Name and secret stay side by side", async () => {

@@ -190,8 +190,11 @@ export interface Subscriber {
 export interface Account {
   /** Addresses came or went (a delegated prefix): an Interim tells now. */
   changed(): void;
-  /** It ended; only the first stop counts. The record is kept before this returns, and told until a server has it. */
-  stop(cause: TerminateCause, usage: Usage): void;
+  /**
+   * It ended; only the first stop counts. The record is kept once this resolves, and told until a server has it. Those of
+   * sessions that end together are kept together.
+   */
+  stop(cause: TerminateCause, usage: Usage): Promise<void>;
 }
 
 /** What is accounted for beside sessions (RFC 2867): tunnels, links in them, and that there was none. */

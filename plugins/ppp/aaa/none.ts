@@ -17,4 +17,4 @@ export const nobodyAsked: Authenticator = {
 };
 
 /** An account that nobody is told of. */
-export const NO_ACCOUNT: Account = { changed() {}, stop() {} };
+export const NO_ACCOUNT: Account = { changed() {}, stop: () => Promise.resolve() };

@@ -186,6 +186,46 @@ Deno.test("a request that nobody answers is repeated ten times under one identif
   assert.equal(one.state, "ack-sent");
 });
 
+Deno.test("how a layer came to its end is told with why", () => {
+  const request = { id: 7, data: new Uint8Array() };
+  const cases: [(one: Negotiation) => void, string, string][] = [
+    [() => {}, "no-answer", "no answer"],
+    [
+      (one) => one.input({ code: Code.TerminateRequest, ...request }, 0),
+      "terminated",
+      "the peer terminates it",
+    ],
+    [(one) => one.protocolRejected(0), "rejected", "the peer rejects the protocol"],
+    [(one) => one.close("we will not", 0), "not-agreed", "we will not"],
+    // Why we closed it counts, whatever the peer says to that.
+    [
+      (one) => {
+        one.close("we will not", 0);
+        one.input({ code: Code.TerminateRequest, ...request }, 0);
+      },
+      "not-agreed",
+      "we will not",
+    ],
+  ];
+  for (const [work, how, why] of cases) {
+    let end: readonly string[] = [];
+    const one = new Negotiation(policy(), {
+      send() {},
+      up() {},
+      down() {},
+      finished: (why, how) => void (end = [how, why]),
+      ignored() {},
+      mayAnswer: () => true,
+      mru: () => 1500,
+    });
+    one.open(0);
+    one.lower(true, 0);
+    work(one);
+    for (let now = 0; now < 60_000; now += 1000) one.timeout(now);
+    assert.deepEqual(end, [how, why]);
+  }
+});
+
 Deno.test("an answer to another request, or to another text of it, counts for nothing", () => {
   const ignored: string[] = [];
   const one = new Negotiation(policy(), {

@@ -215,11 +215,11 @@ export class Subscription implements NetworkEvents, Subscriber {
     else this.changed();
   }
 
-  #stop({ message }: CallEnd, usage: Usage): void {
+  async #stop({ message }: CallEnd, usage: Usage): Promise<void> {
     const { cause, scope, session } = this.#own;
-    this.#account?.stop(cause ?? "lost-carrier", usage);
     const reason = message ?? null;
     scope.event("down", { session: session.name, user: this.user, reason });
+    await this.#account?.stop(cause ?? "lost-carrier", usage);
   }
 
   #hook(event: string): void {

@@ -13,6 +13,9 @@ const token = "a-token-for-benches";
 /** Tunnels of the file, at full scale. */
 const TUNNELS = 20_000;
 
+/** How long one request, or one answer of the process, may take, in milliseconds: then the row has failed. */
+const LIMIT_MS = 120_000;
+
 /** An appliance with a large configuration, and what is asked of it. */
 interface Subject extends AsyncDisposable {
   /** Its timers since the last time. */
@@ -130,7 +133,7 @@ ${kind.peers && `peers:${kind.peers}\n`}tunnels:${pings.tunnel}${tunnels.join(""
     }],
   ];
   await using subject = await start(whole, admin);
-  await pings.answered();
+  await inTime("no ping is answered", pings.answered());
   await sleep(2000);
   const figures: Figure[] = [];
   for (const [what, act] of stages) {
@@ -221,10 +224,12 @@ async function start(text: string, port: number): Promise<Subject> {
   let program: Program | undefined;
   try {
     program = await startProgram(command);
-    const late = async () => JSON.parse(await program!.ask("late"));
+    const late = async () =>
+      JSON.parse(await inTime("the appliance's timers stand still", program!.ask("late")));
     const ask: Subject["ask"] = async (method, path, status = 200, body) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, {
         method,
+        signal: AbortSignal.timeout(LIMIT_MS),
         headers: {
           authorization: `Bearer ${token}`,
           ...(method !== "GET" && { "content-type": "application/json" }),
@@ -252,9 +257,22 @@ async function start(text: string, port: number): Promise<Subject> {
   }
 }
 
+/** What `work` gives. @throws {Error} where that takes too long */
+async function inTime<T>(complaint: string, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${complaint} for ${LIMIT_MS / 1000} s`)), LIMIT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits until it answers, two minutes at most. @throws {Error} with what it said */
 async function listening(ask: Subject["ask"], log: string): Promise<void> {
-  for (const deadline = performance.now() + 120_000;;) {
+  for (const deadline = performance.now() + LIMIT_MS;;) {
     try {
       return void await ask("GET", "/healthz");
     } catch (error) {

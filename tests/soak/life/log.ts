@@ -10,7 +10,7 @@ const expected: readonly RegExp[] = [
   /cannot dial/,
   /control connection closed .*timed out/,
   /session down/,
-  /a login failed .*(established in time|no answer|let go of|rejects the protocol|silent|no Echo-Request)/,
+  /a login failed .*(established in time|no answer|let go of|rejects the protocol|terminates it|silent|no Echo-Request)/,
   // Sixty subscribers that are gone are thrown out at once.
   /cannot undo a step in order .*took longer than/,
   /down, and tried again/,

@@ -169,13 +169,15 @@ export class Accounting {
     this.#tell(entry);
   }
 
-  /** An account is over: from here on the ledger has it, memory need not. */
-  over(entry: Entry, cause: TerminateCause): void {
+  /** An account is over: once this resolves the ledger has it, and servers are told. */
+  async over(entry: Entry, cause: TerminateCause): Promise<void> {
     entry.cause = TERMINATE_CAUSES[cause];
     entry.due = (entry.due & DUE.start) | DUE.stop;
-    this.#ledger.put(entry);
-    this.#ledger.flush();
     this.#live.delete(entry.id);
+    const kept = this.#ledger.keep(entry);
+    // There may be no other turn.
+    if (this.#closed) this.#ledger.flush();
+    await kept;
     this.#teller(entry.servers).add(entry.id);
   }
 
@@ -211,7 +213,7 @@ export class Accounting {
     };
     if (!isReject) this.#open(entry);
     return {
-      stop: (cause, usage, lost) => {
+      stop: async (cause, usage, lost) => {
         if (entry.cause !== undefined) return;
         entry.usage = usage;
         entry.at = this.#io.date();
@@ -222,7 +224,7 @@ export class Accounting {
           writer.number(86, lost % 0x1_0000_0000);
           entry.changing = writer.end();
         }
-        this.over(entry, cause);
+        await this.over(entry, cause);
       },
     };
   }
@@ -377,11 +379,11 @@ class OpenAccount implements RadiusAccount {
     this.entry.changing = this.#changing();
   }
 
-  stop(cause: TerminateCause, usage: Usage): void {
+  async stop(cause: TerminateCause, usage: Usage): Promise<void> {
     if (this.entry.cause !== undefined) return;
     this.#timer?.cancel();
     this.#read(usage);
-    this.#accounting.over(this.entry, cause);
+    await this.#accounting.over(this.entry, cause);
   }
 
   /** Waits for the next Interim; a part of the time by chance, so that sessions that began together do not stay so. */

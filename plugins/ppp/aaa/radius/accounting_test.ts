@@ -176,6 +176,53 @@ Deno.test("while servers are dead nothing is lost, and each record is told once 
   assert.ok(stop.number(41)! >= 30, "Acct-Delay-Time says how late it is");
 });
 
+Deno.test("accounts that end together are kept together, a bounded number at a time, and each before its stop resolves", async () => {
+  const db = new DatabaseSync(":memory:");
+  const { network, accounting } = await run(db);
+  const accounts = Array.from(
+    { length: 1000 },
+    (_, i) => accounting.open(subscriber(`s${i}`), written(text(44, `s${i}`)), undefined),
+  );
+  await network.advance(1000);
+  const exec = db.exec.bind(db);
+  let transactions = 0;
+  const open = db.prepare("SELECT count(*) AS n FROM radius_account WHERE cause IS NULL");
+  const left: number[] = [];
+  db.exec = (sql) => {
+    exec(sql);
+    if (sql === "BEGIN") transactions++;
+    if (sql === "COMMIT") left.push(Number(open.get()!["n"]));
+  };
+  const isKept = db.prepare("SELECT cause FROM radius_account WHERE id = ?");
+  const early: string[] = [];
+  const stops = accounts.map(async (account, i) => {
+    await account.stop("user-request", usage(i));
+    if (isKept.get(`s${i}`)?.["cause"] !== 1) early.push(`s${i}`);
+  });
+  await network.advance(10);
+  await Promise.all(stops);
+  assert.deepEqual(early, []);
+  assert.ok(transactions <= 10, `${transactions} transactions`);
+  assert.equal(left.at(-1), 0);
+  const most = Math.max(...left.map((n, i) => (left[i - 1] ?? 1000) - n));
+  assert.ok(most <= 256, `${most} at once`);
+});
+
+Deno.test("what ends after accounting has ended is kept at once", async () => {
+  const db = new DatabaseSync(":memory:");
+  const first = await run(db);
+  const late = first.accounting.open(subscriber("late"), written(text(44, "late")), undefined);
+  const ended = first.accounting.end();
+  await first.network.advance(3000);
+  await ended;
+  void late.stop("user-request", usage(200));
+  first.client.close();
+  const network = answering();
+  await run(db, { network });
+  await network.advance(5000);
+  assert.deepEqual(records(network).find(({ status }) => status === "stop")?.up, 200);
+});
+
 Deno.test("a restart tells what was not told; a crash ends sessions with their last readings", async () => {
   const db = new DatabaseSync(":memory:");
   const first = await run(db, { interimS: 10 });

@@ -41,8 +41,8 @@ export class KnownSession implements Known, Account {
     this.account?.changed();
   }
 
-  stop(cause: TerminateCause, usage: Usage): void {
+  async stop(cause: TerminateCause, usage: Usage): Promise<void> {
     this.#sessions.remove(this);
-    this.account?.stop(cause, usage);
+    await this.account?.stop(cause, usage);
   }
 }

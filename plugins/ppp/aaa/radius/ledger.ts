@@ -38,6 +38,13 @@ export interface Entry {
  * Start written down once, as told. Should we crash in between, Accounting-On closes what the server knows of it.
  */
 const GATHER_MS = 100;
+/**
+ * The same of what somebody waits for: as much as ends together is written down together. A transaction for each would
+ * take longer than a service manager waits for the end of us, where all of very many sessions end.
+ */
+const GATHER_STOPS_MS = 5;
+/** So many are written down at once: some milliseconds' work. */
+const MOST_AT_ONCE = 256;
 /** How long until the next attempt where the database cannot be written to. */
 const RETRY_MS = 2000;
 /** Changes that may wait where it cannot. */
@@ -72,7 +79,9 @@ export class Ledger {
   readonly #dueOf: StatementSync;
   /** What changed since it was last written down; null: it is to be forgotten. */
   readonly #changes = new Map<string, Entry | null>();
-  #timer: { cancel(): void } | undefined;
+  /** Whom to tell once all changes so far are written down. */
+  readonly #waiting: (() => void)[] = [];
+  #timer: { readonly at: number; cancel(): void } | undefined;
   #complained = false;
 
   constructor(
@@ -101,6 +110,14 @@ export class Ledger {
     this.#change(entry.id, entry);
   }
 
+  /** The same; resolves once it is written down, or that has failed. */
+  keep(entry: Entry): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    this.#change(entry.id, entry, GATHER_STOPS_MS);
+    return promise;
+  }
+
   /** Forgets an account, soon. */
   remove(id: string): void {
     this.#change(id, null);
@@ -108,28 +125,7 @@ export class Ledger {
 
   /** Writes down all that is to be. */
   flush(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (this.#changes.size === 0) return;
-    try {
-      this.#db.exec("BEGIN");
-      for (const [id, entry] of this.#changes) {
-        if (entry) this.#put.run(...columns(entry));
-        else this.#remove.run(id);
-      }
-      this.#db.exec("COMMIT");
-      this.#changes.clear();
-      this.#complained = false;
-    } catch (error) {
-      this.#rollBack();
-      if (!this.#complained) {
-        this.#io.log("error", "cannot keep accounts: they are lost if we end now", {
-          error: String(error),
-        });
-      }
-      this.#complained = true;
-      this.#flushAt(this.#io.now() + RETRY_MS);
-    }
+    while (this.#write());
   }
 
   /** An account by its id. */
@@ -180,14 +176,61 @@ export class Ledger {
     return Number(row?.["n"] ?? 0);
   }
 
-  #change(id: string, entry: Entry | null): void {
-    if (this.#changes.size >= MOST_CHANGES && !this.#changes.has(id)) return this.#dropped.add();
+  #change(id: string, entry: Entry | null, gatherMs = GATHER_MS): void {
+    if (this.#changes.size >= MOST_CHANGES && !this.#changes.has(id)) {
+      this.#dropped.add();
+      return this.#tell();
+    }
     this.#changes.set(id, entry);
-    if (!this.#timer) this.#flushAt(this.#io.now() + GATHER_MS);
+    // Nobody waits for what cannot be kept now: that was told.
+    if (this.#complained) return this.#tell();
+    if (this.#changes.size >= MOST_AT_ONCE) this.#write();
+    else this.#writeAt(this.#io.now() + gatherMs);
   }
 
-  #flushAt(at: number): void {
-    this.#timer = this.#io.timer(at, () => this.flush());
+  /** Writes some of it down. True: there is more. */
+  #write(): boolean {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const some: string[] = [];
+    try {
+      if (this.#changes.size > 0) this.#db.exec("BEGIN");
+      for (const [id, entry] of this.#changes) {
+        if (some.length === MOST_AT_ONCE) break;
+        if (entry) this.#put.run(...columns(entry));
+        else this.#remove.run(id);
+        some.push(id);
+      }
+      if (some.length > 0) this.#db.exec("COMMIT");
+      for (const id of some) this.#changes.delete(id);
+      this.#complained = false;
+    } catch (error) {
+      this.#rollBack();
+      if (!this.#complained) {
+        this.#io.log("error", "cannot keep accounts: they are lost if we end now", {
+          error: String(error),
+        });
+      }
+      this.#complained = true;
+      this.#writeAt(this.#io.now() + RETRY_MS);
+      this.#tell();
+      return false;
+    }
+    const more = this.#changes.size > 0;
+    if (more) this.#writeAt(this.#io.now());
+    else this.#tell();
+    return more;
+  }
+
+  #tell(): void {
+    for (const written of this.#waiting.splice(0)) written();
+  }
+
+  #writeAt(at: number): void {
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#timer?.cancel();
+    const timer = this.#io.timer(at, () => void this.#write());
+    this.#timer = { at, cancel: () => timer.cancel() };
   }
 
   #rollBack(): void {
