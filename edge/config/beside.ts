@@ -5,11 +5,18 @@
  * @module
  */
 
-import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
+import {
+  type BesideAnswer,
+  type Inner,
+  partsOf,
+  type TextPart,
+  type ToBeside,
+} from "./beside_protocol.ts";
 import { type LongList, longLists, type Marks, type Thing } from "./marks.ts";
 import type { Config } from "./model.ts";
 import { ConfigError } from "./problem.ts";
 import type { Reading, ReadRequest } from "./read.ts";
+import { inSlices, type Slices } from "../slices.ts";
 
 /** From how many UTF-16 units on a text is read beside: less than that takes some 20 ms. */
 export const BESIDE_LENGTH = 64 * 1024;
@@ -24,6 +31,8 @@ const LIMIT_MS = 120_000;
 export async function readBeside(request: ReadRequest, known?: Reading): Promise<Reading> {
   const worker = new Worker(new URL("./beside_worker.ts", import.meta.url), { type: "module" });
   const { promise, resolve, reject } = Promise.withResolvers<Reading>();
+  // It may fail before anybody waits for it.
+  promise.catch(() => {});
   const gathered = gathering(request, known);
   worker.onmessage = ({ data }: MessageEvent<BesideAnswer>) => {
     if (data.kind === "wrong") reject(new ConfigError(data.problems, data.more));
@@ -43,11 +52,21 @@ export async function readBeside(request: ReadRequest, known?: Reading): Promise
     reject(new ConfigError([{ file: request.file, line: 1, column: 1, path: "", message }]));
   }, LIMIT_MS);
   try {
-    worker.postMessage({ ...request, known: known?.marks } satisfies BesideRequest);
+    const { text, ...asked } = request;
+    const tell = (message: ToBeside) => worker.postMessage(message);
+    await inSlices(posting(text, tell));
+    tell({ ...asked, kind: "read", known: known?.marks });
     return await promise;
   } finally {
     clearTimeout(late);
     worker.terminate();
+  }
+}
+
+function* posting(text: string, tell: (part: TextPart) => void): Slices<void> {
+  for (const part of partsOf(text)) {
+    tell(part);
+    yield;
   }
 }
 
@@ -63,8 +82,10 @@ function gathering(request: ReadRequest, known: Reading | undefined) {
   const lists: Partial<Record<LongList, Gathered>> = {};
   const marks: Partial<Record<LongList, Uint8Array<ArrayBuffer>>> = {};
   let last: Thing | undefined;
+  let edited = "";
   return (answer: Exclude<BesideAnswer, { kind: "wrong" | "failed" }>): Reading | undefined => {
-    if (answer.kind === "list") {
+    if (answer.kind === "text") edited += answer.part;
+    else if (answer.kind === "list") {
       const { key, places } = answer;
       const before: readonly Thing[] = known?.config[key] ?? [];
       const items = new Array<Thing>(places.length);
@@ -82,12 +103,12 @@ function gathering(request: ReadRequest, known: Reading | undefined) {
       const list = (last as unknown as Record<Inner, unknown[]>)[answer.inner];
       for (const item of answer.items) list.push(item);
     } else {
-      const { config, stands, text = request.text, warnings } = answer;
+      const { config, stands, warnings } = answer;
       const long = Object.fromEntries(longLists.map((key) => [key, lists[key]!.items]));
       return {
         config: { ...config, ...long } as Config,
         stands,
-        text,
+        text: answer.edited ? edited : request.text,
         warnings,
         marks: marks as Marks,
       };

@@ -8,9 +8,29 @@ import type { ReadRequest } from "./read.ts";
 /** A list in a thing of the configuration that may be long, too. */
 export type Inner = "accept" | "calls" | "sessions";
 
+/** A part of a text, which comes before what it is a part of: all of it would be copied in one turn. */
+export interface TextPart {
+  readonly kind: "text";
+  readonly part: string;
+}
+
 /** What is read; `known` is what the main isolate has already, and need not be handed over. */
-export interface BesideRequest extends ReadRequest {
+export interface BesideRequest extends Omit<ReadRequest, "text"> {
+  readonly kind: "read";
   readonly known: Marks | undefined;
+}
+
+/** What the worker is told; "taken": the next piece may come. */
+export type ToBeside = TextPart | BesideRequest | "taken";
+
+/** So many characters of a text are handed over at a time. */
+const TEXT_PART = 1 << 18;
+
+/** A text in parts. */
+export function* partsOf(text: string): Generator<TextPart, void> {
+  for (let at = 0; at < text.length; at += TEXT_PART) {
+    yield { kind: "text", part: text.slice(at, at + TEXT_PART) };
+  }
 }
 
 /** What the worker says: a configuration in pieces, none of which takes long to take in. */
@@ -30,13 +50,14 @@ export type BesideAnswer =
     readonly inner: Inner;
     readonly items: readonly unknown[];
   }
-  /** All the rest. */
+  | TextPart
+  /** All the rest; the text with the edits, where there are any, came in parts. */
   | {
     readonly kind: "whole";
     readonly config: Config;
     readonly warnings: readonly string[];
     readonly stands: readonly boolean[];
-    readonly text: string | undefined;
+    readonly edited: boolean;
   }
   | { readonly kind: "wrong"; readonly problems: readonly ConfigProblem[]; readonly more: number }
   | { readonly kind: "failed"; readonly error: string };

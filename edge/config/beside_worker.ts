@@ -4,7 +4,13 @@
 /// <reference lib="deno.worker" />
 
 import { builtIn } from "../built_in.ts";
-import type { BesideAnswer, BesideRequest, Inner } from "./beside_protocol.ts";
+import {
+  type BesideAnswer,
+  type BesideRequest,
+  type Inner,
+  partsOf,
+  type ToBeside,
+} from "./beside_protocol.ts";
 import { openLibc } from "../io/libc.ts";
 import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
@@ -23,8 +29,11 @@ const post = (answer: BesideAnswer) => self.postMessage(answer);
 /** Goes on with the next piece: they come one by one, so that none has to wait for others in one turn of the reader's. */
 let taken = () => {};
 
-self.onmessage = async ({ data }: MessageEvent<BesideRequest | "taken">) => {
+let text = "";
+
+self.onmessage = async ({ data }: MessageEvent<ToBeside>) => {
   if (data === "taken") return taken();
+  if (data.kind === "text") return void (text += data.part);
   try {
     beNice();
     await read(data);
@@ -54,18 +63,24 @@ async function hand(piece: BesideAnswer): Promise<void> {
 }
 
 async function read(request: BesideRequest): Promise<void> {
-  const { file, known, text } = request;
+  const { file, known } = request;
   const plugins = [...builtIn, ...await loadPlugins(text, file, builtIn)];
-  const reading = readConfig(request, { plugins, modeOf, readSecret: Deno.readTextFileSync });
+  const reading = readConfig({ ...request, text }, {
+    plugins,
+    modeOf,
+    readSecret: Deno.readTextFileSync,
+  });
   for (const key of longLists) await handList(key, reading.config[key], known?.[key]);
   const config = { ...reading.config, peers: [], tunnels: [], managed: [], circuits: [] };
   const { stands, warnings } = reading;
+  const edited = reading.text !== text;
+  if (edited) { for (const part of partsOf(reading.text)) await hand(part); }
   post({
     kind: "whole",
     config,
     warnings,
     stands,
-    text: reading.text === text ? undefined : reading.text,
+    edited,
   });
 }
 

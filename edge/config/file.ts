@@ -7,6 +7,7 @@ import { type ConfigDocument, makeDocument } from "./document.ts";
 import { readBeside } from "./beside.ts";
 import { modeOf } from "./file_mode.ts";
 import { loadPlugins } from "./load_plugins.ts";
+import { inSlices } from "../slices.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /**
@@ -31,7 +32,7 @@ export function configFile(file: string, plugins: readonly Plugin[]): ConfigDocu
     // Where systemd gives a state folder, it is that one.
     stateFolder: Deno.env.get("STATE_DIRECTORY")?.split(":")[0],
     adminSocket: ownSocket({ uid: Deno.uid() ?? 0, env: (name) => Deno.env.get(name) }),
-    readText: async () => decodeUtf8(await Deno.readFile(file)),
+    readText: async () => await inSlices(decodeUtf8(await Deno.readFile(file))),
     readSecret: (path) => Deno.readTextFileSync(path),
     modeOf,
     readBeside,

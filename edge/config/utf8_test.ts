@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { atOnce } from "../slices.ts";
 import { decodeUtf8, NotUtf8 } from "./utf8.ts";
 
 Deno.test("decodeUtf8() reads text of one to four bytes a character", () => {
   const text = "a: ä € 😀\n";
-  assert.equal(decodeUtf8(new TextEncoder().encode(text)), text);
-  assert.equal(decodeUtf8(new Uint8Array()), "");
+  assert.equal(atOnce(decodeUtf8(new TextEncoder().encode(text))), text);
+  assert.equal(atOnce(decodeUtf8(new Uint8Array())), "");
 });
 
 Deno.test("decodeUtf8() says by offset, line and column where a text is none", () => {
@@ -19,7 +20,7 @@ Deno.test("decodeUtf8() says by offset, line and column where a text is none", (
   ];
   for (const [bytes, offset, line, column, hex] of cases) {
     try {
-      decodeUtf8(Uint8Array.from(bytes));
+      atOnce(decodeUtf8(Uint8Array.from(bytes)));
       assert.fail(`${bytes} was read`);
     } catch (error) {
       assert.ok(error instanceof NotUtf8, String(error));
@@ -29,6 +30,38 @@ Deno.test("decodeUtf8() says by offset, line and column where a text is none", (
         message:
           `the byte 0x${hex} at offset ${offset} is not UTF-8; expected a text file in UTF-8`,
       });
+    }
+  }
+});
+
+Deno.test("a long text is read in slices, whatever stands where one ends; what is wrong in it is found", () => {
+  // Characters of three bytes: of any two neighbouring slices, one begins in the middle of one.
+  const line = `${"€".repeat(1000)}\n`;
+  const text = line.repeat(400);
+  const bytes = new TextEncoder().encode(text);
+  const read = decodeUtf8(bytes);
+  let slices = 0;
+  let step = read.next();
+  for (; !step.done; step = read.next()) slices++;
+  assert.ok(slices >= 4, `${slices} slices`);
+  assert.equal(step.value, text);
+  const slice = 1 << 18;
+  for (const at of [slice - 2, slice - 1, slice, slice + 1, bytes.length - 2]) {
+    const wrong = bytes.slice();
+    wrong[at] = 0xff;
+    // The character that is broken there is wrong from its first byte on.
+    const begins = new TextDecoder("utf-8", { ignoreBOM: true });
+    const before = begins.decode(bytes.subarray(0, at), { stream: true });
+    const offset = new TextEncoder().encode(before).length;
+    try {
+      atOnce(decodeUtf8(wrong));
+      assert.fail(`${at} was read`);
+    } catch (error) {
+      assert.ok(error instanceof NotUtf8, String(error));
+      const found = Number(/at offset (\d+)/.exec(error.problem.message)![1]);
+      assert.equal(found, offset, `${at}`);
+      assert.equal(error.problem.line, 1 + before.split("\n").length - 1);
+      assert.equal(error.problem.column, before.split("\n").at(-1)!.length + 1);
     }
   }
 });
