@@ -122,10 +122,17 @@ async function whileSending(
 
 async function assertAllCrossed({ lab, appliance }: Context): Promise<void> {
   const { tunnel, peerSessionId } = derived(busy);
-  const { statistics } = await appliance.session(tunnel);
-  const kernel = (await kernelCounters(lab)).get(peerSessionId)!;
-  assert.equal(kernel["rx-packets"], statistics["tx-packets"]);
-  assert.equal(statistics["rx-packets"], kernel["tx-packets"]);
+  const read = async () => {
+    const { statistics } = await appliance.session(tunnel);
+    return { statistics, kernel: (await kernelCounters(lab)).get(peerSessionId)! };
+  };
+  // A kernel may say something by itself between the two readings.
+  await until("each end has what the other one sent", async () => {
+    const { kernel, statistics } = await read();
+    return kernel["rx-packets"] === statistics["tx-packets"] &&
+      statistics["rx-packets"] === kernel["tx-packets"];
+  });
+  const { kernel, statistics } = await read();
   for (const name of ["rx-seq-discards", "rx-oos-packets", "rx-errors", "tx-errors"] as const) {
     assert.equal(statistics[name], 0, `our ${name}`);
     assert.equal(kernel[name], 0, `the kernel's ${name}`);

@@ -145,8 +145,14 @@ async function weSend({ lab }: Context, pseudowire: Pseudowire): Promise<number[
   return await numbers(capture);
 }
 
+/** The numbers of a capture's frames, once no more come. */
 async function numbers(capture: Capture): Promise<number[]> {
-  await sleep(2 * waitMs);
+  const count = async () => (await capture.seen()).length;
+  await until("no more frames come", async () => {
+    const before = await count();
+    await sleep(2 * waitMs);
+    return before > 0 && await count() === before;
+  });
   const frames = await capture.stop();
   return frames.map(numberIn).filter((number) => number !== undefined);
 }

@@ -20,7 +20,7 @@ export async function makeTree(): Promise<Tree> {
   const path = await Deno.makeTempDir({ prefix: "isthmus-tree-" });
   await Deno.chmod(path, 0o755); // Its root folder, which other users must be able to enter.
   const args = ["--variant=minbase", `--include=${packages}`, "bookworm", path];
-  await output(["debootstrap", ...args, "http://deb.debian.org/debian"], { timeoutMs: 300_000 });
+  await output(["debootstrap", ...args, "http://deb.debian.org/debian"], { timeoutMs: 700_000 });
   // It would hang up the console that we hold.
   await Deno.symlink("/dev/null", `${path}/etc/systemd/system/console-getty.service`);
   // Without one it is a first boot, which asks questions.
@@ -80,7 +80,7 @@ export async function boot({ path }: Tree): Promise<Booted> {
     if (pid !== "") await attempt("systemctl poweroff");
     const late = setTimeout(
       () => void run(["kill", "-KILL", pid === "" ? String(child.pid) : pid]),
-      20_000,
+      60_000,
     );
     await child.status;
     clearTimeout(late);
