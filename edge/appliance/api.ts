@@ -91,8 +91,8 @@ export interface ApplianceApi {
   /** How many sessions are up, and how many are not. */
   sessionCounts(): Promise<{ readonly up: number; readonly down: number }>;
   tunnel(tunnel: string): Promise<TunnelState>;
-  createTunnel(config: TunnelConfig): Promise<TunnelState>;
-  changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelState>;
+  createTunnel(config: TunnelConfig): Promise<TunnelSummary>;
+  changeTunnel(tunnel: string, patch: TunnelPatch): Promise<TunnelSummary>;
   /**
    * @param result what the StopCCN says, of a tunnel with a control connection only. One of the configuration stays
    * down until the next reload.

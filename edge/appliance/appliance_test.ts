@@ -190,10 +190,11 @@ Deno.test("changeTunnel() moves a tunnel with its sessions, and works out their 
   await using bench = await start(config([branch]));
   const { appliance, datapath, system } = bench;
   system.mtu = 1280;
-  const state = await appliance.changeTunnel("1", {
+  await appliance.changeTunnel("1", {
     local: { address: "10.77.0.3", port: 1800 },
     remote: { address: "10.77.0.9", port: 1701 },
   });
+  const state = await appliance.tunnel("1");
   assert.equal(state.sessions[0]?.mtu, 1226);
   assert.equal([...datapath.tunnels.values()][0]?.remote.address, "10.77.0.9");
   assert.equal(datapath.sockets.size, 2);

@@ -1,7 +1,7 @@
 /** What requests do to tunnels and sessions: one change at a time for each tunnel, all of it or nothing. @module */
 
 import { CdnResult, type Result, StopResult } from "../../core/errors.ts";
-import type { SessionConfig, TunnelConfig, TunnelState } from "../config/model.ts";
+import type { SessionConfig, TunnelConfig } from "../config/model.ts";
 import { findSession, findTunnel, sessionPath } from "../sessions/table.ts";
 import type { ApplianceApi, SessionPatch, TunnelPatch } from "./api.ts";
 import type { ApplianceContext } from "./context.ts";
@@ -35,11 +35,11 @@ export function refuseStopped({ state }: ApplianceContext): void {
 /** @param queries tell how a tunnel or session is after a change */
 export function makeRequests(
   context: ApplianceContext,
-  queries: Pick<ApplianceApi, "tunnel" | "session">,
+  queries: Pick<ApplianceApi, "summary" | "session">,
 ): Requests {
   const changes = makeChanges(context);
   return {
-    ...tunnelRequests(context, changes, queries.tunnel),
+    ...tunnelRequests(context, changes, queries.summary),
     ...sessionRequests(context, changes, queries.session),
   };
 }
@@ -81,7 +81,7 @@ function makeChanges(context: ApplianceContext) {
 function tunnelRequests(
   context: ApplianceContext,
   { change, refuseFixed, refuseResult }: Changes,
-  show: (tunnel: string) => Promise<TunnelState>,
+  show: ApplianceApi["summary"],
 ) {
   const { control, down, log, queues, tunnels } = context;
   /** Names and ids of tunnels that are down are not free. */
