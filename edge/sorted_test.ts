@@ -43,6 +43,13 @@ Deno.test("who is on the way through misses nothing that stays, and sees nothing
   const wanted = Array.from({ length: 2500 }, (_, i) => 2 * i);
   for (let i = 0; i < 5000; i += 100) wanted.push(i + 51);
   assert.deepEqual(seen, wanted.sort(byNumber));
+  const again: number[] = [];
+  for (const item of sorted) {
+    again.push(item);
+    sorted.add(item + 0.5);
+    sorted.delete(item + 0.5);
+  }
+  assert.deepEqual(again, [...sorted]);
 });
 
 Deno.test("an equal one takes the place of what was there", () => {

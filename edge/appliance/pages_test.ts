@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { ApplianceApi, Page, PageAsked, SessionPlace } from "./api.ts";
+import { parseConfig } from "../config/parse.ts";
 import { type Bench, config, session, start, tunnel } from "../testing/appliance.ts";
 
 const TUNNELS = 300;
@@ -97,6 +98,27 @@ Deno.test("what comes and goes between two pages disturbs neither", async () => 
   assert.deepEqual([ids(second), second.next], [[4, 6, 8], { id: 8, name: "tunnel-8" }]);
   const third = await appliance.tunnelPage({ after: second.next, limit: 3 });
   assert.deepEqual([ids(third), third.next], [[9], undefined]);
+});
+
+Deno.test("tunnels with a control connection that is not up come first, by name, each of them once", async () => {
+  const text = `peers: { hq: { address: 10.0.0.0/8 } }
+tunnels: {${
+    ["b", "z", "a", "c"].map((name) => `${name}: { peer: hq, mode: passive }`).join(", ")
+  }}`;
+  const { managed, peers } = parseConfig(text, {
+    file: "f.yaml",
+    plugins: [],
+    defaults: { hostName: "edge1" },
+  });
+  await using bench = await start(config([2, 1].map((id) => tunnel(id)), { managed, peers }));
+  for (const limit of [1, 2, 3, 4, 10]) {
+    const pages = await walk(bench.appliance.tunnelPage, limit);
+    assert.ok(pages.every(({ length }) => length <= limit));
+    assert.deepEqual(
+      pages.flat().map(({ config }) => config.name),
+      ["a", "b", "c", "z", "tunnel-1", "tunnel-2"],
+    );
+  }
 });
 
 Deno.test("tunnels that are down are listed at their place, with their sessions", async () => {

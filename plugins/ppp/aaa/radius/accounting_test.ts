@@ -208,6 +208,34 @@ Deno.test("accounts that end together are kept together, a bounded number at a t
   assert.ok(most <= 256, `${most} at once`);
 });
 
+Deno.test("what could not be kept for a while is kept later, a bounded number at a time", async () => {
+  const db = new DatabaseSync(":memory:");
+  const { network, accounting } = await run(db);
+  const exec = db.exec.bind(db);
+  const count = db.prepare("SELECT count(*) AS n FROM radius_account");
+  const sums: number[] = [];
+  let full = true;
+  db.exec = (sql) => {
+    if (full && sql === "BEGIN") throw new Error("disk full");
+    exec(sql);
+    if (sql === "COMMIT") sums.push(Number(count.get()!["n"]));
+  };
+  for (let i = 0; i < 1000; i++) {
+    accounting.open(subscriber(`s${i}`), written(text(44, `s${i}`)), undefined);
+  }
+  const stopped = accounting.open(subscriber("x"), written(text(44, "x")), undefined)
+    .stop("user-request", usage(1));
+  await network.advance(200);
+  // Nobody waits for what cannot be done.
+  await stopped;
+  assert.deepEqual(sums, []);
+  full = false;
+  await network.advance(3000);
+  assert.equal(sums.at(-1), 1001);
+  const most = Math.max(...sums.map((n, i) => n - (sums[i - 1] ?? 0)));
+  assert.ok(most <= 256, `${most} at once`);
+});
+
 Deno.test("what ends after accounting has ended is kept at once", async () => {
   const db = new DatabaseSync(":memory:");
   const first = await run(db);
