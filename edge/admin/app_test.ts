@@ -4,7 +4,7 @@ import { ConfigError } from "../config/mod.ts";
 import { asking } from "./_ask.ts";
 import { routesOf } from "./document.ts";
 import { maxBody } from "./guard.ts";
-import { branchOffice, memoryAppliance } from "./testing.ts";
+import { branchOffice, hq, memoryAppliance } from "./testing.ts";
 
 Deno.test("/openapi.json lists exactly the routes there are", async () => {
   const ask = asking(memoryAppliance());
@@ -165,6 +165,7 @@ Deno.test("a failed change does not hold up the next one", async () => {
 
 Deno.test("/metrics tells of peers, of the last reload and of the process", async () => {
   const api = await branchOffice();
+  api.peers = [hq];
   const app = checkedAdmin(api, {
     vitals: () => ({
       descriptors: { open: 20, limit: 1024 },
@@ -195,10 +196,10 @@ Deno.test("/metrics tells of peers, of the last reload and of the process", asyn
       "isthmus_config_reload_failures_total 0",
     ]
   ) assert.ok(text.split("\n").includes(line), `${line}\n${text}`);
-  for (const { name } of api.peers) {
+  for (const status of ["up", "down"]) {
     assert.match(
       text,
-      new RegExp(`^isthmus_peer_tunnels\\{peer="${name}",status="up"\\} \\d`, "m"),
+      new RegExp(`^isthmus_peer_tunnels\\{peer="hq",status="${status}"\\} 0$`, "m"),
     );
   }
 });

@@ -3,16 +3,9 @@
 import assert from "node:assert/strict";
 import { asking } from "./_ask.ts";
 import { serveAdmin } from "./serve.ts";
-import { branchOffice, memoryAppliance } from "./testing.ts";
+import { branchOffice, hq } from "./testing.ts";
 
 const branch = "/v1/tunnels/branch";
-const peer = {
-  name: "hq",
-  addresses: [],
-  accept: [],
-  settings: {},
-} as unknown as ReturnType<typeof memoryAppliance>["peers"][number];
-
 Deno.test("OPTIONS tells what is allowed, and changes nothing", async () => {
   const ask = asking(await branchOffice());
   for (
@@ -77,7 +70,7 @@ Deno.test("a body is JSON in UTF-8 that is not compressed; changes may be called
 
 Deno.test("conditions are heeded wherever something can be changed", async () => {
   const api = await branchOffice();
-  api.peers = [peer];
+  api.peers = [hq];
   const ask = asking(api);
   const office = `${branch}/sessions/office`;
   for (const path of [branch, office, "/v1/peers/hq"]) {

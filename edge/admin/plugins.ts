@@ -3,6 +3,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JSONValue } from "hono/utils/types";
 import { describeCircuit } from "../config/circuit.ts";
+import type { Row } from "../../plugins/plugin.ts";
+import { makePace } from "../slices.ts";
+import { answerInPieces, shown } from "./pieces.ts";
 import { body, json, problems, type RouteContext, unread } from "./route.ts";
 
 /** The most rows of a view that one answer holds. */
@@ -91,16 +94,17 @@ const run = createRoute({
 /** Adds the routes. */
 export function addPluginRoutes({ api, app, change, plugins }: RouteContext): void {
   app.openapi(circuits, (c) => {
-    const all = api.circuits().map((
-      { config: { name, options, plugin }, reason, sessions, up },
-    ) => ({
-      name,
-      circuit: describeCircuit({ options, plugin }) as Record<string, JSONValue>,
-      status: up ? "up" as const : "down" as const,
-      ...(reason !== undefined && { reason }),
-      sessions,
-    }));
-    return c.json({ circuits: all }, 200);
+    const all = shown(
+      api.circuits(),
+      ({ config: { name, options, plugin }, reason, sessions, up }) => ({
+        name,
+        circuit: describeCircuit({ options, plugin }),
+        status: up ? "up" : "down",
+        ...(reason !== undefined && { reason }),
+        sessions,
+      }),
+    );
+    return answerInPieces(c, {}, { circuits: all }) as never;
   });
 
   const allViews = plugins.flatMap(({ name: plugin, views = [] }) =>
@@ -111,15 +115,21 @@ export function addPluginRoutes({ api, app, change, plugins }: RouteContext): vo
   app.openapi(rows, async (c) => {
     const { view } = c.req.valid("param");
     const { name } = c.req.valid("query");
-    const found: Record<string, JSONValue>[] = [];
+    const found: Row[] = [];
     let truncated = false;
+    const pace = makePace();
     for await (const row of api.view(view, name)) {
+      // A plugin that has all its rows at hand waits for nobody.
+      if (pace.over) await pace.rest();
       truncated = found.length === MAX_ROWS;
       if (truncated) break;
-      found.push(row as Record<string, JSONValue>);
+      found.push(row);
     }
     const { columns } = allViews.find((each) => each.name === view)!;
-    return c.json({ columns, rows: found, truncated }, 200);
+    return answerInPieces(c, { truncated }, {
+      columns: { items: columns.map((column) => ({ ...column })) },
+      rows: { items: found },
+    }) as never;
   });
 
   app.openapi(words, (c) => {

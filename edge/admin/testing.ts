@@ -306,6 +306,14 @@ const figures: Pick<
     ]),
 };
 
+/** A peer that says nothing but its name. */
+export const hq = {
+  name: "hq",
+  addresses: [],
+  accept: [],
+  settings: {},
+} as unknown as Config["peers"][number];
+
 /** An appliance with the tunnel `branch` (1 → 2) and its session `office` (11 → 12) on a TAP. */
 export async function branchOffice(): Promise<MemoryAppliance> {
   const appliance = memoryAppliance();

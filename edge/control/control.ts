@@ -355,6 +355,9 @@ class LcceControl implements ControlPlane {
   async #farewell(): Promise<void> {
     const { clock, driver, state } = this.#context;
     state.stopping = true;
+    // What ends now is not dialed again.
+    for (const managed of state.managedTunnels.values()) managed.held = true;
+    for (const { managed } of state.servers.values()) managed.held = true;
     const result = { result: StopResult.ShuttingDown };
     for (const handle of state.links.keys()) {
       driver.defer((lcce, now) => lcce.closeConnection(handle, result, now));

@@ -10,6 +10,7 @@ import { type Result, StopResult } from "../../core/errors.ts";
 import type { Cause } from "../../core/events.ts";
 import type { PeerSettings } from "../../core/settings.ts";
 import type { ManagedTunnelConfig } from "../config/model.ts";
+import { makePace } from "../slices.ts";
 import type { SocketLease, Sockets } from "../sessions/sockets.ts";
 import type {
   CallTemplate,
@@ -74,6 +75,7 @@ export function makeDialer(dependencies: DialerDependencies): Dialer {
 class TunnelDialer implements Dialer {
   readonly #dependencies: DialerDependencies;
   readonly #calls: PlacedCalls;
+  readonly #pace = makePace();
 
   constructor(dependencies: DialerDependencies) {
     this.#dependencies = dependencies;
@@ -189,9 +191,11 @@ class TunnelDialer implements Dialer {
     managed.redialAt = undefined;
     let target = again;
     try {
+      await this.#turn();
       target ??= await this.#nextTarget(managed);
       if (!target) return void (managed.dialing = false);
       managed.target = target;
+      await this.#turn();
       const { endpoint: remote } = target;
       const from = sameFamily(config.local, remote);
       const lease = await sockets.dial(config.encap, again ? { ...from, port: 0 } : from, config);
@@ -217,6 +221,11 @@ class TunnelDialer implements Dialer {
       log.warn("cannot dial", { path: `tunnels/${config.name}`, reason: managed.reason });
       this.#failed(managed);
     }
+  }
+
+  /** Very many may be dialed at one time, which mostly waits for nothing: others have their turn between. */
+  async #turn(): Promise<void> {
+    while (this.#pace.over) await this.#pace.rest();
   }
 
   #nextTarget(managed: ManagedTunnel): Promise<Target | undefined> {

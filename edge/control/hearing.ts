@@ -9,6 +9,8 @@ import type { Driver } from "./driver.ts";
 
 /** For so long questions are gathered, so that the datapath is asked once for many tunnels, in milliseconds. */
 const GATHER_MS = 20;
+/** So many connections are looked at in one go. */
+const AT_ONCE = 256;
 
 export interface Hearing {
   /** The LCCE wants to know when a connection was last heard. */
@@ -52,12 +54,19 @@ export function makeHearing(
       timer ??= clock.timer(clock.now() + GATHER_MS, () => void answer().catch(() => {}));
     },
     unreachable(errors) {
+      const addresses = new Set(errors.map(({ remote }) => remote.address));
       const said = new Set(errors.map(({ remote, socket }) => peerKey(socket, remote)));
-      driver.defer((lcce, now) => {
-        for (const { handle, path } of [...lcce.connections()]) {
-          if (said.has(peerKey(path.socket, path.remote))) lcce.unreachable(handle, now);
-        }
-      });
+      const all = driver.act((lcce) => [...lcce.connections()]);
+      // A job for some of them, of which there may be very many: the driver has others between.
+      for (let at = 0; at < all.length; at += AT_ONCE) {
+        driver.defer((lcce, now) => {
+          for (const { handle, path } of all.slice(at, at + AT_ONCE)) {
+            const { address } = path.remote;
+            if (!addresses.has(address) || !said.has(peerKey(path.socket, path.remote))) continue;
+            lcce.unreachable(handle, now);
+          }
+        });
+      }
     },
   };
 }

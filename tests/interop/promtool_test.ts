@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { checkedAdmin } from "../../edge/admin/promised.ts";
-import { branchOffice, tapPlugin } from "../../edge/admin/testing.ts";
+import { branchOffice, hq, tapPlugin } from "../../edge/admin/testing.ts";
 import { run } from "./support/process.ts";
 import { missing } from "./support/programs.ts";
 import { say } from "./support/suite.ts";
@@ -86,7 +86,9 @@ Deno.test({
   name: "promtool has nothing to say of the metrics, and takes the rules of the documentation",
   ignore: lacking.length > 0,
   async fn() {
-    const app = checkedAdmin(await branchOffice(), {
+    const api = await branchOffice();
+    api.peers = [hq];
+    const app = checkedAdmin(api, {
       plugins: [tapPlugin],
       vitals: () => ({
         descriptors: { open: 20, limit: 1024 },
