@@ -61,8 +61,10 @@ class Descriptors implements Readiness {
 
   #start() {
     const libc = this.#libc;
-    const epoll = openEpoll(libc);
-    const wake = configured(libc, openEventfd(libc), (wake) => watch(libc, epoll, wake, 0));
+    let wake = -1;
+    const epoll = configured(libc, openEpoll(libc), (epoll) => {
+      wake = configured(libc, openEventfd(libc), (wake) => watch(libc, epoll, wake, 0));
+    });
     return { epoll, wake, over: this.#wait(epoll, wake) };
   }
 

@@ -157,7 +157,9 @@ function allUp({ appliance }: ControlContext<Peer>) {
 /** Waits until the peer has so many calls, too, where it tells of them. */
 async function untilPeerHas({ peer }: ControlContext<Peer>, calls: number): Promise<void> {
   if (!peer.calls) return;
-  await until(`the peer has ${calls} calls`, async () => await peer.calls!() === calls);
+  let seen: number | undefined;
+  await until(`the peer has ${calls} calls`, async () => (seen = await peer.calls!()) === calls)
+    .catch(async (error) => assert.fail(`${error}, but ${seen}\n${await peer.log()}`));
 }
 
 function config({ secret }: Lns, adminSocket: string): string {

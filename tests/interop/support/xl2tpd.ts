@@ -41,7 +41,8 @@ export function xl2tpdConfig(
     "[global]",
     "port = 1701",
     `auth file = ${folder}/xl2tpd.secrets`,
-    "max retries = 2",
+    // As a LAC it has to see soon that we are gone; as an LNS it may be patient with a busy machine.
+    `max retries = ${role === "lac" ? 2 : 10}`,
     "debug tunnel = yes",
     "debug state = yes",
     ...(role === "lns"
