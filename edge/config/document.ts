@@ -134,7 +134,8 @@ export function makeDocument(options: DocumentOptions): ConfigDocument {
       return candidate(held, held.reading ?? await read(held.text, held.edits));
     },
     async edit(more) {
-      const edits = withoutSuperseded([...held.edits, ...more]);
+      const { edits: before, ofFile } = held;
+      const edits = withoutPassing(withoutSuperseded([...before, ...more]), more, ofFile?.config);
       return candidate({ ...held, edits }, await read(held.text, edits));
     },
     origin(path) {
@@ -172,6 +173,32 @@ function isEmpty(text: string): boolean {
 function resourceOf(path: readonly string[]): readonly string[] {
   const deep = path[0] === "tunnels" && path[2] === "sessions" && path.length > 3;
   return path.slice(0, deep ? 4 : 2);
+}
+
+/**
+ * The edits without those of things that came and went, which the file never said: `more` takes them out, and whatever
+ * was done to them before is of no account. However many come and go, nothing piles up.
+ */
+function withoutPassing(
+  edits: readonly Edit[],
+  more: readonly Edit[],
+  file: Config | undefined,
+): readonly Edit[] {
+  const ends = new Map<string, number>();
+  for (const { path, value } of more) {
+    const isThing = ["peers", "circuits", "tunnels"].includes(path[0]!) &&
+      path.length === resourceOf(path).length && path.length > 1;
+    if (isThing && value === undefined && file && !says(file, path)) {
+      const end = edits.findLastIndex((edit) =>
+        edit.value === undefined && edit.path.join("\n") === path.join("\n")
+      );
+      ends.set(path.join("\n"), end);
+    }
+  }
+  if (ends.size === 0) return edits;
+  return edits.filter(({ path }, i) =>
+    ![2, 4].some((depth) => i <= (ends.get(path.slice(0, depth).join("\n")) ?? -1))
+  );
 }
 
 /** Whether a configuration has a peer, a circuit, a tunnel or a session: what {@linkcode resourceOf} is about. */

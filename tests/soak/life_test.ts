@@ -70,7 +70,7 @@ test(
       ...risen("steady", judged(samples.steady)),
       ...logs,
     ];
-    assert.deepEqual(after, quiet, "descriptors");
+    if (JSON.stringify(after) !== JSON.stringify(quiet)) wrong.push("descriptors are others");
     assert.deepEqual(wrong, []);
     edge.process.kill("SIGTERM");
     assert.equal(await edge.process.ended, 0, await tail(edge));
