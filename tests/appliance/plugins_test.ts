@@ -55,12 +55,11 @@ Deno.test("frames go through a bridge of two sessions, and find a new partner wh
     "tunnels/t2/sessions/s1",
     "tunnels/t2/sessions/s2",
   ]);
-  const before = y!.received.length;
   await until(() => {
     x!.send(3);
     return z!.received.length > 0;
   });
-  assert.equal(y!.received.length, before);
+  assert.ok(!y!.received.includes(3));
 });
 
 Deno.test("two sessions are bridged by hand, each once; frames go through, and no more when it is taken apart", async () => {
@@ -87,12 +86,11 @@ Deno.test("two sessions are bridged by hand, each once; frames go through, and n
   assert.deepEqual(rows, [{ a: "t2/s0", b: "t2/s1" }, { a: "t2/s2", b: null }]);
   await appliance.run("del-bridge", { session: "t2/s1" });
   await join("s0", "s2");
-  const before = y!.received.length;
   await until(() => {
     x!.send(2);
     return z!.received.length > 0;
   });
-  assert.equal(y!.received.length, before);
+  assert.ok(!y!.received.includes(2));
 });
 
 Deno.test("a named circuit changes in place, begins anew where it must, and takes its sessions with it", async () => {
