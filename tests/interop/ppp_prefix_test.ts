@@ -5,7 +5,7 @@ import { type Appliance, startAppliance } from "./support/appliance.ts";
 import { dualStack } from "./support/dual_stack.ts";
 import { bootLab, type Lab, wire } from "./support/lab.ts";
 import { quickTimers } from "./support/managed.ts";
-import { startXl2tpdInGuest, stopXl2tpdInGuest, untilPppd } from "./support/pppd.ts";
+import { pppdLog, startXl2tpdInGuest, stopXl2tpdInGuest, untilPppd } from "./support/pppd.ts";
 import { until } from "./support/process.ts";
 import { suite } from "./support/suite.ts";
 import { assertNoLoss, ping, type PingResult } from "./support/traffic.ts";
@@ -117,7 +117,10 @@ for (const [title, client] of Object.entries(clients)) {
         // pppd is gone with its session; xl2tpd dials again, and the client is started anew, as hook scripts do.
         await lab.tryGuest(client.stop);
         await untilPppd(lab, /(?:remote LL address[^]*){2}/, 60_000);
-        await lab.guest(client.start);
+        // The device of the first pppd may still be there, and the second one's is another then.
+        const [device = "ppp0"] =
+          (await pppdLog(lab)).match(/(?<=Using interface )ppp\d+/g)?.slice(-1) ?? [];
+        await lab.guest(client.start.replaceAll("ppp0", device));
         await explain(async () => void await untilDelegated(second));
         await explain(async () => assertReached(lab, await untilDelegated(second)));
       } finally {
