@@ -6,6 +6,7 @@ import { type Edit, withoutSuperseded } from "./edit.ts";
 import type { Config } from "./model.ts";
 import { ConfigError } from "./problem.ts";
 import { readConfig, type Reading, type ReadRequest } from "./read.ts";
+import { says } from "./says.ts";
 import { NotUtf8 } from "./utf8.ts";
 
 /** A configuration that may come into force; what was before stays until it does. */
@@ -184,34 +185,25 @@ function withoutPassing(
   more: readonly Edit[],
   file: Config | undefined,
 ): readonly Edit[] {
+  const passing = new Set(
+    more.filter(({ path, value }) =>
+      value === undefined && isThing(path) && file && !says(file, path)
+    )
+      .map(({ path }) => JSON.stringify(path)),
+  );
+  if (passing.size === 0) return edits;
   const ends = new Map<string, number>();
-  for (const { path, value } of more) {
-    const isThing = ["peers", "circuits", "tunnels"].includes(path[0]!) &&
-      path.length === resourceOf(path).length && path.length > 1;
-    if (isThing && value === undefined && file && !says(file, path)) {
-      const end = edits.findLastIndex((edit) =>
-        edit.value === undefined && edit.path.join("\n") === path.join("\n")
-      );
-      ends.set(path.join("\n"), end);
-    }
-  }
-  if (ends.size === 0) return edits;
+  edits.forEach(({ path, value }, i) => {
+    const key = JSON.stringify(path);
+    if (value === undefined && passing.has(key)) ends.set(key, i);
+  });
   return edits.filter(({ path }, i) =>
-    ![2, 4].some((depth) => i <= (ends.get(path.slice(0, depth).join("\n")) ?? -1))
+    ![2, 4].some((depth) => i <= (ends.get(JSON.stringify(path.slice(0, depth))) ?? -1))
   );
 }
 
-/** Whether a configuration has a peer, a circuit, a tunnel or a session: what {@linkcode resourceOf} is about. */
-function says(config: Config | undefined, path: readonly string[]): boolean {
-  const [section, name, , session] = path;
-  const called = <T extends { readonly name: string }>(list: readonly T[], name: string) =>
-    list.find((each) => each.name === name);
-  if (!config || name === undefined) return false;
-  if (section === "peers") return called(config.peers, name) !== undefined;
-  if (section === "circuits") return called(config.circuits, name) !== undefined;
-  if (section !== "tunnels") return false;
-  const [tunnel, managed] = [called(config.tunnels, name), called(config.managed, name)];
-  if (session === undefined) return (tunnel ?? managed) !== undefined;
-  const inside: readonly { readonly name: string }[] = tunnel?.sessions ?? managed?.calls ?? [];
-  return called(inside, session) !== undefined;
+/** Whether a path is that of a peer, a circuit, a tunnel or a session itself. */
+function isThing(path: readonly string[]): boolean {
+  return ["peers", "circuits", "tunnels"].includes(path[0]!) && path.length > 1 &&
+    path.length === resourceOf(path).length;
 }

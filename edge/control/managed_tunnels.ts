@@ -1,6 +1,7 @@
 /** Tunnels of the configuration that have a control connection: by name, in order, and by peer. @module */
 
 import { NamedInOrder } from "../sorted.ts";
+
 /** What is known of one. */
 interface OfPeer {
   readonly config: { readonly name: string; readonly peer: string };
